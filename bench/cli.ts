@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+/**
+ * The harness's command line: make trees, compare stores, run workloads.
+ *
+ * Exit status: 0 when all is equal, 1 when something differs or a contender failed, 64 on wrong usage (sysexits).
+ */
+import { join } from "node:path";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { EX } from "../src/base/errors.js";
+import { compareStores } from "./equal/compare-stores.js";
+import { DEFAULT_TREE } from "./generate/shape.js";
+import { generateTree } from "./generate/tree.js";
+import { monotonicMs } from "./measure/clock.js";
+import { CONTENDER_NAMES, type ContenderName } from "./measure/contenders.js";
+import { findRepository } from "./repository.js";
+import { runWorkloads, WORKLOADS } from "./run-workloads.js";
+import { makeSampleStore } from "./sample-store.js";
+
+const program = new Command("bench")
+  .description("makes mail, compares stores, measures mailtwin beside its peers")
+  .exitOverride();
+
+program
+  .command("generate")
+  .description("write a tree of realistic mail (the same for the same options)")
+  .argument("<dir>", "a directory that is new or empty")
+  .option("--mails <n>", "messages in all", wholeNumber, DEFAULT_TREE.mails)
+  .option(
+    "--mailboxes <n>",
+    "mailboxes of each user, INBOX included; 1 = one INBOX",
+    wholeNumber,
+    DEFAULT_TREE.mailboxes,
+  )
+  .option(
+    "--users <n>",
+    "1 = the directory is one Maildir; more = user0001/Maildir ...",
+    wholeNumber,
+    DEFAULT_TREE.users,
+  )
+  .option("--mean-bytes <n>", "mean size of a message", wholeNumber, DEFAULT_TREE.meanBytes)
+  .option("--seed <n>", "another seed, another tree", wholeNumber, DEFAULT_TREE.seed)
+  .action((dir: string, options: typeof DEFAULT_TREE) => {
+    const startMs = monotonicMs();
+    const made = generateTree(dir, options, ({ mails, bytes }) => {
+      process.stderr.write(`\r${mails} mails, ${(bytes / 1e6).toFixed(0)} MB`);
+    });
+    const seconds = ((monotonicMs() - startMs) / 1000).toFixed(1);
+    process.stderr.write("\r");
+    process.stdout.write(
+      `${made.mails} mails in ${made.mailboxes} mailboxes, ${(made.bytes / 1e6).toFixed(1)} MB, ${seconds} s\n`,
+    );
+  });
+
+program
+  .command("sample")
+  .description("write a small store with everything that is odd about real ones")
+  .argument("<dir>", "a directory that is new or empty")
+  .action((dir: string) => {
+    const made = makeSampleStore(dir);
+    process.stdout.write(`${made.messages} messages in ${made.mailboxes.length} mailboxes\n`);
+  });
+
+program
+  .command("compare")
+  .description("say whether two stores are equal to an IMAP client, and what differs")
+  .argument("<a>", "the source")
+  .argument("<b>", "the replica")
+  .option("--no-bodies", "do not read the messages")
+  .option("--exact", "demand the same file names and control files too (plain copies)", false)
+  .option("--max <n>", "differences to list", wholeNumber, 100)
+  .option("--json", "one JSON object instead of words", false)
+  .action((a: string, b: string, options: { bodies: boolean; exact: boolean; max: number; json: boolean }) => {
+    const result = compareStores(a, b, { bodies: options.bodies, exact: options.exact, keptMax: options.max });
+    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else {
+      for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);
+      const what = `${result.messages} messages in ${result.mailboxes} mailboxes, ${(result.bytes / 1e6).toFixed(1)} MB`;
+      process.stdout.write(result.equal ? `equal: ${what}\n` : `${result.total} differences: ${what}\n`);
+    }
+    if (!result.equal) process.exitCode = 1;
+  });
+
+interface RunOptions {
+  readonly quick: boolean;
+  readonly contenders: readonly ContenderName[];
+  readonly mailtwin?: string;
+  readonly rounds?: number;
+  readonly work?: string;
+  readonly keep: boolean;
+  readonly writeReadme: boolean;
+}
+
+program
+  .command("run")
+  .description("run workloads and print a table; results also go to bench/out/*.jsonl")
+  .argument("[workload...]", `of ${WORKLOADS.map(({ name }) => name).join(", ")}; default: all`)
+  .option("--quick", "tiny sizes, under two minutes: proves that it works, measures nothing", false)
+  .addOption(
+    new Option("--contenders <names>", "comma-separated").argParser(contenderNames).default(["mailtwin", "rsync"]),
+  )
+  .option("--mailtwin <command>", "how to call mailtwin, split at spaces (default: node dist/daemon/cli.js)")
+  .option("--rounds <n>", "runs of each contender", wholeNumber)
+  .option("--work <dir>", "where to make trees (default: the temporary directory)")
+  .option("--keep", "leave trees and copies", false)
+  .option("--write-readme", "put the table into bench/README.md", false)
+  .action(async (workloads: string[], options: RunOptions) => {
+    const repository = findRepository();
+    const mailtwin = options.mailtwin?.split(" ") ?? [process.execPath, join(repository, "dist/daemon/cli.js")];
+    const { quick, contenders, keep, writeReadme, rounds, work } = options;
+    const allEqual = await runWorkloads({
+      workloads,
+      contenders,
+      mailtwin,
+      quick,
+      rounds,
+      keep,
+      work,
+      repository,
+      writeReadme,
+    });
+    if (!allEqual) process.exitCode = 1;
+  });
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number above 0 is wanted");
+  return value;
+}
+
+function contenderNames(text: string): readonly ContenderName[] {
+  return text.split(",").map((wanted) => {
+    const name = CONTENDER_NAMES.find((known) => known === wanted);
+    if (name === undefined) throw new InvalidArgumentError(`of ${CONTENDER_NAMES.join(", ")}`);
+    return name;
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EX.USAGE;
+  else {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Runs workloads one after another, prints their tables, and keeps every result as a JSON line.
+ */
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { unixMs } from "./measure/clock.js";
+import type { ContenderName } from "./measure/contenders.js";
+import { Workspace } from "./measure/workspace.js";
+import { describeMachine } from "./report/machine.js";
+import { formatReport } from "./report/markdown.js";
+import { replaceResults } from "./report/readme.js";
+import { live } from "./workloads/live.js";
+import { nothingChanged } from "./workloads/nothing-changed.js";
+import { seed } from "./workloads/seed.js";
+import type { Result, Workload } from "./workloads/workload.js";
+
+export const WORKLOADS: readonly Workload[] = [seed, nothingChanged, live];
+
+export interface RunRequest {
+  /** Names; none = all. */
+  readonly workloads: readonly string[];
+  readonly contenders: readonly ContenderName[];
+  readonly mailtwin: readonly string[];
+  readonly quick: boolean;
+  readonly rounds?: number | undefined;
+  readonly keep: boolean;
+  /** Where trees are made; default: the system's temporary directory. */
+  readonly work?: string | undefined;
+  readonly repository: string;
+  readonly writeReadme: boolean;
+}
+
+/** Returns whether every result was equal and nothing was lost. Throws when a contender fails. */
+export async function runWorkloads(request: RunRequest): Promise<boolean> {
+  const chosen = request.workloads.length === 0 ? WORKLOADS : request.workloads.map(workloadNamed);
+  const say = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  using workspace = new Workspace({ parent: request.work, keep: request.keep, say });
+  const machine = describeMachine({ workPath: workspace.root, repository: request.repository });
+  const { contenders, mailtwin, quick, rounds } = request;
+  const startedMs = unixMs();
+  const results: Result[] = [];
+  const lines = join(
+    request.repository,
+    "bench/out",
+    `${new Date(startedMs).toISOString().replaceAll(/[:.]/g, "-")}.jsonl`,
+  );
+  mkdirSync(join(request.repository, "bench/out"), { recursive: true });
+  for (const workload of chosen) {
+    say(`${workload.name}: ${workload.title}`);
+    for (const result of await workload.run({ workspace, contenders, mailtwin, quick, rounds, say })) {
+      results.push(result);
+      appendFileSync(lines, `${JSON.stringify({ ...result, quick, startedMs, machine })}\n`);
+      for (const difference of result.differences) say(`  DIFFERENT: ${difference}`);
+    }
+  }
+  const report = formatReport(results, machine);
+  process.stdout.write(report);
+  if (request.writeReadme) {
+    const readme = join(request.repository, "bench/README.md");
+    writeFileSync(readme, replaceResults(readFileSync(readme, "utf8"), report));
+  }
+  return results.every((result) => result.equal && (result.kind === "command" || result.lost === 0));
+}
+
+function workloadNamed(name: string): Workload {
+  const found = WORKLOADS.find((workload) => workload.name === name);
+  if (found === undefined)
+    throw new Error(`no workload ${name}: there are ${WORKLOADS.map((workload) => workload.name).join(", ")}`);
+  return found;
+}

@@ -1,0 +1,347 @@
+/**
+ * The source's end of a link: the one sender of one replica. Sends the log in order from where the replica is, answers its
+ * wishes for bodies, and resolves what it could not take.
+ *
+ * INVARIANT: the cursor is what the replica has acknowledged as durable; it never passes a transaction that was neither
+ * applied nor put into the rejection log.
+ * INVARIANT: what a mailbox's rejection covers is sent again from that transaction on, in order, before anything newer of it.
+ */
+
+import type { Clock } from "../base/clock.js";
+import { Gate } from "../base/gate.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { CaptureProblem } from "../capture/capture-types.js";
+import type { StateReader, StateWriter } from "../log/state-ports.js";
+import type { LogEntry, RejectionRow } from "../log/state-types.js";
+import { type MailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
+import type { Transaction } from "../txn/transaction.js";
+import { decodeTransaction } from "../txn/transaction-codec.js";
+import { wireError } from "../wire/errors.js";
+import type { Link } from "../wire/link.js";
+import {
+  type Outcome,
+  PROTOCOL_VERSION,
+  type Want,
+  type Welcome,
+  type WireDivergence,
+  type WireMessage,
+} from "../wire/messages.js";
+import { Asker } from "./asker.js";
+import { type BodySenderPorts, sendBodies } from "./body-sender.js";
+import { agentError } from "./errors.js";
+
+/** What the agent needs of the source's capture. */
+export interface SourceSide {
+  /** Where the mailbox is now; undefined when it is gone. */
+  pathOf(guid: MailboxGuid): RawPath | undefined;
+  uidNextOf(guid: MailboxGuid): number;
+  renumber(
+    range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+export interface ReplayAgentPorts extends BodySenderPorts {
+  readonly reader: StateReader;
+  readonly writer: StateWriter;
+  readonly clock: Clock;
+  readonly source: SourceSide;
+}
+
+export interface Shipped {
+  readonly lsn: number;
+  readonly transaction: Transaction;
+  readonly notes: readonly string[];
+}
+
+export interface ReplayAgentSinks {
+  readonly onShipped: (shipped: Shipped) => void;
+  readonly onBodyBytes: (bytes: number) => void;
+  readonly onConflict: (path: RawPath, words: string) => void;
+  readonly onRejected: (row: RejectionRow) => void;
+}
+
+/** Transactions on their way. */
+const OFFERS_IN_FLIGHT_MAX = 8;
+const READ_BYTES_MAX = 2 * 1024 * 1024;
+/** Times that one transaction is resolved before it goes to the rejection log. */
+const RETRIES_MAX = 4;
+
+interface Offered {
+  readonly entry: LogEntry;
+  readonly transaction: Transaction;
+  retries: number;
+}
+
+export class ReplayAgent {
+  readonly name: string;
+  readonly #ports: ReplayAgentPorts;
+  readonly #sinks: ReplayAgentSinks;
+  readonly #offered = new Map<number, Offered>();
+  readonly #wake = new Gate();
+  readonly #asker: Asker;
+  readonly #held = new Map<MailboxGuid, RejectionRow>();
+  #sentLsn = 0;
+  #ackedLsn = 0;
+  #welcome: Welcome | undefined;
+  #wishes: Promise<void> = Promise.resolve();
+
+  constructor(name: string, ports: ReplayAgentPorts, sinks: ReplayAgentSinks) {
+    this.name = name;
+    this.#ports = ports;
+    this.#sinks = sinks;
+    this.#asker = new Asker(ports.link);
+    for (const row of ports.reader.rejections(name)) this.#held.set(row.mailbox, row);
+  }
+
+  /** Requests beside the stream. Only while `run` is running. */
+  get asker(): Asker {
+    return this.#asker;
+  }
+
+  get ackedLsn(): number {
+    return this.#ackedLsn;
+  }
+
+  get rejections(): readonly RejectionRow[] {
+    return [...this.#held.values()];
+  }
+
+  /** New transactions are in the log. */
+  wake(): void {
+    this.#wake.wake();
+  }
+
+  /** Everything in the log up to `lsn` is applied, or in the rejection log. */
+  async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
+    while (this.#ackedLsn < lsn) await this.#acked.wait(signal);
+  }
+  readonly #acked = new Gate();
+
+  /**
+   * Greets the replica and reads its answers until the link closes or `signal` aborts. `prepare` runs after the greeting and
+   * before the first offer (first contact).
+   */
+  async run(prepare: (welcome: Welcome, signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { link, reader } = this.#ports;
+    const stop = new AbortController();
+    const both = AbortSignal.any([signal, stop.signal]);
+    const reading = this.#readAll(both);
+    reading.catch((error: unknown) => stop.abort(error));
+    try {
+      await link.send(
+        { kind: "hello", protocol: PROTOCOL_VERSION, logId: reader.meta("log-id") ?? "", software: "mailtwin" },
+        both,
+      );
+      const welcome = await this.#untilWelcome(both);
+      await prepare(welcome, both);
+      this.#startAt(welcome.appliedLsn);
+      await this.#resendRejected(both);
+      for (;;) {
+        both.throwIfAborted();
+        if (!(await this.#offerMore(both))) await this.#wake.wait(both);
+      }
+    } catch (error) {
+      throw both.aborted && !signal.aborted ? stop.signal.reason : error;
+    } finally {
+      stop.abort(new Error("the agent has ended"));
+      link.close();
+      await reading.catch(() => undefined);
+    }
+  }
+
+  #startAt(appliedLsn: number): void {
+    const { reader } = this.#ports;
+    if (appliedLsn + 1 < reader.firstLsn()) {
+      throw agentError(
+        "log-trimmed",
+        `sending the log to ${this.name}: it needs transaction ${appliedLsn + 1}, the log begins at ${reader.firstLsn()}`,
+      );
+    }
+    this.#sentLsn = appliedLsn;
+    this.#ackedLsn = appliedLsn;
+    this.#acked.wake();
+  }
+
+  async #untilWelcome(signal: AbortSignal): Promise<Welcome> {
+    while (this.#welcome === undefined) await this.#wake.wait(signal);
+    const { protocol } = this.#welcome;
+    if (protocol !== PROTOCOL_VERSION) {
+      throw wireError(
+        "protocol-differs",
+        `greeting ${this.name}: it speaks protocol ${protocol}, this end speaks ${PROTOCOL_VERSION}`,
+      );
+    }
+    return this.#welcome;
+  }
+
+  /** Offers what fits into the window; false when there was nothing to offer or no room. */
+  async #offerMore(signal: AbortSignal): Promise<boolean> {
+    if (this.#offered.size >= OFFERS_IN_FLIGHT_MAX) return false;
+    const entries = this.#ports.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX);
+    for (const entry of entries) {
+      if (this.#offered.size >= OFFERS_IN_FLIGHT_MAX) return false;
+      this.#sentLsn = entry.lsn;
+      if (!this.#held.has(entry.mailbox)) await this.#offer(entry, signal);
+    }
+    this.#moveCursor();
+    return entries.length > 0;
+  }
+
+  async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
+    this.#offered.set(entry.lsn, { entry, transaction: decodeTransaction(entry.bytes), retries: 0 });
+    await this.#ports.link.send(
+      { kind: "offer", lsn: entry.lsn, mailbox: entry.mailbox, payload: entry.bytes },
+      signal,
+    );
+  }
+
+  /** What a rejection covers, from its transaction on. One mailbox that is refused again does not stop the others. */
+  async #resendRejected(signal: AbortSignal): Promise<void> {
+    for (const row of [...this.#held.values()]) {
+      this.#held.delete(row.mailbox);
+      let lsn = row.lsn - 1;
+      while (lsn < this.#sentLsn && !this.#held.has(row.mailbox)) {
+        const entries = this.#ports.reader.entriesAfter(lsn, READ_BYTES_MAX);
+        if (entries.length === 0) break;
+        for (const entry of entries) {
+          lsn = entry.lsn;
+          if (lsn > this.#sentLsn || this.#held.has(row.mailbox)) break;
+          if (entry.mailbox !== row.mailbox) continue;
+          await this.#offer(entry, signal);
+          while (this.#offered.size > 0) await this.#wake.wait(signal);
+        }
+      }
+      if (!this.#held.has(row.mailbox)) await this.#ports.writer.dropRejections(this.name, row.mailbox);
+    }
+  }
+
+  async #readAll(signal: AbortSignal): Promise<void> {
+    for await (const message of this.#ports.link.messages(signal)) await this.#receive(message, signal);
+    throw wireError("link-closed", `talking with ${this.name}: it closed the link`);
+  }
+
+  async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
+    switch (message.kind) {
+      case "welcome":
+        this.#welcome = message;
+        this.#wake.wake();
+        return;
+      case "want":
+        this.#queueWish(message, signal);
+        return;
+      case "outcome":
+        await this.#settle(message, signal);
+        return;
+      case "reply":
+        this.#asker.settle(message);
+        return;
+      default:
+        throw agentError(
+          "peer-confused",
+          `talking with ${this.name}: it sent "${message.kind}", which only a source sends`,
+        );
+    }
+  }
+
+  /** Wishes are answered beside the reading of messages, one after the other. */
+  #queueWish(want: Want, signal: AbortSignal): void {
+    this.#wishes = this.#wishes.then(() => this.#grant(want, signal));
+    this.#wishes.catch(() => undefined); // shows below: the link is closed with it.
+  }
+
+  async #grant({ lsn, indexes }: Want, signal: AbortSignal): Promise<void> {
+    const offered = this.#offered.get(lsn);
+    if (offered === undefined) return;
+    const { transaction } = offered;
+    const path = this.#ports.source.pathOf(transaction.mailbox);
+    const outcome = await sendBodies(this.#ports, { lsn, transaction, path, indexes }, signal);
+    if (outcome.kind === "sent") {
+      this.#sinks.onBodyBytes(outcome.bytes);
+      return;
+    }
+    await this.#reject(offered, wordsOfProblem(outcome.problem), signal);
+  }
+
+  async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {
+    const offered = this.#offered.get(outcome.lsn);
+    if (offered === undefined)
+      throw agentError(
+        "peer-confused",
+        `talking with ${this.name}: it acknowledged transaction ${outcome.lsn}, which was not offered`,
+      );
+    const { divergence } = outcome;
+    if (divergence !== undefined && divergence.code !== "given-up" && divergence.code !== "mailbox-held") {
+      // Not awaited here: resolving it needs answers that come over the same link.
+      void this.#resolve(offered, divergence, signal).catch((error: unknown) => this.#asker.fail(error));
+      return;
+    }
+    this.#offered.delete(outcome.lsn);
+    if (divergence === undefined)
+      this.#sinks.onShipped({ lsn: outcome.lsn, transaction: offered.transaction, notes: outcome.notes });
+    this.#moveCursor();
+    this.#wake.wake();
+  }
+
+  /** Decides what to do about a refusal: make room for UIDs that foreign mail took, or give the mailbox up for now. */
+  async #resolve(offered: Offered, divergence: WireDivergence, signal: AbortSignal): Promise<void> {
+    offered.retries += 1;
+    if (divergence.code !== "uid-passed" || offered.retries > RETRIES_MAX) {
+      await this.#reject(offered, divergence, signal);
+      return;
+    }
+    const { mailbox, path } = offered.transaction;
+    const { source, link } = this.#ports;
+    const from = parseUid(divergence.firstUid);
+    const floor = Math.max(source.uidNextOf(mailbox), divergence.replicaNext);
+    const answer = await this.#asker.ask({ kind: "yield-uids", mailbox, from, floor }, signal);
+    if (answer.kind !== "yielded-uids")
+      throw agentError("peer-confused", `asking ${this.name} to make room: it answered something else`);
+    this.#sinks.onConflict(
+      path,
+      `${divergence.words}: ${answer.moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
+    );
+    await source.renumber({ guid: mailbox, from, below: answer.uidNext, floor: answer.uidNext }, signal);
+    await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: answer.uidNext, giveUp: false }, signal);
+  }
+
+  async #reject(
+    offered: Offered,
+    { code, words }: { readonly code: string; readonly words: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const nowMs = this.#ports.clock.nowMs();
+    const { mailbox, path } = offered.transaction;
+    const { lsn } = offered.entry;
+    const before = this.#ports.reader.rejections(this.name).find((row) => row.mailbox === mailbox);
+    const attempts = (before?.attempts ?? 0) + 1;
+    const row = {
+      replica: this.name,
+      lsn,
+      mailbox,
+      path,
+      code,
+      message: words,
+      attempts,
+      firstMs: before?.firstMs ?? nowMs,
+      lastMs: nowMs,
+    };
+    await this.#ports.writer.putRejection(row);
+    this.#held.set(mailbox, row);
+    this.#sinks.onRejected(row);
+    await this.#ports.link.send({ kind: "retry", lsn, voidBelow: 0, giveUp: true }, signal);
+  }
+
+  #moveCursor(): void {
+    const oldest = this.#offered.keys().next().value;
+    const lsn = oldest === undefined ? this.#sentLsn : Math.min(oldest - 1, this.#sentLsn);
+    if (lsn <= this.#ackedLsn) return;
+    this.#ackedLsn = lsn;
+    this.#acked.wake();
+    void this.#ports.writer.setCursor(this.name, lsn).catch((error: unknown) => this.#asker.fail(error));
+  }
+}
+
+function wordsOfProblem({ code, message }: CaptureProblem): { readonly code: string; readonly words: string } {
+  return { code, words: message };
+}

@@ -1,0 +1,91 @@
+/**
+ * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
+ */
+import type { ApplyMethods } from "../apply/apply-types.js";
+import type { Clock } from "../base/clock.js";
+import { recordOfError } from "../base/errors.js";
+import type { WorkerClient } from "../base/worker-rpc.js";
+import type { StateWriter } from "../log/state-ports.js";
+import { parseBaseName } from "../maildir/ids.js";
+import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
+import { agentError } from "./errors.js";
+
+interface RequestPorts {
+  readonly store: WorkerClient<ApplyMethods>;
+  readonly writer: StateWriter;
+  readonly clock: Clock;
+}
+
+const INVENTORY_MESSAGES_MAX = 20_000;
+const LOCK_PAUSE_MS = 5;
+const LOCK_WAIT_MS_MAX = 30_000;
+
+/** Never throws for what the request met: the failure is the reply. */
+export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {
+  try {
+    const answer = await answerTo(ports, request.ask, signal);
+    return { kind: "reply", id: request.id, result: { ok: true, answer } };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "reply", id: request.id, result: { ok: false, failure: failureOf(error) } };
+  }
+}
+
+async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Promise<Answer> {
+  switch (ask.kind) {
+    case "survey": {
+      const found = await ports.store.call("mailboxes");
+      const mailboxes = found.map(({ path, guid, uidValidity, uidNext }) => {
+        return { path, guid: guid ?? ("" as const), uidValidity: uidValidity ?? 0, uidNext: uidNext ?? 0 };
+      });
+      return { kind: "survey", mailboxes };
+    }
+    case "inventory": {
+      const outcome = await ports.store.call("inventory", {
+        path: ask.path,
+        afterUid: ask.afterUid,
+        messagesMax: INVENTORY_MESSAGES_MAX,
+      });
+      if (outcome.kind === "absent") return { kind: "inventory", messages: [], more: false, unnumbered: 0 };
+      if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
+      const messages = outcome.messages.map(({ uid, base, size }) => ({ uid, base, size }));
+      return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
+    }
+    case "yield-uids": {
+      const { mailbox, from, floor } = ask;
+      const outcome = await whileBusy(ports, signal, () => ports.store.call("yieldUids", { mailbox, from, floor }));
+      if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
+      return { kind: "yielded-uids", uidNext: outcome.uidNext, moved: outcome.moves.length };
+    }
+    case "foreign": {
+      const bases = ask.bases.map(parseBaseName);
+      const outcome = await whileBusy(ports, signal, () =>
+        ports.store.call("foreign", { path: ask.path, bases, action: ask.action }),
+      );
+      if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
+      await ports.writer.recordEffect(outcome.effect);
+      return { kind: "foreign", messages: outcome.moved };
+    }
+  }
+}
+
+/** Waits for Dovecot's lock. Throws: replica-lock-held. */
+async function whileBusy<T extends { readonly kind: string }>(
+  { clock }: RequestPorts,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<Exclude<T, { readonly kind: "busy" }>> {
+  const endMs = clock.monotonicMs() + LOCK_WAIT_MS_MAX;
+  for (;;) {
+    const outcome = await attempt();
+    if (outcome.kind !== "busy") return outcome as Exclude<T, { readonly kind: "busy" }>;
+    if (clock.monotonicMs() >= endMs)
+      throw agentError("replica-lock-held", "waiting for dovecot-uidlist.lock on the replica: it stays in other hands");
+    await clock.sleep(LOCK_PAUSE_MS, signal);
+  }
+}
+
+function failureOf(error: unknown): WireFailure {
+  const { code, message, hint, disposition, exitCode } = recordOfError(error);
+  return { code, message, hint, disposition, exitCode };
+}

@@ -1,0 +1,215 @@
+/**
+ * What crosses between the session and the thread that writes mail: options, calls, outcomes. Plain values only.
+ *
+ * A `key` is the caller's number of a transaction (its LSN): it names the staged files and everything that is kept
+ * for the transaction between `prepare` and `execute` or `drop`.
+ * The order of calls is: prepare, stage (many), syncStaged, [putIntent], execute, [recordEffect]; what stands in
+ * brackets is the caller's. Several keys may be prepared ahead; they must be executed in the order of the log.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { EffectCommit } from "../log/state-types.js";
+import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { MessageState } from "../txn/message-state.js";
+import type { Divergence } from "./divergence.js";
+
+/** What becomes of mail that only the replica has when its mailbox is deleted at the source. */
+export type ForeignPolicy = "keep" | "limbo";
+
+export interface ApplyOptions {
+  /** Absolute, as bytes-in-a-string. */
+  readonly storeRoot: string;
+  /** Absolute, as bytes-in-a-string; on the store's file system, outside of every mail root. Holds stage/, limbo/, aside/. */
+  readonly scratchRoot: string;
+  readonly statePath: string;
+  /** What Dovecot's gethostname() says. */
+  readonly hostname: string;
+  readonly pid: number;
+  readonly crashAt?: string;
+  /** Default: keep. */
+  readonly foreign?: ForeignPolicy;
+}
+
+/** A body that has to come over the link: the change's index in the transaction, and what it must be. */
+export interface WantedBody {
+  readonly index: number;
+  readonly uid: Uid;
+  readonly base: BaseName;
+  readonly size: number;
+}
+
+export interface PrepareRequest {
+  readonly key: number;
+  /** The encoded transaction. */
+  readonly bytes: Uint8Array;
+  /**
+   * Saves with a lower UID that is not bound here are left out: the source has given those messages other UIDs since,
+   * and says so further on. 0 = none.
+   */
+  readonly voidBelow: number;
+}
+
+export type PrepareOutcome =
+  | { readonly kind: "ready"; readonly wants: readonly WantedBody[] }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface BodyParts {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  /** Lower-case hex. Checked when given. */
+  readonly sha256?: string | undefined;
+}
+
+export interface BodyPart {
+  readonly key: number;
+  readonly index: number;
+  /** Parts come in order, without holes. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly last: boolean;
+  /** Of the whole body; looked at with the last part. */
+  readonly sha256?: string | undefined;
+}
+
+export type StageOutcome =
+  | { readonly kind: "staged" }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+/** Something that went otherwise than at the source, and is no reason to stop. */
+export interface ApplyNote {
+  readonly kind:
+    | "keywords-full"
+    | "message-absent"
+    | "uid-burned"
+    | "next-uid-ahead"
+    | "fields-dropped"
+    | "mailbox-found-elsewhere"
+    | "empty-mailbox-taken-over"
+    | "limbo-kept-back"
+    | "lock-overridden"
+    | "torn-line-removed";
+  readonly uid?: number;
+  /** For people: one sentence without a full stop. */
+  readonly words: string;
+}
+
+/** What the caller has to record, with the intent and the cursor added. */
+export type AppliedEffect = Omit<EffectCommit, "intent" | "cursor">;
+
+export type ExecuteOutcome =
+  | {
+      readonly kind: "applied";
+      readonly effect: AppliedEffect;
+      readonly notes: readonly ApplyNote[];
+      /** How long the uidlist lock was held, milliseconds; 0 when it was not needed. */
+      readonly lockedMs: number;
+    }
+  /** The lock is in other hands and nothing was done: call again a little later. */
+  | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
+  /** Bodies that were found here at `prepare` are gone: stage them and call again. Nothing was done. */
+  | { readonly kind: "lacking"; readonly wants: readonly WantedBody[] }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+/** One mailbox as it is found on disk, for first contact and for repair. */
+export interface SurveyedMailbox {
+  readonly path: RawPath;
+  /** Undefined where Dovecot has not given one yet. */
+  readonly guid?: MailboxGuid;
+  readonly uidValidity?: UidValidity;
+  readonly uidNext?: number;
+}
+
+export interface InventoryRequest {
+  readonly path: RawPath;
+  /** Only messages above this UID; 0 from the start. Pages of one reading follow each other. */
+  readonly afterUid: number;
+  readonly messagesMax: number;
+}
+
+export type InventoryOutcome =
+  | {
+      readonly kind: "read";
+      readonly guid?: MailboxGuid;
+      readonly uidValidity?: UidValidity;
+      readonly uidNext: number;
+      readonly messages: readonly MessageState[];
+      /** Whether another page follows. */
+      readonly more: boolean;
+      /** Files that have no UID yet. */
+      readonly unnumbered: number;
+    }
+  | { readonly kind: "absent" }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface ForeignRequest {
+  readonly path: RawPath;
+  readonly bases: readonly BaseName[];
+  readonly action: "limbo" | "aside" | "restore";
+}
+
+export type ForeignOutcome =
+  | { readonly kind: "applied"; readonly effect: AppliedEffect; readonly moved: number; readonly absent: number }
+  | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface YieldRequest {
+  readonly mailbox: MailboxGuid;
+  /** Foreign messages with this UID or a higher one move. */
+  readonly from: number;
+  /** The lowest UID they may get: the source's next UID. */
+  readonly floor: number;
+}
+
+export interface UidMove {
+  readonly base: BaseName;
+  readonly fromUid: Uid;
+  readonly toUid: Uid;
+}
+
+export type YieldOutcome =
+  | { readonly kind: "yielded"; readonly moves: readonly UidMove[]; readonly uidNext: number }
+  | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface RecoverOutcome {
+  /** Intents that are dealt with: to be dropped with the next recorded effect. */
+  readonly intentIds: readonly number[];
+  readonly notes: readonly ApplyNote[];
+}
+
+export interface ForgetRequest {
+  readonly mailbox: MailboxGuid;
+}
+
+/** A transaction, by the caller's number. */
+export interface KeyRequest {
+  readonly key: number;
+}
+
+/** The methods of the worker. Any of them may also reject with an operating failure; then nothing is half visible. */
+export interface ApplyMethods {
+  /** Once, first. Throws: store-missing, scratch-missing. */
+  open(options: ApplyOptions): void;
+  /** Once, after `open`: removes what a crash left behind. */
+  recover(): RecoverOutcome;
+  /** May be called again for the same key; bodies that are staged already stay staged. */
+  prepare(request: PrepareRequest): PrepareOutcome;
+  /** Stops at the first body that is not what was announced. */
+  stageMany(request: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome;
+  stagePart(part: BodyPart): StageOutcome;
+  /** The source does not have that body any more: the save is left out and its UID burned. */
+  gone(request: { readonly key: number; readonly index: number }): void;
+  /** Makes staged bodies durable one by one; a caller with many of them syncs the whole file system instead. */
+  syncStaged(request: KeyRequest): void;
+  /** What `recover` needs to clean up after this transaction, to be kept until its effect is recorded. */
+  intentOf(request: KeyRequest): Uint8Array;
+  execute(request: KeyRequest): ExecuteOutcome;
+  /** Gives a prepared transaction up and removes its staged bodies. */
+  drop(request: KeyRequest): void;
+  mailboxes(): readonly SurveyedMailbox[];
+  inventory(request: InventoryRequest): InventoryOutcome;
+  foreign(request: ForeignRequest): ForeignOutcome;
+  /** Renumbers foreign messages; needs no recording. */
+  yieldUids(request: YieldRequest): YieldOutcome;
+  /** The effect of a mailbox's last transaction could not be recorded: everything remembered of it is void. */
+  forget(request: ForgetRequest): void;
+}

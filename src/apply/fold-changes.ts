@@ -1,0 +1,202 @@
+/**
+ * How each kind of change alters the draft, and what makes a transaction impossible here.
+ *
+ * INVARIANT: a UID that is bound to one base name is never given to another, and a new UID is at or above the
+ * replica's next UID: Dovecot would renumber it, or a client would see a UID come back (R6, R12).
+ * INVARIANT: an expunge removes a file only if UID and base name are bound to each other here. In doubt nothing goes.
+ */
+import { unreachable } from "../base/assert.js";
+import { fieldOf, isRecordFields } from "../maildir/uidlist-write.js";
+import type { FileOwner, MessageMarks, MessageState } from "../txn/message-state.js";
+import type { Change, ExpungeChange, MarksChange, RebindChange, Transaction } from "../txn/transaction.js";
+import type { ApplyNote } from "./apply-types.js";
+import { type Divergence, divergence } from "./divergence.js";
+import type { Draft } from "./draft.js";
+import { changedMarks, infoOf, marksFromSource, marksOfInfo, NO_NAME_MARKS } from "./marks.js";
+
+export interface FoldContext {
+  readonly txn: Transaction;
+  readonly draft: Draft;
+  /** Changes whose body does not exist any more at the source. */
+  readonly gone: ReadonlySet<number>;
+  readonly voidBelow: number;
+  readonly notes: ApplyNote[];
+  /** Index of the last save of each base name: an expunge before it is one half of a renumbering. */
+  readonly saveIndexByBase: ReadonlyMap<string, number>;
+}
+
+/** Undefined when the change fits. */
+export function foldChange(context: FoldContext, change: Change, index: number): Divergence | undefined {
+  switch (change.kind) {
+    case "save":
+      return foldMessage(context, change.message, index);
+    case "marks":
+      return foldMarks(context, change);
+    case "expunge":
+      return foldExpunge(context, change, index);
+    case "rebind":
+      return foldRebind(context, change, index);
+    default:
+      return unreachable(change);
+  }
+}
+
+/** Owner and mode of the file that a change creates. */
+export function ownerOfChange(txn: Transaction, index: number): FileOwner {
+  const change = txn.changes[index];
+  return (change?.kind === "save" ? change.owner : undefined) ?? txn.fileOwner;
+}
+
+function foldMessage(context: FoldContext, message: MessageState, index: number): Divergence | undefined {
+  const { txn, draft, notes } = context;
+  const { uid, base } = message;
+  const bound = draft.recordAt(uid);
+  if (bound !== undefined && bound.base !== base) return boundOtherwise(txn, message, bound.base);
+  const draftMessage = draft.message(base);
+  // A number: staged for an earlier change of this transaction.
+  const hasBody = draftMessage.body === "file" ? draftMessage.file?.size === message.size : draftMessage.body !== "none";
+  if (!hasBody && context.gone.has(index)) {
+    notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: its message is expunged further on` });
+    return undefined;
+  }
+  if (bound === undefined && uid < context.voidBelow) {
+    notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: the source has given its message another` });
+    return undefined;
+  }
+  if (bound === undefined && draft.view.adoption === undefined && uid < draft.view.uidNext) return uidPassed(context, uid);
+  const record = { uid, base, fields: usableFields(message, notes) };
+  const elsewhere = draft.recordOf(base);
+  if (elsewhere !== undefined && elsewhere.uid !== uid) draft.unbind(elsewhere);
+  if (bound === undefined || bound.fields !== record.fields) draft.bind(record);
+  else draft.deadUids.delete(uid);
+  if (!hasBody) {
+    if (draftMessage.body === "file" && draftMessage.file !== undefined) {
+      draftMessage.limbo = { uid, base, size: draftMessage.file.size, cause: "foreign" };
+    }
+    draftMessage.body = index;
+  }
+  const before = hasBody ? draftMessage.marks : NO_NAME_MARKS;
+  draftMessage.marks = marksFromSource(message, before, draft.keywords);
+  draftMessage.mtimeS = message.mtimeS;
+  keepApplied(draft, { ...message, fields: record.fields });
+  return undefined;
+}
+
+function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Divergence | undefined {
+  const { uid, base } = change;
+  const bound = draft.recordAt(uid);
+  if (bound !== undefined && bound.base !== base) return boundOtherwise(txn, change, bound.base);
+  const message = draft.message(base);
+  const isPresent = bound !== undefined && message.body !== "none";
+  if (isPresent) message.marks = changedMarks(message.marks, change, draft.keywords);
+  else notes.push({ kind: "message-absent", uid, words: `flags of UID ${uid} are not set: it is not here` });
+  const applied = draft.appliedAt(uid);
+  if (applied !== undefined && applied.base === base) {
+    const marks = changedNames({ ...marksOfInfo(applied.info), keywords: applied.keywords }, change);
+    const info = infoOf(marksFromSource(marks, NO_NAME_MARKS, draft.keywords));
+    draft.keep({ ...applied, info, keywords: lettered(draft, marks) }, draft.put.get(uid)?.index);
+  } else if (isPresent && typeof message.body === "string" && message.file !== undefined) {
+    const { size, mtimeS, ino } = message.file;
+    const keywords = draft.keywords.namesOf(message.marks.letters);
+    draft.keep({ uid, base, info: infoOf(message.marks), keywords, size, mtimeS, fields: bound.fields, ino }, undefined);
+  }
+  return undefined;
+}
+
+function foldExpunge(
+  { draft, saveIndexByBase }: FoldContext,
+  change: ExpungeChange,
+  index: number,
+): Divergence | undefined {
+  const { uid, base } = change;
+  const bound = draft.recordAt(uid);
+  const applied = draft.appliedAt(uid);
+  if (applied?.base === base) draft.disown(uid);
+  if (bound === undefined || bound.base !== base) return undefined;
+  if ((saveIndexByBase.get(base) ?? -1) > index) {
+    draft.unbind(bound);
+    return undefined;
+  }
+  const message = draft.message(base);
+  const subject = { uid, base, size: message.file?.size ?? applied?.size ?? 0, cause: "expunge" } as const;
+  // Also when its body was replaced before in this transaction: the old file went for another reason, and stays so.
+  if (message.body === "file") message.limbo = subject;
+  else if (message.body === "none" && message.limbo === undefined) draft.absentSubjects.push(subject);
+  message.body = "none";
+  draft.letDie(bound);
+  return undefined;
+}
+
+function foldRebind(context: FoldContext, change: RebindChange, index: number): Divergence | undefined {
+  const { draft } = context;
+  const { fromUid, fromBase, message } = change;
+  const from = draft.recordAt(fromUid);
+  const isSameName = fromBase === message.base;
+  if (from !== undefined && from.base === fromBase && (fromUid !== message.uid || !isSameName)) {
+    const target = draft.recordAt(message.uid);
+    if (target !== undefined && target !== from && target.base !== message.base) {
+      return boundOtherwise(context.txn, message, target.base);
+    }
+    const mustBeNew = target === undefined && draft.view.adoption === undefined;
+    if (mustBeNew && message.uid < draft.view.uidNext) return uidPassed(context, message.uid);
+    if (!isSameName && !draft.moveBase(fromBase, message.base)) {
+      // Both names are there, or neither: the new one counts, as at the source.
+      const old = draft.message(fromBase);
+      if (old.body === "file") old.limbo = { uid: fromUid, base: fromBase, size: old.file?.size ?? 0, cause: "expunge" };
+      old.body = "none";
+    }
+    if (fromUid === message.uid) draft.bind({ uid: message.uid, base: message.base, fields: from.fields });
+    else draft.unbind(from);
+  }
+  if (fromUid !== message.uid && draft.appliedAt(fromUid)?.base === fromBase) draft.disown(fromUid);
+  return foldMessage(context, message, index);
+}
+
+function keepApplied(draft: Draft, message: MessageState): void {
+  const { uid, base, size, mtimeS, fields } = message;
+  const { body, file } = draft.message(base);
+  const info = infoOf(marksFromSource(message, NO_NAME_MARKS, draft.keywords));
+  const record = { uid, base, info, keywords: lettered(draft, message), size, mtimeS, fields };
+  if (typeof body === "number") draft.keep({ ...record, ino: 0 }, body);
+  else draft.keep({ ...record, ino: file?.ino ?? 0 }, undefined);
+}
+
+/** Keywords that have a letter here; the others were refused and are not in the name. */
+function lettered(draft: Draft, marks: MessageMarks): string[] {
+  return draft.keywords.namesOf(draft.keywords.knownLetters(marks.keywords));
+}
+
+function changedNames(known: MessageMarks, { before, after }: MarksChange): MessageMarks {
+  const touched = before.flags ^ after.flags;
+  const removed = new Set(before.keywords.filter((name) => !after.keywords.includes(name)));
+  const kept = known.keywords.filter((name) => !removed.has(name));
+  const added = after.keywords.filter((name) => !before.keywords.includes(name) && !kept.includes(name));
+  return {
+    flags: (known.flags & ~touched) | (after.flags & touched),
+    keywords: [...kept, ...added].sort((a, b) => (a < b ? -1 : 1)),
+    odd: before.odd === after.odd ? known.odd : after.odd,
+    tail: before.tail === after.tail ? known.tail : after.tail,
+  };
+}
+
+function usableFields({ uid, fields }: MessageState, notes: ApplyNote[]): string {
+  if (isRecordFields(fields)) return fields;
+  notes.push({ kind: "fields-dropped", uid, words: `the record fields of UID ${uid} are none that Dovecot keeps` });
+  const guid = fieldOf(fields, "G");
+  const kept = fields.split(" ").filter((field) => /^[A-Z]/.test(field)).join(" ");
+  if (isRecordFields(kept)) return kept;
+  return guid !== undefined && isRecordFields(`G${guid}`) ? `G${guid}` : "";
+}
+
+function uidPassed({ txn, draft }: FoldContext, uid: number): Divergence {
+  const { mailbox, path } = txn;
+  return divergence({ kind: "uid-passed", mailbox, path, firstUid: uid, replicaNext: draft.view.uidNext });
+}
+
+function boundOtherwise(
+  { mailbox, path }: Transaction,
+  { uid, base }: Pick<MessageState, "uid" | "base">,
+  found: string,
+): Divergence {
+  return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found });
+}

@@ -1,0 +1,102 @@
+/**
+ * Reaching a mailbox's directories: from the store's root, one component after the other, never through a link.
+ *
+ * INVARIANT: no path that came from another site is used before `refusePath` let it pass.
+ */
+import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { displayRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
+import { isMailboxPath } from "../maildir/mailbox-name.js";
+import { applyError } from "./errors.js";
+
+/** Why no mailbox may stand at that path, or undefined. */
+export function refusePath(path: RawPath): string | undefined {
+  return isMailboxPath(path) ? undefined : "a part of its path cannot be the name of a mailbox";
+}
+
+/** The store's root. The caller closes it. Throws: store-missing. */
+export function openStore(disk: Disk, storeRoot: string): Dir {
+  const root = disk.openRoot(storeRoot);
+  if (root !== undefined) return root;
+  throw applyError("store-missing", `opening the store ${displayRaw(storeRoot)}: it is not there`);
+}
+
+/** Undefined when some component is absent. The caller closes it. Throws: ELOOP for a link on the way, ENOTDIR. */
+export function openBelow(root: Dir, names: readonly RawName[]): Dir | undefined {
+  let dir: Dir | undefined = root;
+  for (const name of names) {
+    const next: Dir | undefined = dir.openDir(name);
+    if (dir !== root) dir.close();
+    if (next === undefined) return undefined;
+    dir = next;
+  }
+  return dir;
+}
+
+/** Runs `use` with the directory at `path`, or with undefined, and closes it. */
+export function withDir<T>(root: Dir, path: RawPath, use: (dir: Dir | undefined) => T): T {
+  const dir = openBelow(root, splitRaw(path));
+  try {
+    return use(dir);
+  } finally {
+    if (dir !== root) dir?.close();
+  }
+}
+
+/** Whether the error says that a link or a file stands where a directory must be. */
+export function isWrongKind(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === "ELOOP" || errno === "ENOTDIR";
+}
+
+/** A mailbox's three directories, opened when they are first needed. */
+export class MailboxDirs implements Disposable {
+  readonly dir: Dir;
+  readonly #opened = new Map<RawName, Dir | undefined>();
+
+  /** `dir` stays the caller's. */
+  constructor(dir: Dir) {
+    this.dir = dir;
+  }
+
+  get cur(): Dir {
+    return this.#must(CUR);
+  }
+
+  get new(): Dir | undefined {
+    return this.#open(NEW);
+  }
+
+  /** Made if it is missing: Dovecot does so too. */
+  get tmp(): Dir {
+    const tmp = this.#open(TMP);
+    if (tmp !== undefined) return tmp;
+    const { mode, uid, gid } = this.dir.statSelf();
+    this.dir.mkdir(TMP, mode, { uid, gid });
+    this.#opened.delete(TMP);
+    return this.#must(TMP);
+  }
+
+  of(dir: "cur" | "new"): Dir {
+    return dir === "cur" ? this.cur : this.#must(NEW);
+  }
+
+  [Symbol.dispose](): void {
+    for (const dir of this.#opened.values()) dir?.close();
+    this.#opened.clear();
+  }
+
+  #must(name: RawName): Dir {
+    const dir = this.#open(name);
+    if (dir === undefined) throw applyError("store-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
+    return dir;
+  }
+
+  #open(name: RawName): Dir | undefined {
+    if (this.#opened.has(name)) return this.#opened.get(name);
+    const dir = this.dir.openDir(name);
+    this.#opened.set(name, dir);
+    return dir;
+  }
+}

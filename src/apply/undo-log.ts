@@ -1,0 +1,40 @@
+/**
+ * Takes back, in reverse order, what a failed write had done before it failed: a full disk leaves nothing half visible.
+ *
+ * INVARIANT: nothing is taken back after a crash point: the process counts as dead from there on.
+ */
+import { applyError } from "./errors.js";
+
+export class UndoLog {
+  readonly #steps: (() => void)[] = [];
+
+  /** `step` takes back what has just been done. */
+  push(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** What was done stays done. */
+  keep(): void {
+    this.#steps.length = 0;
+  }
+
+  /** Throws: undo-incomplete, with what failed as its cause. Every step is tried. */
+  undo(cause: unknown): void {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length === 0) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw applyError(
+      "undo-incomplete",
+      `taking back a batch that failed (${why}): ${failures.length} of its steps could not be taken back`,
+      { failures: failures.length },
+      new AggregateError([cause, ...failures], why),
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The disk port: the only file-system calls of the program that touch mail, all synchronous (they run in worker threads),
+ * all relative to an open directory, none following a symbolic link below the root that the operator named.
+ *
+ * "openat" semantics without native code: a child is addressed as /proc/self/fd/N/name. Linux only.
+ */
+import type { RawName } from "./raw-name.js";
+
+export interface FileStat {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly nlink: number;
+  /** Permission bits only (07777). */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Milliseconds with fraction (sub-microsecond precision is lost in the double). */
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}
+
+export interface CreateOptions {
+  readonly mode: number;
+  /** Set on the open file before anything is written to it; ignored unless the process is root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Whole seconds; set after the last write (INTERNALDATE). */
+  readonly mtimeS?: number;
+  /** fsync before close. */
+  readonly sync?: boolean;
+}
+
+/** An open directory. Every `name` is a child of it. Methods throw Node's system errors unless stated otherwise. */
+export interface Dir {
+  readonly dev: number;
+  readonly ino: number;
+  /** For messages and for tools that want a path (watchers): what it was opened as, absolute, bytes-in-a-string. */
+  readonly shownPath: string;
+  /** Undefined when absent. Throws ELOOP for a symbolic link, ENOTDIR for anything else that is no directory. */
+  openDir(name: RawName): Dir | undefined;
+  /** All entries except "." and "..", unordered, as bytes-in-strings (latin1). */
+  list(): string[];
+  /** lstat; undefined when absent. Accepts no path. */
+  stat(name: string): FileStat | undefined;
+  /** fstat of the directory itself. */
+  statSelf(): FileStat;
+  /** Whole file; undefined when absent. Throws `EFBIG` above `bytesMax`, ELOOP on a link. */
+  readFile(name: string, bytesMax: number): Buffer | undefined;
+  /** Opens for reading without following links; undefined when absent. */
+  openFile(name: string): ReadFile | undefined;
+  /** Creates exclusively (EEXIST if there), writes, applies options, closes. On failure the new file is removed. */
+  createFile(name: string, parts: readonly Uint8Array[], options: CreateOptions): FileStat;
+  /** Appends with a single write and fdatasync; on a short write truncates back to `sizeBefore` and throws. */
+  appendFile(name: string, bytes: Uint8Array, sizeBefore: number): void;
+  rename(name: string, to: Dir, toName: string): void;
+  /** Refuses to replace (EEXIST). */
+  link(name: string, to: Dir, toName: string): void;
+  /** False when it was absent. */
+  unlink(name: string): boolean;
+  mkdir(name: string, mode: number, owner?: { readonly uid: number; readonly gid: number }): void;
+  /** False when it was absent. */
+  rmdir(name: string): boolean;
+  /** Whole seconds, without following links. */
+  setMtime(name: string, mtimeS: number): void;
+  readlink(name: string): string | undefined;
+  symlink(target: string, name: string): void;
+  /** fsync of the directory: names that were created, renamed or removed before are durable afterwards. */
+  sync(): void;
+  /** fsync of a child file. */
+  syncFile(name: string): void;
+  close(): void;
+}
+
+export interface ReadFile {
+  readonly stat: FileStat;
+  /** Fresh fstat. */
+  statNow(): FileStat;
+  /** Reads up to `into.length` bytes at `position`; returns the count, 0 at the end. */
+  read(into: Uint8Array, position: number): number;
+  close(): void;
+}
+
+/** The port. The node implementation is `openNodeDisk`; tests wrap it to inject faults. */
+export interface Disk {
+  /** Opens a directory that the operator named (links in this path are followed, once). Undefined when absent. */
+  openRoot(path: string): Dir | undefined;
+}

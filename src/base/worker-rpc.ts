@@ -1,0 +1,154 @@
+/**
+ * The outside of a worker thread: starts it and calls its methods (worker-host.ts is the inside).
+ *
+ * INVARIANT: every call settles. It gets its reply, or the error that ended the worker, or the abort reason.
+ * Errors arrive as `MailtwinError`s with the code and disposition they had. The worker's URL is written in the form
+ * `new URL("./x-worker.js", import.meta.url)`, which is what tests know how to redirect.
+ */
+import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
+import { baseError } from "./base-errors.js";
+import { type MailtwinError, reviveError } from "./errors.js";
+import type { Transferred } from "./worker-host.js";
+import type { CallMessage, MethodsOf, ReplyMessage } from "./worker-protocol.js";
+
+export interface WorkerOptions {
+  readonly url: URL;
+  /** For messages and for the thread list of the system. */
+  readonly name: string;
+  /** Cloned; the worker finds it as `workerData` of node:worker_threads. */
+  readonly workerData?: unknown;
+  readonly resourceLimits?: ResourceLimits;
+  /** An abort ends the worker at once, in the middle of whatever it does; calls reject with the reason. */
+  readonly signal?: AbortSignal;
+}
+
+type Result<F> = F extends (args: never) => infer R
+  ? Awaited<R> extends Transferred<infer T>
+    ? T
+    : Awaited<R>
+  : never;
+
+/** The argument, if the method has one, then the buffers to be moved instead of copied. */
+type CallArgs<F> = F extends () => unknown
+  ? [args?: undefined, transfer?: readonly Transferable[]]
+  : F extends (args: infer A) => unknown
+    ? [args: A, transfer?: readonly Transferable[]]
+    : never;
+
+export interface WorkerClient<M> extends AsyncDisposable {
+  /**
+   * Resolves to what the method returned, cloned (a `Buffer` arrives as a plain `Uint8Array`). Rejects with what it
+   * threw, or with worker-died, worker-closed or the abort reason.
+   */
+  call<Name extends keyof M & string>(method: Name, ...args: CallArgs<M[Name]>): Promise<Result<M[Name]>>;
+  /** Resolves when the worker has ended: to the reason if it ended by itself, also when no call was waiting. */
+  readonly ended: Promise<MailtwinError | undefined>;
+  /** Lets the calls that were made end, then ends the worker. Further calls reject with worker-closed. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts a worker. Returns at once; a worker that cannot start shows in the first call and in `ended`. */
+export function startWorker<M extends MethodsOf<M>>(options: WorkerOptions): WorkerClient<M> {
+  options.signal?.throwIfAborted();
+  return new Client<M>(options);
+}
+
+interface PendingCall {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+class Client<M> implements WorkerClient<M> {
+  readonly ended: Promise<MailtwinError | undefined>;
+  readonly #name: string;
+  readonly #worker: Worker;
+  readonly #pendingById = new Map<number, PendingCall>();
+  #lastId = 0;
+  /** Why no further call is accepted. */
+  #refusal: { readonly reason: unknown } | undefined;
+  #death: MailtwinError | undefined;
+  #disposed: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor({ url, name, workerData, resourceLimits, signal }: WorkerOptions) {
+    this.#name = name;
+    const limits = resourceLimits === undefined ? {} : { resourceLimits };
+    this.#worker = new Worker(url, { name, workerData, execArgv: [], ...limits });
+    const onAbort = (): void => this.#abort(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#worker.on("message", (reply: ReplyMessage) => this.#receive(reply));
+    this.#worker.on("messageerror", (error) => this.#die(error));
+    this.#worker.on("error", (error) => this.#die(error));
+    this.ended = new Promise((resolve) => {
+      this.#worker.once("exit", (exitCode) => {
+        signal?.removeEventListener("abort", onAbort);
+        const isUnasked = this.#refusal === undefined || this.#pendingById.size > 0;
+        if (isUnasked) this.#die(`it ended with exit code ${exitCode}`);
+        resolve(this.#death);
+      });
+    });
+  }
+
+  call<Name extends keyof M & string>(method: Name, ...args: CallArgs<M[Name]>): Promise<Result<M[Name]>> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal.reason);
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const message: CallMessage = { id, method, args: args[0] };
+    const reply = new Promise<unknown>((resolve, reject) => this.#pendingById.set(id, { resolve, reject }));
+    try {
+      this.#worker.postMessage(message, args[1] ?? []);
+    } catch (error) {
+      this.#pendingById.delete(id); // the argument cannot be cloned: nothing was sent.
+      return Promise.reject(error);
+    }
+    return reply as Promise<Result<M[Name]>>;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#close();
+    return this.#disposed;
+  }
+
+  async #close(): Promise<void> {
+    const message = `calling ${this.#name}: it has been shut down`;
+    this.#refusal ??= { reason: baseError("worker-closed", { message }) };
+    if (this.#pendingById.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.#worker.terminate();
+    await this.ended;
+  }
+
+  #receive(reply: ReplyMessage): void {
+    const call = this.#pendingById.get(reply.id);
+    if (call === undefined) return; // it was rejected by an abort that crossed this reply.
+    this.#pendingById.delete(reply.id);
+    if ("error" in reply) call.reject(reviveError(reply.error));
+    else call.resolve(reply.value);
+    if (this.#pendingById.size === 0) this.#onIdle?.();
+  }
+
+  #abort(reason: unknown): void {
+    this.#refusal = { reason };
+    this.#rejectPending(reason);
+    void this.#worker.terminate();
+  }
+
+  #die(cause: unknown): void {
+    if (this.#death !== undefined) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#death = baseError("worker-died", { message: `running ${this.#name}: ${why}`, cause });
+    this.#refusal = { reason: this.#death };
+    this.#rejectPending(this.#death);
+    void this.#worker.terminate();
+  }
+
+  #rejectPending(reason: unknown): void {
+    const calls = [...this.#pendingById.values()];
+    this.#pendingById.clear();
+    for (const call of calls) call.reject(reason);
+    this.#onIdle?.();
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Reads message bodies for transfer: small ones many at a time, large ones in parts.
+ *
+ * INVARIANT: bytes are handed out only if the file's size was the same before and after they were read.
+ * INVARIANT: a failure of one body is that body's outcome; the others of the call are read all the same.
+ */
+import { assert } from "../base/assert.js";
+import type { ReadFile } from "../base/disk.js";
+import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
+import { displayRaw, isRawName } from "../base/raw-name.js";
+import type { BaseName } from "../maildir/ids.js";
+import {
+  BODY_OPEN_MAX,
+  BODY_PART_BYTES_MAX,
+  BODY_SMALL_BYTES_MAX,
+  type BodyItem,
+  type BodyMethods,
+  type BodyRead,
+  type CloseLargeOutcome,
+  type OpenLargeOutcome,
+  type OpenLargeRequest,
+  type ReadManyRequest,
+  type ReadPartRequest,
+} from "./body-types.js";
+import type { HintedName } from "./capture-types.js";
+import { captureError, problemOf } from "./errors.js";
+import { baseOfName, likelyPlaces } from "./find-files.js";
+import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
+
+interface LargeBody {
+  readonly file: ReadFile;
+  readonly hash: Sha256Stream;
+  /** Bytes hashed so far: those from the start, without a gap. */
+  hashedBytes: number;
+}
+
+/** One store's bodies. Synchronous; meant for a worker thread, usable anywhere. */
+export class BodyReader implements Omit<BodyMethods, "open"> {
+  readonly #place: StorePlace;
+  readonly #large = new Map<number, LargeBody>();
+  #lastHandle = 0;
+
+  constructor(place: StorePlace) {
+    this.#place = place;
+  }
+
+  /** In the order of the items. The mailbox is listed at most once. Throws: store-missing. */
+  readMany({ mailboxPath, items, bytesMax }: ReadManyRequest): readonly BodyRead[] {
+    const dirs = openMailbox(this.#place, mailboxPath);
+    if (dirs === undefined) return items.map(({ index }) => ({ index, kind: "gone" }));
+    try {
+      const search = new FileSearch(dirs, items);
+      let leftBytes = bytesMax;
+      let isFirst = true;
+      return items.map((item): BodyRead => {
+        if (!isFirst && leftBytes <= 0) return { index: item.index, kind: "later" };
+        try {
+          const read = readSmall(search, item, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
+          if (read.kind === "body") {
+            leftBytes -= read.bytes.length;
+            isFirst = false;
+          } else if (read.kind === "later") leftBytes = 0; // keeps the order: nothing overtakes.
+          return read;
+        } catch (error) {
+          return { index: item.index, kind: "problem", problem: problemOf(mailboxPath, error) };
+        }
+      });
+    } finally {
+      closeMailbox(dirs);
+    }
+  }
+
+  /** The file stays readable even if the message is expunged meanwhile. Throws: store-missing, system errors. */
+  openLarge({ mailboxPath, base, infoHint }: OpenLargeRequest): OpenLargeOutcome {
+    assert(this.#large.size < BODY_OPEN_MAX, "too many large bodies are open");
+    const dirs = openMailbox(this.#place, mailboxPath);
+    if (dirs === undefined) return { kind: "gone" };
+    try {
+      const file = new FileSearch(dirs, [{ base }]).open(base, infoHint);
+      if (file === undefined) return { kind: "gone" };
+      this.#lastHandle += 1;
+      this.#large.set(this.#lastHandle, { file, hash: openSha256(), hashedBytes: 0 });
+      const { size, mtimeMs } = file.stat;
+      return { kind: "open", handle: this.#lastHandle, sizeBytes: size, mtimeS: Math.floor(mtimeMs / 1000) };
+    } finally {
+      closeMailbox(dirs);
+    }
+  }
+
+  /** Parts may be read in any order; only bytes that continue what was read before are hashed. Throws: body-changed. */
+  readPart({ handle, offset, length }: ReadPartRequest): Uint8Array<ArrayBuffer> {
+    assert(length > 0 && length <= BODY_PART_BYTES_MAX, "a part is 1 byte to BODY_PART_BYTES_MAX");
+    const body = this.#openBody(handle);
+    const wanted = Math.max(0, Math.min(length, body.file.stat.size - offset));
+    const bytes = readExactly(body.file, offset, wanted);
+    if (offset <= body.hashedBytes && offset + wanted > body.hashedBytes) {
+      body.hash.update(bytes.subarray(body.hashedBytes - offset));
+      body.hashedBytes = offset + wanted;
+    }
+    return bytes;
+  }
+
+  closeLarge({ handle }: { readonly handle: number }): CloseLargeOutcome {
+    const { file, hash, hashedBytes } = this.#openBody(handle);
+    this.#large.delete(handle);
+    const isWhole = hashedBytes === file.stat.size && file.statNow().size === file.stat.size;
+    file.close();
+    return isWhole ? { sha256: hash.digest().toString("hex"), readBytes: hashedBytes } : { readBytes: hashedBytes };
+  }
+
+  #openBody(handle: number): LargeBody {
+    const body = this.#large.get(handle);
+    assert(body !== undefined, "no such open body");
+    return body;
+  }
+}
+
+function readSmall(search: FileSearch, { index, base, infoHint }: BodyItem, leftBytes: number): BodyRead {
+  const file = search.open(base, infoHint);
+  if (file === undefined) return { index, kind: "gone" };
+  try {
+    const sizeBytes = file.stat.size;
+    if (sizeBytes > BODY_SMALL_BYTES_MAX) return { index, kind: "large", sizeBytes };
+    if (sizeBytes > leftBytes) return { index, kind: "later" };
+    const bytes = readExactly(file, 0, sizeBytes);
+    if (file.statNow().size !== sizeBytes) throw changed(base, sizeBytes);
+    return { index, kind: "body", bytes, sha256: sha256(bytes).toString("hex") };
+  } finally {
+    file.close();
+  }
+}
+
+/** In a buffer of its own, so that it can be transferred to another thread. Throws: body-changed when it is shorter. */
+function readExactly(file: ReadFile, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const count = file.read(bytes.subarray(done), offset + done);
+    if (count === 0) throw changed("", file.stat.size);
+    done += count;
+  }
+  return bytes;
+}
+
+function changed(base: string, sizeBytes: number): Error {
+  return captureError("body-changed", `reading the message file ${displayRaw(base)}: it no longer has ${sizeBytes} bytes`);
+}
+
+/** Opens files by base name: by likely names, then by one listing for all items of a call. */
+class FileSearch {
+  readonly #dirs: MailboxDirs;
+  readonly #wanted: ReadonlySet<string>;
+  #placesByBase: Map<string, HintedName> | undefined;
+
+  constructor(dirs: MailboxDirs, items: readonly { readonly base: BaseName }[]) {
+    this.#dirs = dirs;
+    this.#wanted = new Set(items.map(({ base }) => base));
+  }
+
+  open(base: BaseName, info: string | undefined): ReadFile | undefined {
+    for (const place of likelyPlaces(base, info)) {
+      const file = this.#openAt(place);
+      if (file !== undefined) return file;
+    }
+    this.#placesByBase ??= this.#list();
+    const listed = this.#placesByBase.get(base);
+    const file = listed === undefined ? undefined : this.#openAt(listed);
+    if (file !== undefined || listed === undefined) return file;
+    this.#placesByBase = this.#list(); // its flags changed since the listing; one more look.
+    const place = this.#placesByBase.get(base);
+    return place === undefined ? undefined : this.#openAt(place);
+  }
+
+  #openAt({ dir, name }: HintedName): ReadFile | undefined {
+    if (!isRawName(name)) return undefined;
+    return (dir === "cur" ? this.#dirs.cur : this.#dirs.fresh)?.openFile(name);
+  }
+
+  #list(): Map<string, HintedName> {
+    const found = new Map<string, HintedName>();
+    for (const dir of ["new", "cur"] as const) {
+      for (const name of (dir === "cur" ? this.#dirs.cur : this.#dirs.fresh)?.list() ?? []) {
+        const base = baseOfName(name);
+        if (this.#wanted.has(base)) found.set(base, { dir, name });
+      }
+    }
+    return found;
+  }
+}

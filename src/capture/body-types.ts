@@ -1,0 +1,68 @@
+/** What the body worker is asked and what it answers. It reads message files and nothing else. */
+import type { RawPath } from "../base/raw-name.js";
+import type { BaseName } from "../maildir/ids.js";
+import type { CaptureProblem } from "./capture-types.js";
+
+/** Bodies up to this size are read whole by `readMany`; larger ones in parts. */
+export const BODY_SMALL_BYTES_MAX = 1024 * 1024;
+/** Longest part of a large body that one call reads. */
+export const BODY_PART_BYTES_MAX = 4 * 1024 * 1024;
+/** Large bodies that are open at a time. */
+export const BODY_OPEN_MAX = 64;
+
+export interface BodyItem {
+  /** The caller's own number for it. */
+  readonly index: number;
+  readonly base: BaseName;
+  /** What followed the base name when the message was last seen (":2,S"), "" for `new/`; undefined when unknown. */
+  readonly infoHint?: string | undefined;
+}
+
+export type BodyRead =
+  | { readonly index: number; readonly kind: "body"; readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string }
+  /** The message is expunged, or its mailbox is gone. */
+  | { readonly index: number; readonly kind: "gone" }
+  /** Above BODY_SMALL_BYTES_MAX: use `openLarge`. */
+  | { readonly index: number; readonly kind: "large"; readonly sizeBytes: number }
+  /** Not read, because `bytesMax` was reached: ask again. */
+  | { readonly index: number; readonly kind: "later" }
+  | { readonly index: number; readonly kind: "problem"; readonly problem: CaptureProblem };
+
+export interface ReadManyRequest {
+  readonly mailboxPath: RawPath;
+  readonly items: readonly BodyItem[];
+  /** Of all bodies of the answer together; at least one is read. */
+  readonly bytesMax: number;
+}
+
+export interface OpenLargeRequest {
+  readonly mailboxPath: RawPath;
+  readonly base: BaseName;
+  readonly infoHint?: string | undefined;
+}
+
+export type OpenLargeOutcome =
+  | { readonly kind: "open"; readonly handle: number; readonly sizeBytes: number; readonly mtimeS: number }
+  | { readonly kind: "gone" };
+
+export interface ReadPartRequest {
+  readonly handle: number;
+  readonly offset: number;
+  /** At most BODY_PART_BYTES_MAX; shorter at the end of the file. */
+  readonly length: number;
+}
+
+export interface CloseLargeOutcome {
+  /** SHA-256 of the whole body in hex; undefined unless all of it was read in order and its size stayed the same. */
+  readonly sha256?: string;
+  readonly readBytes: number;
+}
+
+/** The methods of the body worker. */
+export interface BodyMethods {
+  open(options: { readonly storeRoot: string }): void;
+  readMany(request: ReadManyRequest): readonly BodyRead[];
+  openLarge(request: OpenLargeRequest): OpenLargeOutcome;
+  readPart(request: ReadPartRequest): Uint8Array<ArrayBuffer>;
+  closeLarge(request: { readonly handle: number }): CloseLargeOutcome;
+}

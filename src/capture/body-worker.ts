@@ -1,0 +1,32 @@
+/** The thread that reads message bodies for transfer (body-reader.ts). Bodies are moved to the caller, not copied. */
+import { assert } from "../base/assert.js";
+import { openNodeDisk } from "../base/disk-node.js";
+import { serveWorker, Transferred } from "../base/worker-host.js";
+import { BodyReader } from "./body-reader.js";
+import type { BodyRead, CloseLargeOutcome, OpenLargeOutcome, OpenLargeRequest, ReadManyRequest, ReadPartRequest } from "./body-types.js";
+
+let opened: BodyReader | undefined;
+
+function reader(): BodyReader {
+  assert(opened !== undefined, "the body worker was not opened");
+  return opened;
+}
+
+const methods = {
+  open({ storeRoot }: { readonly storeRoot: string }): void {
+    opened = new BodyReader({ disk: openNodeDisk(), storeRoot });
+  },
+  readMany(request: ReadManyRequest): Transferred<readonly BodyRead[]> {
+    const reads = reader().readMany(request);
+    const buffers = reads.flatMap((read) => (read.kind === "body" ? [read.bytes.buffer] : []));
+    return new Transferred(reads, buffers);
+  },
+  openLarge: (request: OpenLargeRequest): OpenLargeOutcome => reader().openLarge(request),
+  readPart(request: ReadPartRequest): Transferred<Uint8Array<ArrayBuffer>> {
+    const bytes = reader().readPart(request);
+    return new Transferred(bytes, [bytes.buffer]);
+  },
+  closeLarge: (request: { readonly handle: number }): CloseLargeOutcome => reader().closeLarge(request),
+};
+
+serveWorker(methods);

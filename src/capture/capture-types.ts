@@ -1,0 +1,189 @@
+/**
+ * What the capture worker is asked and what it answers: plain values that cross a thread.
+ *
+ * The worker decides nothing about time: it says what is still open (`Waiting`), and the caller schedules. After an
+ * outcome with a commit the worker already holds the new baseline; a caller whose commit fails must call `forget`.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { CaptureCommit } from "../log/state-types.js";
+import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { MessageState } from "../txn/message-state.js";
+
+export interface CaptureLimits {
+  /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
+  readonly uidlistCacheBytesMax: number;
+  /** Mailboxes whose baselines and open ends are remembered between calls. */
+  readonly mailboxesCachedMax: number;
+  /** Transactions that one call of `examine` may seal, each of at most TRANSACTION_CHANGES_MAX changes. */
+  readonly transactionsMax: number;
+  /** How long a lock that never changes holds back keyword letters, milliseconds. */
+  readonly lettersWaitMsMax: number;
+  /** Names without a record and hinted names that are remembered per mailbox. */
+  readonly namesMax: number;
+  /** Records that one call of `number` may add: what bounds its hold of the lock. */
+  readonly numberedMax: number;
+}
+
+export const CAPTURE_LIMITS: CaptureLimits = {
+  uidlistCacheBytesMax: 64 * 1024 * 1024,
+  mailboxesCachedMax: 256,
+  transactionsMax: 8,
+  lettersWaitMsMax: 2_000,
+  namesMax: 16_384,
+  numberedMax: 16_384,
+};
+
+export interface CaptureOptions {
+  /** Absolute, bytes-in-a-string. */
+  readonly storeRoot: string;
+  /** The state database, read only; without it (or while it does not exist) the baseline is empty. */
+  readonly statePath?: string | undefined;
+  /** As Dovecot's gethostname() says it: stands in the lock. */
+  readonly hostname: string;
+  readonly pid: number;
+  /** Ends the process at this crash point. */
+  readonly crashAt?: string | undefined;
+  readonly limits?: Partial<CaptureLimits> | undefined;
+}
+
+/** Something that keeps one mailbox from being captured; the rest goes on. */
+export interface CaptureProblem {
+  readonly path: RawPath;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface FoundMailbox {
+  readonly path: RawPath;
+  /** Undefined while Dovecot has not written a uidlist there, or wrote one without G. */
+  readonly guid?: MailboxGuid | undefined;
+  readonly uidValidity?: UidValidity | undefined;
+  /** Equal to the row's fingerprint = nothing happened since that baseline. "" = younger than a clock tick: look again. */
+  readonly fingerprint: string;
+}
+
+export interface DiscoverOutcome {
+  readonly mailboxes: readonly FoundMailbox[];
+  readonly problems: readonly CaptureProblem[];
+}
+
+/** A name that an event mentioned, whether it appeared or went. */
+export interface HintedName {
+  readonly dir: "cur" | "new";
+  readonly name: string;
+}
+
+export interface Hints {
+  readonly names: readonly HintedName[];
+  /** An event mentioned dovecot-uidlist. Only informs: the uidlist is always looked at. */
+  readonly uidlist: boolean;
+}
+
+export const NO_HINTS: Hints = { names: [], uidlist: false };
+
+export interface ExamineRequest {
+  readonly path: RawPath;
+  /** Who is expected there; undefined when that is not known yet. */
+  readonly guid?: MailboxGuid | undefined;
+  readonly hints: Hints;
+  /** List cur/ and new/ and compare everything; otherwise only what is new in the uidlist and what the hints name. */
+  readonly full: boolean;
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** What an examination leaves open. */
+export interface Waiting {
+  /** Records that no transaction covers yet. */
+  readonly pending: number;
+  /** Files without a record: normal for a while under load (Dovecot numbers them at its next look). */
+  readonly unnumbered: { readonly count: number; readonly oldestSeenMs: number };
+  /** Only a listing can tell: call again with `full`, when its cost can be afforded. */
+  readonly needListing: boolean;
+  /** What a listing cost, if there was one. */
+  readonly listed?: { readonly entries: number; readonly ms: number };
+  /** Ask again after so many milliseconds: something was in the middle of a change. */
+  readonly recheckInMs?: number;
+  /** There is more of the same to be sealed: commit this and call again at once, with the same `full`. */
+  readonly more: boolean;
+  /**
+   * Messages that turned up under a UID which the log has already passed (somebody put an expunged file back). They can
+   * only be replicated under a new UID: `renumber` them.
+   */
+  readonly late: readonly Uid[];
+}
+
+export type ExamineOutcome =
+  | (Waiting & {
+      readonly kind: "sealed";
+      readonly commit: CaptureCommit;
+      readonly saves: number;
+      /** All changes, the saves among them; 0 when only the mailbox as a whole changed (create, rename, next UID). */
+      readonly changes: number;
+      /** When the oldest sealed save became visible on disk, milliseconds since 1970; absent while a mailbox is seeded. */
+      readonly visibleMs?: number;
+    })
+  | (Waiting & {
+      readonly kind: "unchanged";
+      /** Moves the row's fingerprint only, and has no transaction: worth storing, so that a restart need not list. */
+      readonly commit?: CaptureCommit;
+    })
+  /** No mailbox with that GUID at that path: discover again. */
+  | { readonly kind: "absent" }
+  | { readonly kind: "problem"; readonly problem: CaptureProblem };
+
+export type VanishedOutcome =
+  | { readonly kind: "sealed"; readonly commit: CaptureCommit }
+  /** It is there after all, or the log never had it. */
+  | { readonly kind: "present" }
+  | { readonly kind: "unknown" };
+
+/** What the three calls that take the source's lock may answer instead of a result. */
+export type LockedOutcome =
+  /** Someone holds the lock; nothing was done. */
+  | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
+  | { readonly kind: "absent" }
+  | { readonly kind: "problem"; readonly problem: CaptureProblem };
+
+export type NumberOutcome =
+  | { readonly kind: "numbered"; readonly count: number; readonly more: boolean; readonly uidNext: number }
+  | LockedOutcome;
+
+export interface UidMove {
+  readonly fromUid: Uid;
+  readonly toUid: Uid;
+  readonly base: BaseName;
+}
+
+export type RenumberOutcome =
+  | { readonly kind: "renumbered"; readonly moves: readonly UidMove[]; readonly uidNext: number }
+  | LockedOutcome;
+
+export type RaiseOutcome = { readonly kind: "raised"; readonly uidNext: number } | LockedOutcome;
+
+export interface StatesPage {
+  /** Ascending by UID. */
+  readonly states: readonly MessageState[];
+  /** Ask on from here; undefined at the end. */
+  readonly nextAfterUid?: number;
+}
+
+/** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. */
+export interface CaptureMethods {
+  open(options: CaptureOptions): void;
+  discover(): DiscoverOutcome;
+  examine(request: ExamineRequest): ExamineOutcome;
+  vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome;
+  number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;
+  renumber(request: {
+    readonly path: RawPath;
+    readonly uids: readonly Uid[];
+    readonly floor: number;
+    readonly nowMs: number;
+  }): RenumberOutcome;
+  raiseNext(request: { readonly path: RawPath; readonly floor: number; readonly nowMs: number }): RaiseOutcome;
+  /** Drops what is remembered of a mailbox and of those that were in the same commit; the state database is read again. */
+  forget(request: { readonly guid: MailboxGuid }): void;
+  states(request: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage;
+}

@@ -1,0 +1,118 @@
+/**
+ * What the watchers have said so far, per mailbox: suspects only. Nothing is read here and no order is trusted.
+ *
+ * INVARIANT: a mark is never lost: too many names become "list the whole mailbox", and a taken mark that could not be
+ * worked off is put back with `restore`.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { HintedName } from "./capture-types.js";
+
+/** Why a whole listing is due. `confirm`: an expunge is suspected; `quiet`: to be able to trust the fingerprint again. */
+export type FullReason = "first" | "sweep" | "overflow" | "confirm" | "quiet" | "continue";
+
+export interface Dirt {
+  readonly names: readonly HintedName[];
+  readonly uidlist: boolean;
+  readonly full: FullReason | undefined;
+  /** When the oldest of these marks was made. */
+  readonly sinceMs: number;
+  /** Do not look before. */
+  readonly notBeforeMs: number;
+}
+
+interface Marks {
+  readonly names: Map<string, HintedName>;
+  uidlist: boolean;
+  full: FullReason | undefined;
+  sinceMs: number;
+  notBeforeMs: number;
+}
+
+/** More names than this at once are worth a listing instead. */
+const NAMES_MAX = 8192;
+
+export class DirtySet {
+  readonly #marks = new Map<RawPath, Marks>();
+
+  get size(): number {
+    return this.#marks.size;
+  }
+
+  markName(path: RawPath, hint: HintedName, nowMs: number): void {
+    const marks = this.#of(path, nowMs);
+    if (marks.names.size >= NAMES_MAX) {
+      marks.names.clear();
+      marks.full = "overflow";
+    }
+    marks.names.set(`${hint.dir}/${hint.name}`, hint);
+  }
+
+  markUidlist(path: RawPath, nowMs: number): void {
+    this.#of(path, nowMs).uidlist = true;
+  }
+
+  markFull(path: RawPath, reason: FullReason, nowMs: number): void {
+    this.#of(path, nowMs).full ??= reason;
+  }
+
+  /** Puts back what was taken, not to be looked at before `notBeforeMs`. Later marks win over the delay. */
+  restore(path: RawPath, dirt: Dirt, notBeforeMs: number): void {
+    const had = this.#marks.has(path);
+    const marks = this.#of(path, dirt.sinceMs);
+    for (const hint of dirt.names) marks.names.set(`${hint.dir}/${hint.name}`, hint);
+    marks.uidlist ||= dirt.uidlist;
+    marks.full ??= dirt.full;
+    marks.sinceMs = Math.min(marks.sinceMs, dirt.sinceMs);
+    if (!had) marks.notBeforeMs = notBeforeMs;
+  }
+
+  /** Marked mailboxes, in the order in which they first became dirty. */
+  paths(): Iterable<RawPath> {
+    return this.#marks.keys();
+  }
+
+  peek(path: RawPath): Dirt | undefined {
+    const marks = this.#marks.get(path);
+    return marks === undefined ? undefined : { ...marks, names: [...marks.names.values()] };
+  }
+
+  /** Cheap questions for the scheduler, without copying the names. */
+  urgency(
+    path: RawPath,
+  ): { readonly hinted: boolean; readonly full: FullReason | undefined; readonly notBeforeMs: number } | undefined {
+    const marks = this.#marks.get(path);
+    if (marks === undefined) return undefined;
+    return { hinted: marks.uidlist || marks.names.size > 0, full: marks.full, notBeforeMs: marks.notBeforeMs };
+  }
+
+  /** Takes the hints; a due listing is taken along only if `withFull`, else it stays marked. */
+  take(path: RawPath, withFull: boolean): Dirt | undefined {
+    const dirt = this.peek(path);
+    if (dirt === undefined) return undefined;
+    this.#marks.delete(path);
+    if (dirt.full !== undefined && !withFull) {
+      this.#marks.set(path, {
+        names: new Map(),
+        uidlist: false,
+        full: dirt.full,
+        sinceMs: dirt.sinceMs,
+        notBeforeMs: 0,
+      });
+      return { ...dirt, full: undefined };
+    }
+    return dirt;
+  }
+
+  drop(path: RawPath): void {
+    this.#marks.delete(path);
+  }
+
+  #of(path: RawPath, nowMs: number): Marks {
+    let marks = this.#marks.get(path);
+    if (marks === undefined) {
+      marks = { names: new Map(), uidlist: false, full: undefined, sinceMs: nowMs, notBeforeMs: 0 };
+      this.#marks.set(path, marks);
+    }
+    return marks;
+  }
+}

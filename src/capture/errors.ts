@@ -1,0 +1,73 @@
+/**
+ * The catalogue of this room: what keeps a mailbox, or a whole store, from being captured.
+ *
+ * Most of what the worker meets is a value (`ExamineOutcome`); an error that concerns one mailbox only is turned into a
+ * `CaptureProblem` at the room's edge, so that the others go on.
+ */
+import { EX, type ErrorKind, MailtwinError, recordOfError } from "../base/errors.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { CaptureProblem } from "./capture-types.js";
+
+export type CaptureErrorCode =
+  | "body-changed"
+  | "mailbox-guid-twice"
+  | "mailbox-without-guid"
+  | "source-emptied"
+  | "store-missing"
+  | "uids-exhausted";
+
+const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
+  /** A message file changed its length while it was read. Message files never do that. */
+  "body-changed": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "Something writes into a message file in place; the message is read again. If it stays, find that program.",
+  },
+  /** Two mailboxes have the same GUID in dovecot-uidlist: one was copied with its control files. */
+  "mailbox-guid-twice": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Give the copy an identity of its own: remove dovecot-uidlist and dovecot.index* in it (its messages get new UIDs).",
+  },
+  /** dovecot-uidlist has no G: Dovecot adds it when the mailbox is next selected. */
+  "mailbox-without-guid": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "Open that mailbox once with Dovecot (doveadm mailbox status guid), which gives it its GUID.",
+  },
+  /** Every mailbox that the baseline knows is gone at once: more likely an accident than a wish. */
+  "source-emptied": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Nothing was removed from the replica. Mount or restore the source; to replicate the empty store on purpose, begin anew with another --state directory.",
+  },
+  /** The store's root directory is not there: not mounted, or a wrong path. Nothing is taken for deleted. */
+  "store-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Mount the file system, or correct the path; nothing is taken for deleted meanwhile.",
+  },
+  /** A mailbox has used nearly all UIDs there are; renumbering would make Dovecot fail. */
+  "uids-exhausted": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Look in dovecot-uidlist for an N or a last UID that is wrong; no mailbox gets that far in normal use.",
+  },
+};
+
+/** An operating failure of this room. `message`: what was being done, to what, why it failed; no full stop. */
+export function captureError(
+  code: CaptureErrorCode,
+  message: string,
+  detail: Readonly<Record<string, string | number | boolean>> = {},
+  cause?: unknown,
+): MailtwinError<CaptureErrorCode> {
+  return new MailtwinError({ code, kind: KINDS[code], message, detail, cause });
+}
+
+/** One mailbox's problem out of what was thrown there. A defect of the program is thrown on. */
+export function problemOf(path: RawPath, error: unknown): CaptureProblem {
+  const { code, message, hint, disposition } = recordOfError(error);
+  if (disposition === "bug") throw error;
+  return { path, code, message, hint };
+}

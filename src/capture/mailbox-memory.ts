@@ -1,0 +1,82 @@
+/**
+ * What the worker remembers of one mailbox between calls. All of it can be lost at any time: then more is read.
+ */
+import type { MailboxBaseline } from "../log/baseline.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { KeywordLetters } from "./keyword-letters.js";
+import type { ListingCursor } from "./listing-cursor.js";
+import { UnnumberedFiles } from "./unnumbered-files.js";
+
+export class MailboxMemory {
+  readonly guid: MailboxGuid;
+  baseline: MailboxBaseline;
+  readonly unnumbered: UnnumberedFiles;
+  readonly letters = new KeywordLetters();
+  /** What the last complete look at the uidlist was made with. When it is another now, the file was rewritten. */
+  comparedUidlist: Uidlist | undefined;
+  /** UIDs that were below this record's: the same base name under a new UID, seen when the uidlist was rewritten. */
+  movedFromUid = new Map<number, number>();
+  /** UIDs that the last listing, an unstable one, did not have. */
+  absent: ReadonlySet<number> = new Set();
+  /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
+  readonly missedOnce = new Set<string>();
+  /** A listing that is being worked off. */
+  cursor: ListingCursor | undefined;
+
+  constructor(guid: MailboxGuid, baseline: MailboxBaseline, namesMax: number) {
+    this.guid = guid;
+    this.baseline = baseline;
+    this.unnumbered = new UnnumberedFiles(namesMax);
+  }
+}
+
+/** Memories by GUID, least recently used first to go. */
+export class MailboxMemories {
+  readonly #max: number;
+  readonly #byGuid = new Map<MailboxGuid, MailboxMemory>();
+  /** Files in mailboxes that have no GUID yet. */
+  readonly #unnumberedByPath = new Map<RawPath, UnnumberedFiles>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(guid: MailboxGuid): MailboxMemory | undefined {
+    const memory = this.#byGuid.get(guid);
+    if (memory !== undefined) this.#touch(memory);
+    return memory;
+  }
+
+  add(memory: MailboxMemory): void {
+    this.#touch(memory);
+    for (const guid of this.#byGuid.keys()) {
+      if (this.#byGuid.size <= this.#max) return;
+      this.#byGuid.delete(guid);
+    }
+  }
+
+  drop(guid: MailboxGuid): void {
+    this.#byGuid.delete(guid);
+  }
+
+  /** Of a mailbox without a GUID. */
+  unnumberedAt(path: RawPath, namesMax: number): UnnumberedFiles {
+    const known = this.#unnumberedByPath.get(path) ?? new UnnumberedFiles(namesMax);
+    this.#unnumberedByPath.delete(path);
+    this.#unnumberedByPath.set(path, known);
+    const [oldest] = this.#unnumberedByPath.keys();
+    if (this.#unnumberedByPath.size > this.#max && oldest !== undefined) this.#unnumberedByPath.delete(oldest);
+    return known;
+  }
+
+  dropUnnumberedAt(path: RawPath): void {
+    this.#unnumberedByPath.delete(path);
+  }
+
+  #touch(memory: MailboxMemory): void {
+    this.#byGuid.delete(memory.guid);
+    this.#byGuid.set(memory.guid, memory);
+  }
+}

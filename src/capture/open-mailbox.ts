@@ -1,0 +1,80 @@
+/**
+ * From a mailbox path to open directories, component by component, so that no link below the store's root is followed.
+ *
+ * Directories are opened for one call and closed after it: a renamed mailbox would else be read under its old name.
+ */
+import type { Dir, Disk } from "../base/disk.js";
+import { displayRaw, type RawPath, splitRaw } from "../base/raw-name.js";
+import { CUR, NEW, openMessageDir } from "../maildir/mailbox-files.js";
+import { captureError } from "./errors.js";
+
+export interface StorePlace {
+  readonly disk: Disk;
+  /** Absolute, bytes-in-a-string. */
+  readonly storeRoot: string;
+}
+
+/** The three directories of an open mailbox. The caller closes them with `closeMailbox`. */
+export interface MailboxDirs {
+  readonly mailbox: Dir;
+  readonly cur: Dir;
+  /** `new/`; a mailbox without one is as good as one with an empty one. */
+  readonly fresh: Dir | undefined;
+}
+
+/** Throws: store-missing. */
+export function openStoreRoot({ disk, storeRoot }: StorePlace): Dir {
+  const root = disk.openRoot(storeRoot);
+  if (root !== undefined) return root;
+  throw captureError("store-missing", `opening the store ${displayRaw(storeRoot)}: there is no such directory`);
+}
+
+/** Undefined when some component is absent. Throws: store-missing, ELOOP and ENOTDIR for what is no directory. */
+export function openStoreDir(place: StorePlace, path: RawPath): Dir | undefined {
+  let dir = openStoreRoot(place);
+  for (const name of splitRaw(path)) {
+    const parent = dir;
+    try {
+      const child = parent.openDir(name);
+      if (child === undefined) return undefined;
+      dir = child;
+    } finally {
+      parent.close();
+    }
+  }
+  return dir;
+}
+
+/** Undefined when the directory is absent or is no mailbox (no `cur/`). Throws: store-missing, mailbox-is-link. */
+export function openMailbox(place: StorePlace, path: RawPath): MailboxDirs | undefined {
+  const mailbox = openStoreDir(place, path);
+  if (mailbox === undefined) return undefined;
+  const opened: Dir[] = [mailbox];
+  try {
+    if (mailbox.stat(CUR) === undefined) return undefined;
+    const cur = openMessageDir(mailbox, CUR);
+    opened.push(cur);
+    const fresh = mailbox.stat(NEW) === undefined ? undefined : openMessageDir(mailbox, NEW);
+    opened.length = 0;
+    return { mailbox, cur, fresh };
+  } finally {
+    for (const dir of opened) dir.close();
+  }
+}
+
+export function closeMailbox(dirs: MailboxDirs): void {
+  dirs.cur.close();
+  dirs.fresh?.close();
+  dirs.mailbox.close();
+}
+
+/** Opens, uses, closes. Undefined when there is no mailbox. */
+export function withMailbox<T>(place: StorePlace, path: RawPath, use: (dirs: MailboxDirs) => T): T | undefined {
+  const dirs = openMailbox(place, path);
+  if (dirs === undefined) return undefined;
+  try {
+    return use(dirs);
+  } finally {
+    closeMailbox(dirs);
+  }
+}

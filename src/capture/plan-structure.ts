@@ -1,0 +1,69 @@
+/**
+ * Compares the mailboxes that stand on disk with those that the baseline knows, by GUID: a rename is a rename. Pure.
+ *
+ * INVARIANT: a mailbox is called vanished only if it was missing in two discoveries that began `VANISH_MS` apart, since a
+ * walk can miss a directory that is being renamed meanwhile.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { FoundMailbox } from "./capture-types.js";
+
+export interface KnownMailbox {
+  readonly path: RawPath;
+  readonly guid: MailboxGuid;
+  /** "" = not to be trusted. */
+  readonly fingerprint: string;
+}
+
+export interface StructurePlan {
+  /** New, renamed, or different from the baseline: to be examined whole. Parents first. */
+  readonly examine: readonly FoundMailbox[];
+  /** In the baseline, nowhere on disk. */
+  readonly missing: readonly KnownMailbox[];
+  /** The same GUID stands at two paths (a copied directory): only the known or first one counts. */
+  readonly duplicates: readonly { readonly path: RawPath; readonly of: RawPath }[];
+  /** Everything is gone at once although there were mailboxes. */
+  readonly emptied: boolean;
+}
+
+export const VANISH_MS = 300;
+
+export function planStructure(standing: readonly FoundMailbox[], known: readonly KnownMailbox[]): StructurePlan {
+  const knownByGuid = new Map(known.map((mailbox) => [mailbox.guid, mailbox]));
+  const homeByGuid = chooseHomes(standing, knownByGuid);
+  const examine: FoundMailbox[] = [];
+  const duplicates: { path: RawPath; of: RawPath }[] = [];
+  for (const mailbox of standing) {
+    if (mailbox.guid === undefined) {
+      examine.push(mailbox);
+      continue;
+    }
+    const home = homeByGuid.get(mailbox.guid);
+    if (home !== undefined && home !== mailbox.path) {
+      duplicates.push({ path: mailbox.path, of: home });
+      continue;
+    }
+    const before = knownByGuid.get(mailbox.guid);
+    const same =
+      before !== undefined &&
+      before.path === mailbox.path &&
+      before.fingerprint !== "" &&
+      before.fingerprint === mailbox.fingerprint;
+    if (!same) examine.push(mailbox);
+  }
+  const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid));
+  return { examine, missing, duplicates, emptied: standing.length === 0 && known.length > 0 };
+}
+
+/** Where each GUID lives: at its known path if it still stands there, else at the first path that has it. */
+function chooseHomes(
+  standing: readonly FoundMailbox[],
+  knownByGuid: ReadonlyMap<MailboxGuid, KnownMailbox>,
+): Map<MailboxGuid, RawPath> {
+  const homes = new Map<MailboxGuid, RawPath>();
+  for (const { guid, path } of standing) {
+    if (guid === undefined) continue;
+    if (!homes.has(guid) || knownByGuid.get(guid)?.path === path) homes.set(guid, path);
+  }
+  return homes;
+}

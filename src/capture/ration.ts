@@ -1,0 +1,24 @@
+/**
+ * When a whole listing of a mailbox may be made. A listing costs in proportion to the mailbox, so it is paid back with quiet
+ * time: after one that took t, the next of the same mailbox waits `REST_FACTOR` times t. Pure.
+ */
+import type { FullReason } from "./dirty-set.js";
+
+/** A mailbox is listed at most this fraction of the time: 1 / (1 + REST_FACTOR). */
+const REST_FACTOR = 9;
+/** A small mailbox may be listed again at once. */
+const FREE_MS = 2;
+/** A listing only for the sake of a trusted fingerprint waits until the mailbox is quiet. */
+export const QUIET_MS = 3_000;
+
+export interface LastListing {
+  readonly endMs: number;
+  readonly tookMs: number;
+}
+
+/** The earliest time of the next listing. */
+export function listingDueMs(reason: FullReason, last: LastListing | undefined, lastHintMs: number): number {
+  if (reason === "continue" || last === undefined) return 0;
+  const rested = last.tookMs <= FREE_MS ? last.endMs : last.endMs + last.tookMs * REST_FACTOR;
+  return reason === "quiet" ? Math.max(rested, lastHintMs + QUIET_MS) : rested;
+}

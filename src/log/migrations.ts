@@ -1,0 +1,90 @@
+/**
+ * The schema of the state database, as steps from one version to the next. A step that was ever released is not edited;
+ * a change is a further step. `user_version` counts the steps that were done.
+ *
+ * Texts are bytes-in-strings. LSNs, mailbox ids and intent ids are never used twice, also when their rows are gone.
+ */
+import type { Db } from "./db.js";
+
+/** SQL that leads from version i to version i + 1. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE entry (
+    lsn INTEGER PRIMARY KEY AUTOINCREMENT,
+    mailbox TEXT NOT NULL,
+    captured_ms INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE cursor (
+    replica TEXT PRIMARY KEY,
+    lsn INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE applied (
+    log_id TEXT PRIMARY KEY,
+    lsn INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE mailbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    guid TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,
+    uid_validity INTEGER NOT NULL,
+    uid_next INTEGER NOT NULL,
+    header_extra TEXT NOT NULL,
+    keywords TEXT NOT NULL, -- joined by line breaks
+    fingerprint TEXT NOT NULL,
+    messages INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY, -- mailbox id * 2^26 + chunk, so that a mailbox is one range
+    count INTEGER NOT NULL,
+    look_a INTEGER NOT NULL,
+    look_b INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    bytes BLOB NOT NULL -- last: reading the columns before it does not read its pages
+  ) STRICT;
+
+  CREATE TABLE intent (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE limbo (
+    name TEXT PRIMARY KEY,
+    mailbox TEXT NOT NULL,
+    path TEXT NOT NULL,
+    uid INTEGER NOT NULL,
+    base TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    removed_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE rejection (
+    replica TEXT NOT NULL,
+    lsn INTEGER NOT NULL,
+    mailbox TEXT NOT NULL,
+    path TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (replica, lsn)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** Does the steps that are missing. The caller holds a database transaction. */
+export function migrate(db: Db, fromVersion: number, steps: readonly string[] = MIGRATIONS): void {
+  for (const step of steps.slice(fromVersion)) db.exec(step);
+  db.exec(`PRAGMA user_version = ${steps.length}`);
+}

@@ -1,0 +1,121 @@
+/**
+ * Shapes of the state database's rows, as other rooms see them.
+ *
+ * One database per site and store: a source keeps there its replication log, cursors and baseline; a replica keeps its
+ * intents, its applied cursor and the baseline of what it applied.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+
+/** UIDs per baseline chunk: chunk of a UID = floor(uid / CHUNK_UIDS). */
+export const CHUNK_UIDS = 128;
+
+/** One message as the baseline knows it: what the log covers (source) or what was applied (replica), on this host. */
+export interface BaselineRecord {
+  readonly uid: Uid;
+  readonly base: BaseName;
+  /** The file name's info as last seen on this host, with the colon (":2,Sa"), or "". Local: letters are this host's. */
+  readonly info: string;
+  /** Names of the letters in `info`, ascending. */
+  readonly keywords: readonly string[];
+  readonly size: number;
+  readonly mtimeS: number;
+  readonly fields: string;
+  /** Inode number on this host; 0 = unknown. Recognises hard links (COPY, MOVE). */
+  readonly ino: number;
+}
+
+export interface MailboxRow {
+  /** Given by the caller: 1 + the largest ever used (see `StateReader.nextMailboxId`). */
+  readonly id: number;
+  readonly guid: MailboxGuid;
+  readonly path: RawPath;
+  readonly uidValidity: UidValidity;
+  readonly uidNext: number;
+  readonly headerExtra: string;
+  /** Keyword names that the chunks of this mailbox refer to by index. Append only. */
+  readonly keywords: readonly string[];
+  /** The mailbox's fingerprint when the baseline was taken, opaque to this room; "" = never trust. */
+  readonly fingerprint: string;
+  readonly messages: number;
+}
+
+/** A chunk to be stored; `count` 0 removes it. */
+export interface ChunkWrite {
+  readonly mailboxId: number;
+  readonly chunk: number;
+  readonly count: number;
+  /** Two 32-bit halves of the order-free sum over (uid, file name) of its messages: tells cheaply that a listing equals it. */
+  readonly lookA: number;
+  readonly lookB: number;
+  /** 16 bytes: order-free digest of the message states (txn/digest). */
+  readonly digest: Uint8Array;
+  /** Encoded BaselineRecords. */
+  readonly bytes: Uint8Array;
+}
+
+export interface ChunkLook {
+  readonly chunk: number;
+  readonly count: number;
+  readonly lookA: number;
+  readonly lookB: number;
+}
+
+/** What moves together in ONE database transaction when something was captured: log first, baseline second. */
+export interface CaptureCommit {
+  readonly mailboxes: readonly MailboxRow[];
+  readonly removedMailboxIds: readonly number[];
+  readonly chunks: readonly ChunkWrite[];
+  readonly transactions: readonly { readonly mailbox: MailboxGuid; readonly capturedMs: number; readonly bytes: Uint8Array }[];
+}
+
+/** What moves together when a transaction was applied on a replica. */
+export interface EffectCommit {
+  /** The intent that this effect fulfils. */
+  readonly intent?: number;
+  readonly cursor?: { readonly logId: string; readonly lsn: number };
+  readonly mailboxes: readonly MailboxRow[];
+  readonly removedMailboxIds: readonly number[];
+  readonly chunks: readonly ChunkWrite[];
+  readonly limbo: readonly LimboRow[];
+}
+
+/** An expunged or removed body that can still be had back. */
+export interface LimboRow {
+  /** File name inside the limbo directory. */
+  readonly name: string;
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+  /** 0 for a whole mailbox. */
+  readonly uid: number;
+  readonly base: string;
+  readonly size: number;
+  /** Why it went: "expunge", "delete", "foreign", "reset". */
+  readonly cause: string;
+  readonly removedMs: number;
+}
+
+export interface IntentRow {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface LogEntry {
+  readonly lsn: number;
+  readonly mailbox: MailboxGuid;
+  readonly capturedMs: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface RejectionRow {
+  readonly replica: string;
+  readonly lsn: number;
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+  readonly code: string;
+  /** In words, for people. */
+  readonly message: string;
+  readonly attempts: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}

@@ -1,0 +1,160 @@
+/**
+ * Which mailboxes does a store have? A mailbox is a directory with a real `cur/`, at any depth: one Maildir, Maildir++
+ * folders, LAYOUT=fs nesting and trees of many users are all the same here.
+ *
+ * INVARIANT: no message directory is ever listed, so the cost is in mailboxes, not in messages.
+ * INVARIANT: no link is followed; where one stands in the way of mail it is reported, never passed over in silence.
+ * fast-glob walks and matches the operator's patterns; what each directory is, is decided here from its entries.
+ */
+import fastGlob from "fast-glob";
+import { assert } from "../base/assert.js";
+import { errnoOf } from "../base/errors.js";
+import { type GlobEntry, openGlobFs, statThroughLink } from "../base/glob-fs.js";
+import { displayRaw, isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { isMailboxComponent, isReservedName } from "./mailbox-name.js";
+
+export interface FoundMailbox {
+  /** Relative to the store; "" is the root. */
+  readonly path: RawPath;
+}
+
+export interface DiscoverProblem {
+  /** Relative to the store, bytes-in-a-string. */
+  readonly path: string;
+  /** One of this room's codes, or the errno of a system error ("EACCES"). */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface DiscoverOptions {
+  /**
+   * Glob patterns over mailbox paths (bytes-in-a-string). "alice/**" leaves out alice with all her folders and does not
+   * walk there. The root itself cannot be left out.
+   */
+  readonly exclude?: readonly string[];
+}
+
+export interface Discovery {
+  /** By path, parents before children. */
+  readonly mailboxes: readonly FoundMailbox[];
+  readonly problems: readonly DiscoverProblem[];
+}
+
+/**
+ * `rootPath` is absolute, as bytes-in-a-string. Never throws for what it finds on disk. A root that is missing or
+ * cannot be read is a problem with path "": then the absence of mailboxes says nothing.
+ */
+export function discoverMailboxes(rootPath: string, options: DiscoverOptions = {}): Discovery {
+  assert(rootPath.startsWith("/"), "the root must be an absolute path");
+  const root = rootPath.replace(/\/+$/, "");
+  const found = new Set<string>();
+  const problems: DiscoverProblem[] = [];
+  const relative = (path: string): string => path.slice(root.length).replace(/^\/+/, "");
+  const fs = openGlobFs({
+    onDirectory: (path, entries) => {
+      const verdict = judgeDirectory(relative(path), entries);
+      if (verdict.isMailbox) found.add(relative(path));
+      problems.push(...verdict.problems, ...linkProblems(path, relative(path), verdict.links));
+      return verdict.descend;
+    },
+    onError: (path, error) => {
+      const problem = problemOfError(relative(path), error);
+      if (problem !== undefined) problems.push(problem);
+    },
+  });
+  const matched = fastGlob.sync("**", {
+    cwd: root === "" ? "/" : root,
+    ignore: [...(options.exclude ?? [])],
+    fs,
+    dot: true,
+    onlyDirectories: true,
+    followSymbolicLinks: false,
+    unique: false,
+  });
+  const paths = new Set([ROOT_PATH, ...matched].filter((path) => found.has(path)));
+  const mailboxes = [...paths].filter(isRawPath).sort(compareByComponent);
+  problems.sort((a, b) => compareText(a.path, b.path));
+  return { mailboxes: mailboxes.map((path) => ({ path })), problems };
+}
+
+interface DirectoryVerdict {
+  readonly isMailbox: boolean;
+  readonly descend: readonly GlobEntry[];
+  /** Links that may hide mail; their targets have to be looked at. */
+  readonly links: readonly GlobEntry[];
+  readonly problems: readonly DiscoverProblem[];
+}
+
+/** What a directory is, from its entries alone. */
+function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryVerdict {
+  const at = (name: string): string => (path === "" ? name : `${path}/${name}`);
+  const problems: DiscoverProblem[] = [];
+  const kinds = new Map(
+    entries
+      .filter((entry) => PARTS.has(entry.name))
+      .map((entry) => [entry.name, entry.isSymbolicLink() ? "link" : "real"]),
+  );
+  const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
+  const looksLikeMailbox = hasCur || kinds.get("cur") === "link";
+  const linkedParts = looksLikeMailbox ? [...kinds].filter(([, kind]) => kind === "link").map(([name]) => name) : [];
+  for (const name of linkedParts)
+    problems.push(linkProblem(at(name), "a symbolic link stands in the place of a message directory"));
+  const descend: GlobEntry[] = [];
+  const links: GlobEntry[] = [];
+  for (const entry of entries) {
+    if ((looksLikeMailbox && PARTS.has(entry.name)) || isPassedOver(entry.name, looksLikeMailbox)) continue;
+    if (entry.isSymbolicLink()) links.push(entry);
+    else if (entry.isDirectory() && isMailboxComponent(entry.name)) descend.push(entry);
+    else if (entry.isDirectory()) problems.push(nameProblem(at(entry.name)));
+  }
+  return { isMailbox: hasCur && linkedParts.length === 0, descend, links, problems };
+}
+
+const PARTS = new Set(["cur", "new", "tmp"]);
+
+/** Outside of a mailbox, a "new" is no message directory but something (a user?) that no path can name: a problem. */
+function isPassedOver(name: string, insideMailbox: boolean): boolean {
+  return isReservedName(name) && (insideMailbox || !PARTS.has(name));
+}
+
+/** A link to a directory may hide a mailbox or a whole domain; a link to a file (a sieve script) is nobody's concern. */
+function linkProblems(absolute: string, path: string, links: readonly GlobEntry[]): DiscoverProblem[] {
+  return links.flatMap(({ name }) => {
+    const shown = path === "" ? name : `${path}/${name}`;
+    try {
+      const target = statThroughLink(`${absolute}/${name}`);
+      return target?.isDirectory() === true
+        ? [linkProblem(shown, "a symbolic link to a directory is not followed")]
+        : [];
+    } catch (error) {
+      const problem = problemOfError(shown, error);
+      return problem === undefined ? [] : [problem];
+    }
+  });
+}
+
+function linkProblem(path: string, why: string): DiscoverProblem {
+  return { path, code: "mailbox-is-link", message: `looking for mailboxes at ${displayRaw(path)}: ${why}` };
+}
+
+function nameProblem(path: string): DiscoverProblem {
+  const message = `looking for mailboxes at ${displayRaw(path)}: no mailbox can have that name`;
+  return { path, code: "mailbox-name-invalid", message };
+}
+
+/** Below the root, what vanished meanwhile is no problem. Throws what is no system error. */
+function problemOfError(path: string, error: unknown): DiscoverProblem | undefined {
+  const code = errnoOf(error);
+  if (code === undefined) throw error;
+  if (path !== "" && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
+  return { path, code, message: `looking for mailboxes in ${displayRaw(path === "" ? "the root" : path)}: ${code}` };
+}
+
+/** "a", "a/b", "a.b": a "/" sorts before every other byte, so that children follow their parent. */
+function compareByComponent(a: string, b: string): number {
+  return compareText(a.replaceAll("/", "\0"), b.replaceAll("/", "\0"));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,222 @@
+/**
+ * dovecot-uidlist.lock: the one lock over a mailbox's uidlist, keywords and file names, shared with Dovecot.
+ *
+ * Taken by creating the file exclusively with "PID:HOSTNAME" in it, released by unlinking it. Dovecot overrides the
+ * lock of a process that it cannot see, so the lock may be lost while it is held:
+ * INVARIANT: a lock is unlinked only while it is ours. "Ours" is decided by an inode that we keep open, since the
+ * kernel gives the number of a freed one to the next file.
+ * Nothing here waits. Hold it for milliseconds: deliveries do not wait for it, IMAP clients do.
+ * SOURCE: Dovecot's file-dotlock.c.
+ */
+import type { Dir, FileStat, ReadFile } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { displayRaw } from "../base/raw-name.js";
+import { decideStale, type LockWitness } from "./dotlock-stale.js";
+import { maildirError } from "./errors.js";
+import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "./mailbox-files.js";
+
+export interface LockOptions {
+  /** A process that Dovecot can see: same pid namespace. */
+  readonly pid: number;
+  /** As gethostname() gives it to Dovecot. */
+  readonly hostname: string;
+  /** Wall clock, the one of the file times. */
+  readonly nowMs: number;
+  /** How long this process has been running: tells a lock of our own from one that a predecessor left. */
+  readonly upMs?: number;
+  readonly isAlive: (pid: number) => boolean;
+}
+
+export type LockAttempt =
+  | { readonly kind: "locked"; readonly lock: Dotlock }
+  | {
+      readonly kind: "held";
+      /** The lock's content as bytes-in-a-string ("1427:mail1"). */
+      readonly by: string;
+      /** Since its last change; 0 when the clock says that this is in the future. */
+      readonly ageMs: number;
+      readonly inode: number;
+      /**
+       * True when it was stale and has just been removed. Try again after OVERRIDE_PAUSE_MS, not at once: another
+       * process may have come to the same conclusion and would remove a lock that we had just made.
+       */
+      readonly overridden: boolean;
+    };
+
+export const OVERRIDE_PAUSE_MS = 150;
+
+const CONTENT_BYTES_MAX = 512;
+const ATTEMPTS_MAX = 8;
+
+/**
+ * Tries once. `control` is the mailbox directory, or its control directory.
+ * Throws: system errors (EACCES, EROFS, ENOSPC ...), lock-held when what stands there is no file and never will go away.
+ */
+export function tryLock(control: Dir, options: LockOptions): LockAttempt {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const lock = createLock(control, options);
+    if (lock !== undefined) return { kind: "locked", lock };
+    const held = inspectLock(control, options);
+    if (held !== undefined) return held;
+    // It went away between the two calls: its holder was done.
+  }
+  return { kind: "held", by: "", ageMs: 0, inode: 0, overridden: false };
+}
+
+function createLock(control: Dir, { pid, hostname }: LockOptions): Dotlock | undefined {
+  const { uid, gid } = control.statSelf();
+  let created: FileStat;
+  try {
+    // Owned like the mailbox and readable: Dovecot must be able to see whose it is.
+    created = control.createFile(UIDLIST_LOCK_FILE, [Buffer.from(`${pid}:${hostname}`, "latin1")], {
+      mode: 0o644,
+      owner: { uid, gid },
+    });
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return undefined;
+    throw error;
+  }
+  const file = openIfFile(control, UIDLIST_LOCK_FILE);
+  if (file !== undefined && isSameInode(file.stat, created)) return new Dotlock(control, file);
+  file?.close(); // overridden within microseconds; try again.
+  return undefined;
+}
+
+function inspectLock(control: Dir, options: LockOptions): LockAttempt | undefined {
+  const stat = control.stat(UIDLIST_LOCK_FILE);
+  if (stat === undefined) return undefined;
+  if (stat.kind === "directory") {
+    throw maildirError(
+      "lock-held",
+      `locking the uidlist of ${displayRaw(control.shownPath)}: a directory stands in the lock's place`,
+    );
+  }
+  const content = stat.kind === "file" ? readContent(control, stat) : "";
+  if (content === undefined) return undefined;
+  const lockAgeMs = options.nowMs - lastChangeMs(stat, options.nowMs);
+  const uidlist = control.stat(UIDLIST_FILE);
+  const uidlistAgeMs = uidlist === undefined ? lockAgeMs : options.nowMs - lastChangeMs(uidlist, options.nowMs);
+  const unchangedMs = Math.min(lockAgeMs, uidlistAgeMs);
+  const witness: LockWitness = options;
+  const decision = decideStale({ content, lockAgeMs, unchangedMs }, witness);
+  const overridden = decision.kind === "stale" && removeStale(control, stat, options.pid);
+  return { kind: "held", by: content, ageMs: Math.max(0, lockAgeMs), inode: stat.ino, overridden };
+}
+
+/** The later of mtime and ctime, but an mtime in the future says nothing (it may carry other facts). */
+function lastChangeMs(stat: FileStat, nowMs: number): number {
+  return stat.mtimeMs <= nowMs ? Math.max(stat.mtimeMs, stat.ctimeMs) : stat.ctimeMs;
+}
+
+/** Undefined when the lock changed hands meanwhile. */
+function readContent(control: Dir, stat: FileStat): string | undefined {
+  const file = openIfFile(control, UIDLIST_LOCK_FILE);
+  if (file === undefined) return undefined;
+  try {
+    if (!isSameInode(file.stat, stat)) return undefined;
+    const bytes = Buffer.alloc(CONTENT_BYTES_MAX);
+    return bytes.toString("latin1", 0, file.read(bytes, 0));
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Moves the stale lock aside before removing it, so that what is removed is what was judged: should a live lock have
+ * come in its place in that very moment, it is put back. False when nothing was removed.
+ */
+function removeStale(control: Dir, judged: FileStat, pid: number): boolean {
+  const now = control.stat(UIDLIST_LOCK_FILE);
+  if (now === undefined || !isSameInode(now, judged) || now.ctimeMs !== judged.ctimeMs) return false;
+  const aside = `dovecot-uidlist.stale-${pid}.lock`;
+  try {
+    control.rename(UIDLIST_LOCK_FILE, control, aside);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+  const moved = control.stat(aside);
+  const isJudged = moved !== undefined && isSameInode(moved, judged);
+  if (!isJudged && moved !== undefined) putBack(control, aside);
+  control.unlink(aside);
+  return isJudged;
+}
+
+function putBack(control: Dir, aside: string): void {
+  try {
+    control.link(aside, control, UIDLIST_LOCK_FILE);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error; // somebody has the lock already, which is how its old holder learns.
+  }
+}
+
+function openIfFile(control: Dir, name: string): ReadFile | undefined {
+  try {
+    return control.openFile(name);
+  } catch (error) {
+    if (errnoOf(error) === "ELOOP") return undefined;
+    throw error;
+  }
+}
+
+function isSameInode(a: FileStat, b: FileStat): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
+/** A lock that is held. Its owner calls `release` once, or disposes of it. */
+export class Dotlock {
+  readonly inode: number;
+  readonly #control: Dir;
+  #file: ReadFile | undefined;
+
+  /** Only for `tryLock`. `file` is the open lock file; it is closed with the lock. */
+  constructor(control: Dir, file: ReadFile) {
+    this.#control = control;
+    this.#file = file;
+    this.inode = file.stat.ino;
+  }
+
+  /** Asks the disk. Do so before each rename over the uidlist. False after `release`. */
+  stillOurs(): boolean {
+    if (this.#file === undefined) return false;
+    const now = this.#control.stat(UIDLIST_LOCK_FILE);
+    return now !== undefined && isSameInode(now, this.#file.stat);
+  }
+
+  /** Throws: lock-lost. */
+  assertOurs(): void {
+    if (this.stillOurs()) return;
+    throw maildirError(
+      "lock-lost",
+      `holding the uidlist lock of ${displayRaw(this.#control.shownPath)}: it is not ours any more`,
+    );
+  }
+
+  /** Shows others that we are alive; every 10 s where a hold takes longer. `nowS`: whole seconds. Throws: lock-lost. */
+  touch(nowS: number): void {
+    this.assertOurs();
+    this.#control.setMtime(UIDLIST_LOCK_FILE, nowS);
+  }
+
+  /** Throws: lock-lost; the lock file is then left alone. What was done under the lock is in doubt. */
+  release(): void {
+    const isOurs = this.stillOurs();
+    this.#close();
+    if (isOurs && this.#control.unlink(UIDLIST_LOCK_FILE)) return;
+    throw maildirError(
+      "lock-lost",
+      `releasing the uidlist lock of ${displayRaw(this.#control.shownPath)}: it was not ours any more`,
+    );
+  }
+
+  /** Gives the lock back if it is still held and ours; silent otherwise. */
+  [Symbol.dispose](): void {
+    if (this.stillOurs()) this.#control.unlink(UIDLIST_LOCK_FILE);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+}

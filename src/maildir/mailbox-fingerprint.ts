@@ -1,0 +1,68 @@
+/**
+ * A few numbers that differ whenever a mailbox was changed: what a restart compares in place of listing messages.
+ *
+ * File times move in ticks. A change in the tick in which the fingerprint was taken may leave it as it is, so an mtime
+ * that is as young as a tick is not trusted (git calls such an entry "racily clean"): look again later.
+ */
+import type { Dir, FileStat } from "../base/disk.js";
+import { CUR, KEYWORDS_FILE, NEW, UIDLIST_FILE } from "./mailbox-files.js";
+
+/** Zeros stand for what is not there. */
+export interface MailboxFingerprint {
+  readonly curMtimeMs: number;
+  readonly newMtimeMs: number;
+  readonly uidlistIno: number;
+  readonly uidlistSize: number;
+  readonly uidlistMtimeMs: number;
+  readonly keywordsMtimeMs: number;
+  readonly dirIno: number;
+}
+
+/** Kernel ticks are 1 to 10 ms. */
+const TICK_MS = 20;
+/** For file systems (and explicit times) with whole seconds only. */
+const SECOND_TICK_MS = 1_100;
+
+/** Undefined when the directory has no `cur/`. `control` is where the uidlist and the keywords are. */
+export function readFingerprint(mailbox: Dir, control: Dir = mailbox): MailboxFingerprint | undefined {
+  const cur = mailbox.stat(CUR);
+  if (cur?.kind !== "directory") return undefined;
+  const uidlist = control.stat(UIDLIST_FILE);
+  return {
+    curMtimeMs: cur.mtimeMs,
+    newMtimeMs: mtimeOf(mailbox.stat(NEW)),
+    uidlistIno: uidlist?.ino ?? 0,
+    uidlistSize: uidlist?.size ?? 0,
+    uidlistMtimeMs: mtimeOf(uidlist),
+    keywordsMtimeMs: mtimeOf(control.stat(KEYWORDS_FILE)),
+    dirIno: mailbox.ino,
+  };
+}
+
+function mtimeOf(stat: FileStat | undefined): number {
+  return stat?.mtimeMs ?? 0;
+}
+
+export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): boolean {
+  return (
+    a.curMtimeMs === b.curMtimeMs &&
+    a.newMtimeMs === b.newMtimeMs &&
+    a.uidlistIno === b.uidlistIno &&
+    a.uidlistSize === b.uidlistSize &&
+    a.uidlistMtimeMs === b.uidlistMtimeMs &&
+    a.keywordsMtimeMs === b.keywordsMtimeMs &&
+    a.dirIno === b.dirIno
+  );
+}
+
+/**
+ * True when a change may hide behind this fingerprint: one of its times is within a tick of `readAtMs`, the wall clock
+ * when it was read. A time far in the future hides nothing, as any change would set it to now.
+ */
+export function isRacilyClean(fingerprint: MailboxFingerprint, readAtMs: number): boolean {
+  const { curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
+  return [curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs].some((mtimeMs) => {
+    const tickMs = Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
+    return Math.abs(readAtMs - mtimeMs) < tickMs;
+  });
+}

@@ -1,0 +1,106 @@
+/** Laws of change: diff, apply, coalesce and split agree on what a list of changes means. */
+import { fc, test } from "@fast-check/vitest";
+import { describe, expect } from "vitest";
+import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
+import { applyChanges } from "../../../src/txn/apply-changes.js";
+import { placedUid } from "../../../src/txn/change-order.js";
+import { coalesce } from "../../../src/txn/coalesce.js";
+import { diffMessages, reusedUids } from "../../../src/txn/diff.js";
+import { mergeMarks } from "../../../src/txn/marks.js";
+import { splitTransaction } from "../../../src/txn/split.js";
+import type { Change, SaveChange } from "../../../src/txn/transaction.js";
+import { mailboxHistory, mailboxState, marks, messageState, transactions } from "./arbitraries.js";
+
+function ascend(uids: readonly number[]): boolean {
+  return uids.every((uid, i) => i === 0 || (uids[i - 1] ?? 0) < uid);
+}
+
+const placed = (changes: readonly Change[]): number[] => changes.flatMap((change) => placedUid(change) ?? []);
+
+describe("diffMessages", () => {
+  test.prop([mailboxState, mailboxState])("applying the difference gives the other state", (before, after) => {
+    expect(applyChanges(before, diffMessages(before, after))).toStrictEqual(after);
+  });
+
+  test.prop([mailboxState])("a state does not differ from itself", (state) => {
+    expect(diffMessages(state, state)).toStrictEqual([]);
+  });
+
+  test.prop([mailboxState, mailboxState])("UIDs that come to be ascend", (before, after) => {
+    expect(ascend(placed(diffMessages(before, after)))).toBe(true);
+  });
+
+  test.prop([mailboxState, mailboxState])(
+    "a UID is both expunged and placed only if it was reused",
+    (before, after) => {
+      const changes = diffMessages(before, after);
+      const expunged = new Set(changes.flatMap((change) => (change.kind === "expunge" ? [change.uid] : [])));
+      const reused = reusedUids(before, after).map(({ uid }) => uid);
+      expect(placed(changes).filter((uid) => expunged.has(parseUid(uid)))).toStrictEqual(reused);
+    },
+  );
+});
+
+describe("coalesce", () => {
+  test.prop([mailboxHistory])("has the same effect as the whole history", (history) => {
+    const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
+    const short = coalesce(changes);
+    const first = history[0] ?? [];
+    expect(applyChanges(first, short)).toStrictEqual(applyChanges(first, changes));
+    expect(ascend(placed(short))).toBe(true);
+  });
+
+  test.prop([mailboxHistory])("a second time changes nothing", (history) => {
+    const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
+    const short = coalesce(changes);
+    expect(coalesce(short)).toStrictEqual(short);
+  });
+});
+
+describe("mergeMarks", () => {
+  test.prop([marks, marks])("gives the new marks where the old ones are", (before, after) => {
+    expect(mergeMarks(before, before, after)).toStrictEqual(after);
+  });
+
+  test.prop([marks, marks])("leaves what the change did not touch", (present, same) => {
+    expect(mergeMarks(present, same, same)).toStrictEqual(present);
+  });
+});
+
+const longSaves: fc.Arbitrary<SaveChange[]> = fc
+  .tuple(
+    fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 0, maxLength: 1700 }),
+    messageState(1, parseBaseName("a")),
+  )
+  .map(([gaps, message]) => {
+    let uid = 0;
+    return gaps.map((gap) => {
+      uid += gap;
+      return { kind: "save" as const, message: { ...message, uid: parseUid(uid) } };
+    });
+  });
+
+describe("splitTransaction", () => {
+  test.prop([transactions, longSaves, fc.nat(600), fc.integer({ min: 1, max: 9 })], { numRuns: 40 })(
+    "keeps the changes, and no part's next UID is in the way of a later one",
+    (transaction, saves, marksCount, beyond) => {
+      const other: Change = { kind: "expunge", uid: parseUid(1), base: parseBaseName("x") };
+      const changes = [...Array.from({ length: marksCount }, () => other), ...saves];
+      const uidNext = Math.max(1, ...placed(changes)) + beyond;
+      const parts = splitTransaction({ ...transaction, changes, uidNext });
+
+      expect(parts.flatMap((part) => part.changes)).toStrictEqual(changes);
+      expect(parts.every((part) => part.changes.length <= 512)).toBe(true);
+      expect(parts.at(-1)?.uidNext).toBe(uidNext);
+      expect(parts.map((part) => part.structure)).toStrictEqual([
+        transaction.structure,
+        ...parts.slice(1).map(() => undefined),
+      ]);
+      for (const [i, part] of parts.entries()) {
+        expect(part.uidNext).toBeGreaterThan(Math.max(0, ...placed(part.changes)));
+        const later = parts.slice(i + 1).flatMap(({ changes: rest }) => placed(rest));
+        expect(part.uidNext).toBeLessThanOrEqual(Math.min(uidNext, ...later));
+      }
+    },
+  );
+});

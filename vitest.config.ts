@@ -1,0 +1,58 @@
+/**
+ * Two projects: `unit` (everything that needs no Dovecot) and `live` (against real Dovecots).
+ *
+ * Tests import the TypeScript sources, but a worker thread is started by Node itself, which cannot read them. So the
+ * build runs once before the tests, and `new URL("./x-worker.js", import.meta.url)` in a source file is read as the
+ * compiled file of the same name. Whoever starts a worker therefore writes its URL in exactly this form.
+ */
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { defineConfig } from "vitest/config";
+import { rewriteWorkerUrls } from "./scripts/worker-urls.mjs";
+
+const ROOT = dirname(fileURLToPath(import.meta.url));
+const SRC = join(ROOT, "src") + sep;
+
+const compiledWorkers = {
+  name: "mailtwin:compiled-workers",
+  enforce: "pre" as const,
+  transform(code: string, id: string) {
+    const file = id.split("?")[0] ?? id;
+    if (!file.startsWith(SRC)) return undefined;
+    const compiled = pathToFileURL(join(ROOT, "dist", relative(SRC, file))).href;
+    const rewritten = rewriteWorkerUrls(code, compiled);
+    // The replacement stays on its line, so line numbers in stack traces hold without a map.
+    return rewritten === code ? undefined : { code: rewritten, map: null };
+  },
+};
+
+export default defineConfig({
+  test: {
+    globalSetup: ["scripts/vitest-setup.mjs"],
+    coverage: { provider: "v8", include: ["src/**/*.ts"], exclude: ["**/*_pb.ts"], reporter: ["text-summary", "html"] },
+    projects: [
+      {
+        plugins: [compiledWorkers],
+        test: {
+          name: "unit",
+          include: ["test/{unit,property,contract,sim}/**/*.test.ts"],
+          testTimeout: 20_000,
+          maxWorkers: "100%",
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        plugins: [compiledWorkers],
+        test: {
+          name: "live",
+          include: ["test/live/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: true,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});

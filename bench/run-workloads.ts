@@ -1,7 +1,7 @@
 /**
  * Runs workloads one after another, prints their tables, and keeps every result as a JSON line.
  */
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { unixMs } from "./measure/clock.js";
 import type { ContenderName } from "./measure/contenders.js";
@@ -30,9 +30,15 @@ export interface RunRequest {
   readonly writeReadme: boolean;
 }
 
-/** Returns whether every result was equal and nothing was lost. Throws when a contender fails. */
+/**
+ * Returns whether every result was equal and nothing was lost. Throws when a contender fails, when mailtwin is wanted and not
+ * built, and when a run that measures nothing (`quick`) or something unequal is to be published.
+ */
 export async function runWorkloads(request: RunRequest): Promise<boolean> {
   const chosen = request.workloads.length === 0 ? WORKLOADS : request.workloads.map(workloadNamed);
+  if (request.writeReadme && request.quick)
+    throw new Error("a quick run measures nothing: it is not for bench/README.md");
+  refuseMissingProgram(request);
   const say = (line: string): void => {
     process.stderr.write(`${line}\n`);
   };
@@ -51,17 +57,27 @@ export async function runWorkloads(request: RunRequest): Promise<boolean> {
     say(`${workload.name}: ${workload.title}`);
     for (const result of await workload.run({ workspace, contenders, mailtwin, quick, rounds, say })) {
       results.push(result);
-      appendFileSync(lines, `${JSON.stringify({ ...result, quick, startedMs, machine })}\n`);
+      appendFileSync(lines, `${JSON.stringify({ ...result, quick, mailtwin, startedMs, machine })}\n`);
       for (const difference of result.differences) say(`  DIFFERENT: ${difference}`);
     }
   }
   const report = formatReport(results, machine);
   process.stdout.write(report);
+  const isRight = results.every((result) => result.equal && (result.kind === "command" || result.lost === 0));
+  if (request.writeReadme && !isRight)
+    throw new Error("bench/README.md stays as it is: not every result is equal and complete");
   if (request.writeReadme) {
     const readme = join(request.repository, "bench/README.md");
     writeFileSync(readme, replaceResults(readFileSync(readme, "utf8"), report));
   }
-  return results.every((result) => result.equal && (result.kind === "command" || result.lost === 0));
+  return isRight;
+}
+
+/** Better now than after minutes of making trees. */
+function refuseMissingProgram({ contenders, mailtwin }: RunRequest): void {
+  const script = mailtwin.find((word) => word.endsWith(".js"));
+  if (!contenders.includes("mailtwin") || script === undefined || existsSync(script)) return;
+  throw new Error(`${script} is not there: build the program first (npm run build)`);
 }
 
 function workloadNamed(name: string): Workload {

@@ -36,7 +36,7 @@ interface OddMessage {
   readonly place: "cur" | "new";
   /** With its colon: ":2,S". */
   readonly info: string;
-  readonly bytes: number;
+  readonly bytes: number | "big";
   readonly fields?: string;
 }
 
@@ -59,7 +59,7 @@ const ODD_MESSAGES: readonly OddMessage[] = [
     fields: "G1714500005.M9P9.elsewhere,S=1800,W=1850",
   },
   { base: "1714600006.M6P6.host,@", place: "cur", info: "", bytes: 900, fields: "S900 W930" },
-  { base: "1714600007.M7P7.host,@", place: "cur", info: ":2,S", bytes: BIG_MAIL_BYTES },
+  { base: "1714600007.M7P7.host,@", place: "cur", info: ":2,S", bytes: "big" },
 ];
 
 const USERS: readonly { readonly name: string; readonly mailboxes: readonly SampleMailbox[] }[] = [
@@ -98,11 +98,15 @@ interface Maker {
   readonly buffer: MailBuffer;
   readonly random: Random;
   readonly sizeOf: (random: Random) => number;
+  readonly bigMailBytes: number;
   nextIndex: number;
 }
 
-/** Writes the sample store into a directory that is new or empty. */
-export function makeSampleStore(path: string): SampleStore {
+/** Writes the sample store into a directory that is new or empty. Its one big mail can be made smaller for tests. */
+export function makeSampleStore(
+  path: string,
+  options: { readonly bigMailBytes: number } = { bigMailBytes: BIG_MAIL_BYTES },
+): SampleStore {
   const root = rawFromText(path);
   mkdirSync(nodePath(root), { recursive: true, mode: 0o755 });
   if (readdirSync(nodePath(root)).length > 0) throw new Error(`sample store in ${path}: the directory is not empty`);
@@ -112,6 +116,7 @@ export function makeSampleStore(path: string): SampleStore {
     buffer: new MailBuffer(1 << 20),
     random,
     sizeOf: mailSizeSampler(4000),
+    bigMailBytes: options.bigMailBytes,
     nextIndex: 0,
   };
   const mailboxes: string[] = [];
@@ -164,7 +169,13 @@ function writeMessage(maker: Maker, path: string, message: OddMessage, uid: numb
   const { buffer, prose } = maker;
   const dateS = FIRST_S + 977 * maker.nextIndex;
   composeMail(
-    { seed: SEED, index: maker.nextIndex++, bytes: message.bytes, dateS, recipient: "somebody@example.net" },
+    {
+      seed: SEED,
+      index: maker.nextIndex++,
+      bytes: message.bytes === "big" ? maker.bigMailBytes : message.bytes,
+      dateS,
+      recipient: "somebody@example.net",
+    },
     prose,
     buffer,
   );

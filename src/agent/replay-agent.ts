@@ -17,7 +17,6 @@ import { type MailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { wireError } from "../wire/errors.js";
-import type { Link } from "../wire/link.js";
 import {
   type Outcome,
   PROTOCOL_VERSION,
@@ -101,6 +100,11 @@ export class ReplayAgent {
 
   get ackedLsn(): number {
     return this.#ackedLsn;
+  }
+
+  /** Nobody needs log entries up to here any more. */
+  get trimmableLsn(): number {
+    return this.rejections.reduce((lsn, row) => Math.min(lsn, row.lsn - 1), this.#ackedLsn);
   }
 
   get rejections(): readonly RejectionRow[] {

@@ -37,7 +37,7 @@ export class Draft {
   readonly #recordByUid = new Map<number, UidlistRecord | undefined>();
   readonly #uidByBase = new Map<string, number | undefined>();
   readonly put = new Map<number, PlannedRecord>();
-  readonly dropped = new Set<Uid>();
+  readonly dropped = new Map<number, Uid>();
   /** Records whose file goes. They stay until a rewrite is due for another reason, as with Dovecot. */
   readonly deadUids: Set<number>;
   readonly absentSubjects: LimboSubject[] = [];
@@ -122,7 +122,7 @@ export class Draft {
   }
 
   appliedAt(uid: number): BaselineRecord | undefined {
-    if (this.dropped.has(uid as Uid) && !this.put.has(uid)) return undefined;
+    if (this.dropped.has(uid) && !this.put.has(uid)) return undefined;
     return this.put.get(uid)?.record ?? this.view.appliedByUid.get(uid);
   }
 
@@ -134,6 +134,6 @@ export class Draft {
   /** Forgets what was applied under that UID. */
   disown(uid: Uid): void {
     this.put.delete(uid);
-    if (this.view.appliedByUid.has(uid)) this.dropped.add(uid);
+    if (this.view.appliedByUid.has(uid)) this.dropped.set(uid, uid);
   }
 }

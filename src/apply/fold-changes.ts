@@ -7,6 +7,7 @@
  */
 import { unreachable } from "../base/assert.js";
 import { fieldOf, isRecordFields } from "../maildir/uidlist-write.js";
+import { mergeMarks } from "../txn/marks.js";
 import type { FileOwner, MessageMarks, MessageState } from "../txn/message-state.js";
 import type { Change, ExpungeChange, MarksChange, RebindChange, Transaction } from "../txn/transaction.js";
 import type { ApplyNote } from "./apply-types.js";
@@ -92,7 +93,7 @@ function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Div
   else notes.push({ kind: "message-absent", uid, words: `flags of UID ${uid} are not set: it is not here` });
   const applied = draft.appliedAt(uid);
   if (applied !== undefined && applied.base === base) {
-    const marks = changedNames({ ...marksOfInfo(applied.info), keywords: applied.keywords }, change);
+    const marks = mergeMarks({ ...marksOfInfo(applied.info), keywords: applied.keywords }, change.before, change.after);
     const info = infoOf(marksFromSource(marks, NO_NAME_MARKS, draft.keywords));
     draft.keep({ ...applied, info, keywords: lettered(draft, marks) }, draft.put.get(uid)?.index);
   } else if (isPresent && typeof message.body === "string" && message.file !== undefined) {
@@ -164,19 +165,6 @@ function keepApplied(draft: Draft, message: MessageState): void {
 /** Keywords that have a letter here; the others were refused and are not in the name. */
 function lettered(draft: Draft, marks: MessageMarks): string[] {
   return draft.keywords.namesOf(draft.keywords.knownLetters(marks.keywords));
-}
-
-function changedNames(known: MessageMarks, { before, after }: MarksChange): MessageMarks {
-  const touched = before.flags ^ after.flags;
-  const removed = new Set(before.keywords.filter((name) => !after.keywords.includes(name)));
-  const kept = known.keywords.filter((name) => !removed.has(name));
-  const added = after.keywords.filter((name) => !before.keywords.includes(name) && !kept.includes(name));
-  return {
-    flags: (known.flags & ~touched) | (after.flags & touched),
-    keywords: [...kept, ...added].sort((a, b) => (a < b ? -1 : 1)),
-    odd: before.odd === after.odd ? known.odd : after.odd,
-    tail: before.tail === after.tail ? known.tail : after.tail,
-  };
 }
 
 function usableFields({ uid, fields }: MessageState, notes: ApplyNote[]): string {

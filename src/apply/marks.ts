@@ -4,11 +4,10 @@
  * INVARIANT: a letter that was ever given to a keyword is never given to another: open sessions would not see it.
  * Letters that the keywords file does not explain stay in the name: they are some client's, and not ours to judge.
  */
+import { KEYWORDS_MAX } from "../maildir/keywords.js";
 import { flagChars, formatInfo, LETTERS_MASK, letterChars, parseMessageName } from "../maildir/message-name.js";
 import type { MessageMarks } from "../txn/message-state.js";
 import type { KeywordTable } from "./mailbox-view.js";
-
-export const LETTERS_MAX = 26;
 
 /** The marks as a file name has them. */
 export interface NameMarks {
@@ -29,9 +28,9 @@ export class KeywordDraft {
   readonly refused = new Set<string>();
 
   constructor(table: KeywordTable) {
-    this.#names = table.slice(0, LETTERS_MAX);
+    this.#names = table.slice(0, KEYWORDS_MAX);
     for (const [letter, name] of this.#names.entries()) {
-      if (name !== undefined && !this.#letterByName.has(name)) this.#letterByName.set(name, letter);
+      if (name !== undefined && !this.#letterByName.has(folded(name))) this.#letterByName.set(folded(name), letter);
     }
   }
 
@@ -44,7 +43,7 @@ export class KeywordDraft {
   lettersFor(names: readonly string[]): number {
     let letters = 0;
     for (const name of names) {
-      const letter = this.#letterByName.get(name) ?? this.#give(name);
+      const letter = this.#letterByName.get(folded(name)) ?? this.#give(name);
       if (letter !== undefined) letters |= 1 << letter;
     }
     return letters;
@@ -54,7 +53,7 @@ export class KeywordDraft {
   knownLetters(names: readonly string[]): number {
     let letters = 0;
     for (const name of names) {
-      const letter = this.#letterByName.get(name);
+      const letter = this.#letterByName.get(folded(name));
       if (letter !== undefined) letters |= 1 << letter;
     }
     return letters;
@@ -63,7 +62,7 @@ export class KeywordDraft {
   /** Names of letters, ascending; letters without a name are left out. */
   namesOf(letters: number): string[] {
     const names: string[] = [];
-    for (let letter = 0; letter < LETTERS_MAX; letter++) {
+    for (let letter = 0; letter < KEYWORDS_MAX; letter++) {
       const name = this.#names[letter];
       if ((letters & (1 << letter)) !== 0 && name !== undefined) names.push(name);
     }
@@ -72,23 +71,28 @@ export class KeywordDraft {
 
   unexplained(letters: number): number {
     let left = letters & LETTERS_MASK;
-    for (let letter = 0; letter < LETTERS_MAX; letter++) if (this.#names[letter] !== undefined) left &= ~(1 << letter);
+    for (let letter = 0; letter < KEYWORDS_MAX; letter++) if (this.#names[letter] !== undefined) left &= ~(1 << letter);
     return left;
   }
 
   #give(name: string): number | undefined {
     // "Next" and not "first": an index in the middle that is free now may have been used before.
     let letter = 0;
-    for (let i = 0; i < LETTERS_MAX; i++) if (this.#names[i] !== undefined) letter = i + 1;
-    if (letter >= LETTERS_MAX) {
+    for (let i = 0; i < KEYWORDS_MAX; i++) if (this.#names[i] !== undefined) letter = i + 1;
+    if (letter >= KEYWORDS_MAX) {
       this.refused.add(name);
       return undefined;
     }
     this.#names[letter] = name;
-    this.#letterByName.set(name, letter);
+    this.#letterByName.set(folded(name), letter);
     this.#grown = true;
     return letter;
   }
+}
+
+/** IMAP compares keywords without regard to ASCII case. */
+function folded(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 function compareBytes(a: string, b: string): number {

@@ -72,7 +72,7 @@ export function planApply({ view, txn, gone, voidBelow }: PlanInput): PlanOutcom
   }
   const steps = [...files, ...list.steps];
   const put = [...draft.put.values()];
-  const drop = [...draft.dropped].filter((uid) => !draft.put.has(uid));
+  const drop = [...draft.dropped.values()].filter((uid) => !draft.put.has(uid));
   return { kind: "plan", plan: { steps, needs: needsOf(draft, txn), baseline: { put, drop }, uidNext: list.uidNext, notes } };
 }
 

@@ -3,14 +3,27 @@
  *
  * INVARIANT: nothing is taken back after a crash point: the process counts as dead from there on.
  */
+import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
 import { applyError } from "./errors.js";
 
 export class UndoLog {
   readonly #steps: (() => void)[] = [];
 
-  /** `step` takes back what has just been done. */
+  /** `step` takes back what is about to be done, and does no harm if that never happened. */
   push(step: () => void): void {
     this.#steps.push(step);
+  }
+
+  /** For a rename that is about to be made: moves `name` in `from` back to `toName` in `to`, if it got there. */
+  pushRename(from: Dir, name: string, to: Dir, toName: string): void {
+    this.push(() => {
+      try {
+        from.rename(name, to, toName);
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw error; // it never got there.
+      }
+    });
   }
 
   /** What was done stays done. */

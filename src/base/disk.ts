@@ -45,13 +45,16 @@ export interface Dir {
   stat(name: string): FileStat | undefined;
   /** fstat of the directory itself. */
   statSelf(): FileStat;
-  /** Whole file; undefined when absent. Throws `EFBIG` above `bytesMax`, ELOOP on a link. */
+  /** Whole file; undefined when absent. Throws EFBIG above `bytesMax`, ELOOP on a link, EISDIR, EINVAL (no regular file). */
   readFile(name: string, bytesMax: number): Buffer | undefined;
-  /** Opens for reading without following links; undefined when absent. */
+  /** Opens for reading without following links; undefined when absent. Throws ELOOP, EISDIR, EINVAL as `readFile`. */
   openFile(name: string): ReadFile | undefined;
   /** Creates exclusively (EEXIST if there), writes, applies options, closes. On failure the new file is removed. */
   createFile(name: string, parts: readonly Uint8Array[], options: CreateOptions): FileStat;
-  /** Appends with a single write and fdatasync; on a short write truncates back to `sizeBefore` and throws. */
+  /**
+   * Appends with a single write and fdatasync; on any failure truncates back to `sizeBefore` and throws. Throws
+   * file-changed (nothing written: the size is not `sizeBefore`), short-write, append-torn; ENOENT: it creates nothing.
+   */
   appendFile(name: string, bytes: Uint8Array, sizeBefore: number): void;
   rename(name: string, to: Dir, toName: string): void;
   /** Refuses to replace (EEXIST). */

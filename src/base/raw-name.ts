@@ -59,15 +59,16 @@ export function nodePath(raw: string): string | Buffer {
   return isAscii(raw) ? raw : Buffer.from(raw, "latin1");
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.
+const UNSAFE_BYTES = /[\x00-\x1f\\\x7f-\xff]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the same, and what turns the direction of text.
+const UNSAFE_CHARS = /[\x00-\x1f\\\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 /** For people: UTF-8 where it is valid, other and control bytes as \xNN. Safe to print on a terminal. */
 export function displayRaw(raw: string): string {
   const text = decodeUtf8(raw);
   const shown = text ?? raw;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.
-  return shown.replace(
-    text === undefined ? /[\x00-\x1f\\\x7f-\xff]/g : /[\x00-\x1f\\\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    escapeChar,
-  );
+  return shown.replace(text === undefined ? UNSAFE_BYTES : UNSAFE_CHARS, escapeChar);
 }
 
 function escapeChar(char: string): string {

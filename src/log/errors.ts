@@ -3,13 +3,14 @@
  *
  * None of these loses what was acknowledged before: a failed write leaves the database as it was.
  */
-import { EX, type ErrorKind, MailtwinError } from "../base/errors.js";
+import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
 
 export type LogErrorCode =
   | "state-busy"
   | "state-corrupt"
   | "state-disk-full"
   | "state-foreign"
+  | "state-in-use"
   | "state-io-failed"
   | "state-too-new"
   | "state-too-old"
@@ -39,6 +40,12 @@ const KINDS: Readonly<Record<LogErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.CONFIG,
     hint: "That file was not made by mailtwin and was not touched: name another state directory, or move the file away.",
+  },
+  /** Another mailtwin process works with this state directory. */
+  "state-in-use": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "Another mailtwin twins these two stores: stop it, or let it go on and do nothing.",
   },
   /** Reading or writing the state database failed below us. */
   "state-io-failed": {

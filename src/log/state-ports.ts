@@ -5,6 +5,7 @@
 import type { MailboxGuid } from "../maildir/ids.js";
 import type {
   CaptureCommit,
+  ChunkDigest,
   ChunkLook,
   EffectCommit,
   IntentRow,
@@ -42,6 +43,8 @@ export interface StateReader extends Disposable {
   chunk(mailboxId: number, chunk: number): Uint8Array | undefined;
   /** Ascending by chunk. */
   looks(mailboxId: number): readonly ChunkLook[];
+  /** Ascending by chunk; the digests that resync compares. */
+  digests(mailboxId: number): readonly ChunkDigest[];
   /** Entries after `lsn`, ascending, until `bytesMax` (at least one if there is any). */
   entriesAfter(lsn: number, bytesMax: number): readonly LogEntry[];
   /** 0 when the log never had an entry. */

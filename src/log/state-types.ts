@@ -61,12 +61,23 @@ export interface ChunkLook {
   readonly lookB: number;
 }
 
+export interface ChunkDigest {
+  readonly chunk: number;
+  readonly count: number;
+  /** 16 bytes: order-free digest of the message states (txn/digest). */
+  readonly digest: Uint8Array;
+}
+
 /** What moves together in ONE database transaction when something was captured: log first, baseline second. */
 export interface CaptureCommit {
   readonly mailboxes: readonly MailboxRow[];
   readonly removedMailboxIds: readonly number[];
   readonly chunks: readonly ChunkWrite[];
-  readonly transactions: readonly { readonly mailbox: MailboxGuid; readonly capturedMs: number; readonly bytes: Uint8Array }[];
+  readonly transactions: readonly {
+    readonly mailbox: MailboxGuid;
+    readonly capturedMs: number;
+    readonly bytes: Uint8Array;
+  }[];
 }
 
 /** What moves together when a transaction was applied on a replica. */

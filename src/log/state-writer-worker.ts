@@ -32,7 +32,9 @@ function methodsOn({ path, create }: StateWriterStart) {
     open: (): void => {
       opened ??= open();
     },
-    close: (): void => {
+    /** Behind everything that was called before. */
+    close: async (): Promise<void> => {
+      await opened?.group.run(() => undefined);
       opened?.db[Symbol.dispose]();
     },
     appendCaptured: (captured: CaptureCommit) => commit((writes) => writes.appendCaptured(captured)),

@@ -75,7 +75,10 @@ class WorkerStateWriter implements StateWriter {
   }
 
   async #close(): Promise<void> {
-    // TODO close
-    await this.#worker[Symbol.asyncDispose]();
+    try {
+      await this.#worker.call("close");
+    } finally {
+      await this.#worker[Symbol.asyncDispose]();
+    }
   }
 }

@@ -2,8 +2,9 @@
  * The writes to the state database, as SQL. Synchronous, and each within a database transaction that the caller holds
  * (group-commit.ts); nothing here begins or ends one.
  */
-import type { MailboxGuid } from "../maildir/ids.js";
+
 import { assert } from "../base/assert.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { chunkId, chunkIdRange } from "./chunk-id.js";
 import type { Db } from "./db.js";
 import type { CaptureCommit, ChunkWrite, EffectCommit, LimboRow, MailboxRow, RejectionRow } from "./state-types.js";
@@ -76,7 +77,17 @@ export class StateWrites {
     for (const chunk of chunks) this.#putChunk(chunk);
   }
 
-  #putMailbox({ id, guid, path, uidValidity, uidNext, headerExtra, keywords, fingerprint, messages }: MailboxRow): void {
+  #putMailbox({
+    id,
+    guid,
+    path,
+    uidValidity,
+    uidNext,
+    headerExtra,
+    keywords,
+    fingerprint,
+    messages,
+  }: MailboxRow): void {
     const names = keywords.join("\n");
     this.#sql.putMailbox.run(id, guid, path, uidValidity, uidNext, headerExtra, names, fingerprint, messages);
   }

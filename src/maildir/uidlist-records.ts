@@ -69,11 +69,11 @@ export interface ScanRange {
  */
 export function scanRecords(bytes: Uint8Array, range: ScanRange, columns: RecordColumns): string | undefined {
   const { to, version } = range;
-  const zeroAt = indexInRange(bytes, 0, range.from, to);
-  const slashPossible = indexInRange(bytes, SLASH, range.from, to) >= 0;
+  const nextZero = nextOf(bytes, 0, range.from);
   const uidMax = version === 1 ? Math.min(UID_MAX, range.headerNextUid - 1) : UID_MAX;
   let previous = columns.count === 0 ? 0 : (columns.uids[columns.count - 1] as number);
   let nextColon = -1;
+  let nextSlash = -1;
   let at = range.from;
   // INVARIANT: bytes[to - 1] is a "\n", so every inner loop that stops at one stays in range.
   while (at < to) {
@@ -93,15 +93,17 @@ export function scanRecords(bytes: Uint8Array, range: ScanRange, columns: Record
       if (at < 0) return 'it has no " :" before a name';
     }
     const baseStart = at;
-    // Native searches: each line's end, and the next ":" of the file, which is normally that of the next line.
+    // Native searches. The next ":" of the file is normally that of the next line, the next "/" is nowhere: what was
+    // found stays valid until the scan has passed it, so that all searches together pass the bytes once.
     const lineEnd = bytes.indexOf(LF, at);
-    if (nextColon < at) nextColon = colonFrom(bytes, at);
+    if (nextColon < at) nextColon = nextOf(bytes, COLON, at);
+    if (nextSlash < at) nextSlash = nextOf(bytes, SLASH, at);
     const hasSuffix = nextColon < lineEnd;
     const baseEnd = hasSuffix ? nextColon : bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     if (baseEnd <= baseStart) return "its name is empty";
     if (baseEnd - baseStart > BASE_BYTES_MAX) return "its name is too long";
-    if (slashPossible && indexInRange(bytes, SLASH, baseStart, lineEnd) >= 0) return "its name has a slash";
-    if (zeroAt >= 0 && zeroAt < lineEnd) return "it has a NUL byte";
+    if (nextSlash < lineEnd) return "its name has a slash";
+    if (nextZero < lineEnd) return "it has a NUL byte";
     addRecord(columns, uid, lineStart, baseStart, baseEnd - baseStart);
     previous = uid;
     at = lineEnd + 1;
@@ -136,12 +138,8 @@ function addRecord(
   columns.baseLengths[index] = baseLength;
 }
 
-function colonFrom(bytes: Uint8Array, from: number): number {
-  const at = bytes.indexOf(COLON, from);
-  return at < 0 ? bytes.length : at;
-}
-
-function indexInRange(bytes: Uint8Array, byte: number, from: number, to: number): number {
+/** Where `byte` stands next, or the length of `bytes`. */
+function nextOf(bytes: Uint8Array, byte: number, from: number): number {
   const at = bytes.indexOf(byte, from);
-  return at >= 0 && at < to ? at : -1;
+  return at < 0 ? bytes.length : at;
 }

@@ -71,13 +71,17 @@ export class Uidlist {
   #ignored = 0;
   readonly #columns: RecordColumns = emptyColumns(0);
   #index: BaseIndex | undefined;
+  /** Over `#bytes`; making one costs more than a lookup, so it is kept. */
+  #view: DataView;
   #lookup = Buffer.allocUnsafeSlow(256);
+  #lookupView = viewOf(this.#lookup);
 
   /** Only for `parseUidlist`. `bytes` is the header line. */
   constructor(header: UidlistHeader, bytes: Buffer) {
     this.header = header;
     this.headerBytes = bytes.length;
     this.#bytes = bytes;
+    this.#view = viewOf(bytes);
     this.#end = bytes.length;
   }
 
@@ -137,8 +141,7 @@ export class Uidlist {
     if (baseIndex.shadowed === 0) return false;
     const start = this.#columns.baseStarts[this.#checked(index)] as number;
     const length = this.#columns.baseLengths[index] as number;
-    const view = viewOf(this.#bytes);
-    return baseIndex.find({ view, start, length }, view, this.#columns) !== index;
+    return baseIndex.find({ view: this.#view, start, length }, this.#view, this.#columns) !== index;
   }
 
   /** -1 when no record has that UID. */
@@ -157,9 +160,12 @@ export class Uidlist {
   /** The last record with that base name, or -1. The first call builds the index (a tenth of a second a million). */
   indexOfBase(base: string): number {
     const baseIndex = this.#baseIndex();
-    if (base.length > this.#lookup.length) this.#lookup = Buffer.allocUnsafeSlow(base.length);
+    if (base.length > this.#lookup.length) {
+      this.#lookup = Buffer.allocUnsafeSlow(base.length);
+      this.#lookupView = viewOf(this.#lookup);
+    }
     const length = this.#lookup.write(base, 0, "latin1");
-    return baseIndex.find({ view: viewOf(this.#lookup), start: 0, length }, viewOf(this.#bytes), this.#columns);
+    return baseIndex.find({ view: this.#lookupView, start: 0, length }, this.#view, this.#columns);
   }
 
   /** The lines of records [from, to) as they stand. A view: valid until the next `extend`. */
@@ -187,7 +193,7 @@ export class Uidlist {
     if (needed > this.#bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.min(UIDLIST_BYTES_MAX, needed + (needed >>> 3) + 4096));
       larger.set(this.#bytes.subarray(0, this.#end));
-      this.#bytes = larger;
+      this.#use(larger);
     }
     this.#bytes.set(more, this.#end);
     return this.#scan(this.#bytes.subarray(0, needed));
@@ -195,7 +201,7 @@ export class Uidlist {
 
   /** As `extend`, for bytes that begin with what was read so far. Only for `parseUidlist`. */
   extendInPlace(whole: Buffer): UidlistExtension {
-    this.#bytes = whole;
+    this.#use(whole);
     return this.#scan(whole);
   }
 
@@ -213,8 +219,13 @@ export class Uidlist {
     }
     this.#end = to;
     this.#ignored = filled.length - to;
-    this.#index?.addFrom(viewOf(this.#bytes), this.#columns, firstNewIndex);
+    this.#index?.addFrom(this.#view, this.#columns, firstNewIndex);
     return { kind: "ok", firstNewIndex };
+  }
+
+  #use(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
   }
 
   #reserve(bytes: number): void {
@@ -225,7 +236,7 @@ export class Uidlist {
   #baseIndex(): BaseIndex {
     if (this.#index === undefined) {
       this.#index = new BaseIndex(this.#columns.count);
-      this.#index.addFrom(viewOf(this.#bytes), this.#columns, 0);
+      this.#index.addFrom(this.#view, this.#columns, 0);
     }
     return this.#index;
   }

@@ -106,5 +106,5 @@ function serialise(state: MessageState, into: Buffer): number {
 function writeText(text: string, into: Buffer, at: number): number {
   assert(at + 4 + text.length <= into.length, "a message state is larger than any can be");
   const start = into.writeUInt16LE(text.length, at);
-  return text === "" ? start : start + into.latin1Write(text, start);
+  return text === "" ? start : start + into.write(text, start, "latin1");
 }

@@ -9,7 +9,7 @@ import { wireError } from "./errors.js";
 import type { Link } from "./link.js";
 import { decodeMessage, encodeMessage, type Parcel } from "./message-codec.js";
 
-const MESSAGES_MAX = 64;
+const MESSAGES_MAX = 16;
 
 /** Two connected ends. */
 export function openMemoryLink(): { readonly source: Link; readonly replica: Link } {
@@ -22,8 +22,8 @@ function linkEnd(out: BoundedQueue<Parcel>, incoming: BoundedQueue<Parcel>): Lin
   let closed = false;
   return {
     async send(message, signal) {
-      if (closed) throw wireError("link-closed", "sending over the link: it is closed");
-      await out.push(encodeMessage(message), signal);
+      const taken = !closed && (await out.push(encodeMessage(message), signal));
+      if (!taken) throw wireError("link-closed", "sending over the link: it is closed");
     },
     async *messages(signal) {
       for await (const parcel of incoming.drain(signal)) yield decodeMessage(parcel);

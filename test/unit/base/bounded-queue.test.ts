@@ -33,7 +33,7 @@ describe("BoundedQueue", () => {
         const queue = new BoundedQueue<number>(itemsMax);
         const produce = async () => {
           for (let i = 0; i < count; i++) {
-            if (pauses.next().value) await Promise.resolve();
+            if (pauses.next().value === true) await Promise.resolve();
             expect(await queue.push(i, never)).toBe(true);
           }
           queue.close();
@@ -42,7 +42,7 @@ describe("BoundedQueue", () => {
         const producing = produce();
         for await (const item of queue) {
           expect(queue.length).toBeLessThanOrEqual(itemsMax);
-          if (pauses.next().value) await turn();
+          if (pauses.next().value === true) await turn();
           seen.push(item);
         }
         await producing;

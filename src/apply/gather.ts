@@ -1,0 +1,175 @@
+/**
+ * Reads the part of a mailbox that a transaction touches into a `MailboxView`.
+ *
+ * A base name without a record has no file either, as a rule; the exceptions (a crash between file and record, a copy
+ * made with other tools) are found by one listing when this process first meets the mailbox.
+ */
+import type { BaselineRecord } from "../log/state-types.js";
+import type { KeywordsFile } from "../maildir/keywords.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import type { UidlistRecord } from "../maildir/uidlist-write.js";
+import { isBaseName, type Uid } from "../maildir/ids.js";
+import type { Change, Transaction } from "../txn/transaction.js";
+import { fileAt, findFiles, listPlaces, type Sighting, type Sought } from "./find-files.js";
+import type { KnownMailbox } from "./mailbox-cache.js";
+import type { MailboxDirs } from "./mailbox-place.js";
+import type { Adoption, MailboxView, PresentFile } from "./mailbox-view.js";
+
+export interface GatherInput {
+  readonly txn: Transaction;
+  readonly known: KnownMailbox;
+  readonly dirs: MailboxDirs;
+  /** Undefined where none is; then nothing is bound. */
+  readonly uidlist: Uidlist | undefined;
+  readonly keywords: KeywordsFile;
+  readonly adoption: Adoption | undefined;
+  readonly before: Sighting | undefined;
+  readonly nowMs: number;
+}
+
+export interface Gathered {
+  readonly view: MailboxView;
+  /** If a listing was needed: for the next call for this transaction. */
+  readonly sighting: Sighting | undefined;
+}
+
+interface Named {
+  readonly uid: Uid;
+  readonly base: string;
+}
+
+export function gatherView(input: GatherInput): Gathered {
+  const { txn, known, dirs, uidlist, adoption } = input;
+  const named = txn.changes.flatMap(namedBy);
+  const appliedByUid = adoption === "reset" ? allApplied(known) : appliedOf(known, named);
+  const recordByUid = new Map<number, UidlistRecord>();
+  const recordByBase = new Map<string, UidlistRecord>();
+  if (uidlist !== undefined && adoption === undefined) collectRecords(uidlist, named, recordByUid, recordByBase);
+  const bases = new Set(named.map(({ base }) => base));
+  const bound = new Set([...recordByUid.values(), ...recordByBase.values()].map((record) => record.base as string));
+  for (const { base } of appliedByUid.values()) if (adoption === "reset" || bases.has(base)) bound.add(base);
+  const infos = infosByBase(appliedByUid.values());
+  const sought: Sought[] = [...bound].map((base) => ({ base, infos: infos.get(base) ?? [] }));
+  const { fileByBase, sighting } = findFiles(dirs, sought, input);
+  const unbound = [...bases].filter((base) => !bound.has(base));
+  if (unbound.length > 0) addUnrecorded(input, unbound, fileByBase);
+  const view: MailboxView = {
+    guid: uidlist?.header.guid,
+    uidValidity: uidlist?.header.uidValidity,
+    uidNext: uidlist?.nextUid ?? 1,
+    lastUid: adoption === undefined ? (uidlist?.lastUid ?? 0) : 0,
+    headerExtra: uidlist?.header.extra ?? "",
+    recordCount: uidlist?.count ?? 0,
+    uidlistBytes: uidlist?.byteLength ?? 0,
+    hasTornLine: uidlist?.endsWithNewline === false,
+    recordByUid,
+    recordByBase,
+    fileByBase,
+    keywords: input.keywords.keywords.names,
+    appliedByUid,
+    deadUids: new Set(),
+    adoption,
+  };
+  return { view, sighting };
+}
+
+/** For a mailbox that is not there yet. */
+export function emptyView(): MailboxView {
+  return {
+    guid: undefined,
+    uidValidity: undefined,
+    uidNext: 1,
+    lastUid: 0,
+    headerExtra: "",
+    recordCount: 0,
+    uidlistBytes: 0,
+    hasTornLine: false,
+    recordByUid: new Map(),
+    recordByBase: new Map(),
+    fileByBase: new Map(),
+    keywords: [],
+    appliedByUid: new Map(),
+    deadUids: new Set(),
+    adoption: "take-over",
+  };
+}
+
+function namedBy(change: Change): Named[] {
+  switch (change.kind) {
+    case "save":
+      return [change.message];
+    case "rebind":
+      return [{ uid: change.fromUid, base: change.fromBase }, change.message];
+    case "marks":
+    case "expunge":
+      return [change];
+  }
+}
+
+function collectRecords(
+  uidlist: Uidlist,
+  named: readonly Named[],
+  recordByUid: Map<number, UidlistRecord>,
+  recordByBase: Map<string, UidlistRecord>,
+): void {
+  const collect = (index: number): void => {
+    // A record whose base name comes again further on is void: the later one counts.
+    if (index < 0 || uidlist.isShadowed(index)) return;
+    const base = uidlist.baseAt(index);
+    if (!isBaseName(base)) return;
+    const record = { uid: uidlist.uidAt(index), base, fields: uidlist.fieldsAt(index) };
+    recordByUid.set(record.uid, record);
+    recordByBase.set(record.base, record);
+  };
+  for (const { uid, base } of named) {
+    collect(uidlist.indexOfUid(uid));
+    collect(uidlist.indexOfBase(base));
+  }
+}
+
+function appliedOf(known: KnownMailbox, named: readonly Named[]): Map<number, BaselineRecord> {
+  const appliedByUid = new Map<number, BaselineRecord>();
+  for (const { uid } of named) {
+    const record = known.baseline?.record(uid);
+    if (record !== undefined) appliedByUid.set(uid, record);
+  }
+  return appliedByUid;
+}
+
+function allApplied({ baseline }: KnownMailbox): Map<number, BaselineRecord> {
+  const appliedByUid = new Map<number, BaselineRecord>();
+  for (const { chunk } of baseline?.looks() ?? []) {
+    for (const record of baseline?.records(chunk) ?? []) appliedByUid.set(record.uid, record);
+  }
+  return appliedByUid;
+}
+
+function infosByBase(records: Iterable<BaselineRecord>): Map<string, string[]> {
+  const infos = new Map<string, string[]>();
+  for (const { base, info } of records) {
+    // As applied, and as a reader here may have marked it since.
+    const known = infos.get(base) ?? [];
+    known.push(info, withSeen(info));
+    infos.set(base, known);
+  }
+  return infos;
+}
+
+function withSeen(info: string): string {
+  const match = /^:2,([DFPR]*)([Ta-z]*)$/.exec(info);
+  return match === null ? info : `:2,${match[1]}S${match[2]}`;
+}
+
+function addUnrecorded(
+  { known, dirs, uidlist }: GatherInput,
+  bases: readonly string[],
+  fileByBase: Map<string, PresentFile>,
+): void {
+  known.unrecorded ??= listPlaces(dirs, (base) => (uidlist?.indexOfBase(base) ?? -1) < 0);
+  if (known.unrecorded.size === 0) return;
+  for (const base of bases) {
+    const place = known.unrecorded.get(base);
+    const file = place === undefined ? undefined : fileAt(dirs, place);
+    if (file !== undefined) fileByBase.set(base, file);
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Where removed mail waits until its time is up: scratch/limbo/YYYY-MM-DD/NAME, on the file system of the mail and
+ * outside of every mail root. What goes there is renamed, not copied, so nothing is lost if we are killed.
+ *
+ * INVARIANT: the name of a message is made of its mailbox, UID and base name: a crash between the move and the record
+ * of it is repaired by looking for that name (`seek`).
+ */
+import { sha256 } from "../base/hash.js";
+import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
+import { assert } from "../base/assert.js";
+import type { LimboRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import { applyError } from "./errors.js";
+import type { LimboSubject } from "./mailbox-view.js";
+import type { UndoLog } from "./undo-log.js";
+
+export interface LimboPorts {
+  readonly disk: Disk;
+  /** Absolute, as bytes-in-a-string. */
+  readonly scratchRoot: string;
+  readonly nowMs: () => number;
+}
+
+export interface LimboOwner {
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+}
+
+const MODE_PRIVATE = 0o700;
+
+export class Limbo {
+  readonly #ports: LimboPorts;
+
+  constructor(ports: LimboPorts) {
+    this.#ports = ports;
+  }
+
+  /** Moves the files of one batch; `sync` at its end, then `close`. */
+  open(owner: LimboOwner): LimboBatch {
+    const nowMs = this.#ports.nowMs();
+    const day = new Date(nowMs).toISOString().slice(0, 10);
+    return new LimboBatch(this.#directory(day), { owner, nowMs, day });
+  }
+
+  /** Row of a message that a killed batch had moved already; undefined when it is in no day's directory. */
+  seek(owner: LimboOwner, subject: LimboSubject): LimboRow | undefined {
+    const name = limboName(owner.mailbox, subject);
+    return this.#withLimbo((limbo) => {
+      for (const day of limbo.list().filter(isDay).sort().reverse()) {
+        const dir = limbo.openDir(day);
+        const stat = dir?.stat(name);
+        dir?.close();
+        if (stat === undefined) continue;
+        return rowOf({ ...subject, size: stat.size }, `${day}/${name}`, { owner, nowMs: Math.floor(stat.ctimeMs) });
+      }
+      return undefined;
+    });
+  }
+
+  /** Runs `use` with the directory and the name of a row's file; undefined when it is not there any more. */
+  withFile<T>(rowName: string, use: (dir: Dir, name: RawName) => T): T | undefined {
+    const [day, name] = rowName.split("/");
+    if (day === undefined || !isDay(day) || name === undefined || !isRawName(name)) return undefined;
+    return this.#withLimbo((limbo) => {
+      const dir = limbo.openDir(day);
+      try {
+        return dir?.stat(name) === undefined ? undefined : use(dir, name);
+      } finally {
+        dir?.close();
+      }
+    });
+  }
+
+  #withLimbo<T>(use: (limbo: Dir) => T): T | undefined {
+    const root = this.#ports.disk.openRoot(`${this.#ports.scratchRoot}/limbo`);
+    if (root === undefined) return undefined;
+    try {
+      return use(root);
+    } finally {
+      root.close();
+    }
+  }
+
+  #directory(day: string): Dir {
+    const { disk, scratchRoot } = this.#ports;
+    return openMade(disk, scratchRoot, ["limbo", day]);
+  }
+}
+
+export class LimboBatch {
+  readonly #dir: Dir;
+  readonly #when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string };
+  readonly rows: LimboRow[] = [];
+
+  constructor(dir: Dir, when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string }) {
+    this.#dir = dir;
+    this.#when = when;
+  }
+
+  /** Throws: scratch-other-file-system. */
+  take(from: Dir, name: string, subject: LimboSubject, undo: UndoLog): void {
+    const target = this.#freeName(limboName(this.#when.owner.mailbox, subject));
+    undo.pushRename(this.#dir, target, from, name);
+    moveWithin(from, name, this.#dir, target);
+    this.rows.push(rowOf(subject, `${this.#when.day}/${target}`, this.#when));
+  }
+
+  /** A directory for the parts of a whole mailbox, or its name if the mailbox is to be moved there as one. */
+  mailboxName(): string {
+    return this.#freeName(`${this.#when.owner.mailbox}.mailbox`);
+  }
+
+  get dir(): Dir {
+    return this.#dir;
+  }
+
+  /** Adds the row of a whole mailbox that was moved to `name`. */
+  tookMailbox(name: string, cause: string): void {
+    const { owner, nowMs, day } = this.#when;
+    this.rows.push({ name: `${day}/${name}`, ...owner, uid: 0, base: "", size: 0, cause, removedMs: nowMs });
+  }
+
+  sync(): void {
+    this.#dir.sync();
+  }
+
+  close(): void {
+    this.#dir.close();
+  }
+
+  /** The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset. */
+  #freeName(wanted: string): RawName {
+    for (let n = 0; ; n++) {
+      const name = n === 0 ? wanted : `${wanted}-${n}`;
+      assert(isRawName(name), "a limbo name is a file name");
+      if (this.#dir.stat(name) === undefined) return name;
+    }
+  }
+}
+
+function limboName(mailbox: MailboxGuid, { uid, base }: LimboSubject): string {
+  return `${mailbox}.${uid}.${sha256(Buffer.from(base, "latin1")).toString("hex", 0, 8)}`;
+}
+
+function rowOf(
+  { uid, base, size, cause }: LimboSubject,
+  name: string,
+  { owner, nowMs }: { readonly owner: LimboOwner; readonly nowMs: number },
+): LimboRow {
+  return { name, mailbox: owner.mailbox, path: owner.path, uid, base, size, cause, removedMs: nowMs };
+}
+
+function isDay(name: string): name is RawName {
+  return /^\d{4}-\d\d-\d\d$/.test(name);
+}
+
+/** A rename that says what to do when it would have to copy. Throws: scratch-other-file-system, system errors. */
+export function moveWithin(from: Dir, name: string, to: Dir, toName: string): void {
+  try {
+    from.rename(name, to, toName);
+  } catch (error) {
+    if (errnoOf(error) !== "EXDEV") throw error;
+    const what = `moving ${displayRaw(from.shownPath)}/${displayRaw(name)} to ${displayRaw(to.shownPath)}`;
+    throw applyError("scratch-other-file-system", `${what}: they are on two file systems`, {}, error);
+  }
+}
+
+/** Opens a directory below the scratch root, making what is missing. Throws: scratch-missing. */
+export function openMade(disk: Disk, scratchRoot: string, names: readonly string[]): Dir {
+  const root = disk.openRoot(scratchRoot);
+  if (root === undefined) {
+    throw applyError("scratch-missing", `opening the scratch directory ${displayRaw(scratchRoot)}: it is not there`);
+  }
+  let dir = root;
+  for (const name of names) {
+    const next = openChildMade(dir, name);
+    dir.close();
+    dir = next;
+  }
+  return dir;
+}
+
+function openChildMade(dir: Dir, name: string): Dir {
+  assert(isRawName(name), "a scratch name is a file name");
+  const known = dir.openDir(name);
+  if (known !== undefined) return known;
+  dir.mkdir(name, MODE_PRIVATE);
+  dir.sync();
+  const made = dir.openDir(name);
+  if (made !== undefined) return made;
+  throw applyError("scratch-missing", `opening ${displayRaw(dir.shownPath)}/${name}: it vanished`);
+}

@@ -1,0 +1,120 @@
+/**
+ * What is remembered of mailboxes between transactions: the baseline, the uidlist as read last, and whether files
+ * without a record were looked for. Bounded; everything in it can be read again.
+ *
+ * INVARIANT: a baseline that adopted an effect is not evicted before that effect can be in the database: the caller
+ * records each effect before it executes many others (UNRECORDED_EFFECTS_MAX).
+ */
+import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { MailboxBaseline } from "../log/baseline.js";
+import type { StateReader } from "../log/state-ports.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import { UidlistReader } from "../maildir/uidlist-reader.js";
+import type { StateDigester } from "../txn/digest.js";
+import type { Transaction } from "../txn/transaction.js";
+import type { Place } from "./find-files.js";
+
+/** Effects that a caller may have executed and not recorded yet. */
+export const UNRECORDED_EFFECTS_MAX = 16;
+
+const MAILBOXES_MIN = UNRECORDED_EFFECTS_MAX;
+const MAILBOXES_MAX = 256;
+const UIDLIST_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface KnownMailbox {
+  readonly guid: MailboxGuid;
+  readonly uidlist: UidlistReader;
+  /** Undefined while nothing was ever applied to it. */
+  baseline: MailboxBaseline | undefined;
+  /** Files whose base name had no record when they were looked for; undefined = not looked for yet. */
+  unrecorded: ReadonlyMap<string, Place> | undefined;
+  /** Approximate size of the uidlist, for the bound. */
+  uidlistBytes: number;
+  /** A stale lock was removed: nobody takes it before then (monotonic milliseconds). */
+  lockNotBeforeMs: number;
+  /** A batch was interrupted: removed bodies may lie in the limbo without a row. */
+  suspectsLimbo: boolean;
+}
+
+export interface CacheSources {
+  readonly reader: StateReader;
+  readonly digester: StateDigester;
+}
+
+export class MailboxCache {
+  readonly #sources: CacheSources;
+  /** In the order of their last use. */
+  readonly #byGuid = new Map<MailboxGuid, KnownMailbox>();
+  readonly #suspects = new Set<MailboxGuid>();
+  #lastId = 0;
+
+  constructor(sources: CacheSources) {
+    this.#sources = sources;
+  }
+
+  get(guid: MailboxGuid): KnownMailbox {
+    const known = this.#byGuid.get(guid) ?? this.#load(guid);
+    this.#byGuid.delete(guid);
+    this.#byGuid.set(guid, known);
+    this.#evict();
+    return known;
+  }
+
+  rowOf(guid: MailboxGuid): MailboxRow | undefined {
+    return this.get(guid).baseline?.row;
+  }
+
+  /** The baseline to be edited; a new one for a mailbox that nothing was applied to. */
+  baselineFor(known: KnownMailbox, { mailbox: guid, path, uidValidity }: Transaction): MailboxBaseline {
+    if (known.baseline !== undefined) return known.baseline;
+    const id = Math.max(this.#sources.reader.nextMailboxId(), this.#lastId + 1);
+    this.#lastId = id;
+    const empty = { uidNext: 1, headerExtra: "", keywords: [], fingerprint: "", messages: 0 };
+    known.baseline = new MailboxBaseline(this.#sources, { id, guid, path, uidValidity, ...empty });
+    return known.baseline;
+  }
+
+  /** After a failed commit, or a batch that broke off: nothing of it is believed. */
+  forget(guid: MailboxGuid): void {
+    this.#byGuid.delete(guid);
+    this.#suspects.add(guid);
+  }
+
+  /** The mailbox is gone; a later one with that GUID starts afresh. */
+  remove(guid: MailboxGuid): void {
+    const known = this.get(guid);
+    known.baseline = undefined;
+    known.unrecorded = undefined;
+    known.uidlist.forget();
+  }
+
+  #load(guid: MailboxGuid): KnownMailbox {
+    const row = this.#sources.reader.mailboxByGuid(guid);
+    return {
+      guid,
+      uidlist: new UidlistReader(),
+      baseline: row === undefined ? undefined : new MailboxBaseline(this.#sources, row),
+      unrecorded: undefined,
+      uidlistBytes: 0,
+      lockNotBeforeMs: 0,
+      suspectsLimbo: this.#suspects.has(guid),
+    };
+  }
+
+  #evict(): void {
+    let bytes = 0;
+    for (const known of this.#byGuid.values()) bytes += known.uidlistBytes;
+    for (const [guid, known] of this.#byGuid) {
+      const isOver = this.#byGuid.size > MAILBOXES_MAX || bytes > UIDLIST_BYTES_MAX;
+      if (!isOver || this.#byGuid.size <= MAILBOXES_MIN) return;
+      bytes -= known.uidlistBytes;
+      this.#byGuid.delete(guid);
+    }
+  }
+}
+
+/** For messages. */
+export function shownPath(path: RawPath): string {
+  return path === "" ? "(root)" : displayRaw(path);
+}

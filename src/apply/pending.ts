@@ -1,0 +1,75 @@
+/**
+ * What is kept for a transaction between `prepare` and `execute`, and the bytes by which a restart recognises it.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import { isRawPath } from "../base/raw-name.js";
+import type { Sha256Stream } from "../base/hash.js";
+import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
+import type { MessageState } from "../txn/message-state.js";
+import type { Transaction } from "../txn/transaction.js";
+
+/** A body in some `tmp/`, ready to be renamed. */
+export interface StagedBody {
+  readonly name: string;
+  readonly ino: number;
+}
+
+/** A large body on its way. */
+export interface PartialBody {
+  readonly hash: Sha256Stream;
+  /** Bytes on disk; `held` follows. */
+  written: number;
+  held: Uint8Array[];
+  heldBytes: number;
+}
+
+export interface Pending {
+  readonly key: number;
+  readonly txn: Transaction;
+  voidBelow: number;
+  readonly staged: Map<number, StagedBody>;
+  readonly partial: Map<number, PartialBody>;
+  readonly gone: Set<number>;
+}
+
+/** The message whose body a change brings, if it brings one. */
+export function messageOfChange(txn: Transaction, index: number): MessageState | undefined {
+  const change = txn.changes[index];
+  return change?.kind === "save" || change?.kind === "rebind" ? change.message : undefined;
+}
+
+export function stagedName(key: number, index: number): string {
+  return `mailtwin.${key}.${index}`;
+}
+
+/** Whether a file in a `tmp/` is one of ours. */
+export function isStagedName(name: string): boolean {
+  return /^mailtwin\.\d+\.\d+$/.test(name);
+}
+
+/** What recovery needs: where staged files may lie. */
+export interface Intent {
+  readonly key: number;
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+}
+
+/** JSON with bytes-in-strings: every character is below U+0100, so UTF-8 gives them back. */
+export function encodeIntent({ key, txn }: Pick<Pending, "key" | "txn">): Uint8Array {
+  const intent: Intent = { key, mailbox: txn.mailbox, path: txn.path };
+  return Buffer.from(JSON.stringify({ version: 1, ...intent }), "utf8");
+}
+
+/** Undefined for bytes that are no intent of ours. */
+export function decodeIntent(bytes: Uint8Array): Intent | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch {
+    return undefined; // another version's, or damaged: the transaction comes again in any case.
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { key, mailbox, path } = value as Readonly<Record<string, unknown>>;
+  if (typeof key !== "number" || !isMailboxGuid(mailbox) || typeof path !== "string" || !isRawPath(path)) return undefined;
+  return { key, mailbox, path };
+}

@@ -1,0 +1,164 @@
+/**
+ * Bringing bodies next to their mailbox before the lock is taken: written, owned, dated and checked, but not yet visible.
+ *
+ * INVARIANT: what is staged has the announced size, and the announced SHA-256 where one was given.
+ * INVARIANT: owner, mode and mtime (INTERNALDATE, R18) are set here; making it visible is one rename.
+ * Names are made of the transaction's number, so a repetition after a crash finds its own leftovers and replaces them.
+ */
+import { assert } from "../base/assert.js";
+import type { CreateOptions, Dir, FileStat } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { openSha256, sha256 } from "../base/hash.js";
+import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
+import { divergence } from "./divergence.js";
+import { ownerOfChange } from "./fold-changes.js";
+import { messageOfChange, type PartialBody, type Pending, stagedName } from "./pending.js";
+
+/** Larger parts are gathered to this before they are written: every write to a growing file is synced. */
+const WRITE_BYTES = 4 * 1024 * 1024;
+
+const STAGED: StageOutcome = { kind: "staged" };
+
+/** A whole body. */
+export function stageBody(tmp: Dir, pending: Pending, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
+  const message = messageOfChange(pending.txn, index);
+  assert(message !== undefined, `change ${index} brings no body`);
+  const isAnnounced = bytes.length === message.size && (wanted === undefined || sha256(bytes).toString("hex") === wanted);
+  if (!isAnnounced) return mismatch(pending, index);
+  const stat = create(tmp, stagedName(pending.key, index), [bytes], stageOptions(pending, index));
+  pending.staged.set(index, { name: stagedName(pending.key, index), ino: stat.ino });
+  pending.gone.delete(index);
+  return STAGED;
+}
+
+/** A part of a large body. A part at offset 0 begins anew. */
+export function stagePart(tmp: Dir, pending: Pending, part: BodyPart): StageOutcome {
+  const { index, offset, bytes, last } = part;
+  const message = messageOfChange(pending.txn, index);
+  assert(message !== undefined, `change ${index} brings no body`);
+  const partial = offset === 0 ? beginParts(pending, index) : pending.partial.get(index);
+  if (partial === undefined || offset !== partial.written + partial.heldBytes) return mismatch(pending, index);
+  if (offset + bytes.length > message.size) return mismatch(pending, index);
+  partial.hash.update(bytes);
+  partial.held.push(bytes);
+  partial.heldBytes += bytes.length;
+  if (partial.heldBytes >= WRITE_BYTES || last) flushParts(tmp, pending, index, partial);
+  return last ? endParts(tmp, pending, part, partial) : STAGED;
+}
+
+function beginParts(pending: Pending, index: number): PartialBody {
+  const partial = { hash: openSha256(), written: 0, held: [], heldBytes: 0 };
+  pending.partial.set(index, partial);
+  return partial;
+}
+
+function flushParts(tmp: Dir, pending: Pending, index: number, partial: PartialBody): void {
+  const name = stagedName(pending.key, index);
+  if (partial.written === 0) create(tmp, name, partial.held, stageOptions(pending, index));
+  else tmp.appendFile(name, Buffer.concat(partial.held), partial.written);
+  partial.written += partial.heldBytes;
+  partial.held = [];
+  partial.heldBytes = 0;
+}
+
+function endParts(tmp: Dir, pending: Pending, { index, sha256: wanted }: BodyPart, partial: PartialBody): StageOutcome {
+  const name = stagedName(pending.key, index);
+  const message = messageOfChange(pending.txn, index);
+  pending.partial.delete(index);
+  const hex = partial.hash.digest().toString("hex");
+  if (partial.written !== message?.size || (wanted !== undefined && hex !== wanted)) {
+    tmp.unlink(name);
+    return mismatch(pending, index);
+  }
+  tmp.setMtime(name, message.mtimeS);
+  const stat = tmp.stat(name);
+  assert(stat !== undefined, "a staged body was written");
+  pending.staged.set(index, { name, ino: stat.ino });
+  pending.gone.delete(index);
+  return STAGED;
+}
+
+/**
+ * A body that is on this file system already: a hard link if everything about the file is as it must be, else a copy.
+ * False when the source file is not what it should be.
+ */
+export function stageLocal(from: { readonly dir: Dir; readonly name: string }, tmp: Dir, pending: Pending, index: number): boolean {
+  const message = messageOfChange(pending.txn, index);
+  assert(message !== undefined, `change ${index} brings no body`);
+  const stat = from.dir.stat(from.name);
+  if (stat?.kind !== "file" || stat.size !== message.size) return false;
+  const options = stageOptions(pending, index);
+  const name = stagedName(pending.key, index);
+  tmp.unlink(name);
+  const linked = isSameOutside(stat, options) && tryLink(from, tmp, name);
+  const staged = linked ? stat : copyBody(from, { tmp, name, size: message.size }, options);
+  if (staged === undefined) return false;
+  pending.staged.set(index, { name, ino: staged.ino });
+  return true;
+}
+
+/** Whether a link would have the owner, mode and INTERNALDATE that the message must have here. */
+function isSameOutside(stat: FileStat, { mode, owner, mtimeS }: CreateOptions): boolean {
+  const isOwned = process.geteuid?.() !== 0 || (stat.uid === owner?.uid && stat.gid === owner.gid);
+  return isOwned && stat.mode === mode && Math.floor(stat.mtimeMs / 1000) === mtimeS;
+}
+
+/** Not every file system has links, and a file has only so many. */
+function tryLink(from: { readonly dir: Dir; readonly name: string }, tmp: Dir, name: string): boolean {
+  try {
+    from.dir.link(from.name, tmp, name);
+    return true;
+  } catch (error) {
+    if (["EXDEV", "EMLINK", "EPERM", "ENOENT", "EOPNOTSUPP"].includes(errnoOf(error) ?? "")) return false;
+    throw error;
+  }
+}
+
+function copyBody(
+  from: { readonly dir: Dir; readonly name: string },
+  { tmp, name, size }: { readonly tmp: Dir; readonly name: string; readonly size: number },
+  options: CreateOptions,
+): FileStat | undefined {
+  const file = from.dir.openFile(from.name);
+  if (file === undefined) return undefined;
+  try {
+    let done = 0;
+    const buffer = Buffer.allocUnsafeSlow(Math.min(size, WRITE_BYTES));
+    do {
+      const count = file.read(buffer, done);
+      const bytes = buffer.subarray(0, count);
+      if (count === 0 && done < size) break;
+      if (done === 0) tmp.createFile(name, [bytes], options);
+      else tmp.appendFile(name, bytes, done);
+      done += count;
+    } while (done < size);
+    if (options.mtimeS !== undefined && size > buffer.length) tmp.setMtime(name, options.mtimeS);
+    if (done === size) return tmp.stat(name);
+  } finally {
+    file.close();
+  }
+  tmp.unlink(name);
+  return undefined;
+}
+
+function stageOptions(pending: Pending, index: number): CreateOptions {
+  const { uid, gid, mode } = ownerOfChange(pending.txn, index);
+  const mtimeS = messageOfChange(pending.txn, index)?.mtimeS;
+  return { mode, owner: { uid, gid }, ...(mtimeS === undefined ? {} : { mtimeS }) };
+}
+
+/** A leftover of the same number is ours. */
+function create(tmp: Dir, name: string, parts: readonly Uint8Array[], options: CreateOptions): FileStat {
+  try {
+    return tmp.createFile(name, parts, options);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+  tmp.unlink(name);
+  return tmp.createFile(name, parts, options);
+}
+
+function mismatch({ txn }: Pending, index: number): StageOutcome {
+  const { mailbox, path } = txn;
+  return { kind: "diverged", divergence: divergence({ kind: "body-mismatch", mailbox, path, index }) };
+}

@@ -1,0 +1,167 @@
+/**
+ * Compares a whole mailbox with its baseline by a listing: chunk by chunk, only chunks that differ, only files that
+ * changed are looked at.
+ *
+ * INVARIANT: a message is taken for expunged only if a stable listing lacks it, or two listings in a row, and a last look
+ * at its likely names finds nothing. A file whose record is gone is no expunge: Dovecot is about to number it anew.
+ * INVARIANT: saves end before the first new record of which it is not known whether it has a file.
+ */
+import { type BaselineRecord, CHUNK_UIDS } from "../log/state-types.js";
+import type { Uid } from "../maildir/ids.js";
+import {
+  type CompareContext,
+  firstIndexFrom,
+  locateMessage,
+  presentMessage,
+  recordAt,
+} from "./compare-context.js";
+import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
+import { lettersOf } from "./keyword-letters.js";
+import type { ListedMessage, ListingCursor } from "./listing-cursor.js";
+
+/** Baseline records of moved messages that are kept for their new UID; beyond it they come out as expunge and save. */
+const MOVED_MAX = 16_384;
+
+/** As much of the listing as fits in `findingsMax`; the cursor stands behind it afterwards. */
+export function compareListed(context: CompareContext, cursor: ListingCursor): Comparison {
+  const run = new FullComparison(context, cursor);
+  return run.compare();
+}
+
+class FullComparison {
+  readonly #context: CompareContext;
+  readonly #cursor: ListingCursor;
+  readonly #findings: Finding[] = [];
+  readonly #late: Uid[] = [];
+  /** First new record whose fate this listing does not tell. */
+  #openFrom: number | undefined;
+
+  constructor(context: CompareContext, cursor: ListingCursor) {
+    this.#context = context;
+    this.#cursor = cursor;
+    this.#openFrom = findOpenRecord(context, cursor);
+  }
+
+  compare(): Comparison {
+    const { findingsMax } = this.#context;
+    const cursor = this.#cursor;
+    for (let chunk = cursor.chunk; chunk !== undefined; chunk = cursor.chunk) {
+      if (this.#findings.length + 2 * CHUNK_UIDS > findingsMax) return this.#end(this.#openBefore(chunk), true);
+      this.#compareChunk(chunk);
+      cursor.advance();
+    }
+    const isWhole = this.#openFrom === undefined && !cursor.isDoubtful;
+    if (isWhole) for (const before of cursor.moved.values()) this.#findings.push({ uid: before.uid, before, now: undefined });
+    return this.#end(this.#openFrom, false);
+  }
+
+  #end(openFrom: number | undefined, more: boolean): Comparison {
+    const findings = this.#findings.sort((a, b) => a.uid - b.uid);
+    return { findings, openFrom, needListing: !more && this.#cursor.isDoubtful, late: this.#late, more };
+  }
+
+  /** The first new record of the chunks that are left. */
+  #openBefore(chunk: number): number | undefined {
+    const { uidlist, uidNext } = this.#context;
+    const index = firstIndexFrom(uidlist, Math.max(uidNext, chunk * CHUNK_UIDS));
+    const next = index < uidlist.count ? uidlist.uidAt(index) : undefined;
+    return next === undefined || this.#openFrom === undefined ? (next ?? this.#openFrom) : Math.min(next, this.#openFrom);
+  }
+
+  #compareChunk(chunk: number): void {
+    const listed = this.#cursor.listed(chunk);
+    const before = this.#context.baseline.records(chunk);
+    let i = 0;
+    let j = 0;
+    for (;;) {
+      const known = before[i];
+      const seen = listed[j];
+      if (known === undefined && seen === undefined) return;
+      if (seen === undefined || (known !== undefined && known.uid < seen.record.uid)) {
+        if (known !== undefined) this.#compareMissing(known);
+        i += 1;
+      } else if (known === undefined || seen.record.uid < known.uid) {
+        this.#compareNew(seen);
+        j += 1;
+      } else {
+        this.#compareKnown(known, seen);
+        i += 1;
+        j += 1;
+      }
+    }
+  }
+
+  #compareKnown(before: BaselineRecord, seen: ListedMessage): void {
+    const { record, places } = seen;
+    const [first] = places;
+    const fields = this.#context.uidlist.fieldsAt(record.index);
+    const sameRecord = before.base === record.base && sameRecordFields(before.fields, fields);
+    const isSame = (info: string): boolean =>
+      sameRecord && before.info === info && this.#sameNames(record.base + info, before);
+    if (places.length === 1 && first !== undefined && isSame(first.name.slice(record.base.length))) return;
+    const file = locateMessage(this.#context, record.base, { seen: places, info: before.info });
+    if (file === undefined) this.#cursor.isDoubtful = true;
+    else if (!isSame(file.info)) {
+      this.#findings.push({ uid: before.uid, before, now: presentMessage(this.#context, record, file) });
+    }
+  }
+
+  #sameNames(name: string, before: BaselineRecord): boolean {
+    if (!this.#cursor.parts.namesChanged) return true;
+    const { names, complete } = this.#context.memory.letters.namesOf(lettersOf(name));
+    return !complete || (names.length === before.keywords.length && names.every((word, i) => word === before.keywords[i]));
+  }
+
+  #compareNew({ record, places }: ListedMessage): void {
+    const { uid, base } = record;
+    if (uid < this.#context.uidNext) {
+      if (locateMessage(this.#context, base, { seen: places }) !== undefined) this.#late.push(uid);
+      return;
+    }
+    if (this.#openFrom !== undefined && uid >= this.#openFrom) return;
+    const file = locateMessage(this.#context, base, { seen: places });
+    if (file === undefined) {
+      this.#openFrom = uid;
+      this.#cursor.isDoubtful = true;
+      return;
+    }
+    this.#findings.push({ uid, before: undefined, now: presentMessage(this.#context, record, file) });
+    const before = this.#cursor.moved.get(base);
+    if (before !== undefined) this.#findings.push({ uid: before.uid, before, now: undefined });
+  }
+
+  #compareMissing(before: BaselineRecord): void {
+    const { uidlist, memory } = this.#context;
+    const { parts, absent, moved, unnumbered } = this.#cursor;
+    if (before.uid > parts.lastUid && uidlist.indexOfUid(before.uid) >= 0) return; // younger than the listing.
+    if (unnumbered.has(before.base)) return;
+    const index = uidlist.indexOfBase(before.base);
+    if (index >= 0 && uidlist.uidAt(index) > before.uid && this.#cursor.isListed(index) && moved.size < MOVED_MAX) {
+      moved.set(before.base, before);
+      return;
+    }
+    const isHere = locateMessage(this.#context, before.base, { info: before.info }) !== undefined;
+    if (!isHere && (parts.listing.stable || memory.absent.has(before.uid))) {
+      this.#findings.push({ uid: before.uid, before, now: undefined });
+      return;
+    }
+    absent.add(before.uid);
+    this.#cursor.isDoubtful = true;
+  }
+}
+
+/** The first new record without a file in the listing, unless that tells that it has none. */
+function findOpenRecord({ uidlist, uidNext, memory }: CompareContext, cursor: ListingCursor): number | undefined {
+  const { lastUid, listing } = cursor.parts;
+  for (let index = firstIndexFrom(uidlist, uidNext); index < uidlist.count; index++) {
+    if (cursor.isListed(index)) continue;
+    const record = recordAt(uidlist, index);
+    if (record === undefined) continue;
+    if (record.uid > lastUid) return record.uid;
+    if (listing.stable || memory.absent.has(record.uid)) continue;
+    cursor.absent.add(record.uid);
+    cursor.isDoubtful = true;
+    return record.uid;
+  }
+  return undefined;
+}

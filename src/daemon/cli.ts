@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+/**
+ * The command line: parses, runs one command, and turns its end into an exit code of sysexits(3).
+ */
+import { Command, CommanderError, Option } from "commander";
+import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { runSync, type SyncFlags } from "./sync-command.js";
+import { VERSION } from "./version.js";
+
+/** A process that cannot empty its loop must not hang for ever. */
+const LAST_RESORT_MS = 10_000;
+
+function makeProgram(): Command {
+  const program = new Command("mailtwin")
+    .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError("(see --help)");
+  program
+    .command("sync")
+    .description("make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes")
+    .argument("<SRC>", "a Maildir, or a directory that holds many (/var/vmail); it is read")
+    .argument("<DST>", "the twin; made if it is not there")
+    .option("-w, --watch", "go on live until interrupted")
+    .option("-n, --dry-run", "say in words what would be done, and do nothing")
+    .option("--json", "one JSON object a line, for machines")
+    .option("-q, --quiet", "only problems")
+    .option("-v, --verbose", "a line for each shipped transaction")
+    .addOption(
+      new Option(
+        "--foreign <what>",
+        "mail that only DST has at first contact: keep it beside, or move it to limbo",
+      ).choices(["keep", "limbo"]),
+    )
+    .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
+    .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .action(async (source: string, destination: string, flags: SyncFlags) => {
+      process.exitCode = await runSync(source, destination, flags);
+    });
+  return program;
+}
+
+async function main(): Promise<void> {
+  try {
+    await makeProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EX.OK : EX.USAGE;
+      return;
+    }
+    const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
+    process.stderr.write(`mailtwin: ${known.message}.\n${known.hint}\n`);
+    if (known.disposition === "bug" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+    process.exitCode = known.exitCode;
+  } finally {
+    // biome-ignore lint/style/noRestrictedGlobals: the one last resort; everything else ends by emptying the loop.
+    setTimeout(() => process.exit(), LAST_RESORT_MS).unref();
+  }
+}
+
+await main();

@@ -1,0 +1,51 @@
+/** Error codes of the command line: what cannot even begin. */
+import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
+
+const KINDS = {
+  /** The command line is not understood. */
+  usage: { disposition: "operator", exitCode: EX.USAGE, hint: "See `mailtwin sync --help`." },
+  /** SRC is not there, or is no directory. */
+  "source-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Check the path; is the file system mounted?",
+  },
+  /** DST cannot be made or is no directory. */
+  "destination-unusable": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Name a directory, or a name in an existing directory, in which this user may write.",
+  },
+  /** One store lies inside the other. */
+  "stores-overlap": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Name two directories of which neither holds the other.",
+  },
+  /** There is no room outside the mail roots, on the destination's file system, for staging and limbo. */
+  "scratch-unusable": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Name a directory on the destination's file system, outside every mail root, with --scratch DIR.",
+  },
+  /** The state directory lies inside a mail store. */
+  "state-inside-store": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Name a directory outside both stores with --state DIR.",
+  },
+  /** First contact: the destination holds mail that the source does not have. */
+  "destination-has-mail": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Nothing was changed. Is DST the right directory? To go on, say what to do with that mail: --foreign keep (it stays, beside the twin's mail) or --foreign limbo (it is moved aside and can be had back).",
+  },
+  /** A worker thread ended by itself. */
+  "worker-lost": { disposition: "bug", exitCode: EX.SOFTWARE, hint: "This is a defect of mailtwin: please report it." },
+} as const satisfies Record<string, ErrorKind>;
+
+export type DaemonErrorCode = keyof typeof KINDS;
+
+export function daemonError(code: DaemonErrorCode, message: string, cause?: unknown): MailtwinError<DaemonErrorCode> {
+  return new MailtwinError({ code, kind: KINDS[code], message, cause });
+}

@@ -1,0 +1,65 @@
+/**
+ * The replica's half of a twin: state database, the worker that writes mail, and the session that serves a link.
+ */
+import { join } from "node:path";
+import { Session } from "../agent/session.js";
+import type { ApplyMethods } from "../apply/apply-types.js";
+import type { Clock } from "../base/clock.js";
+import { crashPointsFromEnv } from "../base/crash-points.js";
+import type { Disposer } from "../base/disposal.js";
+import { rawFromText } from "../base/raw-name.js";
+import { syncFileSystem } from "../base/sync-fs.js";
+import { startWorker } from "../base/worker-rpc.js";
+import { openStateReader } from "../log/state-reader.js";
+import { openStateWriter } from "../log/state-writer.js";
+import type { Link } from "../wire/link.js";
+
+export interface ReplicaOptions {
+  readonly store: string;
+  readonly scratch: string;
+  readonly stateDir: string;
+  readonly hostname: string;
+  readonly crashAt: string | undefined;
+  readonly clock: Clock;
+  readonly foreign: "keep" | "limbo" | undefined;
+}
+
+export interface ReplicaSide {
+  /** Serves the link until it closes. */
+  serve(link: Link, signal: AbortSignal): Promise<void>;
+}
+
+/** Opens it and mends what a crash left. `owner` releases everything. */
+export async function openReplicaSide(options: ReplicaOptions, owner: Disposer): Promise<ReplicaSide> {
+  const statePath = join(options.stateDir, "replica.db");
+  const writer = owner.adopt(await openStateWriter(statePath, { create: true }));
+  const reader = owner.adopt(openStateReader(statePath));
+  const store = owner.adopt(
+    startWorker<ApplyMethods>({ url: new URL("../apply/apply-worker.js", import.meta.url), name: "apply" }),
+  );
+  const { hostname, crashAt, clock, foreign } = options;
+  await store.call("open", {
+    storeRoot: rawFromText(options.store),
+    scratchRoot: rawFromText(options.scratch),
+    statePath,
+    hostname,
+    pid: process.pid,
+    ...(crashAt === undefined ? {} : { crashAt }),
+    ...(foreign === undefined ? {} : { foreign }),
+  });
+  const recovered = await store.call("recover");
+  for (const intent of recovered.intentIds) {
+    await writer.recordEffect({ intent, mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] });
+  }
+  const reach = crashPointsFromEnv(crashAt);
+  return {
+    async serve(link, signal) {
+      const syncAll = async () => (await syncFileSystem(rawFromText(options.scratch), signal)).kind === "synced";
+      const appliedLsn = (logId: string) => {
+        const lsn = reader.appliedLsn(logId);
+        return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
+      };
+      await new Session({ link, store, writer, clock, reach, syncAll, appliedLsn }).run(signal);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * What a command tells whoever called it, independent of how it is shown.
+ */
+import type { MailtwinError } from "../base/errors.js";
+
+export interface Progress {
+  /** Messages known at the source; grows while it is being read. */
+  readonly messagesTotal: number;
+  /** Still being read: the total is not final. */
+  readonly counting: boolean;
+  readonly messagesDone: number;
+  readonly bytesDone: number;
+  readonly elapsedMs: number;
+}
+
+export interface ShippedReport {
+  readonly lsn: number;
+  readonly mailbox: string;
+  readonly path: string;
+  readonly structure?: string;
+  readonly saves: number;
+  readonly marks: number;
+  readonly expunges: number;
+  readonly rebinds: number;
+  /** From the moment it was seen at the source to the acknowledgement of the replica. */
+  readonly lagMs: number;
+  readonly notes: readonly string[];
+}
+
+export interface ProblemReport {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface Summary {
+  readonly mailboxes: number;
+  readonly messages: number;
+  readonly transactions: number;
+  readonly saves: number;
+  readonly marks: number;
+  readonly expunges: number;
+  readonly bodiesBytes: number;
+  readonly problems: number;
+  readonly elapsedMs: number;
+}
+
+export interface Reporter {
+  /** One line of a dry run. */
+  plan(words: string): void;
+  progress(progress: Progress): void;
+  /** The first comparison is done; from now on changes are shipped as they happen. */
+  live(state: { readonly mailboxes: number; readonly messages: number }): void;
+  shipped(report: ShippedReport): void;
+  conflict(report: { readonly path: string; readonly words: string }): void;
+  problem(report: ProblemReport): void;
+  summary(summary: Summary): void;
+  error(error: MailtwinError): void;
+  /** Takes down whatever stands on the terminal. */
+  close(): void;
+}

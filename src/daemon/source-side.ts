@@ -1,0 +1,103 @@
+/**
+ * The source's half of a twin: state database, capture worker, body worker, capture loop and watchers, opened in order and
+ * closed in reverse.
+ */
+import { join } from "node:path";
+import type { Clock } from "../base/clock.js";
+import { crashPointsFromEnv } from "../base/crash-points.js";
+import type { Disposer } from "../base/disposal.js";
+import { rawFromText } from "../base/raw-name.js";
+import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
+import type { BodyMethods } from "../capture/body-types.js";
+import type { CaptureMethods } from "../capture/capture-types.js";
+import { CAPTURER_LIMITS, Capturer } from "../capture/capturer.js";
+import { MessageWatch } from "../capture/message-watch.js";
+import { openStructureWatch } from "../capture/structure-watch.js";
+import type { StateReader, StateWriter } from "../log/state-ports.js";
+import { openStateReader } from "../log/state-reader.js";
+import { openStateWriter } from "../log/state-writer.js";
+
+export interface SourceSide {
+  readonly reader: StateReader;
+  readonly writer: StateWriter;
+  readonly capturer: Capturer;
+  readonly bodies: WorkerClient<BodyMethods>;
+  readonly worker: WorkerClient<CaptureMethods>;
+}
+
+export interface SourceOptions {
+  readonly store: string;
+  readonly stateDir: string;
+  readonly hostname: string;
+  readonly crashAt: string | undefined;
+  readonly clock: Clock;
+  readonly onCommitted: (captured: {
+    readonly lastLsn: number;
+    readonly saves: number;
+    readonly changes: number;
+  }) => void;
+}
+
+/** Mailboxes with a message-tier watch: three inotify watches each. */
+const HOT_MAILBOXES_MAX = 128;
+
+/** `owner` releases everything. */
+export async function openSourceSide(options: SourceOptions, owner: Disposer): Promise<SourceSide> {
+  const statePath = join(options.stateDir, "source.db");
+  const writer = owner.adopt(await openStateWriter(statePath, { create: true }));
+  const reader = owner.adopt(openStateReader(statePath));
+  const storeRoot = rawFromText(options.store);
+  const worker = owner.adopt(
+    startWorker<CaptureMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "capture" }),
+  );
+  const bodies = owner.adopt(
+    startWorker<BodyMethods>({ url: new URL("../capture/body-worker.js", import.meta.url), name: "bodies" }),
+  );
+  const { hostname, crashAt, clock, onCommitted } = options;
+  await worker.call("open", { storeRoot, statePath, hostname, pid: process.pid, crashAt });
+  await bodies.call("open", { storeRoot });
+  const reach = crashPointsFromEnv(crashAt);
+  const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
+  return { reader, writer, capturer, bodies, worker };
+}
+
+export interface WatchSinks {
+  /** The system refuses watches: changes are found by sweeps only. */
+  readonly onDegraded: (error: Error) => void;
+}
+
+/** Sets both tiers. Call it before the first sweep, so that nothing falls between the two. */
+export async function watchStore(
+  store: string,
+  capturer: Capturer,
+  sinks: WatchSinks,
+  owner: Disposer,
+): Promise<{ readonly hot: MessageWatch }> {
+  const hot = new MessageWatch(
+    { root: rawFromText(store), mailboxesMax: HOT_MAILBOXES_MAX },
+    {
+      onMessage: (path, hint) => capturer.onMessageHint(path, hint),
+      onUidlist: (path) => capturer.onUidlistHint(path),
+      onEnd: (_path, error) => {
+        if (error !== undefined) sinks.onDegraded(error);
+        capturer.sweepSoon();
+      },
+    },
+  );
+  owner.defer(() => hot.close());
+  const structure = owner.adopt(
+    await openStructureWatch(store, {
+      onPath: (relative) => capturer.onPath(relative),
+      onFailure: (error) => {
+        sinks.onDegraded(error);
+        capturer.sweepSoon();
+      },
+    }),
+  );
+  capturer.onActive = (path) => {
+    // What happened before the watch stood was not named: list it.
+    if (hot.promote(path)) capturer.markFull(path, "quiet");
+  };
+  capturer.onStructure = () => void structure.refresh().catch(sinks.onDegraded);
+  return { hot };
+}

@@ -1,0 +1,87 @@
+/**
+ * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
+ */
+import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { daemonError } from "./errors.js";
+import { openJsonReporter } from "./json-reporter.js";
+import { findPlaces } from "./places.js";
+import type { Reporter } from "./reporter.js";
+import { openTextReporter } from "./text-reporter.js";
+
+export interface SyncFlags {
+  readonly watch?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly foreign?: "keep" | "limbo";
+  readonly state?: string;
+  readonly scratch?: string;
+}
+
+/** Returns the exit code. Reports operating failures itself. */
+export async function runSync(source: string, destination: string, flags: SyncFlags): Promise<number> {
+  const reporter = await openReporter(flags);
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => stop.abort(new Error(`stopped by ${signal}`));
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  try {
+    if (flags.dryRun === true && flags.watch === true)
+      throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
+    const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
+    const problems = await runIt(places, flags, reporter, stop.signal);
+    return problems === 0 ? EX.OK : EX.PARTIAL;
+  } catch (error) {
+    const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
+    if (known.disposition === "bug") throw error;
+    reporter.error(known);
+    return known.exitCode;
+  } finally {
+    reporter.close();
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+}
+
+/** Imported late: a command that is refused must not pay for the database and the watchers. */
+async function runIt(
+  places: ReturnType<typeof findPlaces>,
+  flags: SyncFlags,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<number> {
+  if (flags.dryRun === true) {
+    const { runDryRun } = await import("./dry-run.js");
+    return runDryRun(places, reporter, signal);
+  }
+  const { runTwin } = await import("./twin.js");
+  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  return runTwin(
+    { places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+    reporter,
+    signal,
+  );
+}
+
+async function openReporter(flags: SyncFlags): Promise<Reporter> {
+  const out = (line: string) => void process.stdout.write(`${line}\n`);
+  const err = (line: string) => void process.stderr.write(`${line}\n`);
+  if (flags.json === true) return openJsonReporter((line) => void process.stdout.write(line));
+  const quiet = flags.quiet === true;
+  const bar = process.stdout.isTTY && !quiet ? await openBar() : undefined;
+  return openTextReporter({ out, err, bar, quiet, verbose: flags.verbose === true });
+}
+
+async function openBar() {
+  const { default: progress } = await import("cli-progress");
+  return new progress.SingleBar(
+    {
+      format: "{bar} {percentage}% {value}/{total} messages, {note}",
+      hideCursor: true,
+      clearOnComplete: true,
+      stopOnComplete: false,
+    },
+    progress.Presets.shades_classic,
+  );
+}

@@ -1,0 +1,97 @@
+/**
+ * For people: a progress bar with the time left on a terminal, else a line every five seconds; problems and the summary in
+ * plain words. Results go to stdout, problems to stderr.
+ */
+import type { SingleBar } from "cli-progress";
+import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
+import type { Progress, Reporter, ShippedReport, Summary } from "./reporter.js";
+
+export interface TextSinks {
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+  /** A bar to draw on; undefined where stdout is no terminal. */
+  readonly bar: SingleBar | undefined;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+const LINE_EVERY_MS = 5_000;
+
+export function openTextReporter({ out, err, bar, quiet, verbose }: TextSinks): Reporter {
+  let lastLineMs = 0;
+  let barShown = false;
+  const hideBar = () => {
+    if (barShown) bar?.stop();
+    barShown = false;
+  };
+  const say = (line: string) => {
+    hideBar();
+    if (!quiet) out(line);
+  };
+  return {
+    plan: (words) => out(words),
+    progress(progress) {
+      if (quiet) return;
+      if (bar !== undefined) {
+        if (barShown) bar.setTotal(progress.messagesTotal);
+        else bar.start(progress.messagesTotal, 0, { note: "" });
+        barShown = true;
+        bar.update(progress.messagesDone, { note: noteOf(progress) });
+      } else if (progress.elapsedMs - lastLineMs >= LINE_EVERY_MS) {
+        lastLineMs = progress.elapsedMs;
+        out(
+          `${formatCount(progress.messagesDone)} of ${formatCount(progress.messagesTotal)} messages, ${noteOf(progress)}`,
+        );
+      }
+    },
+    live: ({ mailboxes, messages }) =>
+      say(
+        `live: ${formatCount(messages)} messages in ${formatCount(mailboxes)} mailboxes are equal; watching (Ctrl-C ends)`,
+      ),
+    shipped(report) {
+      for (const note of report.notes) say(`note: ${note}`);
+      if (verbose)
+        say(`${report.path === "" ? "INBOX" : report.path}: ${countsOf(report)} (${Math.round(report.lagMs)} ms)`);
+    },
+    conflict: ({ words }) => say(`conflict: ${words}`),
+    problem({ message, hint }) {
+      hideBar();
+      err(`problem: ${message}. ${hint}`);
+    },
+    summary: (summary) => say(summaryLine(summary)),
+    error({ message, hint }) {
+      hideBar();
+      err(`mailtwin: ${message}.\n${hint}`);
+    },
+    close: hideBar,
+  };
+}
+
+function noteOf({ messagesTotal, counting, messagesDone, bytesDone, elapsedMs }: Progress): string {
+  const bytes = `${formatBytes(bytesDone)} sent`;
+  if (counting || messagesDone === 0) return `${bytes}, still reading the source`;
+  const leftMs = (elapsedMs / messagesDone) * Math.max(0, messagesTotal - messagesDone);
+  return `${bytes}, ${formatDuration(leftMs)} left`;
+}
+
+function countsOf({ structure, saves, marks, expunges, rebinds }: ShippedReport): string {
+  const parts = [
+    structure === undefined ? "" : `mailbox ${structure}`,
+    saves === 0 ? "" : `${saves} new`,
+    marks === 0 ? "" : `${marks} flag changes`,
+    expunges === 0 ? "" : `${expunges} expunged`,
+    rebinds === 0 ? "" : `${rebinds} renumbered`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "next UID" : parts.join(", ");
+}
+
+function summaryLine(summary: Summary): string {
+  const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
+  const whole = `${formatCount(messages)} messages in ${formatCount(mailboxes)} mailboxes`;
+  const took = formatDuration(elapsedMs);
+  const trouble =
+    problems === 0 ? "" : `; ${formatCount(problems)} ${problems === 1 ? "problem" : "problems"}, listed above`;
+  if (transactions === 0) return `nothing to do: ${whole} (${took})${trouble}`;
+  const shipped = `${formatCount(saves)} new, ${formatCount(marks)} flag changes, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
+  return `done: ${whole}; shipped ${shipped} in ${took}${trouble}`;
+}

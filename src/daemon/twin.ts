@@ -1,0 +1,258 @@
+/**
+ * A local twin: source side, replica side and the in-process link between them, run until equal, or on and on.
+ *
+ * Reads top to bottom as its life: open, mend, watch, capture and ship at once, settle, live, drain, close.
+ */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { ReplayAgent } from "../agent/replay-agent.js";
+import { systemClock } from "../base/clock.js";
+import { Disposer } from "../base/disposal.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { holdState } from "../log/state-lock.js";
+import type { RejectionRow } from "../log/state-types.js";
+import { openMemoryLink } from "../wire/memory-link.js";
+import { daemonError } from "./errors.js";
+import { type ForeignChoice, meetDestination, restoreAside } from "./first-contact.js";
+import { makePlaces, type Places } from "./places.js";
+import { openReplicaSide } from "./replica-side.js";
+import type { Reporter } from "./reporter.js";
+import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
+import { reportOf, Tally } from "./tally.js";
+
+export interface TwinOptions {
+  readonly places: Places;
+  readonly watch: boolean;
+  readonly foreign: ForeignChoice;
+  readonly crashAt: string | undefined;
+}
+
+const REPLICA = "destination";
+const PROGRESS_EVERY_MS = 200;
+const TRIM_EVERY_MS = 5_000;
+/** Mailboxes that are watched closely from the start. */
+const PROMOTED_MAX = 64;
+
+/**
+ * Returns the number of problems (mailboxes that need a person); throws what stops the whole. With `watch` it returns when
+ * `signal` aborts, after everything captured has been shipped.
+ */
+export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
+  const { places } = options;
+  makePlaces(places);
+  await using owner = new Disposer();
+  const locked = holdState(join(places.state, "lock.db"));
+  owner.defer(() => locked[Symbol.dispose]());
+  const common = { stateDir: places.state, hostname: hostname(), crashAt: options.crashAt, clock: systemClock };
+  const onCommitted = () => agent.wake();
+  const source = await openSourceSide({ ...common, store: places.source, onCommitted }, owner);
+  const foreign = options.foreign === "refuse" ? undefined : options.foreign;
+  const replica = await openReplicaSide(
+    { ...common, store: places.destination, scratch: places.scratch, foreign },
+    owner,
+  );
+  const link = openMemoryLink();
+  const run = new TwinRun(options, reporter, source);
+  const agent = run.makeAgent(link.source);
+  const stop = new AbortController();
+  owner.defer(() => stop.abort(new Error("the twin has ended")));
+  const ends = [
+    replica.serve(link.replica, stop.signal),
+    agent.run((welcome, inner) => run.meet(welcome.firstContact, inner), stop.signal),
+  ];
+  return run.live(ends, owner, stop, signal);
+}
+
+/** The state of one run. */
+class TwinRun {
+  readonly #options: TwinOptions;
+  readonly #reporter: Reporter;
+  readonly #source: SourceSide;
+  readonly #tally = new Tally();
+  readonly #startMs = systemClock.monotonicMs();
+  #agent: ReplayAgent | undefined;
+  #aside: readonly RawPath[] = [];
+  #captured: () => void = () => undefined;
+  /** The first sweep has been worked off. */
+  readonly #firstCapture = new Promise<void>((resolve) => {
+    this.#captured = resolve;
+  });
+
+  constructor(options: TwinOptions, reporter: Reporter, source: SourceSide) {
+    this.#options = options;
+    this.#reporter = reporter;
+    this.#source = source;
+  }
+
+  makeAgent(link: ReturnType<typeof openMemoryLink>["source"]): ReplayAgent {
+    const { reader, writer, bodies, capturer } = this.#source;
+    const source = {
+      pathOf: (guid: Parameters<typeof capturer.row>[0]) => capturer.row(guid)?.path,
+      uidNextOf: (guid: Parameters<typeof capturer.row>[0]) => capturer.row(guid)?.uidNext ?? 1,
+      renumber: capturer.renumber.bind(capturer),
+    };
+    this.#agent = new ReplayAgent(
+      REPLICA,
+      { link, bodies, reader, writer, clock: systemClock, source },
+      {
+        onShipped: ({ lsn, transaction, notes }) => {
+          const report = reportOf(lsn, transaction, notes, systemClock.nowMs());
+          this.#tally.add(report);
+          this.#reporter.shipped(report);
+        },
+        onBodyBytes: (bytes) => {
+          this.#tally.bodyBytes += bytes;
+        },
+        onConflict: (path, words) => this.#reporter.conflict({ path: displayRaw(path), words }),
+        onRejected: (row) => this.#reporter.problem(problemOfRejection(row)),
+      },
+    );
+    return this.#agent;
+  }
+
+  /** Before the first offer. */
+  async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
+    if (!firstContact) return;
+    const { worker, capturer } = this.#source;
+    await this.#firstCapture;
+    signal.throwIfAborted();
+    this.#aside = await meetDestination({ asker: this.#need().asker, worker, capturer }, this.#options.foreign, signal);
+  }
+
+  async live(
+    ends: readonly Promise<void>[],
+    owner: Disposer,
+    stop: AbortController,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const failed = Promise.race([...ends, this.#workerLost()]);
+    failed.catch((error: unknown) => stop.abort(error));
+    const work = AbortSignal.any([signal, stop.signal]);
+    const ticker = this.#startTicker(work);
+    try {
+      const watching = this.#options.watch
+        ? await watchStore(
+            this.#options.places.source,
+            this.#source.capturer,
+            { onDegraded: (error) => this.#degraded(error) },
+            owner,
+          )
+        : undefined;
+      await this.#untilEqual(work);
+      await this.#restore(work);
+      if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
+    } catch (error) {
+      // Asked to stop: what is in the log is shipped next time. Anything else is why it failed.
+      if (!signal.aborted || stop.signal.aborted) throw stop.signal.aborted ? stop.signal.reason : error;
+    } finally {
+      ticker.cancel();
+    }
+    return this.#finish();
+  }
+
+  /** Captures until nothing is dirty and ships until all of it is acknowledged; conflicts may need another round. */
+  async #untilEqual(signal: AbortSignal): Promise<void> {
+    const { capturer, reader } = this.#source;
+    for (;;) {
+      await capturer.run(signal, true);
+      this.#captured();
+      const lsn = reader.lastLsn();
+      await this.#need().untilAcked(lsn, signal);
+      if (capturer.settled && reader.lastLsn() === lsn) return;
+    }
+  }
+
+  async #restore(signal: AbortSignal): Promise<void> {
+    await restoreAside(this.#need().asker, this.#aside, signal);
+    this.#aside = [];
+  }
+
+  async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
+    const { capturer } = this.#source;
+    for (const row of [...capturer.rows].slice(0, PROMOTED_MAX)) promote(row.path);
+    capturer.sweepSoon(); // what changed between the first sweep and the watches.
+    await this.#untilEqual(signal);
+    capturer.startWatching();
+    this.#reporter.live({ mailboxes: capturer.counts.mailboxes, messages: capturer.counts.messages });
+    await capturer.run(signal, false);
+  }
+
+  #startTicker(signal: AbortSignal): { cancel(): void } {
+    let timer = systemClock.setTimer(PROGRESS_EVERY_MS, () => tick());
+    let lastTrimMs = 0;
+    const tick = () => {
+      if (signal.aborted) return;
+      const { capturer, writer } = this.#source;
+      const elapsedMs = systemClock.monotonicMs() - this.#startMs;
+      if (elapsedMs > 1000 && this.#tally.saves < capturer.counts.messages && !this.#isLive) {
+        this.#reporter.progress({
+          messagesTotal: capturer.counts.messages,
+          counting: !capturer.settled,
+          messagesDone: this.#tally.saves,
+          bytesDone: this.#tally.bodyBytes,
+          elapsedMs,
+        });
+      }
+      if (elapsedMs - lastTrimMs > TRIM_EVERY_MS) {
+        lastTrimMs = elapsedMs;
+        void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
+      }
+      timer = systemClock.setTimer(PROGRESS_EVERY_MS, tick);
+    };
+    return { cancel: () => timer.cancel() };
+  }
+  #isLive = false;
+
+  async #workerLost(): Promise<never> {
+    const { worker, bodies } = this.#source;
+    const error = await Promise.race([worker.ended, bodies.ended]);
+    throw error ?? daemonError("worker-lost", "running the twin: a worker thread has ended");
+  }
+
+  #degraded(error: Error): void {
+    this.#reporter.problem({
+      path: "",
+      code: "watch-refused",
+      message: `watching the source: ${error.message}`,
+      hint: "Changes are found by sweeps meanwhile; raise fs.inotify.max_user_watches and max_user_instances.",
+    });
+  }
+
+  async #finish(): Promise<number> {
+    const { capturer, writer } = this.#source;
+    const agent = this.#need();
+    await writer.trimLog(agent.trimmableLsn);
+    for (const problem of capturer.problems.values())
+      this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
+    const problems = capturer.problems.size + agent.rejections.length;
+    const { mailboxes, messages } = capturer.counts;
+    const { transactions, saves, marks, expunges, bodyBytes } = this.#tally;
+    const elapsedMs = systemClock.monotonicMs() - this.#startMs;
+    this.#reporter.summary({
+      mailboxes,
+      messages,
+      transactions,
+      saves,
+      marks,
+      expunges,
+      bodiesBytes: bodyBytes,
+      problems,
+      elapsedMs,
+    });
+    return problems;
+  }
+
+  #need(): ReplayAgent {
+    if (this.#agent === undefined) throw new TypeError("the agent is made first");
+    return this.#agent;
+  }
+}
+
+function problemOfRejection(row: RejectionRow) {
+  return {
+    path: displayRaw(row.path),
+    code: row.code,
+    message: `shipping to ${displayRaw(row.path)}: ${row.message}`,
+    hint: "It is kept in the log and tried again by the next run; the other mailboxes go on.",
+  };
+}

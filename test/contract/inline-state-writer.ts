@@ -1,0 +1,29 @@
+/**
+ * A `StateWriter` on the calling thread: the same writes and the same group commit without a worker. For tests that
+ * need the state database but not its thread.
+ */
+import { GroupCommit } from "../../src/log/group-commit.js";
+import { openStateForWriting } from "../../src/log/state-file.js";
+import type { StateWriter } from "../../src/log/state-ports.js";
+import { StateWrites } from "../../src/log/state-writes.js";
+
+export function openInlineStateWriter(path: string): StateWriter {
+  const db = openStateForWriting(path, { create: true });
+  const group = new GroupCommit(db);
+  const writes = new StateWrites(db);
+  return {
+    appendCaptured: (commit) => group.run(() => writes.appendCaptured(commit)),
+    setCursor: (replica, lsn) => group.run(() => writes.setCursor(replica, lsn)),
+    trimLog: (lsn) => group.run(() => writes.trimLog(lsn)),
+    putIntent: ({ bytes }) => group.run(() => writes.putIntent(bytes)),
+    recordEffect: (effect) => group.run(() => writes.recordEffect(effect)),
+    dropLimbo: (names) => group.run(() => writes.dropLimbo(names)),
+    putRejection: (row) => group.run(() => writes.putRejection(row)),
+    dropRejections: (replica, mailbox) => group.run(() => writes.dropRejections(replica, mailbox)),
+    setMeta: (key, value) => group.run(() => writes.setMeta(key, value)),
+    [Symbol.asyncDispose]: async () => {
+      await group.run(() => undefined);
+      db[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Discovery, discoverMailboxes } from "../../../src/maildir/discover.js";
+import { tempDir } from "./temp-mailbox.js";
+
+function makeMailbox(...path: readonly string[]): string {
+  const mailbox = path.join("/");
+  for (const part of ["cur", "new", "tmp"]) mkdirSync(Buffer.from(`${mailbox}/${part}`, "latin1"), { recursive: true });
+  return mailbox;
+}
+
+function pathsOf({ mailboxes }: Discovery): string[] {
+  return mailboxes.map(({ path }) => path);
+}
+
+describe("layouts", () => {
+  test("one Maildir with Maildir++ folders", () => {
+    const root = tempDir();
+    makeMailbox(root);
+    for (const folder of [".Work", ".Work.2024", ".&U,BTFw-", ".With space", ".a[b]*?{c}!(d)", ".\\back"])
+      makeMailbox(root, folder);
+    mkdirSync(join(root, "sieve/tmp.d"), { recursive: true });
+    writeFileSync(join(root, "dovecot-uidlist"), "");
+    const discovery = discoverMailboxes(root);
+    expect(pathsOf(discovery)).toEqual([
+      "",
+      ".&U,BTFw-",
+      ".With space",
+      ".Work",
+      ".Work.2024",
+      ".\\back",
+      ".a[b]*?{c}!(d)",
+    ]);
+    expect(discovery.problems).toEqual([]);
+  });
+
+  test("LAYOUT=fs, and a tree of many users; parents before children", () => {
+    const root = tempDir();
+    for (const path of ["ex.org/u2", "ex.org/u1", "ex.org/u1/A/B", "ex.org/u1/A", "ex.org/u1/A.B", "ex.org/u1/.Z"])
+      makeMailbox(root, path);
+    expect(pathsOf(discoverMailboxes(`${root}//`))).toEqual([
+      "ex.org/u1",
+      "ex.org/u1/.Z",
+      "ex.org/u1/A",
+      "ex.org/u1/A/B",
+      "ex.org/u1/A.B",
+      "ex.org/u2",
+    ]);
+  });
+
+  test("a folder below a directory that is no mailbox is found", () => {
+    const root = tempDir();
+    makeMailbox(root, "a/b/c/d/e");
+    expect(pathsOf(discoverMailboxes(root))).toEqual(["a/b/c/d/e"]);
+  });
+
+  test("names that are not UTF-8 survive, also on the way and in the root's own path", () => {
+    const root = `${tempDir()}/r\xfc`;
+    makeMailbox(root, ".\xff\xfe", ".\xe9");
+    makeMailbox(root, ".\xff\xfe");
+    makeMailbox(root, ".caf\xc3\xa9");
+    expect(pathsOf(discoverMailboxes(root))).toEqual([".caf\xc3\xa9", ".\xff\xfe", ".\xff\xfe/.\xe9"]);
+  });
+});
+
+test("message directories are never walked; ours and Dovecot's trash are passed over", () => {
+  const root = tempDir();
+  makeMailbox(root);
+  for (const part of ["cur", "new", "tmp"]) makeMailbox(root, part, ".Inner");
+  for (const folder of [".mailtwin", ".mailtwin-limbo", "..DOVECOT-TRASHED"]) makeMailbox(root, folder);
+  const discovery = discoverMailboxes(root);
+  expect(pathsOf(discovery)).toEqual([""]);
+  expect(discovery.problems).toEqual([]);
+});
+
+test("patterns leave out users with all their folders, but never the root", () => {
+  const root = tempDir();
+  makeMailbox(root);
+  for (const path of ["alice", "alice/.Work", "bob", "bob/.Spam", "bob/.Work", "caf\xe9"]) makeMailbox(root, path);
+  expect(pathsOf(discoverMailboxes(root, { exclude: ["alice/**", "**/.Spam"] }))).toEqual([
+    "",
+    "bob",
+    "bob/.Work",
+    "caf\xe9",
+  ]);
+  expect(pathsOf(discoverMailboxes(root, { exclude: ["caf\xe9/**", "**/.*"] }))).toEqual(["", "alice", "bob"]);
+  expect(pathsOf(discoverMailboxes(root, { exclude: ["**"] }))).toEqual([""]);
+});
+
+describe("problems", () => {
+  test("a link where mail may hide is told; a link to a file is not", () => {
+    const root = tempDir();
+    makeMailbox(root);
+    const elsewhere = makeMailbox(tempDir(), "m");
+    symlinkSync(elsewhere, join(root, ".Linked"));
+    symlinkSync("nowhere", join(root, ".dangling"));
+    writeFileSync(join(root, "active"), "");
+    symlinkSync("active", join(root, ".dovecot.sieve"));
+    for (const part of ["cur", "new", "tmp"]) {
+      makeMailbox(root, `.${part}Link`);
+      rmdirSync(join(root, `.${part}Link`, part));
+      symlinkSync(join(elsewhere, part), join(root, `.${part}Link`, part));
+    }
+    const discovery = discoverMailboxes(root);
+    expect(pathsOf(discovery)).toEqual([""]);
+    expect(discovery.problems.map(({ path, code }) => `${path} ${code}`)).toEqual([
+      ".Linked mailbox-is-link",
+      ".curLink/cur mailbox-is-link",
+      ".newLink/new mailbox-is-link",
+      ".tmpLink/tmp mailbox-is-link",
+    ]);
+  });
+
+  test("a name that no mailbox can have is told and not entered", () => {
+    const root = tempDir();
+    makeMailbox(root, ".a\nb");
+    makeMailbox(root, "new/alice");
+    makeMailbox(root, ".ok");
+    const discovery = discoverMailboxes(root);
+    expect(pathsOf(discovery)).toEqual([".ok"]);
+    expect(discovery.problems).toEqual([
+      { path: ".a\nb", code: "mailbox-name-invalid", message: expect.stringContaining(".a\\x0ab") },
+      { path: "new", code: "mailbox-name-invalid", message: expect.any(String) },
+    ]);
+  });
+
+  test("a missing root is told", () => {
+    const discovery = discoverMailboxes(join(tempDir(), "absent"));
+    expect(discovery).toMatchObject({ mailboxes: [], problems: [{ path: "", code: "ENOENT" }] });
+  });
+
+  test("a root that is no directory is told", () => {
+    const file = join(tempDir(), "file");
+    writeFileSync(file, "");
+    expect(discoverMailboxes(file)).toMatchObject({ mailboxes: [], problems: [{ path: "", code: "ENOTDIR" }] });
+  });
+
+  // Root may read everything.
+  test.skipIf(process.getuid?.() === 0)("a directory that cannot be read is told, the others are found", () => {
+    const root = tempDir();
+    makeMailbox(root, ".closed");
+    makeMailbox(root, ".open");
+    chmodSync(join(root, ".closed"), 0);
+    const discovery = discoverMailboxes(root);
+    chmodSync(join(root, ".closed"), 0o700);
+    expect(pathsOf(discovery)).toEqual([".open"]);
+    expect(discovery.problems).toMatchObject([{ path: ".closed", code: "EACCES" }]);
+  });
+
+  test("a directory whose path is too long is told, not passed over", () => {
+    const root = tempDir();
+    makeMailbox(root);
+    const deep = Array.from({ length: 20 }, () => "d".repeat(250));
+    let cwd = root;
+    const before = process.cwd();
+    try {
+      for (const name of deep) {
+        process.chdir(cwd);
+        mkdirSync(name);
+        cwd = name;
+      }
+    } finally {
+      process.chdir(before);
+    }
+    const discovery = discoverMailboxes(root);
+    expect(pathsOf(discovery)).toEqual([""]);
+    expect(discovery.problems).toMatchObject([{ code: "ENAMETOOLONG" }]);
+  });
+});

@@ -66,11 +66,13 @@ program
   .argument("<a>", "the source")
   .argument("<b>", "the replica")
   .option("--no-bodies", "do not read the messages")
+  .option("--side-files", "compare subscriptions and what else lies beside the mail too", false)
   .option("--exact", "demand the same file names and control files too (plain copies)", false)
   .option("--max <n>", "differences to list", wholeNumber, 100)
   .option("--json", "one JSON object instead of words", false)
-  .action((a: string, b: string, options: { bodies: boolean; exact: boolean; max: number; json: boolean }) => {
-    const result = compareStores(a, b, { bodies: options.bodies, exact: options.exact, keptMax: options.max });
+  .action((a: string, b: string, options: { bodies: boolean; exact: boolean; sideFiles: boolean; max: number; json: boolean }) => {
+    const { bodies, exact, sideFiles, max } = options;
+    const result = compareStores(a, b, { bodies, exact, sideFiles, keptMax: max });
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else {
       for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);

@@ -17,6 +17,8 @@ export interface CompareOptions {
   readonly bodies: boolean;
   /** Demand the very same file names, keyword files and uidlist bytes: for plain copies, never for a live replica. */
   readonly exact: boolean;
+  /** Also what lies beside the mail: subscriptions, scripts, counters. mailtwin does not carry these yet. */
+  readonly sideFiles: boolean;
   /** How many differences are kept in words; all are counted. */
   readonly keptMax: number;
 }
@@ -34,7 +36,7 @@ export interface StoreComparison {
   readonly deadRecords: number;
 }
 
-export const DEFAULT_COMPARE: CompareOptions = { bodies: true, exact: false, keptMax: 100 };
+export const DEFAULT_COMPARE: CompareOptions = { bodies: true, exact: false, sideFiles: false, keptMax: 100 };
 
 /** Compares the stores at two paths. Throws system errors when one of them cannot be read. */
 export function compareStores(
@@ -71,8 +73,10 @@ export function compareStores(
     if (options.bodies)
       compareBodies({ mailbox, a, b, pathA: below(rootA, mailbox), pathB: below(rootB, mailbox) }, found);
   }
-  compareSideFiles({ rootA, rootB, a: walkA.others, b: walkB.others }, found);
-  compareUidValidityCounters({ rootA, rootB }, walkA.mailboxes, found);
+  if (options.sideFiles) {
+    compareSideFiles({ rootA, rootB, a: walkA.others, b: walkB.others }, found);
+    compareUidValidityCounters({ rootA, rootB }, walkA.mailboxes, found);
+  }
   const { kept, total } = found;
   return { equal: total === 0, differences: kept, total, countByKind: found.countByKind(), mailboxes, ...counts };
 }

@@ -51,7 +51,8 @@ export function judge(runs: Runs): StoreComparison {
   const byTarget = new Map(runs.copyings.map((copying) => [copying.target, copying]));
   let verdict: StoreComparison | undefined;
   for (const { source, target } of byTarget.values()) {
-    verdict = compareStores(source, target, { ...DEFAULT_COMPARE, exact: runs.contender.copiesExactly });
+    const { copiesExactly } = runs.contender;
+    verdict = compareStores(source, target, { ...DEFAULT_COMPARE, exact: copiesExactly, sideFiles: copiesExactly });
     if (!verdict.equal) break;
   }
   if (verdict === undefined) throw new RangeError("nothing was run");

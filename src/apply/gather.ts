@@ -13,6 +13,7 @@ import type { Change, Transaction } from "../txn/transaction.js";
 import { fileAt, findFiles, listPlaces, type Sighting, type Sought } from "./find-files.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import type { MailboxDirs } from "./mailbox-place.js";
+import { infoOf, KeywordDraft } from "./marks.js";
 import type { Adoption, MailboxView, PresentFile } from "./mailbox-view.js";
 
 export interface GatherInput {
@@ -48,7 +49,9 @@ export function gatherView(input: GatherInput): Gathered {
   const bases = new Set(named.map(({ base }) => base));
   const bound = new Set([...recordByUid.values(), ...recordByBase.values()].map((record) => record.base as string));
   for (const { base } of appliedByUid.values()) if (adoption === "reset" || bases.has(base)) bound.add(base);
+  if (adoption === "reset") for (const base of bases) bound.add(base);
   const infos = infosByBase(appliedByUid.values());
+  addSavedInfos(input, infos);
   const sought: Sought[] = [...bound].map((base) => ({ base, infos: infos.get(base) ?? [] }));
   const { fileByBase, sighting } = findFiles(dirs, sought, input);
   const unbound = [...bases].filter((base) => !bound.has(base));
@@ -153,6 +156,18 @@ function infosByBase(records: Iterable<BaselineRecord>): Map<string, string[]> {
     infos.set(base, known);
   }
   return infos;
+}
+
+/** As the source has them, in this mailbox's letters. */
+function addSavedInfos({ txn, keywords }: GatherInput, infos: Map<string, string[]>): void {
+  const letters = new KeywordDraft(keywords.keywords.names);
+  for (const change of txn.changes) {
+    if (change.kind !== "save" && change.kind !== "rebind") continue;
+    const { base, flags, odd, tail, keywords: names } = change.message;
+    const known = infos.get(base) ?? [];
+    known.push(infoOf({ flags, letters: letters.knownLetters(names), odd, tail }));
+    infos.set(base, known);
+  }
 }
 
 function withSeen(info: string): string {

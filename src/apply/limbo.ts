@@ -21,6 +21,8 @@ export interface LimboPorts {
   /** Absolute, as bytes-in-a-string. */
   readonly scratchRoot: string;
   readonly nowMs: () => number;
+  /** All rows that are recorded. Asked once, when a body is first looked for. */
+  readonly rows: () => readonly LimboRow[];
 }
 
 export interface LimboOwner {
@@ -32,9 +34,28 @@ const MODE_PRIVATE = 0o700;
 
 export class Limbo {
   readonly #ports: LimboPorts;
+  #rowsByBase: Map<string, LimboRow[]> | undefined;
 
   constructor(ports: LimboPorts) {
     this.#ports = ports;
+  }
+
+  /** Rows that may still have their file, by base name: where a body may be had back from. */
+  rowsOf(base: string): readonly LimboRow[] {
+    if (this.#rowsByBase === undefined) {
+      this.#rowsByBase = new Map();
+      this.remember(this.#ports.rows());
+    }
+    return this.#rowsByBase.get(base) ?? [];
+  }
+
+  remember(rows: readonly LimboRow[]): void {
+    if (this.#rowsByBase === undefined) return;
+    for (const row of rows) {
+      const known = this.#rowsByBase.get(row.base);
+      if (known === undefined) this.#rowsByBase.set(row.base, [row]);
+      else known.push(row);
+    }
   }
 
   /** Moves the files of one batch; `sync` at its end, then `close`. */

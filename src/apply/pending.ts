@@ -6,6 +6,7 @@ import { isRawPath } from "../base/raw-name.js";
 import type { Sha256Stream } from "../base/hash.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { Sighting } from "./find-files.js";
 import type { Transaction } from "../txn/transaction.js";
 
 /** A body in some `tmp/`, ready to be renamed. */
@@ -30,6 +31,8 @@ export interface Pending {
   readonly staged: Map<number, StagedBody>;
   readonly partial: Map<number, PartialBody>;
   readonly gone: Set<number>;
+  /** What a listing told `prepare`; used again under the lock if nothing changed. */
+  sighting: Sighting | undefined;
 }
 
 /** The message whose body a change brings, if it brings one. */

@@ -4,6 +4,7 @@
 import type { MailboxBaseline } from "../log/baseline.js";
 import { type BaseName, isBaseName, type Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
+import { isRecordFields } from "../maildir/uidlist-write.js";
 import type { HintedName } from "./capture-types.js";
 import { type FoundFile, findFile, likelyPlaces } from "./find-files.js";
 import type { PresentMessage } from "./finding.js";
@@ -65,9 +66,15 @@ export function locateMessage(
   return findFile(dirs, base, [...places, ...likelyPlaces(base, info)]);
 }
 
+/** The record's fields without words that Dovecot itself would drop (keys are capital letters). */
+export function recordFields(uidlist: Uidlist, index: number): string {
+  const fields = uidlist.fieldsAt(index);
+  return isRecordFields(fields) ? fields : fields.split(/[^!-~]+/).filter(isRecordFields).join(" ");
+}
+
 export function presentMessage({ uidlist }: CompareContext, record: RecordedMessage, file: FoundFile): PresentMessage {
   const { index, uid, base } = record;
-  return { uid, base, info: file.info, fields: uidlist.fieldsAt(index), stat: file.stat };
+  return { uid, base, info: file.info, fields: recordFields(uidlist, index), stat: file.stat };
 }
 
 /** By base name; what can be no message is left out. Later hints come first. */

@@ -14,6 +14,7 @@ export type CaptureErrorCode =
   | "mailbox-without-guid"
   | "source-emptied"
   | "store-missing"
+  | "uidlist-lost"
   | "uids-exhausted";
 
 const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
@@ -46,6 +47,12 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.NOINPUT,
     hint: "Mount the file system, or correct the path; nothing is taken for deleted meanwhile.",
+  },
+  /** dovecot-uidlist of a mailbox that is being replicated is gone. Only Dovecot's index still knows its UIDs. */
+  "uidlist-lost": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Copy dovecot-uidlist of that mailbox back from the replica before Dovecot opens it; else it gets new UIDs.",
   },
   /** A mailbox has used nearly all UIDs there are; renumbering would make Dovecot fail. */
   "uids-exhausted": {

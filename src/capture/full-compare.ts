@@ -14,6 +14,7 @@ import {
   locateMessage,
   presentMessage,
   recordAt,
+  recordFields,
 } from "./compare-context.js";
 import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
@@ -94,7 +95,7 @@ class FullComparison {
   #compareKnown(before: BaselineRecord, seen: ListedMessage): void {
     const { record, places } = seen;
     const [first] = places;
-    const fields = this.#context.uidlist.fieldsAt(record.index);
+    const fields = recordFields(this.#context.uidlist, record.index);
     const sameRecord = before.base === record.base && sameRecordFields(before.fields, fields);
     const isSame = (info: string): boolean =>
       sameRecord && before.info === info && this.#sameNames(record.base + info, before);

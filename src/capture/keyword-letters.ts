@@ -8,7 +8,7 @@
  * A letter that has had a name keeps it here even if the file is lost; a letter without a name carries no keyword.
  */
 import type { Dir } from "../base/disk.js";
-import { type Keywords, type KeywordsFile, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { isKeywordName, type Keywords, type KeywordsFile, namesOfLetters, readKeywords } from "../maildir/keywords.js";
 import { UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { parseMessageName } from "../maildir/message-name.js";
 
@@ -57,7 +57,8 @@ export class KeywordLetters {
     if (this.#known === undefined) return { names: [], complete: letters === 0 };
     const { names, unknown } = namesOfLetters(this.#known, letters);
     this.#unnamed |= unknown;
-    return { names: [...new Set(names)].sort((a, b) => (a < b ? -1 : 1)), complete: unknown === 0 };
+    const usable = [...new Set(names)].filter(isKeywordName).sort((a, b) => (a < b ? -1 : 1));
+    return { names: usable, complete: unknown === 0 };
   }
 }
 

@@ -7,7 +7,7 @@
  * INVARIANT: a chunk is left out only if the number of its messages and the sums over (UID, file name) are those of the
  * baseline.
  */
-import { addLook } from "../log/baseline-chunk.js";
+import { lookOf } from "../log/look.js";
 import { type BaselineRecord, CHUNK_UIDS, type ChunkLook } from "../log/state-types.js";
 import { isBaseName } from "../maildir/ids.js";
 import type { MessageListing } from "../maildir/listing.js";
@@ -156,7 +156,9 @@ function looksOfListing({ names }: MessageListing, uidlist: Uidlist, records: Ui
     if (record === 0) continue;
     const slot = slotOfRecord[record - 1] as number;
     counts[slot] = (counts[slot] as number) + 1;
-    addLook(lookA, lookB, slot, uidlist.uidAt(record - 1), names[entry] as string);
+    const look = lookOf(uidlist.uidAt(record - 1), names[entry] as string);
+    lookA[slot] = (lookA[slot] as number) + look.lookA; // modulo 2^32, by the array's type.
+    lookB[slot] = (lookB[slot] as number) + look.lookB;
   }
   return { chunks, counts, lookA, lookB };
 }

@@ -54,13 +54,14 @@ export function openStateForReading(path: string): Db {
 function recognise(db: Db): number {
   const applicationId = pragma(db, "application_id");
   const version = pragma(db, "user_version");
+  // Reads the schema too, so that a damaged one shows here and not at the first write.
+  const tables = db.prepare<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema").get()?.count ?? 0;
   const { path } = db;
   if (applicationId === APPLICATION_ID) {
     if (version <= MIGRATIONS.length) return version;
     const why = `its version is ${version}, this program knows up to ${MIGRATIONS.length}`;
     throw logError("state-too-new", `opening the state database ${path}: ${why}`, { path, version });
   }
-  const tables = db.prepare<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema").get()?.count ?? 0;
   if (applicationId === 0 && version === 0 && tables === 0) return 0;
   throw logError("state-foreign", `opening the state database ${path}: it is another program's database`, { path });
 }

@@ -11,6 +11,7 @@ export function openInlineStateWriter(path: string): StateWriter {
   const db = openStateForWriting(path, { create: true });
   const group = new GroupCommit(db);
   const writes = new StateWrites(db);
+  let closed: Promise<void> | undefined;
   return {
     appendCaptured: (commit) => group.run(() => writes.appendCaptured(commit)),
     setCursor: (replica, lsn) => group.run(() => writes.setCursor(replica, lsn)),
@@ -21,9 +22,9 @@ export function openInlineStateWriter(path: string): StateWriter {
     putRejection: (row) => group.run(() => writes.putRejection(row)),
     dropRejections: (replica, mailbox) => group.run(() => writes.dropRejections(replica, mailbox)),
     setMeta: (key, value) => group.run(() => writes.setMeta(key, value)),
-    [Symbol.asyncDispose]: async () => {
-      await group.run(() => undefined);
-      db[Symbol.dispose]();
+    [Symbol.asyncDispose]: () => {
+      closed ??= group.run(() => undefined).then(() => db[Symbol.dispose]());
+      return closed;
     },
   };
 }

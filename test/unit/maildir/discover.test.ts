@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type Discovery, discoverMailboxes } from "../../../src/maildir/discover.js";
 import { tempDir } from "./temp-mailbox.js";
 
@@ -152,13 +153,14 @@ describe("problems", () => {
     const root = tempDir();
     makeMailbox(root);
     const deep = Array.from({ length: 20 }, () => "d".repeat(250));
-    let cwd = root;
+    // A path this long can be neither made nor removed in one call.
     const before = process.cwd();
+    onTestFinished(() => void execFileSync("rm", ["-rf", join(root, deep[0] ?? "")]));
     try {
+      process.chdir(root);
       for (const name of deep) {
-        process.chdir(cwd);
         mkdirSync(name);
-        cwd = name;
+        process.chdir(name);
       }
     } finally {
       process.chdir(before);

@@ -20,6 +20,8 @@ import { makeSampleStore } from "../../../../bench/sample-store.js";
 import { nodePath } from "../../../../src/base/raw-name.js";
 import { tempDir } from "../temp-dir.js";
 
+const ALL = { ...DEFAULT_COMPARE, sideFiles: true };
+
 const template = mkdtempSync(join(tmpdir(), "bench-test-"));
 makeSampleStore(join(template, "a"), { bigMailBytes: 50_000 });
 afterAll(() => rmSync(template, { recursive: true }));
@@ -151,7 +153,7 @@ describe("a planted difference is found", () => {
   test.each(PLANTED)("%s: %s", (expected, _what, plant) => {
     const { a, b } = makePair();
     plant(b);
-    const result = compareStores(a, b);
+    const result = compareStores(a, b, ALL);
     expect(result.equal).toBe(false);
     expect(Object.keys(result.countByKind)).toContain(expected);
     expect(result.total).toBe(Object.values(result.countByKind).reduce((sum, count) => sum + count, 0));
@@ -193,15 +195,15 @@ describe("a live replica may differ in this", () => {
   test.each(allowed)("%s", (_what, change) => {
     const { a, b } = makePair();
     change(b);
-    expect(compareStores(a, b).differences).toEqual([]);
+    expect(compareStores(a, b, ALL).differences).toEqual([]);
   });
 });
 
 test("an exact comparison refuses what a live replica may have", () => {
   const { a, b } = makePair();
-  expect(compareStores(a, b, { ...DEFAULT_COMPARE, exact: true }).equal).toBe(true);
+  expect(compareStores(a, b, { ...ALL, exact: true }).equal).toBe(true);
   renameEnding(b, ":2,Sab", ":2,baS");
-  expect(compareStores(a, b, { ...DEFAULT_COMPARE, exact: true }).countByKind).toEqual({ name: 1 });
+  expect(compareStores(a, b, { ...ALL, exact: true }).countByKind).toEqual({ name: 1 });
 });
 
 test("links are compared by where they lead", () => {
@@ -209,25 +211,25 @@ test("links are compared by where they lead", () => {
   const b = copyOfTemplate();
   symlinkSync("x.sieve", join(a, "alice/.dovecot.sieve"));
   symlinkSync("x.sieve", join(b, "alice/.dovecot.sieve"));
-  expect(compareStores(a, b).equal).toBe(true);
+  expect(compareStores(a, b, ALL).equal).toBe(true);
   unlinkSync(join(b, "alice/.dovecot.sieve"));
   symlinkSync("y.sieve", join(b, "alice/.dovecot.sieve"));
-  expect(compareStores(a, b).countByKind).toEqual({ "side-file": 1 });
+  expect(compareStores(a, b, ALL).countByKind).toEqual({ "side-file": 1 });
 });
 
 test("without bodies another byte goes unseen, and only that", () => {
   const { a, b } = makePair();
   withMtimeKept(firstFile(b, SENT), flipLastByte);
-  expect(compareStores(a, b, { ...DEFAULT_COMPARE, bodies: false }).equal).toBe(true);
+  expect(compareStores(a, b, { ...ALL, bodies: false }).equal).toBe(true);
 });
 
 test("all differences are counted though few are told, and what is told is printable", () => {
   const { a, b } = makePair();
   rmSync(join(b, "alice/Maildir/cur"), { recursive: true });
   mkdirSync(join(b, "alice/Maildir/cur"));
-  const result = compareStores(a, b, { ...DEFAULT_COMPARE, keptMax: 3 });
+  const result = compareStores(a, b, { ...ALL, keptMax: 3 });
   expect(result.differences).toHaveLength(3);
   expect(result.total).toBeGreaterThan(40);
-  const all = compareStores(a, b).differences.map(({ words }) => words);
+  const all = compareStores(a, b, ALL).differences.map(({ words }) => words);
   expect(all.some((words) => words.includes("caf\\xe9"))).toBe(true);
 });

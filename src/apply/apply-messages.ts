@@ -1,0 +1,171 @@
+/**
+ * The changes of one transaction in a mailbox that exists: one hold of the lock, from reading to the new uidlist.
+ */
+import { assert } from "../base/assert.js";
+import type { Dir } from "../base/disk.js";
+import type { LimboRow } from "../log/state-types.js";
+import { readKeywords } from "../maildir/keywords.js";
+import type { Dotlock } from "../maildir/dotlock.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import type { Transaction } from "../txn/transaction.js";
+import type { AppliedEffect, ApplyNote, ExecuteOutcome } from "./apply-types.js";
+import { type Divergence, divergence } from "./divergence.js";
+import { executeSteps } from "./execute.js";
+import { listPlaces } from "./find-files.js";
+import { gatherView } from "./gather.js";
+import { damageOf } from "./locate.js";
+import type { KnownMailbox } from "./mailbox-cache.js";
+import { MailboxDirs } from "./mailbox-place.js";
+import type { Adoption, BodyNeed, MailboxView } from "./mailbox-view.js";
+import type { Pending } from "./pending.js";
+import { type ApplyPlan, planApply } from "./plan.js";
+import { openStageDir } from "./stage-place.js";
+import { type StoreContext, underLock } from "./store-context.js";
+import { UndoLog } from "./undo-log.js";
+
+export interface MessagesInput {
+  readonly pending: Pending;
+  readonly known: KnownMailbox;
+  readonly dir: Dir;
+  /** The mailbox may be another one, which is empty and takes this one's identity. */
+  readonly mayTakeOver: boolean;
+}
+
+type Inside =
+  | { readonly kind: "done"; readonly effect: AppliedEffect; readonly notes: readonly ApplyNote[] }
+  | { readonly kind: "lacking"; readonly wants: readonly BodyNeed[] }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export function applyMessages(context: StoreContext, input: MessagesInput): ExecuteOutcome {
+  const { known, dir } = input;
+  const held = underLock(context, { known, dir }, (lock) => applyUnderLock(context, input, lock));
+  if (held.kind === "busy") return held;
+  const { value, lockedMs } = held;
+  return value.kind === "done" ? { kind: "applied", effect: value.effect, notes: value.notes, lockedMs } : value;
+}
+
+function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlock): Inside {
+  const { pending, known, dir } = input;
+  const { txn, gone, voidBelow } = pending;
+  using dirs = new MailboxDirs(dir);
+  const read = known.uidlist.read(dir);
+  const damage = damageOf(read, txn);
+  if (damage !== undefined) return { kind: "diverged", divergence: damage };
+  const uidlist = "uidlist" in read ? read.uidlist : undefined;
+  const verdict = decideAdoption(txn, uidlist, () => input.mayTakeOver && isEmptyOfMail(dirs));
+  if (verdict.kind === "diverged") return verdict;
+  const adoption = verdict.adoption;
+  const keywords = readKeywords(dir);
+  const nowMs = context.clock.nowMs();
+  const gathered = gatherView({ txn, known, dirs, uidlist, keywords, adoption, before: pending.sighting, nowMs });
+  const planned = planApply({ view: gathered.view, txn, gone, voidBelow });
+  if (planned.kind === "diverged") return planned;
+  const wants = planned.plan.needs.filter(({ index }) => !pending.staged.has(index));
+  if (wants.length > 0) return { kind: "lacking", wants };
+  const rows = runPlan(context, { plan: planned.plan, pending, known, dirs, uidlist, lock });
+  const notes = [...planned.plan.notes];
+  if (adoption !== undefined) known.unrecorded = undefined;
+  if (adoption === "take-over") {
+    notes.push({ kind: "empty-mailbox-taken-over", words: "an empty mailbox that Dovecot had made here took its identity" });
+  }
+  return { kind: "done", effect: effectOf(context, { pending, known, plan: planned.plan, rows }), notes };
+}
+
+export type AdoptionVerdict =
+  | { readonly kind: "go-on"; readonly adoption: Adoption | undefined }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+/** Whether the mailbox is the transaction's, or becomes it. `mayTakeOver` is asked only if it is another one. */
+export function decideAdoption(
+  txn: Transaction,
+  uidlist: Uidlist | undefined,
+  mayTakeOver: () => boolean,
+): AdoptionVerdict {
+  const { mailbox, path, structure } = txn;
+  const guid = uidlist?.header.guid;
+  if (guid !== mailbox) {
+    if (mayTakeOver()) return { kind: "go-on", adoption: "take-over" };
+    const occupant = guid === undefined ? {} : { occupant: guid };
+    return { kind: "diverged", divergence: divergence({ kind: "mailbox-occupied", mailbox, path, ...occupant }) };
+  }
+  const isBefore = structure?.kind === "reset" && uidlist?.header.uidValidity === structure.before;
+  return { kind: "go-on", adoption: isBefore && structure.before !== txn.uidValidity ? "reset" : undefined };
+}
+
+/** Whether nothing in it is mail: records without files do not count. */
+export function isEmptyOfMail(dirs: MailboxDirs): boolean {
+  return listPlaces(dirs, () => true).size === 0;
+}
+
+interface RunInput {
+  readonly plan: ApplyPlan;
+  readonly pending: Pending;
+  readonly known: KnownMailbox;
+  readonly dirs: MailboxDirs;
+  readonly uidlist: Uidlist | undefined;
+  readonly lock: Dotlock | undefined;
+}
+
+/** Carries the plan out, or takes back what it had done of it. */
+export function runPlan(context: StoreContext, { plan, pending, known, dirs, uidlist, lock }: RunInput): LimboRow[] {
+  const { txn, staged } = pending;
+  const owner = { mailbox: txn.mailbox, path: txn.path };
+  const { limbo, life, clock, cache } = context;
+  const stageDir = openStageDir(context, txn.mailbox);
+  const undo = new UndoLog();
+  try {
+    const rows = executeSteps(plan.steps, {
+      dirs,
+      lock,
+      uidlist,
+      staged,
+      stagedIn: plan.needs.length === 0 ? [] : stageDir === undefined ? [dirs.tmp] : [dirs.tmp, stageDir],
+      openLimbo: () => limbo.open(owner),
+      seekLimbo: (subject) => (known.suspectsLimbo ? limbo.seek(owner, subject) : undefined),
+      undo,
+      reach: life.reach,
+      nowMs: () => clock.nowMs(),
+    });
+    undo.keep();
+    return rows;
+  } catch (error) {
+    if (!life.hasEnded) {
+      cache.forget(txn.mailbox);
+      undo.undo(error);
+    }
+    throw error;
+  } finally {
+    stageDir?.close();
+  }
+}
+
+export interface EffectInput {
+  readonly pending: Pending;
+  readonly known: KnownMailbox;
+  readonly plan: ApplyPlan;
+  readonly rows: readonly LimboRow[];
+}
+
+/** Moves the remembered baseline, and returns the rows that make it durable. */
+export function effectOf({ cache, limbo }: StoreContext, { pending, known, plan, rows }: EffectInput): AppliedEffect {
+  const { txn, staged } = pending;
+  const baseline = cache.baselineFor(known, txn);
+  const put = plan.baseline.put.map(({ record, index }) => {
+    if (index === undefined) return record;
+    const body = staged.get(index);
+    assert(body !== undefined, "a placed body was staged");
+    return { ...record, ino: body.ino };
+  });
+  const edit = baseline.edit({ put, drop: plan.baseline.drop });
+  const { path, uidValidity, uidNext, headerExtra } = txn;
+  const row = { ...edit.row, path, uidValidity, uidNext, headerExtra, fingerprint: "" };
+  baseline.adopt(edit.chunks, row);
+  limbo.remember(rows);
+  return { mailboxes: [row], removedMailboxIds: [], chunks: edit.chunks, limbo: rows };
+}
+
+/** What a plan is made from where nothing is known of the mailbox yet: everything is lacking. */
+export function needsWithoutView(pending: Pending, view: MailboxView): readonly BodyNeed[] {
+  const planned = planApply({ view, txn: pending.txn, gone: pending.gone, voidBelow: 0 });
+  return planned.kind === "plan" ? planned.plan.needs : [];
+}

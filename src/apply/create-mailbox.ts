@@ -1,0 +1,173 @@
+/**
+ * A mailbox comes to be: built complete where nobody looks, then moved in by one rename, so that no session ever sees
+ * half of it (a directory without a uidlist would get its own UIDVALIDITY from Dovecot).
+ *
+ * Where the directory is there already without being a mailbox (a Maildir++ root, the parent of a nested one, an empty
+ * target) the parts move in under the lock, `cur/` last: by it Dovecot and we tell that there is a mailbox.
+ */
+import { assert } from "../base/assert.js";
+import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { splitRaw } from "../base/raw-name.js";
+import type { LimboRow } from "../log/state-types.js";
+import { CUR, KEYWORDS_FILE, NEW, TMP, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import type { FileOwner } from "../txn/message-state.js";
+import type { Structure, Transaction } from "../txn/transaction.js";
+import type { ExecuteOutcome } from "./apply-types.js";
+import { effectOf, runPlan } from "./apply-messages.js";
+import { emptyView } from "./gather.js";
+import { moveWithin, openMade } from "./limbo.js";
+import { closeBelow } from "./locate.js";
+import type { KnownMailbox } from "./mailbox-cache.js";
+import { makeChild, openParent } from "./mailbox-parts.js";
+import { MailboxDirs } from "./mailbox-place.js";
+import type { Pending } from "./pending.js";
+import { type ApplyPlan, planApply } from "./plan.js";
+import { BUILD, removeStageDir, removeTree } from "./stage-place.js";
+import { type Busy, type StoreContext, underLock } from "./store-context.js";
+
+export interface CreateInput {
+  readonly root: Dir;
+  readonly pending: Pending;
+  readonly known: KnownMailbox;
+  /** The directory at the mailbox's path, if there is one; it has no cur/. */
+  readonly standing: Dir | undefined;
+}
+
+type CreateStructure = Extract<Structure, { kind: "create" }>;
+
+const MAILDIR_FOLDER_FILE = "maildirfolder";
+
+export function createMailbox(context: StoreContext, input: CreateInput): ExecuteOutcome {
+  const { pending, known } = input;
+  const { txn, gone, voidBelow } = pending;
+  const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
+  if (planned.kind === "diverged") return planned;
+  const { plan } = planned;
+  const wants = plan.needs.filter(({ index }) => !pending.staged.has(index));
+  if (wants.length > 0) return { kind: "lacking", wants };
+  const builds = openMade(context.disk, context.options.scratchRoot, [BUILD]);
+  try {
+    const published = buildAndPublish(context, input, { plan, builds });
+    if (published.kind === "busy") return published;
+    known.uidlist.forget();
+    known.unrecorded = new Map();
+    removeStageDir(context, txn.mailbox);
+    const effect = effectOf(context, { pending, known, plan, rows: published.rows });
+    return { kind: "applied", effect, notes: plan.notes, lockedMs: published.lockedMs };
+  } finally {
+    builds.close();
+  }
+}
+
+type Published = Busy | { readonly kind: "published"; readonly rows: readonly LimboRow[]; readonly lockedMs: number };
+
+function buildAndPublish(
+  context: StoreContext,
+  input: CreateInput,
+  { plan, builds }: { readonly plan: ApplyPlan; readonly builds: Dir },
+): Published {
+  const { txn } = input.pending;
+  assert(isRawGuid(txn.mailbox), "a GUID is a file name");
+  removeTree(builds, txn.mailbox);
+  const build = makeChild(builds, txn.mailbox, structureOf(txn).owner);
+  try {
+    const rows = buildMailbox(context, input, { plan, build });
+    const moved = input.standing === undefined ? moveIn(input, builds) : moveInPlace(context, input, build);
+    if (moved.kind === "busy") returnBodies(context, input.pending, { plan, build });
+    return moved.kind === "busy" ? moved : { kind: "published", rows, lockedMs: moved.lockedMs };
+  } catch (error) {
+    if (!context.life.hasEnded) returnBodies(context, input.pending, { plan, build });
+    throw error;
+  } finally {
+    build.close();
+    if (!context.life.hasEnded) removeTree(builds, txn.mailbox);
+  }
+}
+
+function isRawGuid(guid: string): guid is import("../base/raw-name.js").RawName & typeof guid {
+  return /^[0-9a-f]{32}$/.test(guid);
+}
+
+function structureOf({ structure }: Transaction): CreateStructure {
+  assert(structure?.kind === "create", "only a creation creates");
+  return structure;
+}
+
+function buildMailbox(
+  context: StoreContext,
+  { pending, known }: CreateInput,
+  { plan, build }: { readonly plan: ApplyPlan; readonly build: Dir },
+): LimboRow[] {
+  const { owner, maildirFolder } = structureOf(pending.txn);
+  for (const name of [CUR, NEW, TMP]) makeChild(build, name, owner).close();
+  if (maildirFolder) {
+    const { uid, gid, mode } = owner;
+    build.createFile(MAILDIR_FOLDER_FILE, [], { mode: mode & 0o666, owner: { uid, gid }, sync: true });
+  }
+  using dirs = new MailboxDirs(build);
+  const rows = runPlan(context, { plan, pending, known, dirs, uidlist: undefined, lock: undefined });
+  build.sync();
+  return rows;
+}
+
+type Moved = Busy | { readonly kind: "moved"; readonly lockedMs: number };
+
+/** The whole directory, by one rename. If somebody has made one there meanwhile, the caller looks again. */
+function moveIn({ root, pending: { txn } }: CreateInput, builds: Dir): Moved {
+  const { owner, parents } = structureOf(txn);
+  const name = splitRaw(txn.path).at(-1);
+  assert(name !== undefined, "the store's root is always there");
+  const parent = openParent(root, txn.path, [...parents, parentOwner(owner)]);
+  try {
+    moveWithin(builds, txn.mailbox, parent, name);
+    parent.sync();
+    return { kind: "moved", lockedMs: 0 };
+  } catch (error) {
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(errnoOf(error) ?? "")) throw error;
+    return { kind: "busy", by: "whoever has just made a directory in its place", ageMs: 0 };
+  } finally {
+    closeBelow(root, parent);
+  }
+}
+
+function parentOwner(owner: FileOwner): FileOwner {
+  return owner;
+}
+
+/** Part by part, under the lock; what stands there of an earlier attempt is replaced. */
+function moveInPlace(context: StoreContext, { known, standing }: CreateInput, build: Dir): Moved {
+  assert(standing !== undefined, "there is a directory to move into");
+  const held = underLock(context, { known, dir: standing }, (lock) => {
+    for (const name of [TMP, NEW]) if (standing.stat(name) === undefined) moveWithin(build, name, standing, name);
+    for (const name of [MAILDIR_FOLDER_FILE, KEYWORDS_FILE]) {
+      if (build.stat(name) !== undefined) moveWithin(build, name, standing, name);
+    }
+    lock.assertOurs();
+    moveWithin(build, UIDLIST_FILE, standing, UIDLIST_FILE);
+    moveWithin(build, CUR, standing, CUR);
+    standing.sync();
+  });
+  return held.kind === "busy" ? held : { kind: "moved", lockedMs: held.lockedMs };
+}
+
+/** Nothing became visible: the bodies go back to where they were staged, for the next attempt. */
+function returnBodies(
+  context: StoreContext,
+  pending: Pending,
+  { plan, build }: { readonly plan: ApplyPlan; readonly build: Dir },
+): void {
+  const cur = build.openDir(CUR);
+  if (cur === undefined) return;
+  const stage = openMade(context.disk, context.options.scratchRoot, ["stage", pending.txn.mailbox]);
+  try {
+    for (const step of plan.steps) {
+      if (step.kind !== "place" || cur.stat(step.name) === undefined) continue;
+      const body = pending.staged.get(step.index);
+      if (body !== undefined) cur.rename(step.name, stage, body.name);
+    }
+  } finally {
+    stage.close();
+    cur.close();
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Which entries of a directory are one mailbox's own, and moving them; whatever else stands there (child mailboxes of
+ * either layout, a user's sieve scripts and subscriptions beside the INBOX) stays.
+ */
+import type { Dir } from "../base/disk.js";
+import { type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
+import type { FileOwner } from "../txn/message-state.js";
+import { moveWithin } from "./limbo.js";
+import type { UndoLog } from "./undo-log.js";
+
+const OWN_NAMES: ReadonlySet<string> = new Set([
+  "cur",
+  "new",
+  "tmp",
+  "maildirfolder",
+  "dovecot-uidlist",
+  "dovecot-keywords",
+  "dovecot-acl",
+  "dovecot-attributes",
+]);
+const MESSAGE_DIRS: ReadonlySet<string> = new Set(["cur", "new", "tmp"]);
+/** Indexes go along: they are of this host. */
+const OWN_INDEX = /^dovecot\.index(?:\.|$)/;
+
+/** Own parts in the order in which they move: the uidlist, by which the mailbox is recognised, last. */
+export function ownParts(dir: Dir): string[] {
+  const own = dir.list().filter((name) => OWN_NAMES.has(name) || OWN_INDEX.test(name));
+  const rank = (name: string): number => (name === UIDLIST_FILE ? 2 : name === CUR ? 1 : 0);
+  return own.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Whether directories stand in it that are no part of the mailbox: then it must not be moved as a whole. */
+export function hasOtherDirectories(dir: Dir): boolean {
+  return dir.list().some((name) => !MESSAGE_DIRS.has(name) && dir.stat(name)?.kind === "directory");
+}
+
+/** Moves own parts one by one. A part that is there already (a move that broke off) is left where it is. */
+export function moveParts(from: Dir, to: Dir, undo: UndoLog): void {
+  for (const name of ownParts(from)) {
+    if (name === UIDLIST_LOCK_FILE || (to.stat(name) !== undefined && !isReplaceable(to, name))) continue;
+    undo.pushRename(to, name, from, name);
+    moveWithin(from, name, to, name);
+  }
+  to.sync();
+  from.sync();
+}
+
+/** Files are replaced by a rename; of directories only empty ones are. */
+function isReplaceable(to: Dir, name: string): boolean {
+  if (to.stat(name)?.kind === "file") return true;
+  const dir = MESSAGE_DIRS.has(name) ? to.openDir(name as RawName) : undefined;
+  try {
+    return dir !== undefined && dir.list().length === 0;
+  } finally {
+    dir?.close();
+  }
+}
+
+/**
+ * Opens the directory that holds the last component of `path`, making what is missing above it. `owners`: outermost
+ * first; the last one serves for levels that are not given. The caller closes it, unless it is `root`.
+ */
+export function openParent(root: Dir, path: RawPath, owners: readonly FileOwner[]): Dir {
+  let dir = root;
+  for (const [level, name] of splitRaw(path).slice(0, -1).entries()) {
+    const next = dir.openDir(name) ?? makeChild(dir, name, owners[level] ?? owners.at(-1));
+    if (dir !== root) dir.close();
+    dir = next;
+  }
+  return dir;
+}
+
+/** Made durable at once. Throws system errors. */
+export function makeChild(dir: Dir, name: RawName, owner: FileOwner | undefined): Dir {
+  const { mode, uid, gid } = owner ?? dir.statSelf();
+  dir.mkdir(name, mode, { uid, gid });
+  dir.sync();
+  const made = dir.openDir(name);
+  if (made === undefined) throw new TypeError("a directory vanished as it was made");
+  return made;
+}

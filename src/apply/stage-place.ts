@@ -1,0 +1,56 @@
+/**
+ * Where bodies are staged: in the mailbox's own tmp/, or in the scratch directory for a mailbox that is to be made.
+ *
+ *   scratch/stage/GUID/    bodies of a mailbox that is not there yet
+ *   scratch/build/GUID/    the mailbox while it is built, with its final owner and mode
+ */
+import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
+import { isRawName, type RawName } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import { openMade } from "./limbo.js";
+import type { StoreContext } from "./store-context.js";
+
+type Places = Pick<StoreContext, "disk" | "options">;
+
+export const STAGE = "stage";
+export const BUILD = "build";
+
+/** Undefined when nothing was staged there. The caller closes it. */
+export function openStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir | undefined {
+  return disk.openRoot(`${options.scratchRoot}/${STAGE}/${mailbox}`);
+}
+
+/** The caller closes it. */
+export function makeStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir {
+  return openMade(disk, options.scratchRoot, [STAGE, mailbox]);
+}
+
+/** Removes the mailbox's staging directory if it is empty. */
+export function removeStageDir({ disk, options }: Places, mailbox: MailboxGuid): void {
+  const stage = disk.openRoot(`${options.scratchRoot}/${STAGE}`);
+  try {
+    stage?.rmdir(mailbox);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTEMPTY") throw error; // bodies of a transaction that comes later.
+  } finally {
+    stage?.close();
+  }
+}
+
+/** Removes a tree below `parent`. Links are removed, not followed. */
+export function removeTree(parent: Dir, name: RawName): void {
+  const stat = parent.stat(name);
+  if (stat === undefined) return;
+  if (stat.kind !== "directory") {
+    parent.unlink(name);
+    return;
+  }
+  const dir = parent.openDir(name);
+  try {
+    for (const child of dir?.list() ?? []) if (dir !== undefined && isRawName(child)) removeTree(dir, child);
+  } finally {
+    dir?.close();
+  }
+  parent.rmdir(name);
+}

@@ -1,0 +1,63 @@
+/**
+ * Collects what one outcome of the capture worker commits: transactions in their order, baseline rows, removed mailboxes.
+ */
+import type { BaselineRows, MailboxBaseline } from "../log/baseline.js";
+import type { CaptureCommit, ChunkWrite, MailboxRow } from "../log/state-types.js";
+import { encodeTransaction } from "../txn/transaction-codec.js";
+import type { Transaction } from "../txn/transaction.js";
+
+/** A baseline that takes over its new rows once they are sealed. */
+interface Adoption {
+  readonly baseline: MailboxBaseline;
+  readonly chunks: readonly ChunkWrite[];
+  readonly row: MailboxRow;
+}
+
+export class CommitBuilder {
+  readonly #transactions: CaptureCommit["transactions"][number][] = [];
+  readonly #rows = new Map<number, MailboxRow>();
+  readonly #chunks: ChunkWrite[] = [];
+  readonly #removed: MailboxRow[] = [];
+  readonly #adoptions: Adoption[] = [];
+
+  get transactions(): number {
+    return this.#transactions.length;
+  }
+
+  get rows(): Iterable<MailboxRow> {
+    return this.#rows.values();
+  }
+
+  /** Rows as they were. */
+  get removed(): readonly MailboxRow[] {
+    return this.#removed;
+  }
+
+  log(transaction: Transaction): void {
+    const { mailbox, capturedMs } = transaction;
+    this.#transactions.push({ mailbox, capturedMs, bytes: encodeTransaction(transaction) });
+  }
+
+  /** `row` in place of the edit's. */
+  moveBaseline(baseline: MailboxBaseline, { chunks }: Pick<BaselineRows, "chunks">, row: MailboxRow): void {
+    this.#rows.set(row.id, row);
+    this.#chunks.push(...chunks);
+    this.#adoptions.push({ baseline, chunks, row });
+  }
+
+  removeMailbox(row: MailboxRow): void {
+    this.#rows.delete(row.id);
+    this.#removed.push(row);
+  }
+
+  /** The commit; from here on the baselines are as if it had been made. */
+  seal(): CaptureCommit {
+    for (const { baseline, chunks, row } of this.#adoptions) baseline.adopt(chunks, row);
+    return {
+      mailboxes: [...this.#rows.values()],
+      removedMailboxIds: this.#removed.map(({ id }) => id),
+      chunks: this.#chunks,
+      transactions: this.#transactions,
+    };
+  }
+}

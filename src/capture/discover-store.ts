@@ -1,0 +1,92 @@
+/**
+ * Which mailboxes the store has, who they are, and whether they changed: a few calls for each, none for a message.
+ */
+import type { Dir } from "../base/disk.js";
+import { recordOfError } from "../base/errors.js";
+import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import { KEYWORDS_FILE, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
+import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
+import { problemOf } from "./errors.js";
+import { readFingerprintText } from "./fingerprint-text.js";
+import { openStoreDir, openStoreRoot, type StorePlace } from "./open-mailbox.js";
+
+const HEADER_BYTES_MAX = 4096;
+
+/** Throws: store-missing. */
+export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverOutcome {
+  openStoreRoot(place).close(); // a store that is not there is no empty store.
+  const discovery = discoverMailboxes(place.storeRoot);
+  const problems = discovery.problems.map(explain);
+  const mailboxes: FoundMailbox[] = [];
+  for (const { path } of discovery.mailboxes) {
+    try {
+      const found = describeMailbox(place, path, nowMs);
+      if (found !== undefined) mailboxes.push(found);
+    } catch (error) {
+      problems.push(problemOf(path, error));
+    }
+  }
+  return { mailboxes, problems };
+}
+
+function describeMailbox(place: StorePlace, path: RawPath, nowMs: () => number): FoundMailbox | undefined {
+  const mailbox = openStoreDir(place, path);
+  if (mailbox === undefined) return undefined;
+  try {
+    const fingerprint = readFingerprintText(mailbox, nowMs);
+    const header = readHeader(mailbox);
+    return { path, guid: header?.guid, uidValidity: header?.uidValidity, fingerprint };
+  } finally {
+    mailbox.close();
+  }
+}
+
+/** Undefined where there is no whole header line that can be read. */
+export function readHeader(mailbox: Dir): UidlistHeader | undefined {
+  const file = mailbox.openFile(UIDLIST_FILE);
+  if (file === undefined) return undefined;
+  try {
+    const bytes = Buffer.alloc(HEADER_BYTES_MAX);
+    const text = bytes.toString("latin1", 0, file.read(bytes, 0));
+    const end = text.indexOf("\n");
+    const parse = end < 0 ? undefined : parseUidlistHeader(text.slice(0, end).replace(/\r$/, ""));
+    return parse?.kind === "ok" ? parse.header : undefined;
+  } finally {
+    file.close();
+  }
+}
+
+/** Who stands at that path now. */
+export function guidAt(place: StorePlace, path: RawPath): MailboxGuid | undefined {
+  const mailbox = openStoreDir(place, path);
+  if (mailbox === undefined) return undefined;
+  try {
+    return mailbox.stat("cur")?.kind === "directory" ? readHeader(mailbox)?.guid : undefined;
+  } finally {
+    mailbox.close();
+  }
+}
+
+/** Whether it looks like one user's Maildir (it is a mailbox, or has Dovecot's per-user files) rather than a tree of users. */
+export function isTreeOfUsers(place: StorePlace): boolean {
+  const root = openStoreRoot(place);
+  try {
+    const own = ["cur", "subscriptions", "dovecot.list.index.log", UIDLIST_FILE, KEYWORDS_FILE];
+    return own.every((name) => root.stat(name) === undefined);
+  } finally {
+    root.close();
+  }
+}
+
+function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
+  const hint = HINTS[code] ?? recordOfError(Object.assign(new Error(message), { code })).hint;
+  return { path: isRawPath(path) ? path : ROOT_PATH, code, message, hint };
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  "mailbox-is-link": "Links inside a store are never followed: name the link's target as a store of its own.",
+  "mailbox-name-invalid": "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
+};

@@ -1,0 +1,102 @@
+/**
+ * Gives files without a record their UIDs, where Dovecot has not done so for too long (R13): under its lock, in its order
+ * of names, from its next UID.
+ *
+ * The listing is made before the lock is taken; under the lock each file is only looked at once more, so the hold is
+ * bounded by the number of records to be added, not by the size of the mailbox.
+ */
+import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
+import { randomHex } from "../base/random.js";
+import { isBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, UIDVALIDITY_MAX } from "../maildir/ids.js";
+import { listMessages } from "../maildir/listing.js";
+import { dovecotOrder } from "../maildir/numbering.js";
+import { formatUidlistHeader } from "../maildir/uidlist-header.js";
+import { encodeRecords, planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
+import type { HintedName, NumberOutcome } from "./capture-types.js";
+import { captureError } from "./errors.js";
+import { baseOfName, findFile, likelyPlaces } from "./find-files.js";
+import { type MailboxDirs, openStoreDir, type StorePlace } from "./open-mailbox.js";
+import { appendToUidlist, type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
+
+export interface NumberRequest {
+  readonly path: RawPath;
+  /** Records to be added at most. */
+  readonly countMax: number;
+  /** Whether the log has a mailbox there: then only Dovecot may begin a new uidlist. */
+  readonly isKnown: boolean;
+}
+
+export function numberFiles(sources: LockSources, { path, countMax, isKnown }: NumberRequest): NumberOutcome {
+  return underLock(sources, path, listPlaces, (mailbox, placeByBase): NumberOutcome => {
+    sources.reach("capture.numbered-locked");
+    if (mailbox.uidlist === undefined && isKnown) {
+      throw captureError("uidlist-lost", `numbering the mailbox "${displayRaw(path)}": its dovecot-uidlist is gone`);
+    }
+    const chosen = chooseFiles(mailbox, placeByBase, countMax);
+    const uidNext = addRecords(sources, mailbox, chosen.bases);
+    sources.reach("capture.numbered-written");
+    return { kind: "numbered", count: chosen.bases.length, more: chosen.more, uidNext };
+  });
+}
+
+function listPlaces({ mailbox }: MailboxDirs): ReadonlyMap<string, HintedName> {
+  const { names, inNew } = listMessages(mailbox);
+  const placeByBase = new Map<string, HintedName>();
+  for (const [index, name] of names.entries()) placeByBase.set(baseOfName(name), { dir: index < inNew ? "new" : "cur", name });
+  return placeByBase;
+}
+
+/** Files that are still there and still without a record, in Dovecot's order. */
+function chooseFiles({ dirs, uidlist }: LockedMailbox, placeByBase: ReadonlyMap<string, HintedName>, countMax: number) {
+  const waiting = [...placeByBase.keys()].filter((base) => isBaseName(base) && (uidlist?.indexOfBase(base) ?? -1) < 0);
+  const bases = dovecotOrder(waiting)
+    .slice(0, countMax)
+    .filter(isBaseName)
+    .filter((base) => {
+      const place = placeByBase.get(base);
+      return findFile(dirs, base, [...(place === undefined ? [] : [place]), ...likelyPlaces(base, undefined)]) !== undefined;
+    });
+  return { bases, more: waiting.length > countMax };
+}
+
+function addRecords(sources: LockSources, mailbox: LockedMailbox, bases: ReturnType<typeof chooseFiles>["bases"]): number {
+  const { uidlist, path } = mailbox;
+  const first = uidlist?.nextUid ?? 1;
+  const uidNext = first + bases.length;
+  if (uidNext > UID_MAX) throw captureError("uids-exhausted", `numbering the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`);
+  const records = bases.map((base, index): UidlistRecord => ({ uid: parseUid(first + index), fields: "", base }));
+  if (uidlist === undefined) {
+    replaceUidlist(mailbox, [newHeader(sources, path, uidNext), encodeRecords(records, 0)]);
+    return uidNext;
+  }
+  const { guid, version } = uidlist.header;
+  if (guid === undefined || version === 1 || !uidlist.endsWithNewline) {
+    const header = guid === undefined ? { header: { guid: parseMailboxGuid(randomHex(16)) } } : {};
+    replaceUidlist(mailbox, planUidlistRewrite(uidlist, { ...header, drop: new Set(), add: records }));
+  } else if (records.length > 0) appendToUidlist(mailbox, encodeRecords(records, uidlist.lastUid));
+  return uidNext;
+}
+
+function newHeader(sources: LockSources, path: RawPath, nextUid: number): Buffer {
+  const counter = readValidityCounter(sources, path);
+  const nowS = Math.floor(sources.clock.nowMs() / 1000);
+  const uidValidity = parseUidValidity(Math.min(UIDVALIDITY_MAX, Math.max(nowS, counter + 1)));
+  const guid = parseMailboxGuid(randomHex(16));
+  return Buffer.from(formatUidlistHeader({ uidValidity, nextUid, guid, extra: "" }), "latin1");
+}
+
+/** Of the Maildir that the mailbox belongs to: in it or in a directory above, inside the store. 0 when there is none. */
+function readValidityCounter(place: StorePlace, path: RawPath): number {
+  const names = splitRaw(path);
+  let counter = 0;
+  for (let depth = names.length; depth >= 0; depth--) {
+    const dir = openStoreDir(place, names.slice(0, depth).reduce(joinRaw, ROOT_PATH));
+    try {
+      const text = dir?.readFile("dovecot-uidvalidity", 64)?.toString("latin1") ?? "";
+      if (/^[0-9a-f]{8}\s*$/.test(text)) counter = Math.max(counter, Number.parseInt(text, 16));
+    } finally {
+      dir?.close();
+    }
+  }
+  return counter;
+}

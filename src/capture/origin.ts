@@ -1,0 +1,157 @@
+/**
+ * Recognises a message whose body the log has already: Dovecot's COPY and MOVE make a hard link and keep the base name,
+ * so the same inode stands in the baseline of another mailbox (or of this one, after a copy within it).
+ *
+ * Only a hint to the replica, which then need not be sent the body; nothing breaks where it is not found. So the search
+ * is bounded, and made only for files that look like links: more than one name, a G in the record, or an arrival date
+ * long before the inode was last touched.
+ */
+import { assert } from "../base/assert.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxBaseline } from "../log/baseline.js";
+import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { fieldOf } from "../maildir/uidlist-write.js";
+import type { BodyOrigin } from "../txn/transaction.js";
+import type { PresentMessage } from "./finding.js";
+
+const LINKED_AFTER_MS = 60_000;
+/** How long an expunged message is remembered: a MOVE expunges its source after the link is made. */
+const EXPUNGED_MS_MAX = 60_000;
+const EXPUNGED_MAX = 16_384;
+const SIBLINGS_MAX = 256;
+
+export interface OriginSources {
+  /** The store is a tree of users' mailboxes, and the first component of a path names whose it is. */
+  readonly isTree: boolean;
+  readonly rows: () => Iterable<MailboxRow>;
+  readonly baselineOf: (row: MailboxRow) => MailboxBaseline;
+  /** As it is now; undefined where there is none that can be read. */
+  readonly readUidlist: (path: RawPath) => Uidlist | undefined;
+}
+
+interface Expunged {
+  readonly origin: BodyOrigin;
+  readonly atMs: number;
+}
+
+export class OriginFinder {
+  readonly #sources: OriginSources;
+  readonly #expungedByIno = new Map<number, Expunged>();
+  /** Where bodies were found lately, the latest first. */
+  #lately: readonly MailboxGuid[] = [];
+
+  constructor(sources: OriginSources) {
+    this.#sources = sources;
+  }
+
+  noteExpunged(mailbox: MailboxGuid, records: readonly BaselineRecord[], nowMs: number): void {
+    for (const { uid, base, ino } of records) {
+      if (ino === 0) continue;
+      this.#expungedByIno.delete(ino);
+      this.#expungedByIno.set(ino, { origin: { mailbox, uid, base }, atMs: nowMs });
+    }
+    for (const ino of this.#expungedByIno.keys()) {
+      if (this.#expungedByIno.size <= EXPUNGED_MAX) return;
+      this.#expungedByIno.delete(ino);
+    }
+  }
+
+  /** A search for the messages of one outcome; uidlists of other mailboxes are read at most once. */
+  begin(request: SearchRequest): (message: PresentMessage) => BodyOrigin | undefined {
+    const siblings = new Siblings(this.#sources, request.own, this.#lately);
+    return (message) => {
+      if (!looksLinked(message, request.isSeeding)) return undefined;
+      const origin = this.#recall(message, request.nowMs) ?? findWithin(request, message) ?? siblings.find(message);
+      if (origin !== undefined) this.#remember(origin.mailbox);
+      return origin;
+    };
+  }
+
+  #recall({ base, stat }: PresentMessage, nowMs: number): BodyOrigin | undefined {
+    const expunged = this.#expungedByIno.get(stat.ino);
+    if (expunged === undefined || nowMs - expunged.atMs > EXPUNGED_MS_MAX) return undefined;
+    return expunged.origin.base === base ? expunged.origin : undefined;
+  }
+
+  #remember(guid: MailboxGuid): void {
+    if (this.#lately[0] !== guid) this.#lately = [guid, ...this.#lately.filter((other) => other !== guid)].slice(0, 8);
+  }
+}
+
+export interface SearchRequest {
+  readonly own: MailboxRow;
+  readonly ownUidlist: Uidlist;
+  readonly ownBaseline: MailboxBaseline;
+  /** The log does not have the mailbox yet: old dates say nothing then. */
+  readonly isSeeding: boolean;
+  readonly nowMs: number;
+}
+
+function looksLinked({ stat, fields }: PresentMessage, isSeeding: boolean): boolean {
+  if (stat.nlink > 1 || fieldOf(fields, "G") !== undefined) return true;
+  return !isSeeding && stat.ctimeMs - stat.mtimeMs > LINKED_AFTER_MS;
+}
+
+/** A copy within one mailbox has a new base name, and the old one as its GUID. */
+function findWithin({ own, ownUidlist, ownBaseline }: SearchRequest, { uid, fields, stat }: PresentMessage): BodyOrigin | undefined {
+  const base = fieldOf(fields, "G");
+  const index = base === undefined ? -1 : ownUidlist.indexOfBase(base);
+  if (index < 0) return undefined;
+  const record = ownBaseline.record(ownUidlist.uidAt(index));
+  if (record?.base !== base || record.ino !== stat.ino || record.uid === uid) return undefined;
+  return { mailbox: own.guid, uid: record.uid, base: record.base };
+}
+
+/** The other mailboxes of the same owner. */
+class Siblings {
+  readonly #sources: OriginSources;
+  readonly #own: MailboxRow;
+  readonly #lately: readonly MailboxGuid[];
+  #rows: readonly MailboxRow[] | undefined;
+  readonly #uidlistByGuid = new Map<MailboxGuid, Uidlist | undefined>();
+
+  constructor(sources: OriginSources, own: MailboxRow, lately: readonly MailboxGuid[]) {
+    this.#sources = sources;
+    this.#own = own;
+    this.#lately = lately;
+  }
+
+  find({ base, stat }: PresentMessage): BodyOrigin | undefined {
+    this.#rows ??= this.#choose();
+    for (const row of this.#rows) {
+      const uidlist = this.#uidlist(row);
+      const index = uidlist?.indexOfBase(base) ?? -1;
+      if (uidlist === undefined || index < 0) continue;
+      const record = this.#sources.baselineOf(row).record(uidlist.uidAt(index));
+      if (record?.base === base && record.ino === stat.ino) return { mailbox: row.guid, uid: record.uid, base: record.base };
+    }
+    return undefined;
+  }
+
+  #uidlist(row: MailboxRow): Uidlist | undefined {
+    if (!this.#uidlistByGuid.has(row.guid)) {
+      const uidlist = this.#sources.readUidlist(row.path);
+      this.#uidlistByGuid.set(row.guid, uidlist?.header.guid === row.guid ? uidlist : undefined);
+    }
+    return this.#uidlistByGuid.get(row.guid);
+  }
+
+  #choose(): readonly MailboxRow[] {
+    const owner = this.#ownerOf(this.#own.path);
+    const rank = new Map(this.#lately.map((guid, index) => [guid, index]));
+    const rankOf = ({ guid }: MailboxRow): number => rank.get(guid) ?? this.#lately.length;
+    const rows = [...this.#sources.rows()].filter(
+      (row) => row.guid !== this.#own.guid && row.messages > 0 && this.#ownerOf(row.path) === owner,
+    );
+    return rows.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, SIBLINGS_MAX);
+  }
+
+  #ownerOf(path: RawPath): string {
+    if (!this.#sources.isTree) return "";
+    const [first] = path.split("/");
+    assert(first !== undefined, "split gives at least one part");
+    return first;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Changes UIDs at the source, under its lock: messages get new ones (R12), or the next UID is raised (R11).
+ *
+ * Used where a replica cannot take a UID any more because its Dovecot has passed it. Clients see an expunge and a new
+ * message; nobody ever sees a UID name another message.
+ */
+import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { randomHex } from "../base/random.js";
+import { isBaseName, parseUid, type Uid, UID_MAX } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
+import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
+import { recordAt, recordFields } from "./compare-context.js";
+import { captureError } from "./errors.js";
+import { type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
+
+export interface RenumberRequest {
+  readonly path: RawPath;
+  readonly uids: readonly Uid[];
+  readonly floor: number;
+}
+
+/** Unknown UIDs are passed over. The moves ascend by old and by new UID. */
+export function renumberMessages(sources: LockSources, { path, uids, floor }: RenumberRequest): RenumberOutcome {
+  return underLock(sources, path, () => undefined, (mailbox): RenumberOutcome => {
+    const { uidlist } = mailbox;
+    if (uidlist === undefined) return { kind: "absent" };
+    const first = Math.max(floor, uidlist.nextUid);
+    const plan = planMoves(uidlist, uids, first);
+    if (plan.moves.length === 0) return { kind: "renumbered", moves: [], uidNext: uidlist.nextUid };
+    const uidNext = first + plan.moves.length;
+    if (uidNext > UID_MAX) throw exhausted(path, uidNext);
+    const drop = new Set<number>(plan.moves.map(({ fromUid }) => fromUid));
+    replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: uidNext }, drop, add: plan.records }));
+    nudgeSessions(mailbox);
+    return { kind: "renumbered", moves: plan.moves, uidNext };
+  });
+}
+
+/** Sees to it that every later message gets at least `floor`. */
+export function raiseNextUid(sources: LockSources, { path, floor }: { readonly path: RawPath; readonly floor: number }): RaiseOutcome {
+  return underLock(sources, path, () => undefined, (mailbox): RaiseOutcome => {
+    const { uidlist } = mailbox;
+    if (uidlist === undefined) return { kind: "absent" };
+    if (floor <= uidlist.nextUid) return { kind: "raised", uidNext: uidlist.nextUid };
+    if (floor > UID_MAX) throw exhausted(path, floor);
+    replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: floor }, drop: new Set(), add: [] }));
+    return { kind: "raised", uidNext: floor };
+  });
+}
+
+function planMoves(uidlist: Uidlist, uids: readonly Uid[], first: number) {
+  const moves: UidMove[] = [];
+  const records: UidlistRecord[] = [];
+  for (const fromUid of [...new Set(uids)].sort((a, b) => a - b)) {
+    const index = uidlist.indexOfUid(fromUid);
+    const record = index < 0 ? undefined : recordAt(uidlist, index);
+    if (record === undefined || !isBaseName(record.base)) continue;
+    const toUid = parseUid(first + moves.length);
+    moves.push({ fromUid, toUid, base: record.base });
+    records.push({ uid: toUid, fields: recordFields(uidlist, index), base: record.base });
+  }
+  return { moves, records };
+}
+
+/** Sessions look at the uidlist when `cur/` changes; names with a dot in front are never mail. */
+function nudgeSessions({ dirs }: LockedMailbox): void {
+  const name = `.mailtwin-${randomHex(8)}`;
+  dirs.cur.createFile(name, [], { mode: 0o600 });
+  dirs.cur.unlink(name);
+}
+
+function exhausted(path: RawPath, uidNext: number): Error {
+  return captureError("uids-exhausted", `renumbering in the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`);
+}

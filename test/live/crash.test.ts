@@ -1,0 +1,94 @@
+/**
+ * `kill -9` at every named crash point of reading and writing mail, and at ten seeded random moments, in the middle of
+ * everything that can happen to mail: after a restart the two sides are equal, nothing is there twice, and no lock or
+ * half-written file is left.
+ *
+ * The points come from the rooms themselves, so a new one is covered by being named there.
+ */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { APPLY_CRASH_POINTS } from "../../src/apply/crash-points.js";
+import { CAPTURE_CRASH_POINTS } from "../../src/capture/crash-points.js";
+import { describeLive } from "./lab/available.js";
+import { deliver } from "./lab/lmtp.js";
+import type { Twin } from "./lab/mailtwin.js";
+import { makeMessage } from "./lab/messages.js";
+import { MixedChanges, seededRandom } from "./twin/mixed-changes.js";
+import { openPair, type Pair } from "./twin/pair.js";
+
+const USERS = ["u1", "u2"];
+const STEPS_MAX = 120;
+const POINTS: readonly string[] = [...CAPTURE_CRASH_POINTS, ...APPLY_CRASH_POINTS];
+const RANDOM_KILLS = 10;
+const SEED = Number(process.env["MAILTWIN_CRASH_SEED"] ?? 20_231_123);
+
+describeLive("killed in the middle", () => {
+  let pair: Pair | undefined;
+  const running = (): Pair => {
+    if (pair === undefined) throw new Error("the pair did not start");
+    return pair;
+  };
+
+  beforeAll(async () => {
+    pair = await openPair({ users: USERS });
+    for (const user of USERS) await deliver(pair.source, user, makeMessage({ seed: 1 }));
+    expect((await pair.sync()).code).toBe(0);
+  });
+
+  afterAll(async () => {
+    await pair?.[Symbol.asyncDispose]();
+  });
+
+  test("there are points to be killed at", () => {
+    expect(POINTS.length).toBeGreaterThan(10);
+    expect(new Set(POINTS).size).toBe(POINTS.length);
+  });
+
+  test.each(POINTS.map((point, index) => [point, index] as const))("at %s, first while catching up, then live", async (point, index) => {
+    const { source } = running();
+    await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: index + 1 });
+    await changes.steps(MixedChanges.ACTIONS_PER_ROUND); // nobody watches: the next start has this to do.
+    await dieAt(point, changes, "at once");
+    await recover();
+    await dieAt(`${point}:2`, changes, "live");
+    await recover();
+  });
+
+  test(`at ${RANDOM_KILLS} random moments of a live stream, seed ${SEED}`, async () => {
+    const random = seededRandom(SEED);
+    const { source } = running();
+    await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: 900 });
+    for (let kill = 0; kill < RANDOM_KILLS; kill++) {
+      await using twin = random() < 0.6 ? await running().start() : running().spawn();
+      await changes.steps(1 + Math.floor(random() * MixedChanges.ACTIONS_PER_ROUND));
+      await twin.kill9();
+      expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
+    }
+    await recover();
+  });
+
+  /** Starts a twin that is to die at the point, goes on changing mail until it does, and insists that it did. */
+  async function dieAt(point: string, changes: MixedChanges, when: "at once" | "live"): Promise<void> {
+    const env = { MAILTWIN_CRASH_AT: point };
+    await using twin: Twin = when === "live" ? await startDoomed(env) : running().spawn({ env });
+    for (let step = 0; twin.isRunning() && step < STEPS_MAX; step++) await changes.step();
+    await twin.waitFor(`SIGKILL at ${point}`, () => false, 10_000).catch(() => undefined);
+    expect(twin.isRunning(), `${point} was not reached in ${STEPS_MAX} steps`).toBe(false);
+    expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
+  }
+
+  /** Live if it gets that far: some points are passed while it starts. */
+  async function startDoomed(env: Readonly<Record<string, string>>): Promise<Twin> {
+    const twin = running().spawn({ env });
+    await twin.waitFor("live", ({ event }) => event === "live").catch(() => undefined);
+    return twin;
+  }
+
+  /** A twin that lives brings all in order. */
+  async function recover(): Promise<void> {
+    await using twin = await running().start();
+    await running().settle();
+    expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
+    expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
+    await running().expectClean();
+  }
+});

@@ -1,0 +1,113 @@
+/**
+ * Two Dovecot sites and the twin between them: what nearly every live test starts from.
+ *
+ * `settle` is the measure of success everywhere: equal through IMAP, nothing left over on the replica's disk, every file
+ * there the mail owner's, and not one warning in either Dovecot's log.
+ * Subscriptions belong to the user, not to a mailbox, and are not carried: they are left out of the comparison.
+ */
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Layout } from "../lab/config.js";
+import { type DovecotSite, startDovecot } from "../lab/dovecot.js";
+import { listStore, storeLeaks } from "../lab/files.js";
+import { runTwin, spawnTwin, startTwin, type Twin, type TwinRun } from "../lab/mailtwin.js";
+import { until } from "../lab/until.js";
+import type { FolderView, StoreView } from "../lab/view.js";
+import { type WaitOptions, waitEqual } from "../lab/wait-equal.js";
+
+export interface PairOptions {
+  readonly users: readonly string[];
+  readonly layout?: Layout;
+}
+
+export interface TwinSettings {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export type Views = ReadonlyMap<string, StoreView>;
+
+const CLEAN_MS_MAX = 5_000;
+
+/** Starts both sites; the replica's store is empty. Nobody logs in there before it is seeded. */
+export async function openPair({ users, layout = "maildir++" }: PairOptions): Promise<Pair> {
+  const [source, replica] = await Promise.all([
+    startDovecot({ name: "A", users, layout }),
+    startDovecot({ name: "B", users, layout, homes: false }),
+  ]);
+  return new Pair(source, replica);
+}
+
+export class Pair implements AsyncDisposable {
+  readonly source: DovecotSite;
+  readonly replica: DovecotSite;
+  /** The state directory; away with the replica's site. */
+  readonly state: string;
+
+  constructor(source: DovecotSite, replica: DovecotSite) {
+    this.source = source;
+    this.replica = replica;
+    this.state = join(replica.dir, "twin-state");
+  }
+
+  /** A watching twin that is live. */
+  async start(settings: TwinSettings = {}): Promise<Twin> {
+    return await startTwin({ ...this.#stores(), ...settings });
+  }
+
+  /** A watching twin that is not waited for. */
+  spawn(settings: TwinSettings = {}): Twin {
+    return spawnTwin({ ...this.#stores(), ...settings });
+  }
+
+  /** One `mailtwin sync` to its end. */
+  async sync(...args: readonly string[]): Promise<TwinRun> {
+    const { source, replica, state } = this.#stores();
+    return await runTwin(["sync", source, replica, "--json", "--state", state, ...args]);
+  }
+
+  /** Waits until the replica shows the same, then expects it to be clean. Returns the replica's views by user. */
+  async settle(users: string | readonly string[] = this.source.users, options: WaitOptions = {}): Promise<Views> {
+    const views = await waitEqual(this.source, this.replica, users, { ignoreSubscriptions: true, ...options });
+    await this.expectClean();
+    return views;
+  }
+
+  /** Nothing left over on the replica (a batch may still be ending), no complaint of either Dovecot. */
+  async expectClean(): Promise<void> {
+    let leaks: readonly string[] = [];
+    const clean = (): boolean => {
+      leaks = [...storeLeaks(this.replica.store), ...strangers(this.replica)];
+      return leaks.length === 0;
+    };
+    await until("a clean replica", clean, { deadlineMs: CLEAN_MS_MAX, detail: () => leaks.slice(0, 10).join("\n") });
+    this.expectQuiet();
+  }
+
+  expectQuiet(): void {
+    expect(this.source.problems(), "the source's Dovecot").toEqual([]);
+    expect(this.replica.problems(), "the replica's Dovecot").toEqual([]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.source.stop(), this.replica.stop()]);
+  }
+
+  #stores() {
+    return { source: this.source.store, replica: this.replica.store, state: this.state };
+  }
+}
+
+/** One folder of one user, as `settle` returned it; throws when it is not there. */
+export function folderOf(views: Views, user: string, path = "INBOX"): FolderView {
+  const folder = views.get(user)?.folders.get(path);
+  if (folder === undefined) throw new Error(`no ${path} of ${user} among ${[...views.keys()].join(", ")}`);
+  return folder;
+}
+
+/** Files and directories of users that do not belong to the mail owner: Dovecot could not read or remove them. */
+function strangers({ store, owner }: DovecotSite): readonly string[] {
+  return listStore(store)
+    .filter(({ stats }) => stats.uid !== owner.uid || stats.gid !== owner.gid)
+    .map(({ path, stats }) => `owned by ${stats.uid}:${stats.gid}: ${path}`);
+}

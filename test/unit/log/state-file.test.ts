@@ -1,0 +1,161 @@
+/** Which files are opened as the state database, and what is said about the others. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "@photostructure/sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MailtwinError } from "../../../src/base/errors.js";
+import { openDb } from "../../../src/log/db.js";
+import { MIGRATIONS, migrate } from "../../../src/log/migrations.js";
+import { APPLICATION_ID, openStateForReading, openStateForWriting } from "../../../src/log/state-file.js";
+import { openStateWriter } from "../../../src/log/state-writer.js";
+import { type TempDir, tempDir } from "./state-fixtures.js";
+
+let dir: TempDir;
+let path: string;
+
+beforeEach(() => {
+  dir = tempDir();
+  path = join(dir.path, "state.db");
+});
+
+afterEach(() => {
+  dir[Symbol.dispose]();
+});
+
+/** The code and message of what opening throws. */
+function refusalOf(open: () => Disposable): { readonly code: string; readonly message: string } {
+  try {
+    open()[Symbol.dispose]();
+  } catch (error) {
+    if (error instanceof MailtwinError) return { code: error.code, message: error.message };
+    throw error;
+  }
+  return { code: "opened", message: "" };
+}
+
+const write = (create = true) => openStateForWriting(path, { create });
+const read = () => openStateForReading(path);
+
+function sql(text: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(text);
+  db.close();
+}
+
+describe("openStateForWriting", () => {
+  test("makes a database that is durable by its settings and known by its id", () => {
+    using db = write();
+    const value = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+    expect(["application_id", "user_version", "journal_mode", "synchronous"].map(value)).toStrictEqual([
+      APPLICATION_ID,
+      MIGRATIONS.length,
+      "wal",
+      2,
+    ]);
+  });
+
+  test("keeps the log id when it opens again", () => {
+    const logId = () => {
+      using db = write();
+      return db.prepare("SELECT value FROM meta WHERE key = 'log-id'").get()?.["value"];
+    };
+    const first = logId();
+    expect(logId()).toBe(first);
+  });
+
+  test("takes an empty file, which a crash may leave, for a new one", () => {
+    writeFileSync(path, "");
+    using db = write();
+    expect(db.prepare("SELECT count(*) AS count FROM mailbox").get()).toEqual({ count: 0 });
+  });
+
+  test("makes no file unless asked to", () => {
+    expect(refusalOf(() => write(false))).toMatchObject({ code: "state-unreachable" });
+    expect(refusalOf(read)).toMatchObject({ code: "state-unreachable" });
+  });
+
+  test("says so when the directory is not there", () => {
+    path = join(dir.path, "none/state.db");
+    const { code, message } = refusalOf(write);
+    expect(code).toBe("state-unreachable");
+    expect(message).toContain(path);
+  });
+
+  test("handles a path with characters that mean something in URIs", () => {
+    path = join(dir.path, "a b?c#d%41.db");
+    write()[Symbol.dispose]();
+    expect(readFileSync(path).toString("latin1", 0, 15)).toBe("SQLite format 3");
+  });
+});
+
+describe("a file that is not ours", () => {
+  test.each([write, read])("is refused when it is no database (%#)", (open) => {
+    writeFileSync(path, "no database at all. ".repeat(100));
+    expect(refusalOf(open)).toMatchObject({ code: "state-foreign", message: expect.stringContaining(path) });
+    expect(readFileSync(path, "utf8")).toBe("no database at all. ".repeat(100));
+  });
+
+  test.each([
+    "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)",
+    "CREATE TABLE theirs (a); PRAGMA application_id = 77; PRAGMA user_version = 1",
+    "PRAGMA application_id = 77",
+    "PRAGMA user_version = 3",
+  ])("is refused when it is another program's database: %s", (text) => {
+    sql(text);
+    const before = readFileSync(path);
+    expect(refusalOf(write).code).toBe("state-foreign");
+    expect(refusalOf(read).code).toBe("state-foreign");
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  test("is refused when a newer version wrote it", () => {
+    write()[Symbol.dispose]();
+    sql(`PRAGMA user_version = ${MIGRATIONS.length + 1}`);
+    expect(refusalOf(write)).toMatchObject({ code: "state-too-new", message: expect.stringContaining(path) });
+    expect(refusalOf(read).code).toBe("state-too-new");
+  });
+});
+
+describe("a damaged database", () => {
+  test("is reported as such, not as foreign", () => {
+    write()[Symbol.dispose]();
+    sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    const bytes = readFileSync(path);
+    bytes.fill(0xee, 100, 4096); // the schema's page, behind the header.
+    writeFileSync(path, bytes);
+    expect(refusalOf(write).code).toBe("state-corrupt");
+    expect(refusalOf(read).code).toBe("state-corrupt");
+  });
+});
+
+describe("openStateWriter", () => {
+  test("rejects with the code that opening had in the worker", async () => {
+    writeFileSync(path, "x".repeat(5000));
+    await expect(openStateWriter(path, { create: true })).rejects.toMatchObject({
+      code: "state-foreign",
+      disposition: "operator",
+      exitCode: 78,
+    });
+  });
+});
+
+describe("migrate", () => {
+  const STEPS = ["CREATE TABLE one (a) ", "ALTER TABLE one ADD COLUMN b", "UPDATE one SET b = a + 1"];
+
+  test("does the missing steps only, in order", () => {
+    using db = openDb(path, "create");
+    migrate(db, 0, STEPS.slice(0, 1));
+    db.exec("INSERT INTO one VALUES (5)");
+    migrate(db, 1, STEPS);
+    expect(db.prepare("SELECT a, b FROM one").all()).toEqual([{ a: 5, b: 6 }]);
+    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: 3 });
+  });
+
+  test("an old database is refused to a reader, and upgraded by a writer", () => {
+    using db = openDb(path, "create");
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    expect(refusalOf(read).code).toBe("state-too-old");
+    write()[Symbol.dispose]();
+    expect(refusalOf(read).code).toBe("opened");
+  });
+});

@@ -16,7 +16,7 @@ import { gatherView } from "./gather.js";
 import { damageOf } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
-import type { Adoption, BodyNeed, MailboxView } from "./mailbox-view.js";
+import type { Adoption, BodyNeed } from "./mailbox-view.js";
 import type { Pending } from "./pending.js";
 import { type ApplyPlan, planApply } from "./plan.js";
 import { openStageDir } from "./stage-place.js";
@@ -161,11 +161,6 @@ export function effectOf({ cache, limbo }: StoreContext, { pending, known, plan,
   const row = { ...edit.row, path, uidValidity, uidNext, headerExtra, fingerprint: "" };
   baseline.adopt(edit.chunks, row);
   limbo.remember(rows);
+  for (const { index } of plan.needs) staged.delete(index); // they are mail now.
   return { mailboxes: [row], removedMailboxIds: [], chunks: edit.chunks, limbo: rows };
-}
-
-/** What a plan is made from where nothing is known of the mailbox yet: everything is lacking. */
-export function needsWithoutView(pending: Pending, view: MailboxView): readonly BodyNeed[] {
-  const planned = planApply({ view, txn: pending.txn, gone: pending.gone, voidBelow: 0 });
-  return planned.kind === "plan" ? planned.plan.needs : [];
 }

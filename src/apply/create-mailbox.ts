@@ -8,10 +8,9 @@
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { splitRaw } from "../base/raw-name.js";
+import { isRawName, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, KEYWORDS_FILE, NEW, TMP, UIDLIST_FILE } from "../maildir/mailbox-files.js";
-import type { FileOwner } from "../txn/message-state.js";
 import type { Structure, Transaction } from "../txn/transaction.js";
 import type { ExecuteOutcome } from "./apply-types.js";
 import { effectOf, runPlan } from "./apply-messages.js";
@@ -68,9 +67,10 @@ function buildAndPublish(
   { plan, builds }: { readonly plan: ApplyPlan; readonly builds: Dir },
 ): Published {
   const { txn } = input.pending;
-  assert(isRawGuid(txn.mailbox), "a GUID is a file name");
-  removeTree(builds, txn.mailbox);
-  const build = makeChild(builds, txn.mailbox, structureOf(txn).owner);
+  const name: string = txn.mailbox;
+  assert(isRawName(name), "a GUID is a file name");
+  removeTree(builds, name);
+  const build = makeChild(builds, name, structureOf(txn).owner);
   try {
     const rows = buildMailbox(context, input, { plan, build });
     const moved = input.standing === undefined ? moveIn(input, builds) : moveInPlace(context, input, build);
@@ -81,12 +81,8 @@ function buildAndPublish(
     throw error;
   } finally {
     build.close();
-    if (!context.life.hasEnded) removeTree(builds, txn.mailbox);
+    if (!context.life.hasEnded) removeTree(builds, name);
   }
-}
-
-function isRawGuid(guid: string): guid is import("../base/raw-name.js").RawName & typeof guid {
-  return /^[0-9a-f]{32}$/.test(guid);
 }
 
 function structureOf({ structure }: Transaction): CreateStructure {
@@ -118,7 +114,7 @@ function moveIn({ root, pending: { txn } }: CreateInput, builds: Dir): Moved {
   const { owner, parents } = structureOf(txn);
   const name = splitRaw(txn.path).at(-1);
   assert(name !== undefined, "the store's root is always there");
-  const parent = openParent(root, txn.path, [...parents, parentOwner(owner)]);
+  const parent = openParent(root, txn.path, [...parents, owner]);
   try {
     moveWithin(builds, txn.mailbox, parent, name);
     parent.sync();
@@ -129,10 +125,6 @@ function moveIn({ root, pending: { txn } }: CreateInput, builds: Dir): Moved {
   } finally {
     closeBelow(root, parent);
   }
-}
-
-function parentOwner(owner: FileOwner): FileOwner {
-  return owner;
 }
 
 /** Part by part, under the lock; what stands there of an earlier attempt is replaced. */

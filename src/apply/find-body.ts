@@ -6,11 +6,12 @@
  * is taken for the body's identity. Without such a mailbox nothing is.
  */
 import type { Dir } from "../base/disk.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { BodyOrigin, Transaction } from "../txn/transaction.js";
-import { fileAt, findFiles, type Sighting } from "./find-files.js";
+import { fileAt, findFiles } from "./find-files.js";
 import { closeBelow, locateMailbox } from "./locate.js";
 import { MailboxDirs } from "./mailbox-place.js";
-import type { BodyNeed } from "./mailbox-view.js";
+import type { BodyNeed, PresentFile } from "./mailbox-view.js";
 import type { StoreContext } from "./store-context.js";
 
 export interface FoundBody {
@@ -22,12 +23,15 @@ export class LocalBodies {
   readonly #context: StoreContext;
   readonly #root: Dir;
   readonly #txn: Transaction;
-  readonly #sightings = new Map<string, Sighting | undefined>();
+  readonly #originsByMailbox: ReadonlyMap<MailboxGuid, readonly BodyOrigin[]>;
+  readonly #filesByMailbox = new Map<MailboxGuid, ReadonlyMap<string, PresentFile>>();
 
   constructor(context: StoreContext, root: Dir, txn: Transaction) {
     this.#context = context;
     this.#root = root;
     this.#txn = txn;
+    const origins = txn.changes.flatMap((change) => (change.kind === "save" && change.origin ? [change.origin] : []));
+    this.#originsByMailbox = groupByMailbox(origins);
   }
 
   /** Calls `use` with the file, if there is one; true when `use` took it. */
@@ -35,34 +39,59 @@ export class LocalBodies {
     const change = this.#txn.changes[need.index];
     const origin = change?.kind === "save" ? change.origin : undefined;
     if (origin !== undefined && this.#offerOrigin(origin, need, use)) return true;
-    for (const row of this.#context.limbo.rowsOf(origin?.base ?? need.base)) {
+    const { limbo } = this.#context;
+    for (const row of limbo.rowsOf(origin?.base ?? need.base)) {
       const isNamed = row.mailbox === this.#txn.mailbox || row.mailbox === origin?.mailbox;
       if (!isNamed || row.size !== need.size || row.uid === 0) continue;
-      if (this.#context.limbo.withFile(row.name, (dir, name) => use({ dir, name })) === true) return true;
+      if (limbo.withFile(row.name, (dir, name) => use({ dir, name })) === true) return true;
     }
     return false;
   }
 
   #offerOrigin(origin: BodyOrigin, need: BodyNeed, use: (body: FoundBody) => boolean): boolean {
-    const known = this.#context.cache.get(origin.mailbox);
-    const row = known.baseline?.row;
-    if (row === undefined) return false;
-    const { structure: _, ...rest } = this.#txn;
-    const located = locateMailbox(this.#root, known, { ...rest, mailbox: origin.mailbox, path: row.path });
-    if (located.kind !== "found") return false;
-    try {
-      if (!located.hasCur) return false;
-      using dirs = new MailboxDirs(located.dir);
-      const info = known.baseline?.record(origin.uid)?.info;
-      const sought = [{ base: origin.base, infos: info === undefined ? [] : [info] }];
-      const before = this.#sightings.get(origin.mailbox);
-      const { fileByBase, sighting } = findFiles(dirs, sought, { before, nowMs: this.#context.clock.nowMs() });
-      this.#sightings.set(origin.mailbox, sighting);
-      const file = fileByBase.get(origin.base);
+    return this.#inMailbox(origin.mailbox, (dirs) => {
+      const file = this.#filesOf(origin.mailbox, dirs).get(origin.base);
       if (file === undefined || file.size !== need.size || fileAt(dirs, file) === undefined) return false;
       return use({ dir: dirs.of(file.dir), name: file.name });
+    });
+  }
+
+  /** All origins of one mailbox are looked for together: one listing at most. */
+  #filesOf(mailbox: MailboxGuid, dirs: MailboxDirs): ReadonlyMap<string, PresentFile> {
+    const found = this.#filesByMailbox.get(mailbox);
+    if (found !== undefined) return found;
+    const { baseline } = this.#context.cache.get(mailbox);
+    const sought = (this.#originsByMailbox.get(mailbox) ?? []).flatMap(({ uid, base }) => {
+      const record = baseline?.record(uid);
+      return record?.base === base ? [{ base, infos: [record.info] }] : [];
+    });
+    const { fileByBase } = findFiles(dirs, sought, { before: undefined, nowMs: this.#context.clock.nowMs() });
+    this.#filesByMailbox.set(mailbox, fileByBase);
+    return fileByBase;
+  }
+
+  #inMailbox(mailbox: MailboxGuid, use: (dirs: MailboxDirs) => boolean): boolean {
+    const known = this.#context.cache.get(mailbox);
+    const path = known.baseline?.row.path;
+    if (path === undefined) return false;
+    const { structure: _, ...rest } = this.#txn;
+    const located = locateMailbox(this.#root, known, { ...rest, mailbox, path });
+    if (located.kind !== "found") return false;
+    try {
+      using dirs = new MailboxDirs(located.dir);
+      return located.hasCur && use(dirs);
     } finally {
       closeBelow(this.#root, located.dir);
     }
   }
+}
+
+function groupByMailbox(origins: readonly BodyOrigin[]): Map<MailboxGuid, BodyOrigin[]> {
+  const byMailbox = new Map<MailboxGuid, BodyOrigin[]>();
+  for (const origin of origins) {
+    const group = byMailbox.get(origin.mailbox);
+    if (group === undefined) byMailbox.set(origin.mailbox, [origin]);
+    else group.push(origin);
+  }
+  return byMailbox;
 }

@@ -53,6 +53,8 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   const { uid, base } = message;
   const bound = draft.recordAt(uid);
   if (bound !== undefined && bound.base !== base) return boundOtherwise(txn, message, bound.base);
+  // Comes and goes within the transaction. Looked at first, since a repetition finds its UID burned.
+  if (bound === undefined && isExpungedLater(txn, message, index)) return undefined;
   const draftMessage = draft.message(base);
   // A number: staged for an earlier change of this transaction.
   const hasBody = draftMessage.body === "file" ? draftMessage.file?.size === message.size : draftMessage.body !== "none";
@@ -81,6 +83,13 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   draftMessage.mtimeS = message.mtimeS;
   keepApplied(draft, { ...message, fields: record.fields });
   return undefined;
+}
+
+function isExpungedLater({ changes }: Transaction, { uid, base }: MessageState, index: number): boolean {
+  const last = changes.at(-1);
+  // Changes of one message come in its own order, expunges mostly at the end: no search where there is none.
+  if (last?.kind === "save") return false;
+  return changes.slice(index + 1).some((it) => it.kind === "expunge" && it.uid === uid && it.base === base);
 }
 
 function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Divergence | undefined {

@@ -8,14 +8,15 @@ import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
+import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 
 export interface CaptureLimits {
   /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
   readonly uidlistCacheBytesMax: number;
   /** Mailboxes whose baselines and open ends are remembered between calls. */
   readonly mailboxesCachedMax: number;
-  /** Transactions that one call of `examine` may seal, each of at most TRANSACTION_CHANGES_MAX changes. */
-  readonly transactionsMax: number;
+  /** Changes that one call of `examine` may seal; those of one chunk of UIDs are always sealed together. */
+  readonly changesMax: number;
   /** How long a lock that never changes holds back keyword letters, milliseconds. */
   readonly lettersWaitMsMax: number;
   /** Names without a record and hinted names that are remembered per mailbox. */
@@ -27,7 +28,7 @@ export interface CaptureLimits {
 export const CAPTURE_LIMITS: CaptureLimits = {
   uidlistCacheBytesMax: 64 * 1024 * 1024,
   mailboxesCachedMax: 256,
-  transactionsMax: 8,
+  changesMax: 8 * TRANSACTION_CHANGES_MAX,
   lettersWaitMsMax: 2_000,
   namesMax: 16_384,
   numberedMax: 16_384,
@@ -36,7 +37,7 @@ export const CAPTURE_LIMITS: CaptureLimits = {
 export interface CaptureOptions {
   /** Absolute, bytes-in-a-string. */
   readonly storeRoot: string;
-  /** The state database, read only; without it (or while it does not exist) the baseline is empty. */
+  /** The state database, as Node takes a path, read only; without it (or if it does not exist yet) the baseline is empty. */
   readonly statePath?: string | undefined;
   /** As Dovecot's gethostname() says it: stands in the lock. */
   readonly hostname: string;
@@ -171,7 +172,7 @@ export interface StatesPage {
 
 /** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. */
 export interface CaptureMethods {
-  open(options: CaptureOptions): void;
+  open(options: CaptureOptions): Promise<void>;
   discover(): DiscoverOutcome;
   examine(request: ExamineRequest): ExamineOutcome;
   vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome;

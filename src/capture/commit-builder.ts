@@ -24,6 +24,10 @@ export class CommitBuilder {
     return this.#transactions.length;
   }
 
+  get isEmpty(): boolean {
+    return this.#transactions.length === 0 && this.#rows.size === 0 && this.#removed.length === 0;
+  }
+
   get rows(): Iterable<MailboxRow> {
     return this.#rows.values();
   }

@@ -13,3 +13,14 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
   const { dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
   return [dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs].join(" ");
 }
+
+/** The inode of dovecot-uidlist in a stored fingerprint. */
+export function uidlistInoOf(fingerprint: string): number | undefined {
+  const ino = fingerprint.split(" ")[3];
+  return ino === undefined ? undefined : Number(ino);
+}
+
+/** Whether dovecot-keywords has that mtime in a stored fingerprint. */
+export function hasKeywordsMtime(fingerprint: string, mtimeMs: number): boolean {
+  return fingerprint.split(" ")[6] === String(mtimeMs);
+}

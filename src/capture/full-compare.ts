@@ -2,7 +2,7 @@
  * Compares a whole mailbox with its baseline by a listing: chunk by chunk, only chunks that differ, only files that
  * changed are looked at.
  *
- * INVARIANT: a message is taken for expunged only if a stable listing lacks it, or two listings in a row, and a last look
+ * INVARIANT: a message is taken for expunged only if a believable listing lacks it, or two listings in a row, and a last look
  * at its likely names finds nothing. A file whose record is gone is no expunge: Dovecot is about to number it anew.
  * INVARIANT: saves end before the first new record of which it is not known whether it has a file.
  */
@@ -47,7 +47,8 @@ class FullComparison {
     const { findingsMax } = this.#context;
     const cursor = this.#cursor;
     for (let chunk = cursor.chunk; chunk !== undefined; chunk = cursor.chunk) {
-      if (this.#findings.length + 2 * CHUNK_UIDS > findingsMax) return this.#end(this.#openBefore(chunk), true);
+      const isFull = this.#findings.length > 0 && this.#findings.length + 2 * CHUNK_UIDS > findingsMax;
+      if (isFull) return this.#end(this.#openBefore(chunk), true);
       this.#compareChunk(chunk);
       cursor.advance();
     }
@@ -142,7 +143,7 @@ class FullComparison {
       return;
     }
     const isHere = locateMessage(this.#context, before.base, { info: before.info }) !== undefined;
-    if (!isHere && (parts.listing.stable || memory.absent.has(before.uid))) {
+    if (!isHere && (parts.believable || memory.absent.has(before.uid))) {
       this.#findings.push({ uid: before.uid, before, now: undefined });
       return;
     }
@@ -153,13 +154,13 @@ class FullComparison {
 
 /** The first new record without a file in the listing, unless that tells that it has none. */
 function findOpenRecord({ uidlist, uidNext, memory }: CompareContext, cursor: ListingCursor): number | undefined {
-  const { lastUid, listing } = cursor.parts;
+  const { lastUid, believable } = cursor.parts;
   for (let index = firstIndexFrom(uidlist, uidNext); index < uidlist.count; index++) {
     if (cursor.isListed(index)) continue;
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;
     if (record.uid > lastUid) return record.uid;
-    if (listing.stable || memory.absent.has(record.uid)) continue;
+    if (believable || memory.absent.has(record.uid)) continue;
     cursor.absent.add(record.uid);
     cursor.isDoubtful = true;
     return record.uid;

@@ -43,13 +43,14 @@ export function compareNewRecords(context: CompareContext, from: number): Compar
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;
     if (findings.length >= findingsMax) return end({ openFrom: record.uid, more: true });
-    const file = locateMessage(context, record.base, {});
+    const movedFrom = memory.movedFromUid.get(record.uid);
+    const known = movedFrom === undefined ? undefined : context.baseline.record(movedFrom);
+    const before = known?.base === record.base ? known : undefined;
+    const file = locateMessage(context, record.base, { info: before?.info });
     if (file === undefined) return end({ openFrom: record.uid, needListing: true });
     memory.unnumbered.settle(record.base);
     findings.push({ uid: record.uid, before: undefined, now: presentMessage(context, record, file) });
-    const movedFrom = memory.movedFromUid.get(record.uid);
-    const before = movedFrom === undefined ? undefined : context.baseline.record(movedFrom);
-    if (before?.base === record.base) findings.push({ uid: before.uid, before, now: undefined });
+    if (before !== undefined) findings.push({ uid: before.uid, before, now: undefined });
   }
   return end({});
 }

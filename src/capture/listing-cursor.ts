@@ -18,6 +18,8 @@ import { baseOfName } from "./find-files.js";
 
 export interface CursorParts {
   readonly listing: MessageListing;
+  /** What it lacks is not there. */
+  readonly believable: boolean;
   /** Read before the listing and again after it. */
   readonly uidlist: Uidlist;
   /** The last UID before the listing: of later ones it says nothing. */

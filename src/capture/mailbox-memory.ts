@@ -3,8 +3,7 @@
  */
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxGuid } from "../maildir/ids.js";
-import type { Uidlist } from "../maildir/uidlist.js";
+import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { KeywordLetters } from "./keyword-letters.js";
 import type { ListingCursor } from "./listing-cursor.js";
 import { UnnumberedFiles } from "./unnumbered-files.js";
@@ -14,10 +13,10 @@ export class MailboxMemory {
   baseline: MailboxBaseline;
   readonly unnumbered: UnnumberedFiles;
   readonly letters = new KeywordLetters();
-  /** What the last complete look at the uidlist was made with. When it is another now, the file was rewritten. */
-  comparedUidlist: Uidlist | undefined;
+  /** A keyword letter has another meaning than the baseline was made with: compare every message that has letters. */
+  namesChanged = false;
   /** UIDs that were below this record's: the same base name under a new UID, seen when the uidlist was rewritten. */
-  movedFromUid = new Map<number, number>();
+  movedFromUid = new Map<number, Uid>();
   /** UIDs that the last listing, an unstable one, did not have. */
   absent: ReadonlySet<number> = new Set();
   /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
@@ -32,10 +31,15 @@ export class MailboxMemory {
   }
 }
 
+/** Mailboxes whose decoded baseline chunks are kept; of the others they are read again. */
+const WARM_MAX = 16;
+
 /** Memories by GUID, least recently used first to go. */
 export class MailboxMemories {
   readonly #max: number;
   readonly #byGuid = new Map<MailboxGuid, MailboxMemory>();
+  /** The latest first. */
+  #warm: readonly MailboxMemory[] = [];
   /** Files in mailboxes that have no GUID yet. */
   readonly #unnumberedByPath = new Map<RawPath, UnnumberedFiles>();
 
@@ -59,6 +63,7 @@ export class MailboxMemories {
 
   drop(guid: MailboxGuid): void {
     this.#byGuid.delete(guid);
+    this.#warm = this.#warm.filter((memory) => memory.guid !== guid);
   }
 
   /** Of a mailbox without a GUID. */
@@ -78,5 +83,9 @@ export class MailboxMemories {
   #touch(memory: MailboxMemory): void {
     this.#byGuid.delete(memory.guid);
     this.#byGuid.set(memory.guid, memory);
+    if (this.#warm[0] === memory) return;
+    const warm = [memory, ...this.#warm.filter((other) => other.guid !== memory.guid)];
+    for (const cold of warm.slice(WARM_MAX)) cold.baseline.forget();
+    this.#warm = warm.slice(0, WARM_MAX);
   }
 }

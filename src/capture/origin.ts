@@ -98,9 +98,8 @@ function looksLinked({ stat, fields }: PresentMessage, isSeeding: boolean): bool
 function findWithin({ own, ownUidlist, ownBaseline }: SearchRequest, { uid, fields, stat }: PresentMessage): BodyOrigin | undefined {
   const base = fieldOf(fields, "G");
   const index = base === undefined ? -1 : ownUidlist.indexOfBase(base);
-  if (index < 0) return undefined;
-  const record = ownBaseline.record(ownUidlist.uidAt(index));
-  if (record?.base !== base || record.ino !== stat.ino || record.uid === uid) return undefined;
+  const record = index < 0 ? undefined : ownBaseline.record(ownUidlist.uidAt(index));
+  if (record === undefined || record.base !== base || record.ino !== stat.ino || record.uid === uid) return undefined;
   return { mailbox: own.guid, uid: record.uid, base: record.base };
 }
 

@@ -3,11 +3,13 @@
  */
 import type { Dir } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
+import type { Uidlist } from "../maildir/uidlist.js";
 import { type UidlistRead, UidlistReader } from "../maildir/uidlist-reader.js";
 
 interface CachedUidlist {
   readonly reader: UidlistReader;
   bytes: number;
+  compared: Uidlist | undefined;
 }
 
 /** What a record costs in memory besides its line: columns and hash slots. */
@@ -18,6 +20,8 @@ export class UidlistCache {
   /** In the order of use, latest last. */
   readonly #byPath = new Map<RawPath, CachedUidlist>();
   #bytes = 0;
+  /** Not to be evicted: the mailbox that is being examined. */
+  #pinned: RawPath | undefined;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -25,7 +29,7 @@ export class UidlistCache {
 
   /** As it is on disk now. Throws: uidlist-too-large, system errors. */
   read(path: RawPath, mailbox: Dir): UidlistRead {
-    const cached = this.#byPath.get(path) ?? { reader: new UidlistReader(), bytes: 0 };
+    const cached = this.#byPath.get(path) ?? { reader: new UidlistReader(), bytes: 0, compared: undefined };
     this.#byPath.delete(path);
     this.#byPath.set(path, cached);
     const read = cached.reader.read(mailbox);
@@ -36,6 +40,20 @@ export class UidlistCache {
     return read;
   }
 
+  pin(path: RawPath): void {
+    this.#pinned = path;
+  }
+
+  /** What the last whole look at the mailbox was made with; if it is another than the present, the file was rewritten. */
+  compared(path: RawPath): Uidlist | undefined {
+    return this.#byPath.get(path)?.compared;
+  }
+
+  setCompared(path: RawPath, uidlist: Uidlist): void {
+    const cached = this.#byPath.get(path);
+    if (cached !== undefined) cached.compared = uidlist;
+  }
+
   forget(path: RawPath): void {
     this.#bytes -= this.#byPath.get(path)?.bytes ?? 0;
     this.#byPath.delete(path);
@@ -44,7 +62,7 @@ export class UidlistCache {
   #evict(inUse: RawPath): void {
     for (const path of this.#byPath.keys()) {
       if (this.#bytes <= this.#bytesMax) return;
-      if (path !== inUse) this.forget(path);
+      if (path !== inUse && path !== this.#pinned) this.forget(path);
     }
   }
 }

@@ -55,12 +55,16 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const run = new TwinRun(options, reporter, source);
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
-  owner.defer(() => stop.abort(new Error("the twin has ended")));
   const ends = [
     replica.serve(link.replica, stop.signal),
     agent.run((welcome, inner) => run.meet(welcome.firstContact, inner), stop.signal),
   ];
-  return run.live(ends, owner, stop, signal);
+  // Closed before what they use: both ends let go of their workers and databases first.
+  owner.defer(async () => {
+    stop.abort(new Error("the twin has ended"));
+    await Promise.allSettled(ends);
+  });
+  return await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
 }
 
 /** The state of one run. */

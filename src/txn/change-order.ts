@@ -15,7 +15,10 @@ export function placedUid(change: Change): Uid | undefined {
 
 /** Sorted copy. Applying it in sequence is right if no UID is both left by a rebind and placed again. */
 export function orderChanges(changes: readonly Change[]): Change[] {
-  return changes.toSorted((a, b) => stageOf(a) - stageOf(b) || uidOf(a) - uidOf(b));
+  return changes.toSorted((a, b) => {
+    const stages = stageOf(a) - stageOf(b);
+    return stages === 0 ? uidOf(a) - uidOf(b) : stages;
+  });
 }
 
 function isPlacing(change: Change): change is SaveChange | RebindChange {

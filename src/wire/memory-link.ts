@@ -11,6 +11,9 @@ import { decodeMessage, encodeMessage, type Parcel } from "./message-codec.js";
 
 const MESSAGES_MAX = 16;
 
+/** Leaving a queue takes no time, so nothing has to end it. */
+const NEVER = new AbortController().signal;
+
 /** Two connected ends. */
 export function openMemoryLink(): { readonly source: Link; readonly replica: Link } {
   const down = new BoundedQueue<Parcel>(MESSAGES_MAX);
@@ -32,7 +35,7 @@ function linkEnd(out: BoundedQueue<Parcel>, incoming: BoundedQueue<Parcel>): Lin
       if (closed) return;
       closed = true;
       out.close();
-      incoming.close();
+      void incoming.drain(NEVER)[Symbol.asyncIterator]().return?.(); // whoever waits for room must not wait for ever.
     },
   };
 }

@@ -82,8 +82,10 @@ function initOf(message: WireMessage): Init {
 
 function outcomeInit(message: Outcome) {
   const { divergence } = message;
-  const init = { lsn: BigInt(message.lsn), notes: [...message.notes] };
-  return divergence === undefined ? init : { ...init, divergence: { ...divergence, path: bytesOf(divergence.path) } };
+  const init = { lsn: BigInt(message.lsn), notes: message.notes.map(clipped) };
+  if (divergence === undefined) return init;
+  const { words, path } = divergence;
+  return { ...init, divergence: { ...divergence, words: clipped(words), path: bytesOf(path) } };
 }
 
 function requestInit({ id, ask }: Request): RequestProto {
@@ -110,7 +112,10 @@ function requestInit({ id, ask }: Request): RequestProto {
 }
 
 function replyInit({ id, result }: Reply): ReplyProto {
-  if (!result.ok) return create(ReplySchema, { id, failure: result.failure });
+  if (!result.ok) {
+    const { message, hint } = result.failure;
+    return create(ReplySchema, { id, failure: { ...result.failure, message: clipped(message), hint: clipped(hint) } });
+  }
   const { answer } = result;
   switch (answer.kind) {
     case "yielded-uids":
@@ -264,7 +269,16 @@ function replyIn(value: ReplyProto): Reply {
     return {
       kind: "reply",
       id,
-      result: { ok: false, failure: { code, message: textIn(message), hint: textIn(hint), disposition, exitCode } },
+      result: {
+        ok: false,
+        failure: {
+          code: textIn(code),
+          message: textIn(message),
+          hint: textIn(hint),
+          disposition: textIn(disposition),
+          exitCode,
+        },
+      },
     };
   }
   return { kind: "reply", id, result: { ok: true, answer: answerIn(value) } };
@@ -314,6 +328,11 @@ function pathIn(bytes: Uint8Array): RawPath {
   if (!isRawPath(path))
     throw wireError("wire-invalid", "reading a mailbox path from the other end: it is not a relative path");
   return path;
+}
+
+/** Words for people may name a long path; the other end must not refuse the whole message for that. */
+function clipped(text: string): string {
+  return text.length <= NAME_BYTES_MAX ? text : `${text.slice(0, NAME_BYTES_MAX - 2)}…`;
 }
 
 function textIn(text: string): string {

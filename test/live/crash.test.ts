@@ -6,7 +6,7 @@
  * The points come from the rooms themselves, so a new one is covered by being named there.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { APPLY_CRASH_POINTS } from "../../src/apply/crash-points.js";
+import { APPLY_CRASH_POINTS } from "../../src/apply/store-context.js";
 import { CAPTURE_CRASH_POINTS } from "../../src/capture/crash-points.js";
 import { describeLive } from "./lab/available.js";
 import { deliver } from "./lab/lmtp.js";
@@ -43,15 +43,18 @@ describeLive("killed in the middle", () => {
     expect(new Set(POINTS).size).toBe(POINTS.length);
   });
 
-  test.each(POINTS.map((point, index) => [point, index] as const))("at %s, first while catching up, then live", async (point, index) => {
-    const { source } = running();
-    await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: index + 1 });
-    await changes.steps(MixedChanges.ACTIONS_PER_ROUND); // nobody watches: the next start has this to do.
-    await dieAt(point, changes, "at once");
-    await recover();
-    await dieAt(`${point}:2`, changes, "live");
-    await recover();
-  });
+  test.each(POINTS.map((point, index) => [point, index] as const))(
+    "at %s, first while catching up, then live",
+    async (point, index) => {
+      const { source } = running();
+      await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: index + 1 });
+      await changes.steps(MixedChanges.ACTIONS_PER_ROUND); // nobody watches: the next start has this to do.
+      await dieAt(point, changes, "at once");
+      await recover();
+      await dieAt(`${point}:2`, changes, "live");
+      await recover();
+    },
+  );
 
   test(`at ${RANDOM_KILLS} random moments of a live stream, seed ${SEED}`, async () => {
     const random = seededRandom(SEED);

@@ -84,7 +84,9 @@ describeLive("what is marked at the source", () => {
     expect(flagged.filter(({ flags }) => flags.join() === "\\Flagged")).toHaveLength(MANY);
     await imap.store(session, "1:*", { add: ["$Bulk", "\\Seen"], remove: ["\\Flagged"] });
     const labelled = folderOf(await pair.settle("u2", counted), "u2").messages;
-    expect(labelled.filter(({ flags, keywords }) => [...flags, ...keywords].join() === "\\Seen,$Bulk")).toHaveLength(MANY);
+    expect(labelled.filter(({ flags, keywords }) => [...flags, ...keywords].join() === "\\Seen,$Bulk")).toHaveLength(
+      MANY,
+    );
     await imap.store(session, "1:2500", { remove: ["$Bulk"] });
     const half = folderOf(await pair.settle("u2", counted), "u2").messages;
     expect(half.filter(({ keywords }) => keywords.length === 0)).toHaveLength(2_500);
@@ -109,7 +111,9 @@ describeLive("what is marked at the source", () => {
     expect(keywordFile(pair.source)).toBe("0 alpha\n1 beta\n");
     expect(keywordFile(pair.replica)).toBe("0 beta\n1 alpha\n");
     const infos = (site: typeof pair.source) =>
-      messageNames(site.store, "u3/Maildir").map((name) => name.slice(name.indexOf(":2,"))).sort();
+      messageNames(site.store, "u3/Maildir")
+        .map((name) => name.slice(name.indexOf(":2,")))
+        .sort();
     expect(infos(pair.source)).toEqual([":2,Sab", ":2,a", ":2,b"]);
     expect(infos(pair.replica)).toEqual([":2,Sab", ":2,a", ":2,b"]);
     await imap.store(session, [1], { remove: ["alpha"] });

@@ -140,7 +140,7 @@ async function fill(
 }
 
 /** The inode numbers of all message files of one user, sorted: they stay when files are only renamed. */
-function messageInodes(site: DovecotSite, user: string): readonly number[] {
+function messageInodes(site: DovecotSite, user: string): number[] {
   return listStore(site.store)
     .filter(({ path, kind }) => kind === "file" && path.startsWith(`${user}/`) && /\/(cur|new)\/[^/]+$/.test(path))
     .map(({ stats }) => stats.ino)

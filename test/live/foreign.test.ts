@@ -20,7 +20,10 @@ describeLive("mail that only the replica has", () => {
     users,
     prepare: async ({ source }) => {
       for (const user of users) {
-        await deliverAll(source, makeMessages(3, { seed: 1 }).map((message) => ({ user, message })));
+        await deliverAll(
+          source,
+          makeMessages(3, { seed: 1 }).map((message) => ({ user, message })),
+        );
       }
     },
   });

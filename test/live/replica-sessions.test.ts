@@ -54,9 +54,9 @@ describeLive("clients of the replica", () => {
     await idle.waitFor("the expunge", (event) => event.kind === "expunge" && event.seq === 3);
     await pair.settle("u1");
     expect(idle.isOpen()).toBe(true);
-    expect(idle.events.some((event) => event.kind === "fetch" && event.flags.some((flag) => /^unknown/.test(flag)))).toBe(
-      false,
-    );
+    expect(
+      idle.events.some((event) => event.kind === "fetch" && event.flags.some((flag) => /^unknown/.test(flag))),
+    ).toBe(false);
   });
 
   test("pollers that SELECT every folder under a stream of changes are never told otherwise", async () => {
@@ -139,7 +139,9 @@ async function changeSource(
   const mail = makeMessages(4, { seed }).map((message) => ({ user: "u2", message }));
   await deliverAll(source, mail, { connections: 2 });
   for (const [i, folder] of FOLDERS.slice(1).entries()) {
-    await imap.append(session, folder, makeMessage({ seed: seed + 5 + i }), { flags: round % 2 === 0 ? ["\\Seen"] : [] });
+    await imap.append(session, folder, makeMessage({ seed: seed + 5 + i }), {
+      flags: round % 2 === 0 ? ["\\Seen"] : [],
+    });
   }
   const { uidNext } = await imap.select(session, "INBOX");
   const newest = uidNext - 1;

@@ -103,7 +103,10 @@ export class MixedChanges implements AsyncDisposable {
 
   async #append(): Promise<void> {
     const flags = ["\\Answered", this.#keyword()];
-    await imap.append(this.#session, this.#folder(), this.#message(), { flags, date: new Date("2019-05-06T07:08:09Z") });
+    await imap.append(this.#session, this.#folder(), this.#message(), {
+      flags,
+      date: new Date("2019-05-06T07:08:09Z"),
+    });
   }
 
   async #mark(): Promise<void> {

@@ -4,7 +4,7 @@
  *
  * Files beside the mail (subscriptions, the UIDVALIDITY counter) are not carried and not compared.
  */
-import { lstatSync } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import { compareStores, DEFAULT_COMPARE } from "../../../bench/equal/compare-stores.js";
 import type { DifferenceKind } from "../../../bench/equal/difference.js";
 import { listStore } from "../lab/files.js";
@@ -29,7 +29,7 @@ export function rawDifferences(
  * and times of change, directories included.
  */
 export function treeState(root: string): readonly string[] {
-  const line = (path: string, stats: ReturnType<typeof lstatSync>): string => {
+  const line = (path: string, stats: Stats): string => {
     const { mode, uid, gid, size, ino, mtimeMs, ctimeMs } = stats;
     return `${path} ${mode.toString(8)} ${uid}:${gid} ${size} ino=${ino} mtime=${mtimeMs} ctime=${ctimeMs}`;
   };

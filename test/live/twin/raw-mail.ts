@@ -36,7 +36,10 @@ const LOCK_MS_MAX = 20_000;
 const BODIES = 16;
 
 /** Takes Dovecot's lock of a mailbox in the name of this (living) process; returns what releases it. */
-export async function takeLock(dir: string, owner: { readonly uid: number; readonly gid: number }): Promise<() => void> {
+export async function takeLock(
+  dir: string,
+  owner: { readonly uid: number; readonly gid: number },
+): Promise<() => void> {
   const path = `${dir}/dovecot-uidlist.lock`;
   const tryOnce = (): boolean => {
     try {
@@ -58,7 +61,10 @@ export async function takeLock(dir: string, owner: { readonly uid: number; reado
  * Delivers `count` small messages into an existing mailbox the way LMTP does (tmp/, lock, rename into new/, record), many
  * to one hold of the lock: thousands a second.
  */
-export async function fileMail(place: MailboxPlace, options: { readonly count: number; readonly seed: number }): Promise<void> {
+export async function fileMail(
+  place: MailboxPlace,
+  options: { readonly count: number; readonly seed: number },
+): Promise<void> {
   const dir = mailboxDir(place);
   const { owner } = place.site;
   const bodies = Array.from({ length: BODIES }, (_, i) => storedBody(options.seed + i));
@@ -82,7 +88,11 @@ export async function fileMail(place: MailboxPlace, options: { readonly count: n
 }
 
 /** Puts one file without a record under exactly this name (bytes as latin1), like a delivery agent that knows no Dovecot. */
-export function dropFile(place: MailboxPlace, name: string, options: { readonly seed: number; readonly into?: "cur" | "new" }): void {
+export function dropFile(
+  place: MailboxPlace,
+  name: string,
+  options: { readonly seed: number; readonly into?: "cur" | "new" },
+): void {
   const dir = mailboxDir(place);
   const temporary = `${dir}/tmp/drop.${process.pid}.${options.seed}`;
   writeOwned(temporary, storedBody(options.seed), place.site.owner);
@@ -120,6 +130,9 @@ export function nextUidOf(uidlist: string): number {
 
 /** Base names in the order of their UIDs. */
 export function uidlistBases(place: MailboxPlace): readonly string[] {
-  const lines = readFileSync(`${mailboxDir(place)}/dovecot-uidlist`, "latin1").trimEnd().split("\n").slice(1);
+  const lines = readFileSync(`${mailboxDir(place)}/dovecot-uidlist`, "latin1")
+    .trimEnd()
+    .split("\n")
+    .slice(1);
   return lines.map((line) => line.slice(line.indexOf(" :") + 2));
 }

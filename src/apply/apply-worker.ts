@@ -1,0 +1,46 @@
+/**
+ * The worker thread that writes mail: serves a `ReplicaStore` to the main thread.
+ */
+import { assert } from "../base/assert.js";
+import { systemClock } from "../base/clock.js";
+import { crashPointsFromEnv } from "../base/crash-points.js";
+import { openNodeDisk } from "../base/disk-node.js";
+import { openHash } from "../base/hash.js";
+import { serveWorker } from "../base/worker-host.js";
+import { openStateReader } from "../log/state-reader.js";
+import { StateDigester } from "../txn/digest.js";
+import type { ApplyMethods, ApplyOptions } from "./apply-types.js";
+import { ReplicaStore } from "./replica-store.js";
+
+let opened: ReplicaStore | undefined;
+
+function store(): ReplicaStore {
+  assert(opened !== undefined, "open comes first");
+  return opened;
+}
+
+async function open(options: ApplyOptions): Promise<void> {
+  assert(opened === undefined, "open comes once");
+  const digester = new StateDigester(await openHash());
+  const reader = openStateReader(options.statePath);
+  const crashPoint = crashPointsFromEnv(options.crashAt);
+  opened = new ReplicaStore({ disk: openNodeDisk(), reader, digester, clock: systemClock, crashPoint }, options);
+}
+
+serveWorker<ApplyMethods>({
+  open,
+  recover: () => store().recover(),
+  prepare: (request) => store().prepare(request),
+  stageMany: (request) => store().stageMany(request),
+  stagePart: (part) => store().stagePart(part),
+  gone: (request) => store().gone(request),
+  syncStaged: (request) => store().syncStaged(request),
+  intentOf: (request) => store().intentOf(request),
+  execute: (request) => store().execute(request),
+  drop: (request) => store().drop(request),
+  mailboxes: () => store().mailboxes(),
+  inventory: (request) => store().inventory(request),
+  foreign: (request) => store().foreign(request),
+  yieldUids: (request) => store().yieldUids(request),
+  forget: (request) => store().forget(request),
+});

@@ -1,0 +1,235 @@
+/**
+ * Foreign mail: what only the replica has. Replication never removes it by itself; here are the ways out that a person,
+ * or the source, may choose: move it to the limbo, set it aside and put it back, or give it other UIDs.
+ *
+ * INVARIANT: a message that was applied (it is in the baseline) is not foreign and is left alone, whatever was asked.
+ */
+import { assert } from "../base/assert.js";
+import type { Dir } from "../base/disk.js";
+import { isRawName, ROOT_PATH, type RawPath } from "../base/raw-name.js";
+import { sha256 } from "../base/hash.js";
+import type { LimboRow } from "../log/state-types.js";
+import type { Dotlock } from "../maildir/dotlock.js";
+import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { UidlistReader } from "../maildir/uidlist-reader.js";
+import type { UidlistRecord } from "../maildir/uidlist-write.js";
+import type { ForeignOutcome, ForeignRequest, UidMove, YieldOutcome, YieldRequest } from "./apply-types.js";
+import { type Divergence, divergence } from "./divergence.js";
+import { executeSteps } from "./execute.js";
+import { baseOf, fileAt, listPlaces, type Place } from "./find-files.js";
+import { moveWithin, openMade } from "./limbo.js";
+import { closeBelow, damageOf, openMailbox } from "./locate.js";
+import type { KnownMailbox } from "./mailbox-cache.js";
+import { MailboxDirs } from "./mailbox-place.js";
+import type { ApplyStep } from "./mailbox-view.js";
+import { type StoreContext, underLock } from "./store-context.js";
+import { surveyMailboxes } from "./survey.js";
+import { UndoLog } from "./undo-log.js";
+
+/** A mailbox under its lock, as read just now. */
+interface Grip {
+  readonly context: StoreContext;
+  readonly known: KnownMailbox;
+  readonly path: RawPath;
+  readonly dirs: MailboxDirs;
+  readonly uidlist: Uidlist;
+  readonly lock: Dotlock;
+  readonly undo: UndoLog;
+}
+
+type Gripped<T> =
+  | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
+  | { readonly kind: "diverged"; readonly divergence: Divergence }
+  | { readonly kind: "held"; readonly value: T };
+
+const NO_GUID = parseMailboxGuid("0".repeat(32));
+
+/** Moves messages out of, or back into, the mailbox at that path. Bases that are not there, or not foreign, count as absent. */
+export function moveForeign(context: StoreContext, root: Dir, { path, bases, action }: ForeignRequest): ForeignOutcome {
+  const wanted: ReadonlySet<string> = new Set(bases);
+  const gripped = grip(context, root, { path, mailbox: undefined }, (it) => {
+    switch (action) {
+      case "limbo":
+        return toLimbo(it, wanted);
+      case "aside":
+        return { moved: setAside(it, wanted), rows: [] };
+      case "restore":
+        return { moved: restore(it, wanted), rows: [] };
+    }
+  });
+  if (gripped.kind !== "held") return gripped;
+  const { moved, rows } = gripped.value;
+  context.limbo.remember(rows);
+  const effect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: rows };
+  return { kind: "applied", effect, moved, absent: wanted.size - moved };
+}
+
+/** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
+export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, floor }: YieldRequest): YieldOutcome {
+  const row = context.cache.rowOf(mailbox);
+  const path = row?.path ?? surveyMailboxes(context).find(({ guid }) => guid === mailbox)?.path;
+  if (path === undefined) {
+    const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
+    return { kind: "diverged", divergence: missing };
+  }
+  const gripped = grip(context, root, { path, mailbox }, (it) => {
+    const places = listPlaces(it.dirs, () => true);
+    const moving = foreignRecords(it, places).filter(({ uid }) => uid >= from);
+    const first = Math.max(floor, it.uidlist.nextUid);
+    const moves = moving.map(({ uid, base }, i): UidMove => ({ base, fromUid: uid, toUid: parseUid(first + i) }));
+    const uidNext = Math.max(first + moving.length, it.uidlist.nextUid);
+    if (moving.length === 0) return { moves, uidNext: it.uidlist.nextUid };
+    const add = moving.map(({ base, fields }, i) => ({ uid: parseUid(first + i), base, fields }));
+    rewrite(it, { drop: new Set(moving.map(({ uid }) => uid)), add, uidNext });
+    return { moves, uidNext };
+  });
+  return gripped.kind === "held" ? { kind: "yielded", ...gripped.value } : gripped;
+}
+
+function grip<T>(
+  context: StoreContext,
+  root: Dir,
+  where: { readonly path: RawPath; readonly mailbox: MailboxGuid | undefined },
+  use: (it: Grip) => T,
+): Gripped<T> {
+  const mailbox = where.mailbox ?? NO_GUID;
+  const { path } = where;
+  const missing = { kind: "diverged", divergence: divergence({ kind: "mailbox-missing", mailbox, path }) } as const;
+  const opened = openMailbox(root, { mailbox, path });
+  if (opened.kind === "absent") return missing;
+  if (opened.kind === "diverged") return opened;
+  const { dir } = opened;
+  try {
+    const first = new UidlistReader().read(dir);
+    const guid = "uidlist" in first ? first.uidlist.header.guid : undefined;
+    if (guid === undefined || (where.mailbox !== undefined && guid !== mailbox)) return missing;
+    const known = context.cache.get(guid);
+    const held = underLock(context, { known, dir }, (lock): T | Divergence => {
+      using dirs = new MailboxDirs(dir);
+      const read = known.uidlist.read(dir);
+      const damage = damageOf(read, { mailbox: guid, path });
+      if (damage !== undefined) return damage;
+      assert("uidlist" in read, "a uidlist was there before the lock");
+      const undo = new UndoLog();
+      try {
+        return use({ context, known, path, dirs, uidlist: read.uidlist, lock, undo });
+      } catch (error) {
+        if (!context.life.hasEnded) undo.undo(error);
+        throw error;
+      }
+    });
+    if (held.kind === "busy") return held;
+    const { value } = held;
+    return isDivergence(value) ? { kind: "diverged", divergence: value } : { kind: "held", value };
+  } finally {
+    closeBelow(root, dir);
+  }
+}
+
+function isDivergence(value: unknown): value is Divergence {
+  return typeof value === "object" && value !== null && "words" in value && "kind" in value;
+}
+
+/** Records with a file that was never applied here, ascending by UID. */
+function foreignRecords({ known, uidlist }: Grip, places: ReadonlyMap<string, Place>): UidlistRecord[] {
+  const records: UidlistRecord[] = [];
+  for (const base of places.keys()) {
+    const index = uidlist.indexOfBase(base);
+    if (index < 0 || !isBaseName(base)) continue;
+    const uid = uidlist.uidAt(index);
+    if (known.baseline?.record(uid)?.base === base) continue;
+    records.push({ uid, base, fields: uidlist.fieldsAt(index) });
+  }
+  return records.sort((a, b) => a.uid - b.uid);
+}
+
+function isApplied({ known, uidlist }: Grip, base: string): boolean {
+  const index = uidlist.indexOfBase(base);
+  return index >= 0 && known.baseline?.record(uidlist.uidAt(index))?.base === base;
+}
+
+function foreignPlaces(it: Grip, wanted: ReadonlySet<string>): [string, Place][] {
+  return [...listPlaces(it.dirs, (base) => wanted.has(base))].filter(([base]) => !isApplied(it, base));
+}
+
+function toLimbo(it: Grip, wanted: ReadonlySet<string>): { readonly moved: number; readonly rows: readonly LimboRow[] } {
+  const steps = foreignPlaces(it, wanted).flatMap(([base, place]): ApplyStep[] => {
+    const file = fileAt(it.dirs, place);
+    const index = it.uidlist.indexOfBase(base);
+    const uid = index < 0 ? 0 : it.uidlist.uidAt(index);
+    if (file === undefined) return [];
+    return [{ kind: "limbo", file, subject: { uid, base, size: file.size, cause: "foreign" } }];
+  });
+  return { moved: steps.length, rows: run(it, steps) };
+}
+
+function setAside(it: Grip, wanted: ReadonlySet<string>): number {
+  const places = foreignPlaces(it, wanted);
+  const drop = new Set<number>();
+  withAside(it, (aside) => {
+    for (const [base, { dir: dirName, name }] of places) {
+      const dir = it.dirs.of(dirName);
+      it.undo.pushRename(aside, name, dir, name);
+      moveWithin(dir, name, aside, name);
+      const index = it.uidlist.indexOfBase(base);
+      if (index >= 0) drop.add(it.uidlist.uidAt(index));
+    }
+    aside.sync();
+    it.dirs.cur.sync();
+    if (places.length > 0) rewrite(it, { drop, add: [], uidNext: it.uidlist.nextUid });
+  });
+  return places.length;
+}
+
+/** As new mail: their old UIDs may have been seen, and gone, in between. */
+function restore(it: Grip, wanted: ReadonlySet<string>): number {
+  const add: UidlistRecord[] = [];
+  withAside(it, (aside) => {
+    for (const name of aside.list().sort()) {
+      const base = baseOf(name);
+      if (!wanted.has(base) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
+      const target = name === base ? `${base}:2,` : name;
+      it.undo.pushRename(it.dirs.cur, target, aside, name);
+      moveWithin(aside, name, it.dirs.cur, target);
+      add.push({ uid: parseUid(it.uidlist.nextUid + add.length), base, fields: "" });
+    }
+    it.dirs.cur.sync();
+    if (add.length > 0) rewrite(it, { drop: new Set(), add, uidNext: it.uidlist.nextUid + add.length });
+  });
+  return add.length;
+}
+
+function rewrite(
+  it: Grip,
+  { drop, add, uidNext }: { readonly drop: ReadonlySet<number>; readonly add: readonly UidlistRecord[]; readonly uidNext: number },
+): void {
+  const header = { uidNext, extra: it.uidlist.header.extra, reset: undefined };
+  run(it, [{ kind: "nudge" }, { kind: "rewrite-uidlist", header, drop, replace: new Map(), add }]);
+}
+
+function run({ context, known, path, dirs, uidlist, lock, undo }: Grip, steps: readonly ApplyStep[]): LimboRow[] {
+  const owner = { mailbox: known.guid, path };
+  const { limbo, life, clock } = context;
+  return executeSteps(steps, {
+    ...{ dirs, lock, uidlist, undo, staged: new Map(), stagedIn: [] },
+    openLimbo: () => limbo.open(owner),
+    seekLimbo: () => undefined,
+    reach: life.reach,
+    nowMs: () => clock.nowMs(),
+  });
+}
+
+/** scratch/aside/NAME, where NAME is the mailbox's path with all but plain characters as %XX. */
+function withAside(it: Grip, use: (aside: Dir) => void): void {
+  const { disk, options } = it.context;
+  const encoded = `%${it.path.replace(/[^A-Za-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
+  const name = encoded.length <= 200 ? encoded : `%${sha256(Buffer.from(it.path, "latin1")).toString("hex")}`;
+  assert(isRawName(name), "an aside name is a file name");
+  const aside = openMade(disk, options.scratchRoot, ["aside", name]);
+  try {
+    use(aside);
+  } finally {
+    aside.close();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * After a crash: removes what only a killed process could have left, and says which intents are dealt with.
+ *
+ * What had become visible stays: the source sends the transaction again, and applying it again completes it. So nothing
+ * here decides about mail; only staged files (by their names), half-built mailboxes, our dead lock and a line of the
+ * uidlist without an end go.
+ */
+import type { Dir } from "../base/disk.js";
+import { isRawName, splitRaw } from "../base/raw-name.js";
+import { replaceDurably } from "../base/durable-file.js";
+import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
+import { planUidlistRewrite } from "../maildir/uidlist-write.js";
+import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
+import { closeBelow } from "./locate.js";
+import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
+import { decodeIntent, type Intent, isStagedName } from "./pending.js";
+import { BUILD, removeTree, STAGE } from "./stage-place.js";
+import { type StoreContext, underLock } from "./store-context.js";
+
+export function recoverStore(context: StoreContext): RecoverOutcome {
+  const { disk, options, reader, cache } = context;
+  const notes: ApplyNote[] = [];
+  const rows = reader.intents();
+  const root = openStore(disk, options.storeRoot);
+  try {
+    for (const { bytes } of rows) {
+      const intent = decodeIntent(bytes);
+      if (intent === undefined) continue;
+      cache.forget(intent.mailbox);
+      recoverMailbox(context, root, intent, notes);
+    }
+  } finally {
+    root.close();
+  }
+  clearScratch(context);
+  return { intentIds: rows.map(({ id }) => id), notes };
+}
+
+function clearScratch({ disk, options }: StoreContext): void {
+  const scratch = disk.openRoot(options.scratchRoot);
+  try {
+    for (const name of [STAGE, BUILD]) {
+      if (scratch !== undefined && isRawName(name)) removeTree(scratch, name);
+    }
+  } finally {
+    scratch?.close();
+  }
+}
+
+/** At the path of the intent, and at the one that the baseline knows: one of the two, if it was being renamed. */
+function recoverMailbox(context: StoreContext, root: Dir, intent: Intent, notes: ApplyNote[]): void {
+  for (const path of new Set([intent.path, context.cache.rowOf(intent.mailbox)?.path ?? intent.path])) {
+    const dir = openQuietly(root, path);
+    if (dir === undefined) continue;
+    try {
+      removeStaged(dir);
+      repairUidlist(context, { dir, intent, notes });
+    } finally {
+      closeBelow(root, dir);
+    }
+  }
+}
+
+function openQuietly(root: Dir, path: Intent["path"]): Dir | undefined {
+  try {
+    return openBelow(root, splitRaw(path));
+  } catch (error) {
+    if (isWrongKind(error)) return undefined; // the transaction itself will say so.
+    throw error;
+  }
+}
+
+/** All of ours, not only the intent's: what a transaction that got no intent had staged is void as well. */
+function removeStaged(dir: Dir): void {
+  const tmp = dir.openDir(TMP);
+  if (tmp === undefined) return;
+  try {
+    for (const name of tmp.list()) if (isStagedName(name)) tmp.unlink(name);
+  } finally {
+    tmp.close();
+  }
+}
+
+interface RepairInput {
+  readonly dir: Dir;
+  readonly intent: Intent;
+  readonly notes: ApplyNote[];
+}
+
+/** Whoever holds the lock lives, and will not have left the line behind; then the next transaction sees to it. */
+function repairUidlist(context: StoreContext, { dir, intent, notes }: RepairInput): void {
+  const known = context.cache.get(intent.mailbox);
+  const hadLock = dir.stat(UIDLIST_LOCK_FILE) !== undefined;
+  if (!hadLock && dir.stat(UIDLIST_FILE) === undefined) return;
+  const held = underLock(context, { known, dir }, (lock) => {
+    const read = known.uidlist.read(dir);
+    if (!("uidlist" in read) || read.uidlist.endsWithNewline) return false;
+    const { mode, uid, gid } = read.stat;
+    lock.assertOurs();
+    const parts = planUidlistRewrite(read.uidlist, { drop: new Set(), add: [] });
+    replaceDurably(dir, UIDLIST_FILE, parts, { tempName: UIDLIST_TEMP_FILE, mode, owner: { uid, gid }, syncDir: true });
+    return true;
+  });
+  if (held.kind === "held" && held.value) {
+    notes.push({ kind: "torn-line-removed", words: "an unfinished last line of dovecot-uidlist was removed" });
+  }
+  if (hadLock && dir.stat(UIDLIST_LOCK_FILE) === undefined) {
+    notes.push({ kind: "lock-overridden", words: "dovecot-uidlist.lock of a dead process was removed" });
+  }
+}

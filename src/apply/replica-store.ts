@@ -1,0 +1,375 @@
+/**
+ * The store of a replica, as the session sees it: transactions go in, mail comes to stand there, effects come out.
+ *
+ * Everything is synchronous; the worker (apply-worker.ts) serves these methods to the main thread, tests call them.
+ * INVARIANT: `execute` is called in the order of the log; `prepare` and staging may run ahead of it.
+ * INVARIANT: a call that throws or diverges has made nothing visible.
+ */
+import { assert } from "../base/assert.js";
+import type { Clock } from "../base/clock.js";
+import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
+import type { Dir, Disk } from "../base/disk.js";
+import type { StateReader } from "../log/state-ports.js";
+import { isProcessAlive } from "../maildir/dotlock-stale.js";
+import { readKeywords } from "../maildir/keywords.js";
+import type { StateDigester } from "../txn/digest.js";
+import type { Transaction } from "../txn/transaction.js";
+import { decodeTransaction } from "../txn/transaction-codec.js";
+import { applyMessages, decideAdoption, isEmptyOfMail } from "./apply-messages.js";
+import type * as types from "./apply-types.js";
+import { createMailbox } from "./create-mailbox.js";
+import { type Divergence, divergence } from "./divergence.js";
+import { LocalBodies } from "./find-body.js";
+import { moveForeign, yieldUids } from "./foreign.js";
+import { emptyView, gatherView } from "./gather.js";
+import { Limbo, openMade } from "./limbo.js";
+import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
+import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
+import { MailboxDirs, openStore, refusePath } from "./mailbox-place.js";
+import type { BodyNeed } from "./mailbox-view.js";
+import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
+import { encodeIntent, type Pending } from "./pending.js";
+import { planApply } from "./plan.js";
+import { recoverStore } from "./recover.js";
+import { stageBody, stageLocal, stagePart } from "./stage.js";
+import { makeStageDir, openStageDir } from "./stage-place.js";
+import { Life, type StoreContext } from "./store-context.js";
+import { InventoryReader, surveyMailboxes } from "./survey.js";
+
+export interface ReplicaStorePorts {
+  readonly disk: Disk;
+  readonly reader: StateReader;
+  readonly digester: StateDigester;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
+  readonly crashPoint?: CrashPoint;
+  readonly isAlive?: (pid: number) => boolean;
+}
+
+type Methods = Omit<types.ApplyMethods, "open">;
+
+export class ReplicaStore implements Methods {
+  readonly #context: StoreContext;
+  readonly #pendingByKey = new Map<number, Pending>();
+  readonly #inventory: InventoryReader;
+
+  /** Throws: store-missing, scratch-missing. */
+  constructor(ports: ReplicaStorePorts, options: types.ApplyOptions) {
+    const { disk, reader, digester, clock, crashPoint = noCrashPoint, isAlive = isProcessAlive } = ports;
+    const { scratchRoot, storeRoot } = options;
+    const nowMs = (): number => clock.nowMs();
+    const limbo = new Limbo({ disk, scratchRoot, nowMs, rows: () => reader.limbo() });
+    const cache = new MailboxCache({ reader, digester });
+    this.#context = { disk, options, clock, reader, cache, limbo, life: new Life(crashPoint), isAlive };
+    this.#inventory = new InventoryReader();
+    openStore(disk, storeRoot).close();
+    openMade(disk, scratchRoot, []).close();
+  }
+
+  recover(): types.RecoverOutcome {
+    return recoverStore(this.#context);
+  }
+
+  prepare({ key, bytes, voidBelow }: types.PrepareRequest): types.PrepareOutcome {
+    const txn = decodeTransaction(bytes);
+    const pending = this.#pendingFor(key, txn, voidBelow);
+    const refused = refuseTransaction(txn);
+    if (refused !== undefined) return { kind: "diverged", divergence: refused };
+    if (txn.structure?.kind === "delete") return { kind: "ready", wants: [] };
+    return this.#inStore((root) => {
+      const needs = this.#needsOf(root, pending);
+      if ("words" in needs) return { kind: "diverged", divergence: needs };
+      const bodies = new LocalBodies(this.#context, root, txn);
+      const missing = needs.filter(({ index }) => !pending.staged.has(index));
+      const wants = this.#stagingIn(root, pending, (tmp) =>
+        missing.filter((need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index))),
+      );
+      return { kind: "ready", wants };
+    });
+  }
+
+  stageMany({ key, bodies }: { readonly key: number; readonly bodies: readonly types.BodyParts[] }): types.StageOutcome {
+    const pending = this.#pendingOf(key);
+    return this.#inStore((root) =>
+      this.#stagingIn(root, pending, (tmp): types.StageOutcome => {
+        for (const body of bodies) {
+          const outcome = stageBody(tmp(), pending, body);
+          if (outcome.kind === "diverged") return outcome;
+        }
+        return { kind: "staged" };
+      }),
+    );
+  }
+
+  stagePart(part: types.BodyPart): types.StageOutcome {
+    const pending = this.#pendingOf(part.key);
+    return this.#inStore((root) => this.#stagingIn(root, pending, (tmp) => stagePart(tmp(), pending, part)));
+  }
+
+  gone({ key, index }: { readonly key: number; readonly index: number }): void {
+    this.#pendingOf(key).gone.add(index);
+  }
+
+  syncStaged({ key }: types.KeyRequest): void {
+    const pending = this.#pendingOf(key);
+    this.#eachStagedDir(pending, (dir) => {
+      const present = [...pending.staged.values()].filter(({ name }) => dir.stat(name) !== undefined);
+      for (const { name } of present) dir.syncFile(name);
+      if (present.length > 0) dir.sync();
+    });
+  }
+
+  intentOf({ key }: types.KeyRequest): Uint8Array {
+    return encodeIntent(this.#pendingOf(key));
+  }
+
+  execute({ key }: types.KeyRequest): types.ExecuteOutcome {
+    const pending = this.#pendingOf(key);
+    const refused = refuseTransaction(pending.txn);
+    if (refused !== undefined) return { kind: "diverged", divergence: refused };
+    const outcome = this.#inStore((root) => this.#executeIn(root, pending));
+    if (outcome.kind === "applied") this.drop({ key });
+    return outcome;
+  }
+
+  drop({ key }: types.KeyRequest): void {
+    const pending = this.#pendingByKey.get(key);
+    if (pending === undefined) return;
+    if (pending.staged.size > 0 || pending.partial.size > 0) {
+      const names = [...pending.staged.values()].map(({ name }) => name);
+      const partial = [...pending.partial.keys()].map((index) => `mailtwin.${key}.${index}`);
+      this.#eachStagedDir(pending, (dir) => {
+        for (const name of [...names, ...partial]) dir.unlink(name);
+      });
+    }
+    this.#pendingByKey.delete(key);
+  }
+
+  mailboxes(): readonly types.SurveyedMailbox[] {
+    return surveyMailboxes(this.#context);
+  }
+
+  inventory(request: types.InventoryRequest): types.InventoryOutcome {
+    return this.#inStore((root) => this.#inventory.read(root, request));
+  }
+
+  foreign(request: types.ForeignRequest): types.ForeignOutcome {
+    return this.#inStore((root) => moveForeign(this.#context, root, request));
+  }
+
+  yieldUids(request: types.YieldRequest): types.YieldOutcome {
+    return this.#inStore((root) => yieldUids(this.#context, root, request));
+  }
+
+  forget({ mailbox }: types.ForgetRequest): void {
+    this.#context.cache.forget(mailbox);
+  }
+
+  #inStore<T>(use: (root: Dir) => T): T {
+    const root = openStore(this.#context.disk, this.#context.options.storeRoot);
+    try {
+      return use(root);
+    } finally {
+      root.close();
+    }
+  }
+
+  /** Bodies that were staged for it before stay. */
+  #pendingFor(key: number, txn: Transaction, voidBelow: number): Pending {
+    const known = this.#pendingByKey.get(key);
+    const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>() };
+    const { staged, partial, gone } = known ?? fresh;
+    const pending: Pending = { key, txn, voidBelow, staged, partial, gone, sighting: undefined };
+    this.#pendingByKey.set(key, pending);
+    return pending;
+  }
+
+  #pendingOf(key: number): Pending {
+    const pending = this.#pendingByKey.get(key);
+    assert(pending !== undefined, `transaction ${key} was not prepared`);
+    return pending;
+  }
+
+  /** Which bodies it takes, or why it does not fit. What an earlier transaction will change is not judged yet. */
+  #needsOf(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
+    const judged = this.#judge(root, pending);
+    if (!("words" in judged) || !this.#isAheadOfOthers(pending)) return judged;
+    const { gone, txn } = pending;
+    const planned = planApply({ view: emptyView(), txn, gone, voidBelow: 0 });
+    return planned.kind === "plan" ? planned.plan.needs : judged;
+  }
+
+  #isAheadOfOthers({ key, txn }: Pending): boolean {
+    return [...this.#pendingByKey.values()].some((other) => other.key < key && other.txn.mailbox === txn.mailbox);
+  }
+
+  #judge(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
+    const { txn, gone, voidBelow } = pending;
+    const known = this.#context.cache.get(txn.mailbox);
+    const located = locateMailbox(root, known, txn);
+    if (located.kind === "diverged") return located.divergence;
+    if (located.kind === "found" && located.hasCur) {
+      try {
+        return this.#judgeFound(pending, known, located);
+      } finally {
+        closeBelow(root, located.dir);
+      }
+    }
+    if (located.kind === "found") closeBelow(root, located.dir);
+    if (txn.structure?.kind !== "create") return missing(txn);
+    const occupied = this.#refuseSite(root, txn);
+    if (occupied !== undefined) return occupied;
+    const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
+    return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+  }
+
+  #judgeFound(
+    pending: Pending,
+    known: KnownMailbox,
+    { dir, uidlist }: Extract<Located, { kind: "found" }>,
+  ): readonly BodyNeed[] | Divergence {
+    const { txn, gone, voidBelow } = pending;
+    using dirs = new MailboxDirs(dir);
+    const verdict = decideAdoption(txn, uidlist, () => false);
+    if (verdict.kind === "diverged") return verdict.divergence;
+    const { adoption } = verdict;
+    const nowMs = this.#context.clock.nowMs();
+    const { view, sighting } = gatherView({
+      ...{ txn, known, dirs, uidlist, adoption, nowMs },
+      keywords: readKeywords(dir),
+      before: undefined,
+    });
+    pending.sighting = sighting;
+    const planned = planApply({ view, txn, gone, voidBelow });
+    return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+  }
+
+  /** A mailbox that is to be created finds another one in its place. */
+  #refuseSite(root: Dir, txn: Transaction): Divergence | undefined {
+    const opened = openMailbox(root, txn);
+    if (opened.kind === "diverged") return opened.divergence;
+    if (opened.kind === "absent") return undefined;
+    try {
+      if (siteOf(root, txn.path) !== "mailbox") return undefined;
+      using dirs = new MailboxDirs(opened.dir);
+      const { mailbox, path } = txn;
+      return isEmptyOfMail(dirs) ? undefined : divergence({ kind: "mailbox-occupied", mailbox, path });
+    } finally {
+      closeBelow(root, opened.dir);
+    }
+  }
+
+  /** `use` gets the directory for staging when it asks for it: the mailbox's tmp/, or scratch for one that is not there. */
+  #stagingIn<T>(root: Dir, { txn }: Pending, use: (tmp: () => Dir) => T): T {
+    let located: Located | undefined;
+    let dirs: MailboxDirs | undefined;
+    let stage: Dir | undefined;
+    const open = (): Dir => {
+      located = locateMailbox(root, this.#context.cache.get(txn.mailbox), txn);
+      if (located.kind === "found" && located.hasCur) {
+        dirs = new MailboxDirs(located.dir);
+        return dirs.tmp;
+      }
+      stage = makeStageDir(this.#context, txn.mailbox);
+      return stage;
+    };
+    let tmp: Dir | undefined;
+    try {
+      return use(() => {
+        tmp ??= open();
+        return tmp;
+      });
+    } finally {
+      dirs?.[Symbol.dispose]();
+      stage?.close();
+      if (located?.kind === "found") closeBelow(root, located.dir);
+    }
+  }
+
+  #eachStagedDir({ txn }: Pending, use: (dir: Dir) => void): void {
+    const stage = openStageDir(this.#context, txn.mailbox);
+    if (stage !== undefined) {
+      use(stage);
+      stage.close();
+    }
+    this.#inStore((root) => {
+      const located = locateMailbox(root, this.#context.cache.get(txn.mailbox), txn);
+      if (located.kind !== "found") return;
+      using dirs = new MailboxDirs(located.dir);
+      if (located.hasCur) use(dirs.tmp);
+      closeBelow(root, located.dir);
+    });
+  }
+
+  #executeIn(root: Dir, pending: Pending): types.ExecuteOutcome {
+    const { txn } = pending;
+    const known = this.#context.cache.get(txn.mailbox);
+    const located = locateMailbox(root, known, txn);
+    if (located.kind === "diverged") return located;
+    if (located.kind === "absent") return this.#executeAbsent(root, pending, known);
+    try {
+      return this.#executeFound(root, pending, { known, found: located });
+    } finally {
+      closeBelow(root, located.dir);
+    }
+  }
+
+  #executeAbsent(root: Dir, pending: Pending, known: KnownMailbox): types.ExecuteOutcome {
+    const { txn } = pending;
+    if (txn.structure?.kind === "delete") return deleteMailbox(this.#context, root, { known, found: undefined, txn });
+    if (txn.structure?.kind !== "create") return { kind: "diverged", divergence: missing(txn) };
+    const opened = openMailbox(root, txn);
+    if (opened.kind === "diverged") return opened;
+    if (opened.kind === "absent") return createMailbox(this.#context, { root, pending, known, standing: undefined });
+    const standing = opened.dir;
+    try {
+      const isMailbox = siteOf(root, txn.path) === "mailbox";
+      if (isMailbox) return applyMessages(this.#context, { pending, known, dir: standing, mayTakeOver: true });
+      return createMailbox(this.#context, { root, pending, known, standing });
+    } finally {
+      closeBelow(root, standing);
+    }
+  }
+
+  #executeFound(
+    root: Dir,
+    pending: Pending,
+    { known, found }: { readonly known: KnownMailbox; readonly found: Extract<Located, { kind: "found" }> },
+  ): types.ExecuteOutcome {
+    const { txn } = pending;
+    if (txn.structure?.kind === "delete") return deleteMailbox(this.#context, root, { known, found, txn });
+    const mayMove = txn.structure?.kind === "rename" || txn.structure?.kind === "create";
+    if (!found.hasCur && txn.structure?.kind === "create" && found.path === txn.path) {
+      return createMailbox(this.#context, { root, pending, known, standing: found.dir });
+    }
+    if (!mayMove || found.path === txn.path) {
+      if (!found.hasCur) return { kind: "diverged", divergence: missing(txn) };
+      return applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: false });
+    }
+    const moved = renameMailbox(this.#context, root, { known, found, txn });
+    if (moved.kind !== "moved") return moved;
+    const opened = openMailbox(root, txn);
+    assert(opened.kind === "opened", "a mailbox that has moved is there");
+    try {
+      const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
+      return outcome.kind === "applied" ? withLimbo(outcome, moved.limbo) : outcome;
+    } finally {
+      closeBelow(root, opened.dir);
+    }
+  }
+}
+
+function withLimbo(
+  outcome: Extract<types.ExecuteOutcome, { kind: "applied" }>,
+  limbo: types.AppliedEffect["limbo"],
+): types.ExecuteOutcome {
+  return { ...outcome, effect: { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] } };
+}
+
+function missing({ mailbox, path }: Transaction): Divergence {
+  return divergence({ kind: "mailbox-missing", mailbox, path });
+}
+
+function refuseTransaction({ mailbox, path, structure }: Transaction): Divergence | undefined {
+  const why = refusePath(path) ?? (structure?.kind === "rename" ? refusePath(structure.from) : undefined);
+  return why === undefined ? undefined : divergence({ kind: "path-refused", mailbox, path, why });
+}

@@ -1,0 +1,155 @@
+/**
+ * What stands in the store, read from disk alone: for first contact, dry runs and repair. Writes nothing.
+ */
+import type { Dir } from "../base/disk.js";
+import { type RawPath, splitRaw } from "../base/raw-name.js";
+import { discoverMailboxes } from "../maildir/discover.js";
+import { isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
+import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { parseMessageName } from "../maildir/message-name.js";
+import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { UidlistReader } from "../maildir/uidlist-reader.js";
+import type { MessageState } from "../txn/message-state.js";
+import type { InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
+import { divergence } from "./divergence.js";
+import { baseOf, fileAt, listPlaces, type Place } from "./find-files.js";
+import { closeBelow } from "./locate.js";
+import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
+import type { StoreContext } from "./store-context.js";
+
+const HEAD_BYTES = 4096;
+const TAIL_BYTES = 4096;
+
+/** Every mailbox of the store, by path. Costs a few reads a mailbox, nothing per message. */
+export function surveyMailboxes({ disk, options }: Pick<StoreContext, "disk" | "options">): SurveyedMailbox[] {
+  const root = openStore(disk, options.storeRoot);
+  try {
+    return discoverMailboxes(options.storeRoot).mailboxes.map(({ path }) => surveyOne(root, path));
+  } finally {
+    root.close();
+  }
+}
+
+function surveyOne(root: Dir, path: RawPath): SurveyedMailbox {
+  const dir = openQuietly(root, path);
+  if (dir === undefined) return { path };
+  try {
+    const read = readEnds(dir);
+    if (read === undefined) return { path };
+    const { header, lastUid } = read;
+    const { uidValidity, nextUid, guid } = header;
+    const uidNext = Math.max(nextUid, lastUid + 1);
+    return { path, uidValidity, uidNext, ...(guid === undefined ? {} : { guid }) };
+  } finally {
+    closeBelow(root, dir);
+  }
+}
+
+/** Header and last whole record, without reading what is between. Undefined where there is no uidlist that says. */
+function readEnds(dir: Dir): { readonly header: UidlistHeader; readonly lastUid: number } | undefined {
+  const file = dir.openFile(UIDLIST_FILE);
+  if (file === undefined) return undefined;
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const [line, ...more] = head.toString("latin1", 0, file.read(head, 0)).split("\n");
+    const parse = parseUidlistHeader(line ?? "");
+    if (parse.kind !== "ok" || more.length === 0) return undefined;
+    const tail = Buffer.alloc(TAIL_BYTES);
+    const start = Math.max(0, file.stat.size - TAIL_BYTES);
+    const lines = tail.toString("latin1", 0, file.read(tail, start)).split("\n");
+    lines.pop(); // what follows the last line end: nothing, or a line that is being written.
+    const last = lines.length > (start === 0 ? 1 : 0) ? lines.at(-1) : undefined;
+    return { header: parse.header, lastUid: Number(/^(\d+) /.exec(last ?? "")?.[1] ?? 0) };
+  } finally {
+    file.close();
+  }
+}
+
+function openQuietly(root: Dir, path: RawPath): Dir | undefined {
+  try {
+    return openBelow(root, splitRaw(path));
+  } catch (error) {
+    if (isWrongKind(error)) return undefined;
+    throw error;
+  }
+}
+
+interface Reading {
+  readonly path: RawPath;
+  readonly uidlist: Uidlist;
+  readonly keywords: Keywords;
+  readonly placeByBase: ReadonlyMap<string, Place>;
+  /** Messages that have a UID, ascending. */
+  readonly uids: readonly Uid[];
+  readonly unnumbered: number;
+}
+
+/** Reads one mailbox page by page from one listing; another path, or the end, lets go of it. */
+export class InventoryReader {
+  #reading: Reading | undefined;
+
+  read(root: Dir, { path, afterUid, messagesMax }: InventoryRequest): InventoryOutcome {
+    const dir = openQuietly(root, path);
+    if (dir === undefined) return { kind: "absent" };
+    try {
+      if (dir.stat(CUR)?.kind !== "directory") return { kind: "absent" };
+      using dirs = new MailboxDirs(dir);
+      const known = this.#reading?.path === path && afterUid > 0 ? this.#reading : undefined;
+      const reading = known ?? readMailbox(dirs, path);
+      if (reading === undefined || "kind" in reading) return reading ?? emptyInventory(dirs);
+      const rest = reading.uids.filter((uid) => uid > afterUid);
+      const more = rest.length > messagesMax;
+      this.#reading = more ? reading : undefined;
+      const messages = rest.slice(0, messagesMax).flatMap((uid) => stateAt(dirs, reading, uid));
+      const { uidValidity, guid } = reading.uidlist.header;
+      const identity = guid === undefined ? { uidValidity } : { uidValidity, guid };
+      const { unnumbered } = reading;
+      return { kind: "read", ...identity, uidNext: reading.uidlist.nextUid, messages, more, unnumbered };
+    } finally {
+      closeBelow(root, dir);
+    }
+  }
+}
+
+function readMailbox(dirs: MailboxDirs, path: RawPath): Reading | undefined | Extract<InventoryOutcome, { kind: "diverged" }> {
+  const read = new UidlistReader().read(dirs.dir);
+  if (read.kind === "absent") return undefined;
+  if (!("uidlist" in read)) {
+    const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
+    const line = read.kind === "damaged" ? read.line : 1;
+    return { kind: "diverged", divergence: divergence({ kind: "uidlist-damaged", mailbox: NO_GUID, path, line, why }) };
+  }
+  const { uidlist } = read;
+  const placeByBase = listPlaces(dirs, () => true);
+  const uids: Uid[] = [];
+  for (const base of placeByBase.keys()) {
+    const index = uidlist.indexOfBase(base);
+    if (index >= 0) uids.push(uidlist.uidAt(index));
+  }
+  uids.sort((a, b) => a - b);
+  const unnumbered = placeByBase.size - uids.length;
+  return { path, uidlist, keywords: readKeywords(dirs.dir).keywords, placeByBase, uids, unnumbered };
+}
+
+/** Stands for "whatever is there" in the words about a mailbox whose uidlist cannot be read. */
+const NO_GUID = parseMailboxGuid("0".repeat(32));
+
+function emptyInventory(dirs: MailboxDirs): InventoryOutcome {
+  return { kind: "read", uidNext: 1, messages: [], more: false, unnumbered: listPlaces(dirs, () => true).size };
+}
+
+/** Empty for a message that went meanwhile. */
+function stateAt(dirs: MailboxDirs, { uidlist, placeByBase, keywords }: Reading, uid: Uid): MessageState[] {
+  const index = uidlist.indexOfUid(uid);
+  const base = uidlist.baseAt(index);
+  const place = placeByBase.get(base);
+  const file = place === undefined ? undefined : fileAt(dirs, place);
+  const name = file === undefined ? undefined : parseMessageName(file.name);
+  if (file === undefined || name === undefined || !isBaseName(base) || baseOf(file.name) !== base) return [];
+  const { flags, letters, odd, tail } = name;
+  const names = namesOfLetters(keywords, letters).names.sort((a, b) => (a < b ? -1 : 1));
+  const fields = uidlist.fieldsAt(index);
+  return [{ uid, base, flags, keywords: names, odd, tail, size: file.size, mtimeS: file.mtimeS, fields }];
+}

@@ -1,0 +1,95 @@
+/**
+ * Whose mailbox stands at a path, what the log knows of it, and with which baseline it is to be compared.
+ */
+import { displayRaw } from "../base/raw-name.js";
+import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
+import { firstIndexFrom } from "./compare-context.js";
+import { guidAt } from "./discover-store.js";
+import { captureError } from "./errors.js";
+import { MailboxMemory, type MailboxMemories } from "./mailbox-memory.js";
+import type { MailboxRows } from "./mailbox-rows.js";
+import type { StorePlace } from "./open-mailbox.js";
+
+export interface SubjectSources {
+  readonly place: StorePlace;
+  readonly rows: MailboxRows;
+  readonly memories: MailboxMemories;
+  readonly baselines: BaselineSources;
+  readonly limits: CaptureLimits;
+}
+
+export interface Subject {
+  readonly guid: MailboxGuid;
+  readonly memory: MailboxMemory;
+  /** What the log knows; undefined for a mailbox that is new to it. */
+  readonly row: MailboxRow | undefined;
+  /** The UIDVALIDITY is another: nothing of the baseline holds. */
+  readonly isReset: boolean;
+}
+
+/** Throws: mailbox-guid-twice. */
+export function findSubject(sources: SubjectSources, { path }: ExamineRequest, uidlist: Uidlist, guid: MailboxGuid): Subject {
+  const row = sources.rows.byGuid(guid);
+  if (row !== undefined && row.path !== path && guidAt(sources.place, row.path) === guid) {
+    const both = `"${displayRaw(path)}" and "${displayRaw(row.path)}"`;
+    throw captureError("mailbox-guid-twice", `examining mailboxes: ${both} have the same GUID`);
+  }
+  const isReset = row !== undefined && row.uidValidity !== uidlist.header.uidValidity;
+  const known = sources.memories.get(guid);
+  const keepsBaseline = row !== undefined && !isReset;
+  const memory = known ?? new MailboxMemory(guid, baselineFor(sources, row, path, uidlist, guid), sources.limits.namesMax);
+  if (known === undefined) sources.memories.add(memory);
+  if (!keepsBaseline || memory.baseline.row.id !== row.id) {
+    const hasFresh = memory.baseline.row.messages === 0 && memory.baseline.row.uidValidity === uidlist.header.uidValidity;
+    if (keepsBaseline || !hasFresh) {
+      memory.baseline = baselineFor(sources, keepsBaseline ? row : undefined, path, uidlist, guid);
+      memory.cursor = undefined;
+    }
+  }
+  return { guid, memory, row, isReset };
+}
+
+function baselineFor(
+  { rows, baselines }: SubjectSources,
+  row: MailboxRow | undefined,
+  path: MailboxRow["path"],
+  uidlist: Uidlist,
+  guid: MailboxGuid,
+): MailboxBaseline {
+  const { uidValidity } = uidlist.header;
+  if (row?.uidValidity === uidValidity) return new MailboxBaseline(baselines, row);
+  const fresh = { path, uidValidity, uidNext: 1, headerExtra: "", keywords: [], fingerprint: "", messages: 0 };
+  return new MailboxBaseline(baselines, { id: rows.takeId(), guid, ...fresh });
+}
+
+/**
+ * Notes which new records have base names that had another UID in `old`, before the uidlist was rewritten (R12). False when
+ * that cannot be told, since it was rewritten while nobody looked: then only a listing shows it.
+ */
+export function noteMoves(
+  memory: MailboxMemory,
+  uidlist: Uidlist,
+  options: {
+    readonly old: Uidlist | undefined;
+    /** It is the file that the last listing was compared with. */
+    readonly isSameFile: boolean;
+    readonly uidNext: number;
+    readonly movesMax: number;
+  },
+): boolean {
+  const { old, isSameFile, uidNext, movesMax } = options;
+  if (old === undefined) return isSameFile;
+  if (old === uidlist) return true;
+  const first = firstIndexFrom(uidlist, uidNext);
+  if (uidlist.count - first > movesMax) return false;
+  for (let index = first; index < uidlist.count; index++) {
+    const before = old.indexOfBase(uidlist.baseAt(index));
+    const fromUid = before < 0 ? undefined : old.uidAt(before);
+    if (fromUid !== undefined && fromUid < uidNext) memory.movedFromUid.set(uidlist.uidAt(index), fromUid);
+  }
+  return true;
+}

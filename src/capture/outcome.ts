@@ -1,0 +1,177 @@
+/**
+ * The end of an examination: what can be sealed is sealed, and what stays open is said.
+ *
+ * INVARIANT: a fingerprint is stored only with a baseline that covers everything that the listing behind it saw.
+ */
+import type { FileStat } from "../base/disk.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import type { Structure } from "../txn/transaction.js";
+import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
+import { CommitBuilder } from "./commit-builder.js";
+import { firstIndexFrom } from "./compare-context.js";
+import type { Subject } from "./examine-subject.js";
+import type { Comparison } from "./finding.js";
+import { hasKeywordsMtime } from "./fingerprint-text.js";
+import type { ListingCursor } from "./listing-cursor.js";
+import { readCreation, sealVacating, structureTransaction, type VacateSources } from "./mailbox-structure.js";
+import type { MailboxDirs, StorePlace } from "./open-mailbox.js";
+import type { OriginFinder } from "./origin.js";
+import { sealFindings, type SealResult } from "./seal.js";
+import { type SettledFindings, settleFindings } from "./settle-findings.js";
+
+const LOCK_RECHECK_MS = 3;
+
+export interface OutcomeSources extends VacateSources {
+  readonly place: StorePlace;
+  readonly limits: CaptureLimits;
+  readonly origins: OriginFinder;
+  /** Takes over what was sealed. */
+  readonly onSealed: (commit: CommitBuilder) => void;
+}
+
+/** All that an examination found out. */
+export interface Examined {
+  readonly request: ExamineRequest;
+  readonly dirs: MailboxDirs;
+  readonly subject: Subject;
+  readonly uidlist: Uidlist;
+  readonly comparison: Comparison;
+  /** Set when a listing was compared. */
+  readonly cursor: ListingCursor | undefined;
+  readonly listed: Waiting["listed"];
+  readonly recheckInMs: number | undefined;
+}
+
+export class OutcomeMaker {
+  readonly #sources: OutcomeSources;
+
+  constructor(sources: OutcomeSources) {
+    this.#sources = sources;
+  }
+
+  make(examined: Examined): ExamineOutcome {
+    const { request, subject, uidlist, cursor, comparison } = examined;
+    const { memory, row, isReset } = subject;
+    const settled = settleFindings(comparison, uidlist, this.#letterNames(examined));
+    const uidNext = Math.max(settled.openFrom ?? uidlist.nextUid, memory.baseline.row.uidNext);
+    this.#settleCursor(examined, settled);
+    const commit = new CommitBuilder();
+    const structure = this.#sealStructure(commit, examined);
+    const result = sealFindings(commit, {
+      baseline: memory.baseline,
+      path: request.path,
+      header: uidlist.header,
+      findings: settled.findings,
+      uidNext,
+      structure,
+      directory: directoryOf(examined),
+      fingerprint: this.#fingerprint(examined, settled),
+      findOrigin: this.#originSearch(examined),
+      nowMs: request.nowMs,
+    });
+    const waiting = waitingOf(examined, settled, uidNext);
+    if (commit.isEmpty) return { kind: "unchanged", ...waiting };
+    const hasNews = commit.transactions > 0;
+    for (const uid of memory.movedFromUid.keys()) if (uid < uidNext) memory.movedFromUid.delete(uid);
+    this.#sources.origins.noteExpunged(subject.guid, result.expunged, request.nowMs);
+    for (const { base } of result.expunged) cursor?.moved.delete(base);
+    this.#sources.onSealed(commit);
+    if (!hasNews) return { kind: "unchanged", ...waiting, commit: commit.seal() };
+    const visible = row === undefined || isReset ? {} : visibleSince(result);
+    return { kind: "sealed", ...waiting, commit: commit.seal(), saves: result.saves.length, changes: result.changes, ...visible };
+  }
+
+  /** Looks at the lock and the keywords when the first letters are asked for. */
+  #letterNames({ request, dirs, subject }: Examined): (letters: number) => readonly string[] | undefined {
+    const { memory, row } = subject;
+    let state: "unknown" | "held" | "readable" = "unknown";
+    return (letters) => {
+      if (state === "unknown") {
+        const isHeld = memory.letters.isHeldBack(dirs.mailbox, request.nowMs, this.#sources.limits.lettersWaitMsMax);
+        state = isHeld ? "held" : "readable";
+        const isTrusted = (file: { readonly mtimeMs: number }): boolean =>
+          memory.baseline.row.messages === 0 || hasKeywordsMtime(row?.fingerprint ?? "", file.mtimeMs);
+        if (!isHeld && memory.letters.refresh(dirs.mailbox, isTrusted)) memory.namesChanged = true;
+      }
+      return state === "held" ? undefined : memory.letters.namesOf(letters).names;
+    };
+  }
+
+  #settleCursor({ subject, comparison, cursor }: Examined, { heldFrom }: SettledFindings): void {
+    if (cursor === undefined) return;
+    const { memory } = subject;
+    if (heldFrom !== undefined) cursor.rewindTo(heldFrom);
+    else if (!comparison.more) {
+      memory.cursor = undefined;
+      memory.absent = cursor.absent;
+      if (!cursor.isDoubtful && cursor.parts.namesChanged) memory.namesChanged = false;
+    }
+  }
+
+  #sealStructure(commit: CommitBuilder, { request, dirs, subject, uidlist }: Examined): Structure | undefined {
+    const { path, nowMs } = request;
+    const { guid, row, isReset } = subject;
+    if (row?.path !== path) sealVacating(commit, path, guid, this.#sources, nowMs);
+    if (row === undefined) return readCreation(this.#sources.place, path, dirs);
+    const moved: Structure | undefined = row.path === path ? undefined : { kind: "rename", from: row.path };
+    if (!isReset) return moved;
+    if (moved !== undefined) commit.log(structureTransaction({ ...row, path }, moved, nowMs));
+    commit.removeMailbox(row);
+    return { kind: "reset", before: row.uidValidity };
+  }
+
+  #fingerprint({ subject, comparison, cursor, uidlist }: Examined, settled: SettledFindings): string {
+    const { memory } = subject;
+    const stored = memory.baseline.row.fingerprint;
+    const isWhole =
+      cursor !== undefined &&
+      !comparison.more &&
+      !comparison.needListing &&
+      settled.openFrom === undefined &&
+      settled.heldFrom === undefined &&
+      settled.late.length === 0 &&
+      memory.unnumbered.count === 0 &&
+      !memory.namesChanged &&
+      uidlist.endsWithNewline;
+    return isWhole && cursor.parts.fingerprint !== "" ? cursor.parts.fingerprint : stored;
+  }
+
+  #originSearch({ subject, uidlist, request }: Examined): ReturnType<OriginFinder["begin"]> {
+    const { memory, row, isReset } = subject;
+    const own: MailboxRow = { ...memory.baseline.row, path: request.path };
+    return this.#sources.origins.begin({
+      own,
+      ownUidlist: uidlist,
+      ownBaseline: memory.baseline,
+      isSeeding: row === undefined || isReset || row.messages === 0,
+      nowMs: request.nowMs,
+    });
+  }
+}
+
+function directoryOf({ dirs }: Examined): FileStat {
+  return dirs.mailbox.statSelf();
+}
+
+function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number): Waiting {
+  const { subject, uidlist, comparison, cursor, listed } = examined;
+  const { memory } = subject;
+  const { count, oldestSeenMs } = memory.unnumbered;
+  const recheckInMs = settled.heldFrom === undefined ? examined.recheckInMs : LOCK_RECHECK_MS;
+  const hasDone = cursor === undefined || !comparison.more;
+  return {
+    pending: uidlist.count - firstIndexFrom(uidlist, uidNext),
+    unnumbered: { count, oldestSeenMs },
+    needListing: comparison.needListing || (hasDone && memory.namesChanged && settled.heldFrom === undefined),
+    ...(listed === undefined ? {} : { listed }),
+    ...(recheckInMs === undefined ? {} : { recheckInMs }),
+    more: comparison.more && settled.heldFrom === undefined,
+    late: settled.late,
+  };
+}
+
+function visibleSince({ saves }: SealResult): { readonly visibleMs?: number } {
+  if (saves.length === 0) return {};
+  return { visibleMs: saves.reduce((oldestMs, { stat }) => Math.min(oldestMs, stat.ctimeMs), Number.POSITIVE_INFINITY) };
+}

@@ -1,0 +1,235 @@
+/**
+ * The reading side of one store: everything that the capture worker does, as a plain class that a test can use in its own
+ * thread. Synchronous but for opening.
+ *
+ * INVARIANT: at most one outcome with a commit is under way: its caller commits it, or calls `forget`, before the next call.
+ */
+import { existsSync } from "node:fs";
+import { assert } from "../base/assert.js";
+import { type Clock, systemClock } from "../base/clock.js";
+import { type CrashPoint, crashPointsFromEnv, noCrashPoint } from "../base/crash-points.js";
+import type { Disk } from "../base/disk.js";
+import { openNodeDisk } from "../base/disk-node.js";
+import { openHash } from "../base/hash.js";
+import type { RawPath } from "../base/raw-name.js";
+import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
+import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
+import { openStateReader } from "../log/state-reader.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { StateDigester } from "../txn/digest.js";
+import type { MessageState } from "../txn/message-state.js";
+import {
+  CAPTURE_LIMITS,
+  type CaptureLimits,
+  type CaptureMethods,
+  type CaptureOptions,
+  type DiscoverOutcome,
+  type ExamineOutcome,
+  type ExamineRequest,
+  type NumberOutcome,
+  type RaiseOutcome,
+  type RenumberOutcome,
+  type StatesPage,
+  type VanishedOutcome,
+} from "./capture-types.js";
+import { CommitBuilder } from "./commit-builder.js";
+import { discoverStore, guidAt, isTreeOfUsers } from "./discover-store.js";
+import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
+import { Examiner } from "./examine.js";
+import { MailboxMemories } from "./mailbox-memory.js";
+import { MailboxRows } from "./mailbox-rows.js";
+import { sealDeletion } from "./mailbox-structure.js";
+import { numberFiles } from "./number.js";
+import { openStoreDir, type StorePlace } from "./open-mailbox.js";
+import { OriginFinder } from "./origin.js";
+import { raiseNextUid, renumberMessages, type RenumberRequest } from "./renumber.js";
+import { UidlistCache } from "./uidlist-cache.js";
+import type { LockSources } from "./under-lock.js";
+
+export interface SourceStorePorts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly reach: CrashPoint;
+  readonly reader: BaselineReader;
+}
+
+/** What `capture` passes on its way, in order; the last two are reached on the caller's side. */
+export const CAPTURE_CRASH_POINTS = [
+  "capture.examined",
+  "capture.numbered-locked",
+  "capture.numbered-written",
+  "capture.sealed",
+  "capture.committed",
+] as const;
+
+/** With the ports of the real world where none are given. Throws: what opening the state database throws. */
+export async function openSourceStore(options: CaptureOptions, ports: Partial<SourceStorePorts> = {}): Promise<SourceStore> {
+  const { statePath } = options;
+  const hasState = statePath !== undefined && existsSync(statePath);
+  const reader = ports.reader ?? (hasState ? openStateReader(statePath) : EMPTY_STATE);
+  return new SourceStore(options, new StateDigester(await openHash()), {
+    disk: ports.disk ?? openNodeDisk(),
+    clock: ports.clock ?? systemClock,
+    reach: ports.reach ?? (options.crashAt === undefined ? noCrashPoint : crashPointsFromEnv(options.crashAt)),
+    reader,
+  });
+}
+
+export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
+  readonly #place: StorePlace;
+  readonly #limits: CaptureLimits;
+  readonly #ports: SourceStorePorts;
+  readonly #baselines: BaselineSources;
+  readonly #rows: MailboxRows;
+  readonly #memories: MailboxMemories;
+  readonly #uidlists: UidlistCache;
+  readonly #examiner: Examiner;
+  readonly #locks: LockSources;
+  /** GUIDs in the last outcome with a commit. */
+  #together: readonly MailboxGuid[] = [];
+
+  /** Use `openSourceStore`. */
+  constructor(options: CaptureOptions, digester: StateDigester, ports: SourceStorePorts) {
+    const { disk, clock, reach, reader } = ports;
+    const { storeRoot, hostname, pid } = options;
+    this.#ports = ports;
+    this.#place = { disk, storeRoot };
+    const limits = { ...CAPTURE_LIMITS, ...options.limits };
+    this.#limits = limits;
+    this.#baselines = { reader, digester };
+    this.#rows = new MailboxRows(reader);
+    this.#memories = new MailboxMemories(limits.mailboxesCachedMax);
+    this.#uidlists = new UidlistCache(limits.uidlistCacheBytesMax);
+    this.#locks = { ...this.#place, uidlists: this.#uidlists, clock, hostname, pid, reach };
+    const baselineOf = (row: MailboxRow): MailboxBaseline => this.#baselineOf(row);
+    const origins = new OriginFinder({
+      isTree: isTreeOfUsers(this.#place),
+      rows: () => this.#rows.all(),
+      baselineOf,
+      readUidlist: (path) => this.#readUidlist(path),
+    });
+    this.#examiner = new Examiner({
+      place: this.#place,
+      rows: this.#rows,
+      memories: this.#memories,
+      baselines: this.#baselines,
+      limits,
+      uidlists: this.#uidlists,
+      clock,
+      reach,
+      origins,
+      baselineOf,
+      pathByGuid: () => this.#pathByGuid(),
+      onSealed: (commit) => this.#takeOver(commit),
+    });
+  }
+
+  /** Throws: store-missing. */
+  discover(): DiscoverOutcome {
+    return discoverStore(this.#place, () => this.#ports.clock.nowMs());
+  }
+
+  /** Throws: store-missing. */
+  examine(request: ExamineRequest): ExamineOutcome {
+    return this.#examiner.examine(request);
+  }
+
+  /** Throws: store-missing. */
+  vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome {
+    const row = this.#rows.byGuid(guid);
+    if (row === undefined) return { kind: "unknown" };
+    if (guidAt(this.#place, row.path) === guid) return { kind: "present" };
+    const commit = new CommitBuilder();
+    sealDeletion(commit, row, nowMs);
+    this.#takeOver(commit);
+    return { kind: "sealed", commit: commit.seal() };
+  }
+
+  number({ path }: { readonly path: RawPath }): NumberOutcome {
+    return numberFiles(this.#locks, { path, countMax: this.#limits.numberedMax, isKnown: this.#rows.byPath(path) !== undefined });
+  }
+
+  renumber(request: RenumberRequest): RenumberOutcome {
+    return renumberMessages(this.#locks, request);
+  }
+
+  raiseNext(request: { readonly path: RawPath; readonly floor: number }): RaiseOutcome {
+    return raiseNextUid(this.#locks, request);
+  }
+
+  forget({ guid }: { readonly guid: MailboxGuid }): void {
+    const guids = this.#together.includes(guid) ? this.#together : [guid];
+    for (const one of guids) {
+      this.#memories.drop(one);
+      this.#rows.remove(one);
+    }
+    for (const one of guids) {
+      const row = this.#ports.reader.mailboxByGuid(one);
+      if (row !== undefined) this.#rows.put(row);
+    }
+    this.#together = [];
+  }
+
+  states({ guid, afterUid, max }: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage {
+    assert(max > 0, "a page has at least one state");
+    const row = this.#rows.byGuid(guid);
+    const states: MessageState[] = [];
+    if (row === undefined) return { states };
+    const baseline = this.#baselineOf(row);
+    const first = chunkOf(afterUid + 1);
+    for (const { chunk } of baseline.looks()) {
+      if (chunk < first) continue;
+      for (const record of baseline.records(chunk)) {
+        if (record.uid <= afterUid) continue;
+        const last = states.at(-1);
+        if (states.length === max && last !== undefined) return { states, nextAfterUid: last.uid };
+        states.push(stateOfRecord(record));
+      }
+    }
+    return { states };
+  }
+
+  [Symbol.dispose](): void {
+    this.#ports.reader[Symbol.dispose]();
+  }
+
+  /** What was sealed counts from now on. */
+  #takeOver(commit: CommitBuilder): void {
+    const kept = new Set([...commit.rows].map(({ guid }) => guid));
+    for (const { guid } of commit.removed) {
+      this.#rows.remove(guid);
+      if (!kept.has(guid)) this.#memories.drop(guid);
+    }
+    // All go before any comes: rows may change places.
+    for (const { guid } of commit.rows) this.#rows.remove(guid);
+    for (const row of commit.rows) this.#rows.put(row);
+    this.#together = [...kept, ...commit.removed.map(({ guid }) => guid)];
+  }
+
+  #baselineOf(row: MailboxRow): MailboxBaseline {
+    const known = this.#memories.get(row.guid)?.baseline;
+    return known?.row.id === row.id ? known : new MailboxBaseline(this.#baselines, row);
+  }
+
+  #pathByGuid(): ReadonlyMap<MailboxGuid, RawPath> {
+    const paths = new Map<MailboxGuid, RawPath>();
+    for (const { guid, path } of this.discover().mailboxes) {
+      const isKnownPlace = guid !== undefined && this.#rows.byGuid(guid)?.path === path;
+      if (guid !== undefined && (isKnownPlace || !paths.has(guid))) paths.set(guid, path);
+    }
+    return paths;
+  }
+
+  #readUidlist(path: RawPath): Uidlist | undefined {
+    const mailbox = openStoreDir(this.#place, path);
+    if (mailbox === undefined) return undefined;
+    try {
+      const read = this.#uidlists.read(path, mailbox);
+      return "uidlist" in read ? read.uidlist : undefined;
+    } finally {
+      mailbox.close();
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/** Arbitrary messages of the wire, within the limits of its codec. */
+import { fc } from "@fast-check/vitest";
+import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
+import { parseMailboxGuid, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
+import type {
+  Answer,
+  Ask,
+  Bodies,
+  BodyHead,
+  Outcome,
+  Reply,
+  WireDivergence,
+  WireMessage,
+} from "../../../src/wire/messages.js";
+
+/** Plain objects, as the program makes them. */
+function record<T, K extends keyof T = keyof T>(
+  model: { [Key in keyof T]: fc.Arbitrary<T[Key]> },
+  constraints: { requiredKeys?: K[] } = {},
+): fc.Arbitrary<fc.RecordValue<T, K>> {
+  return fc.record(model, { ...constraints, noNullPrototype: true });
+}
+
+const byteChar = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
+const uint32 = fc.oneof(fc.constantFrom(0, 1, 0xffff_ffff), fc.integer({ min: 0, max: 0xffff_ffff }));
+const uint53 = fc.oneof(fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER), fc.maxSafeNat());
+const text = fc.string({ unit: "grapheme", maxLength: 40 });
+const names = fc.string({ unit: byteChar, maxLength: 40 });
+const bytes = fc.uint8Array({ maxLength: 64 });
+const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const noHash = fc.constant(new Uint8Array(0));
+
+const guid = fc
+  .uint8Array({ minLength: 16, maxLength: 16 })
+  .map((id) => parseMailboxGuid(Buffer.from(id).toString("hex")));
+
+const path: fc.Arbitrary<RawPath> = fc
+  .oneof(
+    fc.constantFrom("", "alice/Maildir/.Sent", "caf\u00c3\u00a9/\u00ff"),
+    fc.string({ unit: byteChar, maxLength: 30 }),
+  )
+  .filter(isRawPath);
+
+const divergence: fc.Arbitrary<WireDivergence> = record({
+  code: text,
+  words: text,
+  path,
+  firstUid: uint32,
+  replicaNext: uint32,
+});
+
+const outcome: fc.Arbitrary<Outcome> = record(
+  { kind: fc.constant("outcome" as const), lsn: uint53, divergence, notes: fc.array(text, { maxLength: 4 }) },
+  { requiredKeys: ["kind", "lsn", "notes"] },
+);
+
+/** Heads with the payloads that belong to them. */
+const bodies: fc.Arbitrary<Bodies> = fc
+  .tuple(
+    uint53,
+    fc.array(fc.record({ index: uint32, gone: fc.boolean(), payload: bytes, sha256: hash }), { maxLength: 5 }),
+  )
+  .map(([lsn, parts]) => {
+    const heads = parts.map(({ index, gone, payload, sha256 }): BodyHead => {
+      return { index, size: gone ? 0 : payload.length, sha256: gone ? new Uint8Array(0) : sha256, gone };
+    });
+    return { kind: "bodies", lsn, heads, payloads: parts.filter(({ gone }) => !gone).map(({ payload }) => payload) };
+  });
+
+const bodyPart: fc.Arbitrary<WireMessage> = fc.boolean().chain((last) =>
+  record({
+    kind: fc.constant("body-part" as const),
+    lsn: uint53,
+    index: uint32,
+    offset: uint53,
+    last: fc.constant(last),
+    sha256: last ? hash : noHash,
+    payload: bytes,
+  }),
+);
+
+const ask: fc.Arbitrary<Ask> = fc.oneof(
+  record({
+    kind: fc.constant("yield-uids" as const),
+    mailbox: guid,
+    from: fc.integer({ min: 1, max: UID_MAX }).map(parseUid),
+    floor: uint32,
+  }),
+  fc.constant({ kind: "survey" as const }),
+  record({ kind: fc.constant("inventory" as const), path, afterUid: uint32 }),
+  record({
+    kind: fc.constant("foreign" as const),
+    path,
+    bases: fc.array(names, { maxLength: 5 }),
+    action: fc.constantFrom("limbo" as const, "aside" as const, "restore" as const),
+  }),
+);
+
+const surveyed = record({
+  path,
+  guid: fc.oneof(fc.constant("" as const), guid),
+  uidValidity: uint32,
+  uidNext: uint32,
+});
+
+const answer: fc.Arbitrary<Answer> = fc.oneof(
+  record({ kind: fc.constant("yielded-uids" as const), uidNext: uint32, moved: uint32 }),
+  record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
+  record({
+    kind: fc.constant("inventory" as const),
+    messages: fc.array(record({ uid: uint32, base: names, size: uint53 }), { maxLength: 4 }),
+    more: fc.boolean(),
+    unnumbered: uint32,
+  }),
+  record({ kind: fc.constant("foreign" as const), messages: uint32 }),
+);
+
+const reply: fc.Arbitrary<Reply> = record({
+  kind: fc.constant("reply" as const),
+  id: uint32,
+  result: fc.oneof(
+    record({ ok: fc.constant(true as const), answer }),
+    record({
+      ok: fc.constant(false as const),
+      failure: record({ code: text, message: text, hint: text, disposition: text, exitCode: uint32 }),
+    }),
+  ),
+});
+
+/** One arbitrary for each kind of message. */
+export const messageByKind = {
+  hello: record({ kind: fc.constant("hello" as const), protocol: uint32, logId: text, software: text }),
+  welcome: record({
+    kind: fc.constant("welcome" as const),
+    protocol: uint32,
+    software: text,
+    appliedLsn: uint53,
+    firstContact: fc.boolean(),
+  }),
+  offer: record({ kind: fc.constant("offer" as const), lsn: uint53, mailbox: guid, payload: bytes }),
+  want: record({ kind: fc.constant("want" as const), lsn: uint53, indexes: fc.array(uint32, { maxLength: 5 }) }),
+  bodies,
+  "body-part": bodyPart,
+  outcome,
+  retry: record({ kind: fc.constant("retry" as const), lsn: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
+  request: record({ kind: fc.constant("request" as const), id: uint32, ask }),
+  reply,
+} satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;
+
+export const messages: fc.Arbitrary<WireMessage> = fc.oneof(...Object.values<fc.Arbitrary<WireMessage>>(messageByKind));

@@ -1,0 +1,242 @@
+/**
+ * A replica in a temporary directory: a real store on disk, and its state database in memory (committed rows only, so
+ * that a lost commit can be played by not recording an effect).
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AppliedEffect, ApplyOptions, ExecuteOutcome, StageOutcome } from "../../../src/apply/apply-types.js";
+import { ReplicaStore } from "../../../src/apply/replica-store.js";
+import type { CrashPoint } from "../../../src/base/crash-points.js";
+import type { Disk } from "../../../src/base/disk.js";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { openHash, sha256 } from "../../../src/base/hash.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import type { StateReader } from "../../../src/log/state-ports.js";
+import type { ChunkWrite, IntentRow, LimboRow, MailboxRow } from "../../../src/log/state-types.js";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
+import { FLAG_BITS } from "../../../src/maildir/message-name.js";
+import { StateDigester } from "../../../src/txn/digest.js";
+import type { FileOwner, MessageState } from "../../../src/txn/message-state.js";
+import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
+import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
+
+export const GUID = parseMailboxGuid("0123456789abcdef0123456789abcdef");
+export const OTHER_GUID = parseMailboxGuid("fedcba9876543210fedcba9876543210");
+export const VALIDITY = parseUidValidity(1_700_000_000);
+export const HOST = "replica.test";
+/** No process has it: Linux gives out no number above 4194304. */
+export const DEAD_PID = 4_999_999;
+
+/** What was committed. */
+export class MemoryState {
+  readonly mailboxes = new Map<number, MailboxRow>();
+  readonly chunks = new Map<string, ChunkWrite>();
+  readonly limbo: LimboRow[] = [];
+  intents: IntentRow[] = [];
+  #lastMailbox = 0;
+
+  record(effect: AppliedEffect): void {
+    for (const id of effect.removedMailboxIds) {
+      this.mailboxes.delete(id);
+      for (const [key, chunk] of this.chunks) if (chunk.mailboxId === id) this.chunks.delete(key);
+    }
+    for (const row of effect.mailboxes) {
+      this.mailboxes.set(row.id, row);
+      this.#lastMailbox = Math.max(this.#lastMailbox, row.id);
+    }
+    for (const chunk of effect.chunks) this.chunks.set(`${chunk.mailboxId}.${chunk.chunk}`, chunk);
+    this.limbo.push(...effect.limbo);
+  }
+
+  get reader(): StateReader {
+    const partial: Partial<StateReader> = {
+      mailboxes: () => [...this.mailboxes.values()],
+      mailboxByGuid: (guid) => [...this.mailboxes.values()].find((row) => row.guid === guid),
+      nextMailboxId: () => this.#lastMailbox + 1,
+      chunk: (mailboxId, chunk) => {
+        const found = this.chunks.get(`${mailboxId}.${chunk}`);
+        return found === undefined || found.count === 0 ? undefined : found.bytes;
+      },
+      looks: (mailboxId) => {
+        const chunks = [...this.chunks.values()].filter((chunk) => chunk.mailboxId === mailboxId && chunk.count > 0);
+        return chunks.sort((a, b) => a.chunk - b.chunk);
+      },
+      intents: () => this.intents,
+      limbo: () => this.limbo,
+    };
+    return partial as StateReader;
+  }
+}
+
+export interface StoreOptions {
+  readonly crashPoint?: CrashPoint;
+  readonly disk?: Disk;
+  readonly pid?: number;
+  /** Added to the wall clock. */
+  readonly laterMs?: number;
+  readonly foreign?: ApplyOptions["foreign"];
+}
+
+export class Replica {
+  readonly root: string;
+  readonly storeRoot: string;
+  readonly scratchRoot: string;
+  readonly state = new MemoryState();
+  readonly #digester: StateDigester;
+  store: ReplicaStore;
+  #key = 0;
+
+  constructor(digester: StateDigester, base: string) {
+    this.#digester = digester;
+    this.root = mkdtempSync(join(base, "mailtwin-apply-"));
+    this.storeRoot = join(this.root, "store");
+    this.scratchRoot = join(this.root, "scratch");
+    mkdirSync(this.storeRoot);
+    mkdirSync(this.scratchRoot);
+    this.store = this.open();
+  }
+
+  /** A new process, as it were: nothing is remembered. */
+  open(options: StoreOptions = {}): ReplicaStore {
+    const { crashPoint, disk = openNodeDisk(), pid = process.pid, laterMs = 0, foreign } = options;
+    const clock = { nowMs: () => (Date.now() + laterMs) as never, monotonicMs: () => performance.now() };
+    const ports = { disk, reader: this.state.reader, digester: this.#digester, clock };
+    const { storeRoot, scratchRoot } = this;
+    const places = { storeRoot, scratchRoot, statePath: "", hostname: HOST, pid };
+    this.store = new ReplicaStore(
+      crashPoint === undefined ? ports : { ...ports, crashPoint },
+      foreign === undefined ? places : { ...places, foreign },
+    );
+    return this.store;
+  }
+
+  /** Prepare, stage what is wanted, execute, record. Throws what a call throws. */
+  apply(txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): ExecuteOutcome {
+    const key = this.nextKey();
+    const staged = this.stage(key, txn, bodyOf);
+    if (staged.kind === "diverged") return staged;
+    return this.execute(key);
+  }
+
+  nextKey(): number {
+    this.#key += 1;
+    return this.#key;
+  }
+
+  stage(key: number, txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): StageOutcome {
+    const prepared = this.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0 });
+    if (prepared.kind === "diverged") return prepared;
+    for (const { index, base } of prepared.wants) {
+      const bytes = bodyOf(base);
+      if (bytes === undefined) {
+        this.store.gone({ key, index });
+        continue;
+      }
+      const outcome = this.store.stageMany({ key, bodies: [{ index, bytes, sha256: sha256(bytes).toString("hex") }] });
+      if (outcome.kind === "diverged") return outcome;
+    }
+    this.store.syncStaged({ key });
+    this.state.intents = [{ id: key, bytes: this.store.intentOf({ key }) }];
+    return { kind: "staged" };
+  }
+
+  execute(key: number): ExecuteOutcome {
+    const outcome = this.store.execute({ key });
+    if (outcome.kind === "applied") {
+      this.state.record(outcome.effect);
+      this.state.intents = [];
+    }
+    return outcome;
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.storeRoot, ...parts);
+  }
+
+  text(...parts: readonly string[]): string {
+    return readFileSync(this.path(...parts), "latin1");
+  }
+
+  /** Names in cur/ and new/, sorted. */
+  names(mailbox: string): string[] {
+    const list = (dir: string): string[] => readdirSync(this.path(mailbox, dir)).map((name) => `${dir}/${name}`);
+    return [...list("cur"), ...list("new")].sort();
+  }
+
+  /** Everything below the store with contents and mtimes, for "nothing changed". */
+  picture(): string {
+    return treeOf(this.storeRoot).join("\n");
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+function treeOf(path: string): string[] {
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => {
+      const child = join(path, name);
+      const stat = statSync(child);
+      if (stat.isDirectory()) return [`${child}/`, ...treeOf(child)];
+      return [`${child} ${Math.floor(stat.mtimeMs)} ${readFileSync(child, "latin1")}`];
+    });
+}
+
+/** `inMemory`: where fsync costs nothing, for tests that write much; on disk where there is no such place. */
+export async function openReplica({ inMemory = false } = {}): Promise<Replica> {
+  const base = inMemory && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  return new Replica(new StateDigester(await openHash()), base);
+}
+
+export function bodyOfBase(base: string): Uint8Array {
+  return Buffer.from(`Subject: ${base}\n\nbody of ${base}\n`, "latin1");
+}
+
+export function message(uid: number, base: string, marks: Partial<MessageState> & { readonly letters?: string } = {}): MessageState {
+  const { letters = "", ...rest } = marks;
+  let flags = 0;
+  for (const letter of letters) flags |= FLAG_BITS[letter as keyof typeof FLAG_BITS];
+  return {
+    uid: parseUid(uid),
+    base: parseBaseName(base),
+    flags,
+    keywords: [],
+    odd: "",
+    tail: "",
+    size: bodyOfBase(base).length,
+    mtimeS: 1_600_000_000 + uid,
+    fields: "",
+    ...rest,
+  };
+}
+
+export function save(uid: number, base: string, marks: Parameters<typeof message>[2] = {}): Change {
+  return { kind: "save", message: message(uid, base, marks) };
+}
+
+export const OWNER: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o700 };
+
+export const CREATE: Structure = { kind: "create", owner: OWNER, parents: [], maildirFolder: true };
+
+export function transaction(
+  changes: readonly Change[],
+  parts: Partial<Omit<Transaction, "structure">> & { readonly structure?: Structure | undefined } = {},
+): Transaction {
+  const { structure, ...rest } = parts;
+  const highest = changes.reduce((uid, change) => Math.max(uid, "message" in change ? change.message.uid : 0), 0);
+  return {
+    mailbox: GUID,
+    path: "box" as RawPath,
+    uidValidity: VALIDITY,
+    uidNext: highest + 1,
+    headerExtra: "",
+    fileOwner: { ...OWNER, mode: 0o600 },
+    changes,
+    capturedMs: 0,
+    ...rest,
+    ...(structure === undefined ? {} : { structure }),
+  };
+}

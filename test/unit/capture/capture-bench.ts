@@ -1,0 +1,96 @@
+/**
+ * A store, a source, and the model of its log, driven in the test's own thread: what the capture loop does, without time.
+ */
+import { expect } from "vitest";
+import type { ExamineOutcome, HintedName, CaptureOptions } from "../../../src/capture/capture-types.js";
+import { openSourceStore, type SourceStore, type SourceStorePorts } from "../../../src/capture/source-store.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { isRawPath } from "../../../src/base/raw-name.js";
+import { type FakeMailbox, type FakeStore, openFakeStore } from "./fake-dovecot.js";
+import { LogModel } from "./log-model.js";
+
+export function rawPath(path: string): RawPath {
+  if (!isRawPath(path)) throw new Error(`not a path: ${path}`);
+  return path;
+}
+
+export type Looked = Exclude<ExamineOutcome, { kind: "absent" } | { kind: "problem" }>;
+
+export class CaptureBench {
+  readonly store: FakeStore;
+  readonly model = new LogModel();
+  source: SourceStore;
+  nowMs = Date.now();
+  readonly #options: CaptureOptions;
+  readonly #ports: Partial<SourceStorePorts>;
+
+  private constructor(store: FakeStore, options: CaptureOptions, ports: Partial<SourceStorePorts>) {
+    this.store = store;
+    this.#options = options;
+    this.#ports = ports;
+    this.source = undefined as unknown as SourceStore;
+  }
+
+  static async open(limits: CaptureOptions["limits"] = {}, ports: Partial<SourceStorePorts> = {}, store = openFakeStore()): Promise<CaptureBench> {
+    const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits };
+    const bench = new CaptureBench(store, options, ports);
+    await bench.restart();
+    return bench;
+  }
+
+  /** As a new process: only the database is left. */
+  async restart(): Promise<void> {
+    this.source = await openSourceStore(this.#options, { reader: this.model.reader, ...this.#ports });
+  }
+
+  /** One examination, committed. */
+  examine(mailbox: FakeMailbox, options: { full?: boolean; names?: readonly HintedName[] } = {}): ExamineOutcome {
+    const { full = false, names = [] } = options;
+    const outcome = this.source.examine({
+      path: rawPath(mailbox.path),
+      hints: { names, uidlist: true },
+      full,
+      nowMs: this.nowMs,
+    });
+    if ((outcome.kind === "sealed" || outcome.kind === "unchanged") && outcome.commit !== undefined) {
+      this.model.commit(outcome.commit);
+    }
+    return outcome;
+  }
+
+  look(mailbox: FakeMailbox, options: { full?: boolean; names?: readonly HintedName[] } = {}): Looked {
+    const outcome = this.examine(mailbox, options);
+    if (outcome.kind === "absent" || outcome.kind === "problem") throw new Error(JSON.stringify(outcome));
+    return outcome;
+  }
+
+  /** Full examinations until nothing is left to do but to wait. Returns the number of changes. */
+  settle(mailbox: FakeMailbox): number {
+    let changes = 0;
+    for (let round = 0; round < 50; round++) {
+      const outcome = this.look(mailbox, { full: true });
+      if (outcome.kind === "sealed") changes += outcome.changes;
+      if (outcome.late.length > 0) {
+        const { late } = outcome;
+        const moved = this.source.renumber({ path: rawPath(mailbox.path), uids: late, floor: 0 });
+        expect(moved.kind).toBe("renumbered");
+        continue;
+      }
+      if (!outcome.more && !outcome.needListing && outcome.recheckInMs === undefined) return changes;
+    }
+    throw new Error("it does not settle");
+  }
+
+  /** What a sweep does: mailboxes that are gone, that came, that changed. */
+  sweep(): void {
+    const standing = this.source.discover().mailboxes;
+    for (const mailbox of this.store.mailboxes) this.settle(mailbox);
+    const alive = new Set<string>(standing.flatMap(({ guid }) => guid ?? []));
+    for (const row of this.model.reader.mailboxes()) {
+      if (alive.has(row.guid)) continue;
+      const outcome = this.source.vanished({ guid: row.guid, nowMs: this.nowMs });
+      expect(outcome.kind).toBe("sealed");
+      if (outcome.kind === "sealed") this.model.commit(outcome.commit);
+    }
+  }
+}

@@ -1,0 +1,410 @@
+import { mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { CaptureBench, rawPath } from "./capture-bench.js";
+import { expectEqualToDisk, savedUids } from "./log-model.js";
+
+describe("a full examination", () => {
+  test("of a new mailbox creates it with all its messages, then finds nothing more", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    inbox.deliver({ info: ":2,FS" });
+    inbox.deliver({ info: `:2,S${inbox.keywordLetter("$Junk")}` });
+    const outcome = bench.look(inbox, { full: true });
+    expect(outcome).toMatchObject({ kind: "sealed", saves: 3, changes: 3, pending: 0, more: false, needListing: false });
+    expectEqualToDisk(bench.model, bench.store);
+    const [first] = bench.model.log;
+    expect(first?.structure).toMatchObject({ kind: "create", parents: [], maildirFolder: true });
+    expect(first?.changes[2]).toMatchObject({ kind: "save", message: { uid: 3, keywords: ["$Junk"], flags: 16 } });
+    expect(bench.look(inbox, { full: true }).kind).toBe("unchanged");
+  });
+
+  test("seals in parts, each below the next UID of those before", async () => {
+    const bench = await CaptureBench.open({ changesMax: 1024 });
+    const inbox = bench.store.create("alice");
+    for (let i = 0; i < 2000; i++) inbox.deliver(i % 3 === 0 ? { info: ":2,S" } : {});
+    const first = bench.look(inbox, { full: true });
+    expect(first).toMatchObject({ kind: "sealed", more: true });
+    expect(first.listed?.entries).toBe(2000);
+    const second = bench.look(inbox, { full: true });
+    expect(second.listed).toBeUndefined(); // the same listing, worked on.
+    bench.settle(inbox);
+    expect(savedUids(bench.model, inbox.guid)).toEqual(Array.from({ length: 2000 }, (_, i) => i + 1));
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("takes a listing that is worked off for what it was: later changes are looked at again", async () => {
+    const bench = await CaptureBench.open({ changesMax: 512 });
+    const inbox = bench.store.create("alice");
+    const bases = Array.from({ length: 1500 }, () => inbox.deliver({ info: ":2," }));
+    bench.look(inbox, { full: true });
+    inbox.takeHints();
+    inbox.setInfo(bases[3] ?? "", ":2,S"); // sealed already
+    inbox.setInfo(bases[1400] ?? "", ":2,F"); // not sealed yet
+    inbox.expunge(bases[1300] ?? "");
+    inbox.deliver();
+    bench.look(inbox, { full: true, names: inbox.takeHints() });
+    bench.settle(inbox);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("finds flags, expunges, a move to cur/ and a raised next UID", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const [a = "", b = "", c = ""] = [inbox.deliver(), inbox.deliver(), inbox.deliver({ info: ":2,S" })];
+    bench.settle(inbox);
+    inbox.setInfo(a, ":2,S");
+    inbox.setInfo(b, ":2,");
+    inbox.expunge(c);
+    inbox.raiseNext(10);
+    expect(bench.settle(inbox)).toBe(2);
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.log.at(-1)?.uidNext).toBe(14);
+  });
+
+  test("a record that disappeared while the file stays is no expunge; under its new UID it is a rebind", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const bases = [inbox.deliver(), inbox.deliver(), inbox.deliver()];
+    bench.settle(inbox);
+    inbox.writeUidlist(inbox.records().slice(1), inbox.nextUid());
+    const waiting = bench.look(inbox, { full: true });
+    expect(waiting).toMatchObject({ kind: "unchanged", unnumbered: { count: 1, oldestSeenMs: bench.nowMs } });
+    inbox.numberAll();
+    bench.look(inbox, { full: true });
+    expect(bench.model.log.at(-1)?.changes).toMatchObject([
+      { kind: "rebind", fromUid: 1, fromBase: bases[0], message: { uid: 4, base: bases[0] } },
+    ]);
+  });
+
+  test("a base name that changed under its UID is a rebind", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2,S" });
+    bench.settle(inbox);
+    inbox.renameBase(base);
+    bench.settle(inbox);
+    expect(bench.model.log.at(-1)?.changes).toMatchObject([{ kind: "rebind", fromUid: 1, fromBase: base, message: { uid: 1 } }]);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("an expunged message that is put back is late, and comes back under a new UID", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2,S" });
+    inbox.deliver();
+    bench.settle(inbox);
+    renameSync(join(inbox.dir, "cur", `${base}:2,S`), join(inbox.dir, "tmp", "kept"));
+    bench.settle(inbox);
+    renameSync(join(inbox.dir, "tmp", "kept"), join(inbox.dir, "cur", `${base}:2,S`));
+    expect(bench.look(inbox, { full: true })).toMatchObject({ kind: "unchanged", late: [1] });
+    bench.settle(inbox);
+    expect(savedUids(bench.model, inbox.guid)).toEqual([1, 2, 3]);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("another UIDVALIDITY resets the mailbox", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    for (let i = 0; i < 5; i++) inbox.deliver();
+    bench.settle(inbox);
+    const before = inbox.validity;
+    inbox.reset();
+    bench.settle(inbox);
+    expect(bench.model.log.at(-1)?.structure).toEqual({ kind: "reset", before });
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.reader.mailboxes()).toHaveLength(1);
+  });
+
+  test("stores a fingerprint when all is covered, and a restart compares only that", async () => {
+    const bench = await CaptureBench.open({}, { clock: clockAhead(60_000) });
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    bench.settle(inbox);
+    const [row] = bench.model.reader.mailboxes();
+    expect(row?.fingerprint).not.toBe("");
+    await bench.restart();
+    const [found] = bench.source.discover().mailboxes;
+    expect(found).toMatchObject({ path: "alice", guid: inbox.guid, uidValidity: inbox.validity, fingerprint: row?.fingerprint });
+    inbox.deliver();
+    expect(bench.source.discover().mailboxes[0]?.fingerprint).not.toBe(row?.fingerprint);
+  });
+
+  test("a fingerprint that is younger than a tick is not trusted", async () => {
+    const bench = await CaptureBench.open({}, { clock: clockAhead(0) });
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    bench.settle(inbox);
+    expect(bench.model.reader.mailboxes()[0]?.fingerprint).toBe("");
+    expect(bench.source.discover().mailboxes[0]?.fingerprint).toBe("");
+  });
+});
+
+describe("an examination by hints", () => {
+  test("seals deliveries and flags without a listing", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const old = inbox.deliver({ info: ":2,S" });
+    bench.settle(inbox);
+    inbox.takeHints();
+    inbox.deliver();
+    inbox.setInfo(old, ":2,FS");
+    const outcome = bench.look(inbox, { names: inbox.takeHints() });
+    expect(outcome).toMatchObject({ kind: "sealed", saves: 1, changes: 2, needListing: false, pending: 0 });
+    expect(outcome.listed).toBeUndefined();
+    expect(outcome.kind === "sealed" && outcome.visibleMs !== undefined).toBe(true);
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.settle(inbox)).toBe(0);
+  });
+
+  test("finds a delivery by likely names when the event was lost", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    inbox.setInfo(inbox.deliver(), ":2,");
+    inbox.deliver();
+    expect(bench.look(inbox)).toMatchObject({ kind: "sealed", saves: 2, needListing: false });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("a new record whose file is not found stops the saves behind it", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    inbox.deliver();
+    inbox.expunge(inbox.deliver());
+    inbox.deliver();
+    const outcome = bench.look(inbox, { names: inbox.takeHints() });
+    expect(outcome).toMatchObject({ kind: "sealed", saves: 1, needListing: true, pending: 2 });
+    expect(bench.model.log.at(-1)?.uidNext).toBe(2);
+    bench.settle(inbox);
+    expect(savedUids(bench.model, inbox.guid)).toEqual([1, 3]);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("a name that vanished is not taken for expunged before a listing says so", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2,S" });
+    bench.settle(inbox);
+    inbox.takeHints();
+    inbox.expunge(base);
+    expect(bench.look(inbox, { names: inbox.takeHints() })).toMatchObject({ kind: "unchanged", needListing: true });
+    expect(bench.settle(inbox)).toBe(1);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("files without a record wait, and keep the time at which they were first seen", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    const firstMs = bench.nowMs;
+    inbox.deliver({ recorded: false });
+    expect(bench.look(inbox, { names: inbox.takeHints() })).toMatchObject({ kind: "unchanged", unnumbered: { count: 1, oldestSeenMs: firstMs } });
+    bench.nowMs += 400;
+    inbox.deliver({ recorded: false });
+    expect(bench.look(inbox, { names: inbox.takeHints() }).unnumbered).toEqual({ count: 2, oldestSeenMs: firstMs });
+    expect(bench.look(inbox, { full: true }).unnumbered).toEqual({ count: 2, oldestSeenMs: firstMs });
+    inbox.numberAll();
+    expect(bench.look(inbox)).toMatchObject({ kind: "sealed", saves: 2, unnumbered: { count: 0, oldestSeenMs: 0 } });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("a message that was renumbered by a rewrite is a rebind", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2,S" });
+    inbox.deliver();
+    bench.settle(inbox);
+    inbox.renumber(base);
+    bench.look(inbox);
+    expect(bench.model.log.at(-1)?.changes).toMatchObject([{ kind: "rebind", fromUid: 1, message: { uid: 3 } }]);
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("after a restart, a rewritten uidlist asks for a listing before anything new is sealed", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2,S" });
+    bench.settle(inbox);
+    await bench.restart();
+    inbox.renumber(base);
+    expect(bench.look(inbox)).toMatchObject({ kind: "unchanged", needListing: true, pending: 1 });
+    bench.settle(inbox);
+    expect(bench.model.log.at(-1)?.changes).toMatchObject([{ kind: "rebind", fromUid: 1, message: { uid: 2 } }]);
+  });
+
+  test("names that mean nothing are passed over", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    bench.settle(inbox);
+    const names = [".hidden", "..", "a/b", "x\ny:2,", ":2,S", "y".repeat(300)];
+    expect(bench.look(inbox, { names: names.map((name) => ({ dir: "cur", name })) })).toMatchObject({ kind: "unchanged" });
+  });
+});
+
+describe("keyword letters", () => {
+  test("wait for the lock, at most for so long", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const base = inbox.deliver({ info: ":2," });
+    const other = inbox.deliver({ info: ":2," });
+    bench.settle(inbox);
+    inbox.takeHints();
+    inbox.lock();
+    inbox.setInfo(base, ":2,a");
+    inbox.setInfo(other, ":2,S");
+    const names = inbox.takeHints();
+    expect(bench.look(inbox, { names })).toMatchObject({ kind: "sealed", changes: 1, recheckInMs: 3 });
+    expect(bench.look(inbox, { names })).toMatchObject({ kind: "unchanged", recheckInMs: 3 });
+    inbox.writeKeywords(["$Late"]);
+    inbox.unlock();
+    expect(bench.look(inbox, { names })).toMatchObject({ kind: "sealed", changes: 1 });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("of a save hold back the saves behind it", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    inbox.lock();
+    inbox.deliver();
+    inbox.deliver({ info: ":2,a" });
+    inbox.deliver();
+    const names = inbox.takeHints();
+    expect(bench.look(inbox, { names })).toMatchObject({ kind: "sealed", saves: 1, pending: 2, recheckInMs: 3 });
+    expect(bench.look(inbox, { full: true })).toMatchObject({ kind: "unchanged", pending: 2, recheckInMs: 3 });
+    bench.nowMs += 2_001; // the lock never changed: it is not waited for any longer.
+    expect(bench.look(inbox, { names })).toMatchObject({ kind: "sealed", saves: 2, pending: 0 });
+    expect(savedUids(bench.model, inbox.guid)).toEqual([1, 2, 3]);
+  });
+
+  test("that get another name, or get their name late, are compared again", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.writeKeywords(["one", "two"]);
+    inbox.deliver({ info: ":2,a" });
+    inbox.deliver({ info: ":2,c" });
+    bench.settle(inbox);
+    inbox.writeKeywords(["uno", "two", "late"]);
+    inbox.setInfo(inbox.deliver({ info: ":2," }), ":2,b");
+    bench.settle(inbox);
+    bench.settle(inbox);
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.mailboxes.get(inbox.guid)?.states.map(({ keywords }) => keywords)).toEqual([["uno"], ["late"], ["two"]]);
+  });
+});
+
+describe("mailboxes as a whole", () => {
+  test("a rename is a rename", async () => {
+    const bench = await CaptureBench.open();
+    const folder = bench.store.create("alice/.Work");
+    folder.deliver();
+    bench.settle(folder);
+    folder.rename("alice/.Done");
+    folder.deliver();
+    bench.settle(folder);
+    expect(bench.model.log.at(-1)).toMatchObject({ path: "alice/.Done", structure: { kind: "rename", from: "alice/.Work" } });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("a mailbox in place of one that moved, or that is gone, comes after what became of that one", async () => {
+    const bench = await CaptureBench.open();
+    const a = bench.store.create("a");
+    const b = bench.store.create("b");
+    a.deliver();
+    b.deliver();
+    bench.sweep();
+    bench.store.remove(b);
+    a.rename("b");
+    const c = bench.store.create("a");
+    c.deliver();
+    bench.settle(c);
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.log.slice(-3).map(({ path, structure }) => [path, structure?.kind])).toEqual([
+      ["b", "delete"],
+      ["b", "rename"],
+      ["a", "create"],
+    ]);
+  });
+
+  test("two that changed places end in the right places", async () => {
+    const bench = await CaptureBench.open();
+    const [a, b] = [bench.store.create("a"), bench.store.create("b")];
+    a.deliver();
+    b.deliver();
+    bench.sweep();
+    a.rename("t");
+    b.rename("a");
+    a.rename("b");
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("one that vanished is deleted, and one that did not is not", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    const [row] = bench.model.reader.mailboxes();
+    if (row === undefined) throw new Error("no row");
+    expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "present" });
+    bench.store.remove(inbox);
+    expect(bench.examine(inbox)).toEqual({ kind: "absent" });
+    bench.sweep();
+    expect(bench.model.mailboxes.size).toBe(0);
+    expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "unknown" });
+  });
+
+  test("a store that is not there is no empty store", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    rmSync(bench.store.root, { recursive: true });
+    const [row] = bench.model.reader.mailboxes();
+    if (row === undefined) throw new Error("no row");
+    expect(() => bench.source.discover()).toThrow(/no such directory/);
+    expect(() => bench.source.vanished({ guid: row.guid, nowMs: 1 })).toThrow(/no such directory/);
+    expect(() => bench.examine(inbox)).toThrow(/no such directory/);
+    mkdirSync(bench.store.root);
+  });
+
+  test("the same GUID at two paths is a problem, and so is a damaged or a lost uidlist", async () => {
+    const bench = await CaptureBench.open();
+    const [a, b] = [bench.store.create("a"), bench.store.create("b")];
+    a.deliver();
+    bench.settle(a);
+    b.guid = a.guid;
+    b.writeUidlist([], 1);
+    expect(bench.examine(b, { full: true })).toMatchObject({ kind: "problem", problem: { code: "mailbox-guid-twice" } });
+    writeFileSync(join(a.dir, "dovecot-uidlist"), "3 V1 N2\n5 :x\n\n");
+    expect(bench.examine(a, { full: true })).toMatchObject({ kind: "problem", problem: { code: "uidlist-damaged", path: "a" } });
+    unlinkSync(join(a.dir, "dovecot-uidlist"));
+    expect(bench.examine(a, { full: true })).toMatchObject({ kind: "problem", problem: { code: "uidlist-lost" } });
+    expect(bench.source.number({ path: rawPath("a") })).toMatchObject({ kind: "problem", problem: { code: "uidlist-lost" } });
+  });
+});
+
+describe("after a failed commit", () => {
+  test("the same is sealed again", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    const request = { path: rawPath("alice"), hints: { names: [], uidlist: true }, full: true, nowMs: bench.nowMs };
+    const lost = bench.source.examine(request);
+    expect(lost).toMatchObject({ kind: "sealed", saves: 1 });
+    if (lost.kind === "sealed") for (const { guid } of lost.commit.mailboxes) bench.source.forget({ guid });
+    expect(bench.look(inbox, { full: true })).toMatchObject({ kind: "sealed", saves: 1 });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+});
+
+function clockAhead(ms: number) {
+  return {
+    nowMs: () => (Date.now() + ms) as never,
+    monotonicMs: () => performance.now(),
+    sleep: () => Promise.reject(new Error("nobody sleeps here")),
+    setTimer: () => ({ cancel: () => undefined }),
+  };
+}

@@ -1,0 +1,145 @@
+/** The limits of the wire's codec, and what it refuses although protobuf would take it. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
+import { parseMailboxGuid, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
+import { type Envelope, EnvelopeSchema } from "../../../src/wire/gen/link_pb.js";
+import { decodeMessage, encodeMessage, HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../../../src/wire/message-codec.js";
+import type { WireMessage } from "../../../src/wire/messages.js";
+
+const GUID = parseMailboxGuid("0123456789abcdef0123456789abcdef");
+
+type Inner = NonNullable<Parameters<typeof create<typeof EnvelopeSchema>>[1]>["message"];
+
+function headOf(message: NonNullable<Inner>): Uint8Array {
+  return toBinary(EnvelopeSchema, create(EnvelopeSchema, { message }) satisfies Envelope);
+}
+
+function decode(message: NonNullable<Inner>, ...payloads: readonly Uint8Array[]): WireMessage {
+  return decodeMessage({ head: headOf(message), payloads });
+}
+
+function rawPath(text: string): RawPath {
+  if (!isRawPath(text)) throw new Error(`not a path: ${text}`);
+  return text;
+}
+
+const REFUSED = expect.objectContaining({ code: "wire-invalid" });
+
+describe("limits", () => {
+  test("a head of the longest length is read, a longer one is not", () => {
+    expect(() => decodeMessage({ head: new Uint8Array(HEAD_BYTES_MAX + 1), payloads: [] })).toThrow(/longer than/);
+    expect(() => decodeMessage({ head: new Uint8Array(HEAD_BYTES_MAX), payloads: [] })).toThrow(/well-formed/);
+  });
+
+  test("payloads count together", () => {
+    const head = headOf({ case: "offer", value: { lsn: 1n, mailbox: GUID } });
+    const half = new Uint8Array(PAYLOAD_BYTES_MAX / 2 + 1);
+    expect(decodeMessage({ head, payloads: [half] })).toMatchObject({ kind: "offer" });
+    expect(() => decodeMessage({ head, payloads: [half, half] })).toThrow(/longer than/);
+    expect(() => decodeMessage({ head, payloads: [new Uint8Array(PAYLOAD_BYTES_MAX + 1)] })).toThrow(REFUSED);
+  });
+
+  test("numbers beyond the exact integers are refused", () => {
+    const lsn = BigInt(Number.MAX_SAFE_INTEGER);
+    expect(decode({ case: "retry", value: { lsn } })).toMatchObject({ lsn: Number.MAX_SAFE_INTEGER });
+    expect(() => decode({ case: "retry", value: { lsn: lsn + 1n } })).toThrow(REFUSED);
+  });
+
+  test("texts and names end at 4096", () => {
+    expect(decode({ case: "hello", value: { software: "x".repeat(4096) } })).toMatchObject({ kind: "hello" });
+    expect(() => decode({ case: "hello", value: { software: "x".repeat(4097) } })).toThrow(REFUSED);
+    const bases = [new Uint8Array(4097).fill(0x61)];
+    const ask = { case: "foreign" as const, value: { path: new Uint8Array(0), bases, action: "limbo" } };
+    expect(() => decode({ case: "request", value: { id: 1, ask } })).toThrow(REFUSED);
+  });
+
+  test("words that are too long are cut by the sender, so that the message itself arrives", () => {
+    const path = rawPath(Array.from({ length: 16 }, () => "\u00e4".repeat(255)).join("/"));
+    const divergence = { code: "mailbox-missing", words: "\u{1f4e8}".repeat(5000), path, firstUid: 0, replicaNext: 0 };
+    const decoded = decodeMessage(encodeMessage({ kind: "outcome", lsn: 7, divergence, notes: ["n".repeat(9999)] }));
+    if (decoded.kind !== "outcome") throw new Error(decoded.kind);
+    expect(decoded.divergence?.path).toBe(path);
+    expect(decoded.divergence?.words).toMatch(/^\u{1f4e8}{2000}.*…$/u);
+    expect(decoded.notes).toStrictEqual([`${"n".repeat(4094)}…`]);
+    const failure = {
+      code: "EIO",
+      message: "m".repeat(5000),
+      hint: "h".repeat(5000),
+      disposition: "bug",
+      exitCode: 70,
+    };
+    expect(decodeMessage(encodeMessage({ kind: "reply", id: 1, result: { ok: false, failure } }))).toMatchObject({
+      result: { ok: false, failure: { message: `${"m".repeat(4094)}…`, hint: `${"h".repeat(4094)}…` } },
+    });
+  });
+});
+
+describe("refused", () => {
+  test("an empty head, and a kind that is not known here", () => {
+    expect(() => decodeMessage({ head: new Uint8Array(0), payloads: [] })).toThrow(/kind is not known/);
+    expect(() => decodeMessage({ head: Uint8Array.of(0xfa, 0x07, 0), payloads: [] })).toThrow(/kind is not known/);
+    expect(() => decode({ case: "request", value: { id: 3 } })).toThrow(/kind is not known/);
+    expect(() => decode({ case: "reply", value: { id: 3 } })).toThrow(/it is empty/);
+  });
+
+  test.each(["/etc/passwd", "..", "a/../b", "a//b", "a\0b", "./a"])("the path %j", (path) => {
+    const value = { path: Buffer.from(path, "latin1"), afterUid: 0 };
+    expect(() => decode({ case: "request", value: { id: 1, ask: { case: "inventory", value } } })).toThrow(REFUSED);
+  });
+
+  test("identities that cannot be", () => {
+    const payload = new Uint8Array(1);
+    expect(() => decode({ case: "offer", value: { lsn: 1n, mailbox: "xyz" } }, payload)).toThrow(REFUSED);
+    const yieldUids = (from: number) =>
+      decode({
+        case: "request",
+        value: { id: 1, ask: { case: "yieldUids", value: { mailbox: GUID, from, floor: 9 } } },
+      });
+    expect(yieldUids(UID_MAX)).toMatchObject({ ask: { from: parseUid(UID_MAX) } });
+    expect(() => yieldUids(0)).toThrow(REFUSED);
+    expect(() => yieldUids(UID_MAX + 1)).toThrow(REFUSED);
+  });
+
+  test("an action that is not known here", () => {
+    const ask = { case: "foreign" as const, value: { path: new Uint8Array(0), bases: [], action: "remove" } };
+    expect(() => decode({ case: "request", value: { id: 1, ask } })).toThrow(REFUSED);
+  });
+
+  test("a payload that is missing, or one too many", () => {
+    const offer = { case: "offer" as const, value: { lsn: 1n, mailbox: GUID } };
+    expect(() => decode(offer)).toThrow(REFUSED);
+    expect(() => decode(offer, new Uint8Array(1), new Uint8Array(1))).toThrow(REFUSED);
+  });
+
+  test("bodies that are not what their heads say", () => {
+    const sha256 = new Uint8Array(32);
+    const head = { index: 0, size: 2n, sha256 };
+    const bodies = (...heads: readonly object[]) => ({
+      case: "bodies" as const,
+      value: { lsn: 1n, heads: [...heads] },
+    });
+    const two = Uint8Array.of(1, 2);
+    expect(decode(bodies(head), two)).toMatchObject({ payloads: [two] });
+    expect(() => decode(bodies(head), Uint8Array.of(1))).toThrow(REFUSED);
+    expect(() => decode(bodies(head))).toThrow(REFUSED);
+    expect(() => decode(bodies(head, { ...head, index: 1 }), two)).toThrow(REFUSED);
+    expect(() => decode(bodies({ ...head, gone: true }), two)).toThrow(REFUSED);
+    expect(() => decode(bodies({ ...head, sha256: new Uint8Array(31) }), two)).toThrow(REFUSED);
+    expect(() => decode(bodies({ ...head, sha256: new Uint8Array(0) }), two)).toThrow(REFUSED);
+  });
+
+  test("a last part without the hash of the whole", () => {
+    const part = (last: boolean) => ({ case: "bodyPart" as const, value: { lsn: 1n, index: 0, offset: 0n, last } });
+    expect(decode(part(false), new Uint8Array(1))).toMatchObject({ kind: "body-part" });
+    expect(() => decode(part(true), new Uint8Array(1))).toThrow(REFUSED);
+  });
+});
+
+test("fields that a newer release added are passed over", () => {
+  const head = Buffer.concat([
+    headOf({ case: "retry", value: { lsn: 5n, giveUp: true } }),
+    Buffer.from([0xf8, 0x07, 1]),
+  ]);
+  expect(decodeMessage({ head, payloads: [] })).toStrictEqual({ kind: "retry", lsn: 5, voidBelow: 0, giveUp: true });
+});

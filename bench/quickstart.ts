@@ -44,7 +44,8 @@ async function main(): Promise<number> {
   {
     await using twin = await startTwin(mailtwin, copying, 60_000);
     say(`  live; changing it as Dovecot would, ${PER_SECOND} times a second for ${SECONDS} s`);
-    changes.push(...(await makeLiveChanges({ maildirs: sample.maildirs, perSecond: PER_SECOND, seconds: SECONDS, seed: 7 })));
+    const maildirs = sample.maildirs.map((path) => `${rawFromText(copying.source)}/${path}`);
+    changes.push(...(await makeLiveChanges({ maildirs, perSecond: PER_SECOND, seconds: SECONDS, seed: 7 })));
     await untilEqual(copying);
     await twin.stop();
     for (const problem of twin.problems()) say(`  problem: ${String(problem["message"])}`);
@@ -70,13 +71,13 @@ async function untilEqual({ source, target }: { readonly source: string; readonl
 }
 
 /** For deliveries whose file nothing touched afterwards: when it got its name on the replica, less when it got it at the source. */
-function lagsOf(changes: readonly LiveChange[], { target }: { readonly target: string }): readonly number[] {
+function lagsOf(changes: readonly LiveChange[], { source, target }: { readonly source: string; readonly target: string }): readonly number[] {
   const touches = new Map<string, number>();
   for (const { base } of changes) if (base !== undefined) touches.set(base, (touches.get(base) ?? 0) + 1);
   const lags: number[] = [];
   for (const { action, base, mailbox, atUnixMs } of changes) {
     if (action !== "deliver" || base === undefined || touches.get(base) !== 1) continue;
-    const file = findFile(`${rawFromText(target)}/${mailbox}`, base);
+    const file = findFile(`${rawFromText(target)}${mailbox.slice(rawFromText(source).length)}`, base);
     if (file !== undefined) lags.push(Math.max(0, lstatSync(nodePath(file)).ctimeMs - atUnixMs));
   }
   return lags.sort((a, b) => a - b);

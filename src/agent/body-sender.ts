@@ -5,14 +5,17 @@
  * is bounded by the sizes below and not by the mail.
  */
 import { createHash } from "node:crypto";
-import type { RawPath } from "../base/raw-name.js";
+import { MailtwinError } from "../base/errors.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import { BODY_PART_BYTES_MAX, type BodyItem, type BodyMethods, type BodyRead } from "../capture/body-types.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
+import { captureError, problemOf } from "../capture/errors.js";
 import type { BaseName } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { Link } from "../wire/link.js";
 import type { BodyHead } from "../wire/messages.js";
+import { agentError } from "./errors.js";
 
 export interface BodySenderPorts {
   readonly link: Link;
@@ -34,6 +37,8 @@ export type SendOutcome =
 /** Bodies read and sent together. */
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 const NO_HASH = new Uint8Array(0);
+/** Codes that tell nothing about the one body that was asked for. */
+const ENDS_ALL: ReadonlySet<string> = new Set(["store-missing", "worker-closed"]);
 
 export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: AbortSignal): Promise<SendOutcome> {
   const { transaction, path, lsn } = wish;
@@ -52,8 +57,10 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
     const baseByIndex = new Map(items.map((item) => [item.index, item.base]));
     for (const read of reads) {
       const base = baseByIndex.get(read.index);
-      if (read.kind === "large" && base !== undefined)
-        bytes += await sendLarge(ports, { lsn, index: read.index, path, base }, signal);
+      if (read.kind !== "large" || base === undefined) continue;
+      const sent = await sendLarge(ports, { lsn, index: read.index, path, base }, signal);
+      if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
+      bytes += sent;
     }
     const later = new Set(reads.filter((read) => read.kind === "later").map((read) => read.index));
     items = items.filter((item) => later.has(item.index));
@@ -64,7 +71,7 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
 function itemOf(transaction: Transaction, index: number): BodyItem {
   const change = transaction.changes[index];
   if (change === undefined || (change.kind !== "save" && change.kind !== "rebind")) {
-    throw new RangeError(`the replica wants the body of change ${index}, which has none`);
+    throw agentError("peer-confused", `sending bodies: the replica wants that of change ${index}, which has none`);
   }
   return { index, base: change.message.base };
 }
@@ -89,36 +96,66 @@ async function sendSmall(
   return bytes;
 }
 
+interface LargeBody {
+  readonly lsn: number;
+  readonly index: number;
+  readonly path: RawPath;
+  readonly base: BaseName;
+}
+
+/** Returns the bytes sent, or why it cannot be read. */
 async function sendLarge(
   ports: BodySenderPorts,
-  {
-    lsn,
-    index,
-    path,
-    base,
-  }: { readonly lsn: number; readonly index: number; readonly path: RawPath; readonly base: BaseName },
+  body: LargeBody,
   signal: AbortSignal,
-): Promise<number> {
-  const opened = await ports.bodies.call("openLarge", { mailboxPath: path, base });
+): Promise<number | CaptureProblem> {
+  const { lsn, index, path, base } = body;
+  const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", { mailboxPath: path, base }));
+  if ("code" in opened) return opened;
   if (opened.kind === "gone") {
     await sendGone(ports, lsn, [index], signal);
     return 0;
   }
+  try {
+    return await sendParts(ports, body, opened, signal);
+  } finally {
+    await ports.bodies.call("closeLarge", { handle: opened.handle });
+  }
+}
+
+async function sendParts(
+  { bodies, link }: BodySenderPorts,
+  { lsn, index, path, base }: LargeBody,
+  { handle, sizeBytes }: { readonly handle: number; readonly sizeBytes: number },
+  signal: AbortSignal,
+): Promise<number | CaptureProblem> {
   const hash = createHash("sha256");
   let offset = 0;
-  while (offset < opened.sizeBytes) {
+  while (offset < sizeBytes) {
     signal.throwIfAborted();
-    const payload = await ports.bodies.call("readPart", { handle: opened.handle, offset, length: BODY_PART_BYTES_MAX });
-    if (payload.length === 0) break;
+    const request = { handle, offset, length: BODY_PART_BYTES_MAX };
+    const payload = await readOrProblem(path, () => bodies.call("readPart", request));
+    if ("code" in payload) return payload;
+    const { length } = payload; // read before sending: the link may hand the buffer on to another thread.
+    if (length === 0)
+      return problemOf(path, captureError("body-changed", `reading the message file ${displayRaw(base)}: it was cut`));
     hash.update(payload);
-    const last = offset + payload.length >= opened.sizeBytes;
-    // The hash is of what is sent; whether that is the file as it stands is known only after closing it.
+    const last = offset + length >= sizeBytes;
     const sha256 = last ? hash.digest() : NO_HASH;
-    await ports.link.send({ kind: "body-part", lsn, index, offset, last, sha256, payload }, signal);
-    offset += payload.length;
+    await link.send({ kind: "body-part", lsn, index, offset, last, sha256, payload }, signal);
+    offset += length;
   }
-  await ports.bodies.call("closeLarge", { handle: opened.handle });
   return offset;
+}
+
+/** A body that cannot be read is that transaction's problem; a defect, or a reader that died, is everybody's. */
+async function readOrProblem<T extends object>(path: RawPath, read: () => Promise<T>): Promise<T | CaptureProblem> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof MailtwinError && ENDS_ALL.has(error.code)) throw error;
+    return problemOf(path, error);
+  }
 }
 
 async function sendGone(

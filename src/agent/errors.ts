@@ -8,7 +8,7 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Both ends must run a mailtwin of the same release; if they do, this is a defect: please report it.",
   },
-  /** The replication log no longer holds what the replica needs next. */
+  /** The replication log no longer holds what the replica needs next, or is older than the replica. */
   "log-trimmed": {
     disposition: "resync",
     exitCode: EX.TEMPFAIL,

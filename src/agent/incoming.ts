@@ -51,6 +51,8 @@ export class Incoming {
 
   /** Prepares it again; saves below `voidBelow` that are not bound here are left out. */
   again(voidBelow: number): void {
+    this.#divergence = undefined;
+    this.#lacking.clear();
     this.ready = this.#makeReady(voidBelow);
   }
 
@@ -59,8 +61,10 @@ export class Incoming {
     this.ready = this.#fetch(indexes).then(() => this.#seal());
   }
 
+  /** Its bodies do not come: what is still on the way is dropped. */
   giveUp(): void {
     this.#givenUp = true;
+    this.#lacking.clear();
     this.#complete?.();
   }
 
@@ -107,6 +111,7 @@ export class Incoming {
     const complete = new Promise<void>((resolve) => {
       this.#complete = resolve;
     });
+    if (this.#givenUp) return;
     await this.#ports.want(this.lsn, indexes);
     await complete;
   }
@@ -128,6 +133,7 @@ export class Incoming {
 
   #fail(divergence: Divergence): void {
     this.#divergence ??= divergence;
+    this.#lacking.clear(); // what is still on the way does not fit any more.
     this.#complete?.();
   }
 

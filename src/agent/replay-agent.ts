@@ -8,6 +8,8 @@
  */
 
 import type { Clock } from "../base/clock.js";
+import { MailtwinError } from "../base/errors.js";
+import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
@@ -28,16 +30,18 @@ import {
 import { Asker } from "./asker.js";
 import { type BodySenderPorts, sendBodies } from "./body-sender.js";
 import { agentError } from "./errors.js";
+import { Rejections } from "./rejections.js";
 
 /** What the agent needs of the source's capture. */
 export interface SourceSide {
   /** Where the mailbox is now; undefined when it is gone. */
   pathOf(guid: MailboxGuid): RawPath | undefined;
   uidNextOf(guid: MailboxGuid): number;
+  /** Resolves when those messages have other UIDs, or to why they cannot have them. */
   renumber(
     range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
     signal: AbortSignal,
-  ): Promise<void>;
+  ): Promise<CaptureProblem | undefined>;
 }
 
 export interface ReplayAgentPorts extends BodySenderPorts {
@@ -65,6 +69,8 @@ const OFFERS_IN_FLIGHT_MAX = 8;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
 /** Times that one transaction is resolved before it goes to the rejection log. */
 const RETRIES_MAX = 4;
+/** Codes of answers that concern the one mailbox only. */
+const YIELD_REFUSALS: ReadonlySet<string> = new Set(["mailbox-rejected", "replica-lock-held"]);
 
 interface Offered {
   readonly entry: LogEntry;
@@ -78,8 +84,13 @@ export class ReplayAgent {
   readonly #sinks: ReplayAgentSinks;
   readonly #offered = new Map<number, Offered>();
   readonly #wake = new Gate();
+  readonly #acked = new Gate();
   readonly #asker: Asker;
-  readonly #held = new Map<MailboxGuid, RejectionRow>();
+  readonly #rejections: Rejections;
+  /** Read from the log and not offered yet. */
+  readonly #ahead = new Fifo<LogEntry>();
+  /** Ends the run. */
+  readonly #stop = new AbortController();
   #sentLsn = 0;
   #ackedLsn = 0;
   #welcome: Welcome | undefined;
@@ -90,7 +101,7 @@ export class ReplayAgent {
     this.#ports = ports;
     this.#sinks = sinks;
     this.#asker = new Asker(ports.link);
-    for (const row of ports.reader.rejections(name)) this.#held.set(row.mailbox, row);
+    this.#rejections = new Rejections(name, ports);
   }
 
   /** Requests beside the stream. Only while `run` is running. */
@@ -108,7 +119,7 @@ export class ReplayAgent {
   }
 
   get rejections(): readonly RejectionRow[] {
-    return [...this.#held.values()];
+    return this.#rejections.rows;
   }
 
   /** New transactions are in the log. */
@@ -120,15 +131,14 @@ export class ReplayAgent {
   async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
     while (this.#ackedLsn < lsn) await this.#acked.wait(signal);
   }
-  readonly #acked = new Gate();
 
   /**
-   * Greets the replica and reads its answers until the link closes or `signal` aborts. `prepare` runs after the greeting and
-   * before the first offer (first contact).
+   * Greets the replica and reads its answers until the link closes or `signal` aborts; call it once. `prepare` runs after the
+   * greeting and before the first offer (first contact).
    */
   async run(prepare: (welcome: Welcome, signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { link, reader } = this.#ports;
-    const stop = new AbortController();
+    const stop = this.#stop;
     const both = AbortSignal.any([signal, stop.signal]);
     const reading = this.#readAll(both);
     reading.catch((error: unknown) => stop.abort(error));
@@ -146,11 +156,13 @@ export class ReplayAgent {
         if (!(await this.#offerMore(both))) await this.#wake.wait(both);
       }
     } catch (error) {
-      throw both.aborted && !signal.aborted ? stop.signal.reason : error;
+      const reason: unknown = stop.signal.aborted && !signal.aborted ? stop.signal.reason : error;
+      this.#asker.fail(reason);
+      throw reason;
     } finally {
       stop.abort(new Error("the agent has ended"));
       link.close();
-      await reading.catch(() => undefined);
+      await Promise.allSettled([reading, this.#wishes]);
     }
   }
 
@@ -160,6 +172,12 @@ export class ReplayAgent {
       throw agentError(
         "log-trimmed",
         `sending the log to ${this.name}: it needs transaction ${appliedLsn + 1}, the log begins at ${reader.firstLsn()}`,
+      );
+    }
+    if (appliedLsn > reader.lastLsn()) {
+      throw agentError(
+        "log-trimmed",
+        `sending the log to ${this.name}: it has transaction ${appliedLsn} already, the log ends at ${reader.lastLsn()}`,
       );
     }
     this.#sentLsn = appliedLsn;
@@ -179,21 +197,31 @@ export class ReplayAgent {
     return this.#welcome;
   }
 
-  /** Offers what fits into the window; false when there was nothing to offer or no room. */
+  /** Offers the next transaction; false when there was nothing to offer or no room. */
   async #offerMore(signal: AbortSignal): Promise<boolean> {
     if (this.#offered.size >= OFFERS_IN_FLIGHT_MAX) return false;
-    const entries = this.#ports.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX);
-    for (const entry of entries) {
-      if (this.#offered.size >= OFFERS_IN_FLIGHT_MAX) return false;
+    for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
+      if (!this.#rejections.isHeld(entry.mailbox)) {
+        await this.#offer(entry, signal);
+        return true;
+      }
       this.#sentLsn = entry.lsn;
-      if (!this.#held.has(entry.mailbox)) await this.#offer(entry, signal);
     }
     this.#moveCursor();
-    return entries.length > 0;
+    return false;
   }
 
+  #nextEntry(): LogEntry | undefined {
+    if (this.#ahead.length === 0) {
+      for (const entry of this.#ports.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
+    }
+    return this.#ahead.shift();
+  }
+
+  /** INVARIANT: it is among the offered before it counts as sent, so that the cursor cannot pass it. */
   async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
     this.#offered.set(entry.lsn, { entry, transaction: decodeTransaction(entry.bytes), retries: 0 });
+    this.#sentLsn = Math.max(this.#sentLsn, entry.lsn);
     await this.#ports.link.send(
       { kind: "offer", lsn: entry.lsn, mailbox: entry.mailbox, payload: entry.bytes },
       signal,
@@ -202,21 +230,22 @@ export class ReplayAgent {
 
   /** What a rejection covers, from its transaction on. One mailbox that is refused again does not stop the others. */
   async #resendRejected(signal: AbortSignal): Promise<void> {
-    for (const row of [...this.#held.values()]) {
-      this.#held.delete(row.mailbox);
+    for (const row of this.#rejections.rows) {
+      const isHeld = () => this.#rejections.isHeld(row.mailbox);
       let lsn = row.lsn - 1;
-      while (lsn < this.#sentLsn && !this.#held.has(row.mailbox)) {
+      while (lsn < this.#sentLsn && !isHeld()) {
         const entries = this.#ports.reader.entriesAfter(lsn, READ_BYTES_MAX);
         if (entries.length === 0) break;
         for (const entry of entries) {
           lsn = entry.lsn;
-          if (lsn > this.#sentLsn || this.#held.has(row.mailbox)) break;
+          if (lsn > this.#sentLsn || isHeld()) break;
           if (entry.mailbox !== row.mailbox) continue;
           await this.#offer(entry, signal);
           while (this.#offered.size > 0) await this.#wake.wait(signal);
+          if (!isHeld()) await this.#rejections.step(row, lsn);
         }
       }
-      if (!this.#held.has(row.mailbox)) await this.#ports.writer.dropRejections(this.name, row.mailbox);
+      if (!isHeld()) await this.#rejections.drop(row.mailbox);
     }
   }
 
@@ -251,7 +280,7 @@ export class ReplayAgent {
   /** Wishes are answered beside the reading of messages, one after the other. */
   #queueWish(want: Want, signal: AbortSignal): void {
     this.#wishes = this.#wishes.then(() => this.#grant(want, signal));
-    this.#wishes.catch(() => undefined); // shows below: the link is closed with it.
+    this.#wishes.catch((error: unknown) => this.#stop.abort(error));
   }
 
   async #grant({ lsn, indexes }: Want, signal: AbortSignal): Promise<void> {
@@ -277,7 +306,7 @@ export class ReplayAgent {
     const { divergence } = outcome;
     if (divergence !== undefined && divergence.code !== "given-up" && divergence.code !== "mailbox-held") {
       // Not awaited here: resolving it needs answers that come over the same link.
-      void this.#resolve(offered, divergence, signal).catch((error: unknown) => this.#asker.fail(error));
+      void this.#resolve(offered, divergence, signal).catch((error: unknown) => this.#stop.abort(error));
       return;
     }
     this.#offered.delete(outcome.lsn);
@@ -298,15 +327,35 @@ export class ReplayAgent {
     const { source, link } = this.#ports;
     const from = parseUid(divergence.firstUid);
     const floor = Math.max(source.uidNextOf(mailbox), divergence.replicaNext);
-    const answer = await this.#asker.ask({ kind: "yield-uids", mailbox, from, floor }, signal);
-    if (answer.kind !== "yielded-uids")
-      throw agentError("peer-confused", `asking ${this.name} to make room: it answered something else`);
+    const answer = await this.#makeRoom({ mailbox, from, floor }, signal);
+    if ("words" in answer) {
+      await this.#reject(offered, answer, signal);
+      return;
+    }
     this.#sinks.onConflict(
       path,
       `${divergence.words}: ${answer.moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
     );
-    await source.renumber({ guid: mailbox, from, below: answer.uidNext, floor: answer.uidNext }, signal);
-    await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: answer.uidNext, giveUp: false }, signal);
+    const { uidNext } = answer;
+    const problem = await source.renumber({ guid: mailbox, from, below: uidNext, floor: uidNext }, signal);
+    if (problem !== undefined) await this.#reject(offered, wordsOfProblem(problem), signal);
+    else await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: uidNext, giveUp: false }, signal);
+  }
+
+  /** Has the replica move foreign mail above `floor`, or says why it cannot. */
+  async #makeRoom(
+    range: { readonly mailbox: MailboxGuid; readonly from: Uid; readonly floor: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly uidNext: number; readonly moved: number } | { readonly code: string; readonly words: string }> {
+    try {
+      const answer = await this.#asker.ask({ kind: "yield-uids", ...range }, signal);
+      if (answer.kind === "yielded-uids") return answer;
+    } catch (error) {
+      const isRefusal = error instanceof MailtwinError && YIELD_REFUSALS.has(error.code);
+      if (!isRefusal) throw error;
+      return { code: error.code, words: error.message };
+    }
+    throw agentError("peer-confused", `asking ${this.name} to make room: it answered something else`);
   }
 
   async #reject(
@@ -314,25 +363,10 @@ export class ReplayAgent {
     { code, words }: { readonly code: string; readonly words: string },
     signal: AbortSignal,
   ): Promise<void> {
-    const nowMs = this.#ports.clock.nowMs();
     const { mailbox, path } = offered.transaction;
     const { lsn } = offered.entry;
-    const before = this.#ports.reader.rejections(this.name).find((row) => row.mailbox === mailbox);
-    const attempts = (before?.attempts ?? 0) + 1;
-    const row = {
-      replica: this.name,
-      lsn,
-      mailbox,
-      path,
-      code,
-      message: words,
-      attempts,
-      firstMs: before?.firstMs ?? nowMs,
-      lastMs: nowMs,
-    };
-    await this.#ports.writer.putRejection(row);
-    this.#held.set(mailbox, row);
-    this.#sinks.onRejected(row);
+    const row = await this.#rejections.add({ lsn, mailbox, path, code, words });
+    if (row !== undefined) this.#sinks.onRejected(row);
     await this.#ports.link.send({ kind: "retry", lsn, voidBelow: 0, giveUp: true }, signal);
   }
 
@@ -342,7 +376,7 @@ export class ReplayAgent {
     if (lsn <= this.#ackedLsn) return;
     this.#ackedLsn = lsn;
     this.#acked.wake();
-    void this.#ports.writer.setCursor(this.name, lsn).catch((error: unknown) => this.#asker.fail(error));
+    void this.#ports.writer.setCursor(this.name, lsn).catch((error: unknown) => this.#stop.abort(error));
   }
 }
 

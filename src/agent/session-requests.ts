@@ -1,7 +1,7 @@
 /**
  * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
  */
-import type { ApplyMethods } from "../apply/apply-types.js";
+import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
 import type { Clock } from "../base/clock.js";
 import { recordOfError } from "../base/errors.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
@@ -63,9 +63,19 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
         ports.store.call("foreign", { path: ask.path, bases, action: ask.action }),
       );
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      await ports.writer.recordEffect(outcome.effect);
+      await record(ports, outcome.effect);
       return { kind: "foreign", messages: outcome.moved };
     }
+  }
+}
+
+/** A commit that fails must not leave the worker believing in it. */
+async function record({ store, writer }: RequestPorts, effect: AppliedEffect): Promise<void> {
+  try {
+    await writer.recordEffect(effect);
+  } catch (error) {
+    for (const { guid } of effect.mailboxes) await store.call("forget", { mailbox: guid });
+    throw error;
   }
 }
 

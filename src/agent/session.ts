@@ -12,10 +12,11 @@ import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import { ROOT_PATH } from "../base/raw-name.js";
+import { Waiter } from "../base/waiter.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
-import { wireError } from "../wire/errors.js";
+import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
 import { type Offer, PROTOCOL_VERSION, type Retry, type WireDivergence, type WireMessage } from "../wire/messages.js";
 import { agentError } from "./errors.js";
@@ -56,7 +57,8 @@ export class Session {
   readonly #offers = new BoundedQueue<Offer>(OFFERS_MAX);
   readonly #incoming = new Map<number, Incoming>();
   readonly #heldSinceLsn = new Map<MailboxGuid, number>();
-  #retry: ((retry: Retry) => void) | undefined;
+  /** What the source says about the transaction that diverged. */
+  #advice: { readonly lsn: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
 
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
@@ -64,7 +66,10 @@ export class Session {
     this.#limits = limits;
   }
 
-  /** Serves until the other end closes the link or `signal` aborts. */
+  /**
+   * Serves until the link is closed or `signal` aborts; closes the link. When it returns or throws, nothing is being applied
+   * any more, and what was applied is recorded.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const both = AbortSignal.any([signal, stop.signal]);
@@ -72,12 +77,23 @@ export class Session {
     applying.catch((error: unknown) => stop.abort(error));
     try {
       for await (const message of this.#ports.link.messages(both)) await this.#receive(message, both);
+      this.#release();
+      await applying;
+    } catch (error) {
+      stop.abort(error);
+      if (signal.aborted || !isLinkClosed(error)) throw error;
     } finally {
-      this.#offers.close();
-      for (const incoming of this.#incoming.values()) incoming.giveUp();
-      if (this.#retry !== undefined) this.#retry({ kind: "retry", lsn: 0, voidBelow: 0, giveUp: true });
+      this.#release();
+      await applying.catch(() => undefined); // it is the error above, or follows from it.
+      this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
     }
-    await applying;
+  }
+
+  /** Nothing more comes: lets go of what waits for the source. */
+  #release(): void {
+    this.#offers.close();
+    for (const incoming of this.#incoming.values()) incoming.giveUp();
+    this.#advice?.waiter.fail(wireError("link-closed", "waiting for the source's advice: it closed the link"));
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
@@ -85,6 +101,8 @@ export class Session {
       case "hello":
         return this.#welcome(message.logId, message.protocol, signal);
       case "offer":
+        if (this.#logId === "")
+          throw agentError("peer-confused", "taking an offer of the source: it did not say hello");
         if (!this.#offers.tryPush(message))
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
@@ -106,6 +124,13 @@ export class Session {
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {
+    const appliedLsn = this.#ports.appliedLsn(logId);
+    const firstContact = appliedLsn === undefined;
+    // Sent in any case: the source is to know what this end speaks.
+    await this.#ports.link.send(
+      { kind: "welcome", protocol: PROTOCOL_VERSION, software: "mailtwin", appliedLsn: appliedLsn ?? 0, firstContact },
+      signal,
+    );
     if (protocol !== PROTOCOL_VERSION) {
       throw wireError(
         "protocol-differs",
@@ -113,22 +138,11 @@ export class Session {
       );
     }
     this.#logId = logId;
-    const appliedLsn = this.#ports.appliedLsn(logId);
-    const firstContact = appliedLsn === undefined;
-    await this.#ports.link.send(
-      { kind: "welcome", protocol: PROTOCOL_VERSION, software: "mailtwin", appliedLsn: appliedLsn ?? 0, firstContact },
-      signal,
-    );
   }
 
   #takeRetry(retry: Retry): void {
-    const waiting = this.#retry;
-    if (waiting !== undefined) {
-      this.#retry = undefined;
-      waiting(retry);
-    } else if (retry.giveUp) {
-      this.#incoming.get(retry.lsn)?.giveUp();
-    }
+    if (this.#advice?.lsn === retry.lsn) this.#advice.waiter.settle(retry);
+    else if (retry.giveUp) this.#incoming.get(retry.lsn)?.giveUp();
   }
 
   /** Prepares ahead, applies in order. */
@@ -168,39 +182,37 @@ export class Session {
     const { lsn, offer } = incoming;
     const heldSince = this.#heldSinceLsn.get(offer.mailbox);
     if (heldSince !== undefined && lsn > heldSince) {
+      incoming.giveUp();
       await this.#ports.store.call("drop", { key: lsn });
-      return {
-        kind: "diverged",
-        divergence: {
-          code: "mailbox-held",
-          words: "an earlier transaction of this mailbox was refused",
-          path: ROOT_PATH,
-          firstUid: 0,
-          replicaNext: 0,
-        },
-      };
+      return diverged({ code: "mailbox-held", words: "an earlier transaction of this mailbox was refused" });
     }
     this.#heldSinceLsn.delete(offer.mailbox);
+    if (isStale(await incoming.ready)) incoming.again(0);
     for (;;) {
       const verdict = await this.#tryOnce(incoming, await incoming.ready, signal);
       if (verdict.kind === "applied") return verdict;
-      const advice = this.#nextRetry(signal);
-      await this.#report(lsn, verdict, signal);
-      const retry = await advice;
-      if (retry.giveUp) {
-        await this.#ports.store.call("drop", { key: lsn });
-        this.#heldSinceLsn.set(offer.mailbox, lsn);
-        return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
-      }
-      incoming.again(retry.voidBelow);
+      const isOver = verdict.divergence.code === "given-up" || (await this.#ask(lsn, verdict, signal)).giveUp;
+      if (!isOver) continue;
+      await this.#ports.store.call("drop", { key: lsn });
+      this.#heldSinceLsn.set(offer.mailbox, lsn);
+      return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
     }
   }
 
-  #nextRetry(signal: AbortSignal): Promise<Retry> {
-    return new Promise((resolve, reject) => {
-      this.#retry = resolve;
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
+  /** Reports a divergence; when the source has changed something about it, prepares the transaction again. */
+  async #ask(lsn: number, verdict: Verdict, signal: AbortSignal): Promise<Retry> {
+    signal.throwIfAborted();
+    const waiter = new Waiter<Retry>(signal);
+    waiter.promise.catch(() => undefined); // it is awaited below; sending may fail first.
+    this.#advice = { lsn, waiter };
+    try {
+      await this.#report(lsn, verdict, signal);
+      const retry = await waiter.promise;
+      if (!retry.giveUp) this.#incoming.get(lsn)?.again(retry.voidBelow);
+      return retry;
+    } finally {
+      this.#advice = undefined;
+    }
   }
 
   async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal): Promise<Verdict> {
@@ -258,6 +270,11 @@ export class Session {
 
 function diverged({ code, words }: { readonly code: string; readonly words: string }): Verdict {
   return { kind: "diverged", divergence: { code, words, path: ROOT_PATH, firstUid: 0, replicaNext: 0 } };
+}
+
+/** Found while earlier transactions were under way: they may have removed what stood in its way. */
+function isStale(readiness: Readiness): boolean {
+  return readiness.kind === "diverged" && readiness.divergence.kind !== "body-mismatch";
 }
 
 function wireOf(divergence: Divergence): WireDivergence {

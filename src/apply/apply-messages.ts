@@ -66,7 +66,10 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   const notes = [...planned.plan.notes];
   if (adoption !== undefined) known.unrecorded = undefined;
   if (adoption === "take-over") {
-    notes.push({ kind: "empty-mailbox-taken-over", words: "an empty mailbox that Dovecot had made here took its identity" });
+    notes.push({
+      kind: "empty-mailbox-taken-over",
+      words: "an empty mailbox that Dovecot had made here took its identity",
+    });
   }
   return { kind: "done", effect: effectOf(context, { pending, known, plan: planned.plan, rows }), notes };
 }
@@ -111,8 +114,9 @@ export function runPlan(context: StoreContext, { plan, pending, known, dirs, uid
   const { txn, staged } = pending;
   const owner = { mailbox: txn.mailbox, path: txn.path };
   const { limbo, life, clock, cache } = context;
+  using undo = new UndoLog();
   const stageDir = openStageDir(context, txn.mailbox);
-  const undo = new UndoLog();
+  if (stageDir !== undefined) undo.hold(stageDir);
   try {
     const rows = executeSteps(plan.steps, {
       dirs,
@@ -120,7 +124,7 @@ export function runPlan(context: StoreContext, { plan, pending, known, dirs, uid
       uidlist,
       staged,
       stagedIn: plan.needs.length === 0 ? [] : stageDir === undefined ? [dirs.tmp] : [dirs.tmp, stageDir],
-      openLimbo: () => limbo.open(owner),
+      openLimbo: () => limbo.open(owner, undo),
       seekLimbo: (subject) => (known.suspectsLimbo ? limbo.seek(owner, subject) : undefined),
       undo,
       reach: life.reach,
@@ -134,8 +138,6 @@ export function runPlan(context: StoreContext, { plan, pending, known, dirs, uid
       undo.undo(error);
     }
     throw error;
-  } finally {
-    stageDir?.close();
   }
 }
 

@@ -70,9 +70,7 @@ export interface BodyPart {
   readonly sha256?: string | undefined;
 }
 
-export type StageOutcome =
-  | { readonly kind: "staged" }
-  | { readonly kind: "diverged"; readonly divergence: Divergence };
+export type StageOutcome = { readonly kind: "staged" } | { readonly kind: "diverged"; readonly divergence: Divergence };
 
 /** Something that went otherwise than at the source, and is no reason to stop. */
 export interface ApplyNote {

@@ -77,7 +77,9 @@ function buildAndPublish(
     if (moved.kind === "busy") returnBodies(context, input.pending, { plan, build });
     return moved.kind === "busy" ? moved : { kind: "published", rows, lockedMs: moved.lockedMs };
   } catch (error) {
-    if (!context.life.hasEnded) returnBodies(context, input.pending, { plan, build });
+    // If it has moved in, it is the mailbox, whatever failed afterwards.
+    const isStillHere = !context.life.hasEnded && builds.stat(name) !== undefined;
+    if (isStillHere) returnBodies(context, input.pending, { plan, build });
     throw error;
   } finally {
     build.close();

@@ -18,7 +18,12 @@ export type Divergence =
   /** A UID to be placed is below the replica's next UID: a client here may have been told that it names nothing (R6). */
   | (Where & { readonly kind: "uid-passed"; readonly firstUid: number; readonly replicaNext: number })
   /** That UID names another message here. */
-  | (Where & { readonly kind: "uid-bound-otherwise"; readonly uid: number; readonly base: BaseName; readonly found: string })
+  | (Where & {
+      readonly kind: "uid-bound-otherwise";
+      readonly uid: number;
+      readonly base: BaseName;
+      readonly found: string;
+    })
   /** Another mailbox stands at that path, and it holds mail or children that must not be touched. */
   | (Where & { readonly kind: "mailbox-occupied"; readonly occupant?: MailboxGuid })
   | (Where & { readonly kind: "uidvalidity-differs"; readonly source: UidValidity; readonly replica: UidValidity })

@@ -4,7 +4,12 @@
  */
 import { EX, type ErrorKind, MailtwinError } from "../base/errors.js";
 
-export type ApplyErrorCode = "limbo-file-missing" | "scratch-missing" | "scratch-other-file-system" | "store-missing" | "undo-incomplete";
+export type ApplyErrorCode =
+  | "limbo-file-missing"
+  | "scratch-missing"
+  | "scratch-other-file-system"
+  | "store-missing"
+  | "undo-incomplete";
 
 const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
   /** A body was to be put back and is not where it was set aside. */

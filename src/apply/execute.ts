@@ -45,7 +45,7 @@ const NUDGE_FILE = ".mailtwin-nudge";
 
 /** Returns the rows of what went to the limbo. */
 export function executeSteps(steps: readonly ApplyStep[], ports: ExecutionPorts): LimboRow[] {
-  using execution = new Execution(ports);
+  const execution = new Execution(ports);
   for (const step of steps) execution.run(step);
   execution.finish();
   return execution.rows;
@@ -59,7 +59,7 @@ const CRASH_POINT_AFTER: Partial<Record<ApplyStep["kind"], string>> = {
   "rewrite-uidlist": "apply.uidlist-written",
 };
 
-class Execution implements Disposable {
+class Execution {
   readonly #ports: ExecutionPorts;
   #limbo: LimboBatch | undefined;
   #sought: LimboRow[] = [];
@@ -108,10 +108,6 @@ class Execution implements Disposable {
     if (this.#before !== undefined) this.#reachAfter(this.#before);
   }
 
-  [Symbol.dispose](): void {
-    this.#limbo?.close();
-  }
-
   #reachAfter(kind: ApplyStep["kind"]): void {
     const point = CRASH_POINT_AFTER[kind];
     if (point !== undefined) this.#ports.reach(point);
@@ -129,7 +125,7 @@ class Execution implements Disposable {
 
   #toLimbo({ file, subject }: Extract<ApplyStep, { kind: "limbo" }>): void {
     this.#limbo ??= this.#ports.openLimbo();
-    this.#limbo.take(this.#dirOf(file.dir), file.name, subject, this.#ports.undo);
+    this.#limbo.take(this.#dirOf(file.dir), file.name, subject);
   }
 
   #place({ index, name }: Extract<ApplyStep, { kind: "place" }>): void {
@@ -195,11 +191,22 @@ class Execution implements Disposable {
       if (uidlist === undefined) throw new TypeError("there is no uidlist to append to");
       dirs.dir.appendFile(UIDLIST_FILE, encodeRecords(step.add, uidlist.lastUid), uidlist.byteLength);
     } else {
-      const options = { tempName: UIDLIST_TEMP_FILE, ...ownerFor(dirs.dir, UIDLIST_FILE) };
-      replaceDurably(dirs.dir, UIDLIST_FILE, uidlistParts(step, uidlist), options);
+      this.#replaceUidlist(uidlistParts(step, uidlist));
     }
     undo.keep();
     if (step.kind === "rewrite-uidlist") dirs.dir.sync();
+  }
+
+  /** The rename may have had its effect and still be reported as failed: then the files must stay as well. */
+  #replaceUidlist(parts: readonly Uint8Array[]): void {
+    const { dir } = this.#ports.dirs;
+    const before = dir.stat(UIDLIST_FILE)?.ino;
+    try {
+      replaceDurably(dir, UIDLIST_FILE, parts, { tempName: UIDLIST_TEMP_FILE, ...ownerFor(dir, UIDLIST_FILE) });
+    } catch (error) {
+      if (dir.stat(UIDLIST_FILE)?.ino !== before) this.#ports.undo.keep();
+      throw error;
+    }
   }
 
   /** Once for each directory, whatever the number of names. */

@@ -57,7 +57,8 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   if (bound === undefined && isExpungedLater(txn, message, index)) return undefined;
   const draftMessage = draft.message(base);
   // A number: staged for an earlier change of this transaction.
-  const hasBody = draftMessage.body === "file" ? draftMessage.file?.size === message.size : draftMessage.body !== "none";
+  const hasBody =
+    draftMessage.body === "file" ? draftMessage.file?.size === message.size : draftMessage.body !== "none";
   if (!hasBody && context.gone.has(index)) {
     notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: its message is expunged further on` });
     return undefined;
@@ -66,7 +67,8 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
     notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: the source has given its message another` });
     return undefined;
   }
-  if (bound === undefined && draft.view.adoption === undefined && uid < draft.view.uidNext) return uidPassed(context, uid);
+  if (bound === undefined && draft.view.adoption === undefined && uid < draft.view.uidNext)
+    return uidPassed(context, uid);
   const record = { uid, base, fields: usableFields(message, notes) };
   const elsewhere = draft.recordOf(base);
   if (elsewhere !== undefined && elsewhere.uid !== uid) draft.unbind(elsewhere);
@@ -108,7 +110,10 @@ function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Div
   } else if (isPresent && typeof message.body === "string" && message.file !== undefined) {
     const { size, mtimeS, ino } = message.file;
     const keywords = draft.keywords.namesOf(message.marks.letters);
-    draft.keep({ uid, base, info: infoOf(message.marks), keywords, size, mtimeS, fields: bound.fields, ino }, undefined);
+    draft.keep(
+      { uid, base, info: infoOf(message.marks), keywords, size, mtimeS, fields: bound.fields, ino },
+      undefined,
+    );
   }
   return undefined;
 }
@@ -152,7 +157,8 @@ function foldRebind(context: FoldContext, change: RebindChange, index: number): 
     if (!isSameName && !draft.moveBase(fromBase, message.base)) {
       // Both names are there, or neither: the new one counts, as at the source.
       const old = draft.message(fromBase);
-      if (old.body === "file") old.limbo = { uid: fromUid, base: fromBase, size: old.file?.size ?? 0, cause: "expunge" };
+      if (old.body === "file")
+        old.limbo = { uid: fromUid, base: fromBase, size: old.file?.size ?? 0, cause: "expunge" };
       old.body = "none";
     }
     if (fromUid === message.uid) draft.bind({ uid: message.uid, base: message.base, fields: from.fields });
@@ -180,7 +186,10 @@ function usableFields({ uid, fields }: MessageState, notes: ApplyNote[]): string
   if (isRecordFields(fields)) return fields;
   notes.push({ kind: "fields-dropped", uid, words: `the record fields of UID ${uid} are none that Dovecot keeps` });
   const guid = fieldOf(fields, "G");
-  const kept = fields.split(" ").filter((field) => /^[A-Z]/.test(field)).join(" ");
+  const kept = fields
+    .split(" ")
+    .filter((field) => /^[A-Z]/.test(field))
+    .join(" ");
   if (isRecordFields(kept)) return kept;
   return guid !== undefined && isRecordFields(`G${guid}`) ? `G${guid}` : "";
 }

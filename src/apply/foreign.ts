@@ -111,7 +111,7 @@ function grip<T>(
       const damage = damageOf(read, { mailbox: guid, path });
       if (damage !== undefined) return damage;
       assert("uidlist" in read, "a uidlist was there before the lock");
-      const undo = new UndoLog();
+      using undo = new UndoLog();
       try {
         return use({ context, known, path, dirs, uidlist: read.uidlist, lock, undo });
       } catch (error) {
@@ -153,7 +153,10 @@ function foreignPlaces(it: Grip, wanted: ReadonlySet<string>): [string, Place][]
   return [...listPlaces(it.dirs, (base) => wanted.has(base))].filter(([base]) => !isApplied(it, base));
 }
 
-function toLimbo(it: Grip, wanted: ReadonlySet<string>): { readonly moved: number; readonly rows: readonly LimboRow[] } {
+function toLimbo(
+  it: Grip,
+  wanted: ReadonlySet<string>,
+): { readonly moved: number; readonly rows: readonly LimboRow[] } {
   const steps = foreignPlaces(it, wanted).flatMap(([base, place]): ApplyStep[] => {
     const file = fileAt(it.dirs, place);
     const index = it.uidlist.indexOfBase(base);
@@ -167,42 +170,44 @@ function toLimbo(it: Grip, wanted: ReadonlySet<string>): { readonly moved: numbe
 function setAside(it: Grip, wanted: ReadonlySet<string>): number {
   const places = foreignPlaces(it, wanted);
   const drop = new Set<number>();
-  withAside(it, (aside) => {
-    for (const [base, { dir: dirName, name }] of places) {
-      const dir = it.dirs.of(dirName);
-      it.undo.pushRename(aside, name, dir, name);
-      moveWithin(dir, name, aside, name);
-      const index = it.uidlist.indexOfBase(base);
-      if (index >= 0) drop.add(it.uidlist.uidAt(index));
-    }
-    aside.sync();
-    it.dirs.cur.sync();
-    if (places.length > 0) rewrite(it, { drop, add: [], uidNext: it.uidlist.nextUid });
-  });
+  const aside = openAside(it);
+  for (const [base, { dir: dirName, name }] of places) {
+    const dir = it.dirs.of(dirName);
+    it.undo.pushRename(aside, name, dir, name);
+    moveWithin(dir, name, aside, name);
+    const index = it.uidlist.indexOfBase(base);
+    if (index >= 0) drop.add(it.uidlist.uidAt(index));
+  }
+  aside.sync();
+  it.dirs.cur.sync();
+  if (places.length > 0) rewrite(it, { drop, add: [], uidNext: it.uidlist.nextUid });
   return places.length;
 }
 
 /** As new mail: their old UIDs may have been seen, and gone, in between. */
 function restore(it: Grip, wanted: ReadonlySet<string>): number {
   const add: UidlistRecord[] = [];
-  withAside(it, (aside) => {
-    for (const name of aside.list().sort()) {
-      const base = baseOf(name);
-      if (!wanted.has(base) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
-      const target = name === base ? `${base}:2,` : name;
-      it.undo.pushRename(it.dirs.cur, target, aside, name);
-      moveWithin(aside, name, it.dirs.cur, target);
-      add.push({ uid: parseUid(it.uidlist.nextUid + add.length), base, fields: "" });
-    }
-    it.dirs.cur.sync();
-    if (add.length > 0) rewrite(it, { drop: new Set(), add, uidNext: it.uidlist.nextUid + add.length });
-  });
+  const aside = openAside(it);
+  for (const name of aside.list().sort()) {
+    const base = baseOf(name);
+    if (!wanted.has(base) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
+    const target = name === base ? `${base}:2,` : name;
+    it.undo.pushRename(it.dirs.cur, target, aside, name);
+    moveWithin(aside, name, it.dirs.cur, target);
+    add.push({ uid: parseUid(it.uidlist.nextUid + add.length), base, fields: "" });
+  }
+  it.dirs.cur.sync();
+  if (add.length > 0) rewrite(it, { drop: new Set(), add, uidNext: it.uidlist.nextUid + add.length });
   return add.length;
 }
 
 function rewrite(
   it: Grip,
-  { drop, add, uidNext }: { readonly drop: ReadonlySet<number>; readonly add: readonly UidlistRecord[]; readonly uidNext: number },
+  {
+    drop,
+    add,
+    uidNext,
+  }: { readonly drop: ReadonlySet<number>; readonly add: readonly UidlistRecord[]; readonly uidNext: number },
 ): void {
   const header = { uidNext, extra: it.uidlist.header.extra, reset: undefined };
   run(it, [{ kind: "nudge" }, { kind: "rewrite-uidlist", header, drop, replace: new Map(), add }]);
@@ -213,7 +218,7 @@ function run({ context, known, path, dirs, uidlist, lock, undo }: Grip, steps: r
   const { limbo, life, clock } = context;
   return executeSteps(steps, {
     ...{ dirs, lock, uidlist, undo, staged: new Map(), stagedIn: [] },
-    openLimbo: () => limbo.open(owner),
+    openLimbo: () => limbo.open(owner, undo),
     seekLimbo: () => undefined,
     reach: life.reach,
     nowMs: () => clock.nowMs(),
@@ -221,15 +226,10 @@ function run({ context, known, path, dirs, uidlist, lock, undo }: Grip, steps: r
 }
 
 /** scratch/aside/NAME, where NAME is the mailbox's path with all but plain characters as %XX. */
-function withAside(it: Grip, use: (aside: Dir) => void): void {
+function openAside(it: Grip): Dir {
   const { disk, options } = it.context;
   const encoded = `%${it.path.replace(/[^A-Za-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
   const name = encoded.length <= 200 ? encoded : `%${sha256(Buffer.from(it.path, "latin1")).toString("hex")}`;
   assert(isRawName(name), "an aside name is a file name");
-  const aside = openMade(disk, options.scratchRoot, ["aside", name]);
-  try {
-    use(aside);
-  } finally {
-    aside.close();
-  }
+  return it.undo.hold(openMade(disk, options.scratchRoot, ["aside", name]));
 }

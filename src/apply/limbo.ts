@@ -58,11 +58,11 @@ export class Limbo {
     }
   }
 
-  /** Moves the files of one batch; `sync` at its end, then `close`. */
-  open(owner: LimboOwner): LimboBatch {
+  /** For the moves of one batch; `sync` at its end. What it moves is taken back by `undo`, which also keeps it open. */
+  open(owner: LimboOwner, undo: UndoLog): LimboBatch {
     const nowMs = this.#ports.nowMs();
     const day = new Date(nowMs).toISOString().slice(0, 10);
-    return new LimboBatch(this.#directory(day), { owner, nowMs, day });
+    return new LimboBatch(undo.hold(this.#directory(day)), { owner, nowMs, day }, undo);
   }
 
   /** Row of a message that a killed batch had moved already; undefined when it is in no day's directory. */
@@ -113,17 +113,23 @@ export class Limbo {
 export class LimboBatch {
   readonly #dir: Dir;
   readonly #when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string };
+  readonly #undo: UndoLog;
   readonly rows: LimboRow[] = [];
 
-  constructor(dir: Dir, when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string }) {
+  constructor(
+    dir: Dir,
+    when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string },
+    undo: UndoLog,
+  ) {
     this.#dir = dir;
     this.#when = when;
+    this.#undo = undo;
   }
 
   /** Throws: scratch-other-file-system. */
-  take(from: Dir, name: string, subject: LimboSubject, undo: UndoLog): void {
+  take(from: Dir, name: string, subject: LimboSubject): void {
     const target = this.#freeName(limboName(this.#when.owner.mailbox, subject));
-    undo.pushRename(this.#dir, target, from, name);
+    this.#undo.pushRename(this.#dir, target, from, name);
     moveWithin(from, name, this.#dir, target);
     this.rows.push(rowOf(subject, `${this.#when.day}/${target}`, this.#when));
   }
@@ -145,10 +151,6 @@ export class LimboBatch {
 
   sync(): void {
     this.#dir.sync();
-  }
-
-  close(): void {
-    this.#dir.close();
   }
 
   /** The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset. */

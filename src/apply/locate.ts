@@ -16,7 +16,13 @@ import { isWrongKind, openBelow } from "./mailbox-place.js";
 
 export type Located =
   /** `dir` is the caller's to close (`closeBelow`). `hasCur` is false where a creation or a move broke off. */
-  | { readonly kind: "found"; readonly path: RawPath; readonly dir: Dir; readonly uidlist: Uidlist; readonly hasCur: boolean }
+  | {
+      readonly kind: "found";
+      readonly path: RawPath;
+      readonly dir: Dir;
+      readonly uidlist: Uidlist;
+      readonly hasCur: boolean;
+    }
   | { readonly kind: "absent" }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
@@ -69,7 +75,10 @@ export function closeBelow(root: Dir, dir: Dir): void {
 }
 
 /** Undefined for a uidlist that can be read, and for none. */
-export function damageOf(read: UidlistRead, { mailbox, path }: Pick<Transaction, "mailbox" | "path">): Divergence | undefined {
+export function damageOf(
+  read: UidlistRead,
+  { mailbox, path }: Pick<Transaction, "mailbox" | "path">,
+): Divergence | undefined {
   switch (read.kind) {
     case "damaged":
       return divergence({ kind: "uidlist-damaged", mailbox, path, line: read.line, why: read.why });

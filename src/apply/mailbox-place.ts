@@ -89,7 +89,8 @@ export class MailboxDirs implements Disposable {
 
   #must(name: RawName): Dir {
     const dir = this.#open(name);
-    if (dir === undefined) throw applyError("store-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
+    if (dir === undefined)
+      throw applyError("store-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
     return dir;
   }
 

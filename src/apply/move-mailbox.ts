@@ -105,30 +105,21 @@ function clearTarget(
   { dir, txn, undo }: { readonly dir: Dir; readonly txn: Transaction; readonly undo: UndoLog },
 ): readonly LimboRow[] {
   if (dir.stat(UIDLIST_FILE) === undefined) return [];
-  const batch = limbo.open({ mailbox: txn.mailbox, path: txn.path });
-  try {
-    partsToLimbo(dir, batch, undo);
-    return batch.rows;
-  } finally {
-    batch.close();
-  }
+  const batch = limbo.open({ mailbox: txn.mailbox, path: txn.path }, undo);
+  partsToLimbo(dir, batch, undo);
+  return batch.rows;
 }
 
 function partsToLimbo(dir: Dir, batch: LimboBatch, undo: UndoLog): void {
   const name = batch.mailboxName();
   assert(isRawName(name), "a limbo name is a file name");
-  const bin = makeChild(batch.dir, name, undefined);
-  try {
-    moveParts(dir, bin, undo);
-  } finally {
-    bin.close();
-  }
+  moveParts(dir, undo.hold(makeChild(batch.dir, name, undefined)), undo);
   batch.tookMailbox(name, "delete");
   batch.sync();
 }
 
 function undoable<T>({ life }: StoreContext, run: (undo: UndoLog) => T): T {
-  const undo = new UndoLog();
+  using undo = new UndoLog();
   try {
     return run(undo);
   } catch (error) {
@@ -149,14 +140,10 @@ export function deleteMailbox(
     const { mailbox, path } = txn;
     if (foreign > 0) return divergence({ kind: "foreign-mail", mailbox, path, messages: foreign });
     return undoable(context, (undo) => {
-      const batch = context.limbo.open({ mailbox, path: found.path });
-      try {
-        if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, undo);
-        else directoryToLimbo(root, found.path, batch);
-        return batch.rows;
-      } finally {
-        batch.close();
-      }
+      const batch = context.limbo.open({ mailbox, path: found.path }, undo);
+      if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, undo);
+      else directoryToLimbo(root, found.path, batch, undo);
+      return batch.rows;
     });
   });
   if (held.kind === "busy") return held;
@@ -165,17 +152,15 @@ export function deleteMailbox(
   return { kind: "applied", effect: removal(context, known, value), notes: [], lockedMs };
 }
 
-function directoryToLimbo(root: Dir, path: RawPath, batch: LimboBatch): void {
+function directoryToLimbo(root: Dir, path: RawPath, batch: LimboBatch, undo: UndoLog): void {
   const name = splitRaw(path).at(-1);
   assert(name !== undefined, "the store's root does not move");
   const limboName = batch.mailboxName();
   const parent = openParent(root, path, []);
-  try {
-    moveWithin(parent, name, batch.dir, limboName);
-    parent.sync();
-  } finally {
-    closeBelow(root, parent);
-  }
+  if (parent !== root) undo.hold(parent);
+  undo.pushRename(batch.dir, limboName, parent, name);
+  moveWithin(parent, name, batch.dir, limboName);
+  parent.sync();
   batch.tookMailbox(limboName, "delete");
   batch.sync();
 }

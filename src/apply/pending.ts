@@ -73,6 +73,7 @@ export function decodeIntent(bytes: Uint8Array): Intent | undefined {
   }
   if (typeof value !== "object" || value === null) return undefined;
   const { key, mailbox, path } = value as Readonly<Record<string, unknown>>;
-  if (typeof key !== "number" || !isMailboxGuid(mailbox) || typeof path !== "string" || !isRawPath(path)) return undefined;
+  if (typeof key !== "number" || !isMailboxGuid(mailbox) || typeof path !== "string" || !isRawPath(path))
+    return undefined;
   return { key, mailbox, path };
 }

@@ -73,13 +73,17 @@ export function planApply({ view, txn, gone, voidBelow }: PlanInput): PlanOutcom
   const steps = [...files, ...list.steps];
   const put = [...draft.put.values()];
   const drop = [...draft.dropped.values()].filter((uid) => !draft.put.has(uid));
-  return { kind: "plan", plan: { steps, needs: needsOf(draft, txn), baseline: { put, drop }, uidNext: list.uidNext, notes } };
+  return {
+    kind: "plan",
+    plan: { steps, needs: needsOf(draft, txn), baseline: { put, drop }, uidNext: list.uidNext, notes },
+  };
 }
 
 function refuseIdentity(view: MailboxView, txn: Transaction): Divergence | undefined {
   if (view.adoption !== undefined) return undefined;
   const { mailbox, path } = txn;
-  if (view.guid !== mailbox || view.uidValidity === undefined) return divergence({ kind: "mailbox-missing", mailbox, path });
+  if (view.guid !== mailbox || view.uidValidity === undefined)
+    return divergence({ kind: "mailbox-missing", mailbox, path });
   if (view.uidValidity === txn.uidValidity) return undefined;
   const { uidValidity: source } = txn;
   return divergence({ kind: "uidvalidity-differs", mailbox, path, source, replica: view.uidValidity });

@@ -87,7 +87,13 @@ export class ReplicaStore implements Methods {
     });
   }
 
-  stageMany({ key, bodies }: { readonly key: number; readonly bodies: readonly types.BodyParts[] }): types.StageOutcome {
+  stageMany({
+    key,
+    bodies,
+  }: {
+    readonly key: number;
+    readonly bodies: readonly types.BodyParts[];
+  }): types.StageOutcome {
     const pending = this.#pendingOf(key);
     return this.#inStore((root) =>
       this.#stagingIn(root, pending, (tmp): types.StageOutcome => {
@@ -215,8 +221,9 @@ export class ReplicaStore implements Methods {
       }
     }
     if (located.kind === "found") closeBelow(root, located.dir);
-    if (txn.structure?.kind !== "create") return missing(txn);
-    const occupied = this.#refuseSite(root, txn);
+    const isMoving = located.kind === "found" && txn.structure?.kind === "rename";
+    if (txn.structure?.kind !== "create" && !isMoving) return missing(txn);
+    const occupied = isMoving ? undefined : this.#refuseSite(root, txn);
     if (occupied !== undefined) return occupied;
     const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
     return planned.kind === "plan" ? planned.plan.needs : planned.divergence;

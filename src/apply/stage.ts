@@ -23,7 +23,8 @@ const STAGED: StageOutcome = { kind: "staged" };
 export function stageBody(tmp: Dir, pending: Pending, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
   const message = messageOfChange(pending.txn, index);
   assert(message !== undefined, `change ${index} brings no body`);
-  const isAnnounced = bytes.length === message.size && (wanted === undefined || sha256(bytes).toString("hex") === wanted);
+  const isAnnounced =
+    bytes.length === message.size && (wanted === undefined || sha256(bytes).toString("hex") === wanted);
   if (!isAnnounced) return mismatch(pending, index);
   const stat = create(tmp, stagedName(pending.key, index), [bytes], stageOptions(pending, index));
   pending.staged.set(index, { name: stagedName(pending.key, index), ino: stat.ino });
@@ -82,7 +83,12 @@ function endParts(tmp: Dir, pending: Pending, { index, sha256: wanted }: BodyPar
  * A body that is on this file system already: a hard link if everything about the file is as it must be, else a copy.
  * False when the source file is not what it should be.
  */
-export function stageLocal(from: { readonly dir: Dir; readonly name: string }, tmp: Dir, pending: Pending, index: number): boolean {
+export function stageLocal(
+  from: { readonly dir: Dir; readonly name: string },
+  tmp: Dir,
+  pending: Pending,
+  index: number,
+): boolean {
   const message = messageOfChange(pending.txn, index);
   assert(message !== undefined, `change ${index} brings no body`);
   const stat = from.dir.stat(from.name);

@@ -113,7 +113,10 @@ export class InventoryReader {
   }
 }
 
-function readMailbox(dirs: MailboxDirs, path: RawPath): Reading | undefined | Extract<InventoryOutcome, { kind: "diverged" }> {
+function readMailbox(
+  dirs: MailboxDirs,
+  path: RawPath,
+): Reading | undefined | Extract<InventoryOutcome, { kind: "diverged" }> {
   const read = new UidlistReader().read(dirs.dir);
   if (read.kind === "absent") return undefined;
   if (!("uidlist" in read)) {

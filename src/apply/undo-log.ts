@@ -7,8 +7,19 @@ import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { applyError } from "./errors.js";
 
-export class UndoLog {
+export class UndoLog implements Disposable {
   readonly #steps: (() => void)[] = [];
+  readonly #held: Dir[] = [];
+
+  /** Keeps a directory open until the log is disposed of: steps may need it. Returns it. */
+  hold<D extends Dir>(dir: D): D {
+    this.#held.push(dir);
+    return dir;
+  }
+
+  [Symbol.dispose](): void {
+    for (const dir of this.#held.splice(0)) dir.close();
+  }
 
   /** `step` takes back what is about to be done, and does no harm if that never happened. */
   push(step: () => void): void {

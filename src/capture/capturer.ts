@@ -98,6 +98,8 @@ export class Capturer {
   onActive: (path: RawPath) => void = () => undefined;
   /** Called when mailboxes came or moved, so that the structure tier watches them. */
   onStructure: () => void = () => undefined;
+  /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
+  onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;
 
   constructor(ports: CapturerPorts, limits: CapturerLimits, rows: readonly MailboxRow[]) {
     this.#ports = ports;
@@ -327,7 +329,6 @@ export class Capturer {
     const dirt = this.#dirty.take(path, full);
     if (dirt === undefined) return;
     const memory = this.#memoryOf(path);
-    const startMs = this.#nowMs();
     const outcome = await this.#ports.worker.call("examine", {
       path,
       hints: { names: dirt.names, uidlist: dirt.uidlist },
@@ -337,7 +338,9 @@ export class Capturer {
     this.counts.examined++;
     if (full) {
       this.counts.listings++;
-      memory.lastListing = { endMs: this.#nowMs(), tookMs: this.#nowMs() - startMs };
+      // What the listing itself cost, not how long the call waited for its turn.
+      const tookMs = "listed" in outcome ? (outcome.listed?.ms ?? 0) : 0;
+      memory.lastListing = { endMs: this.#nowMs(), tookMs };
     }
     memory.hintedSinceListing = !full;
     await this.#settle(path, dirt, outcome, signal);
@@ -400,12 +403,15 @@ export class Capturer {
     for (const id of commit.removedMailboxIds) this.#forgetRow(id);
     const lastLsn = lsns.at(-1);
     if (lastLsn !== undefined) this.#ports.onCommitted({ lastLsn, saves: found.saves, changes: found.changes });
-    if (this.#watching && found.changes > 0) this.onActive(path);
+    if (this.#watching && lastLsn !== undefined) this.onActive(path);
   }
 
   #remember(row: MailboxRow): void {
     const before = this.#rows.get(row.guid);
-    if (before !== undefined && before.path !== row.path) this.#guidByPath.delete(before.path);
+    if (before !== undefined && before.path !== row.path) {
+      if (this.#guidByPath.get(before.path) === row.guid) this.#guidByPath.delete(before.path);
+      this.onMoved(before.path, row.path);
+    }
     this.counts.messages += row.messages - (before?.messages ?? 0);
     this.#rows.set(row.guid, row);
     this.#guidByPath.set(row.path, row.guid);
@@ -417,7 +423,9 @@ export class Capturer {
       if (row.id !== id) continue;
       this.counts.messages -= row.messages;
       this.#rows.delete(row.guid);
-      if (this.#guidByPath.get(row.path) === row.guid) this.#guidByPath.delete(row.path);
+      if (this.#guidByPath.get(row.path) !== row.guid) continue;
+      this.#guidByPath.delete(row.path);
+      this.onMoved(row.path, undefined);
     }
     this.counts.mailboxes = this.#rows.size;
   }

@@ -67,29 +67,35 @@ function baselineFor(
 }
 
 /**
- * Notes which new records have base names that had another UID in `old`, before the uidlist was rewritten (R12). False when
- * that cannot be told, since it was rewritten while nobody looked: then only a listing shows it.
+ * Notes which messages of the baseline lost their record when the uidlist was rewritten: under a new record they are the
+ * same message with another UID (R12). False when that cannot be told, since it was rewritten while nobody looked, or much
+ * of it: then only a listing shows it.
  */
-export function noteMoves(
+export function noteOrphans(
   memory: MailboxMemory,
   uidlist: Uidlist,
   options: {
     readonly old: Uidlist | undefined;
     /** It is the file that the last listing was compared with. */
     readonly isSameFile: boolean;
-    readonly uidNext: number;
-    readonly movesMax: number;
+    readonly orphansMax: number;
   },
 ): boolean {
-  const { old, isSameFile, uidNext, movesMax } = options;
+  const { old, isSameFile, orphansMax } = options;
   if (old === undefined) return isSameFile;
   if (old === uidlist) return true;
-  const first = firstIndexFrom(uidlist, uidNext);
-  if (uidlist.count - first > movesMax) return false;
-  for (let index = first; index < uidlist.count; index++) {
-    const before = old.indexOfBase(uidlist.baseAt(index));
-    const fromUid = before < 0 ? undefined : old.uidAt(before);
-    if (fromUid !== undefined && fromUid < uidNext) memory.movedFromUid.set(uidlist.uidAt(index), fromUid);
+  const { baseline, orphanUidByBase } = memory;
+  let dropped = 0;
+  let j = 0;
+  const end = firstIndexFrom(old, baseline.row.uidNext);
+  for (let i = 0; i < end; i++) {
+    const uid = old.uidAt(i);
+    while (j < uidlist.count && uidlist.uidAt(j) < uid) j += 1;
+    if (j < uidlist.count && uidlist.uidAt(j) === uid) continue;
+    dropped += 1;
+    if (dropped > orphansMax) return false;
+    const before = baseline.record(uid);
+    if (before !== undefined) orphanUidByBase.set(before.base, uid);
   }
   return true;
 }

@@ -12,7 +12,7 @@ import { listMessages } from "../maildir/listing.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
 import { type CompareContext, groupHints } from "./compare-context.js";
 import { captureError, problemOf } from "./errors.js";
-import { findSubject, noteMoves, type Subject, type SubjectSources } from "./examine-subject.js";
+import { findSubject, noteOrphans, type Subject, type SubjectSources } from "./examine-subject.js";
 import { baseOfName } from "./find-files.js";
 import type { Comparison } from "./finding.js";
 import { hasKeywordsMtime, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
@@ -115,14 +115,14 @@ export class Examiner {
     };
     const isSameFile = row !== undefined && ino !== undefined && uidlistInoOf(row.fingerprint) === ino;
     const old = uidlists.compared(request.path);
-    const movesKnown = noteMoves(memory, uidlist, { old, isSameFile, uidNext, movesMax: limits.namesMax });
+    const orphansKnown = noteOrphans(memory, uidlist, { old, isSameFile, orphansMax: limits.namesMax });
     const isFull = request.full || row === undefined || isReset;
-    if (isFull || movesKnown) uidlists.setCompared(request.path, uidlist);
+    if (isFull || orphansKnown) uidlists.setCompared(request.path, uidlist);
     if (isFull || this.#usableCursor(context) !== undefined) return this.#lookAtAll(context, request, subject);
     const open = { cursor: undefined, listed: undefined };
     const hadCursor = memory.cursor !== undefined;
     memory.cursor = undefined; // too old to go on with.
-    if (hadCursor || !movesKnown) {
+    if (hadCursor || !orphansKnown) {
       const hinted = compareHintedNames(context, context.findingsMax);
       const openFrom = uidlist.lastUid >= uidNext ? uidNext : undefined;
       return { ...open, comparison: { ...hinted, openFrom, needListing: true }, recheckInMs: undefined };
@@ -184,6 +184,7 @@ export class Examiner {
     });
     memory.unnumbered.replace(cursor.unnumbered, nowMs);
     memory.missedOnce.clear();
+    memory.orphanUidByBase.clear(); // found again, as far as they still are.
     return { cursor, listed: { entries: cursor.entries, ms: clock.monotonicMs() - startMs } };
   }
 

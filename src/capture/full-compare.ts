@@ -136,7 +136,10 @@ class FullComparison {
     const { uidlist, memory } = this.#context;
     const { parts, absent, moved, unnumbered } = this.#cursor;
     if (before.uid > parts.lastUid && uidlist.indexOfUid(before.uid) >= 0) return; // younger than the listing.
-    if (unnumbered.has(before.base)) return;
+    if (unnumbered.has(before.base)) {
+      memory.orphanUidByBase.set(before.base, before.uid);
+      return;
+    }
     const index = uidlist.indexOfBase(before.base);
     if (index >= 0 && uidlist.uidAt(index) > before.uid && this.#cursor.isListed(index) && moved.size < MOVED_MAX) {
       moved.set(before.base, before);

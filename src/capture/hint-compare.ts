@@ -43,8 +43,8 @@ export function compareNewRecords(context: CompareContext, from: number): Compar
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;
     if (findings.length >= findingsMax) return end({ openFrom: record.uid, more: true });
-    const movedFrom = memory.movedFromUid.get(record.uid);
-    const known = movedFrom === undefined ? undefined : context.baseline.record(movedFrom);
+    const orphanUid = memory.orphanUidByBase.get(record.base);
+    const known = orphanUid === undefined ? undefined : context.baseline.record(orphanUid);
     const before = known?.base === record.base ? known : undefined;
     const file = locateMessage(context, record.base, { info: before?.info });
     if (file === undefined) return end({ openFrom: record.uid, needListing: true });
@@ -77,10 +77,11 @@ export function compareHintedNames(context: CompareContext, findingsMax: number)
     const before = uid === undefined ? undefined : context.baseline.record(uid);
     const file = locateMessage(context, base, { info: before?.info });
     if (uid === undefined) {
-      const known = memory.unnumbered.placeOf(base) !== undefined;
       if (file !== undefined) memory.unnumbered.note(base, { dir: file.dir, name: base + file.info }, nowMs);
-      else if (known) memory.unnumbered.settle(base);
-      else miss(base);
+      else {
+        memory.unnumbered.settle(base);
+        miss(base);
+      } // the log may know it from a time when it had a record.
     } else if (before === undefined) {
       needListing ||= file !== undefined;
     } else if (file === undefined) miss(base);

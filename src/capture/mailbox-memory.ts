@@ -15,9 +15,9 @@ export class MailboxMemory {
   readonly letters = new KeywordLetters();
   /** A keyword letter has another meaning than the baseline was made with: compare every message that has letters. */
   namesChanged = false;
-  /** UIDs that were below this record's: the same base name under a new UID, seen when the uidlist was rewritten. */
-  movedFromUid = new Map<number, Uid>();
-  /** UIDs that the last listing, an unstable one, did not have. */
+  /** Messages of the baseline whose record is gone while their file may be there, by base name: a new record is theirs. */
+  readonly orphanUidByBase = new Map<string, Uid>();
+  /** UIDs that the last listing, not believable by itself, did not have. */
   absent: ReadonlySet<number> = new Set();
   /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
   readonly missedOnce = new Set<string>();

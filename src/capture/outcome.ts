@@ -73,7 +73,9 @@ export class OutcomeMaker {
     const waiting = waitingOf(examined, settled, uidNext);
     if (commit.isEmpty) return { kind: "unchanged", ...waiting };
     const hasNews = commit.transactions > 0;
-    for (const uid of memory.movedFromUid.keys()) if (uid < uidNext) memory.movedFromUid.delete(uid);
+    for (const { before, now } of settled.findings) {
+      if (before !== undefined && now === undefined) memory.orphanUidByBase.delete(before.base);
+    }
     this.#sources.origins.noteExpunged(subject.guid, result.expunged, request.nowMs);
     for (const { base } of result.expunged) cursor?.moved.delete(base);
     this.#sources.onSealed(commit);

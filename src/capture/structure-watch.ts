@@ -9,7 +9,10 @@ import watcher from "@parcel/watcher";
 import { rawFromText } from "../base/raw-name.js";
 
 export interface StructureWatch extends AsyncDisposable {
-  /** Watches anew: needed for what was put into new directories before they were watched. */
+  /**
+   * Watches anew: directories that were moved in, or filled before their watch stood, are not watched otherwise. What
+   * happens meanwhile is not seen: sweep afterwards.
+   */
   refresh(): Promise<void>;
 }
 
@@ -43,9 +46,9 @@ export async function openStructureWatch(root: string, { onPath, onFailure }: St
   let subscription = await open();
   return {
     async refresh() {
-      const old = subscription;
+      // A second subscription of the same directory would share the first one's view of the tree.
+      await subscription.unsubscribe();
       subscription = await open();
-      await old.unsubscribe();
     },
     async [Symbol.asyncDispose]() {
       await subscription.unsubscribe();

@@ -3,7 +3,7 @@
  * closed in reverse.
  */
 import { join } from "node:path";
-import type { Clock } from "../base/clock.js";
+import type { Clock, Timer } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -12,7 +12,7 @@ import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import { CAPTURER_LIMITS, Capturer } from "../capture/capturer.js";
 import { MessageWatch } from "../capture/message-watch.js";
-import { openStructureWatch } from "../capture/structure-watch.js";
+import { openStructureWatch, type StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import { openStateWriter } from "../log/state-writer.js";
@@ -61,6 +61,9 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   return { reader, writer, capturer, bodies, worker };
 }
 
+/** Structure changes come in bursts (a folder with its children): the tier is set up again once, after them. */
+const REFRESH_QUIET_MS = 500;
+
 export interface WatchSinks {
   /** The system refuses watches: changes are found by sweeps only. */
   readonly onDegraded: (error: Error) => void;
@@ -70,9 +73,10 @@ export interface WatchSinks {
 export async function watchStore(
   store: string,
   capturer: Capturer,
-  sinks: WatchSinks,
+  sinks: WatchSinks & { readonly clock: Clock },
   owner: Disposer,
 ): Promise<{ readonly hot: MessageWatch }> {
+  const { clock } = sinks;
   const hot = new MessageWatch(
     { root: rawFromText(store), mailboxesMax: HOT_MAILBOXES_MAX },
     {
@@ -98,6 +102,37 @@ export async function watchStore(
     // What happened before the watch stood was not named: list it.
     if (hot.promote(path)) capturer.markFull(path, "quiet");
   };
-  capturer.onStructure = () => void structure.refresh().catch(sinks.onDegraded);
+  capturer.onMoved = (from, to) => {
+    hot.demote(from);
+    if (to !== undefined && hot.promote(to)) capturer.markFull(to, "quiet");
+  };
+  const refresher = refreshAfterQuiet(structure, capturer, clock, sinks);
+  owner.defer(() => refresher.cancel());
+  capturer.onStructure = () => refresher.soon();
   return { hot };
+}
+
+function refreshAfterQuiet(structure: StructureWatch, capturer: Capturer, clock: Clock, sinks: WatchSinks) {
+  let timer: Timer | undefined;
+  let running: Promise<void> = Promise.resolve();
+  const refresh = async () => {
+    try {
+      await structure.refresh();
+    } catch (error) {
+      sinks.onDegraded(error instanceof Error ? error : new Error(String(error)));
+    }
+    capturer.sweepSoon();
+  };
+  return {
+    soon() {
+      timer?.cancel();
+      timer = clock.setTimer(REFRESH_QUIET_MS, () => {
+        running = running.then(refresh);
+      });
+    },
+    async cancel() {
+      timer?.cancel();
+      await running;
+    },
+  };
 }

@@ -138,7 +138,7 @@ class TwinRun {
         ? await watchStore(
             this.#options.places.source,
             this.#source.capturer,
-            { onDegraded: (error) => this.#degraded(error) },
+            { onDegraded: (error) => this.#degraded(error), clock: systemClock },
             owner,
           )
         : undefined;

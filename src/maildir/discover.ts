@@ -102,7 +102,7 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
   const descend: GlobEntry[] = [];
   const links: GlobEntry[] = [];
   for (const entry of entries) {
-    if ((looksLikeMailbox && PARTS.has(entry.name)) || isPassedOver(entry.name, looksLikeMailbox)) continue;
+    if (isPassedOver(entry.name, looksLikeMailbox)) continue;
     if (entry.isSymbolicLink()) links.push(entry);
     else if (entry.isDirectory() && isMailboxComponent(entry.name)) descend.push(entry);
     else if (entry.isDirectory()) problems.push(nameProblem(at(entry.name)));

@@ -2,8 +2,8 @@
  * Which message files are in a mailbox now.
  *
  * `new/` is listed before `cur/`: a message only ever moves from `new/` to `cur/`, so one that moves meanwhile is seen
- * twice rather than missed. A rename within `cur/` during the listing can hide a message or show it twice: believe that
- * a message is gone only from a stable listing.
+ * twice rather than missed. Flags may change in either (Dovecot leaves a flagged message in `new/`, as "x:2,S"), and such
+ * a rename during the listing can hide a message or show it twice: believe that one is gone only from a stable listing.
  */
 import type { Dir } from "../base/disk.js";
 import { CUR, NEW, openMessageDir } from "./mailbox-files.js";

@@ -41,7 +41,7 @@ export interface MessageState extends MessageFlags {
 
 export interface MessageName extends MessageState {
   readonly base: BaseName;
-  /** Whether the name has ":2,"; without it (normal in `new/`) there are no flags. */
+  /** Whether the name has ":2,"; without it (usual in `new/`) there are no flags. */
   readonly hasInfo: boolean;
   /** Text from the first ":" that is not our ":2,": another program's info (":1,..."). Usually "". */
   readonly foreign: string;

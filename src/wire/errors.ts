@@ -24,6 +24,10 @@ const KINDS = {
 
 export type WireErrorCode = keyof typeof KINDS;
 
+export function isLinkClosed(error: unknown): boolean {
+  return error instanceof MailtwinError && error.code === "link-closed";
+}
+
 export function wireError(code: WireErrorCode, message: string, cause?: unknown): MailtwinError<WireErrorCode> {
   return new MailtwinError({ code, kind: KINDS[code], message, cause });
 }

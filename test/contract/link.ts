@@ -2,6 +2,7 @@
  * What every carrier of a `Link` promises: order, room, an end, and messages that arrive as they were sent.
  */
 
+import { setMaxListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { fc, test } from "@fast-check/vitest";
 import { afterEach, beforeEach, describe, expect } from "vitest";
@@ -48,6 +49,7 @@ export function describeLink(name: string, open: () => Promise<LinkEnds>): void 
     beforeEach(async () => {
       ends = await open();
       stop = new AbortController();
+      setMaxListeners(0, stop.signal);
     });
 
     afterEach(() => {
@@ -58,16 +60,15 @@ export function describeLink(name: string, open: () => Promise<LinkEnds>): void 
 
     test("messages arrive in order, in both directions at once", async () => {
       const { source, replica } = ends;
-      const reading = [readAll(replica, stop.signal), readAll(source, stop.signal, 200)];
-      await Promise.all(
-        [source, replica].map(async (link, i) => {
-          for (let lsn = 0; lsn < 200; lsn++) await link.send(retry(lsn + i * 1000), stop.signal);
-        }),
-      );
+      const down = readAll(replica, stop.signal);
+      const up = readAll(source, stop.signal, 200);
+      const sending = [source, replica].map(async (link, i) => {
+        for (let lsn = 0; lsn < 200; lsn++) await link.send(retry(lsn + i * 1000), stop.signal);
+      });
+      expect((await up).map(lsnOf)).toStrictEqual(Array.from({ length: 200 }, (_, lsn) => lsn + 1000));
+      await Promise.all(sending);
       source.close();
-      const [down, up] = await Promise.all(reading);
-      expect(down?.map(lsnOf)).toStrictEqual(Array.from({ length: 200 }, (_, lsn) => lsn));
-      expect(up?.map(lsnOf)).toStrictEqual(Array.from({ length: 200 }, (_, lsn) => lsn + 1000));
+      expect((await down).map(lsnOf)).toStrictEqual(Array.from({ length: 200 }, (_, lsn) => lsn));
     });
 
     test("sends that were begun together arrive in the order of the calls", async () => {

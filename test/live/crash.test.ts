@@ -7,7 +7,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { APPLY_CRASH_POINTS } from "../../src/apply/store-context.js";
-import { CAPTURE_CRASH_POINTS } from "../../src/capture/crash-points.js";
+import { CAPTURE_CRASH_POINTS } from "../../src/capture/source-store.js";
 import { describeLive } from "./lab/available.js";
 import { deliver } from "./lab/lmtp.js";
 import type { Twin } from "./lab/mailtwin.js";

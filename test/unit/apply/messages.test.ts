@@ -1,12 +1,31 @@
 /** Changes of messages in an existing mailbox, on a real directory. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
 import type { MessageMarks } from "../../../src/txn/message-state.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change } from "../../../src/txn/transaction.js";
-import { CREATE, GUID, HOST, message, openReplica, type Replica, save, transaction, VALIDITY } from "./replica-fixture.js";
+import {
+  CREATE,
+  GUID,
+  HOST,
+  message,
+  openReplica,
+  type Replica,
+  save,
+  transaction,
+  VALIDITY,
+} from "./replica-fixture.js";
 
 let replica: Replica;
 beforeEach(async () => {
@@ -31,7 +50,9 @@ function expunge(uid: number, base: string): Change {
 describe("saves", () => {
   test("stand in cur/ with flags, letters, INTERNALDATE, bytes and record", () => {
     created();
-    const outcome = replica.apply(transaction([save(3, "a", { letters: "FS", keywords: ["$Junk", "work"], fields: "S9 W10" })]));
+    const outcome = replica.apply(
+      transaction([save(3, "a", { letters: "FS", keywords: ["$Junk", "work"], fields: "S9 W10" })]),
+    );
     expect(outcome).toMatchObject({ kind: "applied", notes: [] });
     expect(replica.names("box")).toEqual(["cur/a:2,FSab"]);
     expect(replica.text("box", "cur", "a:2,FSab")).toContain("body of a");
@@ -145,7 +166,9 @@ describe("marks", () => {
     created(save(1, "one"));
     const lines = Array.from({ length: 25 }, (_, i) => `${i} other${i}\n`).join("");
     writeFileSync(replica.path("box", "dovecot-keywords"), lines);
-    const outcome = replica.apply(transaction([marks(1, "one", {}, { keywords: ["first", "second"] })], { uidNext: 2 }));
+    const outcome = replica.apply(
+      transaction([marks(1, "one", {}, { keywords: ["first", "second"] })], { uidNext: 2 }),
+    );
     expect(outcome).toMatchObject({ kind: "applied", notes: [{ kind: "keywords-full" }] });
     expect(replica.names("box")).toEqual(["cur/one:2,z"]);
   });

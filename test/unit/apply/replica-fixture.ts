@@ -2,7 +2,7 @@
  * A replica in a temporary directory: a real store on disk, and its state database in memory (committed rows only, so
  * that a lost commit can be played by not recording an effect).
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AppliedEffect, ApplyOptions, ExecuteOutcome, StageOutcome } from "../../../src/apply/apply-types.js";
@@ -12,6 +12,8 @@ import type { Disk } from "../../../src/base/disk.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { openHash, sha256 } from "../../../src/base/hash.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
+import { MailboxBaseline } from "../../../src/log/baseline.js";
+import { stateOfRecord } from "../../../src/log/baseline-chunk.js";
 import type { StateReader } from "../../../src/log/state-ports.js";
 import type { ChunkWrite, IntentRow, LimboRow, MailboxRow } from "../../../src/log/state-types.js";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
@@ -164,6 +166,19 @@ export class Replica {
     return [...list("cur"), ...list("new")].sort();
   }
 
+  /** File names in cur/, as bytes-in-strings. */
+  rawNames(mailbox: string): string[] {
+    return readdirSync(this.path(mailbox, "cur"), { encoding: "latin1" });
+  }
+
+  /** What the committed baseline of the only mailbox says. */
+  appliedStates(): MessageState[] {
+    const [row] = this.state.mailboxes.values();
+    if (row === undefined) return [];
+    const baseline = new MailboxBaseline({ reader: this.state.reader, digester: this.#digester }, row);
+    return baseline.looks().flatMap(({ chunk }) => baseline.records(chunk).map(stateOfRecord));
+  }
+
   /** Everything below the store with contents and mtimes, for "nothing changed". */
   picture(): string {
     return treeOf(this.storeRoot).join("\n");
@@ -175,13 +190,13 @@ export class Replica {
 }
 
 function treeOf(path: string): string[] {
-  return readdirSync(path)
+  return readdirSync(Buffer.from(path, "latin1"), { encoding: "latin1" })
     .sort()
     .flatMap((name) => {
       const child = join(path, name);
-      const stat = statSync(child);
+      const stat = lstatSync(Buffer.from(child, "latin1"));
       if (stat.isDirectory()) return [`${child}/`, ...treeOf(child)];
-      return [`${child} ${Math.floor(stat.mtimeMs)} ${readFileSync(child, "latin1")}`];
+      return [`${child} ${Math.floor(stat.mtimeMs)} ${readFileSync(Buffer.from(child, "latin1"), "latin1")}`];
     });
 }
 
@@ -195,7 +210,11 @@ export function bodyOfBase(base: string): Uint8Array {
   return Buffer.from(`Subject: ${base}\n\nbody of ${base}\n`, "latin1");
 }
 
-export function message(uid: number, base: string, marks: Partial<MessageState> & { readonly letters?: string } = {}): MessageState {
+export function message(
+  uid: number,
+  base: string,
+  marks: Partial<MessageState> & { readonly letters?: string } = {},
+): MessageState {
   const { letters = "", ...rest } = marks;
   let flags = 0;
   for (const letter of letters) flags |= FLAG_BITS[letter as keyof typeof FLAG_BITS];

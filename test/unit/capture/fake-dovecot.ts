@@ -32,6 +32,7 @@ let serial = 0;
 export class FakeStore {
   readonly root: string;
   readonly mailboxes: FakeMailbox[] = [];
+  readonly #trash: string[] = [];
   #guids = 0;
   #validity = 1_000_000;
 
@@ -47,8 +48,14 @@ export class FakeStore {
   }
 
   remove(mailbox: FakeMailbox): void {
-    renameSync(mailbox.dir, `${this.root}-trash-${++serial}`);
+    const trash = `${this.root}-trash-${++serial}`;
+    renameSync(mailbox.dir, trash);
+    this.#trash.push(trash);
     this.mailboxes.splice(this.mailboxes.indexOf(mailbox), 1);
+  }
+
+  dispose(): void {
+    for (const path of [this.root, ...this.#trash]) rmSync(path, { recursive: true, force: true });
   }
 
   nextValidity(): number {
@@ -59,11 +66,7 @@ export class FakeStore {
 /** Removed when the test has ended. */
 export function openFakeStore(): FakeStore {
   const store = new FakeStore();
-  onTestFinished(() => {
-    for (const name of readdirSync(tmpdir())) {
-      if (join(tmpdir(), name).startsWith(store.root)) rmSync(join(tmpdir(), name), { recursive: true });
-    }
-  });
+  onTestFinished(() => store.dispose());
   return store;
 }
 
@@ -74,6 +77,8 @@ export class FakeMailbox {
   validity: number;
   /** What events would have named since it was last emptied. */
   hints: HintedName[] = [];
+  /** dovecot-keywords as it will be once the lock is released. */
+  unwritten: string[] | undefined;
 
   constructor(store: FakeStore, { path, guid, validity }: { path: string; guid: string; validity: number }) {
     this.store = store;

@@ -1,0 +1,88 @@
+/**
+ * The rejection log of one replica, as the source keeps it: from which transaction on a mailbox has to be sent again.
+ *
+ * INVARIANT: a mailbox that is held has a durable row, and that row's LSN is not above the first transaction of the mailbox
+ * that the replica lacks.
+ * INVARIANT: of several rows of a mailbox the one with the highest LSN counts; a lower one is a step that was sent since.
+ */
+import type { Clock } from "../base/clock.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { StateReader, StateWriter } from "../log/state-ports.js";
+import type { RejectionRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+
+export interface RejectionPorts {
+  readonly reader: StateReader;
+  readonly writer: StateWriter;
+  readonly clock: Clock;
+}
+
+export interface Refusal {
+  readonly lsn: number;
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+  readonly code: string;
+  readonly words: string;
+}
+
+export class Rejections {
+  readonly #replica: string;
+  readonly #ports: RejectionPorts;
+  readonly #rowByMailbox = new Map<MailboxGuid, RejectionRow>();
+  readonly #held = new Set<MailboxGuid>();
+
+  constructor(replica: string, ports: RejectionPorts) {
+    this.#replica = replica;
+    this.#ports = ports;
+    for (const row of ports.reader.rejections(replica)) {
+      const other = this.#rowByMailbox.get(row.mailbox);
+      if (other === undefined || other.lsn < row.lsn) this.#rowByMailbox.set(row.mailbox, row);
+    }
+  }
+
+  /** One row for each mailbox. */
+  get rows(): readonly RejectionRow[] {
+    return [...this.#rowByMailbox.values()];
+  }
+
+  /** Nothing of this mailbox is offered in this run any more. */
+  isHeld(mailbox: MailboxGuid): boolean {
+    return this.#held.has(mailbox);
+  }
+
+  /**
+   * Holds the mailbox from that transaction on, which the replica has not acknowledged. Returns after the row is on stable
+   * storage: to the row, or to undefined if an earlier transaction covers it.
+   */
+  async add({ lsn, mailbox, path, code, words }: Refusal): Promise<RejectionRow | undefined> {
+    const before = this.#rowByMailbox.get(mailbox);
+    if (before !== undefined && this.#held.has(mailbox) && before.lsn <= lsn) return undefined;
+    const nowMs = this.#ports.clock.nowMs();
+    const [attempts, firstMs] = [(before?.attempts ?? 0) + 1, before?.firstMs ?? nowMs];
+    const row = {
+      ...{ replica: this.#replica, lsn, mailbox, path, code, message: words },
+      ...{ attempts, firstMs, lastMs: nowMs },
+    };
+    // The higher row would count. A crash in between is no hole: what is not acknowledged is offered anyway.
+    if (before !== undefined && before.lsn > lsn) await this.#ports.writer.dropRejections(this.#replica, mailbox);
+    this.#held.add(mailbox);
+    await this.#put(row);
+    return row;
+  }
+
+  /** That transaction of a rejected mailbox is applied now: it must not be sent once more if this run ends early. */
+  async step(row: RejectionRow, lsn: number): Promise<void> {
+    await this.#put({ ...row, lsn: lsn + 1 });
+  }
+
+  /** The replica has everything of that mailbox, or will be offered it in any case. */
+  async drop(mailbox: MailboxGuid): Promise<void> {
+    await this.#ports.writer.dropRejections(this.#replica, mailbox);
+    this.#rowByMailbox.delete(mailbox);
+  }
+
+  async #put(row: RejectionRow): Promise<void> {
+    this.#rowByMailbox.set(row.mailbox, row);
+    await this.#ports.writer.putRejection(row);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Whatever happens to a store, and whatever hints of it arrive, the log converges to what is on disk: the model applies
+ * every transaction strictly (a UID that was passed, a message that is not there, a mailbox in the way all fail).
+ */
+import { fc } from "@fast-check/vitest";
+import { describe, expect, test } from "vitest";
+import type { HintedName } from "../../../src/capture/capture-types.js";
+import { openBusyDisk } from "../../unit/capture/busy-disk.js";
+import { CaptureBench } from "../../unit/capture/capture-bench.js";
+import { FakeStore, type FakeMailbox } from "../../unit/capture/fake-dovecot.js";
+import {
+  finishKeywords,
+  runStep,
+  runStructureStep,
+  type Step,
+  stepArbitrary,
+  type StructureStep,
+  structureArbitrary,
+} from "../../unit/capture/histories.js";
+import { expectEqualToDisk, savedUids } from "../../unit/capture/log-model.js";
+
+const RUNS = Number(process.env["FC_RUNS"] ?? 60);
+const parameters = {
+  numRuns: RUNS,
+  ...(process.env["FC_SEED"] === undefined ? {} : { seed: Number(process.env["FC_SEED"]) }),
+  ...(process.env["FC_PATH"] === undefined ? {} : { path: process.env["FC_PATH"] }),
+};
+
+interface Look {
+  readonly look: "none" | "exact" | "missing" | "doubled" | "bogus" | "full" | "restart" | "interrupted";
+  readonly steps: readonly (Step | StructureStep)[];
+  readonly during: readonly Step[];
+  readonly bits: number;
+}
+
+const lookArbitrary = (step: fc.Arbitrary<Step | StructureStep>): fc.Arbitrary<Look> =>
+  fc.record({
+    look: fc.constantFrom("none", "exact", "exact", "missing", "doubled", "bogus", "full", "restart", "interrupted"),
+    steps: fc.array(step, { maxLength: 6 }),
+    during: fc.array(stepArbitrary, { maxLength: 4 }),
+    bits: fc.nat(0xffff),
+  });
+
+function run(store: FakeStore, step: Step | StructureStep): void {
+  if ("structure" in step) runStructureStep(store, step);
+  else runStep(store, step);
+}
+
+function hintsFor(look: Look["look"], exact: readonly HintedName[], bits: number): readonly HintedName[] {
+  if (look === "missing") return exact.filter((_, index) => (bits & (1 << (index % 16))) !== 0);
+  if (look === "doubled") return [...exact, ...[...exact].reverse(), ...exact];
+  if (look === "bogus") return [...exact, { dir: "cur", name: "1.bogus:2,S" }, { dir: "new", name: ".." }, { dir: "cur", name: "x/y" }];
+  return exact;
+}
+
+/** Ends what is half done, and looks at everything as a sweep does. */
+function finish(bench: CaptureBench): void {
+  for (const mailbox of bench.store.mailboxes) {
+    finishKeywords(mailbox);
+    mailbox.numberAll();
+  }
+  bench.sweep();
+}
+
+async function live(bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>, looks: readonly Look[]): Promise<void> {
+  for (const { look, steps, during, bits } of looks) {
+    for (const step of steps) run(bench.store, step);
+    bench.nowMs += 7;
+    if (look === "none") continue;
+    if (look === "restart") await bench.restart();
+    const mailbox: FakeMailbox | undefined = bench.store.mailboxes[bits % Math.max(1, bench.store.mailboxes.length)];
+    if (mailbox === undefined) continue;
+    const only = during.map((step) => ({ ...step, mailbox: bench.store.mailboxes.indexOf(mailbox) }));
+    let left = bits;
+    const keep = (): boolean => ((left = (left * 5 + 1) & 0xffff) & 8) !== 0;
+    if (look === "interrupted") {
+      busy.interrupt(() => {
+        for (const step of only) run(bench.store, step);
+      }, keep);
+    }
+    const full = look === "full" || look === "interrupted";
+    bench.examine(mailbox, { full, names: hintsFor(look, mailbox.takeHints(), bits) });
+    busy.interrupt(() => undefined, () => true);
+  }
+  finish(bench);
+}
+
+async function withBench(changesMax: number, use: (bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>) => Promise<void>) {
+  const busy = openBusyDisk();
+  const store = new FakeStore();
+  try {
+    const bench = await CaptureBench.open({ changesMax, namesMax: 20 }, { disk: busy.disk }, store);
+    store.create("u/a");
+    store.create("u/b");
+    await use(bench, busy);
+  } finally {
+    store.dispose();
+  }
+}
+
+describe("random histories", () => {
+  test("of messages converge, and nothing is sealed twice", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(lookArbitrary(stepArbitrary), { maxLength: 12 }), fc.constantFrom(1, 4096), (looks, changesMax) =>
+        withBench(changesMax, async (bench, busy) => {
+          await live(bench, busy, looks);
+          expectEqualToDisk(bench.model, bench.store);
+          for (const mailbox of bench.store.mailboxes) {
+            expect(bench.settle(mailbox)).toBe(0);
+            const uids = savedUids(bench.model, mailbox.guid);
+            expect(uids).toEqual([...new Set(uids)].sort((a, b) => a - b));
+          }
+        }),
+      ),
+      parameters,
+    );
+  }, 120_000);
+
+  test("with mailboxes that come, go, move and start anew converge", async () => {
+    const step = fc.oneof({ weight: 3, arbitrary: stepArbitrary }, { weight: 2, arbitrary: structureArbitrary });
+    await fc.assert(
+      fc.asyncProperty(fc.array(lookArbitrary(step), { maxLength: 10 }), (looks) =>
+        withBench(4096, async (bench, busy) => {
+          await live(bench, busy, looks);
+          expectEqualToDisk(bench.model, bench.store);
+        }),
+      ),
+      parameters,
+    );
+  }, 120_000);
+
+  test("with complete hints leave nothing for a listing to find, unless one was asked for", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(stepArbitrary, { maxLength: 5 }), { maxLength: 10 }), (rounds) =>
+        withBench(4096, async (bench) => {
+          bench.sweep();
+          for (const steps of rounds) {
+            for (const step of steps) run(bench.store, step);
+            for (const mailbox of bench.store.mailboxes) {
+              finishKeywords(mailbox);
+              const outcome = bench.look(mailbox, { names: mailbox.takeHints() });
+              const isSettled = !outcome.needListing && outcome.recheckInMs === undefined && !outcome.more;
+              const found = bench.settle(mailbox);
+              if (isSettled) expect(found).toBe(0);
+            }
+          }
+        }),
+      ),
+      parameters,
+    );
+  }, 120_000);
+});

@@ -1,0 +1,289 @@
+/** Mailboxes that come, move and go, in all the places where they may stand. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { parseUidValidity } from "../../../src/maildir/ids.js";
+import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
+import {
+  CREATE,
+  GUID,
+  openReplica,
+  OTHER_GUID,
+  OWNER,
+  type Replica,
+  save,
+  transaction,
+  VALIDITY,
+} from "./replica-fixture.js";
+
+let replica: Replica;
+beforeEach(async () => {
+  replica = await openReplica();
+});
+afterEach(() => replica.remove());
+
+function at(
+  path: string,
+  changes: readonly Change[],
+  structure?: Structure,
+  parts: Partial<Transaction> = {},
+): Transaction {
+  const { structure: _, ...rest } = parts;
+  return transaction(changes, { path: path as RawPath, structure, ...rest });
+}
+
+/** As Dovecot makes one when a user logs in. */
+function dovecotMailbox(path: string, uidlist = `3 V1234 N1 G${OTHER_GUID}\n`): void {
+  for (const name of ["cur", "new", "tmp"]) mkdirSync(replica.path(path, name), { recursive: true });
+  writeFileSync(replica.path(path, "dovecot-uidlist"), uidlist);
+}
+
+const refuse = (): never => {
+  throw new Error("a body was asked for");
+};
+
+describe("create", () => {
+  test("moves a complete mailbox in, with parents", () => {
+    const structure: Structure = {
+      ...(CREATE as Extract<Structure, { kind: "create" }>),
+      parents: [{ ...OWNER, mode: 0o750 }],
+    };
+    const outcome = replica.apply(at("alice/.Work", [save(7, "seven", { letters: "S", keywords: ["k"] })], structure));
+    expect(outcome).toMatchObject({ kind: "applied", lockedMs: 0 });
+    expect(readdirSync(replica.path("alice/.Work")).sort()).toEqual([
+      "cur",
+      "dovecot-keywords",
+      "dovecot-uidlist",
+      "maildirfolder",
+      "new",
+      "tmp",
+    ]);
+    expect(replica.text("alice/.Work/dovecot-uidlist")).toBe(`3 V${VALIDITY} N8 G${GUID}\n7 :seven\n`);
+    expect(replica.names("alice/.Work")).toEqual(["cur/seven:2,Sa"]);
+    expect(statSync(replica.path("alice")).mode & 0o777).toBe(0o750);
+    expect(statSync(replica.path("alice/.Work")).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(replica.scratchRoot, "build"))).toEqual([]);
+    expect(readdirSync(join(replica.scratchRoot, "stage"))).toEqual([]);
+  });
+
+  test("moves into a directory that holds folders only", () => {
+    dovecotMailbox("alice/.Sent");
+    writeFileSync(replica.path("alice/subscriptions"), "V\t2\n\nSent\n");
+    expect(replica.apply(at("alice", [save(1, "one")], CREATE)).kind).toBe("applied");
+    expect(replica.names("alice")).toEqual(["cur/one:2,"]);
+    expect(replica.text("alice/dovecot-uidlist")).toContain(`G${GUID}`);
+    expect(replica.text("alice/subscriptions")).toContain("Sent");
+    expect(readdirSync(replica.path("alice"))).not.toContain("dovecot-uidlist.lock");
+  });
+
+  test("takes an empty mailbox over that Dovecot made", () => {
+    dovecotMailbox("box", `3 V1234 N5 G${OTHER_GUID}\n1 :expunged\n`);
+    const outcome = replica.apply(at("box", [save(1, "one"), save(2, "two")], CREATE));
+    expect(outcome).toMatchObject({ kind: "applied", notes: [{ kind: "empty-mailbox-taken-over" }] });
+    expect(replica.text("box/dovecot-uidlist")).toBe(`3 V${VALIDITY} N3 G${GUID}\n1 :one\n2 :two\n`);
+    expect(replica.apply(at("box", [save(3, "three")])).kind).toBe("applied");
+  });
+
+  test("never touches another mailbox that holds mail", () => {
+    dovecotMailbox("box", `3 V1234 N2 G${OTHER_GUID}\n1 :theirs\n`);
+    writeFileSync(replica.path("box/cur/theirs:2,S"), "their mail");
+    const before = replica.picture();
+    expect(replica.apply(at("box", [save(1, "one")], CREATE), refuse)).toMatchObject({
+      kind: "diverged",
+      divergence: { kind: "mailbox-occupied" },
+    });
+    expect(replica.picture()).toBe(before);
+  });
+
+  test("of a mailbox that is there already applies the changes to it", () => {
+    dovecotMailbox("box", `3 V${VALIDITY} N2 G${GUID}\n1 :one\n`);
+    writeFileSync(replica.path("box/cur/one:2,S"), "Subject: one\n\nbody of one\n");
+    const outcome = replica.apply(at("box", [save(1, "one", { letters: "S" })], CREATE), refuse);
+    expect(outcome.kind).toBe("applied");
+    expect(replica.names("box")).toEqual(["cur/one:2,S"]);
+    expect(replica.appliedStates()).toMatchObject([{ uid: 1, base: "one" }]);
+  });
+
+  test.each(["cur", "alice/new/x", "dovecot-uidlist", ".mailtwin-x", "..DOVECOT-TRASHED"])(
+    "refuses the path %s",
+    (path) => {
+      expect(replica.apply(at(path, [], CREATE))).toMatchObject({
+        kind: "diverged",
+        divergence: { kind: "path-refused" },
+      });
+      expect(readdirSync(replica.storeRoot)).toEqual([]);
+    },
+  );
+
+  test("prepared ahead: bodies of the next transaction follow the mailbox", () => {
+    const [first, second] = [replica.nextKey(), replica.nextKey()];
+    expect(replica.stage(first, at("box", [save(1, "one")], CREATE)).kind).toBe("staged");
+    expect(replica.stage(second, at("box", [save(2, "two")])).kind).toBe("staged");
+    expect(replica.execute(first).kind).toBe("applied");
+    expect(replica.execute(second).kind).toBe("applied");
+    expect(replica.names("box")).toEqual(["cur/one:2,", "cur/two:2,"]);
+  });
+});
+
+describe("rename", () => {
+  const rename = (from: string): Structure => ({ kind: "rename", from: from as RawPath });
+
+  test("moves the directory, and is done when it is done", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    const txn = at("deep/er/box2", [save(2, "two")], rename("box"));
+    expect(replica.apply(txn).kind).toBe("applied");
+    expect(existsSync(replica.path("box"))).toBe(false);
+    expect(replica.names("deep/er/box2")).toEqual(["cur/one:2,", "cur/two:2,"]);
+    const before = replica.picture();
+    expect(replica.apply(txn, refuse).kind).toBe("applied");
+    expect(replica.picture()).toBe(before);
+  });
+
+  test("moves only the mailbox's own parts into a directory that is there", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    mkdirSync(replica.path("target/.child/cur"), { recursive: true });
+    expect(replica.apply(at("target", [], rename("box"), { uidNext: 2 })).kind).toBe("applied");
+    expect(replica.names("target")).toEqual(["cur/one:2,"]);
+    expect(existsSync(replica.path("target/.child/cur"))).toBe(true);
+    expect(existsSync(replica.path("box/dovecot-uidlist"))).toBe(false);
+  });
+
+  test("continues a move of parts that broke off", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    mkdirSync(replica.path("target"));
+    for (const name of ["cur", "new"]) renameSync(replica.path("box", name), replica.path("target", name));
+    expect(replica.apply(at("target", [], rename("box"), { uidNext: 2 })).kind).toBe("applied");
+    expect(replica.names("target")).toEqual(["cur/one:2,"]);
+    expect(replica.text("target/dovecot-uidlist")).toContain("1 :one");
+  });
+
+  test("does not go over a mailbox with mail", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    dovecotMailbox("target");
+    writeFileSync(replica.path("target/new/theirs"), "their mail");
+    const before = replica.picture();
+    expect(replica.apply(at("target", [], rename("box"), { uidNext: 2 }))).toMatchObject({
+      kind: "diverged",
+      divergence: { kind: "mailbox-occupied" },
+    });
+    expect(replica.picture()).toBe(before);
+  });
+
+  test("of what is not here diverges", () => {
+    expect(replica.apply(at("box", [], rename("old")))).toMatchObject({ divergence: { kind: "mailbox-missing" } });
+  });
+});
+
+describe("delete", () => {
+  test("moves the whole directory to the limbo", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    const txn = at("box", [], { kind: "delete" }, { uidNext: 2 });
+    const outcome = replica.apply(txn);
+    expect(existsSync(replica.path("box"))).toBe(false);
+    const [row] = outcome.kind === "applied" ? outcome.effect.limbo : [];
+    expect(row).toMatchObject({ uid: 0, cause: "delete" });
+    expect(readdirSync(join(replica.scratchRoot, "limbo", row?.name ?? "", "cur"))).toEqual(["one:2,"]);
+    expect(readdirSync(join(replica.scratchRoot, "limbo", row?.name ?? ""))).not.toContain("dovecot-uidlist.lock");
+    expect(replica.state.mailboxes.size).toBe(0);
+    expect(replica.apply(txn)).toMatchObject({ kind: "applied", effect: { limbo: [], removedMailboxIds: [] } });
+    expect(replica.apply(at("box", [save(1, "again")], CREATE)).kind).toBe("applied");
+  });
+
+  test("leaves folders inside, and a user's other files, where they are", () => {
+    replica.apply(at("alice", [save(1, "one")], CREATE));
+    dovecotMailbox("alice/.Sent");
+    writeFileSync(replica.path("alice/subscriptions"), "Sent\n");
+    expect(replica.apply(at("alice", [], { kind: "delete" }, { uidNext: 2 })).kind).toBe("applied");
+    expect(readdirSync(replica.path("alice")).sort()).toEqual([".Sent", "subscriptions"]);
+  });
+
+  test("stops at mail that the source never had, unless it may go", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    writeFileSync(replica.path("box/new/theirs"), "their mail");
+    const txn = at("box", [], { kind: "delete" }, { uidNext: 2 });
+    expect(replica.apply(txn)).toMatchObject({ kind: "diverged", divergence: { kind: "foreign-mail", messages: 1 } });
+    expect(existsSync(replica.path("box/new/theirs"))).toBe(true);
+    replica.open({ foreign: "limbo" });
+    expect(replica.apply(txn).kind).toBe("applied");
+    expect(existsSync(replica.path("box"))).toBe(false);
+  });
+});
+
+describe("reset", () => {
+  test("binds the same files under other UIDs, over several transactions", () => {
+    replica.apply(at("box", [save(1, "one"), save(2, "two"), save(3, "three")], CREATE));
+    const validity = parseUidValidity(1_800_000_000);
+    const reset: Structure = { kind: "reset", before: VALIDITY };
+    const now = { uidValidity: validity };
+    const dated = (uid: number, base: string): Change => save(uid, base, { mtimeS: 1_600_000_000 + uid });
+    const outcome = replica.apply(
+      at("box", [save(1, "two", { mtimeS: 1_600_000_002 })], reset, { ...now, uidNext: 2 }),
+      refuse,
+    );
+    expect(outcome).toMatchObject({ kind: "applied", effect: { limbo: [{ cause: "reset" }, { cause: "reset" }] } });
+    expect(replica.names("box")).toEqual(["cur/two:2,"]);
+    expect(replica.apply(at("box", [dated(2, "three"), dated(3, "one")], undefined, now), refuse).kind).toBe("applied");
+    expect(replica.text("box/dovecot-uidlist").split("\n").slice(1)).toEqual(["1 :two", "2 :three", "3 :one", ""]);
+    expect(replica.names("box")).toEqual(["cur/one:2,", "cur/three:2,", "cur/two:2,"]);
+    expect(replica.appliedStates()).toMatchObject([{ base: "two" }, { base: "three" }, { base: "one" }]);
+  });
+});
+
+describe("bodies that are here already", () => {
+  const other = (changes: readonly Change[], structure?: Structure): Transaction =>
+    at("other", changes, structure, { mailbox: OTHER_GUID });
+
+  function copied(uid: number, base: string, fromUid: number): Change {
+    const change = save(uid, base, { mtimeS: 1_600_000_000 + fromUid });
+    if (change.kind !== "save") throw new Error("unreachable");
+    const from = save(fromUid, base);
+    if (from.kind !== "save") throw new Error("unreachable");
+    return { ...change, origin: { mailbox: GUID, uid: from.message.uid, base: from.message.base } };
+  }
+
+  test("are linked from the mailbox that they were copied from", () => {
+    replica.apply(at("box", [save(1, "one", { letters: "S" })], CREATE));
+    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuse).kind).toBe("applied");
+    expect(statSync(replica.path("other/cur/one:2,")).ino).toBe(statSync(replica.path("box/cur/one:2,S")).ino);
+  });
+
+  test("are copied where the date differs", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    const change = copied(5, "one", 9);
+    if (change.kind !== "save" || change.origin === undefined) throw new Error("unreachable");
+    const origin = { ...change.origin, uid: (save(1, "one") as Extract<Change, { kind: "save" }>).message.uid };
+    expect(replica.apply(other([{ ...change, origin }], CREATE), refuse).kind).toBe("applied");
+    expect(statSync(replica.path("other/cur/one:2,")).ino).not.toBe(statSync(replica.path("box/cur/one:2,")).ino);
+    expect(statSync(replica.path("other/cur/one:2,")).mtimeMs).toBe(1_600_000_009_000);
+    expect(readFileSync(replica.path("other/cur/one:2,"), "latin1")).toContain("body of one");
+  });
+
+  test("come back from the limbo when the expunge was first", () => {
+    const gone = (save(1, "one") as Extract<Change, { kind: "save" }>).message;
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    replica.apply(at("box", [{ kind: "expunge", uid: gone.uid, base: gone.base }], undefined, { uidNext: 2 }));
+    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuse).kind).toBe("applied");
+    expect(replica.text("other/cur/one:2,")).toContain("body of one");
+  });
+
+  test("are asked for when the file is not what it was", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    writeFileSync(replica.path("box/cur/one:2,"), "tampered");
+    let asked = 0;
+    const outcome = replica.apply(other([copied(5, "one", 1)], CREATE), (base) => {
+      asked += 1;
+      return Buffer.from(`Subject: ${base}\n\nbody of ${base}\n`);
+    });
+    expect(outcome.kind).toBe("applied");
+    expect(asked).toBe(1);
+  });
+});
+
+test("the store's root can be a mailbox", () => {
+  expect(replica.apply(at("", [save(1, "one")], CREATE)).kind).toBe("applied");
+  expect(readdirSync(replica.storeRoot)).toContain("cur");
+  expect(replica.apply(at("", [], { kind: "delete" }, { uidNext: 2 })).kind).toBe("applied");
+  expect(readdirSync(replica.storeRoot)).toEqual([]);
+  expect(existsSync(dirname(replica.storeRoot))).toBe(true);
+});

@@ -11,7 +11,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import { BODY_PART_BYTES_MAX, type BodyItem, type BodyMethods, type BodyRead } from "../capture/body-types.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError, problemOf } from "../capture/errors.js";
-import type { BaseName } from "../maildir/ids.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { Link } from "../wire/link.js";
 import type { BodyHead } from "../wire/messages.js";
@@ -46,19 +46,20 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
     await sendGone(ports, lsn, wish.indexes, signal);
     return { kind: "sent", bytes: 0, bodies: 0 };
   }
+  const { mailbox } = transaction;
   let items = wish.indexes.map((index) => itemOf(transaction, index));
   let bytes = 0;
   while (items.length > 0) {
     signal.throwIfAborted();
-    const reads = await ports.bodies.call("readMany", { mailboxPath: path, items, bytesMax: BATCH_BYTES_MAX });
+    const reads = await ports.bodies.call("readMany", { mailbox, mailboxPath: path, items, bytesMax: BATCH_BYTES_MAX });
     const problem = reads.find((read) => read.kind === "problem");
     if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
     bytes += await sendSmall(ports, lsn, reads, signal);
-    const baseByIndex = new Map(items.map((item) => [item.index, item.base]));
+    const itemByIndex = new Map(items.map((item) => [item.index, item]));
     for (const read of reads) {
-      const base = baseByIndex.get(read.index);
-      if (read.kind !== "large" || base === undefined) continue;
-      const sent = await sendLarge(ports, { lsn, index: read.index, path, base }, signal);
+      const item = itemByIndex.get(read.index);
+      if (read.kind !== "large" || item === undefined) continue;
+      const sent = await sendLarge(ports, { lsn, mailbox, path, ...item }, signal);
       if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
       bytes += sent;
     }
@@ -73,7 +74,8 @@ function itemOf(transaction: Transaction, index: number): BodyItem {
   if (change === undefined || (change.kind !== "save" && change.kind !== "rebind")) {
     throw agentError("peer-confused", `sending bodies: the replica wants that of change ${index}, which has none`);
   }
-  return { index, base: change.message.base };
+  const { uid, base, size } = change.message;
+  return { index, uid, base, sizeBytes: size };
 }
 
 async function sendSmall(
@@ -96,11 +98,10 @@ async function sendSmall(
   return bytes;
 }
 
-interface LargeBody {
+interface LargeBody extends BodyItem {
   readonly lsn: number;
-  readonly index: number;
+  readonly mailbox: MailboxGuid;
   readonly path: RawPath;
-  readonly base: BaseName;
 }
 
 /** Returns the bytes sent, or why it cannot be read. */
@@ -109,8 +110,9 @@ async function sendLarge(
   body: LargeBody,
   signal: AbortSignal,
 ): Promise<number | CaptureProblem> {
-  const { lsn, index, path, base } = body;
-  const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", { mailboxPath: path, base }));
+  const { lsn, index, mailbox, path, uid, base } = body;
+  const request = { mailbox, mailboxPath: path, uid, base };
+  const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", request));
   if ("code" in opened) return opened;
   if (opened.kind === "gone") {
     await sendGone(ports, lsn, [index], signal);

@@ -4,8 +4,8 @@
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import type { LimboRow } from "../log/state-types.js";
-import { readKeywords } from "../maildir/keywords.js";
 import type { Dotlock } from "../maildir/dotlock.js";
+import { readKeywords } from "../maildir/keywords.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { AppliedEffect, ApplyNote, ExecuteOutcome } from "./apply-types.js";
@@ -32,16 +32,24 @@ export interface MessagesInput {
 }
 
 type Inside =
-  | { readonly kind: "done"; readonly effect: AppliedEffect; readonly notes: readonly ApplyNote[] }
+  | {
+      readonly kind: "done";
+      readonly plan: ApplyPlan;
+      readonly rows: readonly LimboRow[];
+      readonly notes: readonly ApplyNote[];
+    }
   | { readonly kind: "lacking"; readonly wants: readonly BodyNeed[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
 export function applyMessages(context: StoreContext, input: MessagesInput): ExecuteOutcome {
-  const { known, dir } = input;
+  const { pending, known, dir } = input;
   const held = underLock(context, { known, dir }, (lock) => applyUnderLock(context, input, lock));
   if (held.kind === "busy") return held;
   const { value, lockedMs } = held;
-  return value.kind === "done" ? { kind: "applied", effect: value.effect, notes: value.notes, lockedMs } : value;
+  if (value.kind !== "done") return value;
+  // Outside of the lock: chunks and digests take longer than the renames did.
+  const effect = effectOf(context, { pending, known, plan: value.plan, rows: value.rows });
+  return { kind: "applied", effect, notes: value.notes, lockedMs };
 }
 
 function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlock): Inside {
@@ -71,7 +79,7 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
       words: "an empty mailbox that Dovecot had made here took its identity",
     });
   }
-  return { kind: "done", effect: effectOf(context, { pending, known, plan: planned.plan, rows }), notes };
+  return { kind: "done", plan: planned.plan, rows, notes };
 }
 
 export type AdoptionVerdict =

@@ -10,7 +10,7 @@ import type { BaseName, Uid } from "../maildir/ids.js";
 import { parseMessageName } from "../maildir/message-name.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
 import type { LimboSubject, MailboxView, PlannedRecord, PresentFile } from "./mailbox-view.js";
-import { KeywordDraft, NO_NAME_MARKS, type NameMarks } from "./marks.js";
+import { KeywordDraft, type NameMarks, NO_NAME_MARKS } from "./marks.js";
 
 /** One message that the transaction touches. `file` is what stands on disk now, perhaps under an older base name. */
 export interface DraftMessage {

@@ -2,7 +2,7 @@
  * The catalogue of this room: why mail could not be written. A transaction that does not fit is no error but a
  * `Divergence`; these are for a machine that does not let us work.
  */
-import { EX, type ErrorKind, MailtwinError } from "../base/errors.js";
+import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
 
 export type ApplyErrorCode =
   | "limbo-file-missing"

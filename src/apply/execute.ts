@@ -20,8 +20,8 @@ import { moveWithin } from "./limbo.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep, LimboSubject } from "./mailbox-view.js";
 import type { StagedBody } from "./pending.js";
-import type { UndoLog } from "./undo-log.js";
 import { type UidlistRewriteStep, uidlistParts } from "./uidlist-rewrite.js";
+import type { UndoLog } from "./undo-log.js";
 
 export interface ExecutionPorts {
   readonly dirs: MailboxDirs;
@@ -82,24 +82,32 @@ class Execution {
     this.#before = step.kind;
     switch (step.kind) {
       case "write-keywords":
-        return this.#writeKeywords(step);
+        this.#writeKeywords(step);
+        break;
       case "limbo":
-        return this.#toLimbo(step);
+        this.#toLimbo(step);
+        break;
       case "place":
-        return this.#place(step);
+        this.#place(step);
+        break;
       case "rename":
-        return this.#rename(step);
+        this.#rename(step);
+        break;
       case "set-time":
-        return this.#setTime(step);
+        this.#setTime(step);
+        break;
       case "seek-limbo":
-        return this.#seek(step.subject);
+        this.#seek(step.subject);
+        break;
       case "nudge":
-        return this.#nudge();
+        this.#nudge();
+        break;
       case "append-records":
       case "rewrite-uidlist":
-        return this.#writeUidlist(step);
+        this.#writeUidlist(step);
+        break;
       default:
-        return unreachable(step);
+        unreachable(step);
     }
   }
 

@@ -6,8 +6,8 @@
  */
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawName, ROOT_PATH, type RawPath } from "../base/raw-name.js";
 import { sha256 } from "../base/hash.js";
+import { isRawName, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid } from "../maildir/ids.js";

@@ -5,16 +5,16 @@
  * made with other tools) are found by one listing when this process first meets the mailbox.
  */
 import type { BaselineRecord } from "../log/state-types.js";
+import { isBaseName, type Uid } from "../maildir/ids.js";
 import type { KeywordsFile } from "../maildir/keywords.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
-import { isBaseName, type Uid } from "../maildir/ids.js";
 import type { Change, Transaction } from "../txn/transaction.js";
 import { fileAt, findFiles, listPlaces, type Sighting, type Sought } from "./find-files.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import type { MailboxDirs } from "./mailbox-place.js";
-import { infoOf, KeywordDraft } from "./marks.js";
 import type { Adoption, MailboxView, PresentFile } from "./mailbox-view.js";
+import { infoOf, KeywordDraft } from "./marks.js";
 
 export interface GatherInput {
   readonly txn: Transaction;

@@ -5,11 +5,12 @@
  * INVARIANT: the name of a message is made of its mailbox, UID and base name: a crash between the move and the record
  * of it is repaired by looking for that name (`seek`).
  */
-import { sha256 } from "../base/hash.js";
+
+import { assert } from "../base/assert.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { sha256 } from "../base/hash.js";
 import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
-import { assert } from "../base/assert.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { applyError } from "./errors.js";

@@ -5,7 +5,6 @@
  * INVARIANT: a baseline that adopted an effect is not evicted before that effect can be in the database: the caller
  * records each effect before it executes many others (UNRECORDED_EFFECTS_MAX).
  */
-import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
@@ -112,9 +111,4 @@ export class MailboxCache {
       this.#byGuid.delete(guid);
     }
   }
-}
-
-/** For messages. */
-export function shownPath(path: RawPath): string {
-  return path === "" ? "(root)" : displayRaw(path);
 }

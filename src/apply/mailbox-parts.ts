@@ -3,7 +3,7 @@
  * either layout, a user's sieve scripts and subscriptions beside the INBOX) stays.
  */
 import type { Dir } from "../base/disk.js";
-import { type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { isRawName, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin } from "./limbo.js";
@@ -49,7 +49,7 @@ export function moveParts(from: Dir, to: Dir, undo: UndoLog): void {
 /** Files are replaced by a rename; of directories only empty ones are. */
 function isReplaceable(to: Dir, name: string): boolean {
   if (to.stat(name)?.kind === "file") return true;
-  const dir = MESSAGE_DIRS.has(name) ? to.openDir(name as RawName) : undefined;
+  const dir = MESSAGE_DIRS.has(name) && isRawName(name) ? to.openDir(name) : undefined;
   try {
     return dir !== undefined && dir.list().length === 0;
   } finally {

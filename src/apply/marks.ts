@@ -5,7 +5,7 @@
  * Letters that the keywords file does not explain stay in the name: they are some client's, and not ours to judge.
  */
 import { KEYWORDS_MAX } from "../maildir/keywords.js";
-import { flagChars, formatInfo, LETTERS_MASK, letterChars, parseMessageName } from "../maildir/message-name.js";
+import { formatInfo, LETTERS_MASK, parseMessageName } from "../maildir/message-name.js";
 import type { MessageMarks } from "../txn/message-state.js";
 import type { KeywordTable } from "./mailbox-view.js";
 
@@ -135,9 +135,4 @@ export function infoOf(marks: NameMarks): string {
 /** Of what follows a base name (":2,FS"), or "". */
 export function marksOfInfo(info: string): NameMarks {
   return parseMessageName(`m${info}`) ?? NO_NAME_MARKS;
-}
-
-/** For people. */
-export function describeMarks(marks: NameMarks): string {
-  return `${flagChars(marks.flags)}${letterChars(marks.letters)}${marks.odd}${marks.tail}` || "none";
 }

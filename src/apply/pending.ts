@@ -1,13 +1,14 @@
 /**
  * What is kept for a transaction between `prepare` and `execute`, and the bytes by which a restart recognises it.
  */
+
+import type { Sha256Stream } from "../base/hash.js";
 import type { RawPath } from "../base/raw-name.js";
 import { isRawPath } from "../base/raw-name.js";
-import type { Sha256Stream } from "../base/hash.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
-import type { Sighting } from "./find-files.js";
 import type { Transaction } from "../txn/transaction.js";
+import type { Sighting } from "./find-files.js";
 
 /** A body in some `tmp/`, ready to be renamed. */
 export interface StagedBody {

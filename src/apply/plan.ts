@@ -193,13 +193,15 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
   const uidNext = Math.max(nextByRecords, txn.uidNext);
   const appended = add.reduce((sum, record) => sum + formatRecord(record).length, 0);
   const isMostlyDead = draft.deadUids.size * REWRITE_RATIO >= view.recordCount && draft.deadUids.size > 0;
+  // A key that only this Dovecot writes (P) is its own affair; to take it away would be to rewrite for ever.
+  const extra = txn.headerExtra === "" && view.adoption === undefined ? view.headerExtra : txn.headerExtra;
   const mustRewrite =
     view.adoption !== undefined ||
     view.hasTornLine ||
     drop.size > 0 ||
     replace.size > 0 ||
     uidNext > nextByRecords ||
-    view.headerExtra !== txn.headerExtra ||
+    view.headerExtra !== extra ||
     isMostlyDead;
   if (!mustRewrite && appended * REWRITE_RATIO < view.uidlistBytes) {
     return { steps: add.length === 0 ? [] : [{ kind: "append-records", add }], uidNext };
@@ -207,7 +209,7 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
   for (const uid of draft.deadUids) drop.add(uid);
   const { uidValidity, mailbox: guid } = txn;
   const reset = view.adoption === undefined ? undefined : { uidValidity, guid };
-  const header = { uidNext, extra: txn.headerExtra, reset };
+  const header = { uidNext, extra, reset };
   // Only a record may have moved: an idle session looks when the directory changes.
   const nudge: ApplyStep[] = drop.size > 0 || replace.size > 0 || reset !== undefined ? [{ kind: "nudge" }] : [];
   return { steps: [...nudge, { kind: "rewrite-uidlist", header, drop, replace, add }], uidNext };

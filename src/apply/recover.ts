@@ -6,8 +6,8 @@
  * uidlist without an end go.
  */
 import type { Dir } from "../base/disk.js";
-import { isRawName, splitRaw } from "../base/raw-name.js";
 import { replaceDurably } from "../base/durable-file.js";
+import { isRawName, splitRaw } from "../base/raw-name.js";
 import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";

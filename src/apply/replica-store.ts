@@ -11,21 +11,21 @@ import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
-import { readKeywords } from "../maildir/keywords.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import { applyMessages, decideAdoption, isEmptyOfMail } from "./apply-messages.js";
+import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { createMailbox } from "./create-mailbox.js";
-import { type Divergence, divergence } from "./divergence.js";
+import type { Divergence } from "./divergence.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
-import { emptyView, gatherView } from "./gather.js";
+import { emptyView } from "./gather.js";
+import { judgeTransaction, missing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
 import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
 import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
-import { MailboxDirs, openStore, refusePath } from "./mailbox-place.js";
+import { MailboxDirs, openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
 import { encodeIntent, type Pending } from "./pending.js";
@@ -132,7 +132,7 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
-    const outcome = this.#inStore((root) => this.#executeIn(root, pending));
+    const outcome = this.#believing(pending, () => this.#inStore((root) => this.#executeIn(root, pending)));
     if (outcome.kind === "applied") this.drop({ key });
     return outcome;
   }
@@ -170,6 +170,16 @@ export class ReplicaStore implements Methods {
     this.#context.cache.forget(mailbox);
   }
 
+  /** After a failure nothing that is remembered of the mailbox is believed. */
+  #believing<T>({ txn }: Pending, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      this.#context.cache.forget(txn.mailbox);
+      throw error;
+    }
+  }
+
   #inStore<T>(use: (root: Dir) => T): T {
     const root = openStore(this.#context.disk, this.#context.options.storeRoot);
     try {
@@ -197,7 +207,7 @@ export class ReplicaStore implements Methods {
 
   /** Which bodies it takes, or why it does not fit. What an earlier transaction will change is not judged yet. */
   #needsOf(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
-    const judged = this.#judge(root, pending);
+    const judged = judgeTransaction(this.#context, root, pending);
     if (!("words" in judged) || !this.#isAheadOfOthers(pending)) return judged;
     const { gone, txn } = pending;
     const planned = planApply({ view: emptyView(), txn, gone, voidBelow: 0 });
@@ -206,63 +216,6 @@ export class ReplicaStore implements Methods {
 
   #isAheadOfOthers({ key, txn }: Pending): boolean {
     return [...this.#pendingByKey.values()].some((other) => other.key < key && other.txn.mailbox === txn.mailbox);
-  }
-
-  #judge(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
-    const { txn, gone, voidBelow } = pending;
-    const known = this.#context.cache.get(txn.mailbox);
-    const located = locateMailbox(root, known, txn);
-    if (located.kind === "diverged") return located.divergence;
-    if (located.kind === "found" && located.hasCur) {
-      try {
-        return this.#judgeFound(pending, known, located);
-      } finally {
-        closeBelow(root, located.dir);
-      }
-    }
-    if (located.kind === "found") closeBelow(root, located.dir);
-    const isMoving = located.kind === "found" && txn.structure?.kind === "rename";
-    if (txn.structure?.kind !== "create" && !isMoving) return missing(txn);
-    const occupied = isMoving ? undefined : this.#refuseSite(root, txn);
-    if (occupied !== undefined) return occupied;
-    const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
-    return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
-  }
-
-  #judgeFound(
-    pending: Pending,
-    known: KnownMailbox,
-    { dir, uidlist }: Extract<Located, { kind: "found" }>,
-  ): readonly BodyNeed[] | Divergence {
-    const { txn, gone, voidBelow } = pending;
-    using dirs = new MailboxDirs(dir);
-    const verdict = decideAdoption(txn, uidlist, () => false);
-    if (verdict.kind === "diverged") return verdict.divergence;
-    const { adoption } = verdict;
-    const nowMs = this.#context.clock.nowMs();
-    const { view, sighting } = gatherView({
-      ...{ txn, known, dirs, uidlist, adoption, nowMs },
-      keywords: readKeywords(dir),
-      before: undefined,
-    });
-    pending.sighting = sighting;
-    const planned = planApply({ view, txn, gone, voidBelow });
-    return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
-  }
-
-  /** A mailbox that is to be created finds another one in its place. */
-  #refuseSite(root: Dir, txn: Transaction): Divergence | undefined {
-    const opened = openMailbox(root, txn);
-    if (opened.kind === "diverged") return opened.divergence;
-    if (opened.kind === "absent") return undefined;
-    try {
-      if (siteOf(root, txn.path) !== "mailbox") return undefined;
-      using dirs = new MailboxDirs(opened.dir);
-      const { mailbox, path } = txn;
-      return isEmptyOfMail(dirs) ? undefined : divergence({ kind: "mailbox-occupied", mailbox, path });
-    } finally {
-      closeBelow(root, opened.dir);
-    }
   }
 
   /** `use` gets the directory for staging when it asks for it: the mailbox's tmp/, or scratch for one that is not there. */
@@ -370,13 +323,4 @@ function withLimbo(
   limbo: types.AppliedEffect["limbo"],
 ): types.ExecuteOutcome {
   return { ...outcome, effect: { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] } };
-}
-
-function missing({ mailbox, path }: Transaction): Divergence {
-  return divergence({ kind: "mailbox-missing", mailbox, path });
-}
-
-function refuseTransaction({ mailbox, path, structure }: Transaction): Divergence | undefined {
-  const why = refusePath(path) ?? (structure?.kind === "rename" ? refusePath(structure.from) : undefined);
-  return why === undefined ? undefined : divergence({ kind: "path-refused", mailbox, path, why });
 }

@@ -8,7 +8,8 @@ import { assert } from "../base/assert.js";
 import type { ReadFile } from "../base/disk.js";
 import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
 import { displayRaw, isRawName } from "../base/raw-name.js";
-import type { BaseName } from "../maildir/ids.js";
+import type { StateReader } from "../log/state-ports.js";
+import type { BaseName, Uid } from "../maildir/ids.js";
 import {
   BODY_OPEN_MAX,
   BODY_PART_BYTES_MAX,
@@ -25,7 +26,10 @@ import {
 import type { HintedName } from "./capture-types.js";
 import { captureError, problemOf } from "./errors.js";
 import { baseOfName, likelyPlaces } from "./find-files.js";
+import { type InfoHint, infoHintsOf } from "./info-hints.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
+
+type HintState = Pick<StateReader, "mailboxByGuid" | "chunk">;
 
 interface LargeBody {
   readonly file: ReadFile;
@@ -37,25 +41,29 @@ interface LargeBody {
 /** One store's bodies. Synchronous; meant for a worker thread, usable anywhere. */
 export class BodyReader implements Omit<BodyMethods, "open"> {
   readonly #place: StorePlace;
+  readonly #state: HintState | undefined;
   readonly #large = new Map<number, LargeBody>();
   #lastHandle = 0;
 
-  constructor(place: StorePlace) {
+  /** `state`: knows the present file names; without it they are looked for. */
+  constructor(place: StorePlace, state?: HintState) {
     this.#place = place;
+    this.#state = state;
   }
 
   /** In the order of the items. The mailbox is listed at most once. Throws: store-missing. */
-  readMany({ mailboxPath, items, bytesMax }: ReadManyRequest): readonly BodyRead[] {
+  readMany({ mailbox, mailboxPath, items, bytesMax }: ReadManyRequest): readonly BodyRead[] {
     const dirs = openMailbox(this.#place, mailboxPath);
     if (dirs === undefined) return items.map(({ index }) => ({ index, kind: "gone" }));
     try {
-      const search = new FileSearch(dirs, items);
+      const search = new FileSearch(dirs, items, infoHintsOf(this.#state, mailbox));
+      const slab = new Slab(Math.min(bytesMax, items.reduce((sum, item) => sum + item.sizeBytes, 0)));
       let leftBytes = bytesMax;
       let isFirst = true;
       return items.map((item): BodyRead => {
         if (!isFirst && leftBytes <= 0) return { index: item.index, kind: "later" };
         try {
-          const read = readSmall(search, item, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
+          const read = readSmall(search, item, slab, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
           if (read.kind === "body") {
             leftBytes -= read.bytes.length;
             isFirst = false;
@@ -71,12 +79,12 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
   }
 
   /** The file stays readable even if the message is expunged meanwhile. Throws: store-missing, system errors. */
-  openLarge({ mailboxPath, base, infoHint }: OpenLargeRequest): OpenLargeOutcome {
+  openLarge({ mailbox, mailboxPath, uid, base }: OpenLargeRequest): OpenLargeOutcome {
     assert(this.#large.size < BODY_OPEN_MAX, "too many large bodies are open");
     const dirs = openMailbox(this.#place, mailboxPath);
     if (dirs === undefined) return { kind: "gone" };
     try {
-      const file = new FileSearch(dirs, [{ base }]).open(base, infoHint);
+      const file = new FileSearch(dirs, [{ base }], infoHintsOf(this.#state, mailbox)).open({ uid, base });
       if (file === undefined) return { kind: "gone" };
       this.#lastHandle += 1;
       this.#large.set(this.#lastHandle, { file, hash: openSha256(), hashedBytes: 0 });
@@ -115,14 +123,15 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
   }
 }
 
-function readSmall(search: FileSearch, { index, base, infoHint }: BodyItem, leftBytes: number): BodyRead {
-  const file = search.open(base, infoHint);
+function readSmall(search: FileSearch, item: BodyItem, slab: Slab, leftBytes: number): BodyRead {
+  const { index, base } = item;
+  const file = search.open(item);
   if (file === undefined) return { index, kind: "gone" };
   try {
     const sizeBytes = file.stat.size;
     if (sizeBytes > BODY_SMALL_BYTES_MAX) return { index, kind: "large", sizeBytes };
     if (sizeBytes > leftBytes) return { index, kind: "later" };
-    const bytes = readExactly(file, 0, sizeBytes);
+    const bytes = readInto(slab.take(sizeBytes), file, 0);
     if (file.statNow().size !== sizeBytes) throw changed(base, sizeBytes);
     return { index, kind: "body", bytes, sha256: sha256(bytes).toString("hex") };
   } finally {
@@ -132,14 +141,35 @@ function readSmall(search: FileSearch, { index, base, infoHint }: BodyItem, left
 
 /** In a buffer of its own, so that it can be transferred to another thread. Throws: body-changed when it is shorter. */
 function readExactly(file: ReadFile, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
+  return readInto(new Uint8Array(length), file, offset);
+}
+
+function readInto(bytes: Uint8Array<ArrayBuffer>, file: ReadFile, offset: number): Uint8Array<ArrayBuffer> {
   let done = 0;
-  while (done < length) {
-    const count = file.read(bytes.subarray(done), offset + done);
+  while (done < bytes.length) {
+    const count = file.read(done === 0 ? bytes : bytes.subarray(done), offset + done);
     if (count === 0) throw changed("", file.stat.size);
     done += count;
   }
   return bytes;
+}
+
+/** One buffer for the bodies of a call: moving one to another thread costs as much as moving a hundred small ones once each. */
+class Slab {
+  readonly #buffer: ArrayBuffer;
+  #used = 0;
+
+  constructor(bytes: number) {
+    this.#buffer = new ArrayBuffer(bytes);
+  }
+
+  /** A file that has grown since its size was noted gets a buffer of its own. */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    if (this.#used + length > this.#buffer.byteLength) return new Uint8Array(length);
+    const bytes = new Uint8Array(this.#buffer, this.#used, length);
+    this.#used += length;
+    return bytes;
+  }
 }
 
 function changed(base: string, sizeBytes: number): Error {
@@ -150,15 +180,17 @@ function changed(base: string, sizeBytes: number): Error {
 class FileSearch {
   readonly #dirs: MailboxDirs;
   readonly #wanted: ReadonlySet<string>;
+  readonly #hint: InfoHint;
   #placesByBase: Map<string, HintedName> | undefined;
 
-  constructor(dirs: MailboxDirs, items: readonly { readonly base: BaseName }[]) {
+  constructor(dirs: MailboxDirs, items: readonly { readonly base: BaseName }[], hint: InfoHint) {
     this.#dirs = dirs;
+    this.#hint = hint;
     this.#wanted = new Set(items.map(({ base }) => base));
   }
 
-  open(base: BaseName, info: string | undefined): ReadFile | undefined {
-    for (const place of likelyPlaces(base, info)) {
+  open({ uid, base }: { readonly uid: Uid; readonly base: BaseName }): ReadFile | undefined {
+    for (const place of likelyPlaces(base, this.#hint(uid))) {
       const file = this.#openAt(place);
       if (file !== undefined) return file;
     }

@@ -1,6 +1,6 @@
 /** What the body worker is asked and what it answers. It reads message files and nothing else. */
 import type { RawPath } from "../base/raw-name.js";
-import type { BaseName } from "../maildir/ids.js";
+import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem } from "./capture-types.js";
 
 /** Bodies up to this size are read whole by `readMany`; larger ones in parts. */
@@ -13,12 +13,14 @@ export const BODY_OPEN_MAX = 64;
 export interface BodyItem {
   /** The caller's own number for it. */
   readonly index: number;
+  readonly uid: Uid;
   readonly base: BaseName;
-  /** What followed the base name when the message was last seen (":2,S"), "" for `new/`; undefined when unknown. */
-  readonly infoHint?: string | undefined;
+  /** As last seen; only a hint. */
+  readonly sizeBytes: number;
 }
 
 export type BodyRead =
+  /** `bytes` of one call may share one ArrayBuffer. */
   | { readonly index: number; readonly kind: "body"; readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string }
   /** The message is expunged, or its mailbox is gone. */
   | { readonly index: number; readonly kind: "gone" }
@@ -29,6 +31,7 @@ export type BodyRead =
   | { readonly index: number; readonly kind: "problem"; readonly problem: CaptureProblem };
 
 export interface ReadManyRequest {
+  readonly mailbox: MailboxGuid;
   readonly mailboxPath: RawPath;
   readonly items: readonly BodyItem[];
   /** Of all bodies of the answer together; at least one is read. */
@@ -36,9 +39,10 @@ export interface ReadManyRequest {
 }
 
 export interface OpenLargeRequest {
+  readonly mailbox: MailboxGuid;
   readonly mailboxPath: RawPath;
+  readonly uid: Uid;
   readonly base: BaseName;
-  readonly infoHint?: string | undefined;
 }
 
 export type OpenLargeOutcome =
@@ -60,7 +64,8 @@ export interface CloseLargeOutcome {
 
 /** The methods of the body worker. */
 export interface BodyMethods {
-  open(options: { readonly storeRoot: string }): void;
+  /** `statePath`: the state database, whose baseline knows the present file names; without it they are looked for. */
+  open(options: { readonly storeRoot: string; readonly statePath?: string | undefined }): void;
   readMany(request: ReadManyRequest): readonly BodyRead[];
   openLarge(request: OpenLargeRequest): OpenLargeOutcome;
   readPart(request: ReadPartRequest): Uint8Array<ArrayBuffer>;

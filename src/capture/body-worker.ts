@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { serveWorker, Transferred } from "../base/worker-host.js";
+import { openStateReader } from "../log/state-reader.js";
 import { BodyReader } from "./body-reader.js";
 import type { BodyRead, CloseLargeOutcome, OpenLargeOutcome, OpenLargeRequest, ReadManyRequest, ReadPartRequest } from "./body-types.js";
 
@@ -13,13 +14,14 @@ function reader(): BodyReader {
 }
 
 const methods = {
-  open({ storeRoot }: { readonly storeRoot: string }): void {
-    opened = new BodyReader({ disk: openNodeDisk(), storeRoot });
+  open({ storeRoot, statePath }: { readonly storeRoot: string; readonly statePath?: string | undefined }): void {
+    const state = statePath === undefined ? undefined : openStateReader(statePath);
+    opened = new BodyReader({ disk: openNodeDisk(), storeRoot }, state);
   },
   readMany(request: ReadManyRequest): Transferred<readonly BodyRead[]> {
     const reads = reader().readMany(request);
-    const buffers = reads.flatMap((read) => (read.kind === "body" ? [read.bytes.buffer] : []));
-    return new Transferred(reads, buffers);
+    const buffers = new Set(reads.flatMap((read) => (read.kind === "body" ? [read.bytes.buffer] : [])));
+    return new Transferred(reads, [...buffers]);
   },
   openLarge: (request: OpenLargeRequest): OpenLargeOutcome => reader().openLarge(request),
   readPart(request: ReadPartRequest): Transferred<Uint8Array<ArrayBuffer>> {

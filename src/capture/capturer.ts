@@ -1,25 +1,24 @@
 /**
  * The capture loop of one store, on the main thread: hints and sweeps make mailboxes dirty; one at a time is examined by the
- * capture worker, and what it found is committed to the replication log together with the baseline.
+ * capture worker, and what it found is committed (committer.ts) before the next one is looked at.
  *
- * INVARIANT: log first, baseline second, in one database transaction. A crash before it repeats the examination (a phantom),
- * never loses a change (a hole).
+ * INVARIANT: nothing here waits for Dovecot's lock: a mailbox whose lock is held is looked at again a little later, and the
+ * others go on.
  */
-import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
-import type { CrashPoint } from "../base/crash-points.js";
 import { Gate } from "../base/gate.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
-import type { WorkerClient } from "../base/worker-rpc.js";
-import type { StateWriter } from "../log/state-ports.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
-import type { CaptureMethods, CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
+import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
+import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError } from "./errors.js";
+import { captureError, problemOf } from "./errors.js";
+import { ListingHistory } from "./listing-history.js";
 import { locate } from "./locate.js";
-import { type KnownMailbox, planStructure, VANISH_MS } from "./plan-structure.js";
-import { type LastListing, listingDueMs } from "./ration.js";
+import { MissingMailboxes } from "./missing-mailboxes.js";
+import { nextStep, type Step } from "./next-step.js";
+import { planStructure, VANISH_MS } from "./plan-structure.js";
 
 export interface CapturerLimits {
   /** A file without a record gets its UID from us after this long (R13). */
@@ -30,11 +29,8 @@ export interface CapturerLimits {
 
 export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000 };
 
-export interface CapturerPorts {
-  readonly worker: WorkerClient<CaptureMethods>;
-  readonly writer: StateWriter;
+export interface CapturerPorts extends CommitterPorts {
   readonly clock: Clock;
-  readonly reach: CrashPoint;
   /** New transactions are in the log. */
   readonly onCommitted: (captured: {
     readonly lastLsn: number;
@@ -49,7 +45,7 @@ export interface CaptureCounts {
   examined: number;
   listings: number;
   sweeps: number;
-  /** Changes that only a sweep found: lost events. */
+  /** Examinations that found changes of which no event had told, only a sweep: lost events. */
   caughtBySweep: number;
   numbered: number;
 }
@@ -57,19 +53,10 @@ export interface CaptureCounts {
 /** Messages that one conflict may renumber at once; more come with the next conflict. */
 const RENUMBERED_MAX = 10_000;
 const LOCK_PAUSE_MS = 5;
-
-/** What the loop does next. */
-type Step =
-  | { readonly kind: "structure" }
-  | { readonly kind: "examine"; readonly path: RawPath; readonly full: boolean }
-  | { readonly kind: "wait"; readonly untilMs: number };
-
-interface MailboxMemory {
-  lastListing: LastListing | undefined;
-  lastHintMs: number;
-  /** The last examination relied on hints, so the stored fingerprint is not trusted. */
-  hintedSinceListing: boolean;
-}
+/** Between two looks at files that have no UID yet. */
+const UNNUMBERED_PAUSE_MS = 50;
+/** Between two looks at something that does not fit together: a mailbox that is there and is not. */
+const PUZZLED_PAUSE_MS = 50;
 
 export class Capturer {
   readonly counts: CaptureCounts = {
@@ -85,15 +72,17 @@ export class Capturer {
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
   readonly #dirty = new DirtySet();
-  readonly #rows = new Map<MailboxGuid, MailboxRow>();
-  readonly #guidByPath = new Map<RawPath, MailboxGuid>();
-  readonly #memory = new Map<RawPath, MailboxMemory>();
-  readonly #missingSinceMs = new Map<MailboxGuid, number>();
+  readonly #committer: Committer;
+  readonly #history = new ListingHistory();
+  readonly #missing = new MissingMailboxes();
+  /** Paths whose problem was found by the last look at the whole store. */
+  #sweepProblems: readonly RawPath[] = [];
   readonly #wake = new Gate();
   #structureDueMs = 0;
   #nextSweepMs = Number.POSITIVE_INFINITY;
   #watching = false;
   #busy = false;
+  #hintedInRow = 0;
   /** Called when a mailbox wakes, so that the message tier watches it. */
   onActive: (path: RawPath) => void = () => undefined;
   /** Called when mailboxes came or moved, so that the structure tier watches them. */
@@ -104,16 +93,18 @@ export class Capturer {
   constructor(ports: CapturerPorts, limits: CapturerLimits, rows: readonly MailboxRow[]) {
     this.#ports = ports;
     this.#limits = limits;
-    for (const row of rows) this.#remember(row);
+    this.#committer = new Committer(ports, rows);
+    this.#committer.onMoved = (from, to) => this.onMoved(from, to);
+    this.#count();
   }
 
   /** The row of a mailbox by its identity: where it is now. */
   row(guid: MailboxGuid): MailboxRow | undefined {
-    return this.#rows.get(guid);
+    return this.#committer.row(guid);
   }
 
   get rows(): Iterable<MailboxRow> {
-    return this.#rows.values();
+    return this.#committer.rows;
   }
 
   /** Nothing is dirty, nothing is awaited: all that was there when the last sweep began is in the log. */
@@ -122,7 +113,7 @@ export class Capturer {
       !this.#busy &&
       this.#dirty.size === 0 &&
       this.#structureDueMs === Number.POSITIVE_INFINITY &&
-      this.#missingSinceMs.size === 0
+      !this.#missing.isOpen
     );
   }
 
@@ -136,20 +127,20 @@ export class Capturer {
   onMessageHint(path: RawPath, hint: HintedName): void {
     const nowMs = this.#nowMs();
     this.#dirty.markName(path, hint, nowMs);
-    this.#memoryOf(path).lastHintMs = nowMs;
+    this.#history.noteHint(path, nowMs);
     this.#wake.wake();
   }
 
   onUidlistHint(path: RawPath): void {
     const nowMs = this.#nowMs();
     this.#dirty.markUidlist(path, nowMs);
-    this.#memoryOf(path).lastHintMs = nowMs;
+    this.#history.noteHint(path, nowMs);
     this.#wake.wake();
   }
 
   /** An event of the structure tier. */
   onPath(relative: string): void {
-    const place = locate(relative, (path) => this.#guidByPath.has(path));
+    const place = locate(relative, (path) => this.#committer.guidAt(path) !== undefined);
     if (place.kind === "nothing") return;
     if (place.kind === "mailbox") {
       this.onActive(place.path);
@@ -183,7 +174,7 @@ export class Capturer {
       this.#busy = true;
       try {
         if (step.kind === "structure") await this.#compareStructure();
-        else await this.#examine(step.path, step.full, signal);
+        else await this.#examine(step.path, step.full);
       } finally {
         this.#busy = false;
       }
@@ -192,38 +183,38 @@ export class Capturer {
 
   /**
    * Gives the messages with UIDs in [from, below) new ones at the source (R12), at least `floor`: foreign mail on a replica
-   * has theirs. The change is then captured like any other. `signal` ends the wait for Dovecot's lock.
+   * has theirs. The change is then captured like any other. `signal` ends the wait for Dovecot's lock. Resolves to the
+   * problem if they keep their UIDs.
    */
   async renumber(
     range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
     signal: AbortSignal,
-  ): Promise<void> {
-    const { states } = await this.#ports.worker.call("states", {
-      guid: range.guid,
-      afterUid: range.from - 1,
-      max: RENUMBERED_MAX,
-    });
-    const uids = states.map((state) => state.uid).filter((uid) => uid < range.below);
-    await this.#renumberUids(range.guid, uids, range.floor, signal);
-  }
-
-  async #renumberUids(guid: MailboxGuid, uids: readonly Uid[], floor: number, signal: AbortSignal): Promise<void> {
+  ): Promise<CaptureProblem | undefined> {
+    const { guid, from, below, floor } = range;
+    const page = await this.#ports.worker.call("states", { guid, afterUid: from - 1, max: RENUMBERED_MAX });
+    const uids = page.states.map((state) => state.uid).filter((uid) => uid < below);
     for (;;) {
-      const row = this.#rows.get(guid);
-      if (row === undefined || uids.length === 0) return;
-      const outcome = await this.#ports.worker.call("renumber", {
-        path: row.path,
-        uids,
-        floor,
-        nowMs: this.#ports.clock.nowMs(),
-      });
-      if (outcome.kind === "problem") this.problems.set(row.path, outcome.problem);
-      if (outcome.kind !== "busy") {
-        this.markFull(row.path, "continue");
-        return;
-      }
+      const outcome = await this.#renumberOnce(guid, uids, floor);
+      if (outcome !== "busy") return outcome;
       await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
     }
+  }
+
+  async #renumberOnce(
+    guid: MailboxGuid,
+    uids: readonly Uid[],
+    floor: number,
+  ): Promise<CaptureProblem | "busy" | undefined> {
+    const path = this.#committer.row(guid)?.path;
+    if (path === undefined || uids.length === 0) return undefined;
+    const nowMs = this.#ports.clock.nowMs();
+    const outcome = await this.#ports.worker.call("renumber", { path, uids, floor, nowMs });
+    if (outcome.kind === "busy") return "busy";
+    if (outcome.kind === "renumbered") this.markFull(path, "continue");
+    if (outcome.kind === "absent") this.sweepSoon(); // it is said there what became of it.
+    if (outcome.kind !== "problem") return undefined;
+    this.problems.set(path, outcome.problem);
+    return outcome.problem;
   }
 
   #nowMs(): number {
@@ -240,95 +231,62 @@ export class Capturer {
     }
   }
 
-  /** Hints first (they are cheap), then the list of mailboxes, then listings as far as they are rationed in. */
   #nextStep(): Step {
-    const nowMs = this.#nowMs();
-    let untilMs = Math.min(this.#structureDueMs, this.#nextSweepMs);
-    let listing: RawPath | undefined;
-    if (this.#structureDueMs <= nowMs || this.#nextSweepMs <= nowMs) return { kind: "structure" };
-    for (const path of this.#dirty.paths()) {
-      const marks = this.#dirty.urgency(path);
-      assert(marks !== undefined, "a dirty path has marks");
-      if (marks.notBeforeMs > nowMs) {
-        untilMs = Math.min(untilMs, marks.notBeforeMs);
-        continue;
-      }
-      const listAtMs = marks.full === undefined ? Number.POSITIVE_INFINITY : this.#listingDueMs(path, marks.full);
-      if (marks.hinted) return { kind: "examine", path, full: listAtMs <= nowMs };
-      if (listAtMs <= nowMs) listing ??= path;
-      else untilMs = Math.min(untilMs, listAtMs);
-    }
-    return listing === undefined ? { kind: "wait", untilMs } : { kind: "examine", path: listing, full: true };
-  }
-
-  #listingDueMs(path: RawPath, reason: FullReason): number {
-    const memory = this.#memoryOf(path);
-    return this.#watching ? listingDueMs(reason, memory.lastListing, memory.lastHintMs) : 0;
+    const step = nextStep({
+      nowMs: this.#nowMs(),
+      structureDueMs: Math.min(this.#structureDueMs, this.#nextSweepMs),
+      dirty: this.#dirty,
+      listingDueMs: (path, reason) => (this.#watching ? this.#history.dueMs(path, reason) : 0),
+      hintedInRow: this.#hintedInRow,
+    });
+    const isHinted = step.kind === "examine" && this.#dirty.urgency(step.path)?.hinted === true;
+    this.#hintedInRow = isHinted ? this.#hintedInRow + 1 : 0;
+    return step;
   }
 
   async #compareStructure(): Promise<void> {
+    const startMs = this.#nowMs();
     this.#structureDueMs = Number.POSITIVE_INFINITY;
-    const periodic = this.#nextSweepMs <= this.#nowMs();
-    if (this.#watching) this.#nextSweepMs = this.#nowMs() + this.#limits.sweepMs;
+    if (this.#watching) this.#nextSweepMs = startMs + this.#limits.sweepMs;
     this.counts.sweeps++;
     const { mailboxes, problems } = await this.#ports.worker.call("discover");
-    for (const problem of problems) this.problems.set(problem.path, problem);
-    const plan = planStructure(mailboxes, [...this.#rows.values()].map(knownOf));
+    const unread = problems.map((problem) => problem.path);
+    const plan = planStructure(mailboxes, this.#committer.rows, unread);
     if (plan.emptied)
       throw captureError(
         "source-emptied",
         "looking for mailboxes in the source: there is none any more, but there were some",
       );
-    for (const { path, of } of plan.duplicates) this.#noteDuplicate(path, of);
-    for (const mailbox of plan.examine) this.#markDifferent(mailbox.path, mailbox.guid, periodic);
-    await this.#settleMissing(plan.missing);
+    for (const path of this.#sweepProblems) this.problems.delete(path);
+    this.#sweepProblems = [...unread, ...plan.duplicates.map(({ path }) => path)];
+    for (const problem of problems) this.problems.set(problem.path, problem);
+    for (const duplicate of plan.duplicates) this.problems.set(duplicate.path, problemOfDuplicate(duplicate));
+    const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
+    if (isNew.includes(true)) this.onStructure();
+    for (const { guid } of this.#missing.note(plan.missing, startMs)) await this.#captureGone(guid);
+    if (this.#missing.isOpen) this.#structureDueMs = Math.min(this.#structureDueMs, startMs + VANISH_MS + 10);
   }
 
-  #markDifferent(path: RawPath, guid: MailboxGuid | undefined, periodic: boolean): void {
-    const isNew = guid === undefined || this.#rows.get(guid)?.path !== path;
-    const memory = this.#memoryOf(path);
-    if (!isNew && memory.hintedSinceListing) {
-      this.#dirty.markFull(path, "quiet", this.#nowMs());
-      return;
-    }
-    if (periodic && !isNew) this.counts.caughtBySweep++;
-    this.#dirty.markFull(path, isNew ? "first" : "sweep", this.#nowMs());
-    if (isNew) this.onStructure();
+  /** Returns whether the watches do not know that path yet. */
+  #markDifferent(path: RawPath, guid: MailboxGuid | undefined): boolean {
+    const isNewPath = this.#history.isNew(path);
+    const isKnown = guid !== undefined && this.#committer.row(guid)?.path === path;
+    if (isKnown && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
+    else this.#dirty.markFull(path, isKnown ? "sweep" : "first", this.#nowMs());
+    return guid === undefined ? isNewPath : !isKnown;
   }
 
-  #noteDuplicate(path: RawPath, of: RawPath): void {
-    const { code, message, hint } = captureError(
-      "mailbox-guid-twice",
-      `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`,
-    );
-    this.problems.set(path, { path, code, message, hint });
+  async #captureGone(guid: MailboxGuid): Promise<void> {
+    const path = this.#committer.row(guid)?.path;
+    const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
+    if (path === undefined || outcome.kind !== "sealed") return;
+    await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
+    this.problems.delete(path);
   }
 
-  /** Believes that a mailbox is gone only when it was missing twice, `VANISH_MS` apart. */
-  async #settleMissing(missing: readonly KnownMailbox[]): Promise<void> {
-    const nowMs = this.#nowMs();
-    const still = new Set(missing.map((mailbox) => mailbox.guid));
-    for (const guid of [...this.#missingSinceMs.keys()]) if (!still.has(guid)) this.#missingSinceMs.delete(guid);
-    for (const mailbox of missing) {
-      const sinceMs = this.#missingSinceMs.get(mailbox.guid);
-      if (sinceMs === undefined) {
-        this.#missingSinceMs.set(mailbox.guid, nowMs);
-      } else if (nowMs - sinceMs >= VANISH_MS) {
-        this.#missingSinceMs.delete(mailbox.guid);
-        const outcome = await this.#ports.worker.call("vanished", {
-          guid: mailbox.guid,
-          nowMs: this.#ports.clock.nowMs(),
-        });
-        if (outcome.kind === "sealed") await this.#commit(mailbox.path, outcome.commit, { saves: 0, changes: 0 });
-      }
-    }
-    if (this.#missingSinceMs.size > 0) this.#structureDueMs = Math.min(this.#structureDueMs, nowMs + VANISH_MS + 10);
-  }
-
-  async #examine(path: RawPath, full: boolean, signal: AbortSignal): Promise<void> {
+  async #examine(path: RawPath, full: boolean): Promise<void> {
     const dirt = this.#dirty.take(path, full);
     if (dirt === undefined) return;
-    const memory = this.#memoryOf(path);
     const outcome = await this.#ports.worker.call("examine", {
       path,
       hints: { names: dirt.names, uidlist: dirt.uidlist },
@@ -339,16 +297,15 @@ export class Capturer {
     if (full) {
       this.counts.listings++;
       // What the listing itself cost, not how long the call waited for its turn.
-      const tookMs = "listed" in outcome ? (outcome.listed?.ms ?? 0) : 0;
-      memory.lastListing = { endMs: this.#nowMs(), tookMs };
-    }
-    memory.hintedSinceListing = !full;
-    await this.#settle(path, dirt, outcome, signal);
+      this.#history.noteListing(path, this.#nowMs(), "listed" in outcome ? outcome.listed?.ms : undefined);
+    } else this.#history.noteHintedExamination(path);
+    await this.#settle(path, dirt, outcome);
   }
 
-  async #settle(path: RawPath, dirt: Dirt, outcome: ExamineOutcome, signal: AbortSignal): Promise<void> {
+  async #settle(path: RawPath, dirt: Dirt, outcome: ExamineOutcome): Promise<void> {
     if (outcome.kind === "absent") {
-      this.sweepSoon();
+      this.problems.delete(path);
+      this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs() + PUZZLED_PAUSE_MS);
       return;
     }
     if (outcome.kind === "problem") {
@@ -356,90 +313,78 @@ export class Capturer {
       return;
     }
     this.problems.delete(path);
-    if (outcome.kind === "sealed") await this.#commit(path, outcome.commit, outcome);
-    else if (outcome.commit !== undefined) await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
-    await this.#settleWaiting(path, dirt, outcome, signal);
+    if (outcome.kind === "sealed") {
+      const isHinted = dirt.uidlist || dirt.names.length > 0;
+      if (this.#watching && dirt.full === "sweep" && !isHinted && outcome.changes > 0) this.counts.caughtBySweep++;
+      await this.#commit(path, outcome.commit, outcome);
+    } else if (outcome.commit !== undefined) await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
+    await this.#settleWaiting(path, dirt, outcome);
   }
 
-  async #settleWaiting(path: RawPath, dirt: Dirt, outcome: Waiting, signal: AbortSignal): Promise<void> {
-    const nowMs = this.#nowMs();
-    if (outcome.more) this.#dirty.markFull(path, "continue", nowMs);
-    if (outcome.needListing) this.#dirty.markFull(path, "confirm", nowMs);
-    if (outcome.recheckInMs !== undefined) this.#dirty.restore(path, dirt, nowMs + outcome.recheckInMs);
-    if (outcome.unnumbered.count > 0) await this.#settleUnnumbered(path, outcome.unnumbered.oldestSeenMs);
-    const guid = this.#guidByPath.get(path);
-    if (guid !== undefined && outcome.late.length > 0) await this.#renumberUids(guid, outcome.late, 0, signal);
-    if (this.#watching && this.#memoryOf(path).hintedSinceListing) this.#dirty.markFull(path, "quiet", nowMs);
+  async #settleWaiting(path: RawPath, dirt: Dirt, outcome: Waiting): Promise<void> {
+    const { recheckInMs, unnumbered, late } = outcome;
+    if (recheckInMs !== undefined) this.#dirty.restore(path, dirt, this.#nowMs() + recheckInMs);
+    if (outcome.more) this.#dirty.markFull(path, "continue", this.#nowMs());
+    if (outcome.needListing) this.#dirty.markFull(path, "confirm", this.#nowMs());
+    if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
+    const guid = this.#committer.guidAt(path);
+    if (guid !== undefined && late.length > 0 && (await this.#renumberOnce(guid, late, 0)) === "busy")
+      this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
+    if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
   }
 
   /** Waits for Dovecot to number a file; past the limit numbers it under Dovecot's lock. */
   async #settleUnnumbered(path: RawPath, oldestSeenMs: number): Promise<void> {
-    const waitMs = oldestSeenMs + this.#limits.unnumberedMsMax - this.#ports.clock.nowMs();
-    const again: Dirt = { names: [], uidlist: true, full: "confirm", sinceMs: this.#nowMs(), notBeforeMs: 0 };
+    const { worker, clock } = this.#ports;
+    const waitMs = oldestSeenMs + this.#limits.unnumberedMsMax - clock.nowMs();
     if (waitMs > 0) {
-      this.#dirty.restore(path, again, this.#nowMs() + Math.min(waitMs, 50));
+      // New records show in the uidlist's tail: no listing.
+      this.#lookAgain(path, { full: undefined, inMs: Math.min(waitMs, UNNUMBERED_PAUSE_MS) });
       return;
     }
-    const outcome = await this.#ports.worker.call("number", { path, nowMs: this.#ports.clock.nowMs() });
-    if (outcome.kind === "numbered") this.counts.numbered += outcome.count;
-    this.#dirty.restore(path, again, this.#nowMs() + (outcome.kind === "busy" ? 5 : 0));
+    const outcome = await worker.call("number", { path, nowMs: clock.nowMs() });
+    switch (outcome.kind) {
+      case "numbered":
+        this.counts.numbered += outcome.count;
+        // Without a count the files are gone, which a listing tells.
+        this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
+        return;
+      case "busy":
+        this.#lookAgain(path, { full: undefined, inMs: LOCK_PAUSE_MS });
+        return;
+      case "absent":
+        this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs() + PUZZLED_PAUSE_MS);
+        return;
+      case "problem":
+        this.problems.set(path, outcome.problem); // tried again when a sweep comes by.
+        return;
+    }
+  }
+
+  #lookAgain(path: RawPath, { full, inMs }: { readonly full: FullReason | undefined; readonly inMs: number }): void {
+    const nowMs = this.#nowMs();
+    this.#dirty.restore(path, { names: [], uidlist: true, full, sinceMs: nowMs, notBeforeMs: 0 }, nowMs + inMs);
   }
 
   async #commit(
     path: RawPath,
     commit: CaptureCommit,
-    found: { readonly saves: number; readonly changes: number },
+    { saves, changes }: { readonly saves: number; readonly changes: number },
   ): Promise<void> {
-    this.#ports.reach("capture.sealed");
-    let lsns: readonly number[];
-    try {
-      lsns = await this.#ports.writer.appendCaptured(commit);
-    } catch (error) {
-      for (const row of commit.mailboxes) await this.#ports.worker.call("forget", { guid: row.guid });
-      throw error;
-    }
-    this.#ports.reach("capture.committed");
-    for (const row of commit.mailboxes) this.#remember(row);
-    for (const id of commit.removedMailboxIds) this.#forgetRow(id);
-    const lastLsn = lsns.at(-1);
-    if (lastLsn !== undefined) this.#ports.onCommitted({ lastLsn, saves: found.saves, changes: found.changes });
-    if (this.#watching && lastLsn !== undefined) this.onActive(path);
+    const lastLsn = await this.#committer.commit(commit);
+    this.#count();
+    if (lastLsn === undefined) return;
+    this.#ports.onCommitted({ lastLsn, saves, changes });
+    if (this.#watching) this.onActive(path);
   }
 
-  #remember(row: MailboxRow): void {
-    const before = this.#rows.get(row.guid);
-    if (before !== undefined && before.path !== row.path) {
-      if (this.#guidByPath.get(before.path) === row.guid) this.#guidByPath.delete(before.path);
-      this.onMoved(before.path, row.path);
-    }
-    this.counts.messages += row.messages - (before?.messages ?? 0);
-    this.#rows.set(row.guid, row);
-    this.#guidByPath.set(row.path, row.guid);
-    this.counts.mailboxes = this.#rows.size;
-  }
-
-  #forgetRow(id: number): void {
-    for (const row of this.#rows.values()) {
-      if (row.id !== id) continue;
-      this.counts.messages -= row.messages;
-      this.#rows.delete(row.guid);
-      if (this.#guidByPath.get(row.path) !== row.guid) continue;
-      this.#guidByPath.delete(row.path);
-      this.onMoved(row.path, undefined);
-    }
-    this.counts.mailboxes = this.#rows.size;
-  }
-
-  #memoryOf(path: RawPath): MailboxMemory {
-    let memory = this.#memory.get(path);
-    if (memory === undefined) {
-      memory = { lastListing: undefined, lastHintMs: 0, hintedSinceListing: false };
-      this.#memory.set(path, memory);
-    }
-    return memory;
+  #count(): void {
+    this.counts.mailboxes = this.#committer.rows.length;
+    this.counts.messages = this.#committer.messages;
   }
 }
 
-function knownOf(row: MailboxRow): KnownMailbox {
-  return { path: row.path, guid: row.guid, fingerprint: row.fingerprint };
+function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
+  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`;
+  return problemOf(path, captureError("mailbox-guid-twice", message));
 }

@@ -20,6 +20,16 @@ export interface Dirt {
   readonly notBeforeMs: number;
 }
 
+/** A listing that is under way goes on at once; one for the fingerprint's sake waits until the mailbox is quiet. */
+const URGENCY: Readonly<Record<FullReason, number>> = {
+  quiet: 0,
+  first: 1,
+  sweep: 1,
+  overflow: 1,
+  confirm: 1,
+  continue: 2,
+};
+
 interface Marks {
   readonly names: Map<string, HintedName>;
   uidlist: boolean;
@@ -40,30 +50,30 @@ export class DirtySet {
 
   markName(path: RawPath, hint: HintedName, nowMs: number): void {
     const marks = this.#of(path, nowMs);
-    if (marks.names.size >= NAMES_MAX) {
-      marks.names.clear();
-      marks.full = "overflow";
-    }
-    marks.names.set(`${hint.dir}/${hint.name}`, hint);
+    addName(marks, hint);
+    marks.notBeforeMs = 0;
   }
 
   markUidlist(path: RawPath, nowMs: number): void {
-    this.#of(path, nowMs).uidlist = true;
+    const marks = this.#of(path, nowMs);
+    marks.uidlist = true;
+    marks.notBeforeMs = 0;
   }
 
+  /** The most urgent reason counts. */
   markFull(path: RawPath, reason: FullReason, nowMs: number): void {
-    this.#of(path, nowMs).full ??= reason;
+    addReason(this.#of(path, nowMs), reason);
   }
 
-  /** Puts back what was taken, not to be looked at before `notBeforeMs`. Later marks win over the delay. */
+  /** Puts back what was taken, not to be looked at before `notBeforeMs`. Hints that came meanwhile, or come, end the delay. */
   restore(path: RawPath, dirt: Dirt, notBeforeMs: number): void {
-    const had = this.#marks.has(path);
     const marks = this.#of(path, dirt.sinceMs);
-    for (const hint of dirt.names) marks.names.set(`${hint.dir}/${hint.name}`, hint);
+    const isHinted = marks.uidlist || marks.names.size > 0;
+    for (const hint of dirt.names) addName(marks, hint);
     marks.uidlist ||= dirt.uidlist;
-    marks.full ??= dirt.full;
+    if (dirt.full !== undefined) addReason(marks, dirt.full);
     marks.sinceMs = Math.min(marks.sinceMs, dirt.sinceMs);
-    if (!had) marks.notBeforeMs = notBeforeMs;
+    if (!isHinted) marks.notBeforeMs = notBeforeMs;
   }
 
   /** Marked mailboxes, in the order in which they first became dirty. */
@@ -115,4 +125,16 @@ export class DirtySet {
     }
     return marks;
   }
+}
+
+function addName(marks: Marks, hint: HintedName): void {
+  if (marks.names.size >= NAMES_MAX) {
+    marks.names.clear();
+    addReason(marks, "overflow");
+  }
+  marks.names.set(`${hint.dir}/${hint.name}`, hint);
+}
+
+function addReason(marks: Marks, reason: FullReason): void {
+  if (marks.full === undefined || URGENCY[reason] > URGENCY[marks.full]) marks.full = reason;
 }

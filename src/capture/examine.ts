@@ -15,7 +15,7 @@ import { captureError, problemOf } from "./errors.js";
 import { findSubject, noteOrphans, type Subject, type SubjectSources } from "./examine-subject.js";
 import { baseOfName } from "./find-files.js";
 import type { Comparison } from "./finding.js";
-import { hasKeywordsMtime, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
+import { changedSince, hasKeywordsMtime, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
 import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
 import { ListingCursor } from "./listing-cursor.js";
@@ -143,7 +143,11 @@ export class Examiner {
     const room = context.findingsMax - (hinted?.findings.length ?? 0);
     const listed = compareListed({ ...context, findingsMax: room }, cursor);
     const comparison = mergeComparisons(hinted, this.#followUp(context, cursor, listed));
-    return { comparison, cursor, listed: fresh?.listed, recheckInMs: undefined };
+    const { believable, listing } = cursor.parts;
+    // What happened since a kept listing is only known as far as events told of it.
+    const isOutdated = kept !== undefined && !comparison.more && (!believable || changedSince(context.dirs, listing));
+    const needListing = comparison.needListing || isOutdated;
+    return { comparison: { ...comparison, needListing }, cursor, listed: fresh?.listed, recheckInMs: undefined };
   }
 
   #usableCursor({ uidlist, memory, dirs, nowMs }: CompareContext): ListingCursor | undefined {

@@ -34,6 +34,8 @@ class FullComparison {
   readonly #cursor: ListingCursor;
   readonly #findings: Finding[] = [];
   readonly #late: Uid[] = [];
+  /** Moved messages that are found under their new UID. */
+  readonly #paired = new Set<Uid>();
   /** First new record whose fate this listing does not tell. */
   #openFrom: number | undefined;
 
@@ -53,7 +55,10 @@ class FullComparison {
       cursor.advance();
     }
     const isWhole = this.#openFrom === undefined && !cursor.isDoubtful;
-    if (isWhole) for (const before of cursor.moved.values()) this.#findings.push({ uid: before.uid, before, now: undefined });
+    // Moved to a UID that is not there after all, or that was sealed before.
+    for (const before of isWhole ? cursor.moved.values() : []) {
+      if (!this.#paired.has(before.uid)) this.#findings.push({ uid: before.uid, before, now: undefined });
+    }
     return this.#end(this.#openFrom, false);
   }
 
@@ -129,7 +134,9 @@ class FullComparison {
     }
     this.#findings.push({ uid, before: undefined, now: presentMessage(this.#context, record, file) });
     const before = this.#cursor.moved.get(base);
-    if (before !== undefined) this.#findings.push({ uid: before.uid, before, now: undefined });
+    if (before === undefined) return;
+    this.#paired.add(before.uid);
+    this.#findings.push({ uid: before.uid, before, now: undefined });
   }
 
   #compareMissing(before: BaselineRecord): void {

@@ -74,10 +74,11 @@ export class OutcomeMaker {
     if (commit.isEmpty) return { kind: "unchanged", ...waiting };
     const hasNews = commit.transactions > 0;
     for (const { before, now } of settled.findings) {
-      if (before !== undefined && now === undefined) memory.orphanUidByBase.delete(before.base);
+      if (before === undefined || now !== undefined) continue;
+      memory.orphanUidByBase.delete(before.base);
+      cursor?.moved.delete(before.base);
     }
     this.#sources.origins.noteExpunged(subject.guid, result.expunged, request.nowMs);
-    for (const { base } of result.expunged) cursor?.moved.delete(base);
     this.#sources.onSealed(commit);
     if (!hasNews) return { kind: "unchanged", ...waiting, commit: commit.seal() };
     const visible = row === undefined || isReset ? {} : visibleSince(result);

@@ -1,8 +1,8 @@
 /**
  * Compares the mailboxes that stand on disk with those that the baseline knows, by GUID: a rename is a rename. Pure.
  *
- * INVARIANT: a mailbox is called vanished only if it was missing in two discoveries that began `VANISH_MS` apart, since a
- * walk can miss a directory that is being renamed meanwhile.
+ * INVARIANT: a mailbox is not missing while its directory stands there without an identity, or cannot be looked into: a
+ * uidlist that someone removed, or a permission that is lacking, must not delete mail on a replica.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -18,7 +18,7 @@ export interface KnownMailbox {
 export interface StructurePlan {
   /** New, renamed, or different from the baseline: to be examined whole. Parents first. */
   readonly examine: readonly FoundMailbox[];
-  /** In the baseline, nowhere on disk. */
+  /** In the baseline, nowhere on disk. One look is not enough to believe it (missing-mailboxes.ts). */
   readonly missing: readonly KnownMailbox[];
   /** The same GUID stands at two paths (a copied directory): only the known or first one counts. */
   readonly duplicates: readonly { readonly path: RawPath; readonly of: RawPath }[];
@@ -26,9 +26,15 @@ export interface StructurePlan {
   readonly emptied: boolean;
 }
 
+/** How long a mailbox must be missing. */
 export const VANISH_MS = 300;
 
-export function planStructure(standing: readonly FoundMailbox[], known: readonly KnownMailbox[]): StructurePlan {
+/** `unread`: paths at which something stands that could not be looked into. */
+export function planStructure(
+  standing: readonly FoundMailbox[],
+  known: readonly KnownMailbox[],
+  unread: readonly RawPath[],
+): StructurePlan {
   const knownByGuid = new Map(known.map((mailbox) => [mailbox.guid, mailbox]));
   const homeByGuid = chooseHomes(standing, knownByGuid);
   const examine: FoundMailbox[] = [];
@@ -51,8 +57,14 @@ export function planStructure(standing: readonly FoundMailbox[], known: readonly
       before.fingerprint === mailbox.fingerprint;
     if (!same) examine.push(mailbox);
   }
-  const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid));
-  return { examine, missing, duplicates, emptied: standing.length === 0 && known.length > 0 };
+  const nameless = new Set(standing.filter((mailbox) => mailbox.guid === undefined).map((mailbox) => mailbox.path));
+  const mayStand = (path: RawPath): boolean => nameless.has(path) || unread.some((top) => isAtOrBelow(path, top));
+  const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid) && !mayStand(mailbox.path));
+  return { examine, missing, duplicates, emptied: standing.length === 0 && missing.length > 0 };
+}
+
+function isAtOrBelow(path: RawPath, top: RawPath): boolean {
+  return path === top || (top !== "" && path.startsWith(`${top}/`));
 }
 
 /** Where each GUID lives: at its known path if it still stands there, else at the first path that has it. */

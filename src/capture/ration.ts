@@ -10,6 +10,8 @@ const REST_FACTOR = 9;
 const FREE_MS = 2;
 /** A listing only for the sake of a trusted fingerprint waits until the mailbox is quiet. */
 export const QUIET_MS = 3_000;
+/** But not for ever: in a mailbox that is never quiet, lost events would show nowhere else. */
+export const RESTLESS_MS_MAX = 60_000;
 
 export interface LastListing {
   readonly endMs: number;
@@ -20,5 +22,6 @@ export interface LastListing {
 export function listingDueMs(reason: FullReason, last: LastListing | undefined, lastHintMs: number): number {
   if (reason === "continue" || last === undefined) return 0;
   const rested = last.tookMs <= FREE_MS ? last.endMs : last.endMs + last.tookMs * REST_FACTOR;
-  return reason === "quiet" ? Math.max(rested, lastHintMs + QUIET_MS) : rested;
+  const quietMs = Math.min(lastHintMs + QUIET_MS, last.endMs + RESTLESS_MS_MAX);
+  return reason === "quiet" ? Math.max(rested, quietMs) : rested;
 }

@@ -77,7 +77,8 @@ async function readStore(
   signal: AbortSignal,
 ): Promise<StoreReading> {
   const { mailboxes, problems } = await worker.call("discover");
-  const plan = planStructure(mailboxes, rows);
+  const unread = problems.map((problem) => problem.path);
+  const plan = planStructure(mailboxes, rows, unread);
   const found = new Map<RawPath, { guid: string; uidValidity: number; bases: string[] }>();
   const all = [...problems];
   let transactions = 0;

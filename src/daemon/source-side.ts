@@ -55,7 +55,7 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   );
   const { hostname, crashAt, clock, onCommitted } = options;
   await worker.call("open", { storeRoot, statePath, hostname, pid: process.pid, crashAt });
-  await bodies.call("open", { storeRoot });
+  await bodies.call("open", { storeRoot, statePath });
   const reach = crashPointsFromEnv(crashAt);
   const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
   return { reader, writer, capturer, bodies, worker };

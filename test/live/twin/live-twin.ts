@@ -1,7 +1,7 @@
 /**
  * A pair with a watching twin for all tests of one suite; the end of the suite expects it to have ended in peace.
  */
-import { afterAll, beforeAll, expect } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { Twin } from "../lab/mailtwin.js";
 import { openPair, type Pair, type PairOptions, type TwinSettings } from "./pair.js";
 
@@ -9,6 +9,9 @@ export interface LiveTwinOptions extends PairOptions, TwinSettings {
   /** Fills the source before the twin starts. Every user should get a mailbox here. */
   readonly prepare: (pair: Pair) => Promise<void>;
 }
+
+/** Of a failed test's events, the last so many are shown. */
+const TOLD_EVENTS_MAX = 20;
 
 export interface LiveTwin {
   readonly pair: Pair;
@@ -23,6 +26,14 @@ export function useLiveTwin(options: LiveTwinOptions): LiveTwin {
     pair = await openPair(options);
     await options.prepare(pair);
     twin = await pair.start(options);
+  });
+  beforeEach(({ onTestFailed }) => {
+    const before = twin?.output.events.length ?? 0;
+    onTestFailed(({ task }) => {
+      const events = (twin?.output.events ?? []).slice(before).slice(-TOLD_EVENTS_MAX);
+      const lines = events.map((event) => `  ${JSON.stringify(event)}\n`);
+      process.stderr.write(`the twin in "${task.name}":\n${lines.join("")}${twin?.output.stderr ?? ""}\n`);
+    });
   });
   afterAll(async () => {
     try {

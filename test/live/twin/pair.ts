@@ -14,6 +14,7 @@ import { runTwin, spawnTwin, startTwin, type Twin, type TwinRun } from "../lab/m
 import { until } from "../lab/until.js";
 import type { FolderView, StoreView } from "../lab/view.js";
 import { type WaitOptions, waitEqual } from "../lab/wait-equal.js";
+import { rawDifferences } from "./raw-compare.js";
 
 export interface PairOptions {
   readonly users: readonly string[];
@@ -70,9 +71,17 @@ export class Pair implements AsyncDisposable {
 
   /** Waits until the replica shows the same, then expects it to be clean. Returns the replica's views by user. */
   async settle(users: string | readonly string[] = this.source.users, options: WaitOptions = {}): Promise<Views> {
-    const views = await waitEqual(this.source, this.replica, users, { ignoreSubscriptions: true, ...options });
-    await this.expectClean();
-    return views;
+    try {
+      const views = await waitEqual(this.source, this.replica, users, { ignoreSubscriptions: true, ...options });
+      await this.expectClean();
+      return views;
+    } catch (error) {
+      // Whether the files differ too, or only what Dovecot says of them, is the first question to a failure.
+      const files = rawDifferences(this.source.store, this.replica.store, { bodies: false });
+      const words = files.slice(0, 10).map((difference) => difference.words);
+      const state = files.length === 0 ? "the files are equal" : `the files differ:\n${words.join("\n")}`;
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${state}`, { cause: error });
+    }
   }
 
   /** Nothing left over on the replica (a batch may still be ending), no complaint of either Dovecot. */

@@ -2,9 +2,9 @@
 import { readdirSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
+import type { ExecuteOutcome } from "../../../src/apply/apply-types.js";
 import { APPLY_CRASH_POINTS } from "../../../src/apply/store-context.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
-import type { ExecuteOutcome } from "../../../src/apply/apply-types.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { type DiskOperation, FaultDisk } from "../../contract/fault-disk.js";
 import { DEAD_PID, openReplica, type Replica } from "../../unit/apply/replica-fixture.js";
@@ -15,8 +15,8 @@ import {
   NEW_SOURCE,
   nextSource,
   type Source,
-  transactionBetween,
   type Turn,
+  transactionBetween,
   turns,
 } from "./history.js";
 

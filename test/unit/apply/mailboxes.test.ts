@@ -8,9 +8,9 @@ import type { Change, Structure, Transaction } from "../../../src/txn/transactio
 import {
   CREATE,
   GUID,
-  openReplica,
   OTHER_GUID,
   OWNER,
+  openReplica,
   type Replica,
   save,
   transaction,

@@ -1,0 +1,90 @@
+/**
+ * Whether a transaction fits this replica, before any of its bodies is asked for. A look without the lock: what it says
+ * is looked at again under it, when the transaction is executed.
+ */
+import type { Dir } from "../base/disk.js";
+import { readKeywords } from "../maildir/keywords.js";
+import type { Transaction } from "../txn/transaction.js";
+import { decideAdoption, isEmptyOfMail } from "./apply-messages.js";
+import { type Divergence, divergence } from "./divergence.js";
+import { emptyView, gatherView } from "./gather.js";
+import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
+import type { KnownMailbox } from "./mailbox-cache.js";
+import { MailboxDirs, refusePath } from "./mailbox-place.js";
+import type { BodyNeed } from "./mailbox-view.js";
+import { siteOf } from "./move-mailbox.js";
+import type { Pending } from "./pending.js";
+import { planApply } from "./plan.js";
+import type { StoreContext } from "./store-context.js";
+
+/**
+ * Which bodies the transaction takes, judged without the lock; or why it does not fit. Remembers in `pending` what a listing
+ * told, for the execution.
+ */
+export function judgeTransaction(context: StoreContext, root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
+  const { txn, gone, voidBelow } = pending;
+  const known = context.cache.get(txn.mailbox);
+  const located = locateMailbox(root, known, txn);
+  if (located.kind === "diverged") return located.divergence;
+  if (located.kind === "found" && located.hasCur) {
+    try {
+      return judgeFound(context, pending, known, located);
+    } finally {
+      closeBelow(root, located.dir);
+    }
+  }
+  if (located.kind === "found") closeBelow(root, located.dir);
+  const isMoving = located.kind === "found" && txn.structure?.kind === "rename";
+  if (txn.structure?.kind !== "create" && !isMoving) return missing(txn);
+  const occupied = isMoving ? undefined : refuseSite(root, txn);
+  if (occupied !== undefined) return occupied;
+  const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
+  return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+}
+
+function judgeFound(
+  { clock }: StoreContext,
+  pending: Pending,
+  known: KnownMailbox,
+  { dir, uidlist }: Extract<Located, { kind: "found" }>,
+): readonly BodyNeed[] | Divergence {
+  const { txn, gone, voidBelow } = pending;
+  using dirs = new MailboxDirs(dir);
+  const verdict = decideAdoption(txn, uidlist, () => false);
+  if (verdict.kind === "diverged") return verdict.divergence;
+  const { adoption } = verdict;
+  const nowMs = clock.nowMs();
+  const { view, sighting } = gatherView({
+    ...{ txn, known, dirs, uidlist, adoption, nowMs },
+    keywords: readKeywords(dir),
+    before: undefined,
+  });
+  pending.sighting = sighting;
+  const planned = planApply({ view, txn, gone, voidBelow });
+  return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+}
+
+/** A mailbox that is to be created finds another one in its place. */
+function refuseSite(root: Dir, txn: Transaction): Divergence | undefined {
+  const opened = openMailbox(root, txn);
+  if (opened.kind === "diverged") return opened.divergence;
+  if (opened.kind === "absent") return undefined;
+  try {
+    if (siteOf(root, txn.path) !== "mailbox") return undefined;
+    using dirs = new MailboxDirs(opened.dir);
+    const { mailbox, path } = txn;
+    return isEmptyOfMail(dirs) ? undefined : divergence({ kind: "mailbox-occupied", mailbox, path });
+  } finally {
+    closeBelow(root, opened.dir);
+  }
+}
+
+export function missing({ mailbox, path }: Transaction): Divergence {
+  return divergence({ kind: "mailbox-missing", mailbox, path });
+}
+
+/** A path that no mailbox may have. */
+export function refuseTransaction({ mailbox, path, structure }: Transaction): Divergence | undefined {
+  const why = refusePath(path) ?? (structure?.kind === "rename" ? refusePath(structure.from) : undefined);
+  return why === undefined ? undefined : divergence({ kind: "path-refused", mailbox, path, why });
+}

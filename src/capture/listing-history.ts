@@ -1,0 +1,56 @@
+/**
+ * What is remembered of each mailbox to ration its listings: the last one, the last hint, and what rests on hints alone.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { FullReason } from "./dirty-set.js";
+import { type LastListing, listingDueMs } from "./ration.js";
+
+interface History {
+  lastListing: LastListing | undefined;
+  lastHintMs: number;
+  restsOnHints: boolean;
+}
+
+export class ListingHistory {
+  readonly #byPath = new Map<RawPath, History>();
+
+  /** Nothing happened there yet. */
+  isNew(path: RawPath): boolean {
+    return !this.#byPath.has(path);
+  }
+
+  /** The last examination relied on hints, so a stored fingerprint that differs tells nothing. */
+  restsOnHints(path: RawPath): boolean {
+    return this.#of(path).restsOnHints;
+  }
+
+  noteHint(path: RawPath, nowMs: number): void {
+    this.#of(path).lastHintMs = nowMs;
+  }
+
+  noteHintedExamination(path: RawPath): void {
+    this.#of(path).restsOnHints = true;
+  }
+
+  /** `tookMs` is undefined for an examination that went on with an earlier listing. */
+  noteListing(path: RawPath, endMs: number, tookMs: number | undefined): void {
+    const history = this.#of(path);
+    history.lastListing = { endMs, tookMs: tookMs ?? history.lastListing?.tookMs ?? 0 };
+    history.restsOnHints = false;
+  }
+
+  /** When the mailbox may be listed for that reason. */
+  dueMs(path: RawPath, reason: FullReason): number {
+    const { lastListing, lastHintMs } = this.#of(path);
+    return listingDueMs(reason, lastListing, lastHintMs);
+  }
+
+  #of(path: RawPath): History {
+    let history = this.#byPath.get(path);
+    if (history === undefined) {
+      history = { lastListing: undefined, lastHintMs: 0, restsOnHints: false };
+      this.#byPath.set(path, history);
+    }
+    return history;
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Mailboxes that the last look at the store did not find. Pure but for its memory.
+ *
+ * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, since a walk can miss
+ * a directory that is being renamed meanwhile.
+ */
+import type { MailboxGuid } from "../maildir/ids.js";
+import { type KnownMailbox, VANISH_MS } from "./plan-structure.js";
+
+export class MissingMailboxes {
+  readonly #sinceMs = new Map<MailboxGuid, number>();
+
+  /** Some are missing, and it takes another look to tell. */
+  get isOpen(): boolean {
+    return this.#sinceMs.size > 0;
+  }
+
+  /** What a look that began at `startMs` missed; returns those that are gone. */
+  note(missing: readonly KnownMailbox[], startMs: number): readonly KnownMailbox[] {
+    const still = new Set(missing.map((mailbox) => mailbox.guid));
+    for (const guid of [...this.#sinceMs.keys()]) if (!still.has(guid)) this.#sinceMs.delete(guid);
+    const gone: KnownMailbox[] = [];
+    for (const mailbox of missing) {
+      const sinceMs = this.#sinceMs.get(mailbox.guid);
+      if (sinceMs === undefined) this.#sinceMs.set(mailbox.guid, startMs);
+      else if (startMs - sinceMs >= VANISH_MS) {
+        this.#sinceMs.delete(mailbox.guid);
+        gone.push(mailbox);
+      }
+    }
+    return gone;
+  }
+}

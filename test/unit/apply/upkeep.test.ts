@@ -1,0 +1,216 @@
+/** What stands beside applying: foreign mail, surveys, and cleaning up after a crash. */
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ForeignOutcome, ForeignRequest } from "../../../src/apply/apply-types.js";
+import { parseBaseName } from "../../../src/maildir/ids.js";
+import {
+  CREATE,
+  DEAD_PID,
+  GUID,
+  HOST,
+  openReplica,
+  type Replica,
+  save,
+  transaction,
+  VALIDITY,
+} from "./replica-fixture.js";
+
+let replica: Replica;
+const { path } = transaction([]);
+
+beforeEach(async () => {
+  replica = await openReplica();
+  replica.apply(transaction([save(1, "one"), save(2, "two")], { structure: CREATE }));
+});
+afterEach(() => replica.remove());
+
+/** As if the replica's Dovecot had delivered it. */
+function deliver(uid: number, base: string, name = `new/${base}`): void {
+  writeFileSync(replica.path("box", name), `Subject: ${base}\n\nforeign\n`);
+  const list = replica.path("box/dovecot-uidlist");
+  writeFileSync(list, `${readFileSync(list, "latin1")}${uid} :${base}\n`);
+}
+
+function records(): string[] {
+  return replica.text("box/dovecot-uidlist").trimEnd().split("\n").slice(1);
+}
+
+describe("foreign mail", () => {
+  const move = (action: ForeignRequest["action"], ...bases: readonly string[]): ForeignOutcome =>
+    replica.store.foreign({ path, action, bases: bases.map(parseBaseName) });
+
+  test("yields UIDs in its own order, above both next UIDs", () => {
+    deliver(3, "theirs-b");
+    deliver(4, "theirs-a");
+    expect(replica.store.yieldUids({ mailbox: GUID, from: 3, floor: 10 })).toMatchObject({
+      kind: "yielded",
+      uidNext: 12,
+      moves: [
+        { base: "theirs-b", fromUid: 3, toUid: 10 },
+        { base: "theirs-a", fromUid: 4, toUid: 11 },
+      ],
+    });
+    expect(records()).toEqual(["1 :one", "2 :two", "10 :theirs-b", "11 :theirs-a"]);
+    expect(replica.apply(transaction([save(3, "three")])).kind).toBe("diverged");
+    expect(replica.apply(transaction([save(12, "three")])).kind).toBe("applied");
+  });
+
+  test("does not include what was applied", () => {
+    expect(replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 10 })).toMatchObject({ moves: [], uidNext: 3 });
+    expect(move("limbo", "one", "nothing")).toMatchObject({ kind: "applied", moved: 0, absent: 2 });
+    expect(move("aside", "one")).toMatchObject({ kind: "applied", moved: 0 });
+    expect(replica.names("box")).toEqual(["cur/one:2,", "cur/two:2,"]);
+  });
+
+  test("goes to the limbo when asked", () => {
+    deliver(3, "theirs");
+    const outcome = move("limbo", "theirs");
+    expect(outcome).toMatchObject({ kind: "applied", moved: 1, effect: { limbo: [{ uid: 3, cause: "foreign" }] } });
+    expect(existsSync(replica.path("box/new/theirs"))).toBe(false);
+  });
+
+  test("is set aside and put back as new mail", () => {
+    deliver(3, "theirs");
+    expect(move("aside", "theirs")).toMatchObject({ kind: "applied", moved: 1 });
+    expect(records()).toEqual(["1 :one", "2 :two"]);
+    expect(replica.apply(transaction([save(4, "four")])).kind).toBe("applied");
+    expect(move("restore", "theirs")).toMatchObject({ kind: "applied", moved: 1 });
+    expect(records()).toEqual(["1 :one", "2 :two", "4 :four", "5 :theirs"]);
+    expect(replica.names("box")).toContain("cur/theirs:2,");
+    expect(replica.text("box/cur/theirs:2,")).toContain("foreign");
+  });
+
+  test("waits for the lock as everybody", () => {
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${process.pid}:${HOST}`);
+    expect(move("limbo", "one").kind).toBe("busy");
+    expect(replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 1 }).kind).toBe("busy");
+  });
+});
+
+describe("surveys", () => {
+  test("name every mailbox with its identity", () => {
+    deliver(9, "theirs");
+    expect(replica.store.mailboxes()).toEqual([{ path: "box", guid: GUID, uidValidity: VALIDITY, uidNext: 10 }]);
+  });
+
+  test("read a mailbox in pages", () => {
+    deliver(9, "theirs");
+    writeFileSync(replica.path("box/new/unseen"), "no uid yet");
+    const first = replica.store.inventory({ path, afterUid: 0, messagesMax: 2 });
+    expect(first).toMatchObject({
+      kind: "read",
+      guid: GUID,
+      more: true,
+      unnumbered: 1,
+      uidNext: 10,
+      messages: [{ uid: 1 }, { uid: 2 }],
+    });
+    const second = replica.store.inventory({ path, afterUid: 2, messagesMax: 2 });
+    expect(second).toMatchObject({ kind: "read", more: false, messages: [{ uid: 9, base: "theirs", size: 25 }] });
+  });
+
+  test("say what is not there, and what cannot be read", () => {
+    expect(replica.store.inventory({ path: `${path}x` as typeof path, afterUid: 0, messagesMax: 9 })).toEqual({
+      kind: "absent",
+    });
+    writeFileSync(replica.path("box/dovecot-uidlist"), "rubbish\n");
+    expect(replica.store.inventory({ path, afterUid: 0, messagesMax: 9 }).kind).toBe("diverged");
+  });
+});
+
+describe("recovery", () => {
+  test("removes staged files, the dead lock and a torn line, and nothing else", () => {
+    const key = replica.nextKey();
+    replica.stage(key, transaction([save(3, "three")]));
+    writeFileSync(replica.path("box/tmp/17000.dovecot"), "a delivery on its way");
+    expect(readdirSync(replica.path("box/tmp")).sort()).toEqual(["17000.dovecot", `mailtwin.${key}.0`]);
+    const list = replica.path("box/dovecot-uidlist");
+    writeFileSync(list, `${readFileSync(list, "latin1")}3 :thr`);
+    replica.open();
+    expect(replica.store.recover()).toMatchObject({ intentIds: [key], notes: [{ kind: "torn-line-removed" }] });
+    expect(readdirSync(replica.path("box/tmp"))).toEqual(["17000.dovecot"]);
+    expect(records()).toEqual(["1 :one", "2 :two"]);
+  });
+
+  test("overrides the lock of the process that died", () => {
+    const key = replica.nextKey();
+    replica.stage(key, transaction([save(3, "three")]));
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${DEAD_PID}:${HOST}`);
+    replica.open({ laterMs: 10_000 });
+    expect(replica.store.recover().notes).toMatchObject([{ kind: "lock-overridden" }]);
+    expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(false);
+  });
+
+  test("leaves the lock of a living process alone", () => {
+    const key = replica.nextKey();
+    replica.stage(key, transaction([save(3, "three")]));
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${process.ppid}:${HOST}`);
+    replica.open({ laterMs: 10_000 });
+    expect(replica.store.recover().notes).toEqual([]);
+    expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(true);
+  });
+});
+
+describe("large bodies in parts", () => {
+  const size = 9 * 1024 * 1024;
+  const body = Buffer.alloc(size, "large ");
+  const part = 1024 * 1024;
+
+  function stageParts(key: number, sha256: string | undefined): string {
+    for (let offset = 0; offset < size; offset += part) {
+      const bytes = body.subarray(offset, offset + part);
+      const last = offset + bytes.length === size;
+      const outcome = replica.store.stagePart({
+        key,
+        index: 0,
+        offset,
+        bytes,
+        last,
+        sha256: last ? sha256 : undefined,
+      });
+      if (outcome.kind === "diverged") return outcome.divergence.kind;
+    }
+    return "staged";
+  }
+
+  test("arrive whole, dated, and checked", async () => {
+    const { sha256 } = await import("../../../src/base/hash.js");
+    const key = replica.nextKey();
+    const txn = transaction([save(3, "large", { size })]);
+    const { encodeTransaction } = await import("../../../src/txn/transaction-codec.js");
+    expect(replica.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0 })).toMatchObject({
+      wants: [{ index: 0, size }],
+    });
+    expect(stageParts(key, "00")).toBe("body-mismatch");
+    expect(readdirSync(replica.path("box/tmp"))).toEqual([]);
+    expect(replica.execute(key)).toMatchObject({ kind: "lacking", wants: [{ index: 0 }] });
+    expect(stageParts(key, sha256(body).toString("hex"))).toBe("staged");
+    replica.store.syncStaged({ key });
+    expect(replica.execute(key).kind).toBe("applied");
+    expect(readFileSync(replica.path("box/cur/large:2,")).equals(body)).toBe(true);
+  });
+});
+
+test("a dropped transaction leaves no staged file", () => {
+  const key = replica.nextKey();
+  replica.stage(key, transaction([save(3, "three")]));
+  replica.store.drop({ key });
+  expect(readdirSync(replica.path("box/tmp"))).toEqual([]);
+  expect(replica.names("box")).toEqual(["cur/one:2,", "cur/two:2,"]);
+});
+
+test("a store that is not mounted is an error, not an empty store", () => {
+  renameSync(replica.storeRoot, `${replica.storeRoot}-away`);
+  expect(() => replica.apply(transaction([save(3, "three")]))).toThrow(/is not there/);
+  expect(existsSync(replica.storeRoot)).toBe(false);
+  renameSync(`${replica.storeRoot}-away`, replica.storeRoot);
+});
+
+test("limbo files are where their rows say", () => {
+  const gone = transaction([save(2, "two")]).changes[0];
+  if (gone?.kind !== "save") throw new Error("unreachable");
+  replica.apply(transaction([{ kind: "expunge", uid: gone.message.uid, base: gone.message.base }], { uidNext: 3 }));
+  for (const { name } of replica.state.limbo) expect(existsSync(join(replica.scratchRoot, "limbo", name))).toBe(true);
+  rmSync(join(replica.scratchRoot, "limbo"), { recursive: true });
+});

@@ -140,6 +140,7 @@ export type InventoryOutcome =
 
 export interface ForeignRequest {
   readonly path: RawPath;
+  /** To restore, none means all that was set aside. */
   readonly bases: readonly BaseName[];
   readonly action: "limbo" | "aside" | "restore";
 }

@@ -62,7 +62,7 @@ export function moveForeign(context: StoreContext, root: Dir, { path, bases, act
   const { moved, rows } = gripped.value;
   context.limbo.remember(rows);
   const effect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: rows };
-  return { kind: "applied", effect, moved, absent: wanted.size - moved };
+  return { kind: "applied", effect, moved, absent: Math.max(0, wanted.size - moved) };
 }
 
 /** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
@@ -190,7 +190,7 @@ function restore(it: Grip, wanted: ReadonlySet<string>): number {
   const aside = openAside(it);
   for (const name of aside.list().sort()) {
     const base = baseOf(name);
-    if (!wanted.has(base) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
+    if ((wanted.size > 0 && !wanted.has(base)) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
     const target = name === base ? `${base}:2,` : name;
     it.undo.pushRename(it.dirs.cur, target, aside, name);
     moveWithin(aside, name, it.dirs.cur, target);

@@ -34,7 +34,7 @@ interface StoreReading {
 export async function runDryRun(places: Places, reporter: Reporter, signal: AbortSignal): Promise<number> {
   await using owner = new Disposer();
   const statePath = join(places.state, "source.db");
-  const known = existsSync(statePath);
+  const known = existsSync(statePath) && hasMet(join(places.state, "replica.db"));
   const rows = known ? readRows(statePath) : [];
   const worker = await openWorker(places.source, known ? statePath : undefined, owner);
   const source = await readStore(
@@ -51,6 +51,11 @@ export async function runDryRun(places: Places, reporter: Reporter, signal: Abor
   if (source.transactions === 0 && foreign === 0)
     reporter.plan("nothing to do: the source has not changed since the last run");
   return source.problems.length;
+}
+
+/** Something was written to the destination before: this is no first contact. */
+function hasMet(replicaPath: string): boolean {
+  return existsSync(replicaPath) && readRows(replicaPath).length > 0;
 }
 
 function readRows(statePath: string): readonly MailboxRow[] {

@@ -15,7 +15,7 @@ import {
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
-import type { Answer, Ask } from "../wire/messages.js";
+import type { Answer, Ask, SurveyedMailbox } from "../wire/messages.js";
 import { daemonError } from "./errors.js";
 
 export interface FirstContactPorts {
@@ -30,40 +30,40 @@ const STATES_MAX = 20_000;
 const BASES_MAX = 5_000;
 const NAMED_MAX = 5;
 
+/** Which mailboxes stand at the destination. */
+export async function surveyDestination(asker: Asker, signal: AbortSignal): Promise<readonly SurveyedMailbox[]> {
+  return (await ask(asker, { kind: "survey" }, "survey", signal)).mailboxes;
+}
+
 /**
- * Call it when the source is captured. Resolves to the paths whose mail was set aside and has to be put back with
- * `restoreAside` once the source's mail is there. Throws: destination-has-mail, having changed nothing.
+ * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside; put it back
+ * with `restoreAside` once the source's mail is there. Throws: destination-has-mail, having changed nothing.
  */
 export async function meetDestination(
   ports: FirstContactPorts,
+  standing: readonly SurveyedMailbox[],
   choice: ForeignChoice,
   signal: AbortSignal,
-): Promise<readonly RawPath[]> {
-  const survey = await ask(ports.asker, { kind: "survey" }, "survey", signal);
-  if (survey.mailboxes.length === 0) return [];
+): Promise<void> {
   const replica: ReplicaMailbox[] = [];
-  for (const { path, guid, uidValidity } of survey.mailboxes) {
+  for (const { path, guid, uidValidity } of standing) {
     const bases = await inventoryBases(ports.asker, path, signal);
     if (bases.length > 0) replica.push({ path, guid, uidValidity, bases });
   }
   const sources = await readSources(ports, replica, signal);
-  const findings = compareAtFirstContact(replica, (mailbox) => sources.get(mailbox.guid) ?? sources.get(mailbox.path));
+  const findings = compareAtFirstContact(replica, (mailbox) => sourceOf(sources, mailbox));
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
-  const aside: RawPath[] = [];
   for (const finding of findings) {
-    const differs = finding.resent.length > 0 || !sameIdentity(sources, replica, finding.path);
     if (choice === "limbo") await move(ports.asker, finding.path, finding.foreign, "limbo", signal);
-    else if (differs && finding.foreign.length > 0 && hasSource(sources, replica, finding.path)) {
+    else if (finding.foreign.length > 0 && hasOtherIdentity(sources, replica, finding.path)) {
       await move(ports.asker, finding.path, finding.foreign, "aside", signal);
-      aside.push(finding.path);
     }
     await move(ports.asker, finding.path, finding.resent, "limbo", signal);
   }
-  return aside;
 }
 
-/** Puts back what was set aside, as new mail with UIDs above the source's. */
+/** Puts back all that was set aside of these mailboxes, now or before a crash, as new mail with UIDs above the source's. */
 export async function restoreAside(asker: Asker, paths: readonly RawPath[], signal: AbortSignal): Promise<void> {
   for (const path of paths)
     await ask(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
@@ -91,6 +91,14 @@ async function inventoryBases(asker: Asker, path: RawPath, signal: AbortSignal):
     }
     if (!page.more) return bases;
   }
+}
+
+/** Keyed by GUID and by path: one without a GUID yet is looked up by its path only ("" would be the root's). */
+function sourceOf(
+  sources: ReadonlyMap<string, SourceMailbox>,
+  { guid, path }: Pick<ReplicaMailbox, "guid" | "path">,
+): SourceMailbox | undefined {
+  return (guid === "" ? undefined : sources.get(guid)) ?? sources.get(path);
 }
 
 /** By GUID and by path. */
@@ -128,23 +136,15 @@ async function readSource(
   return { path: row.path, guid: row.guid, uidValidity: row.uidValidity, bases };
 }
 
-function sameIdentity(
+/** The source has this mailbox, but under another GUID or UIDVALIDITY: what stands there gives way to it. */
+function hasOtherIdentity(
   sources: ReadonlyMap<string, SourceMailbox>,
   replica: readonly ReplicaMailbox[],
   path: RawPath,
 ): boolean {
   const mailbox = replica.find((it) => it.path === path);
-  const source = mailbox === undefined ? undefined : sources.get(mailbox.guid);
-  return source !== undefined && source.uidValidity === mailbox?.uidValidity;
-}
-
-function hasSource(
-  sources: ReadonlyMap<string, SourceMailbox>,
-  replica: readonly ReplicaMailbox[],
-  path: RawPath,
-): boolean {
-  const mailbox = replica.find((it) => it.path === path);
-  return mailbox !== undefined && (sources.has(mailbox.guid) || sources.has(mailbox.path));
+  const source = mailbox === undefined ? undefined : sourceOf(sources, mailbox);
+  return source !== undefined && (source.guid !== mailbox?.guid || source.uidValidity !== mailbox.uidValidity);
 }
 
 async function move(

@@ -4,9 +4,9 @@
  *
  * INVARIANT: state, staging and limbo never lie below a mail root (Dovecot would take them for folders, R19).
  */
-import { mkdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, type Stats, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -33,9 +33,8 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   if (isInside(source, destination) || isInside(destination, source)) {
     throw daemonError("stores-overlap", `twinning ${source} to ${destination}: one lies inside the other`);
   }
-  const scratch = findScratch(destination, options.scratch);
-  const state =
-    options.state === undefined ? join(stateHome(), "mailtwin", linkName(source, destination)) : resolve(options.state);
+  const scratch = findScratch(source, destination, options.scratch);
+  const state = realOrWished(options.state ?? join(stateHome(), "mailtwin", linkName(source, destination)));
   for (const store of [source, destination]) {
     if (isInside(state, store))
       throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
@@ -46,12 +45,32 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
 /** Makes the directories that are ours; the destination with the source's owner and mode. */
 export function makePlaces({ source, destination, scratch, state }: Places): void {
   const like = statSync(source);
-  makeDir(destination, like.mode & 0o7777, "destination-unusable");
+  if (makeDir(destination, 0o700, "destination-unusable")) {
+    if (process.geteuid?.() === 0) chownSync(destination, like.uid, like.gid);
+    chmodSync(destination, like.mode & 0o7777); // not at mkdir, where the umask would take bits away.
+  }
   makeDir(scratch, 0o700, "scratch-unusable");
   mkdirSync(state, { recursive: true, mode: 0o700 });
   if (statSync(scratch).dev !== statSync(destination).dev) {
     throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
   }
+}
+
+const STATE_FILES = ["source.db", "replica.db"] as const;
+
+/**
+ * The two state databases are one state: with only one of them left, both are begun anew, and the stores are compared as at
+ * first contact. Call it while holding the state directory's lock.
+ */
+export function forgetHalfState({ state }: Places): void {
+  if (STATE_FILES.every((file) => existsSync(join(state, file)))) return;
+  for (const file of STATE_FILES) for (const suffix of ["", "-wal", "-shm"]) rmSync(join(state, file + suffix), { force: true });
+}
+
+/** Whether mail was set aside at first contact and not put back yet. */
+export function hasAside({ scratch }: Places): boolean {
+  const aside = join(scratch, "aside");
+  return existsSync(aside) && readdirSync(aside).length > 0;
 }
 
 function realSource(path: string): string {
@@ -82,12 +101,14 @@ function tryStat(path: string, code: "source-missing" | "destination-unusable", 
 }
 
 /** Beside the destination; where that is a mount point, inside it, unless the destination itself is a mailbox. */
-function findScratch(destination: string, wished: string | undefined): string {
+function findScratch(source: string, destination: string, wished: string | undefined): string {
   if (wished !== undefined) {
-    const scratch = resolve(wished);
-    if (isInside(scratch, destination) && hasCur(destination)) {
-      throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${destination}`);
-    }
+    const scratch = realOrWished(wished);
+    const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination) : undefined;
+    if (maildir !== undefined)
+      throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${maildir}`);
+    if (scratch === destination || isInside(scratch, source))
+      throw daemonError("scratch-unusable", `staging in ${scratch}: that is a mail store, or inside the source`);
     return scratch;
   }
   const parent = dirname(destination);
@@ -102,15 +123,34 @@ function findScratch(destination: string, wished: string | undefined): string {
   return join(destination, ".mailtwin");
 }
 
+/** The mailbox at or above `path`, up to `top`. */
+function maildirAbove(path: string, top: string): string | undefined {
+  for (let dir = path; isInside(dir, top); dir = dirname(dir)) if (hasCur(dir)) return dir;
+  return undefined;
+}
+
+/** Absolute, with links resolved as far as it exists: what does not is made there. */
+function realOrWished(path: string): string {
+  const wished = resolve(path);
+  try {
+    return realpathSync(wished);
+  } catch {
+    const parent = dirname(wished); // not there yet, or not to be entered: what holds it decides where it is.
+    return parent === wished ? wished : join(realOrWished(parent), basename(wished));
+  }
+}
+
 function hasCur(path: string): boolean {
   return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-function makeDir(path: string, mode: number, code: "destination-unusable" | "scratch-unusable"): void {
+/** Returns whether it was not there before. */
+function makeDir(path: string, mode: number, code: "destination-unusable" | "scratch-unusable"): boolean {
   try {
     mkdirSync(path, { mode });
+    return true;
   } catch (cause) {
-    if (errnoOf(cause) === "EEXIST") return;
+    if (errnoOf(cause) === "EEXIST" && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;
     throw daemonError(code, `making ${path}: ${errnoOf(cause) ?? String(cause)}`, cause);
   }
 }
@@ -121,7 +161,7 @@ function isInside(inner: string, outer: string): boolean {
 
 function stateHome(): string {
   const xdg = process.env["XDG_STATE_HOME"];
-  return xdg === undefined || xdg === "" ? join(homedir(), ".local", "state") : xdg;
+  return xdg === undefined || !isAbsolute(xdg) ? join(homedir(), ".local", "state") : xdg;
 }
 
 /** Readable and unique: the destination's name and a hash of both paths. */

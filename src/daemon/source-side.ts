@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
+import { errnoOf } from "../base/errors.js";
 import { rawFromText } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
@@ -83,7 +84,7 @@ export async function watchStore(
       onMessage: (path, hint) => capturer.onMessageHint(path, hint),
       onUidlist: (path) => capturer.onUidlistHint(path),
       onEnd: (_path, error) => {
-        if (error !== undefined) sinks.onDegraded(error);
+        if (error !== undefined && !hasVanished(error)) sinks.onDegraded(error);
         capturer.sweepSoon();
       },
     },
@@ -110,6 +111,11 @@ export async function watchStore(
   owner.defer(() => refresher.cancel());
   capturer.onStructure = () => refresher.soon();
   return { hot };
+}
+
+/** The mailbox went away before it was watched: the sweep finds out. */
+function hasVanished(error: Error): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "");
 }
 
 function refreshAfterQuiet(structure: StructureWatch, capturer: Capturer, clock: Clock, sinks: WatchSinks) {

@@ -33,6 +33,7 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     const problems = await runIt(places, flags, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) return EX.TEMPFAIL; // nothing to explain: a person asked for it.
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
     if (known.disposition === "bug") throw error;
     reporter.error(known);

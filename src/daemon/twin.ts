@@ -9,12 +9,13 @@ import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { Waiter } from "../base/waiter.js";
 import { holdState } from "../log/state-lock.js";
 import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
-import { type ForeignChoice, meetDestination, restoreAside } from "./first-contact.js";
-import { makePlaces, type Places } from "./places.js";
+import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
+import { forgetHalfState, hasAside, makePlaces, type Places } from "./places.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
@@ -43,6 +44,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await using owner = new Disposer();
   const locked = holdState(join(places.state, "lock.db"));
   owner.defer(() => locked[Symbol.dispose]());
+  forgetHalfState(places);
   const common = { stateDir: places.state, hostname: hostname(), crashAt: options.crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const source = await openSourceSide({ ...common, store: places.source, onCommitted }, owner);
@@ -75,7 +77,7 @@ class TwinRun {
   readonly #tally = new Tally();
   readonly #startMs = systemClock.monotonicMs();
   #agent: ReplayAgent | undefined;
-  #aside: readonly RawPath[] = [];
+  #isLive = false;
   #captured: () => void = () => undefined;
   /** The first sweep has been worked off. */
   readonly #firstCapture = new Promise<void>((resolve) => {
@@ -118,9 +120,13 @@ class TwinRun {
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
     if (!firstContact) return;
     const { worker, capturer } = this.#source;
-    await this.#firstCapture;
-    signal.throwIfAborted();
-    this.#aside = await meetDestination({ asker: this.#need().asker, worker, capturer }, this.#options.foreign, signal);
+    const { asker } = this.#need();
+    const standing = await surveyDestination(asker, signal);
+    if (standing.length === 0) return;
+    const captured = new Waiter<void>(signal); // capture may fail before it gets there.
+    void this.#firstCapture.then(() => captured.settle());
+    await captured.promise;
+    await meetDestination({ asker, worker, capturer }, standing, this.#options.foreign, signal);
   }
 
   async live(
@@ -129,7 +135,8 @@ class TwinRun {
     stop: AbortController,
     signal: AbortSignal,
   ): Promise<number> {
-    const failed = Promise.race([...ends, this.#workerLost()]);
+    // The first failure; an end that returns because the other one closed the link is none.
+    const failed = Promise.all([...ends, this.#workerLost()]);
     failed.catch((error: unknown) => stop.abort(error));
     const work = AbortSignal.any([signal, stop.signal]);
     const ticker = this.#startTicker(work);
@@ -167,8 +174,9 @@ class TwinRun {
   }
 
   async #restore(signal: AbortSignal): Promise<void> {
-    await restoreAside(this.#need().asker, this.#aside, signal);
-    this.#aside = [];
+    if (!hasAside(this.#options.places)) return;
+    const paths = [...this.#source.capturer.rows].map((row) => row.path);
+    await restoreAside(this.#need().asker, paths, signal);
   }
 
   async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
@@ -177,6 +185,7 @@ class TwinRun {
     capturer.sweepSoon(); // what changed between the first sweep and the watches.
     await this.#untilEqual(signal);
     capturer.startWatching();
+    this.#isLive = true;
     this.#reporter.live({ mailboxes: capturer.counts.mailboxes, messages: capturer.counts.messages });
     await capturer.run(signal, false);
   }
@@ -205,8 +214,6 @@ class TwinRun {
     };
     return { cancel: () => timer.cancel() };
   }
-  #isLive = false;
-
   async #workerLost(): Promise<never> {
     const { worker, bodies } = this.#source;
     const error = await Promise.race([worker.ended, bodies.ended]);

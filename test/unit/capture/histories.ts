@@ -109,8 +109,10 @@ function runOnMessage(mailbox: FakeMailbox, { act, base, info, word, target }: O
   else if (act === "flags-back") {
     mailbox.setInfo(base, ":2,FRS");
     mailbox.setInfo(base, info);
-  } else if (act === "keyword-written-first") mailbox.setInfo(base, info + mailbox.keywordLetter(word));
-  else if (act === "keyword-written-late") beginKeyword(mailbox, base, word);
+  } else if (act === "keyword-written-first") {
+    finishKeywords(mailbox); // it waits for the lock.
+    mailbox.setInfo(base, info + mailbox.keywordLetter(word));
+  } else if (act === "keyword-written-late") beginKeyword(mailbox, base, word);
   else if (act === "expunge") mailbox.expunge(base);
   else if (act === "copy-within") mailbox.copyWithin(base);
   else if (act === "renumber") mailbox.renumber(base);

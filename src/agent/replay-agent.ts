@@ -93,6 +93,8 @@ export class ReplayAgent {
   readonly #stop = new AbortController();
   #sentLsn = 0;
   #ackedLsn = 0;
+  /** What an earlier run left in the rejection log was tried once more. */
+  #hasResent = false;
   #welcome: Welcome | undefined;
   #wishes: Promise<void> = Promise.resolve();
 
@@ -127,9 +129,9 @@ export class ReplayAgent {
     this.#wake.wake();
   }
 
-  /** Everything in the log up to `lsn` is applied, or in the rejection log. */
+  /** Everything in the log up to `lsn` is applied, or was refused by the replica in this run. */
   async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
-    while (this.#ackedLsn < lsn) await this.#acked.wait(signal);
+    while (!this.#hasResent || this.#ackedLsn < lsn) await this.#acked.wait(signal);
   }
 
   /**
@@ -151,6 +153,8 @@ export class ReplayAgent {
       await prepare(welcome, both);
       this.#startAt(welcome.appliedLsn);
       await this.#resendRejected(both);
+      this.#hasResent = true;
+      this.#acked.wake();
       for (;;) {
         both.throwIfAborted();
         if (!(await this.#offerMore(both))) await this.#wake.wait(both);
@@ -182,7 +186,6 @@ export class ReplayAgent {
     }
     this.#sentLsn = appliedLsn;
     this.#ackedLsn = appliedLsn;
-    this.#acked.wake();
   }
 
   async #untilWelcome(signal: AbortSignal): Promise<Welcome> {

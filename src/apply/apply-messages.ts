@@ -9,6 +9,7 @@ import { readKeywords } from "../maildir/keywords.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { AppliedEffect, ApplyNote, ExecuteOutcome } from "./apply-types.js";
+import { findDeadRecords } from "./dead-records.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps } from "./execute.js";
 import { listPlaces } from "./find-files.js";
@@ -66,7 +67,9 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   const keywords = readKeywords(dir);
   const nowMs = context.clock.nowMs();
   const gathered = gatherView({ txn, known, dirs, uidlist, keywords, adoption, before: pending.sighting, nowMs });
-  const planned = planApply({ view: gathered.view, txn, gone, voidBelow });
+  const isOurs = adoption === undefined && uidlist !== undefined;
+  const view = isOurs ? { ...gathered.view, deadUids: findDeadRecords(known, dirs, uidlist) } : gathered.view;
+  const planned = planApply({ view, txn, gone, voidBelow });
   if (planned.kind === "diverged") return planned;
   const wants = planned.plan.needs.filter(({ index }) => !pending.staged.has(index));
   if (wants.length > 0) return { kind: "lacking", wants };

@@ -30,6 +30,8 @@ export interface KnownMailbox {
   unrecorded: ReadonlyMap<string, Place> | undefined;
   /** Approximate size of the uidlist, for the bound. */
   uidlistBytes: number;
+  /** Records that were left when dead ones were last looked for; 0 = never. */
+  deadCheckedCount: number;
   /** A stale lock was removed: nobody takes it before then (monotonic milliseconds). */
   lockNotBeforeMs: number;
   /** A batch was interrupted: removed bodies may lie in the limbo without a row. */
@@ -96,6 +98,7 @@ export class MailboxCache {
       baseline: row === undefined ? undefined : new MailboxBaseline(this.#sources, row),
       unrecorded: undefined,
       uidlistBytes: 0,
+      deadCheckedCount: 0,
       lockNotBeforeMs: 0,
       suspectsLimbo: this.#suspects.has(guid),
     };

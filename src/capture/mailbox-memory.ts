@@ -53,6 +53,11 @@ export class MailboxMemories {
     return memory;
   }
 
+  /** Without counting as a use. */
+  peek(guid: MailboxGuid): MailboxMemory | undefined {
+    return this.#byGuid.get(guid);
+  }
+
   add(memory: MailboxMemory): void {
     this.#touch(memory);
     for (const guid of this.#byGuid.keys()) {

@@ -21,6 +21,10 @@ const LINKED_AFTER_MS = 60_000;
 const EXPUNGED_MS_MAX = 60_000;
 const EXPUNGED_MAX = 16_384;
 const SIBLINGS_MAX = 256;
+/** Uidlists of other mailboxes that one search reads, in bytes. */
+const SIBLING_BYTES_MAX = 24 * 1024 * 1024;
+/** Fruitless searches of one outcome for files that only have an old date: a restored or imported mailbox is full of them. */
+const OLD_MISSES_MAX = 256;
 
 export interface OriginSources {
   /** The store is a tree of users' mailboxes, and the first component of a path names whose it is. */
@@ -61,10 +65,14 @@ export class OriginFinder {
   /** A search for the messages of one outcome; uidlists of other mailboxes are read at most once. */
   begin(request: SearchRequest): (message: PresentMessage) => BodyOrigin | undefined {
     const siblings = new Siblings(this.#sources, request.own, this.#lately);
+    let missesLeft = OLD_MISSES_MAX;
     return (message) => {
-      if (!looksLinked(message, request.isSeeding)) return undefined;
-      const origin = this.#recall(message, request.nowMs) ?? findWithin(request, message) ?? siblings.find(message);
+      const recalled = this.#recall(message, request.nowMs);
+      if (recalled !== undefined) return recalled;
+      if (!isLinked(message) && (missesLeft === 0 || !isOldAndNew(message))) return undefined;
+      const origin = findWithin(request, message) ?? siblings.find(message);
       if (origin !== undefined) this.#remember(origin.mailbox);
+      else if (!isLinked(message)) missesLeft -= 1;
       return origin;
     };
   }
@@ -84,14 +92,16 @@ export interface SearchRequest {
   readonly own: MailboxRow;
   readonly ownUidlist: Uidlist;
   readonly ownBaseline: MailboxBaseline;
-  /** The log does not have the mailbox yet: old dates say nothing then. */
-  readonly isSeeding: boolean;
   readonly nowMs: number;
 }
 
-function looksLinked({ stat, fields }: PresentMessage, isSeeding: boolean): boolean {
-  if (stat.nlink > 1 || fieldOf(fields, "G") !== undefined) return true;
-  return !isSeeding && stat.ctimeMs - stat.mtimeMs > LINKED_AFTER_MS;
+function isLinked({ stat, fields }: PresentMessage): boolean {
+  return stat.nlink > 1 || fieldOf(fields, "G") !== undefined;
+}
+
+/** An old message that came here lately. */
+function isOldAndNew({ stat }: PresentMessage): boolean {
+  return stat.ctimeMs - stat.mtimeMs > LINKED_AFTER_MS;
 }
 
 /** A copy within one mailbox has a new base name, and the old one as its GUID. */
@@ -110,6 +120,7 @@ class Siblings {
   readonly #lately: readonly MailboxGuid[];
   #rows: readonly MailboxRow[] | undefined;
   readonly #uidlistByGuid = new Map<MailboxGuid, Uidlist | undefined>();
+  #bytesLeft = SIBLING_BYTES_MAX;
 
   constructor(sources: OriginSources, own: MailboxRow, lately: readonly MailboxGuid[]) {
     this.#sources = sources;
@@ -131,7 +142,8 @@ class Siblings {
 
   #uidlist(row: MailboxRow): Uidlist | undefined {
     if (!this.#uidlistByGuid.has(row.guid)) {
-      const uidlist = this.#sources.readUidlist(row.path);
+      const uidlist = this.#bytesLeft > 0 ? this.#sources.readUidlist(row.path) : undefined;
+      this.#bytesLeft -= uidlist?.byteLength ?? 0;
       this.#uidlistByGuid.set(row.guid, uidlist?.header.guid === row.guid ? uidlist : undefined);
     }
     return this.#uidlistByGuid.get(row.guid);

@@ -141,13 +141,12 @@ export class OutcomeMaker {
   }
 
   #originSearch({ subject, uidlist, request }: Examined): ReturnType<OriginFinder["begin"]> {
-    const { memory, row, isReset } = subject;
+    const { memory } = subject;
     const own: MailboxRow = { ...memory.baseline.row, path: request.path };
     return this.#sources.origins.begin({
       own,
       ownUidlist: uidlist,
       ownBaseline: memory.baseline,
-      isSeeding: row === undefined || isReset || row.messages === 0,
       nowMs: request.nowMs,
     });
   }

@@ -209,7 +209,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   }
 
   #baselineOf(row: MailboxRow): MailboxBaseline {
-    const known = this.#memories.get(row.guid)?.baseline;
+    const known = this.#memories.peek(row.guid)?.baseline;
     return known?.row.id === row.id ? known : new MailboxBaseline(this.#baselines, row);
   }
 

@@ -40,6 +40,12 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Nothing was changed. Is DST the right directory? To go on, say what to do with that mail: --foreign keep (it stays, beside the twin's mail) or --foreign limbo (it is moved aside and can be had back).",
   },
+  /** Every mailbox that was written to the destination is gone at once: more likely an accident than a wish. */
+  "destination-emptied": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, begin anew: remove the state directory.",
+  },
   /** A worker thread ended by itself. */
   "worker-lost": { disposition: "bug", exitCode: EX.SOFTWARE, hint: "This is a defect of mailtwin: please report it." },
 } as const satisfies Record<string, ErrorKind>;

@@ -62,8 +62,12 @@ const STATE_FILES = ["source.db", "replica.db"] as const;
  * The two state databases are one state: with only one of them left, both are begun anew, and the stores are compared as at
  * first contact. Call it while holding the state directory's lock.
  */
-export function forgetHalfState({ state }: Places): void {
-  if (STATE_FILES.every((file) => existsSync(join(state, file)))) return;
+export function forgetHalfState(places: Places): void {
+  if (!STATE_FILES.every((file) => existsSync(join(places.state, file)))) forgetState(places);
+}
+
+/** Begins anew: the next run is a first contact. No mail is touched. */
+export function forgetState({ state }: Places): void {
   for (const file of STATE_FILES) for (const suffix of ["", "-wal", "-shm"]) rmSync(join(state, file + suffix), { force: true });
 }
 
@@ -112,6 +116,8 @@ function findScratch(source: string, destination: string, wished: string | undef
     return scratch;
   }
   const parent = dirname(destination);
+  if (hasCur(parent))
+    throw daemonError("scratch-unusable", `finding a place for staging: ${parent}, beside the destination, is a Maildir`);
   const own = statSync(destination, { throwIfNoEntry: false });
   if (own === undefined || own.dev === statSync(parent).dev) return join(parent, `.${basename(destination)}.mailtwin`);
   if (hasCur(destination)) {

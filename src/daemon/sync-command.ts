@@ -31,6 +31,7 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     const problems = await runIt(places, flags, reporter, stop.signal);
+    if (stop.signal.aborted && flags.watch !== true) return EX.TEMPFAIL; // stopped on the way: not all is there.
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     if (stop.signal.aborted && error === stop.signal.reason) return EX.TEMPFAIL; // nothing to explain: a person asked for it.
@@ -56,9 +57,9 @@ async function runIt(
     const { runDryRun } = await import("./dry-run.js");
     return runDryRun(places, reporter, signal);
   }
-  const { runTwin } = await import("./twin.js");
+  const { runSyncIn } = await import("./run-sync.js");
   const crashAt = process.env["MAILTWIN_CRASH_AT"];
-  return runTwin(
+  return runSyncIn(
     { places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
     reporter,
     signal,

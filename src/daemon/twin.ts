@@ -4,18 +4,16 @@
  * Reads top to bottom as its life: open, mend, watch, capture and ship at once, settle, live, drain, close.
  */
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
-import { holdState } from "../log/state-lock.js";
 import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
-import { forgetHalfState, hasAside, makePlaces, type Places } from "./places.js";
+import { hasAside, type Places } from "./places.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
@@ -29,22 +27,20 @@ export interface TwinOptions {
 }
 
 const REPLICA = "destination";
+
 const PROGRESS_EVERY_MS = 200;
 const TRIM_EVERY_MS = 5_000;
 /** Mailboxes that are watched closely from the start. */
 const PROMOTED_MAX = 64;
 
 /**
+ * The caller has made the places and holds the state directory's lock.
  * Returns the number of problems (mailboxes that need a person); throws what stops the whole. With `watch` it returns when
  * `signal` aborts, after everything captured has been shipped.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
   const { places } = options;
-  makePlaces(places);
   await using owner = new Disposer();
-  const locked = holdState(join(places.state, "lock.db"));
-  owner.defer(() => locked[Symbol.dispose]());
-  forgetHalfState(places);
   const common = { stateDir: places.state, hostname: hostname(), crashAt: options.crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const source = await openSourceSide({ ...common, store: places.source, onCommitted }, owner);

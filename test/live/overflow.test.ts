@@ -8,7 +8,6 @@ import { describeLive } from "./lab/available.js";
 import * as imap from "./lab/imap.js";
 import { deliver } from "./lab/lmtp.js";
 import { makeMessage } from "./lab/messages.js";
-import { until } from "./lab/until.js";
 import { useLiveTwin } from "./twin/live-twin.js";
 import { folderOf } from "./twin/pair.js";
 import { rawDifferences } from "./twin/raw-compare.js";
@@ -34,7 +33,7 @@ describeLive("an overflow of the kernel's event queue", () => {
     await twin.pause();
     await fileMail({ site: pair.source, user: "u1" }, { count: DELIVERIES, seed: 100 });
     twin.resume();
-    await untilFilesAreEqual();
+    await pair.settleFiles(CATCH_UP_MS_MAX);
     const inbox = folderOf(await pair.settle("u1", bodiless), "u1");
     expect(inbox.messages).toHaveLength(DELIVERIES + 2);
     expect(rawDifferences(pair.source.store, pair.replica.store)).toEqual([]);
@@ -48,7 +47,7 @@ describeLive("an overflow of the kernel's event queue", () => {
     await imap.store(session, "1:*", { add: ["\\Seen"] });
     await imap.expunge(session, "1:10000");
     twin.resume();
-    await untilFilesAreEqual();
+    await pair.settleFiles(CATCH_UP_MS_MAX);
     const inbox = folderOf(await pair.settle("u1", bodiless), "u1");
     expect(inbox.messages).toHaveLength(DELIVERIES + 2 - 10_000);
     expect(inbox.messages.filter(({ flags }) => flags.join() !== "\\Seen")).toEqual([]);
@@ -59,15 +58,4 @@ describeLive("an overflow of the kernel's event queue", () => {
     await deliver(pair.source, "u1", makeMessage({ seed: 3 }));
     await pair.settle("u1", { bodies: false, deadlineMs: 10_000 });
   });
-
-  async function untilFilesAreEqual(): Promise<void> {
-    const { source, replica } = lab.pair;
-    let words: readonly string[] = [];
-    const equal = (): boolean => {
-      words = rawDifferences(source.store, replica.store, { bodies: false }).map((difference) => difference.words);
-      return words.length === 0;
-    };
-    const detail = (): string => words.slice(0, 10).join("\n");
-    await until("equal files", equal, { deadlineMs: CATCH_UP_MS_MAX, pollMs: 500, detail });
-  }
 });

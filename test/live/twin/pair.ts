@@ -84,6 +84,21 @@ export class Pair implements AsyncDisposable {
     }
   }
 
+  /**
+   * Waits until the mail of all users is equal as files: where it is too much for IMAP, or where Dovecot's own view of its
+   * folders is no measure.
+   */
+  async settleFiles(deadlineMs = 30_000): Promise<void> {
+    let words: readonly string[] = [];
+    const equal = (): boolean => {
+      const found = rawDifferences(this.source.store, this.replica.store, { bodies: false });
+      words = found.map((difference) => difference.words);
+      return words.length === 0;
+    };
+    await until("equal files", equal, { deadlineMs, pollMs: 100, detail: () => words.slice(0, 10).join("\n") });
+    await this.expectClean();
+  }
+
   /** Nothing left over on the replica (a batch may still be ending), no complaint of either Dovecot. */
   async expectClean(): Promise<void> {
     let leaks: readonly string[] = [];

@@ -1,4 +1,4 @@
-/** The room as the program runs it: in its thread, with the state database, killed by the kernel in the middle. */
+/** The room as the program runs it: in its own thread, with the state database. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -211,6 +211,38 @@ describe("expunges", () => {
   });
 });
 
+test("records of expunged messages go with a rewrite once they are many, and UIDs are not given again", () => {
+  created();
+  const all = Array.from({ length: 512 }, (_, i) => i + 1);
+  replica.apply(transaction(all.map((uid) => save(uid, `m${uid}`))));
+  for (const part of [0, 100, 200, 300]) {
+    const gone = all.slice(112 + part, 212 + part).map((uid) => expunge(uid, `m${uid}`));
+    expect(replica.apply(transaction(gone, { uidNext: 513 })).kind).toBe("applied");
+  }
+  expect(replica.apply(transaction([save(513, "last")])).kind).toBe("applied");
+  const lines = replica.text("box", "dovecot-uidlist").trimEnd().split("\n");
+  expect(lines.length - 1).toBeLessThan(300);
+  expect(lines.at(-1)).toBe("513 :last");
+  for (const uid of [1, 50, 112]) expect(lines).toContain(`${uid} :m${uid}`);
+  expect(replica.names("box")).toHaveLength(113);
+});
+
+test("no directory stays open", () => {
+  const open = (): number => readdirSync("/proc/self/fd").length;
+  created(save(1, "one"));
+  const before = open();
+  for (let uid = 2; uid < 12; uid++) {
+    replica.apply(
+      transaction([save(uid, `m${uid}`, { keywords: ["k"] }), expunge(uid - 1, uid === 2 ? "one" : `m${uid - 1}`)]),
+    );
+    expect(replica.apply(transaction([save(1, "void")], { uidNext: uid + 1 })).kind).toBe("diverged");
+  }
+  replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 1 });
+  replica.store.mailboxes();
+  replica.apply(transaction([], { structure: { kind: "delete" }, uidNext: 12 }));
+  expect(open()).toBe(before);
+});
+
 describe("rebinds", () => {
   test("give the same file another UID", () => {
     created(save(1, "one", { letters: "F" }), save(2, "two"));

@@ -1,0 +1,34 @@
+/**
+ * One `sync`: makes the places, takes the state directory's lock, looks whether there is anything to do, and only then loads
+ * and starts the machinery (threads and codecs cost more than the look at a store that is at rest).
+ */
+import { join } from "node:path";
+import { systemClock } from "../base/clock.js";
+import { holdState } from "../log/state-lock.js";
+import { readStanding } from "./at-rest.js";
+import { forgetHalfState, forgetState, hasAside, makePlaces } from "./places.js";
+import type { Reporter } from "./reporter.js";
+import type { TwinOptions } from "./twin.js";
+
+const NOTHING_DONE = { transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 } as const;
+
+/** Returns the number of problems; throws what stops the whole. */
+export async function runSyncIn(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
+  const { places, watch } = options;
+  const startMs = systemClock.monotonicMs();
+  makePlaces(places);
+  using _locked = holdState(join(places.state, "lock.db"));
+  forgetHalfState(places);
+  const standing = readStanding(places);
+  if (standing.kind === "at-rest" && !watch && !hasAside(places)) {
+    const { mailboxes, messages } = standing;
+    reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
+    return 0;
+  }
+  if (standing.kind === "outdated") {
+    reporter.conflict({ path: "", words: standing.words });
+    forgetState(places);
+  }
+  const { runTwin } = await import("./twin.js");
+  return await runTwin(options, reporter, signal); // awaited here: the lock is held until it has ended.
+}

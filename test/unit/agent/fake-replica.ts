@@ -1,0 +1,176 @@
+/**
+ * A replica's store in memory: stages bodies and notes the order in which transactions are executed. What it refuses is
+ * scripted per transaction.
+ */
+import { createHash } from "node:crypto";
+import type {
+  ApplyMethods,
+  BodyPart,
+  BodyParts,
+  ExecuteOutcome,
+  PrepareOutcome,
+  StageOutcome,
+  WantedBody,
+  YieldOutcome,
+} from "../../../src/apply/apply-types.js";
+import { type Divergence, divergence } from "../../../src/apply/divergence.js";
+import type { Transaction } from "../../../src/txn/transaction.js";
+import { decodeTransaction } from "../../../src/txn/transaction-codec.js";
+
+interface Pending {
+  readonly transaction: Transaction;
+  readonly voidBelow: number;
+  /** By index. */
+  readonly staged: Map<number, Buffer>;
+  readonly gone: Set<number>;
+}
+
+export type Refusal =
+  | "busy"
+  | "lacking"
+  | { readonly kind: "uid-passed"; readonly replicaNext: number }
+  | { readonly kind: "mailbox-missing" };
+
+export interface Applied {
+  readonly lsn: number;
+  readonly mailbox: string;
+  readonly voidBelow: number;
+  readonly gone: readonly number[];
+  /** Hex by index. */
+  readonly bodies: ReadonlyMap<number, string>;
+}
+
+export class FakeReplica implements Partial<ApplyMethods> {
+  readonly applied: Applied[] = [];
+  readonly dropped: number[] = [];
+  readonly forgotten: string[] = [];
+  /** Outcomes of the next calls of `execute` for that transaction, before it is applied. */
+  readonly refusals = new Map<number, Refusal[]>();
+  /** Outcomes of the next calls of `prepare` for that transaction. */
+  readonly unprepared = new Map<number, Refusal[]>();
+  /** Held for ever: `execute` always says so. */
+  readonly locked = new Set<number>();
+  yieldOutcome: YieldOutcome = { kind: "yielded", moves: [], uidNext: 1000 };
+  /** Called in the middle of `execute`. */
+  onExecute: (lsn: number) => void = () => undefined;
+  readonly #pending = new Map<number, Pending>();
+
+  prepare({ key, bytes, voidBelow }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
+    const transaction = decodeTransaction(bytes);
+    const { staged, gone } = this.#pending.get(key) ?? { staged: new Map(), gone: new Set<number>() };
+    this.#pending.set(key, { transaction, voidBelow, staged, gone });
+    const refusal = this.unprepared.get(key)?.shift();
+    if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
+    return { kind: "ready", wants: this.#wantsOf(key) };
+  }
+
+  stageMany({ key, bodies }: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome {
+    for (const { index, bytes, sha256 } of bodies) {
+      if (!this.#stage(key, index, Buffer.from(bytes), sha256)) return this.#mismatch(key, index);
+    }
+    return { kind: "staged" };
+  }
+
+  readonly #parts = new Map<string, Buffer[]>();
+
+  stagePart({ key, index, offset, bytes, last, sha256 }: BodyPart): StageOutcome {
+    const parts = offset === 0 ? [] : (this.#parts.get(`${key}.${index}`) ?? []);
+    if (parts.reduce((sum, part) => sum + part.length, 0) !== offset) throw new Error("parts come in order");
+    parts.push(Buffer.from(bytes));
+    this.#parts.set(`${key}.${index}`, parts);
+    if (!last) return { kind: "staged" };
+    return this.#stage(key, index, Buffer.concat(parts), sha256) ? { kind: "staged" } : this.#mismatch(key, index);
+  }
+
+  gone({ key, index }: { readonly key: number; readonly index: number }): void {
+    this.#of(key).gone.add(index);
+  }
+
+  syncStaged({ key }: { readonly key: number }): void {
+    this.#of(key);
+  }
+
+  intentOf({ key }: { readonly key: number }): Uint8Array {
+    this.#of(key);
+    return Uint8Array.of(key);
+  }
+
+  execute({ key }: { readonly key: number }): ExecuteOutcome {
+    const { transaction, staged, gone, voidBelow } = this.#of(key);
+    this.onExecute(key);
+    const refusal = this.locked.has(key) ? "busy" : this.refusals.get(key)?.shift();
+    if (refusal === "busy") return { kind: "busy", by: "9:host", ageMs: 1500 };
+    if (refusal === "lacking") {
+      staged.clear();
+      return { kind: "lacking", wants: this.#wantsOf(key) };
+    }
+    if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
+    if (this.#wantsOf(key).length > 0) throw new Error(`transaction ${key} is executed without its bodies`);
+    const bodies = new Map([...staged].map(([index, bytes]) => [index, hexOf(bytes)]));
+    this.applied.push({ lsn: key, mailbox: transaction.mailbox, voidBelow, gone: [...gone], bodies });
+    this.#pending.delete(key);
+    return {
+      kind: "applied",
+      effect: { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] },
+      notes: [{ kind: "keywords-full", words: `note of ${key}` }],
+      lockedMs: 1,
+    };
+  }
+
+  drop({ key }: { readonly key: number }): void {
+    this.dropped.push(key);
+    this.#pending.delete(key);
+  }
+
+  yieldUids(): YieldOutcome {
+    return this.yieldOutcome;
+  }
+
+  mailboxes() {
+    return [];
+  }
+
+  forget({ mailbox }: { readonly mailbox: string }): void {
+    this.forgotten.push(mailbox);
+  }
+
+  #of(key: number): Pending {
+    const pending = this.#pending.get(key);
+    if (pending === undefined) throw new Error(`transaction ${key} was not prepared`);
+    return pending;
+  }
+
+  #wantsOf(key: number): WantedBody[] {
+    const { transaction, staged, gone, voidBelow } = this.#of(key);
+    return transaction.changes.flatMap((change, index) => {
+      if (change.kind !== "save" || staged.has(index) || gone.has(index) || change.message.uid < voidBelow) return [];
+      const { uid, base, size } = change.message;
+      return [{ index, uid, base, size }];
+    });
+  }
+
+  #stage(key: number, index: number, bytes: Buffer, sha256: string | undefined): boolean {
+    const change = this.#of(key).transaction.changes[index];
+    if (change?.kind !== "save" || change.message.size !== bytes.length || sha256 !== hexOf(bytes)) return false;
+    this.#of(key).staged.set(index, bytes);
+    return true;
+  }
+
+  #mismatch(key: number, index: number): StageOutcome {
+    const { mailbox, path } = this.#of(key).transaction;
+    return { kind: "diverged", divergence: divergence({ kind: "body-mismatch", mailbox, path, index }) };
+  }
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function divergenceOf({ mailbox, path, changes }: Transaction, refusal: Refusal): Divergence {
+  if (typeof refusal === "object" && refusal.kind === "uid-passed") {
+    const first = changes.find((change) => change.kind === "save");
+    const firstUid = first?.message.uid ?? 1;
+    return divergence({ kind: "uid-passed", mailbox, path, firstUid, replicaNext: refusal.replicaNext });
+  }
+  return divergence({ kind: "mailbox-missing", mailbox, path });
+}

@@ -1,0 +1,87 @@
+/** The state database's two ports in memory, as far as the ends of a link use them. */
+import type { StateReader, StateWriter } from "../../../src/log/state-ports.js";
+import type { EffectCommit, IntentRow, LogEntry, RejectionRow } from "../../../src/log/state-types.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
+
+export class MemoryState {
+  entries: LogEntry[] = [];
+  readonly cursors = new Map<string, number>();
+  readonly applied = new Map<string, number>();
+  readonly effects: EffectCommit[] = [];
+  readonly intents = new Map<number, IntentRow>();
+  rejections: RejectionRow[] = [];
+  /** Called before a write; throws to make it fail. */
+  onWrite: (method: string) => void = () => undefined;
+  #lastLsn = 0;
+  #lastIntent = 0;
+
+  append(mailbox: MailboxGuid, bytes: Uint8Array): number {
+    this.#lastLsn += 1;
+    this.entries.push({ lsn: this.#lastLsn, mailbox, capturedMs: 5, bytes });
+    return this.#lastLsn;
+  }
+
+  reader(logId: string): StateReader {
+    const reader: Partial<StateReader> = {
+      meta: (key) => (key === "log-id" ? logId : undefined),
+      entriesAfter: (lsn, bytesMax) => {
+        const entries: LogEntry[] = [];
+        let leftBytes = bytesMax;
+        for (const entry of this.entries) {
+          if (entry.lsn <= lsn) continue;
+          leftBytes -= entry.bytes.length;
+          if (leftBytes < 0 && entries.length > 0) break;
+          entries.push(entry);
+        }
+        return entries;
+      },
+      lastLsn: () => this.#lastLsn,
+      firstLsn: () => this.entries[0]?.lsn ?? this.#lastLsn + 1,
+      cursor: (replica) => this.cursors.get(replica),
+      appliedLsn: (id) => this.applied.get(id) ?? 0,
+      rejections: (replica) => this.rejections.filter((row) => replica === undefined || row.replica === replica),
+    };
+    return reader as StateReader;
+  }
+
+  /** Writes take a turn, so that what happens meanwhile can happen. */
+  writer(): StateWriter {
+    const write = async <T>(method: string, run: () => T): Promise<T> => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.onWrite(method);
+      return run();
+    };
+    const writer: Partial<StateWriter> = {
+      setCursor: (replica, lsn) =>
+        write("setCursor", () => void this.cursors.set(replica, Math.max(lsn, this.cursors.get(replica) ?? 0))),
+      trimLog: (lsn) =>
+        write("trimLog", () => {
+          this.entries = this.entries.filter((entry) => entry.lsn > lsn);
+        }),
+      putIntent: ({ bytes }) =>
+        write("putIntent", () => {
+          this.#lastIntent += 1;
+          this.intents.set(this.#lastIntent, { id: this.#lastIntent, bytes });
+          return this.#lastIntent;
+        }),
+      recordEffect: (effect) =>
+        write("recordEffect", () => {
+          if (effect.intent !== undefined) this.intents.delete(effect.intent);
+          const { cursor } = effect;
+          if (cursor !== undefined)
+            this.applied.set(cursor.logId, Math.max(cursor.lsn, this.applied.get(cursor.logId) ?? 0));
+          this.effects.push(effect);
+        }),
+      putRejection: (row) =>
+        write("putRejection", () => {
+          const others = this.rejections.filter((it) => it.replica !== row.replica || it.lsn !== row.lsn);
+          this.rejections = [...others, row].sort((a, b) => a.lsn - b.lsn);
+        }),
+      dropRejections: (replica, mailbox) =>
+        write("dropRejections", () => {
+          this.rejections = this.rejections.filter((row) => row.replica !== replica || row.mailbox !== mailbox);
+        }),
+    };
+    return writer as StateWriter;
+  }
+}

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { startWorker } from "../../../src/base/worker-rpc.js";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { BodyReader } from "../../../src/capture/body-reader.js";
+import { BODY_SMALL_BYTES_MAX, type BodyMethods } from "../../../src/capture/body-types.js";
+import { parseBaseName } from "../../../src/maildir/ids.js";
+import { rawPath } from "./capture-bench.js";
+import { type FakeMailbox, openFakeStore } from "./fake-dovecot.js";
+
+function openReader(): { reader: BodyReader; inbox: FakeMailbox } {
+  const store = openFakeStore();
+  return { reader: new BodyReader({ disk: openNodeDisk(), storeRoot: store.root }), inbox: store.create("alice") };
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+const PATH = rawPath("alice");
+
+describe("many small bodies", () => {
+  test("are found by their hint, in new/, without flags, or by a listing", () => {
+    const { reader, inbox } = openReader();
+    const bases = [
+      inbox.deliver({ info: ":2,S", body: "hinted" }),
+      inbox.deliver({ body: "in new" }),
+      inbox.deliver({ info: ":2,", body: "no flags" }),
+      inbox.deliver({ info: ":2,FS", body: "listed" }),
+    ].map(parseBaseName);
+    const items = bases.map((base, index) => ({ index: index + 7, base, infoHint: index === 0 ? ":2,S" : undefined }));
+    const reads = reader.readMany({ mailboxPath: PATH, items, bytesMax: 1000 });
+    const texts = ["hinted", "in new", "no flags", "listed"];
+    expect(reads).toEqual(
+      texts.map((text, index) => ({ index: index + 7, kind: "body", bytes: new TextEncoder().encode(text), sha256: sha256(text) })),
+    );
+    for (const read of reads) if (read.kind === "body") expect(read.bytes.buffer.byteLength).toBe(read.bytes.length);
+  });
+
+  test("gone, large, linked and left for later are outcomes of that one body", () => {
+    const { reader, inbox } = openReader();
+    const gone = inbox.deliver();
+    inbox.expunge(gone);
+    const large = inbox.deliver({ info: ":2,", body: "x".repeat(BODY_SMALL_BYTES_MAX + 1) });
+    const small = inbox.deliver({ info: ":2,", body: "12345678" });
+    const next = inbox.deliver({ info: ":2,", body: "12345678" });
+    symlinkSync("/etc/hostname", join(inbox.dir, "cur", "9.link:2,"));
+    const items = [gone, large, "9.link", small, next].map((base, index) => ({ index, base: parseBaseName(base), infoHint: ":2," }));
+    expect(reader.readMany({ mailboxPath: PATH, items, bytesMax: 10 })).toMatchObject([
+      { kind: "gone" },
+      { kind: "large", sizeBytes: BODY_SMALL_BYTES_MAX + 1 },
+      { kind: "problem", problem: { code: "ELOOP" } },
+      { kind: "body" },
+      { kind: "later" },
+    ]);
+    expect(reader.readMany({ mailboxPath: rawPath("nobody"), items: items.slice(3), bytesMax: 10 })).toEqual([
+      { index: 3, kind: "gone" },
+      { index: 4, kind: "gone" },
+    ]);
+  });
+});
+
+describe("a large body", () => {
+  test("is read in parts, survives its expunge, and is hashed if it was read in order", () => {
+    const { reader, inbox } = openReader();
+    const body = Buffer.alloc(3_000_000, "abcdefg").toString();
+    const base = inbox.deliver({ info: ":2,RS", body });
+    const opened = reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base) });
+    if (opened.kind !== "open") throw new Error("not opened");
+    expect(opened.sizeBytes).toBe(3_000_000);
+    unlinkSync(join(inbox.dir, "cur", `${base}:2,RS`));
+    const { handle } = opened;
+    const parts = [0, 1_000_000, 500_000, 2_000_000, 3_000_000].map((offset) => reader.readPart({ handle, offset, length: 1_000_000 }));
+    expect(parts.map(({ length }) => length)).toEqual([1_000_000, 1_000_000, 1_000_000, 1_000_000, 0]);
+    expect(Buffer.from(parts[3] ?? []).toString()).toBe(body.slice(2_000_000));
+    expect(reader.closeLarge({ handle })).toEqual({ sha256: sha256(body), readBytes: 3_000_000 });
+    expect(reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base) })).toEqual({ kind: "gone" });
+  });
+
+  test("that changes its length, or was not read whole, has no digest", () => {
+    const { reader, inbox } = openReader();
+    const base = inbox.deliver({ info: ":2,", body: "0123456789" });
+    const file = join(inbox.dir, "cur", `${base}:2,`);
+    const open = (): number => {
+      const opened = reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base), infoHint: ":2," });
+      if (opened.kind !== "open") throw new Error("not opened");
+      return opened.handle;
+    };
+    const [grown, skipped, cut] = [open(), open(), open()];
+    reader.readPart({ handle: skipped, offset: 5, length: 5 });
+    expect(reader.closeLarge({ handle: skipped })).toEqual({ readBytes: 0 });
+    reader.readPart({ handle: grown, offset: 0, length: 10 });
+    appendFileSync(file, "more");
+    expect(reader.closeLarge({ handle: grown })).toEqual({ readBytes: 10 });
+    truncateSync(file, 4);
+    expect(() => reader.readPart({ handle: cut, offset: 0, length: 10 })).toThrow(/no longer has 10 bytes/);
+    reader.closeLarge({ handle: cut });
+  });
+});
+
+test("the worker moves bodies to its caller", async () => {
+  const store = openFakeStore();
+  const inbox = store.create("alice");
+  const base = parseBaseName(inbox.deliver({ info: ":2,S", body: "across" }));
+  const url = new URL("../../../dist/capture/body-worker.js", import.meta.url);
+  await using worker = startWorker<BodyMethods>({ url, name: "body" });
+  await worker.call("open", { storeRoot: store.root });
+  const reads = await worker.call("readMany", { mailboxPath: PATH, items: [{ index: 0, base }], bytesMax: 10 });
+  expect(reads).toEqual([{ index: 0, kind: "body", bytes: new TextEncoder().encode("across"), sha256: sha256("across") }]);
+  writeFileSync(join(inbox.dir, "cur", `${base}:2,S`), "rewritten in place");
+  const opened = await worker.call("openLarge", { mailboxPath: PATH, base, infoHint: ":2,S" });
+  if (opened.kind !== "open") throw new Error("not opened");
+  const part = await worker.call("readPart", { handle: opened.handle, offset: 0, length: 100 });
+  expect(new TextDecoder().decode(part)).toBe("rewritten in place");
+  expect(await worker.call("closeLarge", { handle: opened.handle })).toMatchObject({ sha256: sha256("rewritten in place") });
+});

@@ -3,7 +3,7 @@
  *
  * Each code has one disposition, one exit code and one hint; `baseError` is the only way to make one.
  */
-import { EX, type ErrorKind, MailtwinError } from "./errors.js";
+import { type ErrorKind, EX, MailtwinError } from "./errors.js";
 
 export type BaseErrorCode =
   | "append-torn"

@@ -9,18 +9,18 @@ import {
   fchmodSync,
   fchownSync,
   fdatasyncSync,
-  fsyncSync,
+  constants as fsConstants,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   futimesSync,
-  constants as fsConstants,
   readSync,
   type Stats,
   writeSync,
 } from "node:fs";
+import { assert } from "./assert.js";
 import { baseError } from "./base-errors.js";
 import type { CreateOptions, FileStat, ReadFile } from "./disk.js";
-import { assert } from "./assert.js";
 import { type Attempt, describeAttempt, explainSystemError } from "./system-error.js";
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = fsConstants;

@@ -57,7 +57,12 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     if (dirs === undefined) return items.map(({ index }) => ({ index, kind: "gone" }));
     try {
       const search = new FileSearch(dirs, items, infoHintsOf(this.#state, mailbox));
-      const slab = new Slab(Math.min(bytesMax, items.reduce((sum, item) => sum + item.sizeBytes, 0)));
+      const slab = new Slab(
+        Math.min(
+          bytesMax,
+          items.reduce((sum, item) => sum + item.sizeBytes, 0),
+        ),
+      );
       let leftBytes = bytesMax;
       let isFirst = true;
       return items.map((item): BodyRead => {
@@ -173,7 +178,10 @@ class Slab {
 }
 
 function changed(base: string, sizeBytes: number): Error {
-  return captureError("body-changed", `reading the message file ${displayRaw(base)}: it no longer has ${sizeBytes} bytes`);
+  return captureError(
+    "body-changed",
+    `reading the message file ${displayRaw(base)}: it no longer has ${sizeBytes} bytes`,
+  );
 }
 
 /** Opens files by base name: by likely names, then by one listing for all items of a call. */

@@ -4,7 +4,14 @@ import { openNodeDisk } from "../base/disk-node.js";
 import { serveWorker, Transferred } from "../base/worker-host.js";
 import { openStateReader } from "../log/state-reader.js";
 import { BodyReader } from "./body-reader.js";
-import type { BodyRead, CloseLargeOutcome, OpenLargeOutcome, OpenLargeRequest, ReadManyRequest, ReadPartRequest } from "./body-types.js";
+import type {
+  BodyRead,
+  CloseLargeOutcome,
+  OpenLargeOutcome,
+  OpenLargeRequest,
+  ReadManyRequest,
+  ReadPartRequest,
+} from "./body-types.js";
 
 let opened: BodyReader | undefined;
 

@@ -3,8 +3,8 @@
  */
 import type { BaselineRows, MailboxBaseline } from "../log/baseline.js";
 import type { CaptureCommit, ChunkWrite, MailboxRow } from "../log/state-types.js";
-import { encodeTransaction } from "../txn/transaction-codec.js";
 import type { Transaction } from "../txn/transaction.js";
+import { encodeTransaction } from "../txn/transaction-codec.js";
 
 /** A baseline that takes over its new rows once they are sealed. */
 interface Adoption {

@@ -69,7 +69,12 @@ export function locateMessage(
 /** The record's fields without words that Dovecot itself would drop (keys are capital letters). */
 export function recordFields(uidlist: Uidlist, index: number): string {
   const fields = uidlist.fieldsAt(index);
-  return isRecordFields(fields) ? fields : fields.split(/[^!-~]+/).filter(isRecordFields).join(" ");
+  return isRecordFields(fields)
+    ? fields
+    : fields
+        .split(/[^!-~]+/)
+        .filter(isRecordFields)
+        .join(" ");
 }
 
 export function presentMessage({ uidlist }: CompareContext, record: RecordedMessage, file: FoundFile): PresentMessage {

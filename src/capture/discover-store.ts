@@ -88,5 +88,6 @@ function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
 
 const HINTS: Readonly<Record<string, string>> = {
   "mailbox-is-link": "Links inside a store are never followed: name the link's target as a store of its own.",
-  "mailbox-name-invalid": "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
+  "mailbox-name-invalid":
+    "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
 };

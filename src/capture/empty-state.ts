@@ -1,7 +1,8 @@
 /** The state of a store that was never replicated: for a dry run, which has no database. */
 import type { StateReader } from "../log/state-ports.js";
 
-export type BaselineReader = Pick<StateReader, "chunk" | "looks" | "mailboxByGuid" | "mailboxes" | "nextMailboxId"> & Disposable;
+export type BaselineReader = Pick<StateReader, "chunk" | "looks" | "mailboxByGuid" | "mailboxes" | "nextMailboxId"> &
+  Disposable;
 
 export const EMPTY_STATE: BaselineReader = {
   chunk: () => undefined,

@@ -4,7 +4,7 @@
  * Most of what the worker meets is a value (`ExamineOutcome`); an error that concerns one mailbox only is turned into a
  * `CaptureProblem` at the room's edge, so that the others go on.
  */
-import { EX, type ErrorKind, MailtwinError, recordOfError } from "../base/errors.js";
+import { type ErrorKind, EX, MailtwinError, recordOfError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "./capture-types.js";
 

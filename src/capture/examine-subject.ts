@@ -10,7 +10,7 @@ import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
 import { firstIndexFrom } from "./compare-context.js";
 import { guidAt } from "./discover-store.js";
 import { captureError } from "./errors.js";
-import { MailboxMemory, type MailboxMemories } from "./mailbox-memory.js";
+import { type MailboxMemories, MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import type { StorePlace } from "./open-mailbox.js";
 
@@ -32,7 +32,12 @@ export interface Subject {
 }
 
 /** Throws: mailbox-guid-twice. */
-export function findSubject(sources: SubjectSources, { path }: ExamineRequest, uidlist: Uidlist, guid: MailboxGuid): Subject {
+export function findSubject(
+  sources: SubjectSources,
+  { path }: ExamineRequest,
+  uidlist: Uidlist,
+  guid: MailboxGuid,
+): Subject {
   const row = sources.rows.byGuid(guid);
   if (row !== undefined && row.path !== path && guidAt(sources.place, row.path) === guid) {
     const both = `"${displayRaw(path)}" and "${displayRaw(row.path)}"`;
@@ -41,10 +46,12 @@ export function findSubject(sources: SubjectSources, { path }: ExamineRequest, u
   const isReset = row !== undefined && row.uidValidity !== uidlist.header.uidValidity;
   const known = sources.memories.get(guid);
   const keepsBaseline = row !== undefined && !isReset;
-  const memory = known ?? new MailboxMemory(guid, baselineFor(sources, row, path, uidlist, guid), sources.limits.namesMax);
+  const memory =
+    known ?? new MailboxMemory(guid, baselineFor(sources, row, path, uidlist, guid), sources.limits.namesMax);
   if (known === undefined) sources.memories.add(memory);
   if (!keepsBaseline || memory.baseline.row.id !== row.id) {
-    const hasFresh = memory.baseline.row.messages === 0 && memory.baseline.row.uidValidity === uidlist.header.uidValidity;
+    const hasFresh =
+      memory.baseline.row.messages === 0 && memory.baseline.row.uidValidity === uidlist.header.uidValidity;
     if (keepsBaseline || !hasFresh) {
       memory.baseline = baselineFor(sources, keepsBaseline ? row : undefined, path, uidlist, guid);
       memory.cursor = undefined;

@@ -19,9 +19,9 @@ import { changedSince, hasKeywordsMtime, readFingerprintText, uidlistInoOf } fro
 import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
 import { ListingCursor } from "./listing-cursor.js";
-import { listSettled } from "./settled-listing.js";
 import { closeMailbox, type MailboxDirs, openMailbox } from "./open-mailbox.js";
 import { type Examined, OutcomeMaker, type OutcomeSources } from "./outcome.js";
+import { listSettled } from "./settled-listing.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 import { uidlistOf } from "./under-lock.js";
 
@@ -63,7 +63,8 @@ export class Examiner {
       return dirs === undefined ? { kind: "absent" } : this.#examineOpen(request, dirs);
     } catch (error) {
       if (error instanceof MailtwinError && error.code === "store-missing") throw error;
-      const vanished = (error instanceof MailtwinError && error.code === "mailbox-vanished") || errnoOf(error) === "ENOENT";
+      const vanished =
+        (error instanceof MailtwinError && error.code === "mailbox-vanished") || errnoOf(error) === "ENOENT";
       return vanished ? { kind: "absent" } : { kind: "problem", problem: problemOf(path, error) };
     } finally {
       if (dirs !== undefined) closeMailbox(dirs);
@@ -78,7 +79,8 @@ export class Examiner {
       const read = uidlists.read(path, dirs.mailbox);
       const uidlist = uidlistOf(path, read);
       const guid = uidlist?.header.guid;
-      if (uidlist === undefined || guid === undefined) return this.#examineNameless(request, dirs, uidlist !== undefined);
+      if (uidlist === undefined || guid === undefined)
+        return this.#examineNameless(request, dirs, uidlist !== undefined);
       if (request.guid !== undefined && request.guid !== guid) return { kind: "absent" };
       memories.dropUnnumberedAt(path);
       const subject = findSubject(this.#sources, request, uidlist, guid);
@@ -97,7 +99,9 @@ export class Examiner {
   }
 
   /** Undefined when the uidlist was rewritten meanwhile. */
-  #look(part: Pick<Examined, "request" | "dirs" | "subject" | "uidlist"> & { readonly ino: number | undefined }): Looked | undefined {
+  #look(
+    part: Pick<Examined, "request" | "dirs" | "subject" | "uidlist"> & { readonly ino: number | undefined },
+  ): Looked | undefined {
     const { request, dirs, subject, uidlist, ino } = part;
     const { memory, row, isReset } = subject;
     const { baseline } = memory;
@@ -198,7 +202,10 @@ export class Examiner {
     const isYounger = openFrom !== undefined && openFrom > cursor.parts.lastUid;
     if (listed.more || !isYounger || cursor.isDoubtful) return listed;
     const findingsMax = context.findingsMax - listed.findings.length;
-    return mergeComparisons({ ...listed, openFrom: undefined }, compareNewRecords({ ...context, findingsMax }, openFrom));
+    return mergeComparisons(
+      { ...listed, openFrom: undefined },
+      compareNewRecords({ ...context, findingsMax }, openFrom),
+    );
   }
 
   /** A mailbox that Dovecot has not given an identity yet: its files wait for their numbers. */
@@ -209,9 +216,15 @@ export class Examiner {
       throw captureError("uidlist-lost", `examining the mailbox "${displayRaw(path)}": its dovecot-uidlist is gone`);
     }
     const unnumbered = memories.unnumberedAt(path, limits.namesMax);
-    const places = names.map((name, index) => [baseOfName(name), { dir: index < inNew ? "new" : "cur", name }] as const);
+    const places = names.map(
+      (name, index) => [baseOfName(name), { dir: index < inNew ? "new" : "cur", name }] as const,
+    );
     unnumbered.replace(places, nowMs);
-    return { kind: "unchanged", ...NOTHING_OPEN, unnumbered: { count: unnumbered.count, oldestSeenMs: unnumbered.oldestSeenMs } };
+    return {
+      kind: "unchanged",
+      ...NOTHING_OPEN,
+      unnumbered: { count: unnumbered.count, oldestSeenMs: unnumbered.oldestSeenMs },
+    };
   }
 }
 
@@ -241,4 +254,3 @@ function lowest(a: number | undefined, b: number | undefined): number | undefine
   if (a === undefined || b === undefined) return a ?? b;
   return Math.min(a, b);
 }
-

@@ -21,7 +21,9 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
  * Ticks do not matter here if the listing is believable.
  */
 export function changedSince(dirs: MailboxDirs, listing: Pick<MessageListing, "curMtimeMs" | "newMtimeMs">): boolean {
-  return dirs.cur.statSelf().mtimeMs !== listing.curMtimeMs || (dirs.fresh?.statSelf().mtimeMs ?? 0) !== listing.newMtimeMs;
+  return (
+    dirs.cur.statSelf().mtimeMs !== listing.curMtimeMs || (dirs.fresh?.statSelf().mtimeMs ?? 0) !== listing.newMtimeMs
+  );
 }
 
 /** The inode of dovecot-uidlist in a stored fingerprint. */

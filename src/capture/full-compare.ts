@@ -72,7 +72,9 @@ class FullComparison {
     const { uidlist, uidNext } = this.#context;
     const index = firstIndexFrom(uidlist, Math.max(uidNext, chunk * CHUNK_UIDS));
     const next = index < uidlist.count ? uidlist.uidAt(index) : undefined;
-    return next === undefined || this.#openFrom === undefined ? (next ?? this.#openFrom) : Math.min(next, this.#openFrom);
+    return next === undefined || this.#openFrom === undefined
+      ? (next ?? this.#openFrom)
+      : Math.min(next, this.#openFrom);
   }
 
   #compareChunk(chunk: number): void {
@@ -116,7 +118,9 @@ class FullComparison {
   #sameNames(name: string, before: BaselineRecord): boolean {
     if (!this.#cursor.parts.namesChanged) return true;
     const { names, complete } = this.#context.memory.letters.namesOf(lettersOf(name));
-    return !complete || (names.length === before.keywords.length && names.every((word, i) => word === before.keywords[i]));
+    return (
+      !complete || (names.length === before.keywords.length && names.every((word, i) => word === before.keywords[i]))
+    );
   }
 
   #compareNew({ record, places }: ListedMessage): void {

@@ -37,7 +37,14 @@ export function compareNewRecords(context: CompareContext, from: number): Compar
   const { uidlist, memory, findingsMax } = context;
   const findings: Finding[] = [];
   const end = (open: Partial<Comparison>): Comparison => {
-    return { findings: findings.sort((a, b) => a.uid - b.uid), openFrom: undefined, needListing: false, late: [], more: false, ...open };
+    return {
+      findings: findings.sort((a, b) => a.uid - b.uid),
+      openFrom: undefined,
+      needListing: false,
+      late: [],
+      more: false,
+      ...open,
+    };
   };
   for (let index = firstIndexFrom(uidlist, from); index < uidlist.count; index++) {
     const record = recordAt(uidlist, index);
@@ -69,7 +76,8 @@ export function compareHintedNames(context: CompareContext, findingsMax: number)
     }
   };
   for (const base of hinted.keys()) {
-    if (findings.length >= findingsMax) return { findings, openFrom: undefined, needListing, late: [], more: true, recheck };
+    if (findings.length >= findingsMax)
+      return { findings, openFrom: undefined, needListing, late: [], more: true, recheck };
     if (!isBaseName(base)) continue;
     const index = uidlist.indexOfBase(base);
     const uid = index < 0 ? undefined : uidlist.uidAt(index);

@@ -10,7 +10,10 @@ import type { MailboxGuid, Uid } from "../maildir/ids.js";
 export type InfoHint = (uid: Uid) => string | undefined;
 
 /** Hints for one call; nothing is kept between calls, since the capture moves on meanwhile. */
-export function infoHintsOf(reader: Pick<StateReader, "mailboxByGuid" | "chunk"> | undefined, mailbox: MailboxGuid): InfoHint {
+export function infoHintsOf(
+  reader: Pick<StateReader, "mailboxByGuid" | "chunk"> | undefined,
+  mailbox: MailboxGuid,
+): InfoHint {
   const row = reader?.mailboxByGuid(mailbox);
   if (reader === undefined || row === undefined) return () => undefined;
   const recordsByChunk = new Map<number, readonly BaselineRecord[]>();

@@ -152,7 +152,11 @@ function looksOfListing({ names }: MessageListing, uidlist: Uidlist, records: Ui
     if (chunks.length === 0 || chunks[chunks.length - 1] !== chunk) chunks.push(chunk);
     slotOfRecord[index] = chunks.length - 1;
   }
-  const [counts, lookA, lookB] = [0, 1, 2].map(() => new Uint32Array(chunks.length)) as [Uint32Array, Uint32Array, Uint32Array];
+  const [counts, lookA, lookB] = [0, 1, 2].map(() => new Uint32Array(chunks.length)) as [
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+  ];
   for (let entry = 0; entry < records.length; entry++) {
     const record = records[entry] as number;
     if (record === 0) continue;

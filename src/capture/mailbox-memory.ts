@@ -1,8 +1,9 @@
 /**
  * What the worker remembers of one mailbox between calls. All of it can be lost at any time: then more is read.
  */
-import type { MailboxBaseline } from "../log/baseline.js";
+
 import type { RawPath } from "../base/raw-name.js";
+import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { KeywordLetters } from "./keyword-letters.js";
 import type { ListingCursor } from "./listing-cursor.js";

@@ -5,7 +5,7 @@
  * what became of that other.
  */
 import { type RawPath, splitRaw } from "../base/raw-name.js";
-import { MailboxBaseline } from "../log/baseline.js";
+import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { FileOwner } from "../txn/message-state.js";
@@ -49,7 +49,17 @@ function readParents(place: StorePlace, path: RawPath): FileOwner[] {
 /** A transaction that changes no message. */
 export function structureTransaction(row: MailboxRow, structure: Structure, capturedMs: number): Transaction {
   const { guid, path, uidValidity, uidNext, headerExtra } = row;
-  return { mailbox: guid, path, uidValidity, uidNext, headerExtra, fileOwner: NOBODY, structure, changes: [], capturedMs };
+  return {
+    mailbox: guid,
+    path,
+    uidValidity,
+    uidNext,
+    headerExtra,
+    fileOwner: NOBODY,
+    structure,
+    changes: [],
+    capturedMs,
+  };
 }
 
 export function sealDeletion(commit: CommitBuilder, row: MailboxRow, nowMs: number): void {
@@ -75,7 +85,13 @@ export interface VacateSources {
  * Says what became of the mailbox that the log has at `path`, when another is found there: it moved, or it is gone. Where
  * mailboxes changed places in a circle one of them is logged as gone, and found again as new.
  */
-export function sealVacating(commit: CommitBuilder, path: RawPath, comer: MailboxGuid, sources: VacateSources, nowMs: number): void {
+export function sealVacating(
+  commit: CommitBuilder,
+  path: RawPath,
+  comer: MailboxGuid,
+  sources: VacateSources,
+  nowMs: number,
+): void {
   const standing = sources.rows.byPath(path);
   if (standing === undefined || standing.guid === comer) return;
   const pathByGuid = sources.pathByGuid();

@@ -5,8 +5,9 @@
  * The listing is made before the lock is taken; under the lock each file is only looked at once more, so the hold is
  * bounded by the number of records to be added, not by the size of the mailbox.
  */
-import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
+
 import { randomHex } from "../base/random.js";
+import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
 import { isBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, UIDVALIDITY_MAX } from "../maildir/ids.js";
 import { listMessages } from "../maildir/listing.js";
 import { dovecotOrder } from "../maildir/numbering.js";
@@ -42,7 +43,8 @@ export function numberFiles(sources: LockSources, { path, countMax, isKnown }: N
 function listPlaces({ mailbox }: MailboxDirs): ReadonlyMap<string, HintedName> {
   const { names, inNew } = listMessages(mailbox);
   const placeByBase = new Map<string, HintedName>();
-  for (const [index, name] of names.entries()) placeByBase.set(baseOfName(name), { dir: index < inNew ? "new" : "cur", name });
+  for (const [index, name] of names.entries())
+    placeByBase.set(baseOfName(name), { dir: index < inNew ? "new" : "cur", name });
   return placeByBase;
 }
 
@@ -54,16 +56,26 @@ function chooseFiles({ dirs, uidlist }: LockedMailbox, placeByBase: ReadonlyMap<
     .filter(isBaseName)
     .filter((base) => {
       const place = placeByBase.get(base);
-      return findFile(dirs, base, [...(place === undefined ? [] : [place]), ...likelyPlaces(base, undefined)]) !== undefined;
+      return (
+        findFile(dirs, base, [...(place === undefined ? [] : [place]), ...likelyPlaces(base, undefined)]) !== undefined
+      );
     });
   return { bases, more: waiting.length > countMax };
 }
 
-function addRecords(sources: LockSources, mailbox: LockedMailbox, bases: ReturnType<typeof chooseFiles>["bases"]): number {
+function addRecords(
+  sources: LockSources,
+  mailbox: LockedMailbox,
+  bases: ReturnType<typeof chooseFiles>["bases"],
+): number {
   const { uidlist, path } = mailbox;
   const first = uidlist?.nextUid ?? 1;
   const uidNext = first + bases.length;
-  if (uidNext > UID_MAX) throw captureError("uids-exhausted", `numbering the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`);
+  if (uidNext > UID_MAX)
+    throw captureError(
+      "uids-exhausted",
+      `numbering the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`,
+    );
   const records = bases.map((base, index): UidlistRecord => ({ uid: parseUid(first + index), fields: "", base }));
   if (uidlist === undefined) {
     replaceUidlist(mailbox, [newHeader(sources, path, uidNext), encodeRecords(records, 0)]);

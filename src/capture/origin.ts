@@ -105,7 +105,10 @@ function isOldAndNew({ stat }: PresentMessage): boolean {
 }
 
 /** A copy within one mailbox has a new base name, and the old one as its GUID. */
-function findWithin({ own, ownUidlist, ownBaseline }: SearchRequest, { uid, fields, stat }: PresentMessage): BodyOrigin | undefined {
+function findWithin(
+  { own, ownUidlist, ownBaseline }: SearchRequest,
+  { uid, fields, stat }: PresentMessage,
+): BodyOrigin | undefined {
   const base = fieldOf(fields, "G");
   const index = base === undefined ? -1 : ownUidlist.indexOfBase(base);
   const record = index < 0 ? undefined : ownBaseline.record(ownUidlist.uidAt(index));
@@ -135,7 +138,8 @@ class Siblings {
       const index = uidlist?.indexOfBase(base) ?? -1;
       if (uidlist === undefined || index < 0) continue;
       const record = this.#sources.baselineOf(row).record(uidlist.uidAt(index));
-      if (record?.base === base && record.ino === stat.ino) return { mailbox: row.guid, uid: record.uid, base: record.base };
+      if (record?.base === base && record.ino === stat.ino)
+        return { mailbox: row.guid, uid: record.uid, base: record.base };
     }
     return undefined;
   }

@@ -17,7 +17,7 @@ import type { ListingCursor } from "./listing-cursor.js";
 import { readCreation, sealVacating, structureTransaction, type VacateSources } from "./mailbox-structure.js";
 import type { MailboxDirs, StorePlace } from "./open-mailbox.js";
 import type { OriginFinder } from "./origin.js";
-import { sealFindings, type SealResult } from "./seal.js";
+import { type SealResult, sealFindings } from "./seal.js";
 import { type SettledFindings, settleFindings } from "./settle-findings.js";
 
 const LOCK_RECHECK_MS = 3;
@@ -82,7 +82,14 @@ export class OutcomeMaker {
     this.#sources.onSealed(commit);
     if (!hasNews) return { kind: "unchanged", ...waiting, commit: commit.seal() };
     const visible = row === undefined || isReset ? {} : visibleSince(result);
-    return { kind: "sealed", ...waiting, commit: commit.seal(), saves: result.saves.length, changes: result.changes, ...visible };
+    return {
+      kind: "sealed",
+      ...waiting,
+      commit: commit.seal(),
+      saves: result.saves.length,
+      changes: result.changes,
+      ...visible,
+    };
   }
 
   /** Looks at the lock and the keywords when the first letters are asked for. */
@@ -175,5 +182,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
 
 function visibleSince({ saves }: SealResult): { readonly visibleMs?: number } {
   if (saves.length === 0) return {};
-  return { visibleMs: saves.reduce((oldestMs, { stat }) => Math.min(oldestMs, stat.ctimeMs), Number.POSITIVE_INFINITY) };
+  return {
+    visibleMs: saves.reduce((oldestMs, { stat }) => Math.min(oldestMs, stat.ctimeMs), Number.POSITIVE_INFINITY),
+  };
 }

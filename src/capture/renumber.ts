@@ -4,9 +4,10 @@
  * Used where a replica cannot take a UID any more because its Dovecot has passed it. Clients see an expunge and a new
  * message; nobody ever sees a UID name another message.
  */
-import { displayRaw, type RawPath } from "../base/raw-name.js";
+
 import { randomHex } from "../base/random.js";
-import { isBaseName, parseUid, type Uid, UID_MAX } from "../maildir/ids.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { isBaseName, parseUid, UID_MAX, type Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
 import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
@@ -22,31 +23,44 @@ export interface RenumberRequest {
 
 /** Unknown UIDs are passed over. The moves ascend by old and by new UID. */
 export function renumberMessages(sources: LockSources, { path, uids, floor }: RenumberRequest): RenumberOutcome {
-  return underLock(sources, path, () => undefined, (mailbox): RenumberOutcome => {
-    const { uidlist } = mailbox;
-    if (uidlist === undefined) return { kind: "absent" };
-    const first = Math.max(floor, uidlist.nextUid);
-    const plan = planMoves(uidlist, uids, first);
-    if (plan.moves.length === 0) return { kind: "renumbered", moves: [], uidNext: uidlist.nextUid };
-    const uidNext = first + plan.moves.length;
-    if (uidNext > UID_MAX) throw exhausted(path, uidNext);
-    const drop = new Set<number>(plan.moves.map(({ fromUid }) => fromUid));
-    replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: uidNext }, drop, add: plan.records }));
-    nudgeSessions(mailbox);
-    return { kind: "renumbered", moves: plan.moves, uidNext };
-  });
+  return underLock(
+    sources,
+    path,
+    () => undefined,
+    (mailbox): RenumberOutcome => {
+      const { uidlist } = mailbox;
+      if (uidlist === undefined) return { kind: "absent" };
+      const first = Math.max(floor, uidlist.nextUid);
+      const plan = planMoves(uidlist, uids, first);
+      if (plan.moves.length === 0) return { kind: "renumbered", moves: [], uidNext: uidlist.nextUid };
+      const uidNext = first + plan.moves.length;
+      if (uidNext > UID_MAX) throw exhausted(path, uidNext);
+      const drop = new Set<number>(plan.moves.map(({ fromUid }) => fromUid));
+      replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: uidNext }, drop, add: plan.records }));
+      nudgeSessions(mailbox);
+      return { kind: "renumbered", moves: plan.moves, uidNext };
+    },
+  );
 }
 
 /** Sees to it that every later message gets at least `floor`. */
-export function raiseNextUid(sources: LockSources, { path, floor }: { readonly path: RawPath; readonly floor: number }): RaiseOutcome {
-  return underLock(sources, path, () => undefined, (mailbox): RaiseOutcome => {
-    const { uidlist } = mailbox;
-    if (uidlist === undefined) return { kind: "absent" };
-    if (floor <= uidlist.nextUid) return { kind: "raised", uidNext: uidlist.nextUid };
-    if (floor > UID_MAX) throw exhausted(path, floor);
-    replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: floor }, drop: new Set(), add: [] }));
-    return { kind: "raised", uidNext: floor };
-  });
+export function raiseNextUid(
+  sources: LockSources,
+  { path, floor }: { readonly path: RawPath; readonly floor: number },
+): RaiseOutcome {
+  return underLock(
+    sources,
+    path,
+    () => undefined,
+    (mailbox): RaiseOutcome => {
+      const { uidlist } = mailbox;
+      if (uidlist === undefined) return { kind: "absent" };
+      if (floor <= uidlist.nextUid) return { kind: "raised", uidNext: uidlist.nextUid };
+      if (floor > UID_MAX) throw exhausted(path, floor);
+      replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: floor }, drop: new Set(), add: [] }));
+      return { kind: "raised", uidNext: floor };
+    },
+  );
 }
 
 function planMoves(uidlist: Uidlist, uids: readonly Uid[], first: number) {
@@ -71,5 +85,8 @@ function nudgeSessions({ dirs }: LockedMailbox): void {
 }
 
 function exhausted(path: RawPath, uidNext: number): Error {
-  return captureError("uids-exhausted", `renumbering in the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`);
+  return captureError(
+    "uids-exhausted",
+    `renumbering in the mailbox "${displayRaw(path)}": the next UID would be ${uidNext}`,
+  );
 }

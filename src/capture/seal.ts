@@ -6,8 +6,8 @@
  */
 import type { FileStat } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
-import { stateOfRecord } from "../log/baseline-chunk.js";
 import type { MailboxBaseline } from "../log/baseline.js";
+import { stateOfRecord } from "../log/baseline-chunk.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { UidlistHeader } from "../maildir/uidlist-header.js";
 import { diffMessages } from "../txn/diff.js";
@@ -44,7 +44,9 @@ export function sealFindings(commit: CommitBuilder, request: SealRequest): SealR
   const { baseline, path, header, findings, structure, fingerprint } = request;
   const presentByUid = new Map(findings.flatMap(({ uid, now }) => (now === undefined ? [] : [[uid as number, now]])));
   const changes = diffMessages(statesBefore(findings), statesNow(findings));
-  const saves = changes.flatMap((change) => (change.kind === "save" ? (presentByUid.get(change.message.uid) ?? []) : []));
+  const saves = changes.flatMap((change) =>
+    change.kind === "save" ? (presentByUid.get(change.message.uid) ?? []) : [],
+  );
   const row: MailboxRow = { ...baseline.row, path, uidNext: request.uidNext, headerExtra: header.extra, fingerprint };
   const isNews = changes.length > 0 || structure !== undefined || differs(row, baseline.row);
   if (isNews) {

@@ -60,7 +60,11 @@ export function settleFindings(comparison: Comparison, uidlist: Uidlist, nameLet
   return { findings: withhold(marked, openFrom, uidlist), openFrom, late, heldFrom };
 }
 
-function marksOf(now: PresentMessage, before: BaselineRecord | undefined, nameLetters: NameLetters): MessageMarks | undefined {
+function marksOf(
+  now: PresentMessage,
+  before: BaselineRecord | undefined,
+  nameLetters: NameLetters,
+): MessageMarks | undefined {
   const name = now.info === "" ? undefined : parseMessageName(now.base + now.info);
   const { flags, letters, odd, tail } = name ?? { flags: 0, letters: 0, odd: "", tail: "" };
   if (letters === 0) return { flags, keywords: [], odd, tail };

@@ -12,8 +12,8 @@ import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { openHash } from "../base/hash.js";
 import type { RawPath } from "../base/raw-name.js";
-import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
+import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -44,7 +44,7 @@ import { sealDeletion } from "./mailbox-structure.js";
 import { numberFiles } from "./number.js";
 import { openStoreDir, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
-import { raiseNextUid, renumberMessages, type RenumberRequest } from "./renumber.js";
+import { type RenumberRequest, raiseNextUid, renumberMessages } from "./renumber.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 
@@ -65,7 +65,10 @@ export const CAPTURE_CRASH_POINTS = [
 ] as const;
 
 /** With the ports of the real world where none are given. Throws: what opening the state database throws. */
-export async function openSourceStore(options: CaptureOptions, ports: Partial<SourceStorePorts> = {}): Promise<SourceStore> {
+export async function openSourceStore(
+  options: CaptureOptions,
+  ports: Partial<SourceStorePorts> = {},
+): Promise<SourceStore> {
   const { statePath } = options;
   const hasState = statePath !== undefined && existsSync(statePath);
   const reader = ports.reader ?? (hasState ? openStateReader(statePath) : EMPTY_STATE);
@@ -148,7 +151,11 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   }
 
   number({ path }: { readonly path: RawPath }): NumberOutcome {
-    return numberFiles(this.#locks, { path, countMax: this.#limits.numberedMax, isKnown: this.#rows.byPath(path) !== undefined });
+    return numberFiles(this.#locks, {
+      path,
+      countMax: this.#limits.numberedMax,
+      isKnown: this.#rows.byPath(path) !== undefined,
+    });
   }
 
   renumber(request: RenumberRequest): RenumberOutcome {
@@ -172,7 +179,15 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     this.#together = [];
   }
 
-  states({ guid, afterUid, max }: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage {
+  states({
+    guid,
+    afterUid,
+    max,
+  }: {
+    readonly guid: MailboxGuid;
+    readonly afterUid: number;
+    readonly max: number;
+  }): StatesPage {
     assert(max > 0, "a page has at least one state");
     const row = this.#rows.byGuid(guid);
     const states: MessageState[] = [];

@@ -83,9 +83,17 @@ export function uidlistOf(path: RawPath, read: UidlistRead): Uidlist | undefined
     case "absent":
       return undefined;
     case "damaged":
-      throw maildirError("uidlist-damaged", `reading dovecot-uidlist of mailbox "${displayRaw(path)}": line ${read.line}: ${read.why}`, { line: read.line });
+      throw maildirError(
+        "uidlist-damaged",
+        `reading dovecot-uidlist of mailbox "${displayRaw(path)}": line ${read.line}: ${read.why}`,
+        { line: read.line },
+      );
     case "unsupported":
-      throw maildirError("uidlist-unsupported", `reading dovecot-uidlist of mailbox "${displayRaw(path)}": version ${read.version}`, { version: read.version });
+      throw maildirError(
+        "uidlist-unsupported",
+        `reading dovecot-uidlist of mailbox "${displayRaw(path)}": version ${read.version}`,
+        { version: read.version },
+      );
     case "same":
     case "grown":
     case "replaced":
@@ -112,4 +120,3 @@ export function appendToUidlist({ dirs, lock, uidlist }: LockedMailbox, bytes: U
   lock.assertOurs();
   dirs.mailbox.appendFile(UIDLIST_FILE, bytes, uidlist?.byteLength ?? 0);
 }
-

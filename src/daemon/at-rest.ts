@@ -43,7 +43,9 @@ export function readStanding(places: Places): Standing {
 
 function isShipped(source: StateReader, replica: StateReader): boolean {
   const applied = replica.appliedLsn(source.meta("log-id") ?? "");
-  return applied > 0 && applied === source.lastLsn() && replica.intents().length === 0 && source.rejections().length === 0;
+  return (
+    applied > 0 && applied === source.lastLsn() && replica.intents().length === 0 && source.rejections().length === 0
+  );
 }
 
 function discover(store: string) {
@@ -51,17 +53,26 @@ function discover(store: string) {
 }
 
 /** Undefined when every mailbox that was written still stands there. */
-function checkDestination(destination: string, replica: StateReader): Extract<Standing, { kind: "outdated" }> | undefined {
+function checkDestination(
+  destination: string,
+  replica: StateReader,
+): Extract<Standing, { kind: "outdated" }> | undefined {
   const rows = replica.mailboxes();
   if (rows.length === 0) return undefined;
   const found = existsSync(destination) ? discover(destination).mailboxes : [];
   if (found.length === 0) {
-    throw daemonError("destination-emptied", `looking for the ${formatCount(rows.length)} mailboxes of ${destination}: there is none any more`);
+    throw daemonError(
+      "destination-emptied",
+      `looking for the ${formatCount(rows.length)} mailboxes of ${destination}: there is none any more`,
+    );
   }
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   const gone = rows.filter((row) => validityByGuid.get(row.guid) !== row.uidValidity);
   if (gone.length === 0) return undefined;
   const named = gone.slice(0, NAMED_MAX).map(({ path }) => (path === "" ? "INBOX" : displayRaw(path)));
   const more = gone.length > NAMED_MAX ? `, and ${gone.length - NAMED_MAX} more` : "";
-  return { kind: "outdated", words: `mailboxes of the destination are gone or were made anew (${named.join(", ")}${more}): comparing as at first contact` };
+  return {
+    kind: "outdated",
+    words: `mailboxes of the destination are gone or were made anew (${named.join(", ")}${more}): comparing as at first contact`,
+  };
 }

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { endProcessWithin } from "../base/last-resort.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
 
@@ -32,6 +33,14 @@ function makeProgram(): Command {
         "mail that only DST has at first contact: keep it beside, or move it to limbo",
       ).choices(["keep", "limbo"]),
     )
+    .addOption(
+      new Option("--log-level <level>", "also write log lines (JSON) to stderr").choices([
+        "error",
+        "warn",
+        "info",
+        "debug",
+      ]),
+    )
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
     .action(async (source: string, destination: string, flags: SyncFlags) => {
@@ -53,8 +62,7 @@ async function main(): Promise<void> {
     if (known.disposition === "bug" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
     process.exitCode = known.exitCode;
   } finally {
-    // biome-ignore lint/style/noRestrictedGlobals: the one last resort; everything else ends by emptying the loop.
-    setTimeout(() => process.exit(), LAST_RESORT_MS).unref();
+    endProcessWithin(LAST_RESORT_MS);
   }
 }
 

@@ -4,7 +4,17 @@
  *
  * INVARIANT: state, staging and limbo never lie below a mail root (Dovecot would take them for folders, R19).
  */
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync, type Stats, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { errnoOf } from "../base/errors.js";
@@ -68,7 +78,8 @@ export function forgetHalfState(places: Places): void {
 
 /** Begins anew: the next run is a first contact. No mail is touched. */
 export function forgetState({ state }: Places): void {
-  for (const file of STATE_FILES) for (const suffix of ["", "-wal", "-shm"]) rmSync(join(state, file + suffix), { force: true });
+  for (const file of STATE_FILES)
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(join(state, file + suffix), { force: true });
 }
 
 /** Whether mail was set aside at first contact and not put back yet. */
@@ -117,7 +128,10 @@ function findScratch(source: string, destination: string, wished: string | undef
   }
   const parent = dirname(destination);
   if (hasCur(parent))
-    throw daemonError("scratch-unusable", `finding a place for staging: ${parent}, beside the destination, is a Maildir`);
+    throw daemonError(
+      "scratch-unusable",
+      `finding a place for staging: ${parent}, beside the destination, is a Maildir`,
+    );
   const own = statSync(destination, { throwIfNoEntry: false });
   if (own === undefined || own.dev === statSync(parent).dev) return join(parent, `.${basename(destination)}.mailtwin`);
   if (hasCur(destination)) {

@@ -4,6 +4,7 @@
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
+import type { LogLevel } from "./log-reporter.js";
 import { findPlaces } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { openTextReporter } from "./text-reporter.js";
@@ -17,6 +18,7 @@ export interface SyncFlags {
   readonly foreign?: "keep" | "limbo";
   readonly state?: string;
   readonly scratch?: string;
+  readonly logLevel?: LogLevel;
 }
 
 /** Returns the exit code. Reports operating failures itself. */
@@ -67,6 +69,13 @@ async function runIt(
 }
 
 async function openReporter(flags: SyncFlags): Promise<Reporter> {
+  const shown = await openShown(flags);
+  if (flags.logLevel === undefined) return shown;
+  const { logBeside } = await import("./log-reporter.js");
+  return logBeside(shown, flags.logLevel);
+}
+
+async function openShown(flags: SyncFlags): Promise<Reporter> {
   const out = (line: string) => void process.stdout.write(`${line}\n`);
   const err = (line: string) => void process.stderr.write(`${line}\n`);
   if (flags.json === true) return openJsonReporter((line) => void process.stdout.write(line));

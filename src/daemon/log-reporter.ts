@@ -1,0 +1,47 @@
+/**
+ * Log lines for a service: one JSON object a line on stderr, beside whatever is shown to a person. Constant messages, the
+ * case in fields; never the content, addresses or flags of mail.
+ *
+ * Levels by policy: error = a person must act, warn = degraded and retried, info = life cycle, debug = each transaction.
+ */
+import { pino } from "pino";
+import type { Reporter } from "./reporter.js";
+
+export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Reports to `inner` and to the log. */
+export function logBeside(inner: Reporter, level: LogLevel): Reporter {
+  const log = pino({ name: "mailtwin", level }, pino.destination({ dest: 2, sync: true }));
+  return {
+    plan: (words) => inner.plan(words),
+    progress: (progress) => inner.progress(progress),
+    live(state) {
+      log.info(state, "live");
+      inner.live(state);
+    },
+    shipped(report) {
+      const { lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs } = report;
+      log.debug({ lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs }, "transaction shipped");
+      inner.shipped(report);
+    },
+    conflict(report) {
+      log.warn(report, "conflict resolved");
+      inner.conflict(report);
+    },
+    problem(report) {
+      log.error(report, "mailbox needs attention");
+      inner.problem(report);
+    },
+    summary(summary) {
+      log.info(summary, "run ended");
+      inner.summary(summary);
+    },
+    error(error) {
+      const { code, message, hint, detail } = error;
+      log.error({ code, message, hint, detail }, "run failed");
+      inner.error(error);
+    },
+    close: () => inner.close(),
+  };
+}

@@ -8,7 +8,13 @@ import { createHash } from "node:crypto";
 import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
-import { BODY_PART_BYTES_MAX, type BodyItem, type BodyMethods, type BodyRead } from "../capture/body-types.js";
+import {
+  BODY_BATCH_BYTES_MAX,
+  BODY_PART_BYTES_MAX,
+  type BodyItem,
+  type BodyMethods,
+  type BodyRead,
+} from "../capture/body-types.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError, problemOf } from "../capture/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -34,8 +40,6 @@ export type SendOutcome =
   | { readonly kind: "sent"; readonly bytes: number; readonly bodies: number }
   | { readonly kind: "unreadable"; readonly problem: CaptureProblem };
 
-/** Bodies read and sent together. */
-const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 const NO_HASH = new Uint8Array(0);
 /** Codes that tell nothing about the one body that was asked for. */
 const ENDS_ALL: ReadonlySet<string> = new Set(["store-missing", "worker-closed"]);
@@ -51,7 +55,12 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
   let bytes = 0;
   while (items.length > 0) {
     signal.throwIfAborted();
-    const reads = await ports.bodies.call("readMany", { mailbox, mailboxPath: path, items, bytesMax: BATCH_BYTES_MAX });
+    const reads = await ports.bodies.call("readMany", {
+      mailbox,
+      mailboxPath: path,
+      items,
+      bytesMax: BODY_BATCH_BYTES_MAX,
+    });
     const problem = reads.find((read) => read.kind === "problem");
     if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
     bytes += await sendSmall(ports, lsn, reads, signal);

@@ -6,6 +6,7 @@
 
 import type { ApplyMethods } from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
+import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { Bodies, BodyPart, Offer } from "../wire/messages.js";
@@ -68,7 +69,15 @@ export class Incoming {
     this.#complete?.();
   }
 
-  async takeBodies({ heads, payloads }: Bodies): Promise<void> {
+  async takeBodies(bodies: Bodies): Promise<void> {
+    try {
+      await this.#stageBodies(bodies);
+    } finally {
+      releaseSlabs(bodies.payloads);
+    }
+  }
+
+  async #stageBodies({ heads, payloads }: Bodies): Promise<void> {
     const gone = heads.filter((head) => head.gone && this.#lacking.has(head.index));
     const present = heads.filter((head) => !head.gone);
     const bodies = present.flatMap((head, i) => {
@@ -83,7 +92,7 @@ export class Incoming {
       this.#arrived(index);
     }
     if (bodies.length === 0) return;
-    const transfer = [...new Set(bodies.map((body) => body.bytes.buffer as ArrayBuffer))];
+    const transfer = movableBuffers(bodies.map((body) => body.bytes));
     const outcome = await this.#ports.store.call("stageMany", { key: this.lsn, bodies }, transfer);
     if (outcome.kind === "diverged") this.#fail(outcome.divergence);
     for (const { index } of bodies) this.#arrived(index);

@@ -70,15 +70,19 @@ export class Rejections {
     return row;
   }
 
-  /** That transaction of a rejected mailbox is applied now: it must not be sent once more if this run ends early. */
-  async step(row: RejectionRow, lsn: number): Promise<void> {
-    await this.#put({ ...row, lsn: lsn + 1 });
+  /** That transaction is applied now: of a mailbox that was rejected it must not be sent once more if this run ends early. */
+  async step(mailbox: MailboxGuid, lsn: number): Promise<void> {
+    const row = this.#rowByMailbox.get(mailbox);
+    if (row !== undefined && !this.#held.has(mailbox) && row.lsn <= lsn) await this.#put({ ...row, lsn: lsn + 1 });
   }
 
-  /** The replica has everything of that mailbox, or will be offered it in any case. */
-  async drop(mailbox: MailboxGuid): Promise<void> {
-    await this.#ports.writer.dropRejections(this.#replica, mailbox);
-    this.#rowByMailbox.delete(mailbox);
+  /** Everything up to there is applied or held: drops what was rejected and is not any more. */
+  async dropUpTo(lsn: number): Promise<void> {
+    for (const { mailbox, lsn: nextLsn } of this.rows) {
+      if (this.#held.has(mailbox) || nextLsn > lsn + 1) continue;
+      await this.#ports.writer.dropRejections(this.#replica, mailbox);
+      this.#rowByMailbox.delete(mailbox);
+    }
   }
 
   async #put(row: RejectionRow): Promise<void> {

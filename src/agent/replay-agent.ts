@@ -93,6 +93,8 @@ export class ReplayAgent {
   readonly #stop = new AbortController();
   #sentLsn = 0;
   #ackedLsn = 0;
+  /** The cursor as the last run left it: it may be ahead of the replica by what that run rejected. */
+  #storedLsn = 0;
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
@@ -186,6 +188,7 @@ export class ReplayAgent {
     }
     this.#sentLsn = appliedLsn;
     this.#ackedLsn = appliedLsn;
+    this.#storedLsn = reader.cursor(this.name) ?? 0;
   }
 
   async #untilWelcome(signal: AbortSignal): Promise<Welcome> {
@@ -210,7 +213,7 @@ export class ReplayAgent {
       }
       this.#sentLsn = entry.lsn;
     }
-    this.#moveCursor();
+    await this.#moveCursor();
     return false;
   }
 
@@ -234,6 +237,7 @@ export class ReplayAgent {
   /** What a rejection covers, from its transaction on. One mailbox that is refused again does not stop the others. */
   async #resendRejected(signal: AbortSignal): Promise<void> {
     for (const row of this.#rejections.rows) {
+      if (row.lsn > this.#sentLsn) continue; // the replica is not that far: it comes in its turn.
       const isHeld = () => this.#rejections.isHeld(row.mailbox);
       let lsn = row.lsn - 1;
       while (lsn < this.#sentLsn && !isHeld()) {
@@ -245,11 +249,10 @@ export class ReplayAgent {
           if (entry.mailbox !== row.mailbox) continue;
           await this.#offer(entry, signal);
           while (this.#offered.size > 0) await this.#wake.wait(signal);
-          if (!isHeld()) await this.#rejections.step(row, lsn);
         }
       }
-      if (!isHeld()) await this.#rejections.drop(row.mailbox);
     }
+    if (this.#ackedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(this.#ackedLsn);
   }
 
   async #readAll(signal: AbortSignal): Promise<void> {
@@ -312,10 +315,11 @@ export class ReplayAgent {
       void this.#resolve(offered, divergence, signal).catch((error: unknown) => this.#stop.abort(error));
       return;
     }
+    const { transaction } = offered;
+    if (divergence === undefined) await this.#rejections.step(transaction.mailbox, outcome.lsn);
     this.#offered.delete(outcome.lsn);
-    if (divergence === undefined)
-      this.#sinks.onShipped({ lsn: outcome.lsn, transaction: offered.transaction, notes: outcome.notes });
-    this.#moveCursor();
+    if (divergence === undefined) this.#sinks.onShipped({ lsn: outcome.lsn, transaction, notes: outcome.notes });
+    await this.#moveCursor();
     this.#wake.wake();
   }
 
@@ -373,9 +377,12 @@ export class ReplayAgent {
     await this.#ports.link.send({ kind: "retry", lsn, voidBelow: 0, giveUp: true }, signal);
   }
 
-  #moveCursor(): void {
+  async #moveCursor(): Promise<void> {
     const oldest = this.#offered.keys().next().value;
     const lsn = oldest === undefined ? this.#sentLsn : Math.min(oldest - 1, this.#sentLsn);
+    if (lsn <= this.#ackedLsn) return;
+    // Not before: what was refused in an earlier run may lie before the stored cursor, and only the rejection tells.
+    if (lsn >= this.#storedLsn) await this.#rejections.dropUpTo(lsn);
     if (lsn <= this.#ackedLsn) return;
     this.#ackedLsn = lsn;
     this.#acked.wake();

@@ -12,6 +12,7 @@ import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import { ROOT_PATH } from "../base/raw-name.js";
+import { releaseSlabs } from "../base/slab-pool.js";
 import { Waiter } from "../base/waiter.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
@@ -60,6 +61,7 @@ export class Session {
   /** What the source says about the transaction that diverged. */
   #advice: { readonly lsn: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
+  #isReleased = false;
 
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
@@ -91,6 +93,7 @@ export class Session {
 
   /** Nothing more comes: lets go of what waits for the source. */
   #release(): void {
+    this.#isReleased = true;
     this.#offers.close();
     for (const incoming of this.#incoming.values()) incoming.giveUp();
     this.#advice?.waiter.fail(wireError("link-closed", "waiting for the source's advice: it closed the link"));
@@ -107,6 +110,7 @@ export class Session {
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
       case "bodies":
+        if (!this.#incoming.has(message.lsn)) releaseSlabs(message.payloads);
         return this.#incoming.get(message.lsn)?.takeBodies(message);
       case "body-part":
         return this.#incoming.get(message.lsn)?.takePart(message);
@@ -261,7 +265,8 @@ export class Session {
     for (;;) {
       signal.throwIfAborted();
       const outcome = await store.call("execute", { key: lsn });
-      if (outcome.kind !== "busy" || clock.monotonicMs() >= endMs) return outcome;
+      const isOver = this.#isReleased || clock.monotonicMs() >= endMs;
+      if (outcome.kind !== "busy" || isOver) return outcome;
       await clock.sleep(pauseMs, signal);
       pauseMs = Math.min(pauseMs * 2, LOCK_PAUSE_MS_MAX);
     }

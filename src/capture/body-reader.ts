@@ -8,9 +8,11 @@ import { assert } from "../base/assert.js";
 import type { ReadFile } from "../base/disk.js";
 import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
 import { displayRaw, isRawName } from "../base/raw-name.js";
+import { SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaseName, Uid } from "../maildir/ids.js";
 import {
+  BODY_BATCH_BYTES_MAX,
   BODY_OPEN_MAX,
   BODY_PART_BYTES_MAX,
   BODY_SMALL_BYTES_MAX,
@@ -31,6 +33,9 @@ import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./
 
 type HintState = Pick<StateReader, "mailboxByGuid" | "chunk">;
 
+const SLABS_MAX = 24;
+const SHARED_BYTES_MIN = 256 * 1024;
+
 interface LargeBody {
   readonly file: ReadFile;
   readonly hash: Sha256Stream;
@@ -42,6 +47,7 @@ interface LargeBody {
 export class BodyReader implements Omit<BodyMethods, "open"> {
   readonly #place: StorePlace;
   readonly #state: HintState | undefined;
+  readonly #slabs = new SlabPool({ slabBytes: BODY_BATCH_BYTES_MAX, slabsMax: SLABS_MAX });
   readonly #large = new Map<number, LargeBody>();
   #lastHandle = 0;
 
@@ -57,18 +63,13 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     if (dirs === undefined) return items.map(({ index }) => ({ index, kind: "gone" }));
     try {
       const search = new FileSearch(dirs, items, infoHintsOf(this.#state, mailbox));
-      const slab = new Slab(
-        Math.min(
-          bytesMax,
-          items.reduce((sum, item) => sum + item.sizeBytes, 0),
-        ),
-      );
+      const batch = new Batch(this.#memoryFor(items, bytesMax));
       let leftBytes = bytesMax;
       let isFirst = true;
       return items.map((item): BodyRead => {
         if (!isFirst && leftBytes <= 0) return { index: item.index, kind: "later" };
         try {
-          const read = readSmall(search, item, slab, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
+          const read = readSmall(search, item, batch, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
           if (read.kind === "body") {
             leftBytes -= read.bytes.length;
             isFirst = false;
@@ -121,6 +122,16 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     return isWhole ? { sha256: hash.digest().toString("hex"), readBytes: hashedBytes } : { readBytes: hashedBytes };
   }
 
+  /** A batch worth the trouble is read into shared memory; a single mail is not. */
+  #memoryFor(items: readonly BodyItem[], bytesMax: number): Uint8Array {
+    const bytes = Math.min(
+      bytesMax,
+      items.reduce((sum, item) => sum + item.sizeBytes, 0),
+    );
+    const shared = bytes >= SHARED_BYTES_MIN && bytes <= BODY_BATCH_BYTES_MAX ? this.#slabs.take() : undefined;
+    return shared ?? new Uint8Array(bytes);
+  }
+
   #openBody(handle: number): LargeBody {
     const body = this.#large.get(handle);
     assert(body !== undefined, "no such open body");
@@ -128,7 +139,7 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
   }
 }
 
-function readSmall(search: FileSearch, item: BodyItem, slab: Slab, leftBytes: number): BodyRead {
+function readSmall(search: FileSearch, item: BodyItem, batch: Batch, leftBytes: number): BodyRead {
   const { index, base } = item;
   const file = search.open(item);
   if (file === undefined) return { index, kind: "gone" };
@@ -136,7 +147,7 @@ function readSmall(search: FileSearch, item: BodyItem, slab: Slab, leftBytes: nu
     const sizeBytes = file.stat.size;
     if (sizeBytes > BODY_SMALL_BYTES_MAX) return { index, kind: "large", sizeBytes };
     if (sizeBytes > leftBytes) return { index, kind: "later" };
-    const bytes = readInto(slab.take(sizeBytes), file, 0);
+    const bytes = readInto(batch.take(sizeBytes), file, 0);
     if (file.statNow().size !== sizeBytes) throw changed(base, sizeBytes);
     return { index, kind: "body", bytes, sha256: sha256(bytes).toString("hex") };
   } finally {
@@ -149,7 +160,7 @@ function readExactly(file: ReadFile, offset: number, length: number): Uint8Array
   return readInto(new Uint8Array(length), file, offset);
 }
 
-function readInto(bytes: Uint8Array<ArrayBuffer>, file: ReadFile, offset: number): Uint8Array<ArrayBuffer> {
+function readInto<B extends Uint8Array>(bytes: B, file: ReadFile, offset: number): B {
   let done = 0;
   while (done < bytes.length) {
     const count = file.read(done === 0 ? bytes : bytes.subarray(done), offset + done);
@@ -159,19 +170,19 @@ function readInto(bytes: Uint8Array<ArrayBuffer>, file: ReadFile, offset: number
   return bytes;
 }
 
-/** One buffer for the bodies of a call: moving one to another thread costs as much as moving a hundred small ones once each. */
-class Slab {
-  readonly #buffer: ArrayBuffer;
+/** One buffer for the bodies of a call, a shared one if there is one to be had. */
+class Batch {
+  readonly #bytes: Uint8Array;
   #used = 0;
 
-  constructor(bytes: number) {
-    this.#buffer = new ArrayBuffer(bytes);
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
 
   /** A file that has grown since its size was noted gets a buffer of its own. */
-  take(length: number): Uint8Array<ArrayBuffer> {
-    if (this.#used + length > this.#buffer.byteLength) return new Uint8Array(length);
-    const bytes = new Uint8Array(this.#buffer, this.#used, length);
+  take(length: number): Uint8Array {
+    if (this.#used + length > this.#bytes.length) return new Uint8Array(length);
+    const bytes = this.#bytes.subarray(this.#used, this.#used + length);
     this.#used += length;
     return bytes;
   }

@@ -5,6 +5,8 @@ import type { CaptureProblem } from "./capture-types.js";
 
 /** Bodies up to this size are read whole by `readMany`; larger ones in parts. */
 export const BODY_SMALL_BYTES_MAX = 1024 * 1024;
+/** What one call of `readMany` reads at the most; at least one small body. */
+export const BODY_BATCH_BYTES_MAX = 1024 * 1024;
 /** Longest part of a large body that one call reads. */
 export const BODY_PART_BYTES_MAX = 4 * 1024 * 1024;
 /** Large bodies that are open at a time. */
@@ -20,8 +22,8 @@ export interface BodyItem {
 }
 
 export type BodyRead =
-  /** `bytes` of one call may share one ArrayBuffer. */
-  | { readonly index: number; readonly kind: "body"; readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string }
+  /** `bytes` of one call may share one buffer, which may be a slab (base/slab-pool): give it back with `releaseSlabs`. */
+  | { readonly index: number; readonly kind: "body"; readonly bytes: Uint8Array; readonly sha256: string }
   /** The message is expunged, or its mailbox is gone. */
   | { readonly index: number; readonly kind: "gone" }
   /** Above BODY_SMALL_BYTES_MAX: use `openLarge`. */

@@ -1,6 +1,7 @@
 /** The thread that reads message bodies for transfer (body-reader.ts). Bodies are moved to the caller, not copied. */
 import { assert } from "../base/assert.js";
 import { openNodeDisk } from "../base/disk-node.js";
+import { movableBuffers } from "../base/slab-pool.js";
 import { serveWorker, Transferred } from "../base/worker-host.js";
 import { openStateReader } from "../log/state-reader.js";
 import { BodyReader } from "./body-reader.js";
@@ -27,8 +28,7 @@ const methods = {
   },
   readMany(request: ReadManyRequest): Transferred<readonly BodyRead[]> {
     const reads = reader().readMany(request);
-    const buffers = new Set(reads.flatMap((read) => (read.kind === "body" ? [read.bytes.buffer] : [])));
-    return new Transferred(reads, [...buffers]);
+    return new Transferred(reads, movableBuffers(reads.flatMap((read) => (read.kind === "body" ? [read.bytes] : []))));
   },
   openLarge: (request: OpenLargeRequest): OpenLargeOutcome => reader().openLarge(request),
   readPart(request: ReadPartRequest): Transferred<Uint8Array<ArrayBuffer>> {

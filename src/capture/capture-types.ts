@@ -81,8 +81,6 @@ export interface Hints {
   readonly uidlist: boolean;
 }
 
-export const NO_HINTS: Hints = { names: [], uidlist: false };
-
 export interface ExamineRequest {
   readonly path: RawPath;
   /** Who is expected there; undefined when that is not known yet. */

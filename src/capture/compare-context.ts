@@ -2,14 +2,14 @@
  * What both ways of comparing a mailbox with its baseline work on, and the steps that they share.
  */
 import type { MailboxBaseline } from "../log/baseline.js";
-import { type BaseName, isBaseName, type Uid } from "../maildir/ids.js";
+import { type BaseName, isBaseName } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { isRecordFields } from "../maildir/uidlist-write.js";
 import type { HintedName } from "./capture-types.js";
 import { type FoundFile, findFile, likelyPlaces } from "./find-files.js";
 import type { PresentMessage } from "./finding.js";
 import type { MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxDirs } from "./open-mailbox.js";
+import { type RecordedMessage, recordFields } from "./recorded-message.js";
 
 export interface CompareContext {
   readonly dirs: MailboxDirs;
@@ -22,33 +22,6 @@ export interface CompareContext {
   readonly hinted: ReadonlyMap<string, readonly HintedName[]>;
   readonly nowMs: number;
   readonly findingsMax: number;
-}
-
-/** One record of the uidlist whose name can be that of a message. */
-export interface RecordedMessage {
-  readonly index: number;
-  readonly uid: Uid;
-  readonly base: BaseName;
-}
-
-/** Undefined for a record that names no message: a later one has the same base name, or the name is impossible. */
-export function recordAt(uidlist: Uidlist, index: number): RecordedMessage | undefined {
-  const base = uidlist.baseAt(index);
-  if (!isBaseName(base) || uidlist.isShadowed(index)) return undefined;
-  return { index, uid: uidlist.uidAt(index), base };
-}
-
-/** The first record with that UID or a greater one; `count` when there is none. */
-export function firstIndexFrom(uidlist: Uidlist, uid: number): number {
-  if (uid > uidlist.lastUid) return uidlist.count;
-  let low = 0;
-  let high = uidlist.count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (uidlist.uidAt(middle) < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /**
@@ -64,17 +37,6 @@ export function locateMessage(
   const waiting = memory.unnumbered.placeOf(base);
   const places = [...seen, ...(hinted.get(base) ?? []), ...(waiting === undefined ? [] : [waiting])];
   return findFile(dirs, base, [...places, ...likelyPlaces(base, info)]);
-}
-
-/** The record's fields without words that Dovecot itself would drop (keys are capital letters). */
-export function recordFields(uidlist: Uidlist, index: number): string {
-  const fields = uidlist.fieldsAt(index);
-  return isRecordFields(fields)
-    ? fields
-    : fields
-        .split(/[^!-~]+/)
-        .filter(isRecordFields)
-        .join(" ");
 }
 
 export function presentMessage({ uidlist }: CompareContext, record: RecordedMessage, file: FoundFile): PresentMessage {

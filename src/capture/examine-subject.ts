@@ -7,12 +7,12 @@ import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
-import { firstIndexFrom } from "./compare-context.js";
 import { guidAt } from "./discover-store.js";
 import { captureError } from "./errors.js";
 import { type MailboxMemories, MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import type { StorePlace } from "./open-mailbox.js";
+import { firstIndexFrom } from "./recorded-message.js";
 
 export interface SubjectSources {
   readonly place: StorePlace;

@@ -8,17 +8,11 @@
  */
 import { type BaselineRecord, CHUNK_UIDS } from "../log/state-types.js";
 import type { Uid } from "../maildir/ids.js";
-import {
-  type CompareContext,
-  firstIndexFrom,
-  locateMessage,
-  presentMessage,
-  recordAt,
-  recordFields,
-} from "./compare-context.js";
+import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";
 import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
 import type { ListedMessage, ListingCursor } from "./listing-cursor.js";
+import { firstIndexFrom, recordAt, recordFields } from "./recorded-message.js";
 
 /** Baseline records of moved messages that are kept for their new UID; beyond it they come out as expunge and save. */
 const MOVED_MAX = 16_384;

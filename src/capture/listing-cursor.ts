@@ -13,8 +13,8 @@ import { isBaseName } from "../maildir/ids.js";
 import type { MessageListing } from "../maildir/listing.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { HintedName } from "./capture-types.js";
-import { firstIndexFrom, type RecordedMessage, recordAt } from "./compare-context.js";
 import { baseOfName } from "./find-files.js";
+import { firstIndexFrom, type RecordedMessage, recordAt } from "./recorded-message.js";
 
 export interface CursorParts {
   readonly listing: MessageListing;

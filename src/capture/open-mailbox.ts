@@ -67,14 +67,3 @@ export function closeMailbox(dirs: MailboxDirs): void {
   dirs.fresh?.close();
   dirs.mailbox.close();
 }
-
-/** Opens, uses, closes. Undefined when there is no mailbox. */
-export function withMailbox<T>(place: StorePlace, path: RawPath, use: (dirs: MailboxDirs) => T): T | undefined {
-  const dirs = openMailbox(place, path);
-  if (dirs === undefined) return undefined;
-  try {
-    return use(dirs);
-  } finally {
-    closeMailbox(dirs);
-  }
-}

@@ -9,7 +9,6 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import type { Structure } from "../txn/transaction.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
 import { CommitBuilder } from "./commit-builder.js";
-import { firstIndexFrom } from "./compare-context.js";
 import type { Subject } from "./examine-subject.js";
 import type { Comparison } from "./finding.js";
 import { hasKeywordsMtime } from "./fingerprint-text.js";
@@ -17,6 +16,7 @@ import type { ListingCursor } from "./listing-cursor.js";
 import { readCreation, sealVacating, structureTransaction, type VacateSources } from "./mailbox-structure.js";
 import type { MailboxDirs, StorePlace } from "./open-mailbox.js";
 import type { OriginFinder } from "./origin.js";
+import { firstIndexFrom } from "./recorded-message.js";
 import { type SealResult, sealFindings } from "./seal.js";
 import { type SettledFindings, settleFindings } from "./settle-findings.js";
 
@@ -119,7 +119,7 @@ export class OutcomeMaker {
     }
   }
 
-  #sealStructure(commit: CommitBuilder, { request, dirs, subject, uidlist }: Examined): Structure | undefined {
+  #sealStructure(commit: CommitBuilder, { request, dirs, subject }: Examined): Structure | undefined {
     const { path, nowMs } = request;
     const { guid, row, isReset } = subject;
     if (row?.path !== path) sealVacating(commit, path, guid, this.#sources, nowMs);

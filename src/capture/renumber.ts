@@ -11,8 +11,8 @@ import { isBaseName, parseUid, UID_MAX, type Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
 import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
-import { recordAt, recordFields } from "./compare-context.js";
 import { captureError } from "./errors.js";
+import { recordAt, recordFields } from "./recorded-message.js";
 import { type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
 
 export interface RenumberRequest {

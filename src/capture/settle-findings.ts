@@ -11,7 +11,7 @@ import { parseMessageName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { messageGuid } from "../txn/diff.js";
 import type { MessageMarks } from "../txn/message-state.js";
-import type { Comparison, Finding, PresentMessage } from "./finding.js";
+import type { Comparison, PresentMessage } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
 
 export interface MarkedMessage extends PresentMessage {

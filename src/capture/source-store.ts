@@ -4,14 +4,13 @@
  *
  * INVARIANT: at most one outcome with a commit is under way: its caller commits it, or calls `forget`, before the next call.
  */
-import { existsSync } from "node:fs";
 import { assert } from "../base/assert.js";
 import { type Clock, systemClock } from "../base/clock.js";
 import { type CrashPoint, crashPointsFromEnv, noCrashPoint } from "../base/crash-points.js";
 import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { openHash } from "../base/hash.js";
-import type { RawPath } from "../base/raw-name.js";
+import { type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
@@ -69,15 +68,26 @@ export async function openSourceStore(
   options: CaptureOptions,
   ports: Partial<SourceStorePorts> = {},
 ): Promise<SourceStore> {
+  const disk = ports.disk ?? openNodeDisk();
   const { statePath } = options;
-  const hasState = statePath !== undefined && existsSync(statePath);
+  const hasState = statePath !== undefined && fileExists(disk, rawFromText(statePath));
   const reader = ports.reader ?? (hasState ? openStateReader(statePath) : EMPTY_STATE);
   return new SourceStore(options, new StateDigester(await openHash()), {
-    disk: ports.disk ?? openNodeDisk(),
+    disk,
     clock: ports.clock ?? systemClock,
     reach: ports.reach ?? (options.crashAt === undefined ? noCrashPoint : crashPointsFromEnv(options.crashAt)),
     reader,
   });
+}
+
+function fileExists(disk: Disk, path: string): boolean {
+  const slash = path.lastIndexOf("/");
+  const dir = disk.openRoot(slash < 0 ? "." : path.slice(0, slash + 1));
+  try {
+    return dir?.stat(path.slice(slash + 1)) !== undefined;
+  } finally {
+    dir?.close();
+  }
 }
 
 export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {

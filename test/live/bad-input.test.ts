@@ -97,7 +97,7 @@ describe("stores that cannot be twinned", () => {
     const { spawnTwin } = await import("./lab/mailtwin.js");
     await using first = spawnTwin(bench);
     await first.waitFor("live", ({ event }) => event === "live");
-    expectRefusal(await bench.sync(), "state-busy", 75, bench.state);
+    expectRefusal(await bench.sync(), "state-in-use", 75, bench.state);
     expect(await first.stop()).toEqual({ code: 0, signal: undefined });
   });
 });

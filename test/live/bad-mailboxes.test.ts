@@ -112,8 +112,10 @@ describe("names and links that cannot be mail", () => {
 
   test("a link in the place of cur/, too", async () => {
     using bench = benchWithBad();
-    renameSync(join(bench.source, BAD, "cur"), join(bench.dir, "cur"));
-    symlinkSync(join(bench.dir, "cur"), join(bench.source, BAD, "cur"));
+    const elsewhere = join(bench.dir, "elsewhere");
+    mkdirSync(elsewhere);
+    renameSync(join(bench.source, BAD, "cur"), join(elsewhere, "cur"));
+    symlinkSync(join(elsewhere, "cur"), join(bench.source, BAD, "cur"));
     const run = await expectOthersFlow(bench);
     expectOneProblem(run, `${BAD}/cur`, "mailbox-is-link", ".Bad", /link/);
   });
@@ -133,10 +135,8 @@ describe("names and links that cannot be mail", () => {
 
   test("a mailbox that was copied with its GUID", async () => {
     using bench = benchWithBad();
-    cpSync(join(bench.source, "u2/Maildir"), join(bench.source, "u2/Maildir/.Copy"), {
-      recursive: true,
-      preserveTimestamps: true,
-    });
+    cpSync(join(bench.source, "u2/Maildir"), join(bench.dir, "copy"), { recursive: true, preserveTimestamps: true });
+    renameSync(join(bench.dir, "copy"), join(bench.source, "u2/Maildir/.Copy"));
     const run = await bench.sync();
     expect(run.code, JSON.stringify(run)).toBe(1);
     const problems = eventsOf(run, "problem");

@@ -2,35 +2,36 @@
  * A state directory with something else in it than this program's own, undamaged databases: refused by name, untouched,
  * and the way out that the hint names does work.
  */
-import { closeSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "@photostructure/sqlite";
 import { describe, expect, test } from "vitest";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
 import { addMessage, type Bench, expectRefusal, makeMailbox, openBench, summaryOf } from "./twin/small-store.js";
 
 const DATABASES = ["source.db", "replica.db"];
-/** SOURCE: sqlite.org/fileformat.html, the database header. */
-const USER_VERSION_AT = 60;
-const APPLICATION_ID_AT = 68;
+/** SOURCE: sqlite.org/fileformat.html, the length of the database header. */
+const HEADER_BYTES = 100;
 
 describe.each(DATABASES)("the state database %s", (name) => {
   test("of a newer mailtwin", async () => {
     using bench = await syncedBench();
     const path = join(bench.state, name);
-    patch(path, USER_VERSION_AT, Buffer.from([0, 0, 0x7f, 0xff]));
+    change(path, "PRAGMA user_version = 32767");
     await expectUntouched(bench, path, () => bench.sync(), "state-too-new", 78, /version/);
   });
 
   test("of another program", async () => {
     using bench = await syncedBench();
     const path = join(bench.state, name);
-    patch(path, APPLICATION_ID_AT, Buffer.from("ABCD"));
+    change(path, "PRAGMA application_id = 1094861636");
     await expectUntouched(bench, path, () => bench.sync(), "state-foreign", 78);
   });
 
   test("that is no database", async () => {
     using bench = await syncedBench();
     const path = join(bench.state, name);
+    change(path, "");
     writeFileSync(path, "My shopping list:\n".repeat(1_000));
     await expectUntouched(bench, path, () => bench.sync(), "state-foreign", 78);
   });
@@ -38,8 +39,9 @@ describe.each(DATABASES)("the state database %s", (name) => {
   test("with damage inside: named, and moving all of it aside starts anew without sending bodies", async () => {
     using bench = await syncedBench();
     const path = join(bench.state, name);
-    const size = readFileSync(path).length;
-    patch(path, 100, Buffer.alloc(size - 100, 0xa5)); // all but the header.
+    change(path, "");
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xa5, HEADER_BYTES));
     const run = await bench.sync();
     expectRefusal(run, "state-corrupt", 65, path);
     for (const each of readdirSync(bench.state)) renameSync(join(bench.state, each), join(bench.dir, `aside-${each}`));
@@ -99,8 +101,10 @@ async function expectUntouched(
   expect([readFileSync(path).toString("hex"), ...treeState(bench.source), ...treeState(bench.replica)]).toEqual(before);
 }
 
-function patch(path: string, at: number, bytes: Buffer): void {
-  const fd = openSync(path, "r+");
-  writeSync(fd, bytes, 0, bytes.length, at);
-  closeSync(fd);
+/** Runs SQL on a database and folds its write-ahead log into the one file. */
+function change(path: string, sql: string): void {
+  const db = new DatabaseSync(path);
+  db.exec(`${sql}; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE`);
+  db.close();
+  expect(existsSync(`${path}-wal`)).toBe(false);
 }

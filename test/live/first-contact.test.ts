@@ -2,7 +2,7 @@
  * The first meeting with a destination that is not empty: what the source has too is adopted, what only the destination
  * has is never mixed in or moved away without being asked.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { storeLeaks } from "./lab/files.js";
@@ -81,10 +81,14 @@ describe("first contact with a destination that has mail", () => {
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   });
 
-  test("a copy without uidlists (its own Dovecot numbered it): the source's UIDs win", async () => {
+  test("a copy that nobody, or its own Dovecot, has numbered: the source's UIDs win", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     rmSync(join(bench.replica, INBOX, "dovecot-uidlist"));
+    const own = join(bench.replica, WORK, "dovecot-uidlist");
+    const [, ...records] = readFileSync(own, "latin1").trimEnd().split("\n");
+    const renumbered = records.reverse().map((line, i) => `${i + 7} ${line.slice(line.indexOf(":"))}\n`);
+    writeFileSync(own, `3 V1700000000 N10 G00112233445566778899aabbccddeeff\n${renumbered.join("")}`);
     const run = await bench.sync();
     expect(run.code, JSON.stringify(run)).toBe(0);
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);

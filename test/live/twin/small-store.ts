@@ -110,7 +110,7 @@ export function expectRefusal(
   expect(errors).toHaveLength(1);
   expect(errors[0]).toMatchObject({ code, exitCode });
   for (const word of words) expect(String(errors[0]?.["message"])).toMatch(word);
-  expect(String(errors[0]?.["hint"])).toMatch(/^[A-Z].{20,}\.$/s);
+  expect(String(errors[0]?.["hint"])).toMatch(/^[A-Z].{20,}[.?]$/s);
   expect(run.strayOutput).toEqual([]);
 }
 
@@ -125,7 +125,7 @@ export function expectOneProblem(
   expect(problems, JSON.stringify(run)).toHaveLength(1);
   expect(problems[0]).toMatchObject({ path, code });
   for (const word of words) expect(String(problems[0]?.["message"])).toMatch(word);
-  expect(String(problems[0]?.["hint"])).toMatch(/^[A-Z].{20,}\.$/s);
+  expect(String(problems[0]?.["hint"])).toMatch(/^[A-Z].{20,}[.?]$/s);
   expect(summaryOf(run)).toMatchObject({ problems: 1 });
   expect(run.code).toBe(1);
 }

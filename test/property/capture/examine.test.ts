@@ -7,14 +7,14 @@ import { describe, expect, test } from "vitest";
 import type { HintedName } from "../../../src/capture/capture-types.js";
 import { openBusyDisk } from "../../unit/capture/busy-disk.js";
 import { CaptureBench } from "../../unit/capture/capture-bench.js";
-import { FakeStore, type FakeMailbox } from "../../unit/capture/fake-dovecot.js";
+import { type FakeMailbox, FakeStore } from "../../unit/capture/fake-dovecot.js";
 import {
   finishKeywords,
   runStep,
   runStructureStep,
   type Step,
-  stepArbitrary,
   type StructureStep,
+  stepArbitrary,
   structureArbitrary,
 } from "../../unit/capture/histories.js";
 import { expectEqualToDisk, savedUids } from "../../unit/capture/log-model.js";
@@ -49,7 +49,8 @@ function run(store: FakeStore, step: Step | StructureStep): void {
 function hintsFor(look: Look["look"], exact: readonly HintedName[], bits: number): readonly HintedName[] {
   if (look === "missing") return exact.filter((_, index) => (bits & (1 << (index % 16))) !== 0);
   if (look === "doubled") return [...exact, ...[...exact].reverse(), ...exact];
-  if (look === "bogus") return [...exact, { dir: "cur", name: "1.bogus:2,S" }, { dir: "new", name: ".." }, { dir: "cur", name: "x/y" }];
+  if (look === "bogus")
+    return [...exact, { dir: "cur", name: "1.bogus:2,S" }, { dir: "new", name: ".." }, { dir: "cur", name: "x/y" }];
   return exact;
 }
 
@@ -72,7 +73,10 @@ async function live(bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>, 
     if (mailbox === undefined) continue;
     const only = during.map((step) => ({ ...step, mailbox: bench.store.mailboxes.indexOf(mailbox) }));
     let left = bits;
-    const keep = (): boolean => ((left = (left * 5 + 1) & 0xffff) & 8) !== 0;
+    const keep = (): boolean => {
+      left = (left * 5 + 1) & 0xffff;
+      return (left & 8) !== 0;
+    };
     if (look === "interrupted") {
       busy.interrupt(() => {
         for (const step of only) run(bench.store, step);
@@ -80,12 +84,18 @@ async function live(bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>, 
     }
     const full = look === "full" || look === "interrupted";
     bench.examine(mailbox, { full, names: hintsFor(look, mailbox.takeHints(), bits) });
-    busy.interrupt(() => undefined, () => true);
+    busy.interrupt(
+      () => undefined,
+      () => true,
+    );
   }
   finish(bench);
 }
 
-async function withBench(changesMax: number, use: (bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>) => Promise<void>) {
+async function withBench(
+  changesMax: number,
+  use: (bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>) => Promise<void>,
+) {
   const busy = openBusyDisk();
   const store = new FakeStore();
   try {
@@ -101,16 +111,19 @@ async function withBench(changesMax: number, use: (bench: CaptureBench, busy: Re
 describe("random histories", () => {
   test("of messages converge, and nothing is sealed twice", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(lookArbitrary(stepArbitrary), { maxLength: 12 }), fc.constantFrom(1, 4096), (looks, changesMax) =>
-        withBench(changesMax, async (bench, busy) => {
-          await live(bench, busy, looks);
-          expectEqualToDisk(bench.model, bench.store);
-          for (const mailbox of bench.store.mailboxes) {
-            expect(bench.settle(mailbox)).toBe(0);
-            const uids = savedUids(bench.model, mailbox.guid);
-            expect(uids).toEqual([...new Set(uids)].sort((a, b) => a - b));
-          }
-        }),
+      fc.asyncProperty(
+        fc.array(lookArbitrary(stepArbitrary), { maxLength: 12 }),
+        fc.constantFrom(1, 4096),
+        (looks, changesMax) =>
+          withBench(changesMax, async (bench, busy) => {
+            await live(bench, busy, looks);
+            expectEqualToDisk(bench.model, bench.store);
+            for (const mailbox of bench.store.mailboxes) {
+              expect(bench.settle(mailbox)).toBe(0);
+              const uids = savedUids(bench.model, mailbox.guid);
+              expect(uids).toEqual([...new Set(uids)].sort((a, b) => a - b));
+            }
+          }),
       ),
       parameters,
     );

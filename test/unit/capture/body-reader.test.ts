@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { appendFileSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startWorker } from "../../../src/base/worker-rpc.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { startWorker } from "../../../src/base/worker-rpc.js";
 import { BodyReader } from "../../../src/capture/body-reader.js";
 import { BODY_SMALL_BYTES_MAX, type BodyMethods } from "../../../src/capture/body-types.js";
-import { parseBaseName } from "../../../src/maildir/ids.js";
-import { rawPath } from "./capture-bench.js";
+import { parseBaseName, parseMailboxGuid, parseUid } from "../../../src/maildir/ids.js";
+import { CaptureBench, rawPath } from "./capture-bench.js";
 import { type FakeMailbox, openFakeStore } from "./fake-dovecot.js";
 
 function openReader(): { reader: BodyReader; inbox: FakeMailbox } {
@@ -20,23 +20,38 @@ function sha256(text: string): string {
 }
 
 const PATH = rawPath("alice");
+const NOBODY = parseMailboxGuid("f".repeat(32));
+
+function largeRequest(base: string) {
+  return { mailbox: NOBODY, mailboxPath: PATH, uid: parseUid(1), base: parseBaseName(base) };
+}
 
 describe("many small bodies", () => {
-  test("are found by their hint, in new/, without flags, or by a listing", () => {
-    const { reader, inbox } = openReader();
-    const bases = [
-      inbox.deliver({ info: ":2,S", body: "hinted" }),
-      inbox.deliver({ body: "in new" }),
-      inbox.deliver({ info: ":2,", body: "no flags" }),
-      inbox.deliver({ info: ":2,FS", body: "listed" }),
-    ].map(parseBaseName);
-    const items = bases.map((base, index) => ({ index: index + 7, base, infoHint: index === 0 ? ":2,S" : undefined }));
-    const reads = reader.readMany({ mailboxPath: PATH, items, bytesMax: 1000 });
+  test("are found where the baseline saw them, in new/, without flags, or by a listing", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
     const texts = ["hinted", "in new", "no flags", "listed"];
-    expect(reads).toEqual(
-      texts.map((text, index) => ({ index: index + 7, kind: "body", bytes: new TextEncoder().encode(text), sha256: sha256(text) })),
-    );
-    for (const read of reads) if (read.kind === "body") expect(read.bytes.buffer.byteLength).toBe(read.bytes.length);
+    const bases = [":2,S", "", ":2,", ":2,T"].map((info, index) => inbox.deliver({ info, body: texts[index] ?? "" }));
+    bench.settle(inbox);
+    inbox.setInfo(bases[3] ?? "", ":2,FS");
+    const place = { disk: openNodeDisk(), storeRoot: bench.store.root };
+    const mailbox = parseMailboxGuid(inbox.guid);
+    const items = bases.map((base, index) => ({
+      index: index + 7,
+      uid: parseUid(index + 1),
+      base: parseBaseName(base),
+      sizeBytes: 8,
+    }));
+    for (const reader of [new BodyReader(place, bench.model.reader), new BodyReader(place)]) {
+      expect(reader.readMany({ mailbox, mailboxPath: PATH, items, bytesMax: 1000 })).toEqual(
+        texts.map((text, index) => ({
+          index: index + 7,
+          kind: "body",
+          bytes: new TextEncoder().encode(text),
+          sha256: sha256(text),
+        })),
+      );
+    }
   });
 
   test("gone, large, linked and left for later are outcomes of that one body", () => {
@@ -47,15 +62,21 @@ describe("many small bodies", () => {
     const small = inbox.deliver({ info: ":2,", body: "12345678" });
     const next = inbox.deliver({ info: ":2,", body: "12345678" });
     symlinkSync("/etc/hostname", join(inbox.dir, "cur", "9.link:2,"));
-    const items = [gone, large, "9.link", small, next].map((base, index) => ({ index, base: parseBaseName(base), infoHint: ":2," }));
-    expect(reader.readMany({ mailboxPath: PATH, items, bytesMax: 10 })).toMatchObject([
+    const items = [gone, large, "9.link", small, next].map((base, index) => ({
+      index,
+      uid: parseUid(index + 1),
+      base: parseBaseName(base),
+      sizeBytes: 8,
+    }));
+    expect(reader.readMany({ mailbox: NOBODY, mailboxPath: PATH, items, bytesMax: 10 })).toMatchObject([
       { kind: "gone" },
       { kind: "large", sizeBytes: BODY_SMALL_BYTES_MAX + 1 },
       { kind: "problem", problem: { code: "ELOOP" } },
       { kind: "body" },
       { kind: "later" },
     ]);
-    expect(reader.readMany({ mailboxPath: rawPath("nobody"), items: items.slice(3), bytesMax: 10 })).toEqual([
+    const elsewhere = { mailbox: NOBODY, mailboxPath: rawPath("nobody"), items: items.slice(3), bytesMax: 10 };
+    expect(reader.readMany(elsewhere)).toEqual([
       { index: 3, kind: "gone" },
       { index: 4, kind: "gone" },
     ]);
@@ -67,16 +88,18 @@ describe("a large body", () => {
     const { reader, inbox } = openReader();
     const body = Buffer.alloc(3_000_000, "abcdefg").toString();
     const base = inbox.deliver({ info: ":2,RS", body });
-    const opened = reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base) });
+    const opened = reader.openLarge(largeRequest(base));
     if (opened.kind !== "open") throw new Error("not opened");
     expect(opened.sizeBytes).toBe(3_000_000);
     unlinkSync(join(inbox.dir, "cur", `${base}:2,RS`));
     const { handle } = opened;
-    const parts = [0, 1_000_000, 500_000, 2_000_000, 3_000_000].map((offset) => reader.readPart({ handle, offset, length: 1_000_000 }));
+    const parts = [0, 1_000_000, 500_000, 2_000_000, 3_000_000].map((offset) =>
+      reader.readPart({ handle, offset, length: 1_000_000 }),
+    );
     expect(parts.map(({ length }) => length)).toEqual([1_000_000, 1_000_000, 1_000_000, 1_000_000, 0]);
     expect(Buffer.from(parts[3] ?? []).toString()).toBe(body.slice(2_000_000));
     expect(reader.closeLarge({ handle })).toEqual({ sha256: sha256(body), readBytes: 3_000_000 });
-    expect(reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base) })).toEqual({ kind: "gone" });
+    expect(reader.openLarge(largeRequest(base))).toEqual({ kind: "gone" });
   });
 
   test("that changes its length, or was not read whole, has no digest", () => {
@@ -84,7 +107,7 @@ describe("a large body", () => {
     const base = inbox.deliver({ info: ":2,", body: "0123456789" });
     const file = join(inbox.dir, "cur", `${base}:2,`);
     const open = (): number => {
-      const opened = reader.openLarge({ mailboxPath: PATH, base: parseBaseName(base), infoHint: ":2," });
+      const opened = reader.openLarge(largeRequest(base));
       if (opened.kind !== "open") throw new Error("not opened");
       return opened.handle;
     };
@@ -107,12 +130,17 @@ test("the worker moves bodies to its caller", async () => {
   const url = new URL("../../../dist/capture/body-worker.js", import.meta.url);
   await using worker = startWorker<BodyMethods>({ url, name: "body" });
   await worker.call("open", { storeRoot: store.root });
-  const reads = await worker.call("readMany", { mailboxPath: PATH, items: [{ index: 0, base }], bytesMax: 10 });
-  expect(reads).toEqual([{ index: 0, kind: "body", bytes: new TextEncoder().encode("across"), sha256: sha256("across") }]);
+  const items = [{ index: 0, uid: parseUid(1), base, sizeBytes: 6 }];
+  const reads = await worker.call("readMany", { mailbox: NOBODY, mailboxPath: PATH, items, bytesMax: 10 });
+  expect(reads).toEqual([
+    { index: 0, kind: "body", bytes: new TextEncoder().encode("across"), sha256: sha256("across") },
+  ]);
   writeFileSync(join(inbox.dir, "cur", `${base}:2,S`), "rewritten in place");
-  const opened = await worker.call("openLarge", { mailboxPath: PATH, base, infoHint: ":2,S" });
+  const opened = await worker.call("openLarge", largeRequest(base));
   if (opened.kind !== "open") throw new Error("not opened");
   const part = await worker.call("readPart", { handle: opened.handle, offset: 0, length: 100 });
   expect(new TextDecoder().decode(part)).toBe("rewritten in place");
-  expect(await worker.call("closeLarge", { handle: opened.handle })).toMatchObject({ sha256: sha256("rewritten in place") });
+  expect(await worker.call("closeLarge", { handle: opened.handle })).toMatchObject({
+    sha256: sha256("rewritten in place"),
+  });
 });

@@ -2,10 +2,10 @@
  * A store, a source, and the model of its log, driven in the test's own thread: what the capture loop does, without time.
  */
 import { expect } from "vitest";
-import type { ExamineOutcome, HintedName, CaptureOptions } from "../../../src/capture/capture-types.js";
-import { openSourceStore, type SourceStore, type SourceStorePorts } from "../../../src/capture/source-store.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import { isRawPath } from "../../../src/base/raw-name.js";
+import type { CaptureOptions, ExamineOutcome, HintedName } from "../../../src/capture/capture-types.js";
+import { openSourceStore, type SourceStore, type SourceStorePorts } from "../../../src/capture/source-store.js";
 import { type FakeMailbox, type FakeStore, openFakeStore } from "./fake-dovecot.js";
 import { LogModel } from "./log-model.js";
 
@@ -31,7 +31,11 @@ export class CaptureBench {
     this.source = undefined as unknown as SourceStore;
   }
 
-  static async open(limits: CaptureOptions["limits"] = {}, ports: Partial<SourceStorePorts> = {}, store = openFakeStore()): Promise<CaptureBench> {
+  static async open(
+    limits: CaptureOptions["limits"] = {},
+    ports: Partial<SourceStorePorts> = {},
+    store = openFakeStore(),
+  ): Promise<CaptureBench> {
     const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits };
     const bench = new CaptureBench(store, options, ports);
     await bench.restart();

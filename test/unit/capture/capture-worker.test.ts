@@ -36,7 +36,10 @@ test("the worker, the real state database, and a restart", async () => {
     const [found] = mailboxes;
     if (found?.guid === undefined) throw new Error("not found");
     const page = await worker.call("states", { guid: found.guid, afterUid: 0, max: 1 });
-    expect(page).toMatchObject({ states: [{ uid: 1, base: bases[0], flags: 16, keywords: ["work"] }], nextAfterUid: 1 });
+    expect(page).toMatchObject({
+      states: [{ uid: 1, base: bases[0], flags: 16, keywords: ["work"] }],
+      nextAfterUid: 1,
+    });
     const rest = await worker.call("states", { guid: found.guid, afterUid: 1, max: 10 });
     expect(rest.states.map(({ uid }) => uid)).toEqual([2]);
     expect(rest.nextAfterUid).toBeUndefined();
@@ -44,7 +47,11 @@ test("the worker, the real state database, and a restart", async () => {
   using reader = openStateReader(file);
   const [entry] = reader.entriesAfter(0, 1_000_000);
   if (entry === undefined) throw new Error("the log is empty");
-  expect(decodeTransaction(entry.bytes)).toMatchObject({ path: "alice", uidNext: 3, changes: [{ kind: "save" }, { kind: "save" }] });
+  expect(decodeTransaction(entry.bytes)).toMatchObject({
+    path: "alice",
+    uidNext: 3,
+    changes: [{ kind: "save" }, { kind: "save" }],
+  });
 });
 
 test("a dry run has no database", async () => {

@@ -84,7 +84,10 @@ export function runStep(store: FakeStore, { act, mailbox: which, message, other 
       mailbox.raiseNext(1 + other * 7);
       return;
     case "lose-records":
-      mailbox.writeUidlist(mailbox.records().filter((_, index) => index % 3 !== message % 3), mailbox.nextUid());
+      mailbox.writeUidlist(
+        mailbox.records().filter((_, index) => index % 3 !== message % 3),
+        mailbox.nextUid(),
+      );
       return;
     case "keyword-file":
       finishKeywords(mailbox);
@@ -92,7 +95,8 @@ export function runStep(store: FakeStore, { act, mailbox: which, message, other 
     case "touch-nothing":
       return;
     default:
-      if (base !== undefined) runOnMessage(mailbox, { act, base, info, word: WORDS[other % WORDS.length] ?? "", target });
+      if (base !== undefined)
+        runOnMessage(mailbox, { act, base, info, word: WORDS[other % WORDS.length] ?? "", target });
   }
 }
 

@@ -2,7 +2,7 @@
  * A state database in memory, and the model of a replica: applies every transaction that is committed, and refuses what a
  * replica could not do.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { BaselineReader } from "../../../src/capture/empty-state.js";
@@ -149,9 +149,4 @@ export function savedUids(model: LogModel, guid: string): number[] {
   return model.log
     .filter((transaction) => transaction.mailbox === guid)
     .flatMap(({ changes }) => changes.flatMap((change) => (change.kind === "save" ? [change.message.uid] : [])));
-}
-
-export function bodyOf(mailbox: FakeMailbox, base: string): string {
-  const file = mailbox.files().find((candidate) => candidate.base === base);
-  return file === undefined ? "" : readFileSync(join(mailbox.dir, file.dir, file.name), "latin1");
 }

@@ -13,7 +13,12 @@ describe("forced numbering", () => {
     inbox.raiseNext(4);
     const waiting = [inbox.deliver({ recorded: false }), inbox.deliver({ recorded: false, info: ":2,S" })];
     const inode = statSync(join(inbox.dir, "dovecot-uidlist")).ino;
-    expect(bench.source.number({ path: rawPath("alice") })).toEqual({ kind: "numbered", count: 2, more: false, uidNext: 8 });
+    expect(bench.source.number({ path: rawPath("alice") })).toEqual({
+      kind: "numbered",
+      count: 2,
+      more: false,
+      uidNext: 8,
+    });
     expect(inbox.records().slice(1)).toEqual(waiting.map((base, index) => ({ uid: 6 + index, fields: "", base })));
     expect(statSync(join(inbox.dir, "dovecot-uidlist")).ino).toBe(inode);
     expect(existsSync(join(inbox.dir, "dovecot-uidlist.lock"))).toBe(false);
@@ -45,9 +50,20 @@ describe("forced numbering", () => {
     writeFileSync(join(bench.store.root, "alice", "dovecot-uidvalidity"), "f0000000");
     const base = folder.deliver({ recorded: false });
     unlinkSync(join(folder.dir, "dovecot-uidlist"));
-    expect(bench.look(folder, { full: true })).toMatchObject({ kind: "unchanged", unnumbered: { count: 1, oldestSeenMs: bench.nowMs } });
-    expect(bench.source.number({ path: rawPath("alice/.Work") })).toMatchObject({ kind: "numbered", count: 1, uidNext: 2 });
-    expect(folder.header()).toMatchObject({ validity: 0xf0000001, nextUid: 2, guid: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(bench.look(folder, { full: true })).toMatchObject({
+      kind: "unchanged",
+      unnumbered: { count: 1, oldestSeenMs: bench.nowMs },
+    });
+    expect(bench.source.number({ path: rawPath("alice/.Work") })).toMatchObject({
+      kind: "numbered",
+      count: 1,
+      uidNext: 2,
+    });
+    expect(folder.header()).toMatchObject({
+      validity: 0xf0000001,
+      nextUid: 2,
+      guid: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
     expect(folder.records()).toEqual([{ uid: 1, fields: "", base }]);
     expect(bench.look(folder, { full: true })).toMatchObject({ kind: "sealed", saves: 1 });
   });

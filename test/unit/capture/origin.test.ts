@@ -52,7 +52,10 @@ test("a copy within the mailbox names the message that it has its GUID from", as
   bench.settle(inbox);
   inbox.copyWithin(base);
   bench.settle(inbox);
-  expect(lastSave(bench)).toMatchObject({ message: { uid: 2, fields: `G${base}` }, origin: { mailbox: inbox.guid, uid: 1, base } });
+  expect(lastSave(bench)).toMatchObject({
+    message: { uid: 2, fields: `G${base}` },
+    origin: { mailbox: inbox.guid, uid: 1, base },
+  });
 });
 
 test("the same base name on another inode is no origin, nor is another user's mailbox, nor what the log does not have", async () => {

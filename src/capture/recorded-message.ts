@@ -1,0 +1,44 @@
+/**
+ * A record of the uidlist as capture sees it: only where it can name a message, only with what lasts.
+ */
+import { type BaseName, isBaseName, type Uid } from "../maildir/ids.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { isRecordFields } from "../maildir/uidlist-write.js";
+
+/** One record of the uidlist whose name can be that of a message. */
+export interface RecordedMessage {
+  readonly index: number;
+  readonly uid: Uid;
+  readonly base: BaseName;
+}
+
+/** Undefined for a record that names no message: a later one has the same base name, or the name is impossible. */
+export function recordAt(uidlist: Uidlist, index: number): RecordedMessage | undefined {
+  const base = uidlist.baseAt(index);
+  if (!isBaseName(base) || uidlist.isShadowed(index)) return undefined;
+  return { index, uid: uidlist.uidAt(index), base };
+}
+
+/** The first record with that UID or a greater one; `count` when there is none. */
+export function firstIndexFrom(uidlist: Uidlist, uid: number): number {
+  if (uid > uidlist.lastUid) return uidlist.count;
+  let low = 0;
+  let high = uidlist.count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (uidlist.uidAt(middle) < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The record's fields without words that Dovecot itself would drop (keys are capital letters). */
+export function recordFields(uidlist: Uidlist, index: number): string {
+  const fields = uidlist.fieldsAt(index);
+  return isRecordFields(fields)
+    ? fields
+    : fields
+        .split(/[^!-~]+/)
+        .filter(isRecordFields)
+        .join(" ");
+}

@@ -1,0 +1,120 @@
+import { mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { CaptureBench, rawPath } from "./capture-bench.js";
+import { expectEqualToDisk } from "./log-model.js";
+
+describe("mailboxes as a whole", () => {
+  test("a rename is a rename", async () => {
+    const bench = await CaptureBench.open();
+    const folder = bench.store.create("alice/.Work");
+    folder.deliver();
+    bench.settle(folder);
+    folder.rename("alice/.Done");
+    folder.deliver();
+    bench.settle(folder);
+    expect(bench.model.log.at(-1)).toMatchObject({
+      path: "alice/.Done",
+      structure: { kind: "rename", from: "alice/.Work" },
+    });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("a mailbox in place of one that moved, or that is gone, comes after what became of that one", async () => {
+    const bench = await CaptureBench.open();
+    const a = bench.store.create("a");
+    const b = bench.store.create("b");
+    a.deliver();
+    b.deliver();
+    bench.sweep();
+    bench.store.remove(b);
+    a.rename("b");
+    const c = bench.store.create("a");
+    c.deliver();
+    bench.settle(c);
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.log.slice(-3).map(({ path, structure }) => [path, structure?.kind])).toEqual([
+      ["b", "delete"],
+      ["b", "rename"],
+      ["a", "create"],
+    ]);
+  });
+
+  test("two that changed places end in the right places", async () => {
+    const bench = await CaptureBench.open();
+    const [a, b] = [bench.store.create("a"), bench.store.create("b")];
+    a.deliver();
+    b.deliver();
+    bench.sweep();
+    a.rename("t");
+    b.rename("a");
+    a.rename("b");
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("one that vanished is deleted, and one that did not is not", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    const [row] = bench.model.reader.mailboxes();
+    if (row === undefined) throw new Error("no row");
+    expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "present" });
+    bench.store.remove(inbox);
+    expect(bench.examine(inbox)).toEqual({ kind: "absent" });
+    bench.sweep();
+    expect(bench.model.mailboxes.size).toBe(0);
+    expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "unknown" });
+  });
+
+  test("a store that is not there is no empty store", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    bench.settle(inbox);
+    rmSync(bench.store.root, { recursive: true });
+    const [row] = bench.model.reader.mailboxes();
+    if (row === undefined) throw new Error("no row");
+    expect(() => bench.source.discover()).toThrow(/no such directory/);
+    expect(() => bench.source.vanished({ guid: row.guid, nowMs: 1 })).toThrow(/no such directory/);
+    expect(() => bench.examine(inbox)).toThrow(/no such directory/);
+    mkdirSync(bench.store.root);
+  });
+
+  test("the same GUID at two paths is a problem, and so is a damaged or a lost uidlist", async () => {
+    const bench = await CaptureBench.open();
+    const [a, b] = [bench.store.create("a"), bench.store.create("b")];
+    a.deliver();
+    bench.settle(a);
+    b.guid = a.guid;
+    b.writeUidlist([], 1);
+    expect(bench.examine(b, { full: true })).toMatchObject({
+      kind: "problem",
+      problem: { code: "mailbox-guid-twice" },
+    });
+    writeFileSync(join(a.dir, "dovecot-uidlist"), "3 V1 N2\n5 :x\n\n");
+    expect(bench.examine(a, { full: true })).toMatchObject({
+      kind: "problem",
+      problem: { code: "uidlist-damaged", path: "a" },
+    });
+    unlinkSync(join(a.dir, "dovecot-uidlist"));
+    expect(bench.examine(a, { full: true })).toMatchObject({ kind: "problem", problem: { code: "uidlist-lost" } });
+    expect(bench.source.number({ path: rawPath("a") })).toMatchObject({
+      kind: "problem",
+      problem: { code: "uidlist-lost" },
+    });
+  });
+});
+
+describe("after a failed commit", () => {
+  test("the same is sealed again", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver();
+    const request = { path: rawPath("alice"), hints: { names: [], uidlist: true }, full: true, nowMs: bench.nowMs };
+    const lost = bench.source.examine(request);
+    expect(lost).toMatchObject({ kind: "sealed", saves: 1 });
+    if (lost.kind === "sealed") for (const { guid } of lost.commit.mailboxes) bench.source.forget({ guid });
+    expect(bench.look(inbox, { full: true })).toMatchObject({ kind: "sealed", saves: 1 });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+});

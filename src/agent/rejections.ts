@@ -4,6 +4,7 @@
  * INVARIANT: a mailbox that is held has a durable row, and that row's LSN is not above the first transaction of the mailbox
  * that the replica lacks.
  * INVARIANT: of several rows of a mailbox the one with the highest LSN counts; a lower one is a step that was sent since.
+ * A row stands under the LSN of a transaction of its own mailbox: rows of different mailboxes never replace each other.
  */
 import type { Clock } from "../base/clock.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -18,7 +19,8 @@ export interface RejectionPorts {
 }
 
 export interface Refusal {
-  readonly lsn: number;
+  /** The first transaction of the mailbox that the replica has not acknowledged: the refused one, or one before it. */
+  readonly fromLsn: number;
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
   readonly code: string;
@@ -30,6 +32,8 @@ export class Rejections {
   readonly #ports: RejectionPorts;
   readonly #rowByMailbox = new Map<MailboxGuid, RejectionRow>();
   readonly #held = new Set<MailboxGuid>();
+  /** The last write of each mailbox's row. */
+  readonly #written = new Map<MailboxGuid, Promise<void>>();
 
   constructor(replica: string, ports: RejectionPorts) {
     this.#replica = replica;
@@ -51,42 +55,55 @@ export class Rejections {
   }
 
   /**
-   * Holds the mailbox from that transaction on, which the replica has not acknowledged. Returns after the row is on stable
-   * storage: to the row, or to undefined if an earlier transaction covers it.
+   * Holds the mailbox from that transaction on. Returns after the row is on stable storage: the row, or undefined if the
+   * mailbox was held before.
    */
-  async add({ lsn, mailbox, path, code, words }: Refusal): Promise<RejectionRow | undefined> {
+  async add({ fromLsn: lsn, mailbox, path, code, words }: Refusal): Promise<RejectionRow | undefined> {
     const before = this.#rowByMailbox.get(mailbox);
-    if (before !== undefined && this.#held.has(mailbox) && before.lsn <= lsn) return undefined;
+    if (before !== undefined && this.#held.has(mailbox) && before.lsn <= lsn) {
+      await this.#written.get(mailbox); // another refusal of that mailbox may be on its way to the disk.
+      return undefined;
+    }
     const nowMs = this.#ports.clock.nowMs();
     const [attempts, firstMs] = [(before?.attempts ?? 0) + 1, before?.firstMs ?? nowMs];
     const row = {
       ...{ replica: this.#replica, lsn, mailbox, path, code, message: words },
       ...{ attempts, firstMs, lastMs: nowMs },
     };
-    // The higher row would count. A crash in between is no hole: what is not acknowledged is offered anyway.
-    if (before !== undefined && before.lsn > lsn) await this.#ports.writer.dropRejections(this.#replica, mailbox);
     this.#held.add(mailbox);
-    await this.#put(row);
+    await this.#put(row, before);
     return row;
   }
 
-  /** That transaction is applied now: of a mailbox that was rejected it must not be sent once more if this run ends early. */
+  /**
+   * That transaction is applied now. If this run ends early the mailbox is sent again from there, not from the beginning: to
+   * repeat the last transaction changes nothing, to repeat older ones would.
+   */
   async step(mailbox: MailboxGuid, lsn: number): Promise<void> {
     const row = this.#rowByMailbox.get(mailbox);
-    if (row !== undefined && !this.#held.has(mailbox) && row.lsn <= lsn) await this.#put({ ...row, lsn: lsn + 1 });
+    if (row !== undefined && row.lsn < lsn) await this.#put({ ...row, lsn }, row);
   }
 
   /** Everything up to there is applied or held: drops what was rejected and is not any more. */
   async dropUpTo(lsn: number): Promise<void> {
-    for (const { mailbox, lsn: nextLsn } of this.rows) {
-      if (this.#held.has(mailbox) || nextLsn > lsn + 1) continue;
+    for (const { mailbox, lsn: fromLsn } of this.rows) {
+      if (this.#held.has(mailbox) || fromLsn > lsn) continue;
       await this.#ports.writer.dropRejections(this.#replica, mailbox);
       this.#rowByMailbox.delete(mailbox);
     }
   }
 
-  async #put(row: RejectionRow): Promise<void> {
+  #put(row: RejectionRow, before: RejectionRow | undefined): Promise<void> {
     this.#rowByMailbox.set(row.mailbox, row);
-    await this.#ports.writer.putRejection(row);
+    const written = this.#write(row, before);
+    this.#written.set(row.mailbox, written);
+    return written;
+  }
+
+  async #write(row: RejectionRow, before: RejectionRow | undefined): Promise<void> {
+    const { writer } = this.#ports;
+    // The higher row would count. A crash in between is no hole: what is not acknowledged is offered anyway.
+    if (before !== undefined && before.lsn > row.lsn) await writer.dropRejections(this.#replica, row.mailbox);
+    await writer.putRejection(row);
   }
 }

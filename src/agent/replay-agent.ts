@@ -372,7 +372,8 @@ export class ReplayAgent {
   ): Promise<void> {
     const { mailbox, path } = offered.transaction;
     const { lsn } = offered.entry;
-    const row = await this.#rejections.add({ lsn, mailbox, path, code, words });
+    const fromLsn = [...this.#offered.values()].find((other) => other.entry.mailbox === mailbox)?.entry.lsn ?? lsn;
+    const row = await this.#rejections.add({ fromLsn, mailbox, path, code, words });
     if (row !== undefined) this.#sinks.onRejected(row);
     await this.#ports.link.send({ kind: "retry", lsn, voidBelow: 0, giveUp: true }, signal);
   }

@@ -186,7 +186,7 @@ export interface KeyRequest {
 
 /** The methods of the worker. Any of them may also reject with an operating failure; then nothing is half visible. */
 export interface ApplyMethods {
-  /** Once, first. Throws: store-missing, scratch-missing. */
+  /** Once, first. Throws: destination-missing, scratch-missing. */
   open(options: ApplyOptions): Promise<void>;
   /** Once, after `open`: removes what a crash left behind. */
   recover(): RecoverOutcome;

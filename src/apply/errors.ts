@@ -8,7 +8,7 @@ export type ApplyErrorCode =
   | "limbo-file-missing"
   | "scratch-missing"
   | "scratch-other-file-system"
-  | "store-missing"
+  | "destination-missing"
   | "undo-incomplete";
 
 const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
     hint: "Set the scratch directory to one on the same file system as the mail, outside of every mail root.",
   },
   /** The store's directory is not there: a file system may not be mounted. */
-  "store-missing": {
+  "destination-missing": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
     hint: "Mount the file system of the store, or correct the path; nothing was written.",

@@ -15,11 +15,11 @@ export function refusePath(path: RawPath): string | undefined {
   return isMailboxPath(path) ? undefined : "a part of its path cannot be the name of a mailbox";
 }
 
-/** The store's root. The caller closes it. Throws: store-missing. */
+/** The store's root. The caller closes it. Throws: destination-missing. */
 export function openStore(disk: Disk, storeRoot: string): Dir {
   const root = disk.openRoot(storeRoot);
   if (root !== undefined) return root;
-  throw applyError("store-missing", `opening the store ${displayRaw(storeRoot)}: it is not there`);
+  throw applyError("destination-missing", `opening the store ${displayRaw(storeRoot)}: it is not there`);
 }
 
 /** Undefined when some component is absent. The caller closes it. Throws: ELOOP for a link on the way, ENOTDIR. */
@@ -90,7 +90,7 @@ export class MailboxDirs implements Disposable {
   #must(name: RawName): Dir {
     const dir = this.#open(name);
     if (dir === undefined)
-      throw applyError("store-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
+      throw applyError("destination-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
     return dir;
   }
 

@@ -52,7 +52,7 @@ export class ReplicaStore implements Methods {
   readonly #pendingByKey = new Map<number, Pending>();
   readonly #inventory: InventoryReader;
 
-  /** Throws: store-missing, scratch-missing. */
+  /** Throws: destination-missing, scratch-missing. */
   constructor(ports: ReplicaStorePorts, options: types.ApplyOptions) {
     const { disk, reader, digester, clock, crashPoint = noCrashPoint, isAlive = isProcessAlive } = ports;
     const { scratchRoot, storeRoot } = options;

@@ -11,7 +11,6 @@ import type { CaptureProblem } from "./capture-types.js";
 export type CaptureErrorCode =
   | "body-changed"
   | "mailbox-guid-twice"
-  | "mailbox-without-guid"
   | "source-emptied"
   | "store-missing"
   | "uidlist-lost"
@@ -29,12 +28,6 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.DATAERR,
     hint: "Give the copy an identity of its own: remove dovecot-uidlist and dovecot.index* in it (its messages get new UIDs).",
-  },
-  /** dovecot-uidlist has no G: Dovecot adds it when the mailbox is next selected. */
-  "mailbox-without-guid": {
-    disposition: "retry",
-    exitCode: EX.TEMPFAIL,
-    hint: "Open that mailbox once with Dovecot (doveadm mailbox status guid), which gives it its GUID.",
   },
   /** Every mailbox that the baseline knows is gone at once: more likely an accident than a wish. */
   "source-emptied": {

@@ -7,6 +7,7 @@ import type { ApplyMethods } from "../apply/apply-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
+import { GroupSync } from "../base/group-sync.js";
 import { rawFromText } from "../base/raw-name.js";
 import { syncFileSystem } from "../base/sync-fs.js";
 import { startWorker } from "../base/worker-rpc.js";
@@ -54,7 +55,8 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   const reach = crashPointsFromEnv(crashAt);
   return {
     async serve(link, signal) {
-      const syncAll = async () => (await syncFileSystem(rawFromText(options.scratch), signal)).kind === "synced";
+      const group = new GroupSync(() => syncFileSystem(rawFromText(options.scratch), signal));
+      const syncAll = async () => (await group.run()).kind === "synced";
       const appliedLsn = (logId: string) => {
         const lsn = reader.appliedLsn(logId);
         return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;

@@ -101,11 +101,11 @@ export async function watchStore(
   );
   capturer.onActive = (path) => {
     // What happened before the watch stood was not named: list it.
-    if (hot.promote(path)) capturer.markFull(path, "quiet");
+    if (hot.promote(path)) capturer.markFull(path, "first");
   };
   capturer.onMoved = (from, to) => {
     hot.demote(from);
-    if (to !== undefined && hot.promote(to)) capturer.markFull(to, "quiet");
+    if (to !== undefined && hot.promote(to)) capturer.markFull(to, "first");
   };
   const refresher = refreshAfterQuiet(structure, capturer, clock, sinks);
   owner.defer(() => refresher.cancel());

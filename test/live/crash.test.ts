@@ -5,7 +5,7 @@
  *
  * The points come from the rooms themselves, so a new one is covered by being named there.
  */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import { APPLY_CRASH_POINTS } from "../../src/apply/store-context.js";
 import { CAPTURE_CRASH_POINTS } from "../../src/capture/source-store.js";
 import { describeLive } from "./lab/available.js";
@@ -27,16 +27,21 @@ describeLive("killed in the middle", () => {
     if (pair === undefined) throw new Error("the pair did not start");
     return pair;
   };
+  const closePair = async (): Promise<void> => {
+    await pair?.[Symbol.asyncDispose]();
+    pair = undefined;
+  };
 
-  beforeAll(async () => {
+  // One pair for all points, and a new one after a failure, so that each point is judged by itself.
+  beforeEach(async ({ onTestFailed }) => {
+    onTestFailed(closePair);
+    if (pair !== undefined) return;
     pair = await openPair({ users: USERS });
     for (const user of USERS) await deliver(pair.source, user, makeMessage({ seed: 1 }));
     expect((await pair.sync()).code).toBe(0);
   });
 
-  afterAll(async () => {
-    await pair?.[Symbol.asyncDispose]();
-  });
+  afterAll(closePair);
 
   test("there are points to be killed at", () => {
     expect(POINTS.length).toBeGreaterThan(10);
@@ -76,7 +81,7 @@ describeLive("killed in the middle", () => {
     for (let step = 0; twin.isRunning() && step < STEPS_MAX; step++) await changes.step();
     await twin.waitFor(`SIGKILL at ${point}`, () => false, 10_000).catch(() => undefined);
     expect(twin.isRunning(), `${point} was not reached in ${STEPS_MAX} steps`).toBe(false);
-    expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
+    expect(await twin.exited, twin.output.stderr).toEqual({ code: undefined, signal: "SIGKILL" });
   }
 
   /** Live if it gets that far: some points are passed while it starts. */
@@ -89,9 +94,16 @@ describeLive("killed in the middle", () => {
   /** A twin that lives brings all in order. */
   async function recover(): Promise<void> {
     await using twin = await running().start();
-    await running().settle();
-    expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
-    expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
-    await running().expectClean();
+    try {
+      await running().settle();
+      expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
+      expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
+      await running().expectClean();
+    } catch (error) {
+      const events = twin.output.events.slice(-20).map((event) => JSON.stringify(event));
+      throw new Error(`${String(error)}\nthe twin said:\n${events.join("\n")}\n${twin.output.stderr}`, {
+        cause: error,
+      });
+    }
   }
 });

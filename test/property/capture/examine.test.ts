@@ -17,7 +17,7 @@ import {
   stepArbitrary,
   structureArbitrary,
 } from "../../unit/capture/histories.js";
-import { expectEqualToDisk, savedUids } from "../../unit/capture/log-model.js";
+import { expectEqualToDisk, expectNoHole, savedUids } from "../../unit/capture/log-model.js";
 
 const RUNS = Number(process.env["FC_RUNS"] ?? 60);
 const parameters = {
@@ -84,6 +84,7 @@ async function live(bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>, 
     }
     const full = look === "full" || look === "interrupted";
     bench.examine(mailbox, { full, names: hintsFor(look, mailbox.takeHints(), bits) });
+    expectNoHole(bench.model, bench.store);
     busy.interrupt(
       () => undefined,
       () => true,
@@ -153,6 +154,7 @@ describe("random histories", () => {
               finishKeywords(mailbox);
               const outcome = bench.look(mailbox, { names: mailbox.takeHints() });
               const isSettled = !outcome.needListing && outcome.recheckInMs === undefined && !outcome.more;
+              expectNoHole(bench.model, bench.store);
               const found = bench.settle(mailbox);
               if (isSettled) expect(found).toBe(0);
             }

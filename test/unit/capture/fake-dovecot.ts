@@ -218,12 +218,16 @@ export class FakeMailbox {
   /** COPY to another mailbox: a hard link under the same base name. */
   copyTo(base: string, target: FakeMailbox): void {
     const file = this.files().find((candidate) => candidate.base === base);
-    if (file === undefined || target.files().some((candidate) => candidate.base === base)) return;
+    if (file === undefined || target.knows(base)) return;
     linkSync(join(this.dir, file.dir, file.name), join(target.dir, "tmp", base));
     renameSync(join(target.dir, "tmp", base), join(target.dir, "cur", `${base}:2,`));
     target.hints.push({ dir: "cur", name: `${base}:2,` });
-    const known = target.records().some((record) => record.base === base);
-    if (!known) target.append(base);
+    target.append(base);
+  }
+
+  /** It has or had a message of that name: Dovecot would take another name. */
+  knows(base: string): boolean {
+    return this.files().some((file) => file.base === base) || this.records().some((record) => record.base === base);
   }
 
   /** COPY within the mailbox: a new base name, the old one as GUID. */

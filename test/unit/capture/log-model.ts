@@ -150,3 +150,17 @@ export function savedUids(model: LogModel, guid: string): number[] {
     .filter((transaction) => transaction.mailbox === guid)
     .flatMap(({ changes }) => changes.flatMap((change) => (change.kind === "save" ? [change.message.uid] : [])));
 }
+
+/**
+ * What must hold at every moment, not only at the end: a message that stands on disk under a UID that the log has passed
+ * is in the log. So nothing was taken for expunged that is there, and no save overtook another.
+ */
+export function expectNoHole(model: LogModel, store: FakeStore): void {
+  for (const mailbox of store.mailboxes) {
+    const modelled = model.mailboxes.get(mailbox.guid);
+    if (modelled === undefined || modelled.uidValidity !== mailbox.validity) continue;
+    const uids = new Set<number>(modelled.states.map(({ uid }) => uid));
+    const missing = statesOnDisk(mailbox).filter(({ uid }) => uid < modelled.uidNext && !uids.has(uid));
+    expect(missing, "messages that the log passed over").toEqual([]);
+  }
+}

@@ -1,0 +1,273 @@
+/** The capture loop, with a scripted worker and a clock that stands still. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { turns, until } from "../../turns.js";
+import { guid, NOTHING_CAPTURED, rawPath } from "../log/state-fixtures.js";
+import { Bench, found, IDLE, problem, row, sealed, UNCHANGED } from "./fake-capture.js";
+
+const A = row(1, { path: rawPath("a"), messages: 3 });
+const B = row(2, { path: rawPath("b"), messages: 4 });
+
+let bench: Bench;
+
+beforeEach(() => {
+  bench = new Bench();
+});
+
+afterEach(() => {
+  bench.stop.abort(new Error("the test is over"));
+});
+
+describe("one pass", () => {
+  test("examines what is new or differs, commits it, and leaves the rest alone", async () => {
+    bench.capture.mailboxes = [
+      found(A),
+      found(B, { fingerprint: "other" }),
+      { path: rawPath("c"), guid: guid(3), fingerprint: "x" },
+    ];
+    const C = row(3, { path: rawPath("c"), messages: 5 });
+    bench.capture.outcomes.set("c", [sealed(C, { changes: 5 })]);
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    expect(bench.capture.asked).toStrictEqual(["b!", "c!"]);
+    expect(bench.captured).toStrictEqual([{ lastLsn: 1, saves: 5, changes: 5 }]);
+    expect(capturer.counts).toMatchObject({ mailboxes: 3, messages: 12, examined: 2, listings: 2, sweeps: 1 });
+    expect([capturer.row(guid(3)), [...capturer.rows].length]).toStrictEqual([C, 3]);
+    expect(bench.points).toStrictEqual(["capture.sealed", "capture.committed"]);
+    expect([capturer.settled, bench.clock.timerCount]).toStrictEqual([true, 0]);
+  });
+
+  test("goes on while there is more of the same", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "other" })];
+    bench.capture.outcomes.set("a", [sealed(A, { more: true }), sealed(A, { more: true }), sealed(A)]);
+    await bench.settle(bench.capturer([A]));
+    expect(bench.capture.asked).toStrictEqual(["a!", "a!", "a!"]);
+    expect(bench.captured.map(({ lastLsn }) => lastLsn)).toStrictEqual([1, 2, 3]);
+  });
+
+  test("stores a fingerprint without telling of it", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "new" })];
+    const commit = { ...NOTHING_CAPTURED, mailboxes: [{ ...A, fingerprint: "new" }] };
+    bench.capture.outcomes.set("a", [{ ...UNCHANGED, commit } as typeof UNCHANGED]);
+    const capturer = bench.capturer([A]);
+    await bench.settle(capturer);
+    expect([bench.commits, bench.captured]).toStrictEqual([[commit], []]);
+    expect(capturer.row(A.guid)?.fingerprint).toBe("new");
+  });
+
+  test("looks again after the time that was asked for, not before and not in between", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "other" })];
+    bench.capture.outcomes.set("a", [
+      { kind: "unchanged", ...IDLE, recheckInMs: 3, needListing: true },
+      { kind: "unchanged", ...IDLE, recheckInMs: 3 },
+    ]);
+    const capturer = bench.capturer([A]);
+    const run = capturer.run(bench.stop.signal, true);
+    await turns();
+    expect(bench.capture.asked).toHaveLength(1);
+    await bench.clock.advance(2);
+    expect(bench.capture.asked).toHaveLength(1);
+    await bench.clock.advance(1);
+    await turns();
+    expect(bench.capture.asked).toHaveLength(2);
+    await bench.clock.advance(3);
+    await run;
+    expect(bench.capture.asked).toHaveLength(3);
+  });
+
+  test("keeps a mailbox's problem until it can be examined, and goes on with the others", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "x" }), found(B, { fingerprint: "x" })];
+    bench.capture.outcomes.set("a", [{ kind: "problem", problem: problem(A.path) }]);
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    expect(bench.capture.asked).toStrictEqual(["a!", "b!"]);
+    expect([...capturer.problems.values()]).toStrictEqual([problem(A.path)]);
+    capturer.markFull(A.path, "sweep");
+    await bench.settle(capturer);
+    expect(capturer.problems.size).toBe(0);
+  });
+
+  test("a mailbox that is listed but not there is looked for again, with pauses", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "x" })];
+    bench.capture.outcomes.set("a", [{ kind: "absent" }, { kind: "absent" }]);
+    const capturer = bench.capturer([A]);
+    const run = capturer.run(bench.stop.signal, true);
+    await turns();
+    expect([bench.capture.discoveries, bench.capture.asked.length]).toStrictEqual([1, 1]);
+    await bench.clock.advance(200);
+    await run;
+    expect([bench.capture.discoveries, bench.capture.asked.length]).toStrictEqual([3, 3]);
+  });
+
+  test("a failure of the worker ends the loop with it", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "x" })];
+    bench.capture.onExamine = () => {
+      throw new Error("the disk is gone");
+    };
+    await expect(bench.capturer([A]).run(bench.stop.signal, true)).rejects.toThrow("the disk is gone");
+  });
+});
+
+describe("a commit that fails", () => {
+  test("makes the worker forget what it believed, and ends the loop; nothing counts as captured", async () => {
+    bench.capture.mailboxes = [found(A, { fingerprint: "x" })];
+    bench.capture.outcomes.set("a", [sealed({ ...A, messages: 99 })]);
+    bench.onAppend = () => {
+      throw new Error("the disk is full");
+    };
+    const capturer = bench.capturer([A]);
+    await expect(capturer.run(bench.stop.signal, true)).rejects.toThrow("the disk is full");
+    expect(bench.capture.forgotten).toStrictEqual([A.guid]);
+    expect([capturer.counts.messages, bench.captured]).toStrictEqual([3, []]);
+  });
+
+  test("of a deletion does so too", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.vanishedOutcome = { kind: "sealed", commit: { ...NOTHING_CAPTURED, removedMailboxIds: [A.id] } };
+    bench.onAppend = () => {
+      throw new Error("the disk is full");
+    };
+    const capturer = bench.capturer([A, B]);
+    const run = capturer.run(bench.stop.signal, true);
+    const failed = expect(run).rejects.toThrow("the disk is full");
+    await turns();
+    await bench.clock.advance(1000);
+    await failed;
+    expect(bench.capture.forgotten).toStrictEqual([A.guid]);
+    expect(capturer.row(A.guid)).toStrictEqual(A);
+  });
+});
+
+describe("structure", () => {
+  test("a mailbox is gone when two looks 300 ms apart missed it", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.vanishedOutcome = { kind: "sealed", commit: { ...NOTHING_CAPTURED, removedMailboxIds: [A.id] } };
+    const capturer = bench.capturer([A, B]);
+    const moved: unknown[] = [];
+    capturer.onMoved = (...ends) => moved.push(ends);
+    const run = capturer.run(bench.stop.signal, true);
+    await turns();
+    capturer.sweepSoon(); // a look that comes too soon does not count.
+    await turns();
+    expect([bench.capture.discoveries, capturer.settled]).toStrictEqual([2, false]);
+    await bench.clock.advance(299);
+    expect(bench.worker.calls.map(({ method }) => method)).not.toContain("vanished");
+    await bench.clock.advance(20);
+    await run;
+    expect([bench.capture.discoveries, bench.commits.length]).toStrictEqual([3, 1]);
+    expect([capturer.counts, capturer.row(A.guid)]).toMatchObject([{ mailboxes: 1, messages: 4 }, undefined]);
+    expect(moved).toStrictEqual([[A.path, undefined]]);
+  });
+
+  test("two looks of which the first took long do not count as apart", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.onDiscover = () => bench.clock.advance(400);
+    const capturer = bench.capturer([A, B]);
+    const run = capturer.run(bench.stop.signal, true);
+    run.catch(() => undefined);
+    await until(() => bench.capture.discoveries >= 1, "it looked");
+    capturer.sweepSoon();
+    bench.capture.onDiscover = () => undefined;
+    await until(() => bench.capture.discoveries >= 2, "it looked again");
+    await turns();
+    // They began 400 ms apart, although the second ended at once.
+    expect(bench.worker.calls.map(({ method }) => method)).toContain("vanished");
+  });
+
+  test("one that stands again after all is left alone", async () => {
+    bench.capture.mailboxes = [found(B)];
+    const capturer = bench.capturer([A, B]);
+    const run = capturer.run(bench.stop.signal, true);
+    await turns();
+    bench.capture.mailboxes = [found(A), found(B)];
+    await bench.clock.advance(400);
+    await run;
+    expect(bench.worker.calls.map(({ method }) => method)).not.toContain("vanished");
+  });
+
+  test("one that is back by the time it is asked for stays", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.vanishedOutcome = { kind: "present" };
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    expect(capturer.row(A.guid)).toStrictEqual(A);
+    expect(bench.commits).toStrictEqual([]);
+  });
+
+  test("an emptied source stops everything, and nothing is deleted", async () => {
+    const run = bench.capturer([A, B]).run(bench.stop.signal, true);
+    await expect(run).rejects.toMatchObject({ code: "source-emptied", exitCode: 66 });
+    expect(bench.commits).toStrictEqual([]);
+  });
+
+  test("a mailbox that cannot be looked into is a problem, not a deletion; the problem goes when it is over", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.problems = [problem(A.path, "EACCES")];
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    expect([...capturer.problems.keys()]).toStrictEqual([A.path]);
+    expect(bench.worker.calls.map(({ method }) => method)).not.toContain("vanished");
+    bench.capture.problems = [];
+    bench.capture.mailboxes = [found(A), found(B)];
+    capturer.sweepSoon();
+    await bench.settle(capturer);
+    expect(capturer.problems.size).toBe(0);
+  });
+
+  test("a renamed mailbox keeps its identity", async () => {
+    const renamed = { ...A, path: rawPath("z") };
+    bench.capture.mailboxes = [found(renamed, { fingerprint: "x" })];
+    bench.capture.outcomes.set("z", [sealed(renamed, { changes: 0 })]);
+    const capturer = bench.capturer([A]);
+    const moved: unknown[] = [];
+    capturer.onMoved = (...ends) => moved.push(ends);
+    await bench.settle(capturer);
+    expect(capturer.row(A.guid)).toStrictEqual(renamed);
+    expect(moved).toStrictEqual([["a", "z"]]);
+    expect(capturer.counts).toMatchObject({ mailboxes: 1, messages: 3 });
+  });
+
+  test("mailboxes that changed places are both found where they are", async () => {
+    const [a, b] = [
+      { ...A, path: B.path },
+      { ...B, path: A.path },
+    ];
+    bench.capture.mailboxes = [found(b, { fingerprint: "x" }), found(a, { fingerprint: "x" })];
+    bench.capture.outcomes.set("a", [sealed(b, { changes: 0 })]);
+    bench.capture.outcomes.set("b", [sealed(a, { changes: 0 })]);
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    const active: string[] = [];
+    capturer.onActive = (path) => active.push(path);
+    for (const path of ["a", "b"]) capturer.onPath(`${path}/dovecot-uidlist`);
+    expect(active).toStrictEqual(["a", "b"]);
+  });
+
+  test("a copied directory is a problem of the copy, until the copy is gone", async () => {
+    bench.capture.mailboxes = [found(A), found(A, { path: rawPath("copy") })];
+    const capturer = bench.capturer([A]);
+    await bench.settle(capturer);
+    expect([...capturer.problems.values()]).toMatchObject([{ path: "copy", code: "mailbox-guid-twice" }]);
+    expect(bench.capture.asked).toStrictEqual([]);
+    bench.capture.mailboxes = [found(A)];
+    capturer.sweepSoon();
+    await bench.settle(capturer);
+    expect(capturer.problems.size).toBe(0);
+  });
+
+  test("new mailboxes ask for new watches once a look, ones without an identity only once", async () => {
+    const C = { path: rawPath("c"), fingerprint: "" };
+    bench.capture.mailboxes = [found(A), found(B), C];
+    const capturer = bench.capturer([]);
+    let asked = 0;
+    capturer.onStructure = () => {
+      asked += 1;
+    };
+    bench.capture.outcomes.set("a", [sealed(A)]);
+    bench.capture.outcomes.set("b", [sealed(B)]);
+    await bench.settle(capturer);
+    expect(asked).toBe(1);
+    capturer.sweepSoon();
+    await bench.settle(capturer);
+    expect(asked).toBe(1);
+  });
+});

@@ -1,0 +1,164 @@
+/** A capture worker whose answers are scripted, and a writer that numbers what it is given. */
+import type {
+  CaptureMethods,
+  CaptureProblem,
+  ExamineOutcome,
+  ExamineRequest,
+  FoundMailbox,
+  NumberOutcome,
+  RenumberOutcome,
+  VanishedOutcome,
+  Waiting,
+} from "../../../src/capture/capture-types.js";
+import { Capturer, type CapturerLimits } from "../../../src/capture/capturer.js";
+import type { StateWriter } from "../../../src/log/state-ports.js";
+import type { CaptureCommit, MailboxRow } from "../../../src/log/state-types.js";
+import { FakeClock } from "../../fake-clock.js";
+import { until } from "../../turns.js";
+import { inlineWorker } from "../../worker-client.js";
+import { entries, mailboxRow } from "../log/state-fixtures.js";
+
+export const IDLE: Waiting = {
+  pending: 0,
+  unnumbered: { count: 0, oldestSeenMs: 0 },
+  needListing: false,
+  more: false,
+  late: [],
+};
+
+export const UNCHANGED: ExamineOutcome = { kind: "unchanged", ...IDLE };
+
+/** A commit of `count` transactions that leaves the mailbox as `row`. */
+export function commitOf(row: MailboxRow, count = 1): CaptureCommit {
+  return { ...entries(count), mailboxes: [row] };
+}
+
+export function sealed(row: MailboxRow, more: Partial<Waiting> & { readonly changes?: number } = {}): ExamineOutcome {
+  const { changes = 1, ...waiting } = more;
+  return { kind: "sealed", ...IDLE, ...waiting, commit: commitOf(row), saves: changes, changes };
+}
+
+export function problem(path: MailboxRow["path"], code = "odd"): CaptureProblem {
+  return { path, code, message: `${code} happened`, hint: "look" };
+}
+
+export function found({ path, guid, fingerprint }: MailboxRow, more: Partial<FoundMailbox> = {}): FoundMailbox {
+  return { path, guid, fingerprint, ...more };
+}
+
+export class FakeCapture {
+  mailboxes: FoundMailbox[] = [];
+  problems: CaptureProblem[] = [];
+  readonly requests: ExamineRequest[] = [];
+  /** Answers by path, one for each examination; then nothing changed. */
+  readonly outcomes = new Map<string, ExamineOutcome[]>();
+  readonly numbers: NumberOutcome[] = [];
+  readonly renumbers: RenumberOutcome[] = [];
+  readonly known: { uid: number }[] = [];
+  vanishedOutcome: VanishedOutcome = { kind: "unknown" };
+  readonly forgotten: string[] = [];
+  discoveries = 0;
+  onExamine: (request: ExamineRequest) => void = () => undefined;
+  onDiscover: () => void | Promise<void> = () => undefined;
+
+  async discover() {
+    this.discoveries += 1;
+    await this.onDiscover();
+    return { mailboxes: this.mailboxes, problems: this.problems };
+  }
+
+  examine(request: ExamineRequest): ExamineOutcome {
+    this.requests.push(request);
+    this.onExamine(request);
+    return this.outcomes.get(request.path)?.shift() ?? UNCHANGED;
+  }
+
+  number(): NumberOutcome {
+    return this.numbers.shift() ?? { kind: "numbered", count: 0, more: false, uidNext: 1 };
+  }
+
+  renumber(): RenumberOutcome {
+    return this.renumbers.shift() ?? { kind: "renumbered", moves: [], uidNext: 1 };
+  }
+
+  states() {
+    return { states: this.known };
+  }
+
+  vanished(): VanishedOutcome {
+    return this.vanishedOutcome;
+  }
+
+  forget({ guid }: { readonly guid: string }): void {
+    this.forgotten.push(guid);
+  }
+
+  /** What was asked of `examine`, in short: "path", with "!" for a listing. */
+  get asked(): string[] {
+    return this.requests.map(({ path, full }) => `${path}${full ? "!" : ""}`);
+  }
+}
+
+export const LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000 };
+
+export class Bench {
+  readonly clock = new FakeClock();
+  readonly capture = new FakeCapture();
+  readonly worker = inlineWorker(this.capture as unknown as CaptureMethods);
+  readonly commits: CaptureCommit[] = [];
+  readonly captured: { lastLsn: number; saves: number; changes: number }[] = [];
+  readonly points: string[] = [];
+  readonly stop = new AbortController();
+  onAppend: () => void = () => undefined;
+  #lastLsn = 0;
+
+  capturer(rows: readonly MailboxRow[] = []): Capturer {
+    const appendCaptured: StateWriter["appendCaptured"] = async (commit) => {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.onAppend();
+      this.commits.push(commit);
+      return commit.transactions.map(() => {
+        this.#lastLsn += 1;
+        return this.#lastLsn;
+      });
+    };
+    const ports = {
+      worker: this.worker,
+      writer: { appendCaptured } as StateWriter,
+      clock: this.clock,
+      reach: (point: string) => void this.points.push(point),
+      onCommitted: (captured: Bench["captured"][number]) => void this.captured.push(captured),
+    };
+    return new Capturer(ports, LIMITS, rows);
+  }
+
+  /** Runs until all is settled, time passing as needed. */
+  async settle(capturer: Capturer, msMax = 2_000): Promise<void> {
+    let isDone = false;
+    const run = capturer.run(this.stop.signal, true).finally(() => {
+      isDone = true;
+    });
+    run.catch(() => undefined);
+    for (let ms = 0; !isDone && ms < msMax; ms += 5) await this.clock.advance(5);
+    await until(() => isDone, `all is settled within ${msMax} ms`);
+    await run;
+  }
+
+  /** A capturer that watches mailboxes, each of which it has listed once; they stand as the baseline has them. */
+  async watching(rows: readonly MailboxRow[]): Promise<{ readonly capturer: Capturer; readonly run: Promise<void> }> {
+    this.capture.mailboxes = rows.map((row) => found(row, { fingerprint: "" }));
+    const capturer = this.capturer(rows);
+    await capturer.run(this.stop.signal, true);
+    this.capture.mailboxes = rows.map((row) => found(row));
+    this.capture.requests.length = 0;
+    capturer.startWatching();
+    const run = capturer.run(this.stop.signal, false);
+    run.catch(() => undefined);
+    return { capturer, run };
+  }
+}
+
+/** A row whose fingerprint is trusted, at "m<id>". */
+export function row(id: number, more: Partial<MailboxRow> = {}): MailboxRow {
+  return mailboxRow(id, { fingerprint: `f${id}`, ...more });
+}

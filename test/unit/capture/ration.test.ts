@@ -1,0 +1,51 @@
+/** When a mailbox may be listed. */
+import { describe, expect, test } from "vitest";
+import { ListingHistory } from "../../../src/capture/listing-history.js";
+import { listingDueMs, QUIET_MS, RESTLESS_MS_MAX } from "../../../src/capture/ration.js";
+import { rawPath } from "../log/state-fixtures.js";
+
+describe("listingDueMs", () => {
+  test("the first listing, and one that goes on, is due at once", () => {
+    expect(listingDueMs("first", undefined, 500)).toBe(0);
+    expect(listingDueMs("quiet", undefined, 500)).toBe(0);
+    expect(listingDueMs("continue", { endMs: 1000, tookMs: 900 }, 500)).toBe(0);
+  });
+
+  test("after one that took long, nine times as long is waited; a cheap one costs no wait", () => {
+    expect(listingDueMs("confirm", { endMs: 1000, tookMs: 100 }, 0)).toBe(1900);
+    expect(listingDueMs("sweep", { endMs: 1000, tookMs: 2 }, 0)).toBe(1000);
+  });
+
+  test("one for the fingerprint's sake waits for quiet too, but not for ever", () => {
+    expect(listingDueMs("quiet", { endMs: 1000, tookMs: 1 }, 5000)).toBe(5000 + QUIET_MS);
+    expect(listingDueMs("quiet", { endMs: 90_000, tookMs: 10_000 }, 5000)).toBe(180_000);
+    const restless = listingDueMs("quiet", { endMs: 1000, tookMs: 1 }, 1000 + 10 * RESTLESS_MS_MAX);
+    expect(restless).toBe(1000 + RESTLESS_MS_MAX);
+  });
+});
+
+describe("ListingHistory", () => {
+  const A = rawPath("a");
+
+  test("knows whether anything happened", () => {
+    const history = new ListingHistory();
+    expect(history.isNew(A)).toBe(true);
+    history.noteHint(A, 5);
+    expect(history.isNew(A)).toBe(false);
+  });
+
+  test("hints end with the next listing", () => {
+    const history = new ListingHistory();
+    history.noteHintedExamination(A);
+    expect(history.restsOnHints(A)).toBe(true);
+    history.noteListing(A, 10, 1);
+    expect(history.restsOnHints(A)).toBe(false);
+  });
+
+  test("going on with a listing keeps its cost", () => {
+    const history = new ListingHistory();
+    history.noteListing(A, 1000, 100);
+    history.noteListing(A, 2000, undefined);
+    expect(history.dueMs(A, "sweep")).toBe(2900);
+  });
+});

@@ -1,0 +1,186 @@
+/** Where a twin's directories may be. Nothing may be written before all of it is checked. */
+
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { findPlaces, makePlaces } from "../../../src/daemon/places.js";
+
+let root: string;
+let source: string;
+let destination: string;
+
+const coded = (code: string) => expect.objectContaining({ code });
+
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), "mailtwin-places-")));
+  [source, destination] = [join(root, "src"), join(root, "dst")];
+  mkdirSync(source);
+  vi.stubEnv("XDG_STATE_HOME", join(root, "state"));
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
+
+function maildir(path: string): string {
+  for (const part of ["cur", "new", "tmp"]) mkdirSync(join(path, part), { recursive: true });
+  return path;
+}
+
+describe("findPlaces", () => {
+  test("makes nothing, and puts scratch beside the destination and the state below XDG_STATE_HOME", () => {
+    const before = readdirSync(root, { recursive: true });
+    const places = findPlaces(source, destination, {});
+    expect(places).toMatchObject({ source, destination, scratch: join(root, ".dst.mailtwin") });
+    expect(places.state).toMatch(new RegExp(`^${root}/state/mailtwin/dst-[0-9a-f]{16}$`));
+    expect(readdirSync(root, { recursive: true })).toStrictEqual(before);
+  });
+
+  test("another pair has another state; the same one, by whatever name, the same", () => {
+    const { state } = findPlaces(source, destination, {});
+    mkdirSync(join(root, "src2"));
+    expect(findPlaces(join(root, "src2"), destination, {}).state).not.toBe(state);
+    symlinkSync(source, join(root, "link"));
+    expect(findPlaces(join(root, "link"), `${root}/x/../dst/`, {})).toStrictEqual(findPlaces(source, destination, {}));
+    expect(findPlaces(join(root, "link"), destination, {}).state).toBe(state);
+  });
+
+  test("an XDG_STATE_HOME that is not absolute does not count", () => {
+    for (const home of ["", "relative/state"]) {
+      vi.stubEnv("XDG_STATE_HOME", home);
+      vi.stubEnv("HOME", join(root, "home"));
+      expect(findPlaces(source, destination, {}).state).toContain(join(root, "home/.local/state/mailtwin/dst-"));
+    }
+  });
+
+  test("a source that is not there, or is no directory", () => {
+    expect(() => findPlaces(join(root, "none"), destination, {})).toThrow(coded("source-missing"));
+    writeFileSync(join(root, "file"), "");
+    expect(() => findPlaces(join(root, "file"), destination, {})).toThrow(coded("source-missing"));
+    expect(() => findPlaces(join(root, "file/x"), destination, {})).toThrow(coded("source-missing"));
+  });
+
+  test("a destination that cannot be made, or is no directory", () => {
+    expect(() => findPlaces(source, join(root, "a/b"), {})).toThrow(coded("destination-unusable"));
+    writeFileSync(join(root, "file"), "");
+    expect(() => findPlaces(source, join(root, "file"), {})).toThrow(coded("destination-unusable"));
+  });
+
+  test("stores that overlap, also by another name", () => {
+    symlinkSync(source, join(root, "link"));
+    mkdirSync(join(source, "inner"));
+    const overlapping = [
+      [source, source],
+      [source, join(source, "inner")],
+      [join(source, "inner"), source],
+      [source, join(root, "link")],
+      [source, join(root, "link/inner/new")],
+    ] as const;
+    for (const [from, to] of overlapping) expect(() => findPlaces(from, to, {})).toThrow(coded("stores-overlap"));
+    mkdirSync(join(root, "src-too"));
+    expect(findPlaces(source, join(root, "src-too"), {}).destination).toBe(join(root, "src-too"));
+  });
+
+  test("a state directory inside a store, also by another name and where it does not exist yet", () => {
+    symlinkSync(root, join(root, "all"));
+    for (const state of [join(source, "state"), join(destination, "a/b"), join(root, "all/src/state"), source]) {
+      expect(() => findPlaces(source, destination, { state })).toThrow(coded("state-inside-store"));
+    }
+    vi.stubEnv("XDG_STATE_HOME", join(root, "all/src"));
+    expect(() => findPlaces(source, destination, {})).toThrow(coded("state-inside-store"));
+    expect(findPlaces(source, destination, { state: join(root, "all/own") }).state).toBe(join(root, "own"));
+  });
+});
+
+describe("scratch", () => {
+  test("may be wished for, but not in a mail root, the source, or as the destination", () => {
+    mkdirSync(destination);
+    maildir(join(destination, "bob/Maildir"));
+    symlinkSync(source, join(root, "link"));
+    const refused = [
+      join(destination, "bob/Maildir/scratch"),
+      join(destination, "bob/Maildir/.a/b"),
+      destination,
+      join(source, "scratch"),
+      join(root, "link/scratch"),
+    ];
+    for (const scratch of refused)
+      expect(() => findPlaces(source, destination, { scratch })).toThrow(coded("scratch-unusable"));
+    const fine = join(destination, ".mailtwin");
+    expect(findPlaces(source, destination, { scratch: fine }).scratch).toBe(fine);
+  });
+
+  test("is not put into a Maildir that holds the destination", () => {
+    maildir(join(root, "box"));
+    expect(() => findPlaces(source, join(root, "box/.Copy"), {})).toThrow(coded("scratch-unusable"));
+  });
+});
+
+describe("makePlaces", () => {
+  test("makes what is missing: the destination like the source, the rest for us alone", () => {
+    chmodSync(source, 0o2775);
+    const places = findPlaces(source, destination, {});
+    makePlaces(places);
+    const modes = [places.destination, places.scratch, places.state].map((path) => statSync(path).mode & 0o7777);
+    expect(modes).toStrictEqual([0o2775, 0o700, 0o700]);
+    expect(statSync(destination)).toMatchObject({ uid: statSync(source).uid, gid: statSync(source).gid });
+  });
+
+  test("leaves a destination that is there as it is", () => {
+    mkdirSync(destination, { mode: 0o711 });
+    chmodSync(destination, 0o711);
+    makePlaces(findPlaces(source, destination, {}));
+    makePlaces(findPlaces(source, destination, {}));
+    expect(statSync(destination).mode & 0o7777).toBe(0o711);
+  });
+
+  test("something in the way of scratch or the destination is said so", () => {
+    writeFileSync(join(root, ".dst.mailtwin"), "");
+    expect(() => makePlaces(findPlaces(source, destination, {}))).toThrow(coded("scratch-unusable"));
+    symlinkSync(join(root, "nowhere"), join(root, "dangling"));
+    expect(() => makePlaces(findPlaces(source, join(root, "dangling"), {}))).toThrow(coded("destination-unusable"));
+    expect(existsSync(join(root, "nowhere"))).toBe(false);
+  });
+
+  test.runIf(process.geteuid?.() === 0)("a root-owned mailtwin gives the destination the source's owner", () => {
+    spawnSync("chown", ["12345:12346", source]);
+    makePlaces(findPlaces(source, destination, {}));
+    expect(statSync(destination)).toMatchObject({ uid: 12345, gid: 12346 });
+  });
+
+  /** A file system of its own at `path`; undefined where we may not mount. */
+  function mount(path: string): Disposable | undefined {
+    const run = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", path]);
+    return run.status === 0 ? { [Symbol.dispose]: () => void spawnSync("umount", [path]) } : undefined;
+  }
+
+  test.runIf(process.geteuid?.() === 0)(
+    "scratch on another file system is refused, and inside a mount point it is chosen",
+    (context) => {
+      mkdirSync(destination);
+      using mounted = mount(destination);
+      if (mounted === undefined) return context.skip();
+      const places = findPlaces(source, destination, {});
+      expect(places.scratch).toBe(join(destination, ".mailtwin"));
+      makePlaces(places);
+      const elsewhere = findPlaces(source, destination, { scratch: join(root, "scratch") });
+      expect(() => makePlaces(elsewhere)).toThrow(coded("scratch-unusable"));
+      maildir(destination);
+      expect(() => findPlaces(source, destination, {})).toThrow(/mount point and a Maildir/);
+    },
+  );
+});

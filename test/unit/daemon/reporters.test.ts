@@ -1,0 +1,165 @@
+/** What people and machines are shown. */
+import type { SingleBar } from "cli-progress";
+import { beforeEach, describe, expect, test } from "vitest";
+import { daemonError } from "../../../src/daemon/errors.js";
+import { openJsonReporter } from "../../../src/daemon/json-reporter.js";
+import type { Progress, ShippedReport, Summary } from "../../../src/daemon/reporter.js";
+import { openTextReporter } from "../../../src/daemon/text-reporter.js";
+
+const PROGRESS: Progress = {
+  messagesTotal: 20_000,
+  counting: false,
+  messagesDone: 5_000,
+  bytesDone: 1_500_000,
+  elapsedMs: 10_000,
+};
+const SHIPPED: ShippedReport = {
+  ...{ lsn: 3, mailbox: "0123", path: "bob", saves: 2, marks: 0, expunges: 1, rebinds: 0, lagMs: 12.4 },
+  notes: ["keywords are full"],
+};
+const SUMMARY: Summary = {
+  ...{ mailboxes: 3, messages: 1234, transactions: 5, saves: 4, marks: 1, expunges: 2 },
+  ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
+};
+
+let lines: string[];
+let bars: unknown[][];
+
+beforeEach(() => {
+  lines = [];
+  bars = [];
+});
+
+function text(more: { readonly bar?: boolean; readonly quiet?: boolean; readonly verbose?: boolean } = {}) {
+  const note =
+    (name: string) =>
+    (...args: unknown[]) =>
+      void bars.push([name, ...args]);
+  const bar = { start: note("start"), update: note("update"), setTotal: note("setTotal"), stop: note("stop") };
+  return openTextReporter({
+    out: (line) => void lines.push(line),
+    err: (line) => void lines.push(`! ${line}`),
+    bar: more.bar === true ? (bar as unknown as SingleBar) : undefined,
+    quiet: more.quiet ?? false,
+    verbose: more.verbose ?? false,
+  });
+}
+
+describe("text", () => {
+  test("without a terminal progress is a line every five seconds", () => {
+    const reporter = text();
+    for (let elapsedMs = 1_000; elapsedMs <= 16_000; elapsedMs += 200) reporter.progress({ ...PROGRESS, elapsedMs });
+    expect(lines).toHaveLength(3);
+    expect(lines[1]).toBe("5,000 of 20,000 messages, 1.50 MB sent, 30.0 s left");
+  });
+
+  test("while the source is read no time is promised", () => {
+    text().progress({ ...PROGRESS, counting: true });
+    text().progress({ ...PROGRESS, messagesDone: 0 });
+    expect(lines).toStrictEqual([
+      "5,000 of 20,000 messages, 1.50 MB sent, still reading the source",
+      "0 of 20,000 messages, 1.50 MB sent, still reading the source",
+    ]);
+  });
+
+  test("a total that is overtaken is no negative time", () => {
+    text().progress({ ...PROGRESS, messagesDone: 30_000 });
+    expect(lines[0]).toContain("0 ms left");
+  });
+
+  test("on a terminal it is a bar, which gives way to lines", () => {
+    const reporter = text({ bar: true });
+    reporter.progress(PROGRESS);
+    reporter.progress(PROGRESS);
+    reporter.live({ mailboxes: 2, messages: 7 });
+    reporter.close();
+    expect(bars.map(([name]) => name)).toStrictEqual(["start", "update", "setTotal", "update", "stop"]);
+    expect(lines).toStrictEqual(["live: 7 messages in 2 mailboxes are equal; watching (Ctrl-C ends)"]);
+  });
+
+  test("shipped transactions are shown when asked for, notes always", () => {
+    text().shipped(SHIPPED);
+    expect(lines).toStrictEqual(["note: keywords are full"]);
+    lines.length = 0;
+    const reporter = text({ verbose: true });
+    reporter.shipped({ ...SHIPPED, notes: [] });
+    reporter.shipped({
+      ...SHIPPED,
+      notes: [],
+      path: "",
+      structure: "create",
+      saves: 0,
+      expunges: 0,
+      marks: 1,
+      rebinds: 3,
+    });
+    reporter.shipped({ ...SHIPPED, notes: [], saves: 0, expunges: 0 });
+    expect(lines).toStrictEqual([
+      "bob: 2 new, 1 expunged (12 ms)",
+      "INBOX: mailbox create, 1 flag changes, 3 renumbered (12 ms)",
+      "bob: next UID (12 ms)",
+    ]);
+  });
+
+  test("the end tells what was done", () => {
+    text().summary(SUMMARY);
+    text().summary({ ...SUMMARY, transactions: 0, problems: 1 });
+    text().summary({ ...SUMMARY, problems: 2 });
+    expect(lines).toStrictEqual([
+      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag changes, 2 expunged, 5.00 MB of bodies in 2.50 s",
+      "nothing to do: 1,234 messages in 3 mailboxes (2.50 s); 1 problem, listed above",
+      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag changes, 2 expunged, 5.00 MB of bodies in 2.50 s; 2 problems, listed above",
+    ]);
+  });
+
+  test("quiet leaves problems, errors and what a dry run is for", () => {
+    const reporter = text({ quiet: true, verbose: true, bar: true });
+    reporter.progress(PROGRESS);
+    reporter.live({ mailboxes: 1, messages: 1 });
+    reporter.shipped(SHIPPED);
+    reporter.conflict({ path: "a", words: "UIDs clash" });
+    reporter.summary(SUMMARY);
+    expect([lines, bars]).toStrictEqual([[], []]);
+    reporter.plan("save 3");
+    reporter.problem({ path: "a", code: "x", message: "reading a: no", hint: "Do it" });
+    reporter.error(daemonError("usage", "reading the command line: no"));
+    expect(lines).toStrictEqual([
+      "save 3",
+      "! problem: reading a: no. Do it",
+      "! mailtwin: reading the command line: no.\nSee `mailtwin sync --help`.",
+    ]);
+  });
+});
+
+describe("json", () => {
+  test("each event is an object on a line of its own, with all its fields", () => {
+    const written: string[] = [];
+    const reporter = openJsonReporter((line) => void written.push(line));
+    reporter.plan("a\nb");
+    reporter.progress(PROGRESS);
+    reporter.live({ mailboxes: 1, messages: 2 });
+    reporter.shipped(SHIPPED);
+    reporter.conflict({ path: "a", words: "w" });
+    reporter.problem({ path: "a", code: "x", message: "m", hint: "h" });
+    reporter.summary(SUMMARY);
+    reporter.error(daemonError("stores-overlap", "twinning: no"));
+    reporter.close();
+    expect(written.every((line) => line.endsWith("\n") && line.indexOf("\n") === line.length - 1)).toBe(true);
+    expect(written.map((line) => JSON.parse(line) as unknown)).toStrictEqual([
+      { event: "plan", words: "a\nb" },
+      { event: "progress", ...PROGRESS },
+      { event: "live", mailboxes: 1, messages: 2 },
+      { event: "shipped", ...SHIPPED },
+      { event: "conflict", path: "a", words: "w" },
+      { event: "problem", path: "a", code: "x", message: "m", hint: "h" },
+      { event: "summary", ...SUMMARY },
+      {
+        event: "error",
+        code: "stores-overlap",
+        message: "twinning: no",
+        hint: "Name two directories of which neither holds the other.",
+        exitCode: 64,
+      },
+    ]);
+  });
+});

@@ -1,0 +1,60 @@
+/** What was shipped, counted. */
+import { describe, expect, test } from "vitest";
+import { reportOf, Tally } from "../../../src/daemon/tally.js";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
+import { NO_MARKS } from "../../../src/txn/message-state.js";
+import type { Change, Transaction } from "../../../src/txn/transaction.js";
+import { rawPath } from "../log/state-fixtures.js";
+
+const base = parseBaseName("b");
+const message = { uid: parseUid(9), base, ...NO_MARKS, size: 1, mtimeS: 1, fields: "" };
+const CHANGES: readonly Change[] = [
+  { kind: "save", message },
+  { kind: "save", message },
+  { kind: "marks", uid: parseUid(1), base, before: NO_MARKS, after: { ...NO_MARKS, flags: 1 } },
+  { kind: "expunge", uid: parseUid(2), base },
+  { kind: "rebind", fromUid: parseUid(3), fromBase: base, message },
+];
+
+function transaction(more: Partial<Transaction> = {}): Transaction {
+  return {
+    mailbox: parseMailboxGuid("0123456789abcdef0123456789abcdef"),
+    path: rawPath("caf\u00c3\u00a9/.A\u001b"),
+    uidValidity: parseUidValidity(7),
+    uidNext: 10,
+    headerExtra: "",
+    fileOwner: { uid: 0, gid: 0, mode: 0o600 },
+    changes: CHANGES,
+    capturedMs: 1_000,
+    ...more,
+  };
+}
+
+describe("reportOf", () => {
+  test("counts the changes by kind, and shows the path as people read it", () => {
+    expect(reportOf(4, transaction(), ["n"], 1_250)).toStrictEqual({
+      lsn: 4,
+      mailbox: "0123456789abcdef0123456789abcdef",
+      path: "café/.A\\x1b",
+      saves: 2,
+      marks: 1,
+      expunges: 1,
+      rebinds: 1,
+      lagMs: 250,
+      notes: ["n"],
+    });
+  });
+
+  test("names what happened to the mailbox as a whole", () => {
+    expect(reportOf(1, transaction({ structure: { kind: "delete" }, changes: [] }), [], 1_000)).toMatchObject({
+      structure: "delete",
+      saves: 0,
+    });
+  });
+});
+
+test("a tally adds reports up", () => {
+  const tally = new Tally();
+  for (let lsn = 1; lsn <= 3; lsn++) tally.add(reportOf(lsn, transaction(), [], 1_000));
+  expect(tally).toMatchObject({ transactions: 3, saves: 6, marks: 3, expunges: 3, bodyBytes: 0 });
+});

@@ -8,7 +8,6 @@
  */
 
 import type { Clock } from "../base/clock.js";
-import { MailtwinError } from "../base/errors.js";
 import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -30,6 +29,7 @@ import {
 import { Asker } from "./asker.js";
 import { type BodySenderPorts, sendBodies } from "./body-sender.js";
 import { agentError } from "./errors.js";
+import { isUidConflict, makeRoom } from "./make-room.js";
 import { Rejections } from "./rejections.js";
 
 /** What the agent needs of the source's capture. */
@@ -69,9 +69,6 @@ const OFFERS_IN_FLIGHT_MAX = 8;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
 /** Times that one transaction is resolved before it goes to the rejection log. */
 const RETRIES_MAX = 4;
-/** Codes of answers that concern the one mailbox only. */
-const YIELD_REFUSALS: ReadonlySet<string> = new Set(["mailbox-rejected", "replica-lock-held"]);
-
 interface Offered {
   readonly entry: LogEntry;
   readonly transaction: Transaction;
@@ -326,7 +323,7 @@ export class ReplayAgent {
   /** Decides what to do about a refusal: make room for UIDs that foreign mail took, or give the mailbox up for now. */
   async #resolve(offered: Offered, divergence: WireDivergence, signal: AbortSignal): Promise<void> {
     offered.retries += 1;
-    if (divergence.code !== "uid-passed" || offered.retries > RETRIES_MAX) {
+    if (!isUidConflict(divergence) || offered.retries > RETRIES_MAX) {
       await this.#reject(offered, divergence, signal);
       return;
     }
@@ -334,35 +331,21 @@ export class ReplayAgent {
     const { source, link } = this.#ports;
     const from = parseUid(divergence.firstUid);
     const floor = Math.max(source.uidNextOf(mailbox), divergence.replicaNext);
-    const answer = await this.#makeRoom({ mailbox, from, floor }, signal);
-    if ("words" in answer) {
-      await this.#reject(offered, answer, signal);
+    const room = await makeRoom(this.#asker, { mailbox, from, floor }, signal);
+    // A UID that is taken by mail which the source knows, too, is no conflict that making room resolves.
+    const isInVain = room.kind === "made" && room.moved === 0 && divergence.code === "uid-bound-otherwise";
+    if (room.kind === "refused" || isInVain) {
+      await this.#reject(offered, room.kind === "refused" ? room : divergence, signal);
       return;
     }
+    const { uidNext, moved } = room;
     this.#sinks.onConflict(
       path,
-      `${divergence.words}: ${answer.moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
+      `${divergence.words}: ${moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
     );
-    const { uidNext } = answer;
     const problem = await source.renumber({ guid: mailbox, from, below: uidNext, floor: uidNext }, signal);
     if (problem !== undefined) await this.#reject(offered, wordsOfProblem(problem), signal);
     else await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: uidNext, giveUp: false }, signal);
-  }
-
-  /** Has the replica move foreign mail above `floor`, or says why it cannot. */
-  async #makeRoom(
-    range: { readonly mailbox: MailboxGuid; readonly from: Uid; readonly floor: number },
-    signal: AbortSignal,
-  ): Promise<{ readonly uidNext: number; readonly moved: number } | { readonly code: string; readonly words: string }> {
-    try {
-      const answer = await this.#asker.ask({ kind: "yield-uids", ...range }, signal);
-      if (answer.kind === "yielded-uids") return answer;
-    } catch (error) {
-      const isRefusal = error instanceof MailtwinError && YIELD_REFUSALS.has(error.code);
-      if (!isRefusal) throw error;
-      return { code: error.code, words: error.message };
-    }
-    throw agentError("peer-confused", `asking ${this.name} to make room: it answered something else`);
   }
 
   async #reject(

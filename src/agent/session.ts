@@ -283,9 +283,17 @@ function isStale(readiness: Readiness): boolean {
 }
 
 function wireOf(divergence: Divergence): WireDivergence {
-  const numbers =
-    divergence.kind === "uid-passed"
-      ? { firstUid: divergence.firstUid, replicaNext: divergence.replicaNext }
-      : { firstUid: 0, replicaNext: 0 };
-  return { code: divergence.kind, words: divergence.words, path: divergence.path, ...numbers };
+  const { kind: code, words, path } = divergence;
+  return { code, words, path, ...uidsOf(divergence) };
+}
+
+function uidsOf(divergence: Divergence): { readonly firstUid: number; readonly replicaNext: number } {
+  switch (divergence.kind) {
+    case "uid-passed":
+      return { firstUid: divergence.firstUid, replicaNext: divergence.replicaNext };
+    case "uid-bound-otherwise":
+      return { firstUid: divergence.uid, replicaNext: 0 };
+    default:
+      return { firstUid: 0, replicaNext: 0 };
+  }
 }

@@ -297,7 +297,7 @@ export class Capturer {
     if (full) {
       this.counts.listings++;
       // What the listing itself cost, not how long the call waited for its turn.
-      this.#history.noteListing(path, this.#nowMs(), "listed" in outcome ? outcome.listed?.ms : undefined);
+      this.#history.noteListing(path, this.#nowMs(), "listed" in outcome ? outcome.listed.ms : undefined);
     } else this.#history.noteHintedExamination(path);
     await this.#settle(path, dirt, outcome);
   }

@@ -72,7 +72,7 @@ export interface WireDivergence {
   readonly code: string;
   readonly words: string;
   readonly path: RawPath;
-  /** For code "uid-passed": the first UID that does not fit, and the replica's next UID. Else 0. */
+  /** The first UID that does not fit, for the codes "uid-passed" (with the replica's next UID) and "uid-bound-otherwise". Else 0. */
   readonly firstUid: number;
   readonly replicaNext: number;
 }

@@ -37,6 +37,7 @@ const refusal: fc.Arbitrary<Refusal> = fc.constantFrom<Refusal>(
   "busy",
   "lacking",
   { kind: "uid-passed", replicaNext: 700 },
+  { kind: "uid-bound-otherwise" },
   { kind: "mailbox-missing" },
 );
 

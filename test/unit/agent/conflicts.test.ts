@@ -1,6 +1,7 @@
 /** What the two ends of a link do about a transaction that does not fit. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SESSION_LIMITS } from "../../../src/agent/session.js";
+import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import type { Refusal } from "./fake-replica.js";
 import { guid, LOG_ID, Pair, path, REPLICA, type Running } from "./pair.js";
@@ -48,6 +49,24 @@ describe("uid-passed", () => {
     run = pair.start();
     await run.untilAcked(1);
     expect(run.store.calls.find(({ method }) => method === "yieldUids")?.args).toMatchObject({ floor: 500 });
+  });
+
+  test("a UID that foreign mail has taken is resolved alike; one that no foreign mail has is rejected", async () => {
+    const [move] = [{ base: parseBaseName("other"), fromUid: parseUid(100), toUid: parseUid(899) }];
+    pair.log("a", [{ uid: 100 }]);
+    pair.log("b", [{ uid: 100 }]);
+    pair.replica.refusals.set(1, [{ kind: "uid-bound-otherwise" }]);
+    pair.replica.yieldOutcome = { kind: "yielded", moves: [move], uidNext: 900 };
+    run = pair.start();
+    await run.untilAcked(2);
+    expect(pair.replica.applied[0]).toMatchObject({ lsn: 1, voidBelow: 900 });
+    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), from: 100, below: 900, floor: 900 }]);
+    pair.log("c", [{ uid: 100 }]);
+    pair.replica.refusals.set(3, [{ kind: "uid-bound-otherwise" }]);
+    pair.replica.yieldOutcome = { kind: "yielded", moves: [], uidNext: 900 };
+    await run.untilAcked(3);
+    expect(run.rejected).toMatchObject([{ lsn: 3, code: "uid-bound-otherwise" }]);
+    expect(pair.renumbered).toHaveLength(1);
   });
 
   test("after four attempts it goes to the rejection log", async () => {

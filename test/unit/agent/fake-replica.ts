@@ -29,6 +29,7 @@ export type Refusal =
   | "busy"
   | "lacking"
   | { readonly kind: "uid-passed"; readonly replicaNext: number }
+  | { readonly kind: "uid-bound-otherwise" }
   | { readonly kind: "mailbox-missing" };
 
 export interface Applied {
@@ -167,8 +168,12 @@ export function hexOf(bytes: Uint8Array): string {
 }
 
 function divergenceOf({ mailbox, path, changes }: Transaction, refusal: Refusal): Divergence {
+  const first = changes.find((change) => change.kind === "save");
+  if (typeof refusal === "object" && refusal.kind === "uid-bound-otherwise" && first !== undefined) {
+    const { uid, base } = first.message;
+    return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found: "other" });
+  }
   if (typeof refusal === "object" && refusal.kind === "uid-passed") {
-    const first = changes.find((change) => change.kind === "save");
     const firstUid = first?.message.uid ?? 1;
     return divergence({ kind: "uid-passed", mailbox, path, firstUid, replicaNext: refusal.replicaNext });
   }

@@ -134,13 +134,13 @@ export class Bench {
 
   /** Runs until all is settled, time passing as needed. */
   async settle(capturer: Capturer, msMax = 2_000): Promise<void> {
-    let isDone = false;
+    const state = { isDone: false };
     const run = capturer.run(this.stop.signal, true).finally(() => {
-      isDone = true;
+      state.isDone = true;
     });
     run.catch(() => undefined);
-    for (let ms = 0; !isDone && ms < msMax; ms += 5) await this.clock.advance(5);
-    await until(() => isDone, `all is settled within ${msMax} ms`);
+    for (let ms = 0; !state.isDone && ms < msMax; ms += 5) await this.clock.advance(5);
+    await until(() => state.isDone, `all is settled within ${msMax} ms`);
     await run;
   }
 

@@ -1,0 +1,39 @@
+/**
+ * Asks a replica to move foreign mail out of the way of UIDs that the source has given to other messages.
+ */
+import { MailtwinError } from "../base/errors.js";
+import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import type { Asker } from "./asker.js";
+import { agentError } from "./errors.js";
+
+/** Codes of divergences that foreign mail may cause: it took UIDs, or the replica's next UID is beyond them. */
+const UID_CONFLICTS: ReadonlySet<string> = new Set(["uid-passed", "uid-bound-otherwise"]);
+/** Codes of answers that concern the one mailbox only. */
+const REFUSALS: ReadonlySet<string> = new Set(["mailbox-rejected", "replica-lock-held"]);
+
+export type RoomOutcome =
+  /** Foreign messages from that UID on have others now; `uidNext` is beyond them. */
+  | { readonly kind: "made"; readonly uidNext: number; readonly moved: number }
+  | { readonly kind: "refused"; readonly code: string; readonly words: string };
+
+export interface RoomRequest {
+  readonly mailbox: MailboxGuid;
+  readonly from: Uid;
+  readonly floor: number;
+}
+
+export function isUidConflict({ code }: { readonly code: string }): boolean {
+  return UID_CONFLICTS.has(code);
+}
+
+/** Throws what concerns more than this mailbox. */
+export async function makeRoom(asker: Asker, request: RoomRequest, signal: AbortSignal): Promise<RoomOutcome> {
+  try {
+    const answer = await asker.ask({ kind: "yield-uids", ...request }, signal);
+    if (answer.kind === "yielded-uids") return { kind: "made", uidNext: answer.uidNext, moved: answer.moved };
+  } catch (error) {
+    if (!(error instanceof MailtwinError) || !REFUSALS.has(error.code)) throw error;
+    return { kind: "refused", code: error.code, words: error.message };
+  }
+  throw agentError("peer-confused", "asking the replica to make room: it answered something else");
+}

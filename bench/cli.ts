@@ -70,17 +70,23 @@ program
   .option("--exact", "demand the same file names and control files too (plain copies)", false)
   .option("--max <n>", "differences to list", wholeNumber, 100)
   .option("--json", "one JSON object instead of words", false)
-  .action((a: string, b: string, options: { bodies: boolean; exact: boolean; sideFiles: boolean; max: number; json: boolean }) => {
-    const { bodies, exact, sideFiles, max } = options;
-    const result = compareStores(a, b, { bodies, exact, sideFiles, keptMax: max });
-    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else {
-      for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);
-      const what = `${result.messages} messages in ${result.mailboxes} mailboxes, ${(result.bytes / 1e6).toFixed(1)} MB`;
-      process.stdout.write(result.equal ? `equal: ${what}\n` : `${result.total} differences: ${what}\n`);
-    }
-    if (!result.equal) process.exitCode = 1;
-  });
+  .action(
+    (
+      a: string,
+      b: string,
+      options: { bodies: boolean; exact: boolean; sideFiles: boolean; max: number; json: boolean },
+    ) => {
+      const { bodies, exact, sideFiles, max } = options;
+      const result = compareStores(a, b, { bodies, exact, sideFiles, keptMax: max });
+      if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else {
+        for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);
+        const what = `${result.messages} messages in ${result.mailboxes} mailboxes, ${(result.bytes / 1e6).toFixed(1)} MB`;
+        process.stdout.write(result.equal ? `equal: ${what}\n` : `${result.total} differences: ${what}\n`);
+      }
+      if (!result.equal) process.exitCode = 1;
+    },
+  );
 
 interface RunOptions {
   readonly quick: boolean;

@@ -54,7 +54,9 @@ async function main(): Promise<number> {
   const { equal, differences, total, messages, bytes } = compareStores(copying.source, copying.target);
   for (const { words } of differences.slice(0, 20)) say(`  ${words}`);
   if (equal) {
-    say(`\nequal: ${messages} messages (${(bytes / 1e6).toFixed(1)} MB) have the same UIDs, flags, keywords, dates and bytes on both sides`);
+    say(
+      `\nequal: ${messages} messages (${(bytes / 1e6).toFixed(1)} MB) have the same UIDs, flags, keywords, dates and bytes on both sides`,
+    );
     rmSync(work, { recursive: true, force: true });
     return 0;
   }
@@ -71,7 +73,10 @@ async function untilEqual({ source, target }: { readonly source: string; readonl
 }
 
 /** For deliveries whose file nothing touched afterwards: when it got its name on the replica, less when it got it at the source. */
-function lagsOf(changes: readonly LiveChange[], { source, target }: { readonly source: string; readonly target: string }): readonly number[] {
+function lagsOf(
+  changes: readonly LiveChange[],
+  { source, target }: { readonly source: string; readonly target: string },
+): readonly number[] {
   const touches = new Map<string, number>();
   for (const { base } of changes) if (base !== undefined) touches.set(base, (touches.get(base) ?? 0) + 1);
   const lags: number[] = [];
@@ -103,7 +108,9 @@ function showTable(changes: readonly LiveChange[], lags: readonly number[]): voi
     if (count !== undefined) say(`  ${words.padEnd(30)} ${String(count).padStart(7)}`);
   }
   if (lags.length === 0) return;
-  say(`\n  lag of ${lags.length} deliveries: p50 ${at(lags, 0.5)} ms, p99 ${at(lags, 0.99)} ms, longest ${at(lags, 1)} ms`);
+  say(
+    `\n  lag of ${lags.length} deliveries: p50 ${at(lags, 0.5)} ms, p99 ${at(lags, 0.99)} ms, longest ${at(lags, 1)} ms`,
+  );
 }
 
 function at(sorted: readonly number[], share: number): string {

@@ -55,9 +55,12 @@ export function nodeTime(seconds: number): number | string {
   return seconds < 0 ? String(seconds) : seconds;
 }
 
+/** The process never changes its user. */
+const IS_ROOT = process.geteuid?.() === 0;
+
 /** Only root may give a file away; for anybody else the option has no meaning. */
 export function chownIfRoot(fd: number, owner: Owner | undefined): void {
-  if (owner !== undefined && process.geteuid?.() === 0) fchownSync(fd, owner.uid, owner.gid);
+  if (owner !== undefined && IS_ROOT) fchownSync(fd, owner.uid, owner.gid);
 }
 
 /**

@@ -65,7 +65,7 @@ export interface ReplayAgentSinks {
 }
 
 /** Transactions on their way. */
-const OFFERS_IN_FLIGHT_MAX = 8;
+const OFFERS_IN_FLIGHT_MAX = 40;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
 /** Times that one transaction is resolved before it goes to the rejection log. */
 const RETRIES_MAX = 4;

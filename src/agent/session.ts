@@ -42,7 +42,7 @@ export interface SessionLimits {
   readonly lockWaitMsMax: number;
 }
 
-export const SESSION_LIMITS: SessionLimits = { preparedMax: 6, lockWaitMsMax: 30_000 };
+export const SESSION_LIMITS: SessionLimits = { preparedMax: 32, lockWaitMsMax: 30_000 };
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
 const OFFERS_MAX = 256;
 const LOCK_PAUSE_MS_MIN = 1;

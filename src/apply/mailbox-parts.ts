@@ -2,11 +2,14 @@
  * Which entries of a directory are one mailbox's own, and moving them; whatever else stands there (child mailboxes of
  * either layout, a user's sieve scripts and subscriptions beside the INBOX) stays.
  */
+import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawName, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { errnoOf } from "../base/errors.js";
+import { isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin } from "./limbo.js";
+import { withDir } from "./mailbox-place.js";
 import type { UndoLog } from "./undo-log.js";
 
 const OWN_NAMES: ReadonlySet<string> = new Set([
@@ -69,6 +72,31 @@ export function openParent(root: Dir, path: RawPath, owners: readonly FileOwner[
     dir = next;
   }
   return dir;
+}
+
+/**
+ * Removes the directories above a mailbox that has gone as far as they are empty now, as Dovecot does: an empty directory
+ * would be listed as a folder (LAYOUT=fs). In a tree of users a user's directory stays.
+ */
+export function removeEmptyParents(root: Dir, path: RawPath): void {
+  const depthMin = root.stat(CUR) === undefined ? 1 : 0;
+  for (let above = parentRaw(path); splitRaw(above).length > depthMin; above = parentRaw(above)) {
+    const name = lastRaw(above);
+    assert(name !== undefined, "the store's root is not removed");
+    const isGone = withDir(root, parentRaw(above), (dir) => dir === undefined || removeIfEmpty(dir, name));
+    if (!isGone) return;
+  }
+}
+
+function removeIfEmpty(dir: Dir, name: RawName): boolean {
+  try {
+    dir.rmdir(name);
+    dir.sync();
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOTEMPTY" || errnoOf(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** Made durable at once. Throws system errors. */

@@ -15,7 +15,7 @@ import { baseOf, listPlaces } from "./find-files.js";
 import { type LimboBatch, moveWithin } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
-import { hasOtherDirectories, makeChild, moveParts, openParent } from "./mailbox-parts.js";
+import { hasOtherDirectories, makeChild, moveParts, openParent, removeEmptyParents } from "./mailbox-parts.js";
 import { MailboxDirs, withDir } from "./mailbox-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { UndoLog } from "./undo-log.js";
@@ -38,6 +38,7 @@ export function renameMailbox(
   if (target.kind === "diverged") return target;
   if (target.kind === "absent" && found.path !== "" && !isInside(txn.path, found.path)) {
     moveDirectory(root, found, txn.path);
+    removeEmptyParents(root, found.path);
     return { kind: "moved", limbo: [] };
   }
   const dir = target.kind === "opened" ? target.dir : makeTarget(root, txn.path);
@@ -149,6 +150,7 @@ export function deleteMailbox(
   if (held.kind === "busy") return held;
   const { value, lockedMs } = held;
   if ("kind" in value) return { kind: "diverged", divergence: value };
+  removeEmptyParents(root, found.path);
   return { kind: "applied", effect: removal(context, known, value), notes: [], lockedMs };
 }
 

@@ -252,11 +252,14 @@ export class Capturer {
     const { mailboxes, problems } = await this.#ports.worker.call("discover");
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#committer.rows, unread);
-    if (plan.emptied)
-      throw captureError(
-        "source-emptied",
-        "looking for mailboxes in the source: there is none any more, but there were some",
-      );
+    if (plan.emptied) {
+      if (this.#missing.noteEmptied(startMs)) {
+        const message = "looking for mailboxes in the source: there is none any more, but there were some";
+        throw captureError("source-emptied", message);
+      }
+      this.#structureDueMs = startMs + VANISH_MS + 10;
+      return;
+    }
     for (const path of this.#sweepProblems) this.problems.delete(path);
     this.#sweepProblems = [...unread, ...plan.duplicates.map(({ path }) => path)];
     for (const problem of problems) this.problems.set(problem.path, problem);

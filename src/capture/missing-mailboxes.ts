@@ -9,14 +9,22 @@ import { type KnownMailbox, VANISH_MS } from "./plan-structure.js";
 
 export class MissingMailboxes {
   readonly #sinceMs = new Map<MailboxGuid, number>();
+  #emptiedSinceMs: number | undefined;
 
   /** Some are missing, and it takes another look to tell. */
   get isOpen(): boolean {
     return this.#sinceMs.size > 0;
   }
 
+  /** A look that began at `startMs` found no mailbox at all: returns whether that is to be believed. */
+  noteEmptied(startMs: number): boolean {
+    this.#emptiedSinceMs ??= startMs;
+    return startMs - this.#emptiedSinceMs >= VANISH_MS;
+  }
+
   /** What a look that began at `startMs` missed; returns those that are gone. */
   note(missing: readonly KnownMailbox[], startMs: number): readonly KnownMailbox[] {
+    this.#emptiedSinceMs = undefined;
     const still = new Set(missing.map((mailbox) => mailbox.guid));
     for (const guid of [...this.#sinceMs.keys()]) if (!still.has(guid)) this.#sinceMs.delete(guid);
     const gone: KnownMailbox[] = [];

@@ -30,6 +30,8 @@ const REPLICA = "destination";
 
 const PROGRESS_EVERY_MS = 200;
 const TRIM_EVERY_MS = 5_000;
+/** How long an interrupted twin goes on shipping what it has captured. */
+const DRAIN_MS_MAX = 5_000;
 /** Mailboxes that are watched closely from the start. */
 const PROMOTED_MAX = 64;
 
@@ -149,8 +151,9 @@ class TwinRun {
       await this.#restore(work);
       if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
     } catch (error) {
-      // Asked to stop: what is in the log is shipped next time. Anything else is why it failed.
+      // Asked to stop, or why it failed.
       if (!signal.aborted || stop.signal.aborted) throw stop.signal.aborted ? stop.signal.reason : error;
+      if (this.#isLive) await this.#drain(stop.signal);
     } finally {
       ticker.cancel();
     }
@@ -166,6 +169,16 @@ class TwinRun {
       const lsn = reader.lastLsn();
       await this.#need().untilAcked(lsn, signal);
       if (capturer.settled && reader.lastLsn() === lsn) return;
+    }
+  }
+
+  /** Ships what was captured; what takes too long is in the log and is shipped by the next run. */
+  async #drain(signal: AbortSignal): Promise<void> {
+    const deadline = AbortSignal.timeout(DRAIN_MS_MAX);
+    try {
+      await this.#need().untilAcked(this.#source.reader.lastLsn(), AbortSignal.any([signal, deadline]));
+    } catch (error) {
+      if (!deadline.aborted) throw error;
     }
   }
 

@@ -78,7 +78,7 @@ export class Pair implements AsyncDisposable {
    * The deadline (default 30 s) is the twin's, for the files; Dovecot gets a few seconds to show them.
    */
   async settle(users: string | readonly string[] = this.source.users, options: WaitOptions = {}): Promise<Views> {
-    await this.#untilFilesEqual(options.deadlineMs ?? EQUAL_MS_MAX);
+    await this.#untilFilesEqual(typeof users === "string" ? [users] : users, options.deadlineMs ?? EQUAL_MS_MAX);
     const shown = { ignoreSubscriptions: true, ...options, deadlineMs: SHOWN_MS_MAX };
     let views: Views;
     try {
@@ -103,31 +103,34 @@ export class Pair implements AsyncDisposable {
   }
 
   /**
-   * Waits until the mail of all users is equal as files: where it is too much for IMAP, or where Dovecot's own view of its
+   * Waits until the mail of all users is equal as files, without asking Dovecot: where it is too much for IMAP, or where Dovecot's own view of its
    * folders is no measure.
    */
   async settleFiles(deadlineMs = EQUAL_MS_MAX): Promise<void> {
-    await this.#untilFilesEqual(deadlineMs);
+    await this.#untilFilesEqual(this.source.users, deadlineMs);
     await this.expectClean();
   }
 
-  /** What differs between the stores as files right now, in words, without bodies. */
-  fileDifferences(): readonly string[] {
+  /** What differs between the users' mail as files right now, in words, without bodies. */
+  fileDifferences(users: readonly string[] = this.source.users): readonly string[] {
+    const { source, replica } = this;
     try {
-      const found = rawDifferences(this.source.store, this.replica.store, { bodies: false });
-      return found.map((difference) => difference.words);
+      return users.flatMap((user) => {
+        const found = rawDifferences(join(source.store, user), join(replica.store, user), { bodies: false });
+        return found.map((difference) => `${user}: ${difference.words}`);
+      });
     } catch (error) {
       if (!(error instanceof Error) || !("code" in error) || error.code !== "ENOENT") throw error;
-      return [`changed while they were compared: ${error.message}`];
+      return [`changed while they were compared, or not there yet: ${error.message}`];
     }
   }
 
-  async #untilFilesEqual(deadlineMs: number): Promise<void> {
+  async #untilFilesEqual(users: readonly string[], deadlineMs: number): Promise<void> {
     let words: readonly string[] = [];
     let pollMs = FILES_POLL_MS;
     const equal = (): boolean => {
       const start = performance.now();
-      words = this.fileDifferences();
+      words = this.fileDifferences(users);
       pollMs = Math.max(FILES_POLL_MS, 2 * (performance.now() - start)); // a large store is not listed all the time.
       return words.length === 0;
     };

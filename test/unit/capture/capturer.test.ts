@@ -195,7 +195,22 @@ describe("structure", () => {
 
   test("an emptied source stops everything, and nothing is deleted", async () => {
     const run = bench.capturer([A, B]).run(bench.stop.signal, true);
-    await expect(run).rejects.toMatchObject({ code: "source-emptied", exitCode: 66 });
+    const failed = expect(run).rejects.toMatchObject({ code: "source-emptied", exitCode: 66 });
+    for (let ms = 0; ms < 400; ms += 20) await bench.clock.advance(20);
+    await failed;
+    expect(bench.commits).toStrictEqual([]);
+    expect(bench.worker.calls.filter(({ method }) => method === "discover").length).toBeGreaterThan(1);
+  });
+
+  test("a source that looks empty once, its only mailbox being renamed just then, is no emptied source", async () => {
+    let looks = 0;
+    bench.capture.onDiscover = () => {
+      looks += 1;
+      bench.capture.mailboxes = looks === 1 ? [] : [found(A)];
+      return Promise.resolve();
+    };
+    await bench.settle(bench.capturer([A]));
+    expect(looks).toBeGreaterThan(1);
     expect(bench.commits).toStrictEqual([]);
   });
 

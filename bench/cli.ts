@@ -92,6 +92,7 @@ interface RunOptions {
   readonly quick: boolean;
   readonly contenders: readonly ContenderName[];
   readonly mailtwin?: string;
+  readonly mails?: number;
   readonly rounds?: number;
   readonly work?: string;
   readonly keep: boolean;
@@ -107,6 +108,7 @@ program
     new Option("--contenders <names>", "comma-separated").argParser(contenderNames).default(["mailtwin", "rsync"]),
   )
   .option("--mailtwin <command>", "how to call mailtwin, split at spaces (default: node dist/daemon/cli.js)")
+  .option("--mails <n>", "only trees of so many mails", wholeNumber)
   .option("--rounds <n>", "runs of each contender", wholeNumber)
   .option("--work <dir>", "where to make trees (default: the temporary directory)")
   .option("--keep", "leave trees and copies", false)
@@ -114,12 +116,13 @@ program
   .action(async (workloads: string[], options: RunOptions) => {
     const repository = findRepository();
     const mailtwin = options.mailtwin?.split(" ") ?? [process.execPath, join(repository, "dist/daemon/cli.js")];
-    const { quick, contenders, keep, writeReadme, rounds, work } = options;
+    const { quick, contenders, keep, writeReadme, mails, rounds, work } = options;
     const allEqual = await runWorkloads({
       workloads,
       contenders,
       mailtwin,
       quick,
+      mails,
       rounds,
       keep,
       work,

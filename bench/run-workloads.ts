@@ -22,6 +22,7 @@ export interface RunRequest {
   readonly contenders: readonly ContenderName[];
   readonly mailtwin: readonly string[];
   readonly quick: boolean;
+  readonly mails?: number | undefined;
   readonly rounds?: number | undefined;
   readonly keep: boolean;
   /** Where trees are made; default: the system's temporary directory. */
@@ -44,7 +45,7 @@ export async function runWorkloads(request: RunRequest): Promise<boolean> {
   };
   using workspace = new Workspace({ parent: request.work, keep: request.keep, say });
   const machine = describeMachine({ workPath: workspace.root, repository: request.repository });
-  const { contenders, mailtwin, quick, rounds } = request;
+  const { contenders, mailtwin, quick, mails, rounds } = request;
   const startedMs = unixMs();
   const results: Result[] = [];
   const lines = join(
@@ -55,7 +56,7 @@ export async function runWorkloads(request: RunRequest): Promise<boolean> {
   mkdirSync(join(request.repository, "bench/out"), { recursive: true });
   for (const workload of chosen) {
     say(`${workload.name}: ${workload.title}`);
-    for (const result of await workload.run({ workspace, contenders, mailtwin, quick, rounds, say })) {
+    for (const result of await workload.run({ workspace, contenders, mailtwin, quick, mails, rounds, say })) {
       results.push(result);
       appendFileSync(lines, `${JSON.stringify({ ...result, quick, mailtwin, startedMs, machine })}\n`);
       for (const difference of result.differences) say(`  DIFFERENT: ${difference}`);

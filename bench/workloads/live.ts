@@ -14,11 +14,21 @@ import { makeProse } from "../generate/prose.js";
 import { createRandom } from "../generate/random.js";
 import { MAIL_BYTES_MAX, mailSizeSampler } from "../generate/shape.js";
 import { pause, unixMs } from "../measure/clock.js";
+import { mailtwinSync } from "../measure/contenders.js";
 import { atRate } from "../measure/pace.js";
+import { runToEnd } from "../measure/run-contender.js";
 import { treeBytes } from "../measure/workspace.js";
 import { type Arrivals, watchArrivals } from "./arrivals.js";
 import { startTwin, type TwinProcess } from "./twin-process.js";
-import { type LiveResult, mailsOf, type Result, verdictOf, type Workload, type WorkloadContext } from "./workload.js";
+import {
+  chosenSizes,
+  type LiveResult,
+  mailsOf,
+  type Result,
+  verdictOf,
+  type Workload,
+  type WorkloadContext,
+} from "./workload.js";
 
 interface Phase {
   readonly perSecond: number;
@@ -49,7 +59,7 @@ export const live: Workload = {
   run: async (context) => {
     if (!context.contenders.includes("mailtwin")) return [];
     const results: Result[] = [];
-    for (const mails of context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES)
+    for (const mails of chosenSizes(context, context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES, (size) => size))
       results.push(...(await runInbox(context, mails)));
     return results;
   },
@@ -63,12 +73,11 @@ async function runInbox(context: WorkloadContext, mails: number): Promise<readon
   workspace.needSpace(2 * treeBytes(shape));
   const source = workspace.freshTree(shape);
   const target = workspace.fresh("live-copy");
+  const copying = { source, target, state: workspace.fresh("live-state") };
+  const [program = "", ...args] = mailtwinSync(context.mailtwin, copying);
+  await runToEnd([program, ...args]); // seeded before: memory and lag are those of a twin that watches.
   const bodies = composeBodies(context.quick ? QUICK_PHASES : PHASES);
-  await using twin = await startTwin(
-    context.mailtwin,
-    { source, target, state: workspace.fresh("live-state") },
-    LIVE_MS_MAX,
-  );
+  await using twin = await startTwin(context.mailtwin, copying, LIVE_MS_MAX);
   await using arrivals = await watchArrivals([target]);
   const rows: Unjudged[] = [];
   for (const phase of context.quick ? QUICK_PHASES : PHASES) {

@@ -5,7 +5,7 @@ import { type Contender, type Copying, makeContenders } from "../measure/contend
 import { runToEnd } from "../measure/run-contender.js";
 import { treeBytes } from "../measure/workspace.js";
 import { runSideBySide, summarize } from "./side-by-side.js";
-import { mailsOf, type Result, type Workload, type WorkloadContext } from "./workload.js";
+import { chosenSizes, mailsOf, type Result, type Workload, type WorkloadContext } from "./workload.js";
 
 interface Size {
   readonly mails: number;
@@ -24,7 +24,8 @@ export const nothingChanged: Workload = {
   title: "the same command again, nothing changed, state kept",
   run: async (context) => {
     const results: Result[] = [];
-    for (const size of context.quick ? QUICK_SIZES : SIZES) results.push(...(await runSize(context, size)));
+    for (const size of chosenSizes(context, context.quick ? QUICK_SIZES : SIZES, ({ mails }) => mails))
+      results.push(...(await runSize(context, size)));
     return results;
   },
 };

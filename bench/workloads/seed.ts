@@ -4,7 +4,7 @@
 import { makeContenders } from "../measure/contenders.js";
 import { treeBytes } from "../measure/workspace.js";
 import { runSideBySide, summarize } from "./side-by-side.js";
-import { mailsOf, type Result, type Workload, type WorkloadContext } from "./workload.js";
+import { chosenSizes, mailsOf, type Result, type Workload, type WorkloadContext } from "./workload.js";
 
 const SIZES = [
   { mails: 10_000, rounds: 5 },
@@ -17,7 +17,8 @@ export const seed: Workload = {
   title: "first copy of a whole tree, synced to disk at the end",
   run: async (context) => {
     const results: Result[] = [];
-    for (const size of context.quick ? QUICK_SIZES : SIZES) results.push(...(await runSize(context, size)));
+    for (const size of chosenSizes(context, context.quick ? QUICK_SIZES : SIZES, ({ mails }) => mails))
+      results.push(...(await runSize(context, size)));
     return results;
   },
 };

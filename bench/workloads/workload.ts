@@ -15,6 +15,8 @@ export interface WorkloadContext {
   readonly quick: boolean;
   /** Overrides the workload's own number of rounds. */
   readonly rounds?: number | undefined;
+  /** Only sizes of so many mails. */
+  readonly mails?: number | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -60,6 +62,15 @@ export interface Workload {
   readonly title: string;
   /** Throws when a contender fails; an unequal result is a result. */
   readonly run: (context: WorkloadContext) => Promise<readonly Result[]>;
+}
+
+/** The sizes of a workload that are wanted in this run. */
+export function chosenSizes<T>(
+  context: WorkloadContext,
+  sizes: readonly T[],
+  mailsIn: (size: T) => number,
+): readonly T[] {
+  return context.mails === undefined ? sizes : sizes.filter((size) => mailsIn(size) === context.mails);
 }
 
 const SHOWN_DIFFERENCES_MAX = 20;

@@ -37,7 +37,8 @@ export interface Wish {
 }
 
 export type SendOutcome =
-  | { readonly kind: "sent"; readonly bytes: number; readonly bodies: number }
+  /** `absent`: changes whose body was not found. */
+  | { readonly kind: "sent"; readonly bytes: number; readonly absent: readonly number[] }
   | { readonly kind: "unreadable"; readonly problem: CaptureProblem };
 
 const NO_HASH = new Uint8Array(0);
@@ -48,10 +49,11 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
   const { transaction, path, lsn } = wish;
   if (path === undefined) {
     await sendGone(ports, lsn, wish.indexes, signal);
-    return { kind: "sent", bytes: 0, bodies: 0 };
+    return { kind: "sent", bytes: 0, absent: [] };
   }
   const { mailbox } = transaction;
   let items = wish.indexes.map((index) => itemOf(transaction, index));
+  const absent: number[] = [];
   let bytes = 0;
   while (items.length > 0) {
     signal.throwIfAborted();
@@ -64,18 +66,23 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
     const problem = reads.find((read) => read.kind === "problem");
     if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
     bytes += await sendSmall(ports, lsn, reads, signal);
+    absent.push(...reads.flatMap((read) => (read.kind === "gone" ? [read.index] : [])));
     const itemByIndex = new Map(items.map((item) => [item.index, item]));
     for (const read of reads) {
       const item = itemByIndex.get(read.index);
       if (read.kind !== "large" || item === undefined) continue;
       const sent = await sendLarge(ports, { lsn, mailbox, path, ...item }, signal);
+      if (sent === "absent") {
+        absent.push(item.index);
+        continue;
+      }
       if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
       bytes += sent;
     }
     const later = new Set(reads.filter((read) => read.kind === "later").map((read) => read.index));
     items = items.filter((item) => later.has(item.index));
   }
-  return { kind: "sent", bytes, bodies: wish.indexes.length };
+  return { kind: "sent", bytes, absent };
 }
 
 function itemOf(transaction: Transaction, index: number): BodyItem {
@@ -97,7 +104,6 @@ async function sendSmall(
   const payloads: Uint8Array[] = [];
   let bytes = 0;
   for (const read of reads) {
-    if (read.kind === "gone") heads.push(goneHead(read.index));
     if (read.kind !== "body") continue;
     heads.push({ index: read.index, size: read.bytes.length, sha256: Buffer.from(read.sha256, "hex"), gone: false });
     payloads.push(read.bytes);
@@ -118,15 +124,12 @@ async function sendLarge(
   ports: BodySenderPorts,
   body: LargeBody,
   signal: AbortSignal,
-): Promise<number | CaptureProblem> {
+): Promise<number | "absent" | CaptureProblem> {
   const { lsn, index, mailbox, path, uid, base } = body;
   const request = { mailbox, mailboxPath: path, uid, base };
   const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", request));
   if ("code" in opened) return opened;
-  if (opened.kind === "gone") {
-    await sendGone(ports, lsn, [index], signal);
-    return 0;
-  }
+  if (opened.kind === "gone") return "absent";
   try {
     return await sendParts(ports, body, opened, signal);
   } finally {
@@ -169,7 +172,8 @@ async function readOrProblem<T extends object>(path: RawPath, read: () => Promis
   }
 }
 
-async function sendGone(
+/** Their messages are expunged: what says so follows in the log. */
+export async function sendGone(
   { link }: BodySenderPorts,
   lsn: number,
   indexes: readonly number[],

@@ -26,23 +26,13 @@ import {
   type WireDivergence,
   type WireMessage,
 } from "../wire/messages.js";
+import { ABSENT_PAUSE_MS, settleAbsent } from "./absent-bodies.js";
 import { Asker } from "./asker.js";
-import { type BodySenderPorts, sendBodies } from "./body-sender.js";
+import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
 import { agentError } from "./errors.js";
 import { isUidConflict, makeRoom } from "./make-room.js";
 import { Rejections } from "./rejections.js";
-
-/** What the agent needs of the source's capture. */
-export interface SourceSide {
-  /** Where the mailbox is now; undefined when it is gone. */
-  pathOf(guid: MailboxGuid): RawPath | undefined;
-  uidNextOf(guid: MailboxGuid): number;
-  /** Resolves when those messages have other UIDs, or to why they cannot have them. */
-  renumber(
-    range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
-    signal: AbortSignal,
-  ): Promise<CaptureProblem | undefined>;
-}
+import type { SourceSide } from "./source-side.js";
 
 export interface ReplayAgentPorts extends BodySenderPorts {
   readonly reader: StateReader;
@@ -67,6 +57,8 @@ export interface ReplayAgentSinks {
 /** Transactions on their way. */
 const OFFERS_IN_FLIGHT_MAX = 40;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
+/** How often, and how far apart, the source is looked at again for what it should have. */
+const ABSENT_LOOKS_MAX = 200;
 /** Times that one transaction is resolved before it goes to the rejection log. */
 const RETRIES_MAX = 4;
 interface Offered {
@@ -290,13 +282,23 @@ export class ReplayAgent {
     const offered = this.#offered.get(lsn);
     if (offered === undefined) return;
     const { transaction } = offered;
-    const path = this.#ports.source.pathOf(transaction.mailbox);
-    const outcome = await sendBodies(this.#ports, { lsn, transaction, path, indexes }, signal);
-    if (outcome.kind === "sent") {
+    let wanted: readonly number[] = indexes;
+    for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
+      const path = this.#ports.source.pathOf(transaction.mailbox);
+      const outcome = await sendBodies(this.#ports, { lsn, transaction, path, indexes: wanted }, signal);
+      if (outcome.kind === "unreadable") {
+        await this.#reject(offered, wordsOfProblem(outcome.problem), signal);
+        return;
+      }
       this.#sinks.onBodyBytes(outcome.bytes);
-      return;
+      if (outcome.absent.length === 0) return;
+      const { gone, again } = await settleAbsent(this.#ports, transaction, outcome.absent, signal);
+      if (gone.length > 0) await sendGone(this.#ports, lsn, gone, signal);
+      if (again.length === 0) return;
+      wanted = again;
     }
-    await this.#reject(offered, wordsOfProblem(outcome.problem), signal);
+    const words = "a message of it stands in the uidlist of the source, but its file cannot be found there";
+    await this.#reject(offered, { code: "body-not-found", words }, signal);
   }
 
   async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {
@@ -330,6 +332,14 @@ export class ReplayAgent {
     const { mailbox, path } = offered.transaction;
     const { source, link } = this.#ports;
     const from = parseUid(divergence.firstUid);
+    if (divergence.code === "uid-passed" && (await source.uidsIn(mailbox, from, divergence.replicaNext)).length === 0) {
+      // An old entry: its messages have other UIDs by now, as an entry further on says. Nothing more has to move.
+      await link.send(
+        { kind: "retry", lsn: offered.entry.lsn, voidBelow: divergence.replicaNext, giveUp: false },
+        signal,
+      );
+      return;
+    }
     const floor = Math.max(source.uidNextOf(mailbox), divergence.replicaNext);
     const room = await makeRoom(this.#asker, { mailbox, from, floor }, signal);
     // A UID that is taken by mail which the source knows, too, is no conflict that making room resolves.
@@ -344,8 +354,19 @@ export class ReplayAgent {
       `${divergence.words}: ${moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
     );
     const problem = await source.renumber({ guid: mailbox, from, below: uidNext, floor: uidNext }, signal);
+    if (problem === undefined) await this.#untilRenumbered(mailbox, from, uidNext, signal);
     if (problem !== undefined) await this.#reject(offered, wordsOfProblem(problem), signal);
     else await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: uidNext, giveUp: false }, signal);
+  }
+
+  /** Until the log knows: else the next conflict would be judged by UIDs that are no more. */
+  async #untilRenumbered(mailbox: MailboxGuid, from: Uid, below: number, signal: AbortSignal): Promise<void> {
+    const { source, clock } = this.#ports;
+    for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
+      if ((await source.uidsIn(mailbox, from, below)).length === 0) return;
+      source.lookAgain(mailbox);
+      await clock.sleep(ABSENT_PAUSE_MS, signal);
+    }
   }
 
   async #reject(

@@ -75,8 +75,8 @@ export function openParent(root: Dir, path: RawPath, owners: readonly FileOwner[
 }
 
 /**
- * Removes the directories above a mailbox that has gone as far as they are empty now, as Dovecot does: an empty directory
- * would be listed as a folder (LAYOUT=fs). In a tree of users a user's directory stays.
+ * Removes the directories above a mailbox that was renamed as far as they are empty now, as Dovecot does (not after DELETE):
+ * an empty directory is listed as a folder (LAYOUT=fs). In a tree of users a user's directory stays.
  */
 export function removeEmptyParents(root: Dir, path: RawPath): void {
   const depthMin = root.stat(CUR) === undefined ? 1 : 0;

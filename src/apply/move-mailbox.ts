@@ -150,7 +150,6 @@ export function deleteMailbox(
   if (held.kind === "busy") return held;
   const { value, lockedMs } = held;
   if ("kind" in value) return { kind: "diverged", divergence: value };
-  removeEmptyParents(root, found.path);
   return { kind: "applied", effect: removal(context, known, value), notes: [], lockedMs };
 }
 

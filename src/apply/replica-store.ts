@@ -9,6 +9,7 @@ import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
 import type { StateReader } from "../log/state-ports.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import type { StateDigester } from "../txn/digest.js";
@@ -17,7 +18,7 @@ import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { createMailbox } from "./create-mailbox.js";
-import type { Divergence } from "./divergence.js";
+import { type Divergence, divergence } from "./divergence.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { emptyView } from "./gather.js";
@@ -47,6 +48,9 @@ export interface ReplicaStorePorts {
 
 type Methods = Omit<types.ApplyMethods, "open">;
 
+/** What the system may say of one place in the store, the rest being well. */
+const REFUSALS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ELOOP", "ENOTDIR", "EISDIR", "ENAMETOOLONG"]);
+
 export class ReplicaStore implements Methods {
   readonly #context: StoreContext;
   readonly #pendingByKey = new Map<number, Pending>();
@@ -75,7 +79,7 @@ export class ReplicaStore implements Methods {
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     if (txn.structure?.kind === "delete") return { kind: "ready", wants: [] };
-    return this.#inStore((root) => {
+    return this.#refusing(pending, (root) => {
       const needs = this.#needsOf(root, pending);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
@@ -95,7 +99,7 @@ export class ReplicaStore implements Methods {
     readonly bodies: readonly types.BodyParts[];
   }): types.StageOutcome {
     const pending = this.#pendingOf(key);
-    return this.#inStore((root) =>
+    return this.#refusing(pending, (root) =>
       this.#stagingIn(root, pending, (tmp): types.StageOutcome => {
         for (const body of bodies) {
           const outcome = stageBody(tmp(), pending, body);
@@ -108,7 +112,7 @@ export class ReplicaStore implements Methods {
 
   stagePart(part: types.BodyPart): types.StageOutcome {
     const pending = this.#pendingOf(part.key);
-    return this.#inStore((root) => this.#stagingIn(root, pending, (tmp) => stagePart(tmp(), pending, part)));
+    return this.#refusing(pending, (root) => this.#stagingIn(root, pending, (tmp) => stagePart(tmp(), pending, part)));
   }
 
   gone({ key, index }: { readonly key: number; readonly index: number }): void {
@@ -132,7 +136,7 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
-    const outcome = this.#believing(pending, () => this.#inStore((root) => this.#executeIn(root, pending)));
+    const outcome = this.#refusing(pending, (root) => this.#believing(pending, () => this.#executeIn(root, pending)));
     if (outcome.kind === "applied") this.drop({ key });
     return outcome;
   }
@@ -140,14 +144,18 @@ export class ReplicaStore implements Methods {
   drop({ key }: types.KeyRequest): void {
     const pending = this.#pendingByKey.get(key);
     if (pending === undefined) return;
+    this.#pendingByKey.delete(key);
     if (pending.staged.size > 0 || pending.partial.size > 0) {
       const names = [...pending.staged.values()].map(({ name }) => name);
       const partial = [...pending.partial.keys()].map((index) => `mailtwin.${key}.${index}`);
-      this.#eachStagedDir(pending, (dir) => {
-        for (const name of [...names, ...partial]) dir.unlink(name);
+      // Where they cannot be reached they are left, for the next recovery.
+      this.#refusing(pending, () => {
+        this.#eachStagedDir(pending, (dir) => {
+          for (const name of [...names, ...partial]) dir.unlink(name);
+        });
+        return undefined;
       });
     }
-    this.#pendingByKey.delete(key);
   }
 
   mailboxes(): readonly types.SurveyedMailbox[] {
@@ -177,6 +185,21 @@ export class ReplicaStore implements Methods {
     } catch (error) {
       this.#context.cache.forget(txn.mailbox);
       throw error;
+    }
+  }
+
+  /** What the system refuses in one mailbox is that mailbox's divergence; what concerns the whole store is thrown. */
+  #refusing<T>(
+    { txn }: Pending,
+    use: (root: Dir) => T,
+  ): T | { readonly kind: "diverged"; readonly divergence: Divergence } {
+    try {
+      return this.#inStore(use);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === undefined || !REFUSALS.has(code) || !(error instanceof Error)) throw error;
+      const { mailbox, path } = txn;
+      return { kind: "diverged", divergence: divergence({ kind: "path-refused", mailbox, path, why: error.message }) };
     }
   }
 

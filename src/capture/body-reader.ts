@@ -8,7 +8,7 @@ import { assert } from "../base/assert.js";
 import type { ReadFile } from "../base/disk.js";
 import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
 import { displayRaw, isRawName } from "../base/raw-name.js";
-import { SlabPool } from "../base/slab-pool.js";
+import { releaseSlabs, SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaseName, Uid } from "../maildir/ids.js";
 import {
@@ -66,7 +66,7 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
       const batch = new Batch(this.#memoryFor(items, bytesMax));
       let leftBytes = bytesMax;
       let isFirst = true;
-      return items.map((item): BodyRead => {
+      const reads = items.map((item): BodyRead => {
         if (!isFirst && leftBytes <= 0) return { index: item.index, kind: "later" };
         try {
           const read = readSmall(search, item, batch, isFirst ? BODY_SMALL_BYTES_MAX : leftBytes);
@@ -79,6 +79,8 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
           return { index: item.index, kind: "problem", problem: problemOf(mailboxPath, error) };
         }
       });
+      batch.releaseUnused();
+      return reads;
     } finally {
       closeMailbox(dirs);
     }
@@ -177,6 +179,11 @@ class Batch {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+  }
+
+  /** Gives shared memory back when nothing was read into it: nobody else will. */
+  releaseUnused(): void {
+    if (this.#used === 0) releaseSlabs([this.#bytes]);
   }
 
   /** A file that has grown since its size was noted gets a buffer of its own. */

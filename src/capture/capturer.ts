@@ -13,7 +13,7 @@ import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError, problemOf } from "./errors.js";
+import { captureError, problemOf, problemOfLock } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
 import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
@@ -53,6 +53,8 @@ export interface CaptureCounts {
 /** Messages that one conflict may renumber at once; more come with the next conflict. */
 const RENUMBERED_MAX = 10_000;
 const LOCK_PAUSE_MS = 5;
+/** A lock that is held longer becomes a problem of its mailbox. */
+const LOCK_WAIT_MS_MAX = 30_000;
 /** Between two looks at files that have no UID yet. */
 const UNNUMBERED_PAUSE_MS = 50;
 /** Between two looks at something that does not fit together: a mailbox that is there and is not. */
@@ -193,9 +195,13 @@ export class Capturer {
     const { guid, from, below, floor } = range;
     const page = await this.#ports.worker.call("states", { guid, afterUid: from - 1, max: RENUMBERED_MAX });
     const uids = page.states.map((state) => state.uid).filter((uid) => uid < below);
+    const endMs = this.#nowMs() + LOCK_WAIT_MS_MAX;
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);
       if (outcome !== "busy") return outcome;
+      const path = this.#committer.row(guid)?.path;
+      if (path !== undefined && this.#nowMs() >= endMs)
+        return problemOfLock(path, { by: "another process", ageMs: LOCK_WAIT_MS_MAX });
       await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
     }
   }
@@ -353,7 +359,8 @@ export class Capturer {
         this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
         return;
       case "busy":
-        this.#lookAgain(path, { full: undefined, inMs: LOCK_PAUSE_MS });
+        if (outcome.ageMs < LOCK_WAIT_MS_MAX) this.#lookAgain(path, { full: undefined, inMs: LOCK_PAUSE_MS });
+        else this.problems.set(path, problemOfLock(path, outcome)); // tried again when a sweep comes by.
         return;
       case "absent":
         this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs() + PUZZLED_PAUSE_MS);

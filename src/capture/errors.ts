@@ -5,13 +5,14 @@
  * `CaptureProblem` at the room's edge, so that the others go on.
  */
 import { type ErrorKind, EX, MailtwinError, recordOfError } from "../base/errors.js";
-import type { RawPath } from "../base/raw-name.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "./capture-types.js";
 
 export type CaptureErrorCode =
   | "body-changed"
   | "mailbox-guid-twice"
   | "source-emptied"
+  | "source-lock-held"
   | "store-missing"
   | "uidlist-lost"
   | "uids-exhausted";
@@ -34,6 +35,12 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.NOINPUT,
     hint: "Nothing was removed from the replica. Mount or restore the source; to replicate the empty store on purpose, begin anew with another --state directory.",
+  },
+  /** Dovecot's lock on a mailbox of the source stayed in other hands while a message needed a UID from us. */
+  "source-lock-held": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "See which process holds dovecot-uidlist.lock (its number is in the file); when it is gone, the mailbox is captured again.",
   },
   /** The store's root directory is not there: not mounted, or a wrong path. Nothing is taken for deleted. */
   "store-missing": {
@@ -70,4 +77,14 @@ export function problemOf(path: RawPath, error: unknown): CaptureProblem {
   const { code, message, hint, disposition } = recordOfError(error);
   if (disposition === "bug") throw error;
   return { path, code, message, hint };
+}
+
+/** Dovecot's lock on that mailbox stays in other hands. */
+export function problemOfLock(
+  path: RawPath,
+  { by, ageMs }: { readonly by: string; readonly ageMs: number },
+): CaptureProblem {
+  const where = path === "" ? "INBOX" : displayRaw(path);
+  const message = `numbering messages of ${where}: dovecot-uidlist.lock has been held by ${by} for ${Math.round(ageMs / 1000)} s`;
+  return problemOf(path, captureError("source-lock-held", message));
 }

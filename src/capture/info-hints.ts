@@ -2,9 +2,10 @@
  * What followed the base name of a message when the baseline was last moved: its present file name, mostly, so that a body
  * is opened at the first try and no mailbox is listed for it.
  */
+import { MailtwinError } from "../base/errors.js";
 import { chunkOf, decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
-import type { BaselineRecord } from "../log/state-types.js";
+import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 
 export type InfoHint = (uid: Uid) => string | undefined;
@@ -21,10 +22,21 @@ export function infoHintsOf(
     const chunk = chunkOf(uid);
     let records = recordsByChunk.get(chunk);
     if (records === undefined) {
-      const bytes = reader.chunk(row.id, chunk);
-      records = bytes === undefined ? [] : decodeChunk(bytes, row.keywords);
+      records = recordsOf(reader, row, chunk);
       recordsByChunk.set(chunk, records);
     }
     return records.find((record) => record.uid === uid)?.info;
   };
+}
+
+/** A hint never fails: a commit between the two reads may have given the chunk a keyword that the row does not know yet. */
+function recordsOf(reader: Pick<StateReader, "chunk">, row: MailboxRow, chunk: number): readonly BaselineRecord[] {
+  const bytes = reader.chunk(row.id, chunk);
+  if (bytes === undefined) return [];
+  try {
+    return decodeChunk(bytes, row.keywords);
+  } catch (error) {
+    if (error instanceof MailtwinError && error.code === "state-corrupt") return [];
+    throw error;
+  }
 }

@@ -22,6 +22,7 @@ export interface StructureSinks {
   readonly onFailure: (error: Error) => void;
 }
 
+const ATTEMPTS_MAX = 20;
 const MESSAGE_DIRS = [
   "**/cur",
   "**/new",
@@ -42,7 +43,7 @@ export async function openStructureWatch(root: string, { onPath, onFailure }: St
     }
     for (const event of events) onPath(rawFromText(event.path.slice(root.length + 1)));
   };
-  const open = () => watcher.subscribe(root, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" });
+  const open = () => retrying(() => watcher.subscribe(root, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
   let subscription = await open();
   return {
     async refresh() {
@@ -54,4 +55,15 @@ export async function openStructureWatch(root: string, { onPath, onFailure }: St
       await subscription.unsubscribe();
     },
   };
+}
+
+/** It walks the tree and gives up when a directory vanishes under it: then it walks again. */
+async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (attempts >= ATTEMPTS_MAX || !/No such file or directory/.test(String(error))) throw error;
+    }
+  }
 }

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { openNodeDisk } from "../base/disk-node.js";
+import { MailtwinError } from "../base/errors.js";
 import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import { discoverStore } from "../capture/discover-store.js";
@@ -29,8 +30,9 @@ export function readStanding(places: Places): Standing {
   const paths = ["source.db", "replica.db"].map((file) => join(places.state, file));
   const [sourcePath = "", replicaPath = ""] = paths;
   if (!paths.every((path) => existsSync(path))) return { kind: "work" };
-  using source = openStateReader(sourcePath);
-  using replica = openStateReader(replicaPath);
+  using source = openIfCurrent(sourcePath);
+  using replica = openIfCurrent(replicaPath);
+  if (source === undefined || replica === undefined) return { kind: "work" };
   const outdated = checkDestination(places.destination, replica);
   if (outdated !== undefined) return outdated;
   if (!isShipped(source, replica)) return { kind: "work" };
@@ -39,6 +41,16 @@ export function readStanding(places: Places): Standing {
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);
   if (examine.length + missing.length + duplicates.length + problems.length > 0) return { kind: "work" };
   return { kind: "at-rest", mailboxes: rows.length, messages: rows.reduce((sum, row) => sum + row.messages, 0) };
+}
+
+/** Undefined for an older version's, or one that a crash left half made: whoever opens it for writing brings it up to date. */
+function openIfCurrent(path: string): (StateReader & Disposable) | undefined {
+  try {
+    return openStateReader(path);
+  } catch (error) {
+    if (error instanceof MailtwinError && error.code === "state-too-old") return undefined;
+    throw error;
+  }
 }
 
 function isShipped(source: StateReader, replica: StateReader): boolean {

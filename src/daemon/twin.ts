@@ -16,6 +16,7 @@ import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } 
 import { hasAside, type Places } from "./places.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
+import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { reportOf, Tally } from "./tally.js";
 
@@ -89,12 +90,8 @@ class TwinRun {
   }
 
   makeAgent(link: ReturnType<typeof openMemoryLink>["source"]): ReplayAgent {
-    const { reader, writer, bodies, capturer } = this.#source;
-    const source = {
-      pathOf: (guid: Parameters<typeof capturer.row>[0]) => capturer.row(guid)?.path,
-      uidNextOf: (guid: Parameters<typeof capturer.row>[0]) => capturer.row(guid)?.uidNext ?? 1,
-      renumber: capturer.renumber.bind(capturer),
-    };
+    const { reader, writer, bodies } = this.#source;
+    const source = adaptSource(this.#source);
     this.#agent = new ReplayAgent(
       REPLICA,
       { link, bodies, reader, writer, clock: systemClock, source },
@@ -167,9 +164,24 @@ class TwinRun {
       await capturer.run(signal, true);
       this.#captured();
       const lsn = reader.lastLsn();
-      await this.#need().untilAcked(lsn, signal);
+      await this.#untilAcked(lsn, signal);
       if (capturer.settled && reader.lastLsn() === lsn) return;
     }
+  }
+
+  /** The capture goes on meanwhile: shipping may find that the source has moved on (a renamed mailbox, a conflict). */
+  async #untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
+    const acked = new AbortController();
+    const capturing = this.#source.capturer.run(AbortSignal.any([signal, acked.signal]), false);
+    const ended = capturing.catch((error: unknown) => {
+      if (!acked.signal.aborted) throw error;
+    });
+    try {
+      await Promise.race([this.#need().untilAcked(lsn, signal), ended]);
+    } finally {
+      acked.abort();
+    }
+    await ended;
   }
 
   /** Ships what was captured; what takes too long is in the log and is shipped by the next run. */

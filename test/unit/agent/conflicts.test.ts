@@ -77,7 +77,8 @@ describe("uid-passed", () => {
     );
     run = pair.start();
     await run.untilAcked(1);
-    expect(pair.renumbered).toHaveLength(4);
+    // Once its messages have other UIDs nothing more has to move: UIDs must not run away.
+    expect(pair.renumbered).toHaveLength(1);
     expect(run.rejected).toMatchObject([
       { lsn: 1, code: "uid-passed", attempts: 1, replica: REPLICA, path: path("a") },
     ]);

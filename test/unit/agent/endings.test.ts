@@ -58,7 +58,13 @@ function openAgent() {
       reader: pair.sourceState.reader(LOG_ID),
       writer: pair.sourceState.writer(),
       clock: pair.clock,
-      source: { pathOf: () => path("x"), uidNextOf: () => 1, renumber: async () => undefined },
+      source: {
+        pathOf: () => path("x"),
+        uidNextOf: () => 1,
+        uidsIn: async () => [],
+        lookAgain: () => undefined,
+        renumber: async () => undefined,
+      },
     },
     { onShipped: () => {}, onBodyBytes: () => {}, onConflict: () => {}, onRejected: () => {} },
   );

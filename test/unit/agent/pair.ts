@@ -1,6 +1,7 @@
 /** Two ends of a memory link over fakes: a source with a log, a replica that applies it. */
-import { ReplayAgent, type Shipped, type SourceSide } from "../../../src/agent/replay-agent.js";
+import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { SESSION_LIMITS, Session, type SessionLimits } from "../../../src/agent/session.js";
+import type { SourceSide } from "../../../src/agent/source-side.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
@@ -11,6 +12,7 @@ import {
   parseMailboxGuid,
   parseUid,
   parseUidValidity,
+  type Uid,
 } from "../../../src/maildir/ids.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change } from "../../../src/txn/transaction.js";
@@ -53,6 +55,13 @@ export class Pair {
   readonly renumbered: Parameters<SourceSide["renumber"]>[0][] = [];
   /** Mailboxes that are gone at the source. */
   readonly vanished = new Set<string>();
+  /** How often the agent had the source looked at again. */
+  looks = 0;
+  /** What the log gives UIDs to now: what a conflict is about, until it was renumbered; not what is gone. */
+  uidsIn: (...args: Parameters<SourceSide["uidsIn"]>) => readonly Uid[] = (_id, from) => {
+    const isMoved = this.renumbered.some((range) => range.from <= from);
+    return isMoved || this.bodies.gone.size > 0 ? [] : [from];
+  };
   renumber: SourceSide["renumber"] = async (range) => {
     this.renumbered.push(range);
     return undefined;
@@ -163,6 +172,10 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
         uidNextOf: () => 500,
+        uidsIn: (id, from, below) => Promise.resolve(pair.uidsIn(id, from, below)),
+        lookAgain: () => {
+          pair.looks += 1;
+        },
         renumber: (range, signal) => pair.renumber(range, signal),
       },
     },

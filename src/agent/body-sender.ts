@@ -125,7 +125,7 @@ async function sendLarge(
   body: LargeBody,
   signal: AbortSignal,
 ): Promise<number | "absent" | CaptureProblem> {
-  const { lsn, index, mailbox, path, uid, base } = body;
+  const { mailbox, path, uid, base } = body;
   const request = { mailbox, mailboxPath: path, uid, base };
   const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", request));
   if ("code" in opened) return opened;

@@ -87,7 +87,16 @@ export class Session {
     } finally {
       this.#release();
       await applying.catch(() => undefined); // it is the error above, or follows from it.
+      await this.#dropUnfinished();
       this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
+    }
+  }
+
+  /** What was staged and is not applied would only take space until the next start. */
+  async #dropUnfinished(): Promise<void> {
+    for (const lsn of this.#incoming.keys()) {
+      // The reason of the end is more telling than a thread that has ended with it; recovery clears what stays.
+      await this.#ports.store.call("drop", { key: lsn }).catch(() => undefined);
     }
   }
 

@@ -9,6 +9,7 @@ import type { CrashPoint } from "../base/crash-points.js";
 import type { Dir } from "../base/disk.js";
 import { replaceDurably } from "../base/durable-file.js";
 import { errnoOf } from "../base/errors.js";
+import { makeSystemError } from "../base/system-error.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { formatKeywords, nextKeywordsMtimeS } from "../maildir/keywords.js";
@@ -148,6 +149,9 @@ class Execution {
 
   /** A mailbox that was built outside of the store takes its tmp/ along when it moves in; so look in both places. */
   #renameStaged(name: string, cur: Dir, curName: string): void {
+    // Looked up before anything is noted for undoing: a rename would replace what somebody else put there.
+    if (cur.stat(curName) !== undefined)
+      throw makeSystemError("EEXIST", { doing: "placing a message at", path: `${cur.shownPath}/${curName}` });
     const { stagedIn, undo } = this.#ports;
     for (let i = 0; i < stagedIn.length; i++) {
       const at = (this.#likelyDir + i) % stagedIn.length;

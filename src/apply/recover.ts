@@ -7,7 +7,7 @@
  */
 import type { Dir } from "../base/disk.js";
 import { replaceDurably } from "../base/durable-file.js";
-import { isRawName, splitRaw } from "../base/raw-name.js";
+import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
@@ -29,6 +29,8 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
       cache.forget(intent.mailbox);
       recoverMailbox(context, root, intent, notes);
     }
+    // A transaction that was cut off before its intent has left bodies wherever it staged them.
+    for (const { path } of reader.mailboxes()) clearStaged(root, path);
   } finally {
     root.close();
   }
@@ -58,6 +60,18 @@ function recoverMailbox(context: StoreContext, root: Dir, intent: Intent, notes:
     } finally {
       closeBelow(root, dir);
     }
+  }
+}
+
+function clearStaged(root: Dir, path: RawPath): void {
+  const dir = openQuietly(root, path);
+  if (dir === undefined) return;
+  try {
+    removeStaged(dir);
+  } catch (error) {
+    if (!isWrongKind(error)) throw error; // what stands in the place of tmp/ is named when mail comes.
+  } finally {
+    closeBelow(root, dir);
   }
 }
 

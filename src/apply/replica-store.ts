@@ -49,7 +49,15 @@ export interface ReplicaStorePorts {
 type Methods = Omit<types.ApplyMethods, "open">;
 
 /** What the system may say of one place in the store, the rest being well. */
-const REFUSALS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "ELOOP", "ENOTDIR", "EISDIR", "ENAMETOOLONG"]);
+const REFUSALS: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EPERM",
+  "ELOOP",
+  "ENOTDIR",
+  "EISDIR",
+  "ENAMETOOLONG",
+  "EEXIST",
+]);
 
 export class ReplicaStore implements Methods {
   readonly #context: StoreContext;
@@ -136,7 +144,9 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
-    const outcome = this.#refusing(pending, (root) => this.#believing(pending, () => this.#executeIn(root, pending)));
+    const outcome = this.#refusing(pending, (root) =>
+      whileStanding(() => this.#believing(pending, () => this.#executeIn(root, pending))),
+    );
     if (outcome.kind === "applied") this.drop({ key });
     return outcome;
   }
@@ -346,4 +356,14 @@ function withLimbo(
   limbo: types.AppliedEffect["limbo"],
 ): types.ExecuteOutcome {
   return { ...outcome, effect: { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] } };
+}
+
+/** Dovecot renames for a flag without our lock: what was looked up a moment ago is gone, all is undone, look again. */
+function whileStanding(execute: () => types.ExecuteOutcome): types.ExecuteOutcome {
+  try {
+    return execute();
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+    return { kind: "busy", by: "changes of flags", ageMs: 0 };
+  }
 }

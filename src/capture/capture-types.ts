@@ -111,6 +111,8 @@ export interface Waiting {
    * only be replicated under a new UID: `renumber` them.
    */
   readonly late: readonly Uid[];
+  /** File names that cannot be mail (a line break in them); only a listing tells. Dovecot does not see them either. */
+  readonly ignored?: readonly string[];
 }
 
 export type ExamineOutcome =

@@ -13,7 +13,7 @@ import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError, problemOf, problemOfLock } from "./errors.js";
+import { captureError, problemOf, problemOfDuplicate, problemOfKind, problemOfLock, problemOfNames } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
 import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
@@ -79,6 +79,8 @@ export class Capturer {
   readonly #missing = new MissingMailboxes();
   /** Paths whose problem was found by the last look at the whole store. */
   #sweepProblems: readonly RawPath[] = [];
+  /** Where something has no UID and can get none. */
+  readonly #uncounted = new Set<RawPath>();
   readonly #wake = new Gate();
   #structureDueMs = 0;
   #nextSweepMs = Number.POSITIVE_INFINITY;
@@ -322,6 +324,7 @@ export class Capturer {
       return;
     }
     this.problems.delete(path);
+    if (outcome.ignored !== undefined) this.problems.set(path, problemOfNames(path, outcome.ignored));
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
       if (this.#watching && dirt.full === "sweep" && !isHinted && outcome.changes > 0) this.counts.caughtBySweep++;
@@ -355,8 +358,10 @@ export class Capturer {
     switch (outcome.kind) {
       case "numbered":
         this.counts.numbered += outcome.count;
-        // Without a count the files are gone, which a listing tells.
-        this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
+        // Without a count the files are gone, which a listing tells; if it does not, they are no files.
+        if (outcome.count === 0 && this.#uncounted.has(path)) this.problems.set(path, problemOfKind(path));
+        else this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
+        this.#uncounted[outcome.count === 0 ? "add" : "delete"](path);
         return;
       case "busy":
         if (outcome.ageMs < LOCK_WAIT_MS_MAX) this.#lookAgain(path, { full: undefined, inMs: LOCK_PAUSE_MS });
@@ -392,9 +397,4 @@ export class Capturer {
     this.counts.mailboxes = this.#committer.rows.length;
     this.counts.messages = this.#committer.messages;
   }
-}
-
-function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
-  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`;
-  return problemOf(path, captureError("mailbox-guid-twice", message));
 }

@@ -6,13 +6,14 @@
  */
 import { type ErrorKind, EX, MailtwinError, recordOfError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { maildirError } from "../maildir/errors.js";
 import type { CaptureProblem } from "./capture-types.js";
 
 export type CaptureErrorCode =
   | "body-changed"
   | "mailbox-guid-twice"
+  | "message-not-a-file"
   | "source-emptied"
-  | "source-lock-held"
   | "store-missing"
   | "uidlist-lost"
   | "uids-exhausted";
@@ -30,17 +31,17 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     exitCode: EX.DATAERR,
     hint: "Give the copy an identity of its own: remove dovecot-uidlist and dovecot.index* in it (its messages get new UIDs).",
   },
+  /** Something in cur/ or new/ is no regular file: a directory, a link, a pipe. */
+  "message-not-a-file": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. Its numbered messages are replicated.",
+  },
   /** Every mailbox that the baseline knows is gone at once: more likely an accident than a wish. */
   "source-emptied": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
     hint: "Nothing was removed from the replica. Mount or restore the source; to replicate the empty store on purpose, begin anew with another --state directory.",
-  },
-  /** Dovecot's lock on a mailbox of the source stayed in other hands while a message needed a UID from us. */
-  "source-lock-held": {
-    disposition: "operator",
-    exitCode: EX.TEMPFAIL,
-    hint: "See which process holds dovecot-uidlist.lock (its number is in the file); when it is gone, the mailbox is captured again.",
   },
   /** The store's root directory is not there: not mounted, or a wrong path. Nothing is taken for deleted. */
   "store-missing": {
@@ -79,12 +80,33 @@ export function problemOf(path: RawPath, error: unknown): CaptureProblem {
   return { path, code, message, hint };
 }
 
+/** Files of that mailbox that cannot be mail. */
+export function problemOfNames(path: RawPath, names: readonly string[]): CaptureProblem {
+  const shown = names.map((name) => displayRaw(name)).join(", ");
+  const message = `reading ${shownPath(path)}: the name of ${shown} has a line break, so it is no mail`;
+  return problemOf(path, maildirError("message-name-invalid", message));
+}
+
+/** Something without a UID can get none, since it is no regular file. */
+export function problemOfKind(path: RawPath): CaptureProblem {
+  const message = `numbering messages of ${shownPath(path)}: something in cur/ or new/ is no regular file`;
+  return problemOf(path, captureError("message-not-a-file", message));
+}
+
+function shownPath(path: RawPath): string {
+  return path === "" ? "INBOX" : displayRaw(path);
+}
+
 /** Dovecot's lock on that mailbox stays in other hands. */
 export function problemOfLock(
   path: RawPath,
   { by, ageMs }: { readonly by: string; readonly ageMs: number },
 ): CaptureProblem {
-  const where = path === "" ? "INBOX" : displayRaw(path);
-  const message = `numbering messages of ${where}: dovecot-uidlist.lock has been held by ${by} for ${Math.round(ageMs / 1000)} s`;
-  return problemOf(path, captureError("source-lock-held", message));
+  const message = `numbering messages of ${shownPath(path)}: dovecot-uidlist.lock has been held by ${by} for ${Math.round(ageMs / 1000)} s`;
+  return problemOf(path, maildirError("lock-held", message));
+}
+
+export function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
+  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`;
+  return problemOf(path, captureError("mailbox-guid-twice", message));
 }

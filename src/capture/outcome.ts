@@ -21,6 +21,7 @@ import { type SealResult, sealFindings } from "./seal.js";
 import { type SettledFindings, settleFindings } from "./settle-findings.js";
 
 const LOCK_RECHECK_MS = 3;
+const IGNORED_NAMED_MAX = 5;
 
 export interface OutcomeSources extends VacateSources {
   readonly place: StorePlace;
@@ -136,6 +137,7 @@ export class OutcomeMaker {
     const stored = memory.baseline.row.fingerprint;
     const isWhole =
       cursor !== undefined &&
+      cursor.parts.listing.ignored.length === 0 && // named again by each run, as long as they are there.
       !comparison.more &&
       !comparison.needListing &&
       settled.openFrom === undefined &&
@@ -168,6 +170,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
   const { memory } = subject;
   const { count, oldestSeenMs } = memory.unnumbered;
   const recheckInMs = settled.heldFrom === undefined ? examined.recheckInMs : LOCK_RECHECK_MS;
+  const ignored = cursor?.parts.listing.ignored ?? [];
   const hasDone = cursor === undefined || !comparison.more;
   return {
     pending: uidlist.count - firstIndexFrom(uidlist, uidNext),
@@ -177,6 +180,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
     ...(recheckInMs === undefined ? {} : { recheckInMs }),
     more: comparison.more && settled.heldFrom === undefined,
     late: settled.late,
+    ...(ignored.length === 0 ? {} : { ignored: ignored.slice(0, IGNORED_NAMED_MAX) }),
   };
 }
 

@@ -3,7 +3,7 @@
  * The command line: parses, runs one command, and turns its end into an exit code of sysexits(3).
  */
 import { Command, CommanderError, Option } from "commander";
-import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { EX, errnoOf, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
@@ -50,6 +50,11 @@ function makeProgram(): Command {
 }
 
 async function main(): Promise<void> {
+  // A reader that has seen enough (`| head`) is no failure.
+  process.stdout.on("error", (error: Error) => {
+    if (errnoOf(error) !== "EPIPE") throw error;
+    endProcessWithin(0);
+  });
   try {
     await makeProgram().parseAsync();
   } catch (error) {

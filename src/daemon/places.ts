@@ -76,6 +76,15 @@ export function forgetHalfState(places: Places): void {
   if (!STATE_FILES.every((file) => existsSync(join(places.state, file)))) forgetState(places);
 }
 
+/** A destination that was written to and is not there any more is not made anew. Throws: destination-emptied. */
+export function refuseVanished({ state, destination }: Places): void {
+  if (existsSync(destination) || !existsSync(join(state, "replica.db"))) return;
+  throw daemonError(
+    "destination-emptied",
+    `opening the destination ${destination}: it was written to before and is not there any more`,
+  );
+}
+
 /** Begins anew: the next run is a first contact. No mail is touched. */
 export function forgetState({ state }: Places): void {
   for (const file of STATE_FILES)

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
-import { forgetHalfState, forgetState, hasAside, makePlaces } from "./places.js";
+import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import type { TwinOptions } from "./twin.js";
 
@@ -16,8 +16,10 @@ const NOTHING_DONE = { transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesB
 export async function runSyncIn(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
   const { places, watch } = options;
   const startMs = systemClock.monotonicMs();
+  refuseVanished(places);
   makePlaces(places);
   using _locked = holdState(join(places.state, "lock.db"));
+  using _scratchLocked = holdState(join(places.scratch, "lock.db")); // whatever the state directory: one writer.
   forgetHalfState(places);
   const standing = readStanding(places);
   if (standing.kind === "at-rest" && !watch && !hasAside(places)) {

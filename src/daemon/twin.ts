@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
+import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { RejectionRow } from "../log/state-types.js";
@@ -29,6 +30,8 @@ export interface TwinOptions {
 
 const REPLICA = "destination";
 
+/** How long the end that failed may take to say so. */
+const CAUSE_MS_MAX = 2_000;
 const PROGRESS_EVERY_MS = 200;
 const TRIM_EVERY_MS = 5_000;
 /** How long an interrupted twin goes on shipping what it has captured. */
@@ -131,7 +134,7 @@ class TwinRun {
     signal: AbortSignal,
   ): Promise<number> {
     // The first failure; an end that returns because the other one closed the link is none.
-    const failed = Promise.all([...ends, this.#workerLost()]);
+    const failed = firstCause(ends, this.#workerLost());
     failed.catch((error: unknown) => stop.abort(error));
     const work = AbortSignal.any([signal, stop.signal]);
     const ticker = this.#startTicker(work);
@@ -287,4 +290,21 @@ function problemOfRejection(row: RejectionRow) {
     message: `shipping to ${displayRaw(row.path)}: ${row.message}`,
     hint: "It is kept in the log and tried again by the next run; the other mailboxes go on.",
   };
+}
+
+/** Rejects with why it failed: when one end only found the link closed, with why the other end closed it. */
+async function firstCause(ends: readonly Promise<void>[], lost: Promise<never>): Promise<void> {
+  try {
+    await Promise.all([...ends, lost]);
+  } catch (error) {
+    if (!isLinkClosed(error)) throw error;
+    const quiet = AbortSignal.timeout(CAUSE_MS_MAX * 2);
+    const settled = await Promise.race([Promise.allSettled(ends), systemClock.sleep(CAUSE_MS_MAX, quiet)]);
+    const causes = (settled ?? []).flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+    throw causes.find((cause) => !isLinkClosed(cause)) ?? error;
+  }
+}
+
+function isLinkClosed(error: unknown): boolean {
+  return error instanceof MailtwinError && error.code === "link-closed";
 }

@@ -113,12 +113,8 @@ export class Capturer {
 
   /** Nothing is dirty, nothing is awaited: all that was there when the last sweep began is in the log. */
   get settled(): boolean {
-    return (
-      !this.#busy &&
-      this.#dirty.size === 0 &&
-      this.#structureDueMs === Number.POSITIVE_INFINITY &&
-      !this.#missing.isOpen
-    );
+    const isAwaited = this.#structureDueMs !== Number.POSITIVE_INFINITY || this.#missing.isOpen;
+    return !this.#busy && this.#dirty.size === 0 && !isAwaited;
   }
 
   /** From now on sweep again and again, and list a mailbox that went quiet. */
@@ -275,7 +271,10 @@ export class Capturer {
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
     for (const { guid } of this.#missing.note(plan.missing, startMs)) await this.#captureGone(guid);
-    if (this.#missing.isOpen) this.#structureDueMs = Math.min(this.#structureDueMs, startMs + VANISH_MS + 10);
+    const nameless = mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path);
+    const isBeingMade = this.#missing.noteNameless(nameless) && this.#watching;
+    if (this.#missing.isOpen || isBeingMade)
+      this.#structureDueMs = Math.min(this.#structureDueMs, startMs + VANISH_MS + 10);
   }
 
   /** Returns whether the watches do not know that path yet. */

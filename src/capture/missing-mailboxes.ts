@@ -4,11 +4,15 @@
  * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, since a walk can miss
  * a directory that is being renamed meanwhile.
  */
+import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { type KnownMailbox, VANISH_MS } from "./plan-structure.js";
 
+const NAMELESS_LOOKS_MAX = 20;
+
 export class MissingMailboxes {
   readonly #sinceMs = new Map<MailboxGuid, number>();
+  readonly #looksByPath = new Map<RawPath, number>();
   #emptiedSinceMs: number | undefined;
 
   /** Some are missing, and it takes another look to tell. */
@@ -20,6 +24,16 @@ export class MissingMailboxes {
   noteEmptied(startMs: number): boolean {
     this.#emptiedSinceMs ??= startMs;
     return startMs - this.#emptiedSinceMs >= VANISH_MS;
+  }
+
+  /**
+   * Directories that look like mailboxes and have no GUID yet: Dovecot is just making them, in a directory that nothing watches
+   * so far. Returns whether to look again soon; one that stays like that is left to the sweeps.
+   */
+  noteNameless(paths: readonly RawPath[]): boolean {
+    for (const path of [...this.#looksByPath.keys()]) if (!paths.includes(path)) this.#looksByPath.delete(path);
+    for (const path of paths) this.#looksByPath.set(path, (this.#looksByPath.get(path) ?? 0) + 1);
+    return paths.some((path) => (this.#looksByPath.get(path) ?? 0) <= NAMELESS_LOOKS_MAX);
   }
 
   /** What a look that began at `startMs` missed; returns those that are gone. */

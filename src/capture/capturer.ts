@@ -7,13 +7,13 @@
  */
 import type { Clock } from "../base/clock.js";
 import { Gate } from "../base/gate.js";
-import { displayRaw, type RawPath } from "../base/raw-name.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError, problemOf, problemOfDuplicate, problemOfKind, problemOfLock, problemOfNames } from "./errors.js";
+import { captureError, problemOfDuplicate, problemOfKind, problemOfLock, problemOfNames } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
 import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";

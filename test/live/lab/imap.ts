@@ -4,7 +4,7 @@
  * Extensions are not enabled by themselves (ENABLE CONDSTORE would write to the server's index) and IDLE starts only
  * when a test asks for it, so that a session does what its test says and nothing else. Messages are named by UID.
  */
-import { ImapFlow, type ListResponse, type MailboxObject } from "imapflow";
+import { ImapFlow, type MailboxObject } from "imapflow";
 import type { DovecotSite } from "./dovecot.js";
 
 const SOCKET_MS_MAX = 150_000;
@@ -128,17 +128,8 @@ export async function deleteFolder(client: ImapFlow, path: string): Promise<void
   await client.mailboxDelete(path);
 }
 
-export async function subscribe(client: ImapFlow, path: string): Promise<void> {
-  must(await client.mailboxSubscribe(path), `SUBSCRIBE ${path}`);
-}
-
-export async function unsubscribe(client: ImapFlow, path: string): Promise<void> {
+async function unsubscribe(client: ImapFlow, path: string): Promise<void> {
   must(await client.mailboxUnsubscribe(path), `UNSUBSCRIBE ${path}`);
-}
-
-/** LIST and LSUB of everything. */
-export function list(client: ImapFlow): Promise<ListResponse[]> {
-  return client.list();
 }
 
 /** "1:3,7" for [1, 2, 3, 7]: long commands would exceed Dovecot's line limit of 64 kB. */

@@ -34,8 +34,9 @@ export function readStanding(places: Places): Standing {
   using replica = openIfCurrent(replicaPath);
   if (source === undefined || replica === undefined) return { kind: "work" };
   const outdated = checkDestination(places.destination, replica);
-  if (outdated !== undefined) return outdated;
+  // Judged only when all is applied: what was cut off in the middle (a mailbox removed, that not yet recorded) comes again.
   if (!isShipped(source, replica)) return { kind: "work" };
+  if (outdated !== undefined) return outdated;
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source);
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);

@@ -103,7 +103,8 @@ function viewOf(message: FetchMessageObject): MessageView {
     keywords: all.filter((flag) => !flag.startsWith("\\")),
     internalDateMs: internalDate === undefined ? Number.NaN : new Date(internalDate).getTime(),
     sizeBytes: message.size ?? Number.NaN,
-    bodySha256: source === undefined ? undefined : createHash("sha256").update(source).digest("hex"),
+    // Expunged between two responses of one FETCH: the server has no body for it any more, and the client says false.
+    bodySha256: Buffer.isBuffer(source) ? createHash("sha256").update(source).digest("hex") : undefined,
     guid: "",
   };
 }

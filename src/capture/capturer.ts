@@ -19,6 +19,7 @@ import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure, VANISH_MS } from "./plan-structure.js";
+import { readUids } from "./read-uids.js";
 
 export interface CapturerLimits {
   /** A file without a record gets its UID from us after this long (R13). */
@@ -50,8 +51,6 @@ export interface CaptureCounts {
   numbered: number;
 }
 
-/** Messages that one conflict may renumber at once; more come with the next conflict. */
-const RENUMBERED_MAX = 10_000;
 const LOCK_PAUSE_MS = 5;
 /** A lock that is held longer becomes a problem of its mailbox. */
 const LOCK_WAIT_MS_MAX = 30_000;
@@ -190,9 +189,8 @@ export class Capturer {
     range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined> {
-    const { guid, from, below, floor } = range;
-    const page = await this.#ports.worker.call("states", { guid, afterUid: from - 1, max: RENUMBERED_MAX });
-    const uids = page.states.map((state) => state.uid).filter((uid) => uid < below);
+    const { guid, floor } = range;
+    const uids = await readUids(this.#ports.worker, range);
     const endMs = this.#nowMs() + LOCK_WAIT_MS_MAX;
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);

@@ -11,7 +11,7 @@ import { rawFromText } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
-import { CAPTURER_LIMITS, Capturer } from "../capture/capturer.js";
+import { CAPTURER_LIMITS, Capturer, type CapturerPorts } from "../capture/capturer.js";
 import { MessageWatch } from "../capture/message-watch.js";
 import { openStructureWatch, type StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
@@ -32,11 +32,7 @@ export interface SourceOptions {
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
-  readonly onCommitted: (captured: {
-    readonly lastLsn: number;
-    readonly saves: number;
-    readonly changes: number;
-  }) => void;
+  readonly onCommitted: CapturerPorts["onCommitted"];
 }
 
 /** Mailboxes with a message-tier watch: three inotify watches each. */

@@ -9,7 +9,9 @@ import { parseUid, type Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { SourceSide } from "./source-side.js";
 
+/** How far apart, and how often, the source is looked at again for what it should have. */
 export const ABSENT_PAUSE_MS = 50;
+export const ABSENT_LOOKS_MAX = 200;
 
 interface AbsentPorts {
   readonly source: SourceSide;

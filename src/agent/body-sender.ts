@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import {
   BODY_BATCH_BYTES_MAX,
@@ -57,14 +58,14 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
   let bytes = 0;
   while (items.length > 0) {
     signal.throwIfAborted();
-    const reads = await ports.bodies.call("readMany", {
-      mailbox,
-      mailboxPath: path,
-      items,
-      bytesMax: BODY_BATCH_BYTES_MAX,
-    });
+    const request = { mailbox, mailboxPath: path, items, bytesMax: BODY_BATCH_BYTES_MAX };
+    const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));
+    if ("code" in reads) return { kind: "unreadable", problem: reads };
     const problem = reads.find((read) => read.kind === "problem");
-    if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
+    if (problem?.kind === "problem") {
+      releaseSlabs(reads.flatMap((read) => (read.kind === "body" ? [read.bytes] : [])));
+      return { kind: "unreadable", problem: problem.problem };
+    }
     bytes += await sendSmall(ports, lsn, reads, signal);
     absent.push(...reads.flatMap((read) => (read.kind === "gone" ? [read.index] : [])));
     const itemByIndex = new Map(items.map((item) => [item.index, item]));

@@ -2,6 +2,8 @@
  * One offered transaction on its way into the replica: prepared, its bodies staged, durable, ready to be executed.
  *
  * INVARIANT: `ready` settles once: "ready" when every body is staged and on stable storage, else why it will not be.
+ * INVARIANT: after `giveUp` and `rest` nothing more of it is asked of the store: it may be dropped there. What arrives is
+ * looked at again before each call, since a transaction may be given up between two of them.
  */
 
 import type { ApplyMethods } from "../apply/apply-types.js";
@@ -31,7 +33,7 @@ const SYNC_EACH_MAX = 24;
 
 export class Incoming {
   readonly offer: Offer;
-  ready: Promise<Readiness>;
+  #ready: Promise<Readiness>;
   readonly #ports: IncomingPorts;
   readonly #lacking = new Set<number>();
   #wanted = 0;
@@ -43,7 +45,12 @@ export class Incoming {
   constructor(ports: IncomingPorts, offer: Offer) {
     this.#ports = ports;
     this.offer = offer;
-    this.ready = this.#makeReady(0);
+    this.#ready = handled(this.#makeReady(0));
+  }
+
+  /** Rejects with what concerns more than this transaction. A rejection that nobody looks at is no defect. */
+  get ready(): Promise<Readiness> {
+    return this.#ready;
   }
 
   get lsn(): number {
@@ -54,12 +61,12 @@ export class Incoming {
   again(voidBelow: number): void {
     this.#divergence = undefined;
     this.#lacking.clear();
-    this.ready = this.#makeReady(voidBelow);
+    this.#ready = handled(this.#makeReady(voidBelow));
   }
 
   /** What was found at `prepare` is gone: these bodies have to come after all. */
   lack(indexes: readonly number[]): void {
-    this.ready = this.#fetch(indexes).then(() => this.#seal());
+    this.#ready = handled(this.#fetch(indexes).then(() => this.#seal()));
   }
 
   /** Its bodies do not come: what is still on the way is dropped. */
@@ -67,6 +74,11 @@ export class Incoming {
     this.#givenUp = true;
     this.#lacking.clear();
     this.#complete?.();
+  }
+
+  /** Resolves when no step towards `ready` is under way; soon, once it was given up. */
+  async rest(): Promise<void> {
+    await this.#ready.catch(() => undefined); // whether it came to be ready is asked elsewhere.
   }
 
   async takeBodies(bodies: Bodies): Promise<void> {
@@ -78,19 +90,18 @@ export class Incoming {
   }
 
   async #stageBodies({ heads, payloads }: Bodies): Promise<void> {
-    const gone = heads.filter((head) => head.gone && this.#lacking.has(head.index));
-    const present = heads.filter((head) => !head.gone);
-    const bodies = present.flatMap((head, i) => {
-      const bytes = payloads[i];
-      // What was not asked for is dropped, not stored.
-      return bytes === undefined || !this.#lacking.has(head.index)
-        ? []
-        : [{ index: head.index, bytes, sha256: hexOf(head.sha256) }];
-    });
-    for (const { index } of gone) {
+    for (const { index } of heads.filter((head) => head.gone)) {
+      if (!this.#lacking.has(index)) continue;
       await this.#ports.store.call("gone", { key: this.lsn, index });
       this.#arrived(index);
     }
+    const bodies = heads
+      .filter((head) => !head.gone)
+      .flatMap(({ index, sha256 }, i) => {
+        const bytes = payloads[i];
+        // What was not asked for is dropped, not stored.
+        return bytes === undefined || !this.#lacking.has(index) ? [] : [{ index, bytes, sha256: hexOf(sha256) }];
+      });
     if (bodies.length === 0) return;
     const transfer = movableBuffers(bodies.map((body) => body.bytes));
     const outcome = await this.#ports.store.call("stageMany", { key: this.lsn, bodies }, transfer);
@@ -114,13 +125,12 @@ export class Incoming {
   }
 
   async #fetch(indexes: readonly number[]): Promise<void> {
-    if (indexes.length === 0) return;
+    if (indexes.length === 0 || this.#givenUp) return;
     for (const index of indexes) this.#lacking.add(index);
     this.#wanted += indexes.length;
     const complete = new Promise<void>((resolve) => {
       this.#complete = resolve;
     });
-    if (this.#givenUp) return;
     await this.#ports.want(this.lsn, indexes);
     await complete;
   }
@@ -150,6 +160,12 @@ export class Incoming {
     this.#lacking.delete(index);
     if (this.#lacking.size === 0) this.#complete?.();
   }
+}
+
+/** It is looked at when its turn comes, or never. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -6,10 +6,14 @@ import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { Asker } from "./asker.js";
 import { agentError } from "./errors.js";
 
-/** Codes of divergences that foreign mail may cause: it took UIDs, or the replica's next UID is beyond them. */
-const UID_CONFLICTS: ReadonlySet<string> = new Set(["uid-passed", "uid-bound-otherwise"]);
-/** Codes of answers that concern the one mailbox only. */
-const REFUSALS: ReadonlySet<string> = new Set(["mailbox-rejected", "replica-lock-held"]);
+/**
+ * Codes of answers that concern the one mailbox only: what the replica says of it, and what its system may say of one place,
+ * the rest of the store being well.
+ */
+const REFUSALS: ReadonlySet<string> = new Set([
+  ...["mailbox-rejected", "replica-lock-held"],
+  ...["EACCES", "EPERM", "ELOOP", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EEXIST", "ENOENT"],
+]);
 
 export type RoomOutcome =
   /** Foreign messages from that UID on have others now; `uidNext` is beyond them. */
@@ -20,10 +24,6 @@ export interface RoomRequest {
   readonly mailbox: MailboxGuid;
   readonly from: Uid;
   readonly floor: number;
-}
-
-export function isUidConflict({ code }: { readonly code: string }): boolean {
-  return UID_CONFLICTS.has(code);
 }
 
 /** Throws what concerns more than this mailbox. */

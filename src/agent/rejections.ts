@@ -4,6 +4,7 @@
  * INVARIANT: a mailbox that is held has a durable row, and that row's LSN is not above the first transaction of the mailbox
  * that the replica lacks.
  * INVARIANT: of several rows of a mailbox the one with the highest LSN counts; a lower one is a step that was sent since.
+ * INVARIANT: writes of one mailbox take turns, and end in the order in which they were asked for.
  * A row stands under the LSN of a transaction of its own mailbox: rows of different mailboxes never replace each other.
  */
 import type { Clock } from "../base/clock.js";
@@ -86,17 +87,23 @@ export class Rejections {
 
   /** Everything up to there is applied or held: drops what was rejected and is not any more. */
   async dropUpTo(lsn: number): Promise<void> {
-    for (const { mailbox, lsn: fromLsn } of this.rows) {
-      if (this.#held.has(mailbox) || fromLsn > lsn) continue;
-      await this.#ports.writer.dropRejections(this.#replica, mailbox);
-      this.#rowByMailbox.delete(mailbox);
+    for (const row of this.rows) {
+      const { mailbox } = row;
+      const isMeant = () => !this.#held.has(mailbox) && this.#rowByMailbox.get(mailbox) === row;
+      if (row.lsn > lsn || !isMeant()) continue;
+      await this.#inTurn(mailbox, () => this.#ports.writer.dropRejections(this.#replica, mailbox));
+      if (isMeant()) this.#rowByMailbox.delete(mailbox); // else it was refused anew meanwhile, and that row stays.
     }
   }
 
   #put(row: RejectionRow, before: RejectionRow | undefined): Promise<void> {
     this.#rowByMailbox.set(row.mailbox, row);
-    const written = this.#write(row, before);
-    this.#written.set(row.mailbox, written);
+    return this.#inTurn(row.mailbox, () => this.#write(row, before));
+  }
+
+  #inTurn(mailbox: MailboxGuid, write: () => Promise<void>): Promise<void> {
+    const written = (this.#written.get(mailbox) ?? Promise.resolve()).then(write);
+    this.#written.set(mailbox, written);
     return written;
   }
 

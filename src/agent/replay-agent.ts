@@ -1,36 +1,30 @@
 /**
- * The source's end of a link: the one sender of one replica. Sends the log in order from where the replica is, answers its
- * wishes for bodies, and resolves what it could not take.
+ * The source's end of a link: the one sender of one replica. Has the log sent (log-sender.ts), grants wishes for bodies
+ * (grant-wish.ts), has refusals resolved (refusals.ts), and keeps the cursor.
  *
  * INVARIANT: the cursor is what the replica has acknowledged as durable; it never passes a transaction that was neither
  * applied nor put into the rejection log.
- * INVARIANT: what a mailbox's rejection covers is sent again from that transaction on, in order, before anything newer of it.
+ * INVARIANT: when `run` has ended nothing that it began is under way.
  */
 
+import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
-import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { CaptureProblem } from "../capture/capture-types.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
-import type { LogEntry, RejectionRow } from "../log/state-types.js";
-import { type MailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
+import type { RejectionRow } from "../log/state-types.js";
 import type { Transaction } from "../txn/transaction.js";
-import { decodeTransaction } from "../txn/transaction-codec.js";
 import { wireError } from "../wire/errors.js";
-import {
-  type Outcome,
-  PROTOCOL_VERSION,
-  type Want,
-  type Welcome,
-  type WireDivergence,
-  type WireMessage,
-} from "../wire/messages.js";
-import { ABSENT_PAUSE_MS, settleAbsent } from "./absent-bodies.js";
+import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessage } from "../wire/messages.js";
 import { Asker } from "./asker.js";
-import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
+import type { BodySenderPorts } from "./body-sender.js";
+import { isLastWord } from "./conflict-rules.js";
+import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
-import { isUidConflict, makeRoom } from "./make-room.js";
+import { grantWish } from "./grant-wish.js";
+import { LogSender } from "./log-sender.js";
+import { OfferWindow } from "./offer-window.js";
+import { Refusals } from "./refusals.js";
 import { Rejections } from "./rejections.js";
 import type { SourceSide } from "./source-side.js";
 
@@ -54,40 +48,30 @@ export interface ReplayAgentSinks {
   readonly onRejected: (row: RejectionRow) => void;
 }
 
-/** Transactions on their way. */
-const OFFERS_IN_FLIGHT_MAX = 40;
-const READ_BYTES_MAX = 2 * 1024 * 1024;
-/** How often, and how far apart, the source is looked at again for what it should have. */
-const ABSENT_LOOKS_MAX = 200;
-/** Times that one transaction is resolved before it goes to the rejection log. */
-const RETRIES_MAX = 4;
-interface Offered {
-  readonly entry: LogEntry;
-  readonly transaction: Transaction;
-  retries: number;
-}
+/** Wishes that wait to be granted; a replica has a few for each offer, more is a peer that does not keep to the protocol. */
+const WISHES_MAX = 256;
 
 export class ReplayAgent {
   readonly name: string;
   readonly #ports: ReplayAgentPorts;
   readonly #sinks: ReplayAgentSinks;
-  readonly #offered = new Map<number, Offered>();
+  readonly #window = new OfferWindow();
+  readonly #wishes = new BoundedQueue<Want>(WISHES_MAX);
   readonly #wake = new Gate();
   readonly #acked = new Gate();
   readonly #asker: Asker;
   readonly #rejections: Rejections;
-  /** Read from the log and not offered yet. */
-  readonly #ahead = new Fifo<LogEntry>();
+  readonly #cursor: CursorStore;
+  readonly #sender: LogSender;
+  readonly #refusals: Refusals;
   /** Ends the run. */
   readonly #stop = new AbortController();
-  #sentLsn = 0;
   #ackedLsn = 0;
   /** The cursor as the last run left it: it may be ahead of the replica by what that run rejected. */
   #storedLsn = 0;
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
-  #wishes: Promise<void> = Promise.resolve();
 
   constructor(name: string, ports: ReplayAgentPorts, sinks: ReplayAgentSinks) {
     this.name = name;
@@ -95,6 +79,12 @@ export class ReplayAgent {
     this.#sinks = sinks;
     this.#asker = new Asker(ports.link);
     this.#rejections = new Rejections(name, ports);
+    const onError = (error: unknown) => this.#stop.abort(error);
+    this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
+    const parts = { ...ports, window: this.#window, rejections: this.#rejections };
+    this.#sender = new LogSender({ ...parts, name, wake: this.#wake });
+    const { onConflict, onRejected } = sinks;
+    this.#refusals = new Refusals({ ...parts, asker: this.#asker, onConflict, onRejected, onError });
   }
 
   /** Requests beside the stream. Only while `run` is running. */
@@ -120,7 +110,10 @@ export class ReplayAgent {
     this.#wake.wake();
   }
 
-  /** Everything in the log up to `lsn` is applied, or was refused by the replica in this run. */
+  /**
+   * Everything in the log up to `lsn` is applied, or was refused by the replica in this run. Rejects only when `signal` aborts:
+   * it must do so when `run` has ended.
+   */
   async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
     while (!this.#hasResent || this.#ackedLsn < lsn) await this.#acked.wait(signal);
   }
@@ -130,20 +123,17 @@ export class ReplayAgent {
    * greeting and before the first offer (first contact).
    */
   async run(prepare: (welcome: Welcome, signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { link, reader } = this.#ports;
+    const { link } = this.#ports;
     const stop = this.#stop;
     const both = AbortSignal.any([signal, stop.signal]);
-    const reading = this.#readAll(both);
-    reading.catch((error: unknown) => stop.abort(error));
+    const beside = [this.#readAll(both), this.#grantAll(both)];
+    for (const work of beside) work.catch((error: unknown) => stop.abort(error));
     try {
-      await link.send(
-        { kind: "hello", protocol: PROTOCOL_VERSION, logId: reader.meta("log-id") ?? "", software: "mailtwin" },
-        both,
-      );
-      const welcome = await this.#untilWelcome(both);
+      const welcome = await this.#greet(both);
       await prepare(welcome, both);
       this.#startAt(welcome.appliedLsn);
-      await this.#resendRejected(both);
+      await this.#sender.resendRejected(both);
+      if (this.#ackedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(this.#ackedLsn);
       this.#hasResent = true;
       this.#acked.wake();
       for (;;) {
@@ -157,30 +147,15 @@ export class ReplayAgent {
     } finally {
       stop.abort(new Error("the agent has ended"));
       link.close();
-      await Promise.allSettled([reading, this.#wishes]);
+      await Promise.allSettled(beside);
+      await Promise.allSettled([this.#refusals.settled(), this.#cursor.settled()]);
     }
   }
 
-  #startAt(appliedLsn: number): void {
-    const { reader } = this.#ports;
-    if (appliedLsn + 1 < reader.firstLsn()) {
-      throw agentError(
-        "log-trimmed",
-        `sending the log to ${this.name}: it needs transaction ${appliedLsn + 1}, the log begins at ${reader.firstLsn()}`,
-      );
-    }
-    if (appliedLsn > reader.lastLsn()) {
-      throw agentError(
-        "log-trimmed",
-        `sending the log to ${this.name}: it has transaction ${appliedLsn} already, the log ends at ${reader.lastLsn()}`,
-      );
-    }
-    this.#sentLsn = appliedLsn;
-    this.#ackedLsn = appliedLsn;
-    this.#storedLsn = reader.cursor(this.name) ?? 0;
-  }
-
-  async #untilWelcome(signal: AbortSignal): Promise<Welcome> {
+  async #greet(signal: AbortSignal): Promise<Welcome> {
+    const { link, reader } = this.#ports;
+    const logId = reader.meta("log-id") ?? "";
+    await link.send({ kind: "hello", protocol: PROTOCOL_VERSION, logId, software: "mailtwin" }, signal);
     while (this.#welcome === undefined) await this.#wake.wait(signal);
     const { protocol } = this.#welcome;
     if (protocol !== PROTOCOL_VERSION) {
@@ -192,56 +167,17 @@ export class ReplayAgent {
     return this.#welcome;
   }
 
-  /** Offers the next transaction; false when there was nothing to offer or no room. */
+  #startAt(appliedLsn: number): void {
+    this.#sender.startAt(appliedLsn);
+    this.#ackedLsn = appliedLsn;
+    this.#storedLsn = this.#ports.reader.cursor(this.name) ?? 0;
+  }
+
+  /** False when there was nothing to offer, or no room. */
   async #offerMore(signal: AbortSignal): Promise<boolean> {
-    if (this.#offered.size >= OFFERS_IN_FLIGHT_MAX) return false;
-    for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
-      if (!this.#rejections.isHeld(entry.mailbox)) {
-        await this.#offer(entry, signal);
-        return true;
-      }
-      this.#sentLsn = entry.lsn;
-    }
-    await this.#moveCursor();
-    return false;
-  }
-
-  #nextEntry(): LogEntry | undefined {
-    if (this.#ahead.length === 0) {
-      for (const entry of this.#ports.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
-    }
-    return this.#ahead.shift();
-  }
-
-  /** INVARIANT: it is among the offered before it counts as sent, so that the cursor cannot pass it. */
-  async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
-    this.#offered.set(entry.lsn, { entry, transaction: decodeTransaction(entry.bytes), retries: 0 });
-    this.#sentLsn = Math.max(this.#sentLsn, entry.lsn);
-    await this.#ports.link.send(
-      { kind: "offer", lsn: entry.lsn, mailbox: entry.mailbox, payload: entry.bytes },
-      signal,
-    );
-  }
-
-  /** What a rejection covers, from its transaction on. One mailbox that is refused again does not stop the others. */
-  async #resendRejected(signal: AbortSignal): Promise<void> {
-    for (const row of this.#rejections.rows) {
-      if (row.lsn > this.#sentLsn) continue; // the replica is not that far: it comes in its turn.
-      const isHeld = () => this.#rejections.isHeld(row.mailbox);
-      let lsn = row.lsn - 1;
-      while (lsn < this.#sentLsn && !isHeld()) {
-        const entries = this.#ports.reader.entriesAfter(lsn, READ_BYTES_MAX);
-        if (entries.length === 0) break;
-        for (const entry of entries) {
-          lsn = entry.lsn;
-          if (lsn > this.#sentLsn || isHeld()) break;
-          if (entry.mailbox !== row.mailbox) continue;
-          await this.#offer(entry, signal);
-          while (this.#offered.size > 0) await this.#wake.wait(signal);
-        }
-      }
-    }
-    if (this.#ackedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(this.#ackedLsn);
+    const offered = await this.#sender.offerNext(signal);
+    if (offered === "nothing") await this.#moveCursor(); // past what belongs to mailboxes that are held.
+    return offered === "sent";
   }
 
   async #readAll(signal: AbortSignal): Promise<void> {
@@ -256,7 +192,7 @@ export class ReplayAgent {
         this.#wake.wake();
         return;
       case "want":
-        this.#queueWish(message, signal);
+        if (!this.#wishes.tryPush(message)) throw this.#confused("it asks for more bodies than it may");
         return;
       case "outcome":
         await this.#settle(message, signal);
@@ -265,136 +201,51 @@ export class ReplayAgent {
         this.#asker.settle(message);
         return;
       default:
-        throw agentError(
-          "peer-confused",
-          `talking with ${this.name}: it sent "${message.kind}", which only a source sends`,
-        );
+        throw this.#confused(`it sent "${message.kind}", which only a source sends`);
     }
   }
 
-  /** Wishes are answered beside the reading of messages, one after the other. */
-  #queueWish(want: Want, signal: AbortSignal): void {
-    this.#wishes = this.#wishes.then(() => this.#grant(want, signal));
-    this.#wishes.catch((error: unknown) => this.#stop.abort(error));
+  #confused(words: string) {
+    return agentError("peer-confused", `talking with ${this.name}: ${words}`);
   }
 
-  async #grant({ lsn, indexes }: Want, signal: AbortSignal): Promise<void> {
-    const offered = this.#offered.get(lsn);
-    if (offered === undefined) return;
-    const { transaction } = offered;
-    let wanted: readonly number[] = indexes;
-    for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
-      const path = this.#ports.source.pathOf(transaction.mailbox);
-      const outcome = await sendBodies(this.#ports, { lsn, transaction, path, indexes: wanted }, signal);
-      if (outcome.kind === "unreadable") {
-        await this.#reject(offered, wordsOfProblem(outcome.problem), signal);
-        return;
-      }
-      this.#sinks.onBodyBytes(outcome.bytes);
-      if (outcome.absent.length === 0) return;
-      const { gone, again } = await settleAbsent(this.#ports, transaction, outcome.absent, signal);
-      if (gone.length > 0) await sendGone(this.#ports, lsn, gone, signal);
-      if (again.length === 0) return;
-      wanted = again;
+  /** One wish after the other, beside the reading of messages. */
+  async #grantAll(signal: AbortSignal): Promise<void> {
+    const ports = { ...this.#ports, onBodyBytes: this.#sinks.onBodyBytes };
+    for await (const { lsn, indexes } of this.#wishes.drain(signal)) {
+      const offered = this.#window.get(lsn);
+      if (offered === undefined) continue; // settled meanwhile.
+      const cause = await grantWish(ports, { lsn, transaction: offered.transaction, indexes }, signal);
+      if (cause !== undefined) await this.#refusals.giveUp(offered, cause, signal);
     }
-    const words = "a message of it stands in the uidlist of the source, but its file cannot be found there";
-    await this.#reject(offered, { code: "body-not-found", words }, signal);
   }
 
   async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {
-    const offered = this.#offered.get(outcome.lsn);
-    if (offered === undefined)
-      throw agentError(
-        "peer-confused",
-        `talking with ${this.name}: it acknowledged transaction ${outcome.lsn}, which was not offered`,
-      );
-    const { divergence } = outcome;
-    if (divergence !== undefined && divergence.code !== "given-up" && divergence.code !== "mailbox-held") {
-      // Not awaited here: resolving it needs answers that come over the same link.
-      void this.#resolve(offered, divergence, signal).catch((error: unknown) => this.#stop.abort(error));
+    const { lsn, divergence, notes } = outcome;
+    const offered = this.#window.get(lsn);
+    if (offered === undefined) throw this.#confused(`it acknowledged transaction ${lsn}, which was not offered`);
+    if (divergence !== undefined && !isLastWord(divergence)) {
+      this.#refusals.resolveBeside(offered, divergence, signal);
       return;
     }
     const { transaction } = offered;
-    if (divergence === undefined) await this.#rejections.step(transaction.mailbox, outcome.lsn);
-    this.#offered.delete(outcome.lsn);
-    if (divergence === undefined) this.#sinks.onShipped({ lsn: outcome.lsn, transaction, notes: outcome.notes });
+    // It was held before, if the replica gives up only what it was told to; the cursor must not rest on that.
+    if (divergence === undefined) await this.#rejections.step(transaction.mailbox, lsn);
+    else await this.#refusals.hold(offered, divergence);
+    this.#window.delete(lsn);
+    if (divergence === undefined) this.#sinks.onShipped({ lsn, transaction, notes });
     await this.#moveCursor();
     this.#wake.wake();
   }
 
-  /** Decides what to do about a refusal: make room for UIDs that foreign mail took, or give the mailbox up for now. */
-  async #resolve(offered: Offered, divergence: WireDivergence, signal: AbortSignal): Promise<void> {
-    offered.retries += 1;
-    if (!isUidConflict(divergence) || offered.retries > RETRIES_MAX) {
-      await this.#reject(offered, divergence, signal);
-      return;
-    }
-    const { mailbox, path } = offered.transaction;
-    const { source, link } = this.#ports;
-    const from = parseUid(divergence.firstUid);
-    if (divergence.code === "uid-passed" && (await source.uidsIn(mailbox, from, divergence.replicaNext)).length === 0) {
-      // An old entry: its messages have other UIDs by now, as an entry further on says. Nothing more has to move.
-      await link.send(
-        { kind: "retry", lsn: offered.entry.lsn, voidBelow: divergence.replicaNext, giveUp: false },
-        signal,
-      );
-      return;
-    }
-    const floor = Math.max(source.uidNextOf(mailbox), divergence.replicaNext);
-    const room = await makeRoom(this.#asker, { mailbox, from, floor }, signal);
-    // A UID that is taken by mail which the source knows, too, is no conflict that making room resolves.
-    const isInVain = room.kind === "made" && room.moved === 0 && divergence.code === "uid-bound-otherwise";
-    if (room.kind === "refused" || isInVain) {
-      await this.#reject(offered, room.kind === "refused" ? room : divergence, signal);
-      return;
-    }
-    const { uidNext, moved } = room;
-    this.#sinks.onConflict(
-      path,
-      `${divergence.words}: ${moved} foreign messages and the source's messages from UID ${from} on get new UIDs`,
-    );
-    const problem = await source.renumber({ guid: mailbox, from, below: uidNext, floor: uidNext }, signal);
-    if (problem === undefined) await this.#untilRenumbered(mailbox, from, uidNext, signal);
-    if (problem !== undefined) await this.#reject(offered, wordsOfProblem(problem), signal);
-    else await link.send({ kind: "retry", lsn: offered.entry.lsn, voidBelow: uidNext, giveUp: false }, signal);
-  }
-
-  /** Until the log knows: else the next conflict would be judged by UIDs that are no more. */
-  async #untilRenumbered(mailbox: MailboxGuid, from: Uid, below: number, signal: AbortSignal): Promise<void> {
-    const { source, clock } = this.#ports;
-    for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
-      if ((await source.uidsIn(mailbox, from, below)).length === 0) return;
-      source.lookAgain(mailbox);
-      await clock.sleep(ABSENT_PAUSE_MS, signal);
-    }
-  }
-
-  async #reject(
-    offered: Offered,
-    { code, words }: { readonly code: string; readonly words: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { mailbox, path } = offered.transaction;
-    const { lsn } = offered.entry;
-    const fromLsn = [...this.#offered.values()].find((other) => other.entry.mailbox === mailbox)?.entry.lsn ?? lsn;
-    const row = await this.#rejections.add({ fromLsn, mailbox, path, code, words });
-    if (row !== undefined) this.#sinks.onRejected(row);
-    await this.#ports.link.send({ kind: "retry", lsn, voidBelow: 0, giveUp: true }, signal);
-  }
-
   async #moveCursor(): Promise<void> {
-    const oldest = this.#offered.keys().next().value;
-    const lsn = oldest === undefined ? this.#sentLsn : Math.min(oldest - 1, this.#sentLsn);
+    const lsn = this.#window.settledUpTo(this.#sender.sentLsn);
     if (lsn <= this.#ackedLsn) return;
     // Not before: what was refused in an earlier run may lie before the stored cursor, and only the rejection tells.
     if (lsn >= this.#storedLsn) await this.#rejections.dropUpTo(lsn);
     if (lsn <= this.#ackedLsn) return;
     this.#ackedLsn = lsn;
     this.#acked.wake();
-    void this.#ports.writer.setCursor(this.name, lsn).catch((error: unknown) => this.#stop.abort(error));
+    this.#cursor.put(lsn);
   }
-}
-
-function wordsOfProblem({ code, message }: CaptureProblem): { readonly code: string; readonly words: string } {
-  return { code, words: message };
 }

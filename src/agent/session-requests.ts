@@ -10,7 +10,7 @@ import { parseBaseName } from "../maildir/ids.js";
 import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
 import { agentError } from "./errors.js";
 
-interface RequestPorts {
+export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
   readonly writer: StateWriter;
   readonly clock: Clock;
@@ -44,11 +44,13 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const outcome = await ports.store.call("inventory", {
         path: ask.path,
         afterUid: ask.afterUid,
+        ...(ask.afterBase === undefined ? {} : { afterBase: ask.afterBase }),
         messagesMax: INVENTORY_MESSAGES_MAX,
       });
       if (outcome.kind === "absent") return { kind: "inventory", messages: [], more: false, unnumbered: 0 };
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      const messages = outcome.messages.map(({ uid, base, size }) => ({ uid, base, size }));
+      const numbered = outcome.messages.map(({ uid, base, size }) => ({ uid, base, size }));
+      const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size }))];
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "yield-uids": {
@@ -58,10 +60,14 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       return { kind: "yielded-uids", uidNext: outcome.uidNext, moved: outcome.moves.length };
     }
     case "foreign": {
-      const bases = ask.bases.map(parseBaseName);
-      const outcome = await whileBusy(ports, signal, () =>
-        ports.store.call("foreign", { path: ask.path, bases, action: ask.action }),
-      );
+      const { path, action, hashes } = ask;
+      const request = {
+        path,
+        bases: ask.bases.map(parseBaseName),
+        action,
+        ...(hashes === undefined ? {} : { hashes }),
+      };
+      const outcome = await whileBusy(ports, signal, () => ports.store.call("foreign", request));
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
       await record(ports, outcome.effect);
       return { kind: "foreign", messages: outcome.moved };

@@ -3,15 +3,14 @@
  * acknowledges what is durable.
  *
  * INVARIANT: an outcome without divergence is sent only after the effect and the cursor are on stable storage.
+ * INVARIANT: a transaction is dropped in the store only when nothing of it is under way; what comes later is not for it.
  * INVARIANT: after a divergence nothing is applied until the source has said what to do, and later transactions of a mailbox
  * that was given up are refused until that transaction comes again: order within a mailbox is never broken.
  */
 import type { ApplyMethods, ExecuteOutcome } from "../apply/apply-types.js";
-import type { Divergence } from "../apply/divergence.js";
 import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
-import { ROOT_PATH } from "../base/raw-name.js";
 import { releaseSlabs } from "../base/slab-pool.js";
 import { Waiter } from "../base/waiter.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
@@ -19,10 +18,11 @@ import type { StateWriter } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import { type Offer, PROTOCOL_VERSION, type Retry, type WireDivergence, type WireMessage } from "../wire/messages.js";
+import { type Offer, PROTOCOL_VERSION, type Retry, type WireMessage } from "../wire/messages.js";
+import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { Incoming, type Readiness } from "./incoming.js";
-import { answerRequest } from "./session-requests.js";
+import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
 
 export interface SessionPorts {
   readonly link: Link;
@@ -48,16 +48,13 @@ const OFFERS_MAX = 256;
 const LOCK_PAUSE_MS_MIN = 1;
 const LOCK_PAUSE_MS_MAX = 50;
 
-type Verdict =
-  | { readonly kind: "applied"; readonly notes: readonly string[] }
-  | { readonly kind: "diverged"; readonly divergence: WireDivergence };
-
 export class Session {
   readonly #ports: SessionPorts;
   readonly #limits: SessionLimits;
   readonly #offers = new BoundedQueue<Offer>(OFFERS_MAX);
   readonly #incoming = new Map<number, Incoming>();
   readonly #heldSinceLsn = new Map<MailboxGuid, number>();
+  readonly #answers: Answers;
   /** What the source says about the transaction that diverged. */
   #advice: { readonly lsn: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
@@ -66,6 +63,7 @@ export class Session {
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
     this.#limits = limits;
+    this.#answers = new Answers(ports);
   }
 
   /**
@@ -75,18 +73,22 @@ export class Session {
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const both = AbortSignal.any([signal, stop.signal]);
-    const applying = this.#applyAll(both);
-    applying.catch((error: unknown) => stop.abort(error));
+    const prepared = new BoundedQueue<Incoming>(this.#limits.preparedMax);
+    const preparing = this.#prepareAll(prepared, both);
+    preparing.catch((error: unknown) => prepared.fail(error));
+    const applying = this.#applyAll(prepared, both);
+    const answering = this.#answers.run(both);
+    for (const work of [preparing, applying, answering]) work.catch((error: unknown) => stop.abort(error));
     try {
       for await (const message of this.#ports.link.messages(both)) await this.#receive(message, both);
       this.#release();
-      await applying;
+      await Promise.all([applying, answering]);
     } catch (error) {
       stop.abort(error);
       if (signal.aborted || !isLinkClosed(error)) throw error;
     } finally {
       this.#release();
-      await applying.catch(() => undefined); // it is the error above, or follows from it.
+      await Promise.allSettled([preparing, applying, answering]); // why they failed is the error above, or follows from it.
       await this.#dropUnfinished();
       this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
     }
@@ -94,18 +96,26 @@ export class Session {
 
   /** What was staged and is not applied would only take space until the next start. */
   async #dropUnfinished(): Promise<void> {
-    for (const lsn of this.#incoming.keys()) {
+    for (const incoming of this.#incoming.values()) {
       // The reason of the end is more telling than a thread that has ended with it; recovery clears what stays.
-      await this.#ports.store.call("drop", { key: lsn }).catch(() => undefined);
+      await this.#drop(incoming).catch(() => undefined);
     }
+  }
+
+  /** Its bodies need not come any more, and the store forgets it. */
+  async #drop(incoming: Incoming): Promise<void> {
+    incoming.giveUp();
+    await incoming.rest();
+    await this.#ports.store.call("drop", { key: incoming.lsn });
   }
 
   /** Nothing more comes: lets go of what waits for the source. */
   #release(): void {
     this.#isReleased = true;
     this.#offers.close();
+    this.#answers.close();
     for (const incoming of this.#incoming.values()) incoming.giveUp();
-    this.#advice?.waiter.fail(wireError("link-closed", "waiting for the source's advice: it closed the link"));
+    this.#advice?.waiter.fail(adviceLost());
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
@@ -127,7 +137,8 @@ export class Session {
         this.#takeRetry(message);
         return undefined;
       case "request":
-        return this.#ports.link.send(await answerRequest(this.#ports, message, signal), signal);
+        this.#answers.take(message);
+        return undefined;
       default:
         throw agentError(
           "peer-confused",
@@ -137,6 +148,7 @@ export class Session {
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {
+    if (this.#logId !== "") throw agentError("peer-confused", "greeting the source: it has said hello before");
     const appliedLsn = this.#ports.appliedLsn(logId);
     const firstContact = appliedLsn === undefined;
     // Sent in any case: the source is to know what this end speaks.
@@ -158,25 +170,29 @@ export class Session {
     else if (retry.giveUp) this.#incoming.get(retry.lsn)?.giveUp();
   }
 
-  /** Prepares ahead, applies in order. */
-  async #applyAll(signal: AbortSignal): Promise<void> {
-    const queue = new BoundedQueue<Incoming>(this.#limits.preparedMax);
-    const preparing = (async () => {
-      for await (const offer of this.#offers.drain(signal)) {
-        const incoming = new Incoming(this.#incomingPorts(signal), offer);
-        incoming.ready.catch(() => undefined); // looked at when its turn comes.
-        this.#incoming.set(offer.lsn, incoming);
-        await queue.push(incoming, signal);
-      }
-      queue.close();
-    })();
-    preparing.catch((error: unknown) => queue.fail(error));
-    for await (const incoming of queue.drain(signal)) {
+  /** Ahead of those that are applied, as far as `prepared` has room. */
+  async #prepareAll(prepared: BoundedQueue<Incoming>, signal: AbortSignal): Promise<void> {
+    for await (const offer of this.#offers.drain(signal)) {
+      if (this.#incoming.has(offer.lsn))
+        throw agentError(
+          "peer-confused",
+          `taking an offer of the source: transaction ${offer.lsn} is on its way already`,
+        );
+      const incoming = new Incoming(this.#incomingPorts(signal), offer);
+      this.#incoming.set(offer.lsn, incoming);
+      if (this.#isReleased) incoming.giveUp(); // nobody would send its bodies.
+      await prepared.push(incoming, signal);
+    }
+    prepared.close();
+  }
+
+  /** In the order of the log. */
+  async #applyAll(prepared: BoundedQueue<Incoming>, signal: AbortSignal): Promise<void> {
+    for await (const incoming of prepared.drain(signal)) {
       const verdict = await this.#settle(incoming, signal);
       this.#incoming.delete(incoming.lsn);
       await this.#report(incoming.lsn, verdict, signal);
     }
-    await preparing;
   }
 
   #incomingPorts(signal: AbortSignal) {
@@ -195,9 +211,8 @@ export class Session {
     const { lsn, offer } = incoming;
     const heldSince = this.#heldSinceLsn.get(offer.mailbox);
     if (heldSince !== undefined && lsn > heldSince) {
-      incoming.giveUp();
-      await this.#ports.store.call("drop", { key: lsn });
-      return diverged({ code: "mailbox-held", words: "an earlier transaction of this mailbox was refused" });
+      await this.#drop(incoming);
+      return divergedBy({ code: "mailbox-held", words: "an earlier transaction of this mailbox was refused" });
     }
     this.#heldSinceLsn.delete(offer.mailbox);
     if (isStale(await incoming.ready)) incoming.again(0);
@@ -206,7 +221,7 @@ export class Session {
       if (verdict.kind === "applied") return verdict;
       const isOver = verdict.divergence.code === "given-up" || (await this.#ask(lsn, verdict, signal)).giveUp;
       if (!isOver) continue;
-      await this.#ports.store.call("drop", { key: lsn });
+      await this.#drop(incoming);
       this.#heldSinceLsn.set(offer.mailbox, lsn);
       return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
     }
@@ -215,6 +230,7 @@ export class Session {
   /** Reports a divergence; when the source has changed something about it, prepares the transaction again. */
   async #ask(lsn: number, verdict: Verdict, signal: AbortSignal): Promise<Retry> {
     signal.throwIfAborted();
+    if (this.#isReleased) throw adviceLost(); // a link may take the question though nobody reads it.
     const waiter = new Waiter<Retry>(signal);
     waiter.promise.catch(() => undefined); // it is awaited below; sending may fail first.
     this.#advice = { lsn, waiter };
@@ -230,7 +246,7 @@ export class Session {
 
   async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal): Promise<Verdict> {
     if (readiness.kind === "given-up")
-      return diverged({ code: "given-up", words: "the source cannot deliver its bodies" });
+      return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
     const outcome = await this.#execute(incoming.lsn, signal);
     switch (outcome.kind) {
@@ -244,7 +260,7 @@ export class Session {
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
       }
       case "busy":
-        return diverged({
+        return divergedBy({
           code: "lock-held",
           words: `dovecot-uidlist.lock has been held by ${outcome.by} for ${Math.round(outcome.ageMs / 1000)} s`,
         });
@@ -282,27 +298,6 @@ export class Session {
   }
 }
 
-function diverged({ code, words }: { readonly code: string; readonly words: string }): Verdict {
-  return { kind: "diverged", divergence: { code, words, path: ROOT_PATH, firstUid: 0, replicaNext: 0 } };
-}
-
-/** Found while earlier transactions were under way: they may have removed what stood in its way. */
-function isStale(readiness: Readiness): boolean {
-  return readiness.kind === "diverged" && readiness.divergence.kind !== "body-mismatch";
-}
-
-function wireOf(divergence: Divergence): WireDivergence {
-  const { kind: code, words, path } = divergence;
-  return { code, words, path, ...uidsOf(divergence) };
-}
-
-function uidsOf(divergence: Divergence): { readonly firstUid: number; readonly replicaNext: number } {
-  switch (divergence.kind) {
-    case "uid-passed":
-      return { firstUid: divergence.firstUid, replicaNext: divergence.replicaNext };
-    case "uid-bound-otherwise":
-      return { firstUid: divergence.uid, replicaNext: 0 };
-    default:
-      return { firstUid: 0, replicaNext: 0 };
-  }
+function adviceLost() {
+  return wireError("link-closed", "waiting for the source's advice: it closed the link");
 }

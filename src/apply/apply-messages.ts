@@ -14,6 +14,7 @@ import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps } from "./execute.js";
 import { listPlaces } from "./find-files.js";
 import { gatherView } from "./gather.js";
+import { trustOf } from "./held-bodies.js";
 import { damageOf } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
@@ -22,6 +23,7 @@ import type { Pending } from "./pending.js";
 import { type ApplyPlan, planApply } from "./plan.js";
 import { openStageDir } from "./stage-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
+import { accountForOwn } from "./strays.js";
 import { UndoLog } from "./undo-log.js";
 
 export interface MessagesInput {
@@ -69,17 +71,18 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   const gathered = gatherView({ txn, known, dirs, uidlist, keywords, adoption, before: pending.sighting, nowMs });
   const isOurs = adoption === undefined && uidlist !== undefined;
   const view = isOurs ? { ...gathered.view, deadUids: findDeadRecords(known, dirs, uidlist) } : gathered.view;
-  const planned = planApply({ view, txn, gone, voidBelow });
+  const planned = planApply({ view, txn, gone, voidBelow, trust: trustOf(pending, view.appliedByUid) });
   if (planned.kind === "diverged") return planned;
   const wants = planned.plan.needs.filter(({ index }) => !pending.staged.has(index));
   if (wants.length > 0) return { kind: "lacking", wants };
   const rows = runPlan(context, { plan: planned.plan, pending, known, dirs, uidlist, lock });
+  if (gathered.times !== undefined) accountForOwn(known, dirs, gathered.times);
   const notes = [...planned.plan.notes];
   if (adoption !== undefined) known.unrecorded = undefined;
   if (adoption === "take-over") {
     notes.push({
       kind: "empty-mailbox-taken-over",
-      words: "an empty mailbox that Dovecot had made here took its identity",
+      words: "a mailbox without mail that stood here took the identity of the source's",
     });
   }
   return { kind: "done", plan: planned.plan, rows, notes };
@@ -89,7 +92,7 @@ export type AdoptionVerdict =
   | { readonly kind: "go-on"; readonly adoption: Adoption | undefined }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
-/** Whether the mailbox is the transaction's, or becomes it. `mayTakeOver` is asked only if it is another one. */
+/** Whether the mailbox is the transaction's, or becomes it. `mayTakeOver` is asked only if it is another one, and one is to be created. */
 export function decideAdoption(
   txn: Transaction,
   uidlist: Uidlist | undefined,
@@ -97,8 +100,10 @@ export function decideAdoption(
 ): AdoptionVerdict {
   const { mailbox, path, structure } = txn;
   const guid = uidlist?.header.guid;
+  // The same GUID under another UIDVALIDITY: a copy that was numbered anew and has given way at first contact.
+  const isOther = guid !== mailbox || uidlist?.header.uidValidity !== txn.uidValidity;
+  if (structure?.kind === "create" && isOther && mayTakeOver()) return { kind: "go-on", adoption: "take-over" };
   if (guid !== mailbox) {
-    if (mayTakeOver()) return { kind: "go-on", adoption: "take-over" };
     const occupant = guid === undefined ? {} : { occupant: guid };
     return { kind: "diverged", divergence: divergence({ kind: "mailbox-occupied", mailbox, path, ...occupant }) };
   }

@@ -46,11 +46,30 @@ export interface PrepareRequest {
    * and says so further on. 0 = none.
    */
   readonly voidBelow: number;
+  /**
+   * The caller asks the source about bodies that are here and were not checked when they came. Without it they are believed
+   * by base name and size.
+   */
+  readonly verifies?: boolean;
 }
 
 export type PrepareOutcome =
-  | { readonly kind: "ready"; readonly wants: readonly WantedBody[] }
+  | {
+      readonly kind: "ready";
+      readonly wants: readonly WantedBody[];
+      /**
+       * Here, and perhaps what the source has: for each either `confirmHeld` (the source's hash is that of `hashHeld`) or its
+       * bytes. Only where the caller verifies.
+       */
+      readonly held?: readonly WantedBody[];
+    }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface HeldHash {
+  readonly index: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
 
 export interface BodyParts {
   readonly index: number;
@@ -76,6 +95,7 @@ export type StageOutcome = { readonly kind: "staged" } | { readonly kind: "diver
 export interface ApplyNote {
   readonly kind:
     | "keywords-full"
+    | "marks-left-out"
     | "message-absent"
     | "uid-burned"
     | "next-uid-ahead"
@@ -83,6 +103,7 @@ export interface ApplyNote {
     | "mailbox-found-elsewhere"
     | "empty-mailbox-taken-over"
     | "limbo-kept-back"
+    | "second-file"
     | "lock-overridden"
     | "torn-line-removed";
   readonly uid?: number;
@@ -120,6 +141,8 @@ export interface InventoryRequest {
   readonly path: RawPath;
   /** Only messages above this UID; 0 from the start. Pages of one reading follow each other. */
   readonly afterUid: number;
+  /** Files without a UID come after all messages, ascending by base name: those above this one. Absent = all. */
+  readonly afterBase?: string;
   readonly messagesMax: number;
 }
 
@@ -130,9 +153,11 @@ export type InventoryOutcome =
       readonly uidValidity?: UidValidity;
       readonly uidNext: number;
       readonly messages: readonly MessageState[];
+      /** Files that have no UID yet, on the pages after the last message. */
+      readonly files: readonly { readonly base: BaseName; readonly size: number }[];
       /** Whether another page follows. */
       readonly more: boolean;
-      /** Files that have no UID yet. */
+      /** How many files of the whole mailbox have no UID yet. */
       readonly unnumbered: number;
     }
   | { readonly kind: "absent" }
@@ -140,9 +165,17 @@ export type InventoryOutcome =
 
 export interface ForeignRequest {
   readonly path: RawPath;
-  /** To restore, none means all that was set aside. */
+  /**
+   * To restore, none means all that was set aside. To the limbo, none means the mailbox itself, if it holds no mail and was
+   * never applied to: the caller knows that the source does not have it.
+   */
   readonly bases: readonly BaseName[];
   readonly action: "limbo" | "aside" | "restore";
+  /**
+   * For each base the SHA-256 of the source's message of that name: what goes to the limbo and has the same bytes is noted
+   * there as a copy (`COPY_CAUSE`), whose body serves again.
+   */
+  readonly hashes?: readonly Uint8Array[];
 }
 
 export type ForeignOutcome =
@@ -195,6 +228,10 @@ export interface ApplyMethods {
   /** Stops at the first body that is not what was announced. */
   stageMany(request: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome;
   stagePart(part: BodyPart): StageOutcome;
+  /** Reads those bodies whole. One that is not as it was is left out: its bytes have to come. */
+  hashHeld(request: { readonly key: number; readonly indexes: readonly number[] }): readonly HeldHash[];
+  /** Only after `hashHeld` told their hashes. */
+  confirmHeld(request: { readonly key: number; readonly indexes: readonly number[] }): void;
   /** The source does not have that body any more: the save is left out and its UID burned. */
   gone(request: { readonly key: number; readonly index: number }): void;
   /** Makes staged bodies durable one by one; a caller with many of them syncs the whole file system instead. */

@@ -33,6 +33,8 @@ serveWorker<ApplyMethods>({
   prepare: (request) => store().prepare(request),
   stageMany: (request) => store().stageMany(request),
   stagePart: (part) => store().stagePart(part),
+  hashHeld: (request) => store().hashHeld(request),
+  confirmHeld: (request) => store().confirmHeld(request),
   gone: (request) => store().gone(request),
   syncStaged: (request) => store().syncStaged(request),
   intentOf: (request) => store().intentOf(request),

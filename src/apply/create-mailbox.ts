@@ -138,11 +138,33 @@ function moveInPlace(context: StoreContext, { known, standing }: CreateInput, bu
       if (build.stat(name) !== undefined) moveWithin(build, name, standing, name);
     }
     lock.assertOurs();
-    moveWithin(build, UIDLIST_FILE, standing, UIDLIST_FILE);
-    moveWithin(build, CUR, standing, CUR);
-    standing.sync();
+    withNewFiles({ build, standing }, () => {
+      moveWithin(build, UIDLIST_FILE, standing, UIDLIST_FILE);
+      moveWithin(build, CUR, standing, CUR);
+      standing.sync();
+    });
   });
   return held.kind === "busy" ? held : { kind: "moved", lockedMs: held.lockedMs };
+}
+
+/** If the directory has a `new/` of its own, mail that belongs there goes into it before `run`, and back if that fails. */
+function withNewFiles({ build, standing }: { readonly build: Dir; readonly standing: Dir }, run: () => void): void {
+  const [from, to] = [build.openDir(NEW), standing.openDir(NEW)];
+  const moved: string[] = [];
+  try {
+    for (const name of to === undefined ? [] : (from?.list() ?? [])) {
+      if (to !== undefined) from?.rename(name, to, name);
+      moved.push(name);
+    }
+    if (moved.length > 0) to?.sync();
+    run();
+  } catch (error) {
+    for (const name of moved) if (from !== undefined) to?.rename(name, from, name);
+    throw error;
+  } finally {
+    from?.close();
+    to?.close();
+  }
 }
 
 /** Nothing became visible: the bodies go back to where they were staged, for the next attempt. */
@@ -151,17 +173,18 @@ function returnBodies(
   pending: Pending,
   { plan, build }: { readonly plan: ApplyPlan; readonly build: Dir },
 ): void {
-  const cur = build.openDir(CUR);
-  if (cur === undefined) return;
+  if (build.stat(CUR) === undefined) return; // it moves in last.
+  using dirs = new MailboxDirs(build);
   const stage = openMade(context.disk, context.options.scratchRoot, ["stage", pending.txn.mailbox]);
   try {
     for (const step of plan.steps) {
-      if (step.kind !== "place" || cur.stat(step.name) === undefined) continue;
+      if (step.kind !== "place") continue;
+      const dir = step.dir === "cur" ? dirs.cur : dirs.new;
+      if (dir?.stat(step.name) === undefined) continue;
       const body = pending.staged.get(step.index);
-      if (body !== undefined) cur.rename(step.name, stage, body.name);
+      if (body !== undefined) dir.rename(step.name, stage, body.name);
     }
   } finally {
     stage.close();
-    cur.close();
   }
 }

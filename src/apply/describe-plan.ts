@@ -19,9 +19,9 @@ function describeStep(step: ApplyStep): string {
     case "limbo":
       return `limbo ${step.file.dir}/${displayRaw(step.file.name)} (${step.subject.cause})`;
     case "place":
-      return `place #${step.index} as cur/${displayRaw(step.name)}`;
+      return `place #${step.index} as ${step.dir}/${displayRaw(step.name)}`;
     case "rename":
-      return `rename ${step.file.dir}/${displayRaw(step.file.name)} to cur/${displayRaw(step.name)}`;
+      return `rename ${step.file.dir}/${displayRaw(step.file.name)} to ${step.dir}/${displayRaw(step.name)}`;
     case "set-time":
       return `set-time ${step.dir}/${displayRaw(step.name)} ${step.mtimeS}`;
     case "seek-limbo":

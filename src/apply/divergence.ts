@@ -45,7 +45,7 @@ export function divergence(parts: Without<Divergence>): Divergence {
 }
 
 function wordsOf(it: Without<Divergence>): string {
-  const where = `mailbox ${it.path === "" ? "(root)" : displayRaw(it.path)}`;
+  const where = `mailbox ${it.path === "" ? "INBOX" : displayRaw(it.path)}`;
   switch (it.kind) {
     case "uid-passed":
       return `${where} has passed UID ${it.firstUid}: its next UID is ${it.replicaNext} already`;

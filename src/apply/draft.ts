@@ -16,6 +16,8 @@ import { KeywordDraft, type NameMarks, NO_NAME_MARKS } from "./marks.js";
 export interface DraftMessage {
   base: BaseName;
   readonly file: PresentFile | undefined;
+  /** Files that share its base name: they go. */
+  readonly seconds: readonly PresentFile[];
   /** Where its body is to come from: the file that is there, a staged one (the index of the change), or nowhere. */
   body: "file" | number | "none";
   /** Why the present file goes, if it does. */
@@ -100,6 +102,7 @@ export class Draft {
     const message: DraftMessage = {
       base,
       file,
+      seconds: this.view.secondsByBase.get(base) ?? [],
       body: file === undefined ? "none" : "file",
       limbo: undefined,
       marksNow,

@@ -16,11 +16,13 @@ import { formatKeywords, nextKeywordsMtimeS } from "../maildir/keywords.js";
 import { KEYWORDS_FILE, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { encodeRecords } from "../maildir/uidlist-write.js";
+import { KEYWORDS_TEMP_FILE, NUDGE_FILE } from "./leftovers.js";
 import type { LimboBatch } from "./limbo.js";
 import { moveWithin } from "./limbo.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep, LimboSubject } from "./mailbox-view.js";
 import type { StagedBody } from "./pending.js";
+import { TimeSetter } from "./set-time.js";
 import { type UidlistRewriteStep, uidlistParts } from "./uidlist-rewrite.js";
 import type { UndoLog } from "./undo-log.js";
 
@@ -39,10 +41,6 @@ export interface ExecutionPorts {
   readonly reach: CrashPoint;
   readonly nowMs: () => number;
 }
-
-const KEYWORDS_TEMP_FILE = "dovecot-keywords.tmp";
-/** Dot files in cur/ are never mail, and one that comes and goes wakes idle sessions. */
-const NUDGE_FILE = ".mailtwin-nudge";
 
 /** Returns the rows of what went to the limbo. */
 export function executeSteps(steps: readonly ApplyStep[], ports: ExecutionPorts): LimboRow[] {
@@ -69,9 +67,11 @@ class Execution {
   #touchedCur = false;
   #touchedNew = false;
   #likelyDir = 0;
+  readonly #times: TimeSetter;
 
   constructor(ports: ExecutionPorts) {
     this.#ports = ports;
+    this.#times = new TimeSetter(ports.undo);
   }
 
   get rows(): LimboRow[] {
@@ -114,6 +114,7 @@ class Execution {
 
   finish(): void {
     this.#syncNames();
+    this.#times.forget();
     if (this.#before !== undefined) this.#reachAfter(this.#before);
   }
 
@@ -137,30 +138,27 @@ class Execution {
     this.#limbo.take(this.#dirOf(file.dir), file.name, subject);
   }
 
-  #place({ index, name }: Extract<ApplyStep, { kind: "place" }>): void {
+  #place({ index, dir, name }: Extract<ApplyStep, { kind: "place" }>): void {
     const { staged, reach } = this.#ports;
     const body = staged.get(index);
     if (body === undefined) throw new TypeError(`change ${index} has no staged body`);
-    const cur = this.#dirOf("cur");
-    this.#renameStaged(body.name, cur, name);
+    this.#renameStaged(body.name, this.#dirOf(dir), name);
     this.#placed += 1;
     if (this.#placed === 1) reach("apply.body-renamed");
   }
 
   /** A mailbox that was built outside of the store takes its tmp/ along when it moves in; so look in both places. */
-  #renameStaged(name: string, cur: Dir, curName: string): void {
-    // Looked up before anything is noted for undoing: a rename would replace what somebody else put there.
-    if (cur.stat(curName) !== undefined)
-      throw makeSystemError("EEXIST", { doing: "placing a message at", path: `${cur.shownPath}/${curName}` });
+  #renameStaged(name: string, to: Dir, toName: string): void {
+    refuseTaken(to, toName);
     const { stagedIn, undo } = this.#ports;
     for (let i = 0; i < stagedIn.length; i++) {
       const at = (this.#likelyDir + i) % stagedIn.length;
       const dir = stagedIn[at];
       if (dir === undefined) continue;
       // Noted before it is done: a failed call may have had its effect (a reply that was lost).
-      undo.pushRename(cur, curName, dir, name);
+      undo.pushRename(to, toName, dir, name);
       try {
-        moveWithin(dir, name, cur, curName);
+        moveWithin(dir, name, to, toName);
         this.#likelyDir = at;
         return;
       } catch (error) {
@@ -170,17 +168,15 @@ class Execution {
     throw new TypeError("no directory of staged bodies");
   }
 
-  #rename({ file, name }: Extract<ApplyStep, { kind: "rename" }>): void {
-    const [from, cur] = [this.#dirOf(file.dir), this.#dirOf("cur")];
-    this.#ports.undo.pushRename(cur, name, from, file.name);
-    from.rename(file.name, cur, name);
+  #rename({ file, dir, name }: Extract<ApplyStep, { kind: "rename" }>): void {
+    const [from, to] = [this.#dirOf(file.dir), this.#dirOf(dir)];
+    refuseTaken(to, name);
+    this.#ports.undo.pushRename(to, name, from, file.name);
+    from.rename(file.name, to, name);
   }
 
   #setTime({ dir: dirName, name, mtimeS }: Extract<ApplyStep, { kind: "set-time" }>): void {
-    const dir = this.#dirOf(dirName);
-    const before = dir.stat(name)?.mtimeMs;
-    if (before !== undefined) this.#ports.undo.push(() => dir.setMtime(name, Math.floor(before / 1000)));
-    dir.setMtime(name, mtimeS);
+    this.#times.set({ dir: this.#dirOf(dirName), name }, mtimeS, () => this.#ports.dirs.tmp);
   }
 
   #seek(subject: LimboSubject): void {
@@ -235,6 +231,12 @@ class Execution {
     else this.#touchedNew = true;
     return this.#ports.dirs.of(dir);
   }
+}
+
+/** Asked before anything is noted for undoing: a rename would replace what somebody else put there. */
+function refuseTaken(dir: Dir, name: string): void {
+  if (dir.stat(name) === undefined) return;
+  throw makeSystemError("EEXIST", { doing: "placing a message at", path: `${dir.shownPath}/${name}` });
 }
 
 /** A new file of Dovecot's is owned like the one it replaces, or like the mailbox. */

@@ -1,14 +1,19 @@
 /**
  * Whether a body is on this file system already, so that it need not cross the link: in the mailbox that the source
- * copied or moved it from, or in the limbo, if the expunge came before the save.
+ * copied or moved it from, or in the limbo, if the expunge came before the save, or if a copy of the mailbox that was here
+ * at first contact gave way to it.
  *
  * A base name is unique in the world as far as Dovecot makes it; with the size and a mailbox that the source named, it
- * is taken for the body's identity. Without such a mailbox nothing is.
+ * makes a candidate. Without such a mailbox nothing is one, but for a confirmed copy. What is known of its bytes is said by
+ * `isChecked`.
  */
 import type { Dir } from "../base/disk.js";
+import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { BodyOrigin, Transaction } from "../txn/transaction.js";
+import { COPY_CAUSE } from "./confirm-copies.js";
 import { fileAt, findFiles } from "./find-files.js";
+import { isSameFile } from "./held-bodies.js";
 import { closeBelow, locateMailbox } from "./locate.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { BodyNeed, PresentFile } from "./mailbox-view.js";
@@ -17,6 +22,8 @@ import type { StoreContext } from "./store-context.js";
 export interface FoundBody {
   readonly dir: Dir;
   readonly name: string;
+  /** It is the file that was placed here, whose bytes were checked. */
+  readonly isChecked: boolean;
 }
 
 export class LocalBodies {
@@ -41,18 +48,27 @@ export class LocalBodies {
     if (origin !== undefined && this.#offerOrigin(origin, need, use)) return true;
     const { limbo } = this.#context;
     for (const row of limbo.rowsOf(origin?.base ?? need.base)) {
-      const isNamed = row.mailbox === this.#txn.mailbox || row.mailbox === origin?.mailbox;
-      if (!isNamed || row.size !== need.size || row.uid === 0) continue;
-      if (limbo.withFile(row.name, (dir, name) => use({ dir, name })) === true) return true;
+      if (row.size !== need.size || !this.#isBodyOf(row, origin)) continue;
+      const isChecked = row.cause === COPY_CAUSE; // compared with the source's message when it came there.
+      if (limbo.withFile(row.name, (dir, name) => use({ dir, name, isChecked })) === true) return true;
     }
     return false;
+  }
+
+  /** Foreign mail has its name and size from whoever put it here: not believed. */
+  #isBodyOf(row: LimboRow, origin: BodyOrigin | undefined): boolean {
+    const { mailbox, path } = this.#txn;
+    if (row.cause === COPY_CAUSE) return row.path === path || row.mailbox === mailbox;
+    return row.cause !== "foreign" && row.uid > 0 && (row.mailbox === mailbox || row.mailbox === origin?.mailbox);
   }
 
   #offerOrigin(origin: BodyOrigin, need: BodyNeed, use: (body: FoundBody) => boolean): boolean {
     return this.#inMailbox(origin.mailbox, (dirs) => {
       const file = this.#filesOf(origin.mailbox, dirs).get(origin.base);
       if (file === undefined || file.size !== need.size || fileAt(dirs, file) === undefined) return false;
-      return use({ dir: dirs.of(file.dir), name: file.name });
+      const record = this.#context.cache.get(origin.mailbox).baseline?.record(origin.uid);
+      const isChecked = record?.base === origin.base && isSameFile(record, file);
+      return use({ dir: dirs.of(file.dir), name: file.name, isChecked });
     });
   }
 

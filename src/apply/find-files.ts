@@ -1,18 +1,19 @@
 /**
- * Finding the present file of a base name (R17): by guessing its name first, by one listing if that fails.
+ * Finding the present file of a base name (R17): by guessing its name first, by listing if that fails.
  *
  * A guess costs microseconds, a listing of half a million names a third of a second, and the caller may be holding
  * Dovecot's lock. So a listing that was made before the lock is used again under it, if the directories are unchanged.
+ * INVARIANT: a message is called absent only if a believable listing lacks it (nothing changed meanwhile, and nothing had
+ * in the tick before), or two listings in a row; and a last look at its likely names finds nothing.
  */
 import type { FileStat } from "../base/disk.js";
+import { isRawName } from "../base/raw-name.js";
 import { listMessages } from "../maildir/listing.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { PresentFile } from "./mailbox-view.js";
 
 /** What one listing told about the base names that were looked for. */
-export interface Sighting {
-  readonly curMtimeMs: number;
-  readonly newMtimeMs: number;
+export interface Sighting extends DirTimes {
   readonly listedAtMs: number;
   readonly stable: boolean;
   /** Where each was; undefined = nowhere. */
@@ -39,6 +40,8 @@ export interface FindResult {
 const COMMON_INFOS = [":2,", ":2,S"] as const;
 /** An mtime this fresh may hide another change of the same tick. */
 const TICK_MS = 20;
+/** For file systems that keep whole seconds. */
+const SECOND_TICK_MS = 1_020;
 
 /** Finds all files of `sought` that are there. `before`: of an earlier call for the same transaction. */
 export function findFiles(
@@ -47,36 +50,64 @@ export function findFiles(
   { before, nowMs }: { readonly before: Sighting | undefined; readonly nowMs: number },
 ): FindResult {
   const fileByBase = new Map<string, PresentFile>();
-  const unfound = new Set<string>();
+  const unfound = new Map<string, readonly string[]>();
   for (const { base, infos } of sought) {
     const seen = before?.placeByBase.get(base);
     const file = (seen === undefined ? undefined : fileAt(dirs, seen)) ?? guessFile(dirs, base, infos);
-    if (file === undefined) unfound.add(base);
+    if (file === undefined) unfound.set(base, infos);
     else fileByBase.set(base, file);
   }
   if (unfound.size === 0) return { fileByBase, sighting: before };
-  if (before !== undefined && saysAbsent(before, unfound, dirs)) return { fileByBase, sighting: before };
-  const sighting = listFor(dirs, unfound, nowMs);
-  for (const [base, place] of sighting.placeByBase) {
-    const file = place === undefined ? undefined : fileAt(dirs, place);
+  if (before !== undefined && saysAbsent(before, unfound.keys(), dirs)) return { fileByBase, sighting: before };
+  let sighting = listFor(dirs, unfound.keys(), nowMs);
+  collectFiles(dirs, sighting, unfound, fileByBase);
+  if (unfound.size > 0 && !isSettled(sighting)) {
+    const second = listFor(dirs, unfound.keys(), nowMs);
+    collectFiles(dirs, second, unfound, fileByBase);
+    sighting = { ...second, placeByBase: new Map([...sighting.placeByBase, ...second.placeByBase]) };
+  }
+  for (const [base, infos] of unfound) {
+    const file = guessFile(dirs, base, infos);
     if (file !== undefined) fileByBase.set(base, file);
   }
   return { fileByBase, sighting };
 }
 
-/** All message files whose base name passes, by one listing. */
+function collectFiles(
+  dirs: MailboxDirs,
+  { placeByBase }: Sighting,
+  unfound: Map<string, unknown>,
+  fileByBase: Map<string, PresentFile>,
+): void {
+  for (const [base, place] of placeByBase) {
+    const file = place === undefined ? undefined : fileAt(dirs, place);
+    if (file === undefined) continue;
+    fileByBase.set(base, file);
+    unfound.delete(base);
+  }
+}
+
+/** All message files whose base name passes, by one listing; by two where the directories changed during the first. */
 export function listPlaces(dirs: MailboxDirs, isWanted: (base: string) => boolean): Map<string, Place> {
   const placeByBase = new Map<string, Place>();
-  const { names, inNew } = listMessages(dirs.dir);
+  const isStable = listInto(dirs, isWanted, placeByBase);
+  if (!isStable) listInto(dirs, isWanted, placeByBase);
+  return placeByBase;
+}
+
+/** Whether nothing changed meanwhile. */
+function listInto(dirs: MailboxDirs, isWanted: (base: string) => boolean, placeByBase: Map<string, Place>): boolean {
+  const { names, inNew, stable } = listMessages(dirs.dir);
   for (const [index, name] of names.entries()) {
     const base = baseOf(name);
     // Names in new/ come first: one that moved to cur/ meanwhile is listed again, and that place counts.
     if (isWanted(base)) placeByBase.set(base, { dir: index < inNew ? "new" : "cur", name });
   }
-  return placeByBase;
+  return stable;
 }
 
 export function fileAt(dirs: MailboxDirs, { dir, name }: Place): PresentFile | undefined {
+  if (!isRawName(name)) return undefined; // a guess may be longer than a name can be.
   const stat = (dir === "cur" ? dirs.cur : dirs.new)?.stat(name);
   return stat?.kind === "file" ? presentFile(dir, name, stat) : undefined;
 }
@@ -99,25 +130,46 @@ function presentFile(dir: "cur" | "new", name: string, stat: FileStat): PresentF
   return { dir, name, size: stat.size, mtimeS: Math.floor(stat.mtimeMs / 1000), ino: stat.ino };
 }
 
-function listFor(dirs: MailboxDirs, bases: ReadonlySet<string>, nowMs: number): Sighting {
-  const curMtimeMs = dirs.cur.statSelf().mtimeMs;
-  const newMtimeMs = dirs.new?.statSelf().mtimeMs ?? 0;
-  const found = listPlaces(dirs, (base) => bases.has(base));
-  const placeByBase = new Map([...bases].map((base) => [base, found.get(base)] as const));
-  const stable = isUnchanged({ curMtimeMs, newMtimeMs }, dirs);
-  return { curMtimeMs, newMtimeMs, listedAtMs: nowMs, stable, placeByBase };
+function listFor(dirs: MailboxDirs, bases: Iterable<string>, nowMs: number): Sighting {
+  const times = timesOf(dirs);
+  const placeByBase = new Map<string, Place | undefined>([...bases].map((base) => [base, undefined]));
+  const found = new Map<string, Place>();
+  const isStable = listInto(dirs, (base) => placeByBase.has(base), found);
+  for (const [base, place] of found) placeByBase.set(base, place);
+  const stable = isStable && sameTimes(times, timesOf(dirs));
+  return { ...times, listedAtMs: nowMs, stable, placeByBase };
 }
 
-function saysAbsent(sighting: Sighting, bases: ReadonlySet<string>, dirs: MailboxDirs): boolean {
-  const { curMtimeMs, newMtimeMs, listedAtMs, stable, placeByBase } = sighting;
-  const isSettled = stable && listedAtMs - Math.max(curMtimeMs, newMtimeMs) > TICK_MS;
+function saysAbsent(sighting: Sighting, bases: Iterable<string>, dirs: MailboxDirs): boolean {
+  const { placeByBase } = sighting;
   const isAbsent = (base: string): boolean => placeByBase.has(base) && placeByBase.get(base) === undefined;
-  return isSettled && [...bases].every(isAbsent) && isUnchanged(sighting, dirs);
+  return isSettled(sighting) && [...bases].every(isAbsent) && sameTimes(sighting, timesOf(dirs));
 }
 
-function isUnchanged(
-  { curMtimeMs, newMtimeMs }: Pick<Sighting, "curMtimeMs" | "newMtimeMs">,
-  dirs: MailboxDirs,
-): boolean {
-  return dirs.cur.statSelf().mtimeMs === curMtimeMs && (dirs.new?.statSelf().mtimeMs ?? 0) === newMtimeMs;
+/** Of the two directories of messages. */
+export interface DirTimes {
+  readonly curMtimeMs: number;
+  readonly newMtimeMs: number;
+}
+
+export function timesOf(dirs: MailboxDirs): DirTimes {
+  return { curMtimeMs: dirs.cur.statSelf().mtimeMs, newMtimeMs: dirs.new?.statSelf().mtimeMs ?? 0 };
+}
+
+export function sameTimes(a: DirTimes, b: DirTimes): boolean {
+  return a.curMtimeMs === b.curMtimeMs && a.newMtimeMs === b.newMtimeMs;
+}
+
+/** Whether a listing may be believed about what it lacks. A time in the future hides nothing: any change would set it to now. */
+export function isSettled({
+  curMtimeMs,
+  newMtimeMs,
+  listedAtMs,
+  stable,
+}: DirTimes & { readonly listedAtMs: number; readonly stable: boolean }): boolean {
+  return stable && [curMtimeMs, newMtimeMs].every((mtimeMs) => Math.abs(listedAtMs - mtimeMs) > tickOf(mtimeMs));
+}
+
+function tickOf(mtimeMs: number): number {
+  return Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
 }

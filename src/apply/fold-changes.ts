@@ -13,6 +13,8 @@ import type { Change, ExpungeChange, MarksChange, RebindChange, Transaction } fr
 import type { ApplyNote } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
 import type { Draft } from "./draft.js";
+import type { BodyTrust } from "./held-bodies.js";
+import type { PresentFile } from "./mailbox-view.js";
 import { changedMarks, infoOf, marksFromSource, marksOfInfo, NO_NAME_MARKS } from "./marks.js";
 
 export interface FoldContext {
@@ -22,6 +24,9 @@ export interface FoldContext {
   readonly gone: ReadonlySet<number>;
   readonly voidBelow: number;
   readonly notes: ApplyNote[];
+  readonly trust: BodyTrust;
+  /** Files that would do as the body of the change at that index, if they were known to be it. */
+  readonly held: Map<number, PresentFile>;
   /** Index of the last save of each base name: an expunge before it is one half of a renumbering. */
   readonly saveIndexByBase: ReadonlyMap<string, number>;
 }
@@ -56,9 +61,14 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   // Comes and goes within the transaction. Looked at first, since a repetition finds its UID burned.
   if (bound === undefined && isExpungedLater(txn, message, index)) return undefined;
   const draftMessage = draft.message(base);
+  const present = draftMessage.body === "file" ? draftMessage.file : undefined;
+  const isFit = present !== undefined && present.size === message.size;
+  const isChecked = isFit && context.trust.isChecked(index, present);
+  // One that the source has no more cannot be checked any more; what removes it follows.
+  const isBelieved = isChecked || !context.trust.insists || context.gone.has(index);
   // A number: staged for an earlier change of this transaction.
-  const hasBody =
-    draftMessage.body === "file" ? draftMessage.file?.size === message.size : draftMessage.body !== "none";
+  const hasBody = typeof draftMessage.body === "number" || (isFit && isBelieved);
+  if (isFit && !isBelieved) context.held.set(index, present);
   if (!hasBody && context.gone.has(index)) {
     notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: its message is expunged further on` });
     return undefined;
@@ -83,7 +93,7 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   const before = hasBody ? draftMessage.marks : NO_NAME_MARKS;
   draftMessage.marks = marksFromSource(message, before, draft.keywords);
   draftMessage.mtimeS = message.mtimeS;
-  keepApplied(draft, { ...message, fields: record.fields });
+  keepApplied(draft, { ...message, fields: record.fields }, isChecked);
   return undefined;
 }
 
@@ -108,10 +118,10 @@ function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Div
     const info = infoOf(marksFromSource(marks, NO_NAME_MARKS, draft.keywords));
     draft.keep({ ...applied, info, keywords: lettered(draft, marks) }, draft.put.get(uid)?.index);
   } else if (isPresent && typeof message.body === "string" && message.file !== undefined) {
-    const { size, mtimeS, ino } = message.file;
+    const { size, mtimeS } = message.file;
     const keywords = draft.keywords.namesOf(message.marks.letters);
     draft.keep(
-      { uid, base, info: infoOf(message.marks), keywords, size, mtimeS, fields: bound.fields, ino },
+      { uid, base, info: infoOf(message.marks), keywords, size, mtimeS, fields: bound.fields, ino: 0 },
       undefined,
     );
   }
@@ -168,13 +178,13 @@ function foldRebind(context: FoldContext, change: RebindChange, index: number): 
   return foldMessage(context, message, index);
 }
 
-function keepApplied(draft: Draft, message: MessageState): void {
+function keepApplied(draft: Draft, message: MessageState, isChecked: boolean): void {
   const { uid, base, size, mtimeS, fields } = message;
   const { body, file } = draft.message(base);
   const info = infoOf(marksFromSource(message, NO_NAME_MARKS, draft.keywords));
   const record = { uid, base, info, keywords: lettered(draft, message), size, mtimeS, fields };
   if (typeof body === "number") draft.keep({ ...record, ino: 0 }, body);
-  else draft.keep({ ...record, ino: file?.ino ?? 0 }, undefined);
+  else draft.keep({ ...record, ino: isChecked ? (file?.ino ?? 0) : 0 }, undefined);
 }
 
 /** Keywords that have a letter here; the others were refused and are not in the name. */

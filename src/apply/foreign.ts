@@ -6,15 +6,26 @@
  */
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
-import { isRawName, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { isRawName, type RawName, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
-import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid } from "../maildir/ids.js";
+import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
+import { CUR } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
-import type { ForeignOutcome, ForeignRequest, UidMove, YieldOutcome, YieldRequest } from "./apply-types.js";
+import { isEmptyOfMail } from "./apply-messages.js";
+import type {
+  AppliedEffect,
+  ForeignOutcome,
+  ForeignRequest,
+  UidMove,
+  YieldOutcome,
+  YieldRequest,
+} from "./apply-types.js";
+import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps } from "./execute.js";
 import { baseOf, fileAt, listPlaces, type Place } from "./find-files.js";
@@ -23,6 +34,7 @@ import { closeBelow, damageOf, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep } from "./mailbox-view.js";
+import { deleteMailbox } from "./move-mailbox.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { surveyMailboxes } from "./survey.js";
 import { UndoLog } from "./undo-log.js";
@@ -33,7 +45,8 @@ interface Grip {
   readonly known: KnownMailbox;
   readonly path: RawPath;
   readonly dirs: MailboxDirs;
-  readonly uidlist: Uidlist;
+  /** Undefined where none is yet: a copy that no Dovecot has looked at. */
+  readonly uidlist: Uidlist | undefined;
   readonly lock: Dotlock;
   readonly undo: UndoLog;
 }
@@ -43,11 +56,26 @@ type Gripped<T> =
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "held"; readonly value: T };
 
+const ASIDE = "aside";
 const NO_GUID = parseMailboxGuid("0".repeat(32));
+const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
+const NOTHING_MOVED: ForeignOutcome = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
+/** A deletion that no source has sent, but for where. */
+const NO_CHANGE = {
+  uidNext: 1,
+  headerExtra: "",
+  fileOwner: { uid: 0, gid: 0, mode: 0o600 },
+  structure: { kind: "delete" },
+  changes: [],
+  capturedMs: 0,
+} as const;
 
 /** Moves messages out of, or back into, the mailbox at that path. Bases that are not there, or not foreign, count as absent. */
-export function moveForeign(context: StoreContext, root: Dir, { path, bases, action }: ForeignRequest): ForeignOutcome {
+export function moveForeign(context: StoreContext, root: Dir, request: ForeignRequest): ForeignOutcome {
+  const { path, bases, action, hashes = [] } = request;
+  if (action === "limbo" && bases.length === 0) return removeEmptied(context, root, path);
   const wanted: ReadonlySet<string> = new Set(bases);
+  if (action === "restore" && !hasAside(context, path)) return NOTHING_MOVED;
   const gripped = grip(context, root, { path, mailbox: undefined }, (it) => {
     switch (action) {
       case "limbo":
@@ -59,10 +87,39 @@ export function moveForeign(context: StoreContext, root: Dir, { path, bases, act
     }
   });
   if (gripped.kind !== "held") return gripped;
-  const { moved, rows } = gripped.value;
+  const { moved } = gripped.value;
+  const hashByBase = new Map(hashes.flatMap((hash, i) => (bases[i] === undefined ? [] : [[bases[i], hash] as const])));
+  const rows = confirmCopies(context.limbo, gripped.value.rows, hashByBase);
   context.limbo.remember(rows);
-  const effect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: rows };
+  const effect = { ...NO_EFFECT, limbo: rows };
   return { kind: "applied", effect, moved, absent: Math.max(0, wanted.size - moved) };
+}
+
+/**
+ * A mailbox that the source does not have, and whose mail went to the limbo, follows it there: as an empty folder it would be
+ * all that is left of what was to go. One that holds mail, or that was ever applied to, stays.
+ */
+function removeEmptied(context: StoreContext, root: Dir, path: RawPath): ForeignOutcome {
+  const opened = openMailbox(root, { mailbox: NO_GUID, path });
+  if (opened.kind === "diverged") return opened;
+  if (opened.kind === "absent") return NOTHING_MOVED;
+  const { dir } = opened;
+  try {
+    const read = new UidlistReader().read(dir);
+    const mailbox = "uidlist" in read ? read.uidlist.header.guid : undefined;
+    if (!("uidlist" in read) || mailbox === undefined || context.cache.rowOf(mailbox) !== undefined)
+      return NOTHING_MOVED;
+    const hasCur = dir.stat(CUR)?.kind === "directory";
+    using dirs = new MailboxDirs(dir);
+    if (hasCur && !isEmptyOfMail(dirs)) return NOTHING_MOVED;
+    const found = { kind: "found", path, dir, uidlist: read.uidlist, hasCur } as const;
+    const removal = { ...NO_CHANGE, mailbox, path, uidValidity: read.uidlist.header.uidValidity };
+    const outcome = deleteMailbox(context, root, { known: context.cache.get(mailbox), found, txn: removal });
+    assert(outcome.kind !== "lacking", "a removal needs no body");
+    return outcome.kind === "applied" ? { kind: "applied", effect: outcome.effect, moved: 1, absent: 0 } : outcome;
+  } finally {
+    closeBelow(root, dir);
+  }
 }
 
 /** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
@@ -76,10 +133,10 @@ export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, flo
   const gripped = grip(context, root, { path, mailbox }, (it) => {
     const places = listPlaces(it.dirs, () => true);
     const moving = foreignRecords(it, places).filter(({ uid }) => uid >= from);
-    const first = Math.max(floor, it.uidlist.nextUid);
+    const first = Math.max(floor, nextUidOf(it));
     const moves = moving.map(({ uid, base }, i): UidMove => ({ base, fromUid: uid, toUid: parseUid(first + i) }));
-    const uidNext = Math.max(first + moving.length, it.uidlist.nextUid);
-    if (moving.length === 0) return { moves, uidNext: it.uidlist.nextUid };
+    const uidNext = Math.max(first + moving.length, nextUidOf(it));
+    if (moving.length === 0) return { moves, uidNext: nextUidOf(it) };
     const add = moving.map(({ base, fields }, i) => ({ uid: parseUid(first + i), base, fields }));
     rewrite(it, { drop: new Set(moving.map(({ uid }) => uid)), add, uidNext });
     return { moves, uidNext };
@@ -103,17 +160,19 @@ function grip<T>(
   try {
     const first = new UidlistReader().read(dir);
     const guid = "uidlist" in first ? first.uidlist.header.guid : undefined;
-    if (guid === undefined || (where.mailbox !== undefined && guid !== mailbox)) return missing;
-    const known = context.cache.get(guid);
+    if (where.mailbox !== undefined && guid !== mailbox) return missing;
+    if (guid === undefined && dir.stat(CUR)?.kind !== "directory") return missing;
+    const known = context.cache.get(guid ?? NO_GUID);
+    if (guid === undefined) known.uidlist.forget(); // of another mailbox without a name.
     const held = underLock(context, { known, dir }, (lock): T | Divergence => {
       using dirs = new MailboxDirs(dir);
       const read = known.uidlist.read(dir);
-      const damage = damageOf(read, { mailbox: guid, path });
+      const damage = damageOf(read, { mailbox: known.guid, path });
       if (damage !== undefined) return damage;
-      assert("uidlist" in read, "a uidlist was there before the lock");
+      const uidlist = "uidlist" in read ? read.uidlist : undefined;
       using undo = new UndoLog();
       try {
-        return use({ context, known, path, dirs, uidlist: read.uidlist, lock, undo });
+        return use({ context, known, path, dirs, uidlist, lock, undo });
       } catch (error) {
         if (!context.life.hasEnded) undo.undo(error);
         throw error;
@@ -134,6 +193,7 @@ function isDivergence(value: unknown): value is Divergence {
 /** Records with a file that was never applied here, ascending by UID. */
 function foreignRecords({ known, uidlist }: Grip, places: ReadonlyMap<string, Place>): UidlistRecord[] {
   const records: UidlistRecord[] = [];
+  if (uidlist === undefined) return records;
   for (const base of places.keys()) {
     const index = uidlist.indexOfBase(base);
     if (index < 0 || !isBaseName(base)) continue;
@@ -144,9 +204,18 @@ function foreignRecords({ known, uidlist }: Grip, places: ReadonlyMap<string, Pl
   return records.sort((a, b) => a.uid - b.uid);
 }
 
-function isApplied({ known, uidlist }: Grip, base: string): boolean {
-  const index = uidlist.indexOfBase(base);
-  return index >= 0 && known.baseline?.record(uidlist.uidAt(index))?.base === base;
+function isApplied(it: Grip, base: string): boolean {
+  const uid = uidOf(it, base);
+  return uid !== undefined && it.known.baseline?.record(uid)?.base === base;
+}
+
+function uidOf({ uidlist }: Grip, base: string): Uid | undefined {
+  const index = uidlist?.indexOfBase(base) ?? -1;
+  return uidlist === undefined || index < 0 ? undefined : uidlist.uidAt(index);
+}
+
+function nextUidOf({ uidlist }: Grip): number {
+  return uidlist?.nextUid ?? 1;
 }
 
 function foreignPlaces(it: Grip, wanted: ReadonlySet<string>): [string, Place][] {
@@ -159,8 +228,7 @@ function toLimbo(
 ): { readonly moved: number; readonly rows: readonly LimboRow[] } {
   const steps = foreignPlaces(it, wanted).flatMap(([base, place]): ApplyStep[] => {
     const file = fileAt(it.dirs, place);
-    const index = it.uidlist.indexOfBase(base);
-    const uid = index < 0 ? 0 : it.uidlist.uidAt(index);
+    const uid = uidOf(it, base) ?? 0;
     if (file === undefined) return [];
     return [{ kind: "limbo", file, subject: { uid, base, size: file.size, cause: "foreign" } }];
   });
@@ -175,29 +243,31 @@ function setAside(it: Grip, wanted: ReadonlySet<string>): number {
     const dir = it.dirs.of(dirName);
     it.undo.pushRename(aside, name, dir, name);
     moveWithin(dir, name, aside, name);
-    const index = it.uidlist.indexOfBase(base);
-    if (index >= 0) drop.add(it.uidlist.uidAt(index));
+    const uid = uidOf(it, base);
+    if (uid !== undefined) drop.add(uid);
   }
   aside.sync();
   it.dirs.cur.sync();
-  if (places.length > 0) rewrite(it, { drop, add: [], uidNext: it.uidlist.nextUid });
+  if (drop.size > 0) rewrite(it, { drop, add: [], uidNext: nextUidOf(it) });
   return places.length;
 }
 
 /** As new mail: their old UIDs may have been seen, and gone, in between. */
 function restore(it: Grip, wanted: ReadonlySet<string>): number {
   const add: UidlistRecord[] = [];
+  if (it.uidlist === undefined) return 0; // it has no identity yet: the source's comes first.
   const aside = openAside(it);
   for (const name of aside.list().sort()) {
     const base = baseOf(name);
-    if ((wanted.size > 0 && !wanted.has(base)) || !isBaseName(base) || it.uidlist.indexOfBase(base) >= 0) continue;
-    const target = name === base ? `${base}:2,` : name;
+    if ((wanted.size > 0 && !wanted.has(base)) || !isBaseName(base) || uidOf(it, base) !== undefined) continue;
+    const target = name === base && isRawName(`${base}:2,`) ? `${base}:2,` : name;
     it.undo.pushRename(it.dirs.cur, target, aside, name);
     moveWithin(aside, name, it.dirs.cur, target);
-    add.push({ uid: parseUid(it.uidlist.nextUid + add.length), base, fields: "" });
+    add.push({ uid: parseUid(nextUidOf(it) + add.length), base, fields: "" });
   }
   it.dirs.cur.sync();
-  if (add.length > 0) rewrite(it, { drop: new Set(), add, uidNext: it.uidlist.nextUid + add.length });
+  if (add.length > 0) rewrite(it, { drop: new Set(), add, uidNext: nextUidOf(it) + add.length });
+  if (aside.list().length === 0) removeAside(it);
   return add.length;
 }
 
@@ -209,7 +279,7 @@ function rewrite(
     uidNext,
   }: { readonly drop: ReadonlySet<number>; readonly add: readonly UidlistRecord[]; readonly uidNext: number },
 ): void {
-  const header = { uidNext, extra: it.uidlist.header.extra, reset: undefined };
+  const header = { uidNext, extra: it.uidlist?.header.extra ?? "", reset: undefined };
   run(it, [{ kind: "nudge" }, { kind: "rewrite-uidlist", header, drop, replace: new Map(), add }]);
 }
 
@@ -225,11 +295,35 @@ function run({ context, known, path, dirs, uidlist, lock, undo }: Grip, steps: r
   });
 }
 
-/** scratch/aside/NAME, where NAME is the mailbox's path with all but plain characters as %XX. */
+/** scratch/aside/NAME */
 function openAside(it: Grip): Dir {
   const { disk, options } = it.context;
-  const encoded = `%${it.path.replace(/[^A-Za-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
-  const name = encoded.length <= 200 ? encoded : `%${sha256(Buffer.from(it.path, "latin1")).toString("hex")}`;
+  return it.undo.hold(openMade(disk, options.scratchRoot, [ASIDE, asideName(it.path)]));
+}
+
+/** Whether something of that mailbox was set aside. */
+function hasAside({ disk, options }: StoreContext, path: RawPath): boolean {
+  const aside = disk.openRoot(`${options.scratchRoot}/${ASIDE}/${asideName(path)}`);
+  aside?.close();
+  return aside !== undefined;
+}
+
+/** All of it is back: what is left in scratch/aside/ tells whether something is still to be put back. */
+function removeAside({ context: { disk, options }, path }: Grip): void {
+  const parent = disk.openRoot(`${options.scratchRoot}/${ASIDE}`);
+  try {
+    parent?.rmdir(asideName(path));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error; // only an empty directory stays.
+  } finally {
+    parent?.close();
+  }
+}
+
+/** The mailbox's path with all but plain characters as %XX. */
+function asideName(path: RawPath): RawName {
+  const encoded = `%${path.replace(/[^A-Za-z0-9._-]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}`;
+  const name = encoded.length <= 200 ? encoded : `%${sha256(Buffer.from(path, "latin1")).toString("hex")}`;
   assert(isRawName(name), "an aside name is a file name");
-  return it.undo.hold(openMade(disk, options.scratchRoot, ["aside", name]));
+  return name;
 }

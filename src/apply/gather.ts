@@ -1,8 +1,8 @@
 /**
  * Reads the part of a mailbox that a transaction touches into a `MailboxView`.
  *
- * A base name without a record has no file either, as a rule; the exceptions (a crash between file and record, a copy
- * made with other tools) are found by one listing when this process first meets the mailbox.
+ * A base name without a record has no file either, as a rule, and one with a record has one file; the exceptions (a crash
+ * between file and record, other programs) are known from listings (strays.ts).
  */
 import type { BaselineRecord } from "../log/state-types.js";
 import { isBaseName, type Uid } from "../maildir/ids.js";
@@ -10,11 +10,12 @@ import type { KeywordsFile } from "../maildir/keywords.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
 import type { Change, Transaction } from "../txn/transaction.js";
-import { fileAt, findFiles, listPlaces, type Sighting, type Sought } from "./find-files.js";
+import { type DirTimes, fileAt, findFiles, type Sighting, type Sought } from "./find-files.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { Adoption, MailboxView, PresentFile } from "./mailbox-view.js";
 import { infoOf, KeywordDraft } from "./marks.js";
+import { refreshStrays } from "./strays.js";
 
 export interface GatherInput {
   readonly txn: Transaction;
@@ -32,6 +33,8 @@ export interface Gathered {
   readonly view: MailboxView;
   /** If a listing was needed: for the next call for this transaction. */
   readonly sighting: Sighting | undefined;
+  /** How the directories were before they were read; undefined when the transaction names no message. */
+  readonly times: DirTimes | undefined;
 }
 
 interface Named {
@@ -40,8 +43,9 @@ interface Named {
 }
 
 export function gatherView(input: GatherInput): Gathered {
-  const { txn, known, dirs, uidlist, adoption } = input;
+  const { txn, known, dirs, uidlist, adoption, nowMs } = input;
   const named = txn.changes.flatMap(namedBy);
+  const times = named.length === 0 ? undefined : refreshStrays(known, dirs, uidlist, nowMs);
   const appliedByUid = adoption === "reset" ? allApplied(known) : appliedOf(known, named);
   const recordByUid = new Map<number, UidlistRecord>();
   const recordByBase = new Map<string, UidlistRecord>();
@@ -54,8 +58,7 @@ export function gatherView(input: GatherInput): Gathered {
   addSavedInfos(input, infos);
   const sought: Sought[] = [...bound].map((base) => ({ base, infos: infos.get(base) ?? [] }));
   const { fileByBase, sighting } = findFiles(dirs, sought, input);
-  const unbound = [...bases].filter((base) => !bound.has(base));
-  if (unbound.length > 0) addUnrecorded(input, unbound, fileByBase);
+  const secondsByBase = addStrays(input, { bases, appliedByUid, fileByBase });
   const view: MailboxView = {
     guid: uidlist?.header.guid,
     uidValidity: uidlist?.header.uidValidity,
@@ -68,12 +71,13 @@ export function gatherView(input: GatherInput): Gathered {
     recordByUid,
     recordByBase,
     fileByBase,
+    secondsByBase,
     keywords: input.keywords.keywords.names,
     appliedByUid,
     deadUids: new Set(),
     adoption,
   };
-  return { view, sighting };
+  return { view, sighting, times };
 }
 
 /** For a mailbox that is not there yet. */
@@ -90,6 +94,7 @@ export function emptyView(): MailboxView {
     recordByUid: new Map(),
     recordByBase: new Map(),
     fileByBase: new Map(),
+    secondsByBase: new Map(),
     keywords: [],
     appliedByUid: new Map(),
     deadUids: new Set(),
@@ -175,16 +180,52 @@ function withSeen(info: string): string {
   return match === null ? info : `:2,${match[1]}S${match[2]}`;
 }
 
-function addUnrecorded(
-  { known, dirs, uidlist }: GatherInput,
-  bases: readonly string[],
-  fileByBase: Map<string, PresentFile>,
-): void {
-  known.unrecorded ??= listPlaces(dirs, (base) => (uidlist?.indexOfBase(base) ?? -1) < 0);
-  if (known.unrecorded.size === 0) return;
-  for (const base of bases) {
-    const place = known.unrecorded.get(base);
-    const file = place === undefined ? undefined : fileAt(dirs, place);
-    if (file !== undefined) fileByBase.set(base, file);
+interface StrayInput {
+  readonly bases: ReadonlySet<string>;
+  readonly appliedByUid: ReadonlyMap<number, BaselineRecord>;
+  readonly fileByBase: Map<string, PresentFile>;
+}
+
+/** Files without a record become the file of their base name. Of several, one does; the others are returned. */
+function addStrays(
+  { known, dirs, txn }: GatherInput,
+  { bases, appliedByUid, fileByBase }: StrayInput,
+): Map<string, PresentFile[]> {
+  const secondsByBase = new Map<string, PresentFile[]>();
+  if (known.unrecorded === undefined || known.unrecorded.size === 0) return secondsByBase;
+  let rank: ((base: string, file: PresentFile) => number) | undefined;
+  for (const base of new Set([...bases, ...fileByBase.keys()])) {
+    const found = fileByBase.get(base);
+    const others = (known.unrecorded.get(base) ?? []).flatMap((place) => fileAt(dirs, place) ?? []);
+    const seconds = others.filter((file) => file.name !== found?.name || file.dir !== found.dir);
+    // Looked at again: one that was renamed between the two looks is no second file.
+    const still = found === undefined || seconds.length === 0 ? found : fileAt(dirs, found);
+    const files = still === undefined ? seconds : [still, ...seconds];
+    if (files.length > 1) {
+      rank ??= likelinessOf(txn, appliedByUid);
+      const likeliness = rank;
+      files.sort((a, b) => likeliness(base, b) - likeliness(base, a));
+    }
+    const [first, ...rest] = files;
+    if (first !== undefined) fileByBase.set(base, first);
+    if (rest.length > 0) secondsByBase.set(base, rest);
   }
+  return secondsByBase;
+}
+
+/** Which of several files of a base name is the message's: the inode that was placed here, else the size that is wanted. */
+function likelinessOf(
+  txn: Transaction,
+  appliedByUid: ReadonlyMap<number, BaselineRecord>,
+): (base: string, file: PresentFile) => number {
+  const [inos, sizes] = [new Map<string, number>(), new Map<string, number>()];
+  for (const { base, ino, size } of appliedByUid.values()) {
+    inos.set(base, ino);
+    sizes.set(base, size);
+  }
+  for (const change of txn.changes) if ("message" in change) sizes.set(change.message.base, change.message.size);
+  return (base, file) => {
+    const isSize = file.size === sizes.get(base);
+    return (isSize && file.ino === inos.get(base) ? 2 : 0) + (isSize ? 1 : 0);
+  };
 }

@@ -8,18 +8,20 @@ import type { Transaction } from "../txn/transaction.js";
 import { decideAdoption, isEmptyOfMail } from "./apply-messages.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { emptyView, gatherView } from "./gather.js";
+import { trustOf } from "./held-bodies.js";
 import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs, refusePath } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { siteOf } from "./move-mailbox.js";
+import { isAway } from "./parking.js";
 import type { Pending } from "./pending.js";
 import { planApply } from "./plan.js";
 import type { StoreContext } from "./store-context.js";
 
 /**
  * Which bodies the transaction takes, judged without the lock; or why it does not fit. Remembers in `pending` what a listing
- * told, for the execution.
+ * told, for the execution, and which bodies are here but not known to be the source's.
  */
 export function judgeTransaction(context: StoreContext, root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
   const { txn, gone, voidBelow } = pending;
@@ -34,7 +36,7 @@ export function judgeTransaction(context: StoreContext, root: Dir, pending: Pend
     }
   }
   if (located.kind === "found") closeBelow(root, located.dir);
-  const isMoving = located.kind === "found" && txn.structure?.kind === "rename";
+  const isMoving = located.kind === "found" ? txn.structure?.kind === "rename" : isAway(context, txn.mailbox); // it comes back then.
   if (txn.structure?.kind !== "create" && !isMoving) return missing(txn);
   const occupied = isMoving ? undefined : refuseSite(root, txn);
   if (occupied !== undefined) return occupied;
@@ -50,7 +52,7 @@ function judgeFound(
 ): readonly BodyNeed[] | Divergence {
   const { txn, gone, voidBelow } = pending;
   using dirs = new MailboxDirs(dir);
-  const verdict = decideAdoption(txn, uidlist, () => false);
+  const verdict = decideAdoption(txn, uidlist, () => isEmptyOfMail(dirs));
   if (verdict.kind === "diverged") return verdict.divergence;
   const { adoption } = verdict;
   const nowMs = clock.nowMs();
@@ -60,8 +62,12 @@ function judgeFound(
     before: undefined,
   });
   pending.sighting = sighting;
-  const planned = planApply({ view, txn, gone, voidBelow });
-  return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+  const planned = planApply({ view, txn, gone, voidBelow, trust: trustOf(pending, view.appliedByUid) });
+  if (planned.kind !== "plan") return planned.divergence;
+  for (const [index, { dir: heldIn, name, ino, size, mtimeS }] of planned.plan.held) {
+    pending.held.set(index, { dir: heldIn, name, ino, size, mtimeS, sha256: undefined, isConfirmed: false });
+  }
+  return planned.plan.needs;
 }
 
 /** A mailbox that is to be created finds another one in its place. */

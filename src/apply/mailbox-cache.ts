@@ -12,7 +12,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { Transaction } from "../txn/transaction.js";
-import type { Place } from "./find-files.js";
+import type { StrayMemory } from "./strays.js";
 
 /** Effects that a caller may have executed and not recorded yet. */
 export const UNRECORDED_EFFECTS_MAX = 16;
@@ -21,13 +21,11 @@ const MAILBOXES_MIN = UNRECORDED_EFFECTS_MAX;
 const MAILBOXES_MAX = 256;
 const UIDLIST_BYTES_MAX = 64 * 1024 * 1024;
 
-export interface KnownMailbox {
+export interface KnownMailbox extends StrayMemory {
   readonly guid: MailboxGuid;
   readonly uidlist: UidlistReader;
   /** Undefined while nothing was ever applied to it. */
   baseline: MailboxBaseline | undefined;
-  /** Files whose base name had no record when they were looked for; undefined = not looked for yet. */
-  unrecorded: ReadonlyMap<string, Place> | undefined;
   /** Approximate size of the uidlist, for the bound. */
   uidlistBytes: number;
   /** Records that were left when dead ones were last looked for; 0 = never. */
@@ -36,6 +34,8 @@ export interface KnownMailbox {
   lockNotBeforeMs: number;
   /** A batch was interrupted: removed bodies may lie in the limbo without a row. */
   suspectsLimbo: boolean;
+  /** Its lock was not held yet: files of a killed predecessor may stand there (leftovers.ts). */
+  mayHaveLeftovers: boolean;
 }
 
 export interface CacheSources {
@@ -87,6 +87,7 @@ export class MailboxCache {
     const known = this.get(guid);
     known.baseline = undefined;
     known.unrecorded = undefined;
+    known.listed = undefined;
     known.uidlist.forget();
   }
 
@@ -97,10 +98,12 @@ export class MailboxCache {
       uidlist: new UidlistReader(),
       baseline: row === undefined ? undefined : new MailboxBaseline(this.#sources, row),
       unrecorded: undefined,
+      listed: undefined,
       uidlistBytes: 0,
       deadCheckedCount: 0,
       lockNotBeforeMs: 0,
       suspectsLimbo: this.#suspects.has(guid),
+      mayHaveLeftovers: true,
     };
   }
 

@@ -40,13 +40,18 @@ export function hasOtherDirectories(dir: Dir): boolean {
 
 /** Moves own parts one by one. A part that is there already (a move that broke off) is left where it is. */
 export function moveParts(from: Dir, to: Dir, undo: UndoLog): void {
-  for (const name of ownParts(from)) {
+  moveNamed(from, to, ownParts(from), undo);
+  to.sync();
+  from.sync();
+}
+
+/** The same for parts in that order, without making it durable. */
+export function moveNamed(from: Dir, to: Dir, parts: readonly string[], undo: UndoLog): void {
+  for (const name of parts) {
     if (name === UIDLIST_LOCK_FILE || (to.stat(name) !== undefined && !isReplaceable(to, name))) continue;
     undo.pushRename(to, name, from, name);
     moveWithin(from, name, to, name);
   }
-  to.sync();
-  from.sync();
 }
 
 /** Files are replaced by a rename; of directories only empty ones are. */

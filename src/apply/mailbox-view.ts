@@ -42,6 +42,8 @@ export interface MailboxView {
   readonly recordByUid: ReadonlyMap<number, UidlistRecord>;
   readonly recordByBase: ReadonlyMap<string, UidlistRecord>;
   readonly fileByBase: ReadonlyMap<string, PresentFile>;
+  /** Further files of the same base name, which another program put there: Dovecot would make new messages of them (R17). */
+  readonly secondsByBase: ReadonlyMap<string, readonly PresentFile[]>;
   readonly keywords: KeywordTable;
   /** What was applied before, for the UIDs that the transaction names; all of it for a reset. */
   readonly appliedByUid: ReadonlyMap<number, BaselineRecord>;
@@ -71,13 +73,13 @@ export interface HeaderWrite {
   readonly reset: { readonly uidValidity: UidValidity; readonly guid: MailboxGuid } | undefined;
 }
 
-/** In the order in which they are done. Names in `cur/` unless said otherwise. */
+/** In the order in which they are done. */
 export type ApplyStep =
   | { readonly kind: "write-keywords"; readonly table: KeywordTable }
   /** The old file of a base name whose body is replaced goes first: there is never a second name for a base. */
   | { readonly kind: "limbo"; readonly file: PresentFile; readonly subject: LimboSubject }
-  | { readonly kind: "place"; readonly index: number; readonly name: string }
-  | { readonly kind: "rename"; readonly file: PresentFile; readonly name: string }
+  | { readonly kind: "place"; readonly index: number; readonly dir: "cur" | "new"; readonly name: string }
+  | { readonly kind: "rename"; readonly file: PresentFile; readonly dir: "cur" | "new"; readonly name: string }
   | { readonly kind: "set-time"; readonly name: string; readonly dir: "cur" | "new"; readonly mtimeS: number }
   /** It is gone already: perhaps by us, before a crash, and then the limbo has it without a row. */
   | { readonly kind: "seek-limbo"; readonly subject: LimboSubject }

@@ -13,6 +13,7 @@ import type { Sighting } from "./find-files.js";
 /** A body in some `tmp/`, ready to be renamed. */
 export interface StagedBody {
   readonly name: string;
+  /** 0 where its bytes were not checked. */
   readonly ino: number;
 }
 
@@ -25,6 +26,18 @@ export interface PartialBody {
   heldBytes: number;
 }
 
+/** A file that may be the body of a change, and was not checked yet (held-bodies.ts). */
+export interface HeldBody {
+  readonly dir: "cur" | "new" | "staged";
+  readonly name: string;
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeS: number;
+  /** Lower-case hex, once it was told to the source. */
+  readonly sha256: string | undefined;
+  readonly isConfirmed: boolean;
+}
+
 export interface Pending {
   readonly key: number;
   readonly txn: Transaction;
@@ -32,6 +45,9 @@ export interface Pending {
   readonly staged: Map<number, StagedBody>;
   readonly partial: Map<number, PartialBody>;
   readonly gone: Set<number>;
+  /** Whether the caller asks the source about bodies that were not checked. */
+  readonly verifies: boolean;
+  readonly held: Map<number, HeldBody>;
   /** What a listing told `prepare`; used again under the lock if nothing changed. */
   sighting: Sighting | undefined;
 }

@@ -13,14 +13,18 @@ import type { Transaction } from "../txn/transaction.js";
 import type { ApplyNote } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { Draft, type DraftMessage } from "./draft.js";
+import { fitName } from "./fit-name.js";
 import { type FoldContext, foldChange } from "./fold-changes.js";
-import type { ApplyStep, BaselineChange, BodyNeed, MailboxView } from "./mailbox-view.js";
-import { infoOf, sameNameMarks } from "./marks.js";
+import { type BodyTrust, NO_TRUST } from "./held-bodies.js";
+import type { ApplyStep, BaselineChange, BodyNeed, LimboSubject, MailboxView, PresentFile } from "./mailbox-view.js";
+import { sameNameMarks } from "./marks.js";
 
 export interface ApplyPlan {
   readonly steps: readonly ApplyStep[];
   /** Bodies that `place` steps take from the staged ones. */
   readonly needs: readonly BodyNeed[];
+  /** Of these, files that are here and would do if they were known to be the source's, by index. */
+  readonly held: ReadonlyMap<number, PresentFile>;
   readonly baseline: BaselineChange;
   /** The replica's next UID afterwards. */
   readonly uidNext: number;
@@ -38,18 +42,28 @@ export interface PlanInput {
   readonly gone: ReadonlySet<number>;
   /** Saves with a lower UID that is not bound here are left out. */
   readonly voidBelow: number;
+  /** Default: bodies are believed by base name and size. */
+  readonly trust?: BodyTrust;
 }
 
 /** The rewrite is cheap enough when what is appended is not small beside what is there (amortised: linear). */
 const REWRITE_RATIO = 4;
-const FILE_NAME_BYTES_MAX = 255;
 
-export function planApply({ view, txn, gone, voidBelow }: PlanInput): PlanOutcome {
+export function planApply({ view, txn, gone, voidBelow, trust = NO_TRUST }: PlanInput): PlanOutcome {
   const refusal = refuseIdentity(view, txn);
   if (refusal !== undefined) return { kind: "diverged", divergence: refusal };
   const draft = new Draft(view);
   const notes: ApplyNote[] = [];
-  const context: FoldContext = { txn, draft, gone, voidBelow, notes, saveIndexByBase: savesByBase(txn) };
+  const context: FoldContext = {
+    txn,
+    draft,
+    gone,
+    voidBelow,
+    notes,
+    trust,
+    held: new Map(),
+    saveIndexByBase: savesByBase(txn),
+  };
   if (view.adoption === "reset") clearForReset(context);
   for (const [index, change] of txn.changes.entries()) {
     const diverged = foldChange(context, change, index);
@@ -58,13 +72,9 @@ export function planApply({ view, txn, gone, voidBelow }: PlanInput): PlanOutcom
   for (const name of draft.keywords.refused) {
     notes.push({ kind: "keywords-full", words: `keyword ${displayRaw(name)} is left out: all 26 letters are taken` });
   }
+  notes.push(...notesOfSeconds(draft));
   const files = planFiles(draft);
-  const tooLong = files.find((step) => "name" in step && step.name.length > FILE_NAME_BYTES_MAX);
-  if (tooLong !== undefined) {
-    const why = "a message's file name with its flags is longer than 255 bytes";
-    const { mailbox, path } = txn;
-    return { kind: "diverged", divergence: divergence({ kind: "path-refused", mailbox, path, why }) };
-  }
+  notes.push(...[...draft.messages].flatMap((message) => (isKept(message) ? (fitName(message).note ?? []) : [])));
   const list = planUidlist(draft, txn);
   if (view.adoption === undefined && list.uidNext > txn.uidNext) {
     const words = `the next UID here is ${list.uidNext}, at the source ${txn.uidNext}: the replica has given out some itself`;
@@ -75,7 +85,14 @@ export function planApply({ view, txn, gone, voidBelow }: PlanInput): PlanOutcom
   const drop = [...draft.dropped.values()].filter((uid) => !draft.put.has(uid));
   return {
     kind: "plan",
-    plan: { steps, needs: needsOf(draft, txn), baseline: { put, drop }, uidNext: list.uidNext, notes },
+    plan: {
+      steps,
+      needs: needsOf(draft, txn),
+      held: context.held,
+      baseline: { put, drop },
+      uidNext: list.uidNext,
+      notes,
+    },
   };
 }
 
@@ -113,6 +130,16 @@ function clearForReset({ draft, saveIndexByBase }: FoldContext): void {
   }
 }
 
+/** A second name of a base name is no message of its own: Dovecot would make one of it, under a UID that the source has not. */
+function notesOfSeconds(draft: Draft): ApplyNote[] {
+  return [...draft.messages].flatMap(({ base, seconds }) =>
+    seconds.map(({ dir, name }): ApplyNote => {
+      const words = `${dir}/${displayRaw(name)} was moved to the limbo: a second file of the message ${displayRaw(base)}`;
+      return { kind: "second-file", words };
+    }),
+  );
+}
+
 function planFiles(draft: Draft): ApplyStep[] {
   const limbo: ApplyStep[] = [];
   const place: ApplyStep[] = [];
@@ -120,16 +147,22 @@ function planFiles(draft: Draft): ApplyStep[] {
   const expunge: ApplyStep[] = [];
   for (const message of draft.messages) {
     const { file, body } = message;
+    for (const second of message.seconds) limbo.push({ kind: "limbo", file: second, subject: subjectOfSecond(second) });
     if (file !== undefined && body !== "file" && message.limbo !== undefined) {
       (typeof body === "number" ? limbo : expunge).push({ kind: "limbo", file, subject: message.limbo });
     }
-    if (typeof body === "number") place.push({ kind: "place", index: body, name: nameOf(message) });
+    if (typeof body === "number") place.push({ kind: "place", index: body, ...placeOf(message) });
     else if (body === "file" && file !== undefined) rename.push(...planPresent(draft, message));
   }
   const sought = draft.absentSubjects.map((subject): ApplyStep => ({ kind: "seek-limbo", subject }));
   const table = draft.keywords.grownTable;
   const keywords: ApplyStep[] = table === undefined ? [] : [{ kind: "write-keywords", table }];
   return [...keywords, ...limbo, ...place, ...rename, ...expunge, ...sought];
+}
+
+/** Without a UID: it never had one here that was its own, and is not looked for as anybody's body. */
+function subjectOfSecond({ name, size }: PresentFile): LimboSubject {
+  return { uid: 0, base: name.split(":", 1)[0] ?? name, size, cause: "foreign" };
 }
 
 /** A file that stays. In `new/` it stays there as long as it has no marks: Dovecot moves it when somebody looks. */
@@ -140,17 +173,23 @@ function planPresent(draft: Draft, message: DraftMessage): ApplyStep[] {
   const wantsTime = message.mtimeS !== undefined && message.mtimeS !== file.mtimeS;
   const marksDiffer = !sameNameMarks(message.marks, message.marksNow);
   const baseDiffers = message.base !== draft.view.fileByBase.get(message.base)?.name.split(":", 1)[0];
-  const target = marksDiffer || baseDiffers ? nameOf(message) : file.name;
-  if (target !== file.name) steps.push({ kind: "rename", file, name: target });
+  const target = marksDiffer || baseDiffers ? placeOf(message) : file;
+  if (target.name !== file.name) steps.push({ kind: "rename", file, dir: target.dir, name: target.name });
   if (wantsTime && message.mtimeS !== undefined) {
-    const dir = target === file.name ? file.dir : "cur";
-    steps.push({ kind: "set-time", name: target, dir, mtimeS: message.mtimeS });
+    const dir = target.name === file.name ? file.dir : target.dir;
+    steps.push({ kind: "set-time", name: target.name, dir, mtimeS: message.mtimeS });
   }
   return steps;
 }
 
-function nameOf(message: DraftMessage): string {
-  return message.base + message.foreignInfo + infoOf(message.marks);
+function placeOf(message: DraftMessage): { readonly dir: "cur" | "new"; readonly name: string } {
+  const { dir, name } = fitName(message);
+  return { dir, name };
+}
+
+/** Whether it has a file afterwards. */
+function isKept({ body, file }: DraftMessage): boolean {
+  return typeof body === "number" || (body === "file" && file !== undefined);
 }
 
 function needsOf(draft: Draft, txn: Transaction): BodyNeed[] {

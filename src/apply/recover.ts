@@ -2,15 +2,18 @@
  * After a crash: removes what only a killed process could have left, and says which intents are dealt with.
  *
  * What had become visible stays: the source sends the transaction again, and applying it again completes it. So nothing
- * here decides about mail; only staged files (by their names), half-built mailboxes, our dead lock and a line of the
- * uidlist without an end go.
+ * here decides about mail; only staged files (by their names), half-built mailboxes, our dead lock, our temporary files
+ * and a line of the uidlist without an end go.
  */
 import type { Dir } from "../base/disk.js";
 import { replaceDurably } from "../base/durable-file.js";
-import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { isRawName, splitRaw } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
+import { returnParked } from "./exchange.js";
+import { hasLeftovers } from "./leftovers.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
 import { decodeIntent, type Intent, isStagedName } from "./pending.js";
@@ -23,6 +26,7 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
   const rows = reader.intents();
   const root = openStore(disk, options.storeRoot);
   try {
+    returnParked(context, root);
     for (const { bytes } of rows) {
       const intent = decodeIntent(bytes);
       if (intent === undefined) continue;
@@ -30,7 +34,8 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
       recoverMailbox(context, root, intent, notes);
     }
     // A transaction that was cut off before its intent has left bodies wherever it staged them.
-    for (const { path } of reader.mailboxes()) clearStaged(root, path);
+    // One that was cut off between lock and intent, or after its intent was dropped, has left its lock.
+    for (const { guid, path } of reader.mailboxes()) recoverQuietly(context, root, { mailbox: guid, path }, notes);
   } finally {
     root.close();
   }
@@ -56,18 +61,26 @@ function recoverMailbox(context: StoreContext, root: Dir, intent: Intent, notes:
     if (dir === undefined) continue;
     try {
       removeStaged(dir);
-      repairUidlist(context, { dir, intent, notes });
+      repairUidlist(context, { dir, mailbox: intent.mailbox, notes });
     } finally {
       closeBelow(root, dir);
     }
   }
 }
 
-function clearStaged(root: Dir, path: RawPath): void {
+/** Of a mailbox without an intent: what needs its lock is looked for first, since nearly every mailbox has nothing of it. */
+function recoverQuietly(
+  context: StoreContext,
+  root: Dir,
+  { mailbox, path }: Omit<Intent, "key">,
+  notes: ApplyNote[],
+): void {
   const dir = openQuietly(root, path);
   if (dir === undefined) return;
   try {
     removeStaged(dir);
+    const isSuspect = dir.stat(UIDLIST_LOCK_FILE) !== undefined || hasLeftovers(dir);
+    if (isSuspect) repairUidlist(context, { dir, mailbox, notes });
   } catch (error) {
     if (!isWrongKind(error)) throw error; // what stands in the place of tmp/ is named when mail comes.
   } finally {
@@ -97,14 +110,15 @@ function removeStaged(dir: Dir): void {
 
 interface RepairInput {
   readonly dir: Dir;
-  readonly intent: Intent;
+  readonly mailbox: MailboxGuid;
   readonly notes: ApplyNote[];
 }
 
-/** Whoever holds the lock lives, and will not have left the line behind; then the next transaction sees to it. */
-function repairUidlist(context: StoreContext, { dir, intent, notes }: RepairInput): void {
-  const known = context.cache.get(intent.mailbox);
+/** Removes what a kill leaves. Whoever holds the lock lives, and will not have left the line behind; then the next transaction sees to it. */
+function repairUidlist(context: StoreContext, { dir, mailbox, notes }: RepairInput): void {
+  const known = context.cache.get(mailbox);
   const hadLock = dir.stat(UIDLIST_LOCK_FILE) !== undefined;
+  const { lockNotBeforeMs } = known;
   if (!hadLock && dir.stat(UIDLIST_FILE) === undefined) return;
   const held = underLock(context, { known, dir }, (lock) => {
     const read = known.uidlist.read(dir);
@@ -118,7 +132,7 @@ function repairUidlist(context: StoreContext, { dir, intent, notes }: RepairInpu
   if (held.kind === "held" && held.value) {
     notes.push({ kind: "torn-line-removed", words: "an unfinished last line of dovecot-uidlist was removed" });
   }
-  if (hadLock && dir.stat(UIDLIST_LOCK_FILE) === undefined) {
+  if (known.lockNotBeforeMs !== lockNotBeforeMs) {
     notes.push({ kind: "lock-overridden", words: "dovecot-uidlist.lock of a dead process was removed" });
   }
 }

@@ -17,11 +17,14 @@ import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
+import { carriedRows } from "./carried.js";
 import { createMailbox } from "./create-mailbox.js";
 import { type Divergence, divergence } from "./divergence.js";
+import { exchangePlaces, returnFor } from "./exchange.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { emptyView } from "./gather.js";
+import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
 import { judgeTransaction, missing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
 import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
@@ -29,7 +32,7 @@ import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
 import { MailboxDirs, openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
-import { encodeIntent, type Pending } from "./pending.js";
+import { encodeIntent, type Pending, stagedName } from "./pending.js";
 import { planApply } from "./plan.js";
 import { recoverStore } from "./recover.js";
 import { stageBody, stageLocal, stagePart } from "./stage.js";
@@ -44,6 +47,11 @@ export interface ReplicaStorePorts {
   readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   readonly crashPoint?: CrashPoint;
   readonly isAlive?: (pid: number) => boolean;
+}
+
+interface IndexesRequest {
+  readonly key: number;
+  readonly indexes: readonly number[];
 }
 
 type Methods = Omit<types.ApplyMethods, "open">;
@@ -81,9 +89,9 @@ export class ReplicaStore implements Methods {
     return recoverStore(this.#context);
   }
 
-  prepare({ key, bytes, voidBelow }: types.PrepareRequest): types.PrepareOutcome {
+  prepare({ key, bytes, voidBelow, verifies = false }: types.PrepareRequest): types.PrepareOutcome {
     const txn = decodeTransaction(bytes);
-    const pending = this.#pendingFor(key, txn, voidBelow);
+    const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     if (txn.structure?.kind === "delete") return { kind: "ready", wants: [] };
@@ -91,11 +99,11 @@ export class ReplicaStore implements Methods {
       const needs = this.#needsOf(root, pending);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
-      const missing = needs.filter(({ index }) => !pending.staged.has(index));
+      const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
       const wants = this.#stagingIn(root, pending, (tmp) =>
         missing.filter((need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index))),
       );
-      return { kind: "ready", wants };
+      return verifies ? { kind: "ready", wants, held: heldAmong(pending, needs) } : { kind: "ready", wants };
     });
   }
 
@@ -121,6 +129,14 @@ export class ReplicaStore implements Methods {
   stagePart(part: types.BodyPart): types.StageOutcome {
     const pending = this.#pendingOf(part.key);
     return this.#refusing(pending, (root) => this.#stagingIn(root, pending, (tmp) => stagePart(tmp(), pending, part)));
+  }
+
+  hashHeld({ key, indexes }: IndexesRequest): readonly types.HeldHash[] {
+    return this.#inStore((root) => hashHeld(this.#context, root, this.#pendingOf(key), indexes));
+  }
+
+  confirmHeld({ key, indexes }: IndexesRequest): void {
+    confirmHeld(this.#pendingOf(key), indexes);
   }
 
   gone({ key, index }: { readonly key: number; readonly index: number }): void {
@@ -155,13 +171,12 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingByKey.get(key);
     if (pending === undefined) return;
     this.#pendingByKey.delete(key);
-    if (pending.staged.size > 0 || pending.partial.size > 0) {
-      const names = [...pending.staged.values()].map(({ name }) => name);
-      const partial = [...pending.partial.keys()].map((index) => `mailtwin.${key}.${index}`);
+    const indexes = new Set([...pending.staged.keys(), ...pending.partial.keys(), ...pending.held.keys()]);
+    if (indexes.size > 0) {
       // Where they cannot be reached they are left, for the next recovery.
       this.#refusing(pending, () => {
         this.#eachStagedDir(pending, (dir) => {
-          for (const name of [...names, ...partial]) dir.unlink(name);
+          for (const index of indexes) dir.unlink(stagedName(key, index));
         });
         return undefined;
       });
@@ -223,11 +238,11 @@ export class ReplicaStore implements Methods {
   }
 
   /** Bodies that were staged for it before stay. */
-  #pendingFor(key: number, txn: Transaction, voidBelow: number): Pending {
+  #pendingFor(key: number, txn: Transaction, how: Pick<Pending, "voidBelow" | "verifies">): Pending {
     const known = this.#pendingByKey.get(key);
-    const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>() };
-    const { staged, partial, gone } = known ?? fresh;
-    const pending: Pending = { key, txn, voidBelow, staged, partial, gone, sighting: undefined };
+    const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
+    const { staged, partial, gone, held } = known ?? fresh;
+    const pending: Pending = { key, txn, ...how, staged, partial, gone, held, sighting: undefined };
     this.#pendingByKey.set(key, pending);
     return pending;
   }
@@ -295,12 +310,21 @@ export class ReplicaStore implements Methods {
 
   #executeIn(root: Dir, pending: Pending): types.ExecuteOutcome {
     const { txn } = pending;
+    const exchanged = exchangePlaces(this.#context, root, txn);
+    if (exchanged.kind !== "settled") return exchanged;
     const known = this.#context.cache.get(txn.mailbox);
-    const located = locateMailbox(root, known, txn);
+    let located = locateMailbox(root, known, txn);
+    if (located.kind === "absent") {
+      if (!returnFor(this.#context, root, txn)) return { kind: "diverged", divergence: missing(txn) };
+      located = locateMailbox(root, known, txn);
+    }
     if (located.kind === "diverged") return located;
     if (located.kind === "absent") return this.#executeAbsent(root, pending, known);
     try {
-      return this.#executeFound(root, pending, { known, found: located });
+      const homes = [known.baseline?.row.path, txn.structure?.kind === "rename" ? txn.structure.from : undefined];
+      const outcome = this.#executeFound(root, pending, { known, found: located });
+      if (outcome.kind !== "applied") return outcome;
+      return withRows(outcome, [...exchanged.rows, ...carriedRows(this.#context, root, txn, homes)]);
     } finally {
       closeBelow(root, located.dir);
     }
@@ -336,7 +360,7 @@ export class ReplicaStore implements Methods {
     }
     if (!mayMove || found.path === txn.path) {
       if (!found.hasCur) return { kind: "diverged", divergence: missing(txn) };
-      return applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: false });
+      return applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: true });
     }
     const moved = renameMailbox(this.#context, root, { known, found, txn });
     if (moved.kind !== "moved") return moved;
@@ -349,6 +373,13 @@ export class ReplicaStore implements Methods {
       closeBelow(root, opened.dir);
     }
   }
+}
+
+function withRows(
+  outcome: Extract<types.ExecuteOutcome, { kind: "applied" }>,
+  rows: types.AppliedEffect["mailboxes"],
+): types.ExecuteOutcome {
+  return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
 }
 
 function withLimbo(

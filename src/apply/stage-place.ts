@@ -3,6 +3,8 @@
  *
  *   scratch/stage/GUID/    bodies of a mailbox that is not there yet
  *   scratch/build/GUID/    the mailbox while it is built, with its final owner and mode
+ *   scratch/parked/GUID/   a whole mailbox on its way to another place (parking.ts): never to be cleared
+ *   scratch/held/GUID/     the directory that it is in, with its folders (exchange.ts): never to be cleared
  */
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
@@ -15,6 +17,8 @@ type Places = Pick<StoreContext, "disk" | "options">;
 
 export const STAGE = "stage";
 export const BUILD = "build";
+export const PARKED = "parked";
+export const HELD = "held";
 
 /** Undefined when nothing was staged there. The caller closes it. */
 export function openStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir | undefined {

@@ -11,6 +11,7 @@ import { errnoOf } from "../base/errors.js";
 import { openSha256, sha256 } from "../base/hash.js";
 import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
 import { divergence } from "./divergence.js";
+import type { FoundBody } from "./find-body.js";
 import { ownerOfChange } from "./fold-changes.js";
 import { messageOfChange, type PartialBody, type Pending, stagedName } from "./pending.js";
 
@@ -28,6 +29,7 @@ export function stageBody(tmp: Dir, pending: Pending, { index, bytes, sha256: wa
   if (!isAnnounced) return mismatch(pending, index);
   const stat = create(tmp, stagedName(pending.key, index), [bytes], stageOptions(pending, index));
   pending.staged.set(index, { name: stagedName(pending.key, index), ino: stat.ino });
+  pending.held.delete(index);
   pending.gone.delete(index);
   return STAGED;
 }
@@ -75,6 +77,7 @@ function endParts(tmp: Dir, pending: Pending, { index, sha256: wanted }: BodyPar
   const stat = tmp.stat(name);
   assert(stat !== undefined, "a staged body was written");
   pending.staged.set(index, { name, ino: stat.ino });
+  pending.held.delete(index);
   pending.gone.delete(index);
   return STAGED;
 }
@@ -83,12 +86,7 @@ function endParts(tmp: Dir, pending: Pending, { index, sha256: wanted }: BodyPar
  * A body that is on this file system already: a hard link if everything about the file is as it must be, else a copy.
  * False when the source file is not what it should be.
  */
-export function stageLocal(
-  from: { readonly dir: Dir; readonly name: string },
-  tmp: Dir,
-  pending: Pending,
-  index: number,
-): boolean {
+export function stageLocal({ isChecked, ...from }: FoundBody, tmp: Dir, pending: Pending, index: number): boolean {
   const message = messageOfChange(pending.txn, index);
   assert(message !== undefined, `change ${index} brings no body`);
   const stat = from.dir.stat(from.name);
@@ -99,7 +97,12 @@ export function stageLocal(
   const linked = isSameOutside(stat, options) && tryLink(from, tmp, name);
   const staged = linked ? stat : copyBody(from, { tmp, name, size: message.size }, options);
   if (staged === undefined) return false;
-  pending.staged.set(index, { name, ino: staged.ino });
+  if (isChecked || !pending.verifies) pending.staged.set(index, { name, ino: isChecked ? staged.ino : 0 });
+  else {
+    const { ino, size } = staged;
+    const mtimeS = Math.floor(staged.mtimeMs / 1000);
+    pending.held.set(index, { dir: "staged", name, ino, size, mtimeS, sha256: undefined, isConfirmed: false });
+  }
   return true;
 }
 
@@ -120,7 +123,8 @@ function tryLink(from: { readonly dir: Dir; readonly name: string }, tmp: Dir, n
   }
 }
 
-function copyBody(
+/** Undefined when the file is gone, or shorter than `size`; then nothing is left in `tmp`. */
+export function copyBody(
   from: { readonly dir: Dir; readonly name: string },
   { tmp, name, size }: { readonly tmp: Dir; readonly name: string; readonly size: number },
   options: CreateOptions,
@@ -134,7 +138,8 @@ function copyBody(
       const count = file.read(buffer, done);
       const bytes = buffer.subarray(0, count);
       if (count === 0 && done < size) break;
-      if (done === 0) tmp.createFile(name, [bytes], options);
+      if (done === 0)
+        tmp.createFile(name, [bytes], { ...options, sync: true }); // nobody syncs it later: it was not received.
       else tmp.appendFile(name, bytes, done);
       done += count;
     } while (done < size);

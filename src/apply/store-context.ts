@@ -4,11 +4,10 @@
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
-import { errnoOf } from "../base/errors.js";
 import type { StateReader } from "../log/state-ports.js";
 import { type Dotlock, OVERRIDE_PAUSE_MS, tryLock } from "../maildir/dotlock.js";
-import { UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { ApplyOptions } from "./apply-types.js";
+import { removeLeftovers } from "./leftovers.js";
 import type { Limbo } from "./limbo.js";
 import type { KnownMailbox, MailboxCache } from "./mailbox-cache.js";
 
@@ -86,25 +85,14 @@ export function underLock<T>(
   let value: T;
   try {
     life.reach("apply.locked");
+    if (known.mayHaveLeftovers) removeLeftovers(dir);
+    known.mayHaveLeftovers = false;
     value = use(lock);
   } catch (error) {
     if (!life.hasEnded) lock[Symbol.dispose]();
     throw error;
   }
-  releaseLock(dir, lock);
+  lock.release();
   life.reach("apply.unlocked");
   return { kind: "held", value, lockedMs: clock.monotonicMs() - startMs };
-}
-
-/**
- * A lock that stays behind with the number of a living process stops the mailbox until that process ends; so a removal
- * that failed is tried once more. Throws: lock-lost, system errors.
- */
-function releaseLock(dir: Dir, lock: Dotlock): void {
-  try {
-    lock.release();
-  } catch (error) {
-    if (errnoOf(error) === undefined || dir.stat(UIDLIST_LOCK_FILE)?.ino !== lock.inode) throw error;
-    dir.unlink(UIDLIST_LOCK_FILE);
-  }
 }

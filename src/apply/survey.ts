@@ -1,10 +1,10 @@
 /**
  * What stands in the store, read from disk alone: for first contact, dry runs and repair. Writes nothing.
  */
-import type { Dir } from "../base/disk.js";
+import type { Dir, Disk } from "../base/disk.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
-import { isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
+import { type BaseName, isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
 import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import { parseMessageName } from "../maildir/message-name.js";
@@ -12,27 +12,32 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { MessageState } from "../txn/message-state.js";
-import type { InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
+import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
 import { divergence } from "./divergence.js";
-import { baseOf, fileAt, listPlaces, type Place } from "./find-files.js";
+import { baseOf, fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
-import type { StoreContext } from "./store-context.js";
 
 const HEAD_BYTES = 4096;
 const TAIL_BYTES = 4096;
 
+export interface SurveyedStore {
+  readonly disk: Disk;
+  readonly options: Pick<ApplyOptions, "storeRoot">;
+}
+
 /** Every mailbox of the store, by path. Costs a few reads a mailbox, nothing per message. */
-export function surveyMailboxes({ disk, options }: Pick<StoreContext, "disk" | "options">): SurveyedMailbox[] {
+export function surveyMailboxes({ disk, options }: SurveyedStore): SurveyedMailbox[] {
   const root = openStore(disk, options.storeRoot);
   try {
-    return discoverMailboxes(options.storeRoot).mailboxes.map(({ path }) => surveyOne(root, path));
+    return discoverMailboxes(options.storeRoot).mailboxes.map(({ path }) => surveyMailbox(root, path));
   } finally {
     root.close();
   }
 }
 
-function surveyOne(root: Dir, path: RawPath): SurveyedMailbox {
+/** One mailbox, by its path. */
+export function surveyMailbox(root: Dir, path: RawPath): SurveyedMailbox {
   const dir = openQuietly(root, path);
   if (dir === undefined) return { path };
   try {
@@ -78,73 +83,87 @@ function openQuietly(root: Dir, path: RawPath): Dir | undefined {
 
 interface Reading {
   readonly path: RawPath;
-  readonly uidlist: Uidlist;
+  /** Undefined where none is yet. */
+  readonly uidlist: Uidlist | undefined;
   readonly keywords: Keywords;
   readonly placeByBase: ReadonlyMap<string, Place>;
   /** Messages that have a UID, ascending. */
   readonly uids: readonly Uid[];
-  readonly unnumbered: number;
+  /** Base names of files without a UID, ascending. */
+  readonly unnumbered: readonly BaseName[];
 }
 
 /** Reads one mailbox page by page from one listing; another path, or the end, lets go of it. */
 export class InventoryReader {
   #reading: Reading | undefined;
 
-  read(root: Dir, { path, afterUid, messagesMax }: InventoryRequest): InventoryOutcome {
+  read(root: Dir, { path, afterUid, afterBase = "", messagesMax }: InventoryRequest): InventoryOutcome {
     const dir = openQuietly(root, path);
     if (dir === undefined) return { kind: "absent" };
     try {
       if (dir.stat(CUR)?.kind !== "directory") return { kind: "absent" };
       using dirs = new MailboxDirs(dir);
-      const known = this.#reading?.path === path && afterUid > 0 ? this.#reading : undefined;
+      const isFirst = afterUid === 0 && afterBase === "";
+      const known = this.#reading?.path === path && !isFirst ? this.#reading : undefined;
       const reading = known ?? readMailbox(dirs, path);
-      if (reading === undefined || "kind" in reading) return reading ?? emptyInventory(dirs);
-      const rest = reading.uids.filter((uid) => uid > afterUid);
-      const more = rest.length > messagesMax;
+      if ("kind" in reading) return reading;
+      const uids = reading.uids.filter((uid) => uid > afterUid);
+      const bases = reading.unnumbered.filter((base) => base > afterBase);
+      const more = uids.length + bases.length > messagesMax;
       this.#reading = more ? reading : undefined;
-      const messages = rest.slice(0, messagesMax).flatMap((uid) => stateAt(dirs, reading, uid));
-      const { uidValidity, guid } = reading.uidlist.header;
-      const identity = guid === undefined ? { uidValidity } : { uidValidity, guid };
-      const { unnumbered } = reading;
-      return { kind: "read", ...identity, uidNext: reading.uidlist.nextUid, messages, more, unnumbered };
+      const messages = uids.slice(0, messagesMax).flatMap((uid) => stateAt(dirs, reading, uid));
+      const files = bases
+        .slice(0, Math.max(0, messagesMax - uids.length))
+        .flatMap((base) => sizeAt(dirs, reading, base));
+      const { uidlist, unnumbered } = reading;
+      const uidNext = uidlist?.nextUid ?? 1;
+      return { kind: "read", ...identityOf(uidlist), uidNext, messages, files, more, unnumbered: unnumbered.length };
     } finally {
       closeBelow(root, dir);
     }
   }
 }
 
-function readMailbox(
-  dirs: MailboxDirs,
-  path: RawPath,
-): Reading | undefined | Extract<InventoryOutcome, { kind: "diverged" }> {
+function readMailbox(dirs: MailboxDirs, path: RawPath): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
   const read = new UidlistReader().read(dirs.dir);
-  if (read.kind === "absent") return undefined;
-  if (!("uidlist" in read)) {
+  if (read.kind === "damaged" || read.kind === "unsupported") {
     const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
     const line = read.kind === "damaged" ? read.line : 1;
     return { kind: "diverged", divergence: divergence({ kind: "uidlist-damaged", mailbox: NO_GUID, path, line, why }) };
   }
-  const { uidlist } = read;
+  const uidlist = "uidlist" in read ? read.uidlist : undefined;
   const placeByBase = listPlaces(dirs, () => true);
   const uids: Uid[] = [];
+  const unnumbered: BaseName[] = [];
   for (const base of placeByBase.keys()) {
-    const index = uidlist.indexOfBase(base);
-    if (index >= 0) uids.push(uidlist.uidAt(index));
+    const index = uidlist?.indexOfBase(base) ?? -1;
+    if (uidlist !== undefined && index >= 0) uids.push(uidlist.uidAt(index));
+    else if (isBaseName(base)) unnumbered.push(base);
   }
   uids.sort((a, b) => a - b);
-  const unnumbered = placeByBase.size - uids.length;
+  unnumbered.sort();
   return { path, uidlist, keywords: readKeywords(dirs.dir).keywords, placeByBase, uids, unnumbered };
 }
 
 /** Stands for "whatever is there" in the words about a mailbox whose uidlist cannot be read. */
 const NO_GUID = parseMailboxGuid("0".repeat(32));
 
-function emptyInventory(dirs: MailboxDirs): InventoryOutcome {
-  return { kind: "read", uidNext: 1, messages: [], more: false, unnumbered: listPlaces(dirs, () => true).size };
+function identityOf(uidlist: Uidlist | undefined): Pick<SurveyedMailbox, "guid" | "uidValidity"> {
+  if (uidlist === undefined) return {};
+  const { uidValidity, guid } = uidlist.header;
+  return guid === undefined ? { uidValidity } : { uidValidity, guid };
+}
+
+/** Empty for a file that went meanwhile. */
+function sizeAt(dirs: MailboxDirs, { placeByBase }: Reading, base: BaseName): { base: BaseName; size: number }[] {
+  const place = placeByBase.get(base);
+  const file = (place === undefined ? undefined : fileAt(dirs, place)) ?? guessFile(dirs, base, []);
+  return file === undefined ? [] : [{ base, size: file.size }];
 }
 
 /** Empty for a message that went meanwhile. */
 function stateAt(dirs: MailboxDirs, { uidlist, placeByBase, keywords }: Reading, uid: Uid): MessageState[] {
+  if (uidlist === undefined) return [];
   const index = uidlist.indexOfUid(uid);
   const base = uidlist.baseAt(index);
   const place = placeByBase.get(base);

@@ -37,6 +37,11 @@ export class UndoLog implements Disposable {
     });
   }
 
+  /** What was about to be done last was not done, and the caller goes on. */
+  dropLast(): void {
+    this.#steps.pop();
+  }
+
   /** What was done stays done. */
   keep(): void {
     this.#steps.length = 0;

@@ -23,7 +23,10 @@ export class Committer {
   readonly #rows = new Map<MailboxGuid, MailboxRow>();
   readonly #guidByPath = new Map<RawPath, MailboxGuid>();
   #messages = 0;
-  /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
+  /**
+   * Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. With the
+   * same path twice: another mailbox stands there.
+   */
   onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;
 
   constructor(ports: CommitterPorts, rows: readonly MailboxRow[]) {
@@ -61,8 +64,20 @@ export class Committer {
     }
     reach("capture.committed");
     for (const id of commit.removedMailboxIds) this.#drop(id);
+    const moves = commit.mailboxes.map((row) => ({ from: this.#rows.get(row.guid)?.path, to: row.path }));
     for (const row of commit.mailboxes) this.#remember(row);
+    this.#tellMoves(moves);
     return lsns.at(-1);
+  }
+
+  /** Where mailboxes changed places the watches of both paths are another's. */
+  #tellMoves(moves: readonly { readonly from: RawPath | undefined; readonly to: RawPath }[]): void {
+    const taken = new Set(moves.map(({ to }) => to));
+    for (const { from, to } of moves) {
+      if (from === undefined || from === to) continue;
+      if (!taken.has(from)) this.onMoved(from, to);
+      else for (const path of [from, to]) this.onMoved(path, path);
+    }
   }
 
   async #forget({ mailboxes, removedMailboxIds }: CaptureCommit): Promise<void> {
@@ -74,10 +89,8 @@ export class Committer {
 
   #remember(row: MailboxRow): void {
     const before = this.#rows.get(row.guid);
-    if (before !== undefined && before.path !== row.path) {
-      if (this.#guidByPath.get(before.path) === row.guid) this.#guidByPath.delete(before.path);
-      this.onMoved(before.path, row.path);
-    }
+    const hasMoved = before !== undefined && before.path !== row.path;
+    if (hasMoved && this.#guidByPath.get(before.path) === row.guid) this.#guidByPath.delete(before.path);
     this.#messages += row.messages - (before?.messages ?? 0);
     this.#rows.set(row.guid, row);
     this.#guidByPath.set(row.path, row.guid);

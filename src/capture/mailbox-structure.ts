@@ -4,15 +4,18 @@
  * INVARIANT: the log never has two mailboxes at one path: before one comes or moves to a path that another had, it says
  * what became of that other.
  */
-import { type RawPath, splitRaw } from "../base/raw-name.js";
+import { displayRaw, isRawPath, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
+import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { FileOwner } from "../txn/message-state.js";
 import type { Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
+import { guidAt } from "./discover-store.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
+import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
 import { ownerOf } from "./seal.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
@@ -67,14 +70,21 @@ export function sealDeletion(commit: CommitBuilder, row: MailboxRow, nowMs: numb
   commit.removeMailbox(row);
 }
 
-export function sealRename(commit: CommitBuilder, baseline: MailboxBaseline, path: RawPath, nowMs: number): MailboxRow {
-  const row = { ...baseline.row, path };
-  commit.log(structureTransaction(row, { kind: "rename", from: baseline.row.path }, nowMs));
+function sealRename(
+  commit: CommitBuilder,
+  baseline: MailboxBaseline,
+  { to, displaces }: Pick<Extract<Move<MailboxRow>, { kind: "rename" }>, "to" | "displaces">,
+  nowMs: number,
+): void {
+  const row = { ...baseline.row, path: to };
+  const from = baseline.row.path;
+  const structure: Structure = { kind: "rename", from, ...(displaces === undefined ? {} : { displaces }) };
+  commit.log(structureTransaction(row, structure, nowMs));
   commit.moveBaseline(baseline, { chunks: [] }, row);
-  return row;
 }
 
 export interface VacateSources {
+  readonly place: StorePlace;
   readonly rows: MailboxRows;
   readonly baselineOf: (row: MailboxRow) => MailboxBaseline;
   /** Where each mailbox stands on disk now. */
@@ -82,8 +92,8 @@ export interface VacateSources {
 }
 
 /**
- * Says what became of the mailbox that the log has at `path`, when another is found there: it moved, or it is gone. Where
- * mailboxes changed places in a circle one of them is logged as gone, and found again as new.
+ * Says what became of the mailbox that the log has at `path`, when `comer` is found there: it moved, or it is gone. Where
+ * mailboxes changed places in a circle all of them move. Throws: mailbox-vanished when they go on moving meanwhile.
  */
 export function sealVacating(
   commit: CommitBuilder,
@@ -94,21 +104,52 @@ export function sealVacating(
 ): void {
   const standing = sources.rows.byPath(path);
   if (standing === undefined || standing.guid === comer) return;
-  const pathByGuid = sources.pathByGuid();
-  const chain: MailboxRow[] = [];
-  const seen = new Set<MailboxGuid>([comer]);
-  let row: MailboxRow | undefined = standing;
-  while (row !== undefined && !seen.has(row.guid)) {
-    seen.add(row.guid);
-    chain.push(row);
-    const next = pathByGuid.get(row.guid);
-    row = next === undefined || next === row.path ? undefined : sources.rows.byPath(next);
+  const plan = planTwice(path, comer, sources);
+  if (plan.isTorn) {
+    const message = `examining the mailbox "${displayRaw(path)}": mailboxes change their places meanwhile`;
+    throw maildirError("mailbox-vanished", message);
   }
-  const endsInCircle = row !== undefined;
-  // The last of the chain gives way first.
-  for (const [index, moving] of chain.reverse().entries()) {
-    const to = pathByGuid.get(moving.guid);
-    if (to === undefined || to === moving.path || (index === 0 && endsInCircle)) sealDeletion(commit, moving, nowMs);
-    else sealRename(commit, sources.baselineOf(moving), to, nowMs);
+  for (const move of plan.moves) {
+    const { mailbox } = move;
+    if (move.kind === "delete") {
+      sealDeletion(commit, mailbox, nowMs);
+      continue;
+    }
+    sealRename(commit, sources.baselineOf(mailbox), move, nowMs);
+    if (move.displaces === undefined) sealStaying(commit, { from: mailbox.path, to: move.to }, sources, nowMs);
   }
+}
+
+/**
+ * Says of mailboxes in a directory which another one left that they are still there: a replica moves a directory with all
+ * that is in it, as RENAME does where folders lie in each other. Their own rename says so only if they moved.
+ */
+export function sealStaying(
+  commit: CommitBuilder,
+  { from, to }: { readonly from: RawPath; readonly to: RawPath },
+  { rows, place }: Pick<VacateSources, "rows" | "place">,
+  nowMs: number,
+): void {
+  // Of two that changed places each left what was in its directory: on a replica, too.
+  const isTaken = [...commit.rows].some(({ path }) => path === from);
+  if (from === "" || isTaken) return;
+  for (const row of rows.all()) {
+    const carried = `${to}${row.path.slice(from.length)}`;
+    if (!row.path.startsWith(`${from}/`) || !isRawPath(carried) || guidAt(place, row.path) !== row.guid) continue;
+    commit.log(structureTransaction(row, { kind: "rename", from: carried }, nowMs));
+  }
+}
+
+/** One that a walk does not find may be on the way from one directory to another: only two walks make it gone. */
+function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): VacatePlan<MailboxRow> {
+  const look = (): VacatePlan<MailboxRow> => {
+    const pathByGuid = sources.pathByGuid();
+    return planVacating(
+      { path, comer },
+      (at) => sources.rows.byPath(at),
+      (guid) => pathByGuid.get(guid),
+    );
+  };
+  const plan = look();
+  return plan.moves.some(({ kind }) => kind === "delete") ? look() : plan;
 }

@@ -13,8 +13,14 @@ import type { Subject } from "./examine-subject.js";
 import type { Comparison } from "./finding.js";
 import { hasKeywordsMtime } from "./fingerprint-text.js";
 import type { ListingCursor } from "./listing-cursor.js";
-import { readCreation, sealVacating, structureTransaction, type VacateSources } from "./mailbox-structure.js";
-import type { MailboxDirs, StorePlace } from "./open-mailbox.js";
+import {
+  readCreation,
+  sealStaying,
+  sealVacating,
+  structureTransaction,
+  type VacateSources,
+} from "./mailbox-structure.js";
+import type { MailboxDirs } from "./open-mailbox.js";
 import type { OriginFinder } from "./origin.js";
 import { firstIndexFrom } from "./recorded-message.js";
 import { type SealResult, sealFindings } from "./seal.js";
@@ -24,7 +30,6 @@ const LOCK_RECHECK_MS = 3;
 const IGNORED_NAMED_MAX = 5;
 
 export interface OutcomeSources extends VacateSources {
-  readonly place: StorePlace;
   readonly limits: CaptureLimits;
   readonly origins: OriginFinder;
   /** Takes over what was sealed. */
@@ -71,6 +76,8 @@ export class OutcomeMaker {
       findOrigin: this.#originSearch(examined),
       nowMs: request.nowMs,
     });
+    if (structure?.kind === "rename")
+      sealStaying(commit, { from: structure.from, to: request.path }, this.#sources, request.nowMs);
     const waiting = waitingOf(examined, settled, uidNext);
     if (commit.isEmpty) return { kind: "unchanged", ...waiting };
     const hasNews = commit.transactions > 0;

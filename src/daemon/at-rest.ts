@@ -7,40 +7,45 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { MailtwinError } from "../base/errors.js";
-import { displayRaw, rawFromText } from "../base/raw-name.js";
-import { formatCount } from "../base/text-format.js";
+import { rawFromText } from "../base/raw-name.js";
+import type { FoundMailbox } from "../capture/capture-types.js";
 import { discoverStore } from "../capture/discover-store.js";
 import { planStructure } from "../capture/plan-structure.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
+import type { MovedMailbox } from "./put-back.js";
+import { countOf, namesOf } from "./words.js";
 
 export type Standing =
   /** The source is as the log covers it, and the destination has applied the log. */
   | { readonly kind: "at-rest"; readonly mailboxes: number; readonly messages: number }
-  | { readonly kind: "work" }
+  /** `moved`: mailboxes that were renamed on the destination since they were written. */
+  | { readonly kind: "work"; readonly moved: readonly MovedMailbox[] }
   /** Mailboxes that were written are gone or have become others: the state no longer describes the destination. */
   | { readonly kind: "outdated"; readonly words: string };
 
-const NAMED_MAX = 5;
+const WORK = { kind: "work", moved: [] } as const satisfies Standing;
 
 /** Call it while holding the state directory's lock. Throws: destination-emptied, store-missing, the codes of the state database. */
 export function readStanding(places: Places): Standing {
   const paths = ["source.db", "replica.db"].map((file) => join(places.state, file));
   const [sourcePath = "", replicaPath = ""] = paths;
-  if (!paths.every((path) => existsSync(path))) return { kind: "work" };
+  if (!paths.every((path) => existsSync(path))) return WORK;
   using source = openIfCurrent(sourcePath);
   using replica = openIfCurrent(replicaPath);
-  if (source === undefined || replica === undefined) return { kind: "work" };
-  const outdated = checkDestination(places.destination, replica);
+  if (source === undefined || replica === undefined) return WORK;
+  const standing = checkDestination(places.destination, replica);
   // Judged only when all is applied: what was cut off in the middle (a mailbox removed, that not yet recorded) comes again.
-  if (!isShipped(source, replica)) return { kind: "work" };
-  if (outdated !== undefined) return outdated;
+  if (!isShipped(source, replica)) return WORK;
+  if (standing.kind === "outdated" || standing.moved.length > 0) return standing;
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source);
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);
-  if (examine.length + missing.length + duplicates.length + problems.length > 0) return { kind: "work" };
+  if (examine.length + missing.length + duplicates.length + problems.length > 0) return WORK;
   return { kind: "at-rest", mailboxes: rows.length, messages: rows.reduce((sum, row) => sum + row.messages, 0) };
 }
 
@@ -65,27 +70,35 @@ function discover(store: string) {
   return discoverStore({ disk: openNodeDisk(), storeRoot: rawFromText(store) }, () => systemClock.nowMs());
 }
 
-/** Undefined when every mailbox that was written still stands there. */
-function checkDestination(
-  destination: string,
-  replica: StateReader,
-): Extract<Standing, { kind: "outdated" }> | undefined {
+/** Whether every mailbox that was written still stands there, and under which name. */
+function checkDestination(destination: string, replica: StateReader): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
-  if (rows.length === 0) return undefined;
+  if (rows.length === 0) return WORK;
   const found = existsSync(destination) ? discover(destination).mailboxes : [];
   if (found.length === 0) {
     throw daemonError(
       "destination-emptied",
-      `looking for the ${formatCount(rows.length)} mailboxes of ${destination}: there is none any more`,
+      `looking for the ${countOf(rows.length, "mailbox")} of ${destination}: there is none any more`,
     );
   }
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   const gone = rows.filter((row) => validityByGuid.get(row.guid) !== row.uidValidity);
-  if (gone.length === 0) return undefined;
-  const named = gone.slice(0, NAMED_MAX).map(({ path }) => (path === "" ? "INBOX" : displayRaw(path)));
-  const more = gone.length > NAMED_MAX ? `, and ${gone.length - NAMED_MAX} more` : "";
-  return {
-    kind: "outdated",
-    words: `mailboxes of the destination are gone or were made anew (${named.join(", ")}${more}): comparing as at first contact`,
-  };
+  if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found) };
+  const named = namesOf(gone.map(({ path }) => path));
+  const what =
+    gone.length === 1 ? "a mailbox of the destination is gone or was" : "mailboxes of the destination are gone or were";
+  return { kind: "outdated", words: `${what} made anew (${named}): comparing as at first contact` };
+}
+
+/** A directory that was copied stands at its own path as well, and has not moved. */
+function findMoved(rows: readonly MailboxRow[], found: readonly FoundMailbox[]): readonly MovedMailbox[] {
+  const rowByGuid = new Map(rows.map((row) => [row.guid, row]));
+  const isAtHome = ({ guid, path }: FoundMailbox): boolean => guid !== undefined && rowByGuid.get(guid)?.path === path;
+  const atHome = new Set(found.filter(isAtHome).map(({ guid }) => guid));
+  const moved = new Map<MailboxGuid, MovedMailbox>();
+  for (const { guid, path: standsAt } of found) {
+    const row = guid === undefined || atHome.has(guid) ? undefined : rowByGuid.get(guid);
+    if (row !== undefined && !moved.has(row.guid)) moved.set(row.guid, { guid: row.guid, path: row.path, standsAt });
+  }
+  return [...moved.values()];
 }

@@ -11,6 +11,13 @@ import { VERSION } from "./version.js";
 /** A process that cannot empty its loop must not hang for ever. */
 const LAST_RESORT_MS = 10_000;
 
+const EXIT_CODES = `
+Exit codes:
+  0         all of SRC is on DST (with --watch: asked to stop)
+  1         some mailboxes need a person; they are listed
+  64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
+  130, 143  ended by Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
+
 function makeProgram(): Command {
   const program = new Command("mailtwin")
     .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
@@ -43,6 +50,7 @@ function makeProgram(): Command {
     )
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
       process.exitCode = await runSync(source, destination, flags);
     });

@@ -6,61 +6,92 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
-import { displayRaw, type RawPath, rawFromText } from "../base/raw-name.js";
-import { formatCount } from "../base/text-format.js";
+import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
-import type { CaptureMethods, CaptureProblem } from "../capture/capture-types.js";
+import type { CaptureMethods, CaptureProblem, ExamineOutcome } from "../capture/capture-types.js";
+import { captureError } from "../capture/errors.js";
 import { planStructure } from "../capture/plan-structure.js";
 import { openStateReader } from "../log/state-reader.js";
-import type { MailboxRow } from "../log/state-types.js";
-import { compareAtFirstContact, type SourceMailbox } from "../resync/first-contact.js";
+import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js";
 import { describeTransaction } from "../txn/describe.js";
-import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import type { Places } from "./places.js";
+import { readStanding } from "./at-rest.js";
+import { describeFirstContact } from "./dry-run-contact.js";
+import type { ForeignChoice } from "./first-contact.js";
+import { hasAside, type Places, refuseVanished } from "./places.js";
+import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
+import { countOf, mailboxName } from "./words.js";
 
-interface StoreReading {
-  readonly transactions: number;
-  readonly problems: readonly CaptureProblem[];
-  /** Everything that would be sent, by mailbox; only asked for at first contact. */
-  readonly mailboxes: ReadonlyMap<
-    RawPath,
-    { readonly guid: string; readonly uidValidity: number; readonly bases: string[] }
-  >;
+const ENTRIES_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Returns the number of problems. Throws what would stop the sync before it begins. */
+export async function runDryRun(
+  places: Places,
+  choice: ForeignChoice,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<number> {
+  await using owner = new Disposer();
+  let sentences = 0;
+  const say = (words: string): void => {
+    sentences += 1;
+    reporter.plan(words);
+  };
+  refuseVanished(places);
+  const standing = readStanding(places);
+  if (standing.kind === "outdated") say(standing.words);
+  if (standing.kind === "work") for (const mailbox of standing.moved) say(describeMoved(mailbox));
+  const [sourceState, replicaState] = statePaths(places);
+  const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
+  if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) say(wordsOf(bytes));
+  const worker = await openWorker(places.source, known ? sourceState : undefined, owner);
+  const problems = await readSource(worker, known ? readRows(sourceState) : [], say, signal);
+  if (!known && existsSync(places.destination)) {
+    for (const words of await describeFirstContact(places, choice, signal)) say(words);
+  }
+  if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
+  for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
+  if (sentences === 0)
+    reporter.plan(known ? "nothing to do: DST has all that SRC has" : "nothing to do: SRC has no mailbox");
+  return problems.length;
 }
 
-/** Returns the number of problems. */
-export async function runDryRun(places: Places, reporter: Reporter, signal: AbortSignal): Promise<number> {
-  await using owner = new Disposer();
-  const statePath = join(places.state, "source.db");
-  const known = existsSync(statePath) && hasMet(join(places.state, "replica.db"));
-  const rows = known ? readRows(statePath) : [];
-  const worker = await openWorker(places.source, known ? statePath : undefined, owner);
-  const source = await readStore(
-    worker,
-    rows,
-    (transaction) => reporter.plan(describeTransaction(transaction)),
-    signal,
-  );
-  const foreign =
-    known || !existsSync(places.destination)
-      ? 0
-      : await planFirstContact(places.destination, source, reporter, owner, signal);
-  for (const problem of source.problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
-  if (source.transactions === 0 && foreign === 0)
-    reporter.plan("nothing to do: the source has not changed since the last run");
-  return source.problems.length;
+function statePaths({ state }: Places): readonly [source: string, replica: string] {
+  return [join(state, "source.db"), join(state, "replica.db")];
+}
+
+function wordsOf(bytes: Uint8Array): string {
+  return describeTransaction(decodeTransaction(bytes));
 }
 
 /** Something was written to the destination before: this is no first contact. */
-function hasMet(replicaPath: string): boolean {
-  return existsSync(replicaPath) && readRows(replicaPath).length > 0;
+function hasMet(replicaState: string): boolean {
+  return existsSync(replicaState) && readRows(replicaState).length > 0;
 }
 
 function readRows(statePath: string): readonly MailboxRow[] {
   using reader = openStateReader(statePath);
   return reader.mailboxes();
+}
+
+/** What an earlier run has read and not brought to the destination: refused, or cut off. */
+function pendingEntries(sourceState: string, replicaState: string): readonly LogEntry[] {
+  using source = openStateReader(sourceState);
+  using replica = openStateReader(replicaState);
+  const pending: LogEntry[] = [];
+  let lsn = replica.appliedLsn(source.meta("log-id") ?? "");
+  const refused = new Set(source.rejections().map((row) => row.lsn));
+  for (const each of [...refused].filter((it) => it <= lsn).sort((a, b) => a - b)) {
+    pending.push(...source.entriesAfter(each - 1, 1).filter((entry) => entry.lsn === each));
+  }
+  for (;;) {
+    const entries = source.entriesAfter(lsn, ENTRIES_BYTES_MAX);
+    const last = entries.at(-1);
+    if (last === undefined) return pending;
+    pending.push(...entries);
+    lsn = last.lsn;
+  }
 }
 
 async function openWorker(
@@ -75,79 +106,44 @@ async function openWorker(
   return worker;
 }
 
-async function readStore(
+/** Says every transaction that would be logged; returns what keeps mailboxes from being read. Throws: source-emptied. */
+async function readSource(
   worker: WorkerClient<CaptureMethods>,
   rows: readonly MailboxRow[],
-  onTransaction: (transaction: Transaction) => void,
+  say: (words: string) => void,
   signal: AbortSignal,
-): Promise<StoreReading> {
-  const { mailboxes, problems } = await worker.call("discover");
-  const unread = problems.map((problem) => problem.path);
-  const plan = planStructure(mailboxes, rows, unread);
-  const found = new Map<RawPath, { guid: string; uidValidity: number; bases: string[] }>();
-  const all = [...problems];
-  let transactions = 0;
-  const take = (bytes: Uint8Array) => {
-    const transaction = decodeTransaction(bytes);
-    transactions += 1;
-    onTransaction(transaction);
-    const mailbox = found.get(transaction.path) ?? {
-      guid: transaction.mailbox,
-      uidValidity: transaction.uidValidity,
-      bases: [],
-    };
-    for (const change of transaction.changes) if (change.kind === "save") mailbox.bases.push(change.message.base);
-    found.set(transaction.path, mailbox);
+): Promise<readonly CaptureProblem[]> {
+  const { mailboxes, problems: unread } = await worker.call("discover");
+  const plan = planStructure(
+    mailboxes,
+    rows,
+    unread.map((problem) => problem.path),
+  );
+  if (plan.emptied)
+    throw captureError(
+      "source-emptied",
+      "looking for mailboxes in the source: there is none any more, but there were some",
+    );
+  const problems = [...unread];
+  const sayAll = ({ transactions }: CaptureCommit) => {
+    for (const { bytes } of transactions) say(wordsOf(bytes));
   };
   for (const { path } of plan.examine) {
     for (let more = true; more; ) {
       signal.throwIfAborted();
-      const outcome = await worker.call("examine", {
-        path,
-        hints: { names: [], uidlist: false },
-        full: true,
-        nowMs: systemClock.nowMs(),
-      });
-      if (outcome.kind === "problem") all.push(outcome.problem);
-      if (outcome.kind === "sealed") for (const { bytes } of outcome.commit.transactions) take(bytes);
+      const request = { path, hints: { names: [], uidlist: false }, full: true, nowMs: systemClock.nowMs() };
+      const outcome: ExamineOutcome = await worker.call("examine", request);
+      if (outcome.kind === "problem") problems.push(outcome.problem);
+      if (outcome.kind === "sealed") sayAll(outcome.commit);
       more = outcome.kind === "sealed" && outcome.more;
+      const { count } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0 };
+      if (!more && count > 0)
+        say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);
     }
   }
   for (const { guid } of plan.missing) {
     const outcome = await worker.call("vanished", { guid, nowMs: systemClock.nowMs() });
-    if (outcome.kind === "sealed") for (const { bytes } of outcome.commit.transactions) take(bytes);
+    if (outcome.kind === "sealed") sayAll(outcome.commit);
   }
-  return { transactions, problems: all, mailboxes: found };
-}
-
-/** The destination read as if it were a source with no baseline: what is there, and what of it the source does not have. */
-async function planFirstContact(
-  destination: string,
-  source: StoreReading,
-  reporter: Reporter,
-  owner: Disposer,
-  signal: AbortSignal,
-): Promise<number> {
-  const worker = await openWorker(destination, undefined, owner);
-  const replica = await readStore(worker, [], () => undefined, signal);
-  const standing = [...replica.mailboxes].map(([path, mailbox]) => ({ path, ...mailbox }));
-  const sources = new Map<string, SourceMailbox>();
-  for (const [path, { guid, uidValidity, bases }] of source.mailboxes) {
-    const mailbox = { path, guid, uidValidity, bases: new Set(bases) };
-    sources.set(guid, mailbox);
-    if (!sources.has(path)) sources.set(path, mailbox);
-  }
-  const findings = compareAtFirstContact(standing, (mailbox) => sources.get(mailbox.guid) ?? sources.get(mailbox.path));
-  for (const { path, foreign, resent } of findings) {
-    const name = path === "" ? "INBOX" : displayRaw(path);
-    if (foreign.length > 0)
-      reporter.plan(
-        `${name}: ${formatCount(foreign.length)} messages only the destination has: refused unless --foreign says keep or limbo`,
-      );
-    if (resent.length > 0)
-      reporter.plan(
-        `${name}: another identity there: ${formatCount(resent.length)} messages are sent again, the copies there go to limbo`,
-      );
-  }
-  return findings.length;
+  return problems;
 }

@@ -46,6 +46,18 @@ const KINDS = {
     exitCode: EX.UNAVAILABLE,
     hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, begin anew: remove the state directory.",
   },
+  /** Ctrl-C (SIGINT) before everything was on the destination. 128 and the signal's number, as shells have it. */
+  interrupted: {
+    disposition: "operator",
+    exitCode: 130,
+    hint: "Nothing is half done. Run the same command again: it goes on from there.",
+  },
+  /** SIGTERM before everything was on the destination. 128 and the signal's number, as shells have it. */
+  terminated: {
+    disposition: "operator",
+    exitCode: 143,
+    hint: "Nothing is half done. Run the same command again: it goes on from there.",
+  },
   /** A worker thread ended by itself. */
   "worker-lost": { disposition: "bug", exitCode: EX.SOFTWARE, hint: "This is a defect of mailtwin: please report it." },
 } as const satisfies Record<string, ErrorKind>;

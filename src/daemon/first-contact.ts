@@ -1,11 +1,17 @@
 /**
  * What happens before the first transaction goes to a destination that mailtwin has never written to: mail that only the
- * destination has is never mixed in or removed without being asked.
+ * destination has is never mixed in or removed without being asked, and mail that both have need not be sent.
+ *
+ * A mailbox of another identity begins anew. What both have of it goes to the limbo first, each file with the hash of the source's
+ * message, so that those with the same bytes serve again as bodies (apply/confirm-copies.ts). A run that is killed on the way
+ * is a first contact again, and goes on with what still stands.
  */
 import type { Asker } from "../agent/asker.js";
-import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { MailtwinError } from "../base/errors.js";
+import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
+import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
@@ -17,18 +23,28 @@ import {
 } from "../resync/first-contact.js";
 import type { Answer, Ask, SurveyedMailbox } from "../wire/messages.js";
 import { daemonError } from "./errors.js";
+import { type HashedMailbox, type HashedMessage, hashMessages } from "./source-hashes.js";
+import { countOf, mailboxName } from "./words.js";
 
 export interface FirstContactPorts {
   readonly asker: Asker;
   readonly worker: WorkerClient<CaptureMethods>;
-  readonly capturer: Capturer;
+  readonly bodies: WorkerClient<BodyMethods>;
+  readonly capturer: Pick<Capturer, "rows">;
 }
 
 export type ForeignChoice = "refuse" | "keep" | "limbo";
 
 const STATES_MAX = 20_000;
 const BASES_MAX = 5_000;
+/** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
+const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
+
+interface SourceMail extends SourceMailbox, HashedMailbox {
+  readonly guid: MailboxRow["guid"];
+  readonly messageByBase: ReadonlyMap<string, HashedMessage>;
+}
 
 /** Which mailboxes stand at the destination. */
 export async function surveyDestination(asker: Asker, signal: AbortSignal): Promise<readonly SurveyedMailbox[]> {
@@ -45,28 +61,45 @@ export async function meetDestination(
   choice: ForeignChoice,
   signal: AbortSignal,
 ): Promise<void> {
+  const { asker } = ports;
   const replica: ReplicaMailbox[] = [];
   for (const { path, guid, uidValidity } of standing) {
-    const bases = await inventoryBases(ports.asker, path, signal);
-    if (bases.length > 0) replica.push({ path, guid, uidValidity, bases });
+    const messages = await readInventory(asker, path, signal);
+    if (messages.length > 0) replica.push({ path, guid, uidValidity, messages });
   }
   const sources = await readSources(ports, replica, signal);
-  const findings = compareAtFirstContact(replica, (mailbox) => sourceOf(sources, mailbox));
+  const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox)]));
+  const findings = compareAtFirstContact(replica, ({ path }) => sourceByPath.get(path));
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   for (const finding of findings) {
-    if (choice === "limbo") await move(ports.asker, finding.path, finding.foreign, "limbo", signal);
-    else if (finding.foreign.length > 0 && hasOtherIdentity(sources, replica, finding.path)) {
-      await move(ports.asker, finding.path, finding.foreign, "aside", signal);
-    }
-    await move(ports.asker, finding.path, finding.resent, "limbo", signal);
+    const { path, isOther, copies, changed } = finding;
+    if (choice === "limbo") await removeForeign(asker, finding, sourceByPath.get(path) !== undefined, signal);
+    else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
+    const source = sourceByPath.get(path);
+    if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
+    await move(asker, path, changed, "limbo", signal);
   }
 }
 
-/** Puts back all that was set aside of these mailboxes, now or before a crash, as new mail with UIDs above the source's. */
-export async function restoreAside(asker: Asker, paths: readonly RawPath[], signal: AbortSignal): Promise<void> {
-  for (const path of paths)
-    await ask(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
+/**
+ * Puts back all that was set aside of these mailboxes, now or before a crash, as new mail with UIDs above the source's. What a
+ * mailbox refuses stays aside.
+ */
+export async function restoreAside(
+  asker: Asker,
+  paths: readonly RawPath[],
+  onRefused: (path: RawPath, error: MailtwinError) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const path of paths) {
+    try {
+      await ask(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      onRefused(path, error);
+    }
+  }
 }
 
 async function ask<K extends Answer["kind"]>(
@@ -80,24 +113,47 @@ async function ask<K extends Answer["kind"]>(
   return answer as Extract<Answer, { kind: K }>;
 }
 
-async function inventoryBases(asker: Asker, path: RawPath, signal: AbortSignal): Promise<readonly string[]> {
-  const bases: string[] = [];
+/** Undefined for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
+async function askUnlessRefused(asker: Asker, question: Extract<Ask, { kind: "inventory" }>, signal: AbortSignal) {
+  try {
+    return await ask(asker, question, "inventory", signal);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return undefined;
+  }
+}
+
+function isRefusal(error: unknown): error is MailtwinError {
+  return error instanceof MailtwinError && error.code === "mailbox-rejected";
+}
+
+/** All of a mailbox, files without a UID among them. */
+async function readInventory(
+  asker: Asker,
+  path: RawPath,
+  signal: AbortSignal,
+): Promise<{ readonly base: string; readonly size: number }[]> {
+  const messages: { readonly base: string; readonly size: number }[] = [];
   let afterUid = 0;
+  let afterBase = "";
   for (;;) {
-    const page = await ask(asker, { kind: "inventory", path, afterUid }, "inventory", signal);
-    for (const { base, uid } of page.messages) {
-      bases.push(base);
-      afterUid = Math.max(afterUid, uid);
+    const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
+    const page = await askUnlessRefused(asker, question, signal);
+    if (page === undefined) return [];
+    for (const { base, uid, size } of page.messages) {
+      messages.push({ base, size });
+      if (uid === 0) afterBase = base;
+      else afterUid = Math.max(afterUid, uid);
     }
-    if (!page.more) return bases;
+    if (!page.more || page.messages.length === 0) return messages;
   }
 }
 
 /** Keyed by GUID and by path: one without a GUID yet is looked up by its path only ("" would be the root's). */
-function sourceOf(
-  sources: ReadonlyMap<string, SourceMailbox>,
+function sourceOf<T>(
+  sources: ReadonlyMap<string, T>,
   { guid, path }: Pick<ReplicaMailbox, "guid" | "path">,
-): SourceMailbox | undefined {
+): T | undefined {
   return (guid === "" ? undefined : sources.get(guid)) ?? sources.get(path);
 }
 
@@ -106,10 +162,10 @@ async function readSources(
   { worker, capturer }: FirstContactPorts,
   replica: readonly ReplicaMailbox[],
   signal: AbortSignal,
-): Promise<Map<string, SourceMailbox>> {
+): Promise<Map<string, SourceMail>> {
   const guids = new Set(replica.map((mailbox) => mailbox.guid));
   const paths = new Set(replica.map((mailbox) => mailbox.path));
-  const found = new Map<string, SourceMailbox>();
+  const found = new Map<string, SourceMail>();
   for (const row of capturer.rows) {
     if (!guids.has(row.guid) && !paths.has(row.path)) continue;
     const mailbox = await readSource(worker, row, signal);
@@ -121,30 +177,73 @@ async function readSources(
 
 async function readSource(
   worker: WorkerClient<CaptureMethods>,
-  row: MailboxRow,
+  { path, guid, uidValidity }: MailboxRow,
   signal: AbortSignal,
-): Promise<SourceMailbox> {
-  const bases = new Set<string>();
+): Promise<SourceMail> {
+  const messageByBase = new Map<string, HashedMessage>();
+  const sizeByBase = new Map<string, number>();
   let afterUid: number | undefined = 0;
   while (afterUid !== undefined) {
     signal.throwIfAborted();
-    const page: { readonly states: readonly { readonly base: string }[]; readonly nextAfterUid?: number } =
-      await worker.call("states", { guid: row.guid, afterUid, max: STATES_MAX });
-    for (const { base } of page.states) bases.add(base);
+    const page: { readonly states: readonly HashedMessage[]; readonly nextAfterUid?: number } = await worker.call(
+      "states",
+      { guid, afterUid, max: STATES_MAX },
+    );
+    for (const { uid, base, size } of page.states) {
+      messageByBase.set(base, { uid, base, size });
+      sizeByBase.set(base, size);
+    }
     afterUid = page.nextAfterUid;
   }
-  return { path: row.path, guid: row.guid, uidValidity: row.uidValidity, bases };
+  return { path, guid, uidValidity, sizeByBase, messageByBase };
 }
 
-/** The source has this mailbox, but under another GUID or UIDVALIDITY: what stands there gives way to it. */
-function hasOtherIdentity(
-  sources: ReadonlyMap<string, SourceMailbox>,
-  replica: readonly ReplicaMailbox[],
-  path: RawPath,
-): boolean {
-  const mailbox = replica.find((it) => it.path === path);
-  const source = mailbox === undefined ? undefined : sourceOf(sources, mailbox);
-  return source !== undefined && (source.guid !== mailbox?.guid || source.uidValidity !== mailbox.uidValidity);
+/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back. */
+async function giveWay(
+  { asker, bodies }: FirstContactPorts,
+  { path, source, copies }: { readonly path: RawPath; readonly source: SourceMail; readonly copies: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const messages = copies.flatMap((base) => source.messageByBase.get(base) ?? []);
+  for (const batch of batchesOf(messages)) {
+    const hashByBase = await hashMessages(bodies, source, batch, signal);
+    const known = batch.flatMap(({ base }) => {
+      const hash = hashByBase.get(base);
+      return hash === undefined ? [] : [{ base, hash }];
+    });
+    if (known.length > 0) {
+      const [bases, hashes] = [known.map(({ base }) => base), known.map(({ hash }) => hash)];
+      await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal);
+    }
+    const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
+    await move(asker, path, unknown, "limbo", signal);
+  }
+}
+
+/** A mailbox that the source does not have goes as well: as an empty folder it would be all that is left of its mail. */
+async function removeForeign(
+  asker: Asker,
+  { path, foreign }: ContactFinding,
+  isAtSource: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  await move(asker, path, foreign, "limbo", signal);
+  if (!isAtSource) await ask(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
+}
+
+function* batchesOf(messages: readonly HashedMessage[]): Generator<HashedMessage[]> {
+  let batch: HashedMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    if (batch.length === BASES_MAX || (batch.length > 0 && bytes + message.size > HASHED_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(message);
+    bytes += message.size;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 async function move(
@@ -163,10 +262,10 @@ function refusal(foreign: readonly ContactFinding[]): Error {
   const total = foreign.reduce((sum, finding) => sum + finding.foreign.length, 0);
   const named = foreign
     .slice(0, NAMED_MAX)
-    .map(({ path, foreign: bases }) => `${path === "" ? "INBOX" : displayRaw(path)} (${formatCount(bases.length)})`);
-  const more = foreign.length > NAMED_MAX ? ` and ${foreign.length - NAMED_MAX} more mailboxes` : "";
+    .map(({ path, foreign: bases }) => `${mailboxName(path)} (${formatCount(bases.length)})`);
+  const more = foreign.length > NAMED_MAX ? ` and ${countOf(foreign.length - NAMED_MAX, "mailbox")} more` : "";
   return daemonError(
     "destination-has-mail",
-    `twinning for the first time: the destination holds ${formatCount(total)} messages that the source does not have, in ${named.join(", ")}${more}`,
+    `twinning for the first time: the destination holds ${countOf(total, "message")} that the source does not have, in ${named.join(", ")}${more}`,
   );
 }

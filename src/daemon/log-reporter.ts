@@ -22,7 +22,8 @@ export function logBeside(inner: Reporter, level: LogLevel): Reporter {
     },
     shipped(report) {
       const { lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs } = report;
-      log.debug({ lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs }, "transaction shipped");
+      const notes = report.notes.reduce((sum, { count }) => sum + count, 0);
+      log.debug({ lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs, notes }, "transaction shipped");
       inner.shipped(report);
     },
     conflict(report) {

@@ -13,6 +13,13 @@ export interface Progress {
   readonly elapsedMs: number;
 }
 
+/** What a replica noted while applying, summed up: notes that differ in their numbers only are one kind. */
+export interface NoteSum {
+  /** The first of its kind. */
+  readonly words: string;
+  readonly count: number;
+}
+
 export interface ShippedReport {
   readonly lsn: number;
   readonly mailbox: string;
@@ -24,7 +31,8 @@ export interface ShippedReport {
   readonly rebinds: number;
   /** From the moment it was seen at the source to the acknowledgement of the replica. */
   readonly lagMs: number;
-  readonly notes: readonly string[];
+  /** A few kinds at the most. */
+  readonly notes: readonly NoteSum[];
 }
 
 export interface ProblemReport {

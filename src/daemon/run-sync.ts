@@ -4,16 +4,22 @@
  */
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
+import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
+import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
 import type { TwinOptions } from "./twin.js";
 
 const NOTHING_DONE = { transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 } as const;
 
 /** Returns the number of problems; throws what stops the whole. */
-export async function runSyncIn(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
+export async function runSyncIn(
+  options: Omit<TwinOptions, "moved">,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<number> {
   const { places, watch } = options;
   const startMs = systemClock.monotonicMs();
   refuseVanished(places);
@@ -31,6 +37,8 @@ export async function runSyncIn(options: TwinOptions, reporter: Reporter, signal
     reporter.conflict({ path: "", words: standing.words });
     forgetState(places);
   }
+  const moved = standing.kind === "work" ? standing.moved : [];
+  for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
   const { runTwin } = await import("./twin.js");
-  return await runTwin(options, reporter, signal); // awaited here: the lock is held until it has ended.
+  return await runTwin({ ...options, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
 }

@@ -3,6 +3,7 @@
  */
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
+import { stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
 import { findPlaces } from "./places.js";
@@ -25,7 +26,7 @@ export interface SyncFlags {
 export async function runSync(source: string, destination: string, flags: SyncFlags): Promise<number> {
   const reporter = await openReporter(flags);
   const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => stop.abort(new Error(`stopped by ${signal}`));
+  const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
@@ -33,10 +34,8 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     const problems = await runIt(places, flags, reporter, stop.signal);
-    if (stop.signal.aborted && flags.watch !== true) return EX.TEMPFAIL; // stopped on the way: not all is there.
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
-    if (stop.signal.aborted && error === stop.signal.reason) return EX.TEMPFAIL; // nothing to explain: a person asked for it.
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
     if (known.disposition === "bug") throw error;
     reporter.error(known);
@@ -57,7 +56,7 @@ async function runIt(
 ): Promise<number> {
   if (flags.dryRun === true) {
     const { runDryRun } = await import("./dry-run.js");
-    return runDryRun(places, reporter, signal);
+    return runDryRun(places, flags.foreign ?? "refuse", reporter, signal);
   }
   const { runSyncIn } = await import("./run-sync.js");
   const crashAt = process.env["MAILTWIN_CRASH_AT"];

@@ -1,6 +1,7 @@
 /** Counts what was shipped and turns a transaction into a report. */
 import { displayRaw } from "../base/raw-name.js";
 import type { Change, Transaction } from "../txn/transaction.js";
+import { sumNotes } from "./note-sums.js";
 import type { ShippedReport } from "./reporter.js";
 
 export class Tally {
@@ -37,6 +38,6 @@ export function reportOf(
     expunges: count("expunge"),
     rebinds: count("rebind"),
     lagMs: nowMs - transaction.capturedMs,
-    notes,
+    notes: sumNotes(notes),
   };
 }

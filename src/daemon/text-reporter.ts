@@ -1,9 +1,11 @@
 /**
- * For people: a progress bar with the time left on a terminal, else a line every five seconds; problems and the summary in
- * plain words. Results go to stdout, problems to stderr.
+ * For people: a progress bar with the time left on a terminal, else a line every five seconds; notes summed up, a line every
+ * five seconds too; problems and the summary in plain words. Results go to stdout, problems to stderr.
  */
 import type { SingleBar } from "cli-progress";
+import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
+import { NoteSums } from "./note-sums.js";
 import type { Progress, Reporter, ShippedReport, Summary } from "./reporter.js";
 
 export interface TextSinks {
@@ -13,11 +15,13 @@ export interface TextSinks {
   readonly bar: SingleBar | undefined;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 const LINE_EVERY_MS = 5_000;
 
-export function openTextReporter({ out, err, bar, quiet, verbose }: TextSinks): Reporter {
+export function openTextReporter({ out, err, bar, quiet, verbose, clock = systemClock }: TextSinks): Reporter {
   let lastLineMs = 0;
   let barShown = false;
   const hideBar = () => {
@@ -28,6 +32,7 @@ export function openTextReporter({ out, err, bar, quiet, verbose }: TextSinks): 
     hideBar();
     if (!quiet) out(line);
   };
+  const notes = openNotes(clock, (line) => say(`note: ${line}`));
   return {
     plan: (words) => out(words),
     progress(progress) {
@@ -44,12 +49,14 @@ export function openTextReporter({ out, err, bar, quiet, verbose }: TextSinks): 
         );
       }
     },
-    live: ({ mailboxes, messages }) =>
+    live({ mailboxes, messages }) {
+      notes.flush();
       say(
         `live: ${formatCount(messages)} messages in ${formatCount(mailboxes)} mailboxes are equal; watching (Ctrl-C ends)`,
-      ),
+      );
+    },
     shipped(report) {
-      for (const note of report.notes) say(`note: ${note}`);
+      if (!quiet) notes.add(report);
       if (verbose)
         say(`${report.path === "" ? "INBOX" : report.path}: ${countsOf(report)} (${Math.round(report.lagMs)} ms)`);
     },
@@ -58,12 +65,44 @@ export function openTextReporter({ out, err, bar, quiet, verbose }: TextSinks): 
       hideBar();
       err(`problem: ${message}. ${hint}`);
     },
-    summary: (summary) => say(summaryLine(summary)),
+    summary(summary) {
+      notes.flush();
+      say(summaryLine(summary));
+    },
     error({ message, hint }) {
+      notes.flush();
       hideBar();
       err(`mailtwin: ${message}.\n${hint}`);
     },
-    close: hideBar,
+    close() {
+      notes.flush();
+      hideBar();
+    },
+  };
+}
+
+/** The first note is shown at once; those that follow within five seconds of a line are summed up in the next one. */
+function openNotes(clock: Clock, show: (line: string) => void) {
+  const sums = new NoteSums();
+  let lastLineMs = Number.NEGATIVE_INFINITY;
+  let timer: Timer | undefined;
+  const flush = () => {
+    timer?.cancel();
+    timer = undefined;
+    const line = sums.take();
+    if (line === undefined) return;
+    lastLineMs = clock.monotonicMs();
+    show(line);
+  };
+  return {
+    add(report: ShippedReport): void {
+      if (report.notes.length === 0) return;
+      sums.add(report);
+      const leftMs = lastLineMs + LINE_EVERY_MS - clock.monotonicMs();
+      if (leftMs <= 0) flush();
+      else timer ??= clock.setTimer(leftMs, flush);
+    },
+    flush,
   };
 }
 

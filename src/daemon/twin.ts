@@ -14,18 +14,23 @@ import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
+import { withWords } from "./interruption.js";
 import { hasAside, type Places } from "./places.js";
+import { logPutBack, type MovedMailbox } from "./put-back.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { reportOf, Tally } from "./tally.js";
+import { countOf, mailboxName } from "./words.js";
 
 export interface TwinOptions {
   readonly places: Places;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
   readonly crashAt: string | undefined;
+  /** Mailboxes that were renamed on the destination: they get their names back. */
+  readonly moved: readonly MovedMailbox[];
 }
 
 const REPLICA = "destination";
@@ -42,7 +47,8 @@ const PROMOTED_MAX = 64;
 /**
  * The caller has made the places and holds the state directory's lock.
  * Returns the number of problems (mailboxes that need a person); throws what stops the whole. With `watch` it returns when
- * `signal` aborts, after everything captured has been shipped.
+ * `signal` aborts, after everything captured has been shipped. Before both sides were equal once, it throws the reason of
+ * `signal`, with what was done.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
   const { places } = options;
@@ -50,6 +56,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const common = { stateDir: places.state, hostname: hostname(), crashAt: options.crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const source = await openSourceSide({ ...common, store: places.source, onCommitted }, owner);
+  await logPutBack(source, options.moved, systemClock.nowMs());
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const replica = await openReplicaSide(
     { ...common, store: places.destination, scratch: places.scratch, foreign },
@@ -79,7 +86,10 @@ class TwinRun {
   readonly #tally = new Tally();
   readonly #startMs = systemClock.monotonicMs();
   #agent: ReplayAgent | undefined;
+  /** Both sides were equal once in this run. */
+  #isEqual = false;
   #isLive = false;
+  #asideProblems = 0;
   #captured: () => void = () => undefined;
   /** The first sweep has been worked off. */
   readonly #firstCapture = new Promise<void>((resolve) => {
@@ -117,14 +127,14 @@ class TwinRun {
   /** Before the first offer. */
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
     if (!firstContact) return;
-    const { worker, capturer } = this.#source;
+    const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
     const standing = await surveyDestination(asker, signal);
     if (standing.length === 0) return;
     const captured = new Waiter<void>(signal); // capture may fail before it gets there.
     void this.#firstCapture.then(() => captured.settle());
     await captured.promise;
-    await meetDestination({ asker, worker, capturer }, standing, this.#options.foreign, signal);
+    await meetDestination({ asker, worker, bodies, capturer }, standing, this.#options.foreign, signal);
   }
 
   async live(
@@ -149,6 +159,7 @@ class TwinRun {
         : undefined;
       await this.#untilEqual(work);
       await this.#restore(work);
+      this.#isEqual = true;
       if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
     } catch (error) {
       // Asked to stop, or why it failed.
@@ -157,7 +168,10 @@ class TwinRun {
     } finally {
       ticker.cancel();
     }
-    return this.#finish();
+    const problems = await this.#end();
+    if (signal.aborted && !this.#isEqual) throw withWords(signal.reason, this.#doneSoFar());
+    this.#summarise(problems);
+    return problems;
   }
 
   /** Captures until nothing is dirty and ships until all of it is acknowledged; conflicts may need another round. */
@@ -200,7 +214,13 @@ class TwinRun {
   async #restore(signal: AbortSignal): Promise<void> {
     if (!hasAside(this.#options.places)) return;
     const paths = [...this.#source.capturer.rows].map((row) => row.path);
-    await restoreAside(this.#need().asker, paths, signal);
+    const onRefused = (path: RawPath, { code, message }: MailtwinError) => {
+      const hint = "It is kept in the scratch directory, below aside/, and put back by the next run.";
+      const what = `putting back mail that was set aside, in ${mailboxName(path)}: ${message}`;
+      this.#asideProblems += 1;
+      this.#reporter.problem({ path: displayRaw(path), code, message: what, hint });
+    };
+    await restoreAside(this.#need().asker, paths, onRefused, signal);
   }
 
   async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
@@ -253,14 +273,26 @@ class TwinRun {
     });
   }
 
-  async #finish(): Promise<number> {
+  /** Tells of what is left to a person; returns how much that is. */
+  async #end(): Promise<number> {
     const { capturer, writer } = this.#source;
     const agent = this.#need();
     await writer.trimLog(agent.trimmableLsn);
     for (const problem of capturer.problems.values())
       this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
-    const problems = capturer.problems.size + agent.rejections.length;
-    const { mailboxes, messages } = capturer.counts;
+    return capturer.problems.size + agent.rejections.length + this.#asideProblems;
+  }
+
+  #doneSoFar(): string {
+    const { transactions, saves } = this.#tally;
+    if (transactions === 0) return "nothing was shipped yet";
+    const { messages } = this.#source.capturer.counts;
+    const shipped = `${countOf(saves, "message")} shipped in ${countOf(transactions, "transaction")}`;
+    return `${shipped}, of ${countOf(messages, "message")} found in SRC so far`;
+  }
+
+  #summarise(problems: number): void {
+    const { mailboxes, messages } = this.#source.capturer.counts;
     const { transactions, saves, marks, expunges, bodyBytes } = this.#tally;
     const elapsedMs = systemClock.monotonicMs() - this.#startMs;
     this.#reporter.summary({
@@ -274,7 +306,6 @@ class TwinRun {
       problems,
       elapsedMs,
     });
-    return problems;
   }
 
   #need(): ReplayAgent {
@@ -287,7 +318,7 @@ function problemOfRejection(row: RejectionRow) {
   return {
     path: displayRaw(row.path),
     code: row.code,
-    message: `shipping to ${displayRaw(row.path)}: ${row.message}`,
+    message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
     hint: "It is kept in the log and tried again by the next run; the other mailboxes go on.",
   };
 }

@@ -121,6 +121,15 @@ function readContent(control: Dir, stat: FileStat): string | undefined {
   }
 }
 
+function staleLockName(pid: number): string {
+  return `dovecot-uidlist.stale-${pid}.lock`;
+}
+
+/** Whether a file is a stale lock that was moved aside: it stays only if its remover was killed. */
+export function isStaleLockName(name: string): boolean {
+  return /^dovecot-uidlist\.stale-\d+\.lock$/.test(name);
+}
+
 /**
  * Moves the stale lock aside before removing it, so that what is removed is what was judged: should a live lock have
  * come in its place in that very moment, it is put back. False when nothing was removed.
@@ -128,7 +137,7 @@ function readContent(control: Dir, stat: FileStat): string | undefined {
 function removeStale(control: Dir, judged: FileStat, pid: number): boolean {
   const now = control.stat(UIDLIST_LOCK_FILE);
   if (now === undefined || !isSameInode(now, judged) || now.ctimeMs !== judged.ctimeMs) return false;
-  const aside = `dovecot-uidlist.stale-${pid}.lock`;
+  const aside = staleLockName(pid);
   try {
     control.rename(UIDLIST_LOCK_FILE, control, aside);
   } catch (error) {
@@ -198,11 +207,17 @@ export class Dotlock {
     this.#control.setMtime(UIDLIST_LOCK_FILE, nowS);
   }
 
-  /** Throws: lock-lost; the lock file is then left alone. What was done under the lock is in doubt. */
+  /**
+   * Throws: lock-lost; the lock file is then left alone, and what was done under the lock is in doubt. Throws system errors
+   * when it cannot be removed: a lock that stays behind with the number of a living process stops the mailbox until that
+   * process ends, so it is tried twice.
+   */
   release(): void {
-    const isOurs = this.stillOurs();
-    this.#close();
-    if (isOurs && this.#control.unlink(UIDLIST_LOCK_FILE)) return;
+    try {
+      if (this.#remove()) return;
+    } finally {
+      this.#close();
+    }
     throw maildirError(
       "lock-lost",
       `releasing the uidlist lock of ${displayRaw(this.#control.shownPath)}: it was not ours any more`,
@@ -211,8 +226,27 @@ export class Dotlock {
 
   /** Gives the lock back if it is still held and ours; silent otherwise. */
   [Symbol.dispose](): void {
-    if (this.stillOurs()) this.#control.unlink(UIDLIST_LOCK_FILE);
-    this.#close();
+    try {
+      this.#remove();
+    } finally {
+      this.#close();
+    }
+  }
+
+  /**
+   * False when it was not ours. Between the look and the removal another could have replaced it, and would lose its lock;
+   * there is no call that removes a name only if it is a certain file. That takes a holder that was judged dead (or was of
+   * another host, and idle for 120 s), and stopped between these two calls: Dovecot, which looks and unlinks in the same way
+   * (file_dotlock_delete), and we never override the lock of a process that is alive.
+   */
+  #remove(): boolean {
+    if (!this.stillOurs()) return false;
+    try {
+      return this.#control.unlink(UIDLIST_LOCK_FILE);
+    } catch (error) {
+      if (!this.stillOurs()) throw error; // gone in spite of the error, or another's by now.
+    }
+    return this.#control.unlink(UIDLIST_LOCK_FILE);
   }
 
   #close(): void {

@@ -17,7 +17,7 @@ export function describeTransaction(transaction: Transaction): string {
     words.push(...describeKind(changes.filter((change) => change.kind === kind)));
   }
   const what = words.length === 0 ? `raise the next UID to ${transaction.uidNext}` : words.join("; ");
-  return `${path === "" ? "(root)" : displayRaw(path)}: ${what}`;
+  return `${path === "" ? "INBOX" : displayRaw(path)}: ${what}`;
 }
 
 /** One change: "expunge UID 17". */
@@ -89,7 +89,7 @@ function describeStructure(structure: Structure): string {
     case "create":
       return "create the mailbox";
     case "rename":
-      return `rename it from ${displayRaw(structure.from)}`;
+      return `rename it from ${displayRaw(structure.from)}${structure.displaces === undefined ? "" : ", where the one in its way goes"}`;
     case "delete":
       return "delete the mailbox";
     case "reset":

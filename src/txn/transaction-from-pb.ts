@@ -104,8 +104,11 @@ function structureOf({ kind }: pb.Structure): Structure {
       const { owner, parents, maildirFolder } = kind.value;
       return { kind: "create", owner: ownerOf(owner), parents: parents.map(ownerOf), maildirFolder };
     }
-    case "rename":
-      return { kind: "rename", from: pathOf(kind.value.from) };
+    case "rename": {
+      const { from, displaces } = kind.value;
+      const other = displaces.length === 0 ? {} : { displaces: guidOf(displaces) };
+      return { kind: "rename", from: pathOf(from), ...other };
+    }
     case "delete":
       return { kind: "delete" };
     case "reset":

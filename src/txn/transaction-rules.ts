@@ -7,7 +7,7 @@
  *
  * INVARIANT: UIDs of saves ascend, and every UID that a transaction places is below its `uidNext`.
  */
-import { UID_MAX } from "../maildir/ids.js";
+import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { isKeywordName, KEYWORDS_MAX } from "../maildir/keywords.js";
 import { txnError } from "./errors.js";
 import type { FileOwner, MessageMarks, MessageState } from "./message-state.js";
@@ -36,7 +36,7 @@ export function checkTransaction(transaction: Transaction): void {
   must(isLineText(headerExtra, HEADER_BYTES_MAX), "its header fields do not fit in a line", headerExtra.length);
   must(Number.isInteger(capturedMs) && capturedMs >= 0 && capturedMs <= TIME_S_MAX * 1000, "its time is no time");
   checkOwner(fileOwner);
-  if (structure !== undefined) checkStructure(structure);
+  if (structure !== undefined) checkStructure(structure, transaction.mailbox);
   let lastSaved = 0;
   for (const change of changes) {
     checkChange(change, uidNext);
@@ -104,7 +104,8 @@ function checkOwner(owner: FileOwner): void {
   must((owner.mode & MODE_BITS_ALL) === owner.mode, "a mode has more than permission bits", owner.mode);
 }
 
-function checkStructure(structure: Structure): void {
+function checkStructure(structure: Structure, mailbox: MailboxGuid): void {
+  if (structure.kind === "rename") must(structure.displaces !== mailbox, "a mailbox changes places with itself");
   if (structure.kind !== "create") return;
   must(structure.parents.length <= PARENTS_MAX, "it makes too many directories", structure.parents.length);
   checkOwner(structure.owner);

@@ -118,8 +118,10 @@ function pbOfStructureKind(structure: Structure): pb.Structure["kind"] {
       const [owner, parents] = [pbOfOwner(structure.owner), structure.parents.map(pbOfOwner)];
       return { case: "create", value: { $typeName: "mailtwin.txn.Structure.Create", owner, parents, maildirFolder } };
     }
-    case "rename":
-      return { case: "rename", value: { $typeName: "mailtwin.txn.Structure.Rename", from: bytesOf(structure.from) } };
+    case "rename": {
+      const [from, displaces] = [bytesOf(structure.from), Buffer.from(structure.displaces ?? "", "hex")];
+      return { case: "rename", value: { $typeName: "mailtwin.txn.Structure.Rename", from, displaces } };
+    }
     case "delete":
       return { case: "delete", value: { $typeName: "mailtwin.txn.Structure.Delete" } };
     case "reset":

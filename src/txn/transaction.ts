@@ -58,7 +58,12 @@ export type Structure =
       readonly parents: readonly FileOwner[];
       readonly maildirFolder: boolean;
     }
-  | { readonly kind: "rename"; readonly from: RawPath }
+  /**
+   * `from`: where it was before all that was found together with it. `displaces`: the mailbox that stands at the target and
+   * moves on itself, by a transaction that follows. The two change places, so that a circle of renames needs no place in
+   * between.
+   */
+  | { readonly kind: "rename"; readonly from: RawPath; readonly displaces?: MailboxGuid }
   | { readonly kind: "delete" }
   /** UIDVALIDITY changed under the same path and GUID: every UID is void. An incident, reported. */
   | { readonly kind: "reset"; readonly before: UidValidity };

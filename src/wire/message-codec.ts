@@ -97,13 +97,13 @@ function requestInit({ id, ask }: Request): RequestProto {
       });
     case "survey":
       return create(RequestSchema, { id, ask: { case: "survey", value: {} } });
-    case "inventory":
-      return create(RequestSchema, {
-        id,
-        ask: { case: "inventory", value: { path: bytesOf(ask.path), afterUid: ask.afterUid } },
-      });
+    case "inventory": {
+      const value = { path: bytesOf(ask.path), afterUid: ask.afterUid, afterBase: bytesOf(ask.afterBase ?? "") };
+      return create(RequestSchema, { id, ask: { case: "inventory", value } });
+    }
     case "foreign": {
-      const value = { path: bytesOf(ask.path), bases: ask.bases.map(bytesOf), action: ask.action };
+      const { action, hashes = [] } = ask;
+      const value = { path: bytesOf(ask.path), bases: ask.bases.map(bytesOf), action, hashes: [...hashes] };
       return create(RequestSchema, { id, ask: { case: "foreign", value } });
     }
     default:
@@ -249,11 +249,16 @@ function askIn({ ask }: RequestProto): Ask {
       };
     case "survey":
       return { kind: "survey" };
-    case "inventory":
-      return { kind: "inventory", path: pathIn(ask.value.path), afterUid: ask.value.afterUid };
+    case "inventory": {
+      const { path, afterUid } = ask.value;
+      const afterBase = nameIn(ask.value.afterBase);
+      return { kind: "inventory", path: pathIn(path), afterUid, ...(afterBase === "" ? {} : { afterBase }) };
+    }
     case "foreign": {
       const bases = ask.value.bases.map((base) => nameIn(base));
-      return { kind: "foreign", path: pathIn(ask.value.path), bases, action: actionIn(ask.value.action) };
+      const hashes = hashesIn(ask.value.hashes, bases.length);
+      const { path, action } = ask.value;
+      return { kind: "foreign", path: pathIn(path), bases, action: actionIn(action), ...hashes };
     }
     case undefined:
       throw wireError("wire-invalid", "reading a request of the other end: its kind is not known here");
@@ -350,6 +355,13 @@ function numberIn(value: bigint): number {
 function hashIn(bytes: Uint8Array, mayBeEmpty: boolean): Uint8Array {
   if (bytes.length === 32 || (mayBeEmpty && bytes.length === 0)) return bytes;
   throw wireError("wire-invalid", "reading a body's hash from the other end: it has the wrong length");
+}
+
+function hashesIn(hashes: readonly Uint8Array[], count: number): { readonly hashes?: readonly Uint8Array[] } {
+  if (hashes.length === 0) return {};
+  if (hashes.length !== count)
+    throw wireError("wire-invalid", "reading a request of the other end: it has not one hash for each name");
+  return { hashes: hashes.map((hash) => hashIn(hash, false)) };
 }
 
 function actionIn(text: string): ForeignAction {

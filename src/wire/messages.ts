@@ -97,12 +97,23 @@ export interface Retry {
 export type Ask =
   | { readonly kind: "yield-uids"; readonly mailbox: MailboxGuid; readonly from: Uid; readonly floor: number }
   | { readonly kind: "survey" }
-  | { readonly kind: "inventory"; readonly path: RawPath; readonly afterUid: number }
+  | {
+      readonly kind: "inventory";
+      readonly path: RawPath;
+      readonly afterUid: number;
+      /** Files without a UID follow all others, ascending by base name: those above this one. Absent = all. */
+      readonly afterBase?: string;
+    }
   | {
       readonly kind: "foreign";
       readonly path: RawPath;
       readonly bases: readonly string[];
       readonly action: ForeignAction;
+      /**
+       * For each base name the SHA-256 (32 bytes) of the source's message: of what goes to the limbo, files with the same bytes
+       * serve again as bodies. Absent = nothing does.
+       */
+      readonly hashes?: readonly Uint8Array[];
     };
 
 /** limbo: recoverable removal; aside: out of the way during the seed; restore: back as new mail. */
@@ -117,6 +128,7 @@ export interface SurveyedMailbox {
 }
 
 export interface InventoryMessage {
+  /** 0 = it has none yet. */
   readonly uid: number;
   readonly base: string;
   readonly size: number;

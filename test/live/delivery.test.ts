@@ -1,6 +1,7 @@
 /**
  * Messages that come to be or go at the source, by every way that Dovecot offers, arrive under the same UID.
  */
+import { unlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { describeLive } from "./lab/available.js";
 import { messageNames } from "./lab/files.js";
@@ -17,7 +18,7 @@ const BURST = 500;
 const LARGE_BYTES = 12 * 1024 * 1024;
 
 describeLive("what is delivered to the source", () => {
-  const users = ["u1", "u2", "u3", "u4"];
+  const users = ["u1", "u2", "u3", "u4", "u5"];
   const lab = useLiveTwin({
     users,
     prepare: async ({ source }) => {
@@ -76,6 +77,31 @@ describeLive("what is delivered to the source", () => {
     expect(messageNames(replica.store, "u3/Maildir")).toContainEqual(
       expect.stringMatching(/^1600000002\.\xff\xfe-no-utf8/),
     );
+  });
+
+  // From 253 bytes on there is no room for ":2,": Dovecot serves such a mail from new/, and cannot mark it.
+  test("by a program that gives it a name of up to 255 bytes, and gone again", async () => {
+    const { source, replica } = lab.pair;
+    const place = { site: source, user: "u5" };
+    const named = (bytes: number, info = "") =>
+      `16000000${bytes}${info === "" ? "n" : "c"}`.padEnd(bytes - info.length, "x") + info;
+    const lengths = [250, 251, 252, 253, 254, 255];
+    for (const [index, bytes] of lengths.entries()) {
+      dropFile(place, named(bytes), { seed: 3_100 + index });
+      dropFile(place, named(bytes, ":2,FS"), { seed: 3_200 + index, into: "cur" });
+    }
+    await until(
+      "the replica's files",
+      () => messageNames(replica.store, "u5/Maildir").length === 2 * lengths.length + 1,
+    );
+    const views = await lab.pair.settle("u5");
+    expect(folderOf(views, "u5").messages).toHaveLength(2 * lengths.length + 1);
+    for (const bytes of [253, 254, 255]) unlinkSync(`${mailboxDir(place)}/new/${named(bytes)}`);
+    await until(
+      "the replica's files",
+      () => messageNames(replica.store, "u5/Maildir").length === 2 * lengths.length - 2,
+    );
+    await lab.pair.settle("u5");
   });
 
   test("by APPEND with a date, flags and a new keyword", async () => {

@@ -6,8 +6,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { storeLeaks } from "./lab/files.js";
+import { runTwin } from "./lab/mailtwin.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
-import { type Bench, eventsOf, expectRefusal, makeMailbox, openBench, summaryOf } from "./twin/small-store.js";
+import { storedBody } from "./twin/raw-mail.js";
+import { addFile, type Bench, eventsOf, expectRefusal, makeMailbox, openBench, summaryOf } from "./twin/small-store.js";
 
 const INBOX = "u1/Maildir";
 const WORK = "u1/Maildir/.Work";
@@ -59,15 +61,15 @@ describe("first contact with a destination that has mail", () => {
     expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
   });
 
-  test("--foreign limbo: it is set aside, not removed", async () => {
+  test("--foreign limbo: it is set aside, not removed, with a mailbox that only it has", async () => {
     using bench = filledBench();
     makeMailbox(bench.replica, INBOX, { messages: 4, seed: 100 });
+    makeMailbox(bench.replica, "u9/Maildir", { messages: 1, seed: 200 });
     const run = await bench.sync("--foreign", "limbo");
     expect(run, JSON.stringify(run)).toMatchObject({ code: 0 });
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
     expect(storeLeaks(bench.replica)).toEqual([]);
-    const limbo = readdirSync(join(bench.dir, ".replica.mailtwin"), { recursive: true, withFileTypes: true });
-    expect(limbo.filter((entry) => entry.isFile() && entry.parentPath.includes("/limbo/"))).toHaveLength(4);
+    expect(limboFiles(bench).filter((path) => !path.endsWith("/dovecot-uidlist"))).toHaveLength(5);
   });
 
   test("a copy by other means (cp -a): adopted without sending a body", async () => {
@@ -81,16 +83,14 @@ describe("first contact with a destination that has mail", () => {
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   });
 
-  // Known to fail: such a mailbox is refused as occupied (docs/invariants.md, gaps). Goes red when it is mended.
-  test.fails("a copy that nobody has numbered yet: the source's UIDs win", async () => {
+  test("a copy that nobody has numbered yet: the source's UIDs win", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     rmSync(join(bench.replica, INBOX, "dovecot-uidlist"));
     await expectAdopted(bench);
   });
 
-  // Known to fail: it becomes equal, but every body is sent again (docs/invariants.md, gaps). Goes red when it is mended.
-  test.fails("a copy that its own Dovecot has numbered: the source's UIDs win", async () => {
+  test("a copy that its own Dovecot has numbered: the source's UIDs win", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     const own = join(bench.replica, WORK, "dovecot-uidlist");
@@ -98,6 +98,89 @@ describe("first contact with a destination that has mail", () => {
     const renumbered = records.reverse().map((line, i) => `${i + 7} ${line.slice(line.indexOf(":"))}\n`);
     writeFileSync(own, `3 V1700000000 N10 G00112233445566778899aabbccddeeff\n${renumbered.join("")}`);
     await expectAdopted(bench);
+  });
+
+  test("a copy of the same GUID under another UIDVALIDITY: the source's wins", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    const own = join(bench.replica, INBOX, "dovecot-uidlist");
+    writeFileSync(own, readFileSync(own, "latin1").replace(/V\d+/, "V1234567890"));
+    await expectAdopted(bench);
+  });
+
+  test("a copy that is only nearly one: a file with other bytes is no body, and is kept in the limbo", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    const dir = join(bench.replica, INBOX);
+    rmSync(join(dir, "dovecot-uidlist"));
+    const [rotten = "", cut = ""] = readdirSync(join(dir, "cur"));
+    const bytes = readFileSync(join(dir, "cur", rotten), "latin1");
+    const other = bytes.replace(/.\n?$/, (end) => (end.startsWith("x") ? "y" : "x") + end.slice(1));
+    writeFileSync(join(dir, "cur", rotten), other, "latin1");
+    writeFileSync(join(dir, "cur", cut), bytes.slice(0, 20), "latin1");
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+    expect(summaryOf(run)).toMatchObject({
+      bodiesBytes: bytes.length + readFileSync(join(bench.source, INBOX, "cur", cut)).length,
+    });
+    expect(limboFiles(bench).map((path) => readFileSync(path, "latin1"))).toEqual(
+      expect.arrayContaining([other, bytes.slice(0, 20)]),
+    );
+  });
+
+  test("files that nobody has numbered count as mail that only it has", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    addFile(join(bench.replica, WORK), { seed: 300 });
+    const bare = makeMailbox(bench.replica, "u1/Maildir/.Bare", { messages: 2, seed: 400 });
+    rmSync(join(bare, "dovecot-uidlist"));
+    const before = treeState(bench.replica);
+    const words = [/holds 3 messages/, "u1/Maildir/.Work (1)", "u1/Maildir/.Bare (2)"];
+    expectRefusal(await bench.sync(), "destination-has-mail", 73, ...words);
+    expect(treeState(bench.replica)).toEqual(before);
+    expect((await bench.sync("--foreign", "limbo")).code).toBe(0);
+    expect(rawDifferences(bench.source, bench.replica).map(({ kind }) => kind)).toEqual(["mailbox-extra"]); // it is empty.
+    expect(readdirSync(join(bare, "cur"))).toEqual([]);
+    expect(limboFiles(bench)).toHaveLength(3);
+  });
+
+  test("--foreign keep: mail of a mailbox that nobody has numbered is kept, above the source's UIDs", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    const dir = join(bench.replica, WORK);
+    const base = addFile(dir, { seed: 300 });
+    rmSync(join(dir, "dovecot-uidlist"));
+    const run = await bench.sync("--foreign", "keep");
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0 });
+    expect(readFileSync(join(dir, "dovecot-uidlist"), "latin1")).toMatch(new RegExp(`\n4 :${base}\n$`));
+    expect(readdirSync(join(bench.dir, ".replica.mailtwin/aside"))).toEqual([]);
+    expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
+  });
+
+  test.each([
+    ["apply.locked", "a copy may be on its way to the limbo"],
+    ["apply.unlocked", "a copy is in the limbo, and nobody knows it yet"],
+    ["apply.unlocked:2", "one mailbox has given way, the other one not yet"],
+    ["apply.staged", "both have given way"],
+    ["apply.body-renamed", "the first mailbox is being made"],
+    ["apply.effect-recorded", "the first mailbox is there"],
+  ])("killed at %s, when %s: the next run makes it equal, and nothing is lost", async (point) => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    for (const path of [INBOX, WORK]) rmSync(join(bench.replica, path, "dovecot-uidlist"));
+    addFile(join(bench.replica, WORK), { seed: 300 });
+    const args = ["sync", bench.source, bench.replica, "--json", "--state", bench.state, "--foreign", "limbo"];
+    expect(await runTwin(args, { env: { MAILTWIN_CRASH_AT: point } })).toMatchObject({ signal: "SIGKILL" });
+    const run = await bench.sync("--foreign", "limbo");
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+    expect(storeLeaks(bench.replica)).toEqual([]);
+    expect(
+      limboFiles(bench).some((path) => readFileSync(path, "latin1") === storedBody(300, 600).toString("latin1")),
+    ).toBe(true);
+    expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
   });
 
   test("an empty destination directory is as good as none", async () => {
@@ -109,6 +192,12 @@ describe("first contact with a destination that has mail", () => {
     expect(existsSync(join(bench.replica, WORK, "maildirfolder"))).toBe(true);
   });
 });
+
+function limboFiles(bench: Bench): string[] {
+  const entries = readdirSync(join(bench.dir, ".replica.mailtwin"), { recursive: true, withFileTypes: true });
+  const isThere = (path: string) => path.includes("/limbo/");
+  return entries.flatMap((it) => (it.isFile() && isThere(it.parentPath) ? [join(it.parentPath, it.name)] : []));
+}
 
 async function expectAdopted(bench: Bench): Promise<void> {
   const run = await bench.sync();

@@ -8,10 +8,13 @@ import type { FakeClock } from "../../fake-clock.js";
 import { turns, until } from "../../turns.js";
 import type { Refusal } from "../../unit/agent/fake-replica.js";
 import { guid, LOG_ID, Pair, type Running } from "../../unit/agent/pair.js";
+import { tries } from "../tries.js";
 
 const LIMITS = { preparedMax: 3, lockWaitMsMax: 100 };
 /** The longest pause between two tries at the lock. */
 const LOCK_PAUSE_MS = 50;
+/** Bodies that are synced together, which takes a while. */
+const MANY = 25;
 const LETTERS = ["a", "b", "c"] as const;
 
 interface Logged {
@@ -47,7 +50,10 @@ const logged: fc.Arbitrary<Logged> = fc.record({
   unprepared: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(refusal, { maxLength: 2 })),
   isUnreadable: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.boolean()),
   isGone: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.boolean()),
-  bodies: fc.integer({ min: 0, max: 2 }),
+  bodies: fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 0, max: 2 }) },
+    { weight: 1, arbitrary: fc.constant(MANY) },
+  ),
 });
 
 const runs: fc.Arbitrary<readonly Run[]> = fc.array(
@@ -60,9 +66,13 @@ const runs: fc.Arbitrary<readonly Run[]> = fc.array(
 
 function setUp(log: readonly Logged[]): Pair {
   const pair = new Pair();
+  pair.syncAll = async () => {
+    await turns(5);
+    return true;
+  };
   log.forEach(({ letter, refusals, unprepared, isUnreadable, isGone, bodies }, i) => {
     const lsn = i + 1;
-    const saves = Array.from({ length: bodies }, (_, k) => ({ uid: lsn * 10 + k }));
+    const saves = Array.from({ length: bodies }, (_, k) => ({ uid: lsn * 100 + k }));
     expect(pair.log(letter, saves)).toBe(lsn);
     pair.replica.refusals.set(lsn, [...refusals]);
     pair.replica.unprepared.set(lsn, [...unprepared]);
@@ -108,6 +118,7 @@ async function go(pair: Pair, log: readonly Logged[], { stretches, ending }: Run
   await endBy(run, ending, pair.clock);
   checkCovered(pair, log, run.agent.ackedLsn);
   checkOrder(pair, log);
+  run.checkStore();
   expect(pair.clock.timerCount).toBe(0);
 }
 
@@ -137,7 +148,7 @@ async function endBy(run: Running, ending: Run["ending"], clock: FakeClock): Pro
 }
 
 describe("a link under random trouble", () => {
-  test.prop([fc.array(logged, { minLength: 1, maxLength: 14 }), runs])(
+  test.prop([fc.array(logged, { minLength: 1, maxLength: 14 }), runs], tries())(
     "has no hole, overtakes nothing, and ends with everything applied",
     async (log, troubled) => {
       const pair = setUp(log);

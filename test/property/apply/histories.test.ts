@@ -8,6 +8,7 @@ import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { type DiskOperation, FaultDisk } from "../../contract/fault-disk.js";
 import { DEAD_PID, openReplica, type Replica } from "../../unit/apply/replica-fixture.js";
+import { tries } from "../tries.js";
 import {
   expectBaseline,
   expectEqual,
@@ -45,7 +46,7 @@ function steps(
   });
 }
 
-test.prop([turns], { numRuns: 60 })("a history ends as at the source, and so does its baseline", async (history) => {
+test.prop([turns], tries(60))("a history ends as at the source, and so does its baseline", async (history) => {
   await withReplica((replica) => {
     for (const { txn, after } of steps(history)) {
       expect(replica.apply(txn, bodiesOf(after))).toMatchObject({ kind: "applied" });
@@ -55,21 +56,18 @@ test.prop([turns], { numRuns: 60 })("a history ends as at the source, and so doe
   });
 });
 
-test.prop([turns], { numRuns: 40 })(
-  "a transaction that comes twice changes nothing the second time",
-  async (history) => {
-    await withReplica((replica) => {
-      for (const { txn, after } of steps(history)) {
-        replica.apply(txn, bodiesOf(after));
-        const once = replica.picture();
-        replica.open();
-        expect(replica.apply(txn, () => undefined)).toMatchObject({ kind: "applied" });
-        expect(replica.picture()).toBe(once);
-        expectBaseline(replica, after);
-      }
-    });
-  },
-);
+test.prop([turns], tries(40))("a transaction that comes twice changes nothing the second time", async (history) => {
+  await withReplica((replica) => {
+    for (const { txn, after } of steps(history)) {
+      replica.apply(txn, bodiesOf(after));
+      const once = replica.picture();
+      replica.open();
+      expect(replica.apply(txn, () => undefined)).toMatchObject({ kind: "applied" });
+      expect(replica.picture()).toBe(once);
+      expectBaseline(replica, after);
+    }
+  });
+});
 
 class Crash extends Error {}
 
@@ -82,10 +80,15 @@ function insist(replica: Replica, txn: Transaction, source: Source): ExecuteOutc
   }
 }
 
-const crash = fc.record({ point: fc.constantFrom(...APPLY_CRASH_POINTS.slice(2, -1)), turn: fc.nat({ max: 5 }) });
+const crash = fc.record({
+  point: fc.constantFrom(...APPLY_CRASH_POINTS.slice(2, -1)),
+  turn: fc.nat({ max: 5 }),
+  verifies: fc.boolean(),
+});
 
-test.prop([turns, crash], { numRuns: 120 })("a crash anywhere leaves no hole", async (history, { point, turn }) => {
+test.prop([turns, crash], tries(120))("a crash anywhere leaves no hole", async (history, { point, turn, verifies }) => {
   await withReplica((replica) => {
+    replica.verifies = verifies;
     for (const [index, { txn, after }] of steps(history).entries()) {
       if (index === turn % history.length) {
         const crashPoint = (name: string): void => {
@@ -123,7 +126,7 @@ const fault = fc.record({
   turn: fc.nat({ max: 5 }),
 });
 
-test.prop([turns, fault], { numRuns: 200 })("a full disk leaves the old state or the new one", async (history, it) => {
+test.prop([turns, fault], tries(200))("a full disk leaves the old state or the new one", async (history, it) => {
   await withReplica((replica) => {
     for (const [index, { txn, before, after }] of steps(history).entries()) {
       if (index === it.turn % history.length) failOnce(replica, { txn, before, after }, it);

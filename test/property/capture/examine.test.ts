@@ -18,13 +18,9 @@ import {
   structureArbitrary,
 } from "../../unit/capture/histories.js";
 import { expectEqualToDisk, expectNoHole, savedUids } from "../../unit/capture/log-model.js";
+import { tries } from "../tries.js";
 
-const RUNS = Number(process.env["FC_RUNS"] ?? 60);
-const parameters = {
-  numRuns: RUNS,
-  ...(process.env["FC_SEED"] === undefined ? {} : { seed: Number(process.env["FC_SEED"]) }),
-  ...(process.env["FC_PATH"] === undefined ? {} : { path: process.env["FC_PATH"] }),
-};
+const parameters = tries(60);
 
 interface Look {
   readonly look: "none" | "exact" | "missing" | "doubled" | "bogus" | "full" | "restart" | "interrupted";

@@ -7,6 +7,7 @@ import { addLook, type Look, lookOf, NO_LOOK, sameLook, subtractLook } from "../
 import type { BaselineRecord, ChunkWrite } from "../../../src/log/state-types.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { digester, mailboxRow, newBaseline } from "../../unit/log/state-fixtures.js";
+import { tries } from "../tries.js";
 import { baseNames, keywordNames } from "../txn/arbitraries.js";
 
 const NAMES = ["$Junk", "$Label1", "NonJunk"];
@@ -48,14 +49,14 @@ function decodeOrCode(bytes: Uint8Array): string {
 }
 
 describe("encodeChunk and decodeChunk", () => {
-  test.prop([chunkRecords])("what was encoded comes back equal", ([chunk, records]) => {
+  test.prop([chunkRecords], tries())("what was encoded comes back equal", ([chunk, records]) => {
     const { bytes, count } = write(chunk, records);
     expect(decodeChunk(bytes, NAMES)).toStrictEqual(records);
     expect(count).toBe(records.length);
     expect(bytes.buffer.byteLength).toBe(bytes.byteLength);
   });
 
-  test.prop([chunkRecords, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.nat()])(
+  test.prop([chunkRecords, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.nat()], tries())(
     "damaged bytes decode or are refused by code",
     ([chunk, records], edits, cut) => {
       const bytes = Buffer.from(write(chunk, records).bytes);
@@ -65,7 +66,7 @@ describe("encodeChunk and decodeChunk", () => {
     },
   );
 
-  test.prop([fc.uint8Array({ maxLength: 100 })])("any bytes decode or are refused by code", (bytes) => {
+  test.prop([fc.uint8Array({ maxLength: 100 })], tries())("any bytes decode or are refused by code", (bytes) => {
     expect(["decoded", "state-corrupt"]).toContain(decodeOrCode(bytes));
   });
 });
@@ -77,14 +78,14 @@ describe("looks", () => {
   const sumOf = (list: readonly (readonly [number, string])[]): Look =>
     list.reduce((sum, [uid, name]) => addLook(sum, lookOf(uid, name)), NO_LOOK);
 
-  test.prop([names])("do not depend on the order, and can be taken back", (list) => {
+  test.prop([names], tries())("do not depend on the order, and can be taken back", (list) => {
     const whole = sumOf(list);
     expect(sumOf(list.toReversed())).toStrictEqual(whole);
     const [first, ...rest] = list;
     if (first !== undefined) expect(subtractLook(whole, lookOf(...first))).toStrictEqual(sumOf(rest));
   });
 
-  test.prop([names, names])("are equal exactly for equal listings", (a, b) => {
+  test.prop([names, names], tries())("are equal exactly for equal listings", (a, b) => {
     const sorted = (list: typeof a): string => JSON.stringify(list.toSorted(([x], [y]) => x - y));
     expect(sameLook(sumOf(a), sumOf(b))).toBe(sorted(a) === sorted(b));
   });
@@ -101,7 +102,7 @@ describe("MailboxBaseline", () => {
     { maxLength: 12 },
   );
 
-  test.prop([edits, fc.infiniteStream(fc.boolean())])(
+  test.prop([edits, fc.infiniteStream(fc.boolean())], tries())(
     "after any edits, adopted or failed, it is what a map would be, and so are its rows",
     (list, succeeds) => {
       const stored = new Map<number, ChunkWrite>();

@@ -5,6 +5,7 @@ import { describe, expect } from "vitest";
 import { openStateReader } from "../../../src/log/state-reader.js";
 import { openInlineStateWriter } from "../../contract/inline-state-writer.js";
 import { entries, guid, mailboxRow, tempDir } from "../../unit/log/state-fixtures.js";
+import { tries } from "../tries.js";
 
 type Call =
   | { readonly kind: "append" | "fail"; readonly count: number }
@@ -21,7 +22,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 );
 
 describe("the replication log", () => {
-  test.prop([calls], { numRuns: 40 })("numbers its entries without a hole", async (list) => {
+  test.prop([calls], tries(40))("numbers its entries without a hole", async (list) => {
     using dir = tempDir();
     const path = join(dir.path, "state.db");
     await using writer = openInlineStateWriter(path);

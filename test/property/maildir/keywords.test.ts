@@ -9,6 +9,7 @@ import {
   namesOfLetters,
   parseKeywords,
 } from "../../../src/maildir/keywords.js";
+import { tries } from "../tries.js";
 
 const latin1 = fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte));
 const names = fc.oneof(
@@ -17,7 +18,7 @@ const names = fc.oneof(
 );
 const wishes = fc.array(names, { maxLength: 40 });
 
-test.prop([wishes, wishes, fc.nat({ max: 0x3ff_ffff })])(
+test.prop([wishes, wishes, fc.nat({ max: 0x3ff_ffff })], tries())(
   "an index that has a name keeps it; every wish has its letter or is overflow",
   (first, second, lettersInUse) => {
     const before = assignLetters(NO_KEYWORDS, first).keywords;
@@ -35,12 +36,12 @@ test.prop([wishes, wishes, fc.nat({ max: 0x3ff_ffff })])(
   },
 );
 
-test.prop([wishes])("parsing what was formatted gives the same keywords", (first) => {
+test.prop([wishes], tries())("parsing what was formatted gives the same keywords", (first) => {
   const { keywords } = assignLetters(NO_KEYWORDS, first);
   expect(parseKeywords(formatKeywords(keywords))).toEqual<Keywords>(keywords);
 });
 
-test.prop([fc.uint8Array({ maxLength: 200 })])(
+test.prop([fc.uint8Array({ maxLength: 200 })], tries())(
   "any bytes give 26 entries that format to what parses alike",
   (bytes) => {
     const keywords = parseKeywords(bytes);

@@ -9,6 +9,7 @@ import {
   parseMessageName,
   withFlags,
 } from "../../../src/maildir/message-name.js";
+import { tries } from "../tries.js";
 
 const latin1 = fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte));
 const anyNames = fc.string({ unit: fc.oneof(latin1, fc.constantFrom(":", "2", ",", "S", "a", "X")), maxLength: 40 });
@@ -30,13 +31,13 @@ const dovecotNames = fc
   .filter(([base]) => !base.startsWith("."))
   .map(([base, flags, tail, hasInfo]) => (hasInfo ? `${base}:2,${flags.sort().join("")}${tail}` : base));
 
-test.prop([dovecotNames])("formatting what was parsed gives the name back", (text) => {
+test.prop([dovecotNames], tries())("formatting what was parsed gives the name back", (text) => {
   const name = parseMessageName(text);
   expect(name).toBeDefined();
   if (name !== undefined) expect(formatMessageName(name)).toBe(text);
 });
 
-test.prop([anyNames, flagSets, letterSets], { numRuns: 500 })(
+test.prop([anyNames, flagSets, letterSets], tries(500))(
   "whatever the name, a change of flags keeps base, unknown characters and tail, and can be read back",
   (text, flags, letters) => {
     const name = parseMessageName(text);
@@ -49,7 +50,7 @@ test.prop([anyNames, flagSets, letterSets], { numRuns: 500 })(
   },
 );
 
-test.prop([anyNames], { numRuns: 500 })("parsing and formatting settles after one round", (text) => {
+test.prop([anyNames], tries(500))("parsing and formatting settles after one round", (text) => {
   const name = parseMessageName(text);
   if (name === undefined) {
     expect(text === "" || /^[.:]|[\r\n\0/]/.test(text)).toBe(true);
@@ -60,6 +61,6 @@ test.prop([anyNames], { numRuns: 500 })("parsing and formatting settles after on
   expect([...once].sort().join("").length).toBeLessThanOrEqual(text.length);
 });
 
-test.prop([flagSets])("flags as text and back", (flags) => {
+test.prop([flagSets], tries())("flags as text and back", (flags) => {
   expect(parseFlagChars(flagChars(flags))).toBe(flags);
 });

@@ -4,6 +4,7 @@ import { type BaseName, isBaseName, parseUid, UID_MAX } from "../../../src/maild
 import { parseUidlist, type Uidlist } from "../../../src/maildir/uidlist.js";
 import { encodeRecords, planUidlistRewrite, type UidlistRecord } from "../../../src/maildir/uidlist-write.js";
 import { bytesOf, HEADER, recordsOf } from "../../unit/maildir/uidlist-bytes.js";
+import { tries } from "../tries.js";
 
 const latin1 = fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte));
 
@@ -45,11 +46,11 @@ function lastIndexByBase(records: readonly UidlistRecord[]): Map<string, number>
   return new Map(records.map(({ base }, index) => [base, index]));
 }
 
-test.prop([recordLists])("parsing what was formatted gives the same records", (records) => {
+test.prop([recordLists], tries())("parsing what was formatted gives the same records", (records) => {
   expect(recordsOf(parsed(fileOf(records)))).toEqual(records.map(({ uid, base, fields }) => ({ uid, base, fields })));
 });
 
-test.prop([recordLists])("every record is found by UID and base name, the last of equal names", (records) => {
+test.prop([recordLists], tries())("every record is found by UID and base name, the last of equal names", (records) => {
   const uidlist = parsed(fileOf(records));
   const model = lastIndexByBase(records);
   records.forEach(({ uid, base }, index) => {
@@ -60,7 +61,7 @@ test.prop([recordLists])("every record is found by UID and base name, the last o
   expect(uidlist.indexOfUid(UID_MAX)).toBe(-1);
 });
 
-test.prop([recordLists, fc.array(fc.nat(), { maxLength: 8 }), fc.nat()])(
+test.prop([recordLists, fc.array(fc.nat(), { maxLength: 8 }), fc.nat()], tries())(
   "reading on, cut anywhere, equals reading whole",
   (records, cuts, indexAt) => {
     const bytes = fileOf(records);
@@ -82,7 +83,7 @@ test.prop([recordLists, fc.array(fc.nat(), { maxLength: 8 }), fc.nat()])(
   },
 );
 
-test.prop([recordLists, fc.array(fc.boolean()), recordLists])(
+test.prop([recordLists, fc.array(fc.boolean()), recordLists], tries())(
   "a rewrite keeps what stays byte for byte, ascends, and never gives a UID twice",
   (records, dropFlags, additions) => {
     const uidlist = parsed(fileOf(records));
@@ -124,7 +125,7 @@ const nearlyUidlists = fc
     fc.constantFrom("", `${HEADER}\n`, "1 7 9\n").map((start) => Buffer.from(start + pieces.join(""), "latin1")),
   );
 
-test.prop([fc.oneof(fc.uint8Array({ maxLength: 300 }), nearlyUidlists)], { numRuns: 1000 })(
+test.prop([fc.oneof(fc.uint8Array({ maxLength: 300 }), nearlyUidlists)], tries(1000))(
   "any bytes end in a uidlist whose invariants hold, or in a coded refusal within limits",
   (bytes) => {
     const lines = Buffer.from(bytes).toString("latin1").split("\n").length;

@@ -84,6 +84,7 @@ const structure: fc.Arbitrary<Structure> = fc.oneof(
     maildirFolder: fc.boolean(),
   }),
   record({ kind: fc.constant("rename" as const), from: path }),
+  record({ kind: fc.constant("rename" as const), from: path, displaces: guid }),
   fc.constant({ kind: "delete" as const }),
   record({ kind: fc.constant("reset" as const), before: uidValidity }),
 );

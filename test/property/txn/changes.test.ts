@@ -9,6 +9,7 @@ import { diffMessages, reusedUids } from "../../../src/txn/diff.js";
 import { mergeMarks } from "../../../src/txn/marks.js";
 import { splitTransaction } from "../../../src/txn/split.js";
 import type { Change, SaveChange } from "../../../src/txn/transaction.js";
+import { tries } from "../tries.js";
 import { mailboxHistory, mailboxState, marks, messageState, transactions } from "./arbitraries.js";
 
 function ascend(uids: readonly number[]): boolean {
@@ -18,19 +19,19 @@ function ascend(uids: readonly number[]): boolean {
 const placed = (changes: readonly Change[]): number[] => changes.flatMap((change) => placedUid(change) ?? []);
 
 describe("diffMessages", () => {
-  test.prop([mailboxState, mailboxState])("applying the difference gives the other state", (before, after) => {
+  test.prop([mailboxState, mailboxState], tries())("applying the difference gives the other state", (before, after) => {
     expect(applyChanges(before, diffMessages(before, after))).toStrictEqual(after);
   });
 
-  test.prop([mailboxState])("a state does not differ from itself", (state) => {
+  test.prop([mailboxState], tries())("a state does not differ from itself", (state) => {
     expect(diffMessages(state, state)).toStrictEqual([]);
   });
 
-  test.prop([mailboxState, mailboxState])("UIDs that come to be ascend", (before, after) => {
+  test.prop([mailboxState, mailboxState], tries())("UIDs that come to be ascend", (before, after) => {
     expect(ascend(placed(diffMessages(before, after)))).toBe(true);
   });
 
-  test.prop([mailboxState, mailboxState])(
+  test.prop([mailboxState, mailboxState], tries())(
     "a UID is both expunged and placed only if it was reused",
     (before, after) => {
       const changes = diffMessages(before, after);
@@ -42,7 +43,7 @@ describe("diffMessages", () => {
 });
 
 describe("coalesce", () => {
-  test.prop([mailboxHistory])("has the same effect as the whole history", (history) => {
+  test.prop([mailboxHistory], tries())("has the same effect as the whole history", (history) => {
     const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
     const short = coalesce(changes);
     const first = history[0] ?? [];
@@ -50,7 +51,7 @@ describe("coalesce", () => {
     expect(ascend(placed(short))).toBe(true);
   });
 
-  test.prop([mailboxHistory])("a second time changes nothing", (history) => {
+  test.prop([mailboxHistory], tries())("a second time changes nothing", (history) => {
     const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
     const short = coalesce(changes);
     expect(coalesce(short)).toStrictEqual(short);
@@ -58,11 +59,11 @@ describe("coalesce", () => {
 });
 
 describe("mergeMarks", () => {
-  test.prop([marks, marks])("gives the new marks where the old ones are", (before, after) => {
+  test.prop([marks, marks], tries())("gives the new marks where the old ones are", (before, after) => {
     expect(mergeMarks(before, before, after)).toStrictEqual(after);
   });
 
-  test.prop([marks, marks])("leaves what the change did not touch", (present, same) => {
+  test.prop([marks, marks], tries())("leaves what the change did not touch", (present, same) => {
     expect(mergeMarks(present, same, same)).toStrictEqual(present);
   });
 });
@@ -81,7 +82,7 @@ const longSaves: fc.Arbitrary<SaveChange[]> = fc
   });
 
 describe("splitTransaction", () => {
-  test.prop([transactions, longSaves, fc.nat(600), fc.integer({ min: 1, max: 9 })], { numRuns: 40 })(
+  test.prop([transactions, longSaves, fc.nat(600), fc.integer({ min: 1, max: 9 })], tries(40))(
     "keeps the changes, and no part's next UID is in the way of a later one",
     (transaction, saves, marksCount, beyond) => {
       const other: Change = { kind: "expunge", uid: parseUid(1), base: parseBaseName("x") };

@@ -89,12 +89,30 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   fc.constant({ kind: "survey" as const }),
   record({ kind: fc.constant("inventory" as const), path, afterUid: uint32 }),
   record({
+    kind: fc.constant("inventory" as const),
+    path,
+    afterUid: uint32,
+    afterBase: names.filter((it) => it !== ""),
+  }),
+  record({
     kind: fc.constant("foreign" as const),
     path,
     bases: fc.array(names, { maxLength: 5 }),
     action: fc.constantFrom("limbo" as const, "aside" as const, "restore" as const),
   }),
 );
+
+const hashedForeign: fc.Arbitrary<Ask> = fc
+  .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
+  .chain((pairs) =>
+    record({
+      kind: fc.constant("foreign" as const),
+      path,
+      bases: fc.constant(pairs.map(([base]) => base)),
+      action: fc.constant("limbo" as const),
+      hashes: fc.constant(pairs.map(([, each]) => each)),
+    }),
+  );
 
 const surveyed = record({
   path,
@@ -143,7 +161,7 @@ export const messageByKind = {
   "body-part": bodyPart,
   outcome,
   retry: record({ kind: fc.constant("retry" as const), lsn: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
-  request: record({ kind: fc.constant("request" as const), id: uint32, ask }),
+  request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, hashedForeign) }),
   reply,
 } satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;
 

@@ -3,6 +3,7 @@ import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
 import { decodeMessage, encodeMessage, type Parcel } from "../../../src/wire/message-codec.js";
+import { tries } from "../tries.js";
 import { messages } from "./arbitraries.js";
 
 const payloads = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 3 });
@@ -24,11 +25,11 @@ function damaged(head: Uint8Array, changes: readonly (readonly [number, number])
 }
 
 describe("encodeMessage and decodeMessage", () => {
-  test.prop([messages])("what was encoded comes back equal", (message) => {
+  test.prop([messages], tries())("what was encoded comes back equal", (message) => {
     expect(decodeMessage(encodeMessage(message))).toStrictEqual(message);
   });
 
-  test.prop([messages])("bulk bytes are handed over, not copied", (message) => {
+  test.prop([messages], tries())("bulk bytes are handed over, not copied", (message) => {
     const parcel = encodeMessage(message);
     const decoded = decodeMessage(parcel);
     if (decoded.kind === "bodies")
@@ -37,14 +38,14 @@ describe("encodeMessage and decodeMessage", () => {
     else expect(parcel.payloads).toStrictEqual([]);
   });
 
-  test.prop([fc.uint8Array({ maxLength: 200 }), payloads])(
+  test.prop([fc.uint8Array({ maxLength: 200 }), payloads], tries())(
     "any bytes decode or are refused by code",
     (head, pieces) => {
       expect(["decoded", "wire-invalid"]).toContain(decodeOrCode({ head, payloads: pieces }));
     },
   );
 
-  test.prop([messages, edits, fc.nat(), payloads])(
+  test.prop([messages, edits, fc.nat(), payloads], tries())(
     "damaged bytes decode or are refused by code",
     (message, changes, cut, other) => {
       const { head, payloads: own } = encodeMessage(message);
@@ -57,7 +58,7 @@ describe("encodeMessage and decodeMessage", () => {
     },
   );
 
-  test.prop([messages, edits])("what decodes can be encoded again and says the same", (message, changes) => {
+  test.prop([messages, edits], tries())("what decodes can be encoded again and says the same", (message, changes) => {
     const { head, payloads: own } = encodeMessage(message);
     const parcel = { head: damaged(head, changes), payloads: own };
     if (decodeOrCode(parcel) !== "decoded") return;

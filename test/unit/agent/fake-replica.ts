@@ -45,6 +45,8 @@ export class FakeReplica implements Partial<ApplyMethods> {
   readonly applied: Applied[] = [];
   readonly dropped: number[] = [];
   readonly forgotten: string[] = [];
+  /** Transactions of which something was asked that were not prepared, or dropped already: it would end the real thread. */
+  readonly misused: number[] = [];
   /** Outcomes of the next calls of `execute` for that transaction, before it is applied. */
   readonly refusals = new Map<number, Refusal[]>();
   /** Outcomes of the next calls of `prepare` for that transaction. */
@@ -137,7 +139,10 @@ export class FakeReplica implements Partial<ApplyMethods> {
 
   #of(key: number): Pending {
     const pending = this.#pending.get(key);
-    if (pending === undefined) throw new Error(`transaction ${key} was not prepared`);
+    if (pending === undefined) {
+      this.misused.push(key); // whoever asked may not look at the answer any more.
+      throw new Error(`transaction ${key} was not prepared`);
+    }
     return pending;
   }
 

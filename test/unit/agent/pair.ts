@@ -62,6 +62,8 @@ export class Pair {
     const isMoved = this.renumbered.some((range) => range.from <= from);
     return isMoved || this.bodies.gone.size > 0 ? [] : [from];
   };
+  /** The replica's sync of its file system. */
+  syncAll: () => Promise<boolean> = async () => true;
   renumber: SourceSide["renumber"] = async (range) => {
     this.renumbered.push(range);
     return undefined;
@@ -106,10 +108,12 @@ export class Running {
   readonly agentRun: Promise<void>;
   readonly sessionRun: Promise<void>;
   readonly link: { readonly source: Link; readonly replica: Link };
+  readonly #pair: Pair;
   readonly #prepared: Promise<void>;
   #ended: Promise<void> | undefined;
 
   constructor(pair: Pair, link: ReturnType<typeof openMemoryLink>, limits: SessionLimits) {
+    this.#pair = pair;
     this.link = link;
     this.store = inlineWorker(pair.replica as unknown as ApplyMethods);
     this.agent = makeAgent(pair, link.source, this);
@@ -120,7 +124,7 @@ export class Running {
         writer: pair.replicaState.writer(),
         clock: pair.clock,
         reach: (point) => this.points.push(point),
-        syncAll: async () => true,
+        syncAll: () => pair.syncAll(),
         appliedLsn: (logId) => pair.replicaState.applied.get(logId),
       },
       limits,
@@ -157,6 +161,13 @@ export class Running {
     this.stop.abort(reason);
     const ends = await Promise.allSettled([this.sessionRun, this.agentRun]);
     for (const end of ends) if (end.status === "rejected" && end.reason !== reason) throw end.reason;
+    this.checkStore();
+  }
+
+  /** Once both ends have ended. */
+  checkStore(): void {
+    const { misused } = this.#pair.replica;
+    if (misused.length > 0) throw new Error(`the store was asked about ${misused.join()}, which it does not hold`);
   }
 }
 

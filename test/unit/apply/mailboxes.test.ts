@@ -1,27 +1,29 @@
 /** Mailboxes that come, move and go, in all the places where they may stand. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import { parseUidValidity } from "../../../src/maildir/ids.js";
 import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
+import { type DiskOperation, FaultDisk } from "../../contract/fault-disk.js";
+import { eachReplica } from "./each-replica.js";
 import {
   CREATE,
   GUID,
   OTHER_GUID,
   OWNER,
-  openReplica,
   type Replica,
+  refuseBody,
   save,
   transaction,
   VALIDITY,
 } from "./replica-fixture.js";
 
 let replica: Replica;
-beforeEach(async () => {
-  replica = await openReplica();
+eachReplica((opened) => {
+  replica = opened;
 });
-afterEach(() => replica.remove());
 
 function at(
   path: string,
@@ -38,10 +40,6 @@ function dovecotMailbox(path: string, uidlist = `3 V1234 N1 G${OTHER_GUID}\n`): 
   for (const name of ["cur", "new", "tmp"]) mkdirSync(replica.path(path, name), { recursive: true });
   writeFileSync(replica.path(path, "dovecot-uidlist"), uidlist);
 }
-
-const refuse = (): never => {
-  throw new Error("a body was asked for");
-};
 
 describe("create", () => {
   test("moves a complete mailbox in, with parents", () => {
@@ -89,7 +87,7 @@ describe("create", () => {
     dovecotMailbox("box", `3 V1234 N2 G${OTHER_GUID}\n1 :theirs\n`);
     writeFileSync(replica.path("box/cur/theirs:2,S"), "their mail");
     const before = replica.picture();
-    expect(replica.apply(at("box", [save(1, "one")], CREATE), refuse)).toMatchObject({
+    expect(replica.apply(at("box", [save(1, "one")], CREATE), refuseBody)).toMatchObject({
       kind: "diverged",
       divergence: { kind: "mailbox-occupied" },
     });
@@ -99,7 +97,7 @@ describe("create", () => {
   test("of a mailbox that is there already applies the changes to it", () => {
     dovecotMailbox("box", `3 V${VALIDITY} N2 G${GUID}\n1 :one\n`);
     writeFileSync(replica.path("box/cur/one:2,S"), "Subject: one\n\nbody of one\n");
-    const outcome = replica.apply(at("box", [save(1, "one", { letters: "S" })], CREATE), refuse);
+    const outcome = replica.apply(at("box", [save(1, "one", { letters: "S" })], CREATE), refuseBody);
     expect(outcome.kind).toBe("applied");
     expect(replica.names("box")).toEqual(["cur/one:2,S"]);
     expect(replica.appliedStates()).toMatchObject([{ uid: 1, base: "one" }]);
@@ -136,7 +134,7 @@ describe("rename", () => {
     expect(existsSync(replica.path("box"))).toBe(false);
     expect(replica.names("deep/er/box2")).toEqual(["cur/one:2,", "cur/two:2,"]);
     const before = replica.picture();
-    expect(replica.apply(txn, refuse).kind).toBe("applied");
+    expect(replica.apply(txn, refuseBody).kind).toBe("applied");
     expect(replica.picture()).toBe(before);
   });
 
@@ -168,6 +166,20 @@ describe("rename", () => {
       divergence: { kind: "mailbox-occupied" },
     });
     expect(replica.picture()).toBe(before);
+  });
+
+  test("takes along what is inside, and knows then where that is", () => {
+    const inside = { mailbox: OTHER_GUID };
+    replica.apply(at("outer", [save(1, "one")], CREATE));
+    replica.apply(at("outer/inner", [save(1, "two")], CREATE, inside));
+    expect(replica.apply(at("moved", [], rename("outer"), { uidNext: 2 })).kind).toBe("applied");
+    expect(replica.names("moved/inner")).toEqual(["cur/two:2,"]);
+    replica.open();
+    // Its own transaction was made before, and leads elsewhere.
+    const txn = at("elsewhere/inner", [], rename("outer/inner"), { ...inside, uidNext: 2 });
+    expect(replica.apply(txn).kind).toBe("applied");
+    expect(replica.names("elsewhere/inner")).toEqual(["cur/two:2,"]);
+    expect(existsSync(replica.path("moved/inner"))).toBe(false);
   });
 
   test("of what is not here diverges", () => {
@@ -219,11 +231,13 @@ describe("reset", () => {
     const dated = (uid: number, base: string): Change => save(uid, base, { mtimeS: 1_600_000_000 + uid });
     const outcome = replica.apply(
       at("box", [save(1, "two", { mtimeS: 1_600_000_002 })], reset, { ...now, uidNext: 2 }),
-      refuse,
+      refuseBody,
     );
     expect(outcome).toMatchObject({ kind: "applied", effect: { limbo: [{ cause: "reset" }, { cause: "reset" }] } });
     expect(replica.names("box")).toEqual(["cur/two:2,"]);
-    expect(replica.apply(at("box", [dated(2, "three"), dated(3, "one")], undefined, now), refuse).kind).toBe("applied");
+    expect(replica.apply(at("box", [dated(2, "three"), dated(3, "one")], undefined, now), refuseBody).kind).toBe(
+      "applied",
+    );
     expect(replica.text("box/dovecot-uidlist").split("\n").slice(1)).toEqual(["1 :two", "2 :three", "3 :one", ""]);
     expect(replica.names("box")).toEqual(["cur/one:2,", "cur/three:2,", "cur/two:2,"]);
     expect(replica.appliedStates()).toMatchObject([{ base: "two" }, { base: "three" }, { base: "one" }]);
@@ -244,7 +258,7 @@ describe("bodies that are here already", () => {
 
   test("are linked from the mailbox that they were copied from", () => {
     replica.apply(at("box", [save(1, "one", { letters: "S" })], CREATE));
-    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuse).kind).toBe("applied");
+    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuseBody).kind).toBe("applied");
     expect(statSync(replica.path("other/cur/one:2,")).ino).toBe(statSync(replica.path("box/cur/one:2,S")).ino);
   });
 
@@ -253,17 +267,57 @@ describe("bodies that are here already", () => {
     const change = copied(5, "one", 9);
     if (change.kind !== "save" || change.origin === undefined) throw new Error("unreachable");
     const origin = { ...change.origin, uid: (save(1, "one") as Extract<Change, { kind: "save" }>).message.uid };
-    expect(replica.apply(other([{ ...change, origin }], CREATE), refuse).kind).toBe("applied");
+    expect(replica.apply(other([{ ...change, origin }], CREATE), refuseBody).kind).toBe("applied");
     expect(statSync(replica.path("other/cur/one:2,")).ino).not.toBe(statSync(replica.path("box/cur/one:2,")).ino);
     expect(statSync(replica.path("other/cur/one:2,")).mtimeMs).toBe(1_600_000_009_000);
     expect(readFileSync(replica.path("other/cur/one:2,"), "latin1")).toContain("body of one");
+  });
+
+  test("share no date: one that gets another gets a file of its own", () => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    const copy = copied(5, "one", 1);
+    replica.apply(other([copy], CREATE), refuseBody);
+    const [original, linked] = [replica.path("box/cur/one:2,"), replica.path("other/cur/one:2,")];
+    expect(statSync(linked).ino).toBe(statSync(original).ino);
+    const dated = save(5, "one", { mtimeS: 1_700_000_000, letters: "S" });
+    expect(replica.apply(other([dated]), refuseBody).kind).toBe("applied");
+    expect(statSync(original).mtimeMs).toBe(1_600_000_001_000);
+    const seen = replica.path("other/cur/one:2,S");
+    expect(statSync(seen)).toMatchObject({ mtimeMs: 1_700_000_000_000, nlink: 1 });
+    expect(statSync(seen).ino).not.toBe(statSync(original).ino);
+    expect(statSync(seen).mode).toBe(statSync(original).mode);
+    expect(readFileSync(seen, "latin1")).toContain("body of one");
+    expect(readdirSync(replica.path("other/tmp"))).toEqual([]);
+  });
+
+  test.each<[DiskOperation, number]>([
+    ["syncFile", 1],
+    ["link", 1],
+    ["rename", 2],
+    ["sync", 1],
+  ])("keep their link and their date when the disk fails in %s", (operation, nth) => {
+    replica.apply(at("box", [save(1, "one")], CREATE));
+    replica.apply(other([copied(5, "one", 1)], CREATE), refuseBody);
+    const disk = new FaultDisk(openNodeDisk());
+    replica.open({ disk });
+    const key = replica.nextKey();
+    replica.stage(key, other([save(5, "one", { mtimeS: 1_700_000_000, letters: "S" })], undefined));
+    const before = replica.picture();
+    const linked = statSync(replica.path("other/cur/one:2,")).ino;
+    const hasFailed = disk.inject({ operation, nth, error: "ENOSPC" });
+    expect(() => replica.execute(key)).toThrow(/ENOSPC/);
+    expect(hasFailed()).toBe(true);
+    disk.clearFaults();
+    expect(replica.picture()).toBe(before);
+    expect(statSync(replica.path("other/cur/one:2,")).ino).toBe(linked);
+    expect(readdirSync(replica.path("other/tmp"))).toEqual([]);
   });
 
   test("come back from the limbo when the expunge was first", () => {
     const gone = (save(1, "one") as Extract<Change, { kind: "save" }>).message;
     replica.apply(at("box", [save(1, "one")], CREATE));
     replica.apply(at("box", [{ kind: "expunge", uid: gone.uid, base: gone.base }], undefined, { uidNext: 2 }));
-    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuse).kind).toBe("applied");
+    expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuseBody).kind).toBe("applied");
     expect(replica.text("other/cur/one:2,")).toContain("body of one");
   });
 

@@ -10,41 +10,31 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
-import type { MessageMarks } from "../../../src/txn/message-state.js";
-import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change } from "../../../src/txn/transaction.js";
+import { eachReplica } from "./each-replica.js";
 import {
   CREATE,
+  expunge,
   GUID,
   HOST,
+  marks,
   message,
-  openReplica,
   type Replica,
+  refuseBody,
   save,
   transaction,
   VALIDITY,
 } from "./replica-fixture.js";
 
 let replica: Replica;
-beforeEach(async () => {
-  replica = await openReplica();
+eachReplica((opened) => {
+  replica = opened;
 });
-afterEach(() => replica.remove());
 
 function created(...changes: readonly Change[]): void {
   expect(replica.apply(transaction(changes, { structure: CREATE })).kind).toBe("applied");
-}
-
-function marks(uid: number, base: string, before: Partial<MessageMarks>, after: Partial<MessageMarks>): Change {
-  const { uid: id, base: name } = message(uid, base);
-  return { kind: "marks", uid: id, base: name, before: { ...NO_MARKS, ...before }, after: { ...NO_MARKS, ...after } };
-}
-
-function expunge(uid: number, base: string): Change {
-  const { uid: id, base: name } = message(uid, base);
-  return { kind: "expunge", uid: id, base: name };
 }
 
 describe("saves", () => {
@@ -110,9 +100,7 @@ describe("saves", () => {
   test("that are there already need no body, and get the source's marks", () => {
     created(save(1, "one", { letters: "S" }));
     renameSync(replica.path("box", "cur", "one:2,S"), replica.path("box", "cur", "one:2,DFT"));
-    const outcome = replica.apply(transaction([save(1, "one", { letters: "R" })]), () => {
-      throw new Error("a body was asked for");
-    });
+    const outcome = replica.apply(transaction([save(1, "one", { letters: "R" })]), refuseBody);
     expect(outcome.kind).toBe("applied");
     expect(replica.names("box")).toEqual(["cur/one:2,R"]);
   });
@@ -121,9 +109,7 @@ describe("saves", () => {
     created(save(1, "one"));
     replica.store.forget({ mailbox: GUID });
     writeFileSync(replica.path("box", "cur", "two:2,"), "Subject: two\n\nbody of two\n");
-    const outcome = replica.apply(transaction([save(2, "two")]), () => {
-      throw new Error("a body was asked for");
-    });
+    const outcome = replica.apply(transaction([save(2, "two")]), refuseBody);
     expect(outcome.kind).toBe("applied");
     expect(replica.text("box", "dovecot-uidlist")).toContain("\n2 :two\n");
     expect(statSync(replica.path("box", "cur", "two:2,")).mtimeMs).toBe(1_600_000_002_000);
@@ -249,14 +235,11 @@ describe("rebinds", () => {
     const to = message(3, "one", { letters: "F" });
     const from = message(1, "one");
     const rebind: Change = { kind: "rebind", fromUid: from.uid, fromBase: from.base, message: to };
-    const refuse = (): never => {
-      throw new Error("a body was asked for");
-    };
     const txn = transaction([rebind], { uidNext: 4 });
-    expect(replica.apply(txn, refuse).kind).toBe("applied");
+    expect(replica.apply(txn, refuseBody).kind).toBe("applied");
     expect(replica.text("box", "dovecot-uidlist")).toBe(`3 V${VALIDITY} N4 G${GUID}\n2 :two\n3 :one\n`);
     const before = replica.picture();
-    expect(replica.apply(txn, refuse).kind).toBe("applied");
+    expect(replica.apply(txn, refuseBody).kind).toBe("applied");
     expect(replica.picture()).toBe(before);
   });
 
@@ -274,9 +257,7 @@ describe("rebinds", () => {
   test("an expunge and a save of one file in one transaction keep the file", () => {
     created(save(1, "one"));
     const txn = transaction([expunge(1, "one"), save(2, "one", { mtimeS: 1_600_000_001 })]);
-    const outcome = replica.apply(txn, () => {
-      throw new Error("a body was asked for");
-    });
+    const outcome = replica.apply(txn, refuseBody);
     expect(outcome).toMatchObject({ kind: "applied", effect: { limbo: [] } });
     expect(replica.text("box", "dovecot-uidlist")).toContain("\n2 :one\n");
   });

@@ -40,6 +40,7 @@ function view(held: readonly Held[], parts: Partial<MailboxView> = {}): MailboxV
     recordByUid: new Map(records.map((record) => [record.uid, record])),
     recordByBase: new Map(records.map((record) => [record.base, record])),
     fileByBase: new Map(files),
+    secondsByBase: new Map(),
     keywords: ["work"],
     appliedByUid: new Map(),
     deadUids: new Set(),

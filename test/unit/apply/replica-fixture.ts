@@ -5,7 +5,13 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AppliedEffect, ApplyOptions, ExecuteOutcome, StageOutcome } from "../../../src/apply/apply-types.js";
+import type {
+  AppliedEffect,
+  ApplyOptions,
+  ExecuteOutcome,
+  StageOutcome,
+  WantedBody,
+} from "../../../src/apply/apply-types.js";
 import { ReplicaStore } from "../../../src/apply/replica-store.js";
 import type { CrashPoint } from "../../../src/base/crash-points.js";
 import type { Disk } from "../../../src/base/disk.js";
@@ -19,7 +25,7 @@ import type { ChunkWrite, IntentRow, LimboRow, MailboxRow } from "../../../src/l
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
 import { StateDigester } from "../../../src/txn/digest.js";
-import type { FileOwner, MessageState } from "../../../src/txn/message-state.js";
+import { type FileOwner, type MessageMarks, type MessageState, NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
 
@@ -87,6 +93,8 @@ export class Replica {
   readonly state = new MemoryState();
   readonly #digester: StateDigester;
   store: ReplicaStore;
+  /** Plays a session that asks the source about bodies which are here already. */
+  verifies = false;
   #key = 0;
 
   constructor(digester: StateDigester, base: string) {
@@ -127,9 +135,10 @@ export class Replica {
   }
 
   stage(key: number, txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): StageOutcome {
-    const prepared = this.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0 });
+    const { verifies } = this;
+    const prepared = this.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0, verifies });
     if (prepared.kind === "diverged") return prepared;
-    for (const { index, base } of prepared.wants) {
+    for (const { index, base } of [...prepared.wants, ...this.#differing(key, prepared.held ?? [], bodyOf)]) {
       const bytes = bodyOf(base);
       if (bytes === undefined) {
         this.store.gone({ key, index });
@@ -141,6 +150,22 @@ export class Replica {
     this.store.syncStaged({ key });
     this.state.intents = [{ id: key, bytes: this.store.intentOf({ key }) }];
     return { kind: "staged" };
+  }
+
+  /** Confirms bodies that are the source's; returns the others. */
+  #differing(
+    key: number,
+    held: readonly WantedBody[],
+    bodyOf: (base: string) => Uint8Array | undefined,
+  ): readonly WantedBody[] {
+    const hashes = this.store.hashHeld({ key, indexes: held.map(({ index }) => index) });
+    const hashByIndex = new Map(hashes.map((hash) => [hash.index, hash.sha256]));
+    const isSame = ({ index, base }: WantedBody): boolean => {
+      const body = bodyOf(base);
+      return body !== undefined && hashByIndex.get(index) === sha256(body).toString("hex");
+    };
+    this.store.confirmHeld({ key, indexes: held.filter(isSame).map(({ index }) => index) });
+    return held.filter((body) => !isSame(body));
   }
 
   execute(key: number): ExecuteOutcome {
@@ -234,6 +259,26 @@ export function message(
 
 export function save(uid: number, base: string, marks: Parameters<typeof message>[2] = {}): Change {
   return { kind: "save", message: message(uid, base, marks) };
+}
+
+export function marks(
+  uid: number,
+  base: string,
+  before: Partial<MessageMarks>,
+  after: Partial<MessageMarks>,
+): Extract<Change, { kind: "marks" }> {
+  const { uid: id, base: name } = message(uid, base);
+  return { kind: "marks", uid: id, base: name, before: { ...NO_MARKS, ...before }, after: { ...NO_MARKS, ...after } };
+}
+
+export function expunge(uid: number, base: string): Extract<Change, { kind: "expunge" }> {
+  const { uid: id, base: name } = message(uid, base);
+  return { kind: "expunge", uid: id, base: name };
+}
+
+/** For a transaction that must find its bodies at the replica. */
+export function refuseBody(base: string): never {
+  throw new Error(`the body of ${base} was asked for`);
 }
 
 export const OWNER: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o700 };

@@ -1,15 +1,17 @@
 /** What stands beside applying: foreign mail, surveys, and cleaning up after a crash. */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ForeignOutcome, ForeignRequest } from "../../../src/apply/apply-types.js";
 import { parseBaseName } from "../../../src/maildir/ids.js";
+import { eachReplica } from "./each-replica.js";
 import {
   CREATE,
   DEAD_PID,
+  expunge,
   GUID,
   HOST,
-  openReplica,
+  OTHER_GUID,
   type Replica,
   save,
   transaction,
@@ -19,11 +21,10 @@ import {
 let replica: Replica;
 const { path } = transaction([]);
 
-beforeEach(async () => {
-  replica = await openReplica();
+eachReplica((opened) => {
+  replica = opened;
   replica.apply(transaction([save(1, "one"), save(2, "two")], { structure: CREATE }));
 });
-afterEach(() => replica.remove());
 
 /** As if the replica's Dovecot had delivered it. */
 function deliver(uid: number, base: string, name = `new/${base}`): void {
@@ -68,6 +69,30 @@ describe("foreign mail", () => {
     const outcome = move("limbo", "theirs");
     expect(outcome).toMatchObject({ kind: "applied", moved: 1, effect: { limbo: [{ uid: 3, cause: "foreign" }] } });
     expect(existsSync(replica.path("box/new/theirs"))).toBe(false);
+  });
+
+  test("an emptied mailbox that was never applied to follows its mail to the limbo", () => {
+    const theirs = "theirs" as typeof path;
+    const remove = () => replica.store.foreign({ path: theirs, action: "limbo", bases: [] });
+    for (const name of ["cur", "new", "tmp"]) mkdirSync(replica.path("theirs", name), { recursive: true });
+    writeFileSync(replica.path("theirs/dovecot-uidlist"), `3 V12 N2 G${OTHER_GUID}\n1 :mail\n`);
+    writeFileSync(replica.path("theirs/cur/mail:2,S"), "foreign");
+    expect(remove()).toMatchObject({ kind: "applied", moved: 0, effect: { limbo: [] } });
+    expect(existsSync(replica.path("theirs/cur/mail:2,S"))).toBe(true);
+    replica.store.foreign({ path: theirs, action: "limbo", bases: [parseBaseName("mail")] });
+    const outcome = remove();
+    expect(outcome).toMatchObject({ kind: "applied", moved: 1, effect: { limbo: [{ uid: 0, cause: "delete" }] } });
+    expect(existsSync(replica.path("theirs"))).toBe(false);
+    const [row] = outcome.kind === "applied" ? outcome.effect.limbo : [];
+    const kept = readdirSync(join(replica.scratchRoot, "limbo", row?.name ?? ""));
+    expect(kept.sort()).toEqual(["cur", "dovecot-uidlist", "new", "tmp"]);
+    expect(remove()).toMatchObject({ kind: "applied", moved: 0 });
+  });
+
+  test("a mailbox that was applied to stays, however empty", () => {
+    replica.apply(transaction([expunge(1, "one"), expunge(2, "two")], { uidNext: 3 }));
+    expect(move("limbo")).toMatchObject({ kind: "applied", moved: 0, effect: { limbo: [] } });
+    expect(replica.names("box")).toEqual([]);
   });
 
   test("is set aside and put back as new mail", () => {
@@ -140,6 +165,52 @@ describe("recovery", () => {
     replica.open({ laterMs: 10_000 });
     expect(replica.store.recover().notes).toMatchObject([{ kind: "lock-overridden" }]);
     expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(false);
+  });
+
+  test("overrides it where no intent tells of it: killed before it, or after it was dropped", () => {
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${DEAD_PID}:${HOST}`);
+    replica.open({ laterMs: 10_000 });
+    expect(replica.store.recover().notes).toMatchObject([{ kind: "lock-overridden" }]);
+    expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(false);
+  });
+
+  test("such a lock that was too young then goes when mail comes", () => {
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${DEAD_PID}:${HOST}`);
+    replica.open();
+    expect(replica.store.recover().notes).toEqual([]);
+    expect(replica.apply(transaction([save(3, "three")])).kind).toBe("busy"); // and stays so for 2 s.
+    replica.open({ laterMs: 10_000 });
+    expect(replica.apply(transaction([save(3, "three")]))).toMatchObject({ kind: "busy", by: `${DEAD_PID}:${HOST}` });
+    replica.open({ laterMs: 11_000 }); // as if the pause after an override were over.
+    expect(replica.apply(transaction([save(3, "three")])).kind).toBe("applied");
+    expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(false);
+  });
+
+  const LEFTOVERS = ["dovecot-keywords.tmp", `dovecot-uidlist.stale-${DEAD_PID}.lock`] as const;
+
+  test("removes temporary files that are ours alone", () => {
+    for (const name of LEFTOVERS) writeFileSync(replica.path("box", name), "0 half");
+    writeFileSync(replica.path("box/cur/.mailtwin-nudge"), "");
+    for (const name of ["dovecot-uidlist.tmp", "dovecot-keywords.lock"]) writeFileSync(replica.path("box", name), "");
+    replica.open();
+    expect(replica.store.recover().notes).toEqual([]);
+    expect(
+      readdirSync(replica.path("box"))
+        .filter((name) => name.startsWith("dovecot-"))
+        .sort(),
+    ).toEqual(["dovecot-keywords.lock", "dovecot-uidlist", "dovecot-uidlist.tmp"]);
+    expect(readdirSync(replica.path("box/cur"))).not.toContain(".mailtwin-nudge");
+  });
+
+  test("leaves them while another holds the lock; they go when we first do", () => {
+    for (const name of LEFTOVERS) writeFileSync(replica.path("box", name), "0 half");
+    writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${process.ppid}:${HOST}`);
+    replica.open({ laterMs: 10_000 });
+    expect(replica.store.recover().notes).toEqual([]);
+    expect(readdirSync(replica.path("box"))).toEqual(expect.arrayContaining([...LEFTOVERS]));
+    rmSync(replica.path("box/dovecot-uidlist.lock"));
+    expect(replica.apply(transaction([save(3, "three")])).kind).toBe("applied");
+    expect(readdirSync(replica.path("box")).filter((name) => LEFTOVERS.some((left) => left === name))).toEqual([]);
   });
 
   test("leaves the lock of a living process alone", () => {

@@ -33,7 +33,7 @@ const ACTS = [
   "touch-nothing",
 ] as const;
 
-const STRUCTURE_ACTS = ["create", "remove", "rename", "swap", "reset"] as const;
+const STRUCTURE_ACTS = ["create", "remove", "rename", "swap", "rotate", "reset"] as const;
 
 const INFOS = [":2,", ":2,S", ":2,FS", ":2,RS", ":2,T", ":2,DFS"];
 const WORDS = ["$Junk", "work", "$MDNSent"];
@@ -159,10 +159,19 @@ export function runStructureStep(store: FakeStore, { structure, mailbox: which, 
   if (structure === "remove") store.remove(mailbox);
   else if (structure === "rename") mailbox.rename(`u/r${++created}`);
   else if (structure === "reset") mailbox.reset();
+  else if (structure === "rotate") rotate(store.mailboxes);
   else if (target !== undefined && target !== mailbox) {
     const [a, b] = [mailbox.path, target.path];
     mailbox.rename("u/between");
     target.rename(a);
     mailbox.rename(b);
   }
+}
+
+/** Each goes where the one before it was. */
+function rotate(mailboxes: readonly FakeMailbox[]): void {
+  const paths = mailboxes.map(({ path }) => path);
+  mailboxes[0]?.rename("u/between");
+  for (const [index, mailbox] of mailboxes.entries()) if (index > 0) mailbox.rename(paths[index - 1] ?? "");
+  mailboxes[0]?.rename(paths.at(-1) ?? "");
 }

@@ -23,6 +23,10 @@ export interface ModelMailbox {
 export class LogModel {
   readonly mailboxes = new Map<string, ModelMailbox>();
   readonly log: Transaction[] = [];
+  /** Where mailboxes were before others took their places, until they say themselves that they moved. */
+  readonly #displacedFrom = new Map<ModelMailbox, string>();
+  /** Where mailboxes were before they moved along with the directory that they are in, as long as they do not say it. */
+  readonly #carriedFrom = new Map<ModelMailbox, string>();
   readonly #rows = new Map<number, MailboxRow>();
   readonly #chunks = new Map<number, Map<number, ChunkWrite>>();
   #lastId = 0;
@@ -57,6 +61,7 @@ export class LogModel {
       if (chunk.count === 0) chunks.delete(chunk.chunk);
       else chunks.set(chunk.chunk, chunk);
     }
+    expect(this.#displacedFrom.size, "a mailbox was displaced and has not moved itself").toBe(0);
     const paths = [...this.mailboxes.values()].map(({ path }) => path);
     expect(new Set(paths).size, "two mailboxes at one path").toBe(paths.length);
     return transactions;
@@ -78,9 +83,11 @@ export class LogModel {
       return;
     }
     if (structure?.kind === "rename") {
-      expect(model.path).toBe(structure.from);
-      expect([...this.mailboxes.values()].map((other) => other.path)).not.toContain(path);
-      model.path = path;
+      const homes = [this.#displacedFrom.get(model) ?? model.path, this.#carriedFrom.get(model)];
+      expect(homes).toContain(structure.from);
+      this.#displacedFrom.delete(model);
+      this.#carriedFrom.delete(model);
+      this.#move(model, path, structure.displaces);
     }
     if (structure?.kind === "reset") {
       expect(model.uidValidity).toBe(structure.before);
@@ -96,6 +103,23 @@ export class LogModel {
     expect(uidNext, "the next UID falls").toBeGreaterThanOrEqual(model.uidNext);
     model.uidNext = uidNext;
     model.states = applyChanges(model.states, changes);
+  }
+
+  /** As a replica does it: what lies in the directory of a mailbox moves along, but not when two change places. */
+  #move(model: ModelMailbox, path: string, displaces: string | undefined): void {
+    for (const inside of displaces === undefined ? this.mailboxes.values() : []) {
+      if (!inside.path.startsWith(`${model.path}/`) || model.path === path) continue;
+      if (!this.#carriedFrom.has(inside)) this.#carriedFrom.set(inside, inside.path);
+      inside.path = path + inside.path.slice(model.path.length);
+    }
+    const standing = [...this.mailboxes].find(([, other]) => other !== model && other.path === path);
+    expect(standing?.[0], "another mailbox than the one that is said to stand there").toBe(displaces);
+    const other = standing?.[1];
+    if (other !== undefined) {
+      if (!this.#displacedFrom.has(other)) this.#displacedFrom.set(other, path);
+      other.path = model.path;
+    }
+    model.path = path;
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CaptureBench, rawPath } from "./capture-bench.js";
@@ -40,17 +40,90 @@ describe("mailboxes as a whole", () => {
     ]);
   });
 
-  test("two that changed places end in the right places", async () => {
+  test("two that changed places are renamed, and nothing else", async () => {
     const bench = await CaptureBench.open();
     const [a, b] = [bench.store.create("a"), bench.store.create("b")];
     a.deliver();
     b.deliver();
     bench.sweep();
+    const before = bench.model.log.length;
     a.rename("t");
     b.rename("a");
     a.rename("b");
+    a.deliver();
     bench.sweep();
     expectEqualToDisk(bench.model, bench.store);
+    const logged = bench.model.log.slice(before);
+    expect(logged.map(({ mailbox, path, structure, changes }) => [mailbox, path, structure, changes.length])).toEqual([
+      [b.guid, "a", { kind: "rename", from: "b", displaces: a.guid }, 0],
+      [a.guid, "b", { kind: "rename", from: "a" }, 1],
+    ]);
+  });
+
+  test.each(["found first", "found in between", "found last"])("three in a circle, the first %s", async (when) => {
+    const bench = await CaptureBench.open();
+    const names = ["a", "b", "c"];
+    const boxes = names.map((name) => bench.store.create(name));
+    for (const box of boxes) box.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    for (const box of boxes) box.rename(`${box.path}2`);
+    for (const [index, box] of boxes.entries()) box.rename(names[(index + 1) % 3] ?? "");
+    const turn = ["found first", "found in between", "found last"].indexOf(when);
+    for (const index of [0, 1, 2]) bench.settle(boxes[(index + turn) % 3] ?? expect.fail());
+    expectEqualToDisk(bench.model, bench.store);
+    const kinds = bench.model.log.slice(before).map(({ structure, changes }) => [structure?.kind, changes.length]);
+    expect(kinds).toEqual(names.map(() => ["rename", 0]));
+  });
+
+  test("of two that look as if they did, one that moves on meanwhile is looked for again", async () => {
+    const bench = await CaptureBench.open();
+    const [a, b] = [bench.store.create("a"), bench.store.create("b")];
+    bench.sweep();
+    const [log, paths] = [bench.model.log.length, bench.source.discover().mailboxes.length];
+    b.rename("t");
+    a.rename("b");
+    b.rename("a");
+    b.rename("c");
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+    expect([bench.model.log.length - log, paths]).toEqual([2, 2]);
+  });
+
+  test("one inside of another that moved, and one that did not move along", async () => {
+    const bench = await CaptureBench.open();
+    const [outer, along, staying] = ["p", "p/along", "p/staying"].map((path) => bench.store.create(path));
+    if (outer === undefined || along === undefined || staying === undefined) throw new Error("unreachable");
+    for (const mailbox of bench.store.mailboxes) mailbox.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    outer.rename("q");
+    along.path = "q/along";
+    mkdirSync(join(bench.store.root, "p"));
+    renameSync(join(outer.dir, "staying"), join(bench.store.root, "p/staying"));
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.log.slice(before).map(({ path, structure }) => [path, structure])).toEqual([
+      ["q", { kind: "rename", from: "p" }],
+      ["p/staying", { kind: "rename", from: "q/staying" }],
+      ["q/along", { kind: "rename", from: "p/along" }],
+    ]);
+  });
+
+  test("one inside of another that changed places with a third, and stays", async () => {
+    const bench = await CaptureBench.open();
+    const [outer, other, inside] = ["p", "r", "p/inside"].map((path) => bench.store.create(path));
+    if (outer === undefined || other === undefined || inside === undefined) throw new Error("unreachable");
+    for (const mailbox of bench.store.mailboxes) mailbox.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    outer.rename("t");
+    other.rename("p");
+    outer.rename("r");
+    renameSync(join(outer.dir, "inside"), join(other.dir, "inside"));
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+    expect(bench.model.log.slice(before).map(({ path }) => path)).toEqual(["p", "r"]);
   });
 
   test("one that vanished is deleted, and one that did not is not", async () => {

@@ -1,8 +1,10 @@
 /** What is done with mail that a destination holds before the first transaction comes. */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Asker } from "../../../src/agent/asker.js";
+import { agentError } from "../../../src/agent/errors.js";
+import { sha256 } from "../../../src/base/hash.js";
+import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { CaptureMethods } from "../../../src/capture/capture-types.js";
-import type { Capturer } from "../../../src/capture/capturer.js";
 import { meetDestination, restoreAside, surveyDestination } from "../../../src/daemon/first-contact.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
 import type { Answer, Ask, SurveyedMailbox } from "../../../src/wire/messages.js";
@@ -15,6 +17,8 @@ const SENT = mailboxRow(2, { path: rawPath(".Sent") });
 
 interface Standing extends SurveyedMailbox {
   readonly bases: readonly string[];
+  /** From this position on they have no UID. */
+  readonly unnumberedFrom?: number;
 }
 
 let standing: Standing[];
@@ -40,8 +44,11 @@ function answer(ask: Ask): Answer {
       return { kind: "survey", mailboxes: standing };
     case "inventory": {
       // Two messages a page.
-      const bases = standing.find(({ path }) => path === ask.path)?.bases ?? [];
-      const page = bases.map((base, i) => ({ uid: i + 1, base, size: 1 })).filter(({ uid }) => uid > ask.afterUid);
+      const { bases, unnumberedFrom = 1e9 } = standing.find(({ path }) => path === ask.path) ?? { bases: [] };
+      const all = bases.map((base, i) => ({ uid: i < unnumberedFrom ? i + 1 : 0, base, size: sizeOf(base) }));
+      const isAfter = ({ uid, base }: { uid: number; base: string }) =>
+        uid === 0 ? base > (ask.afterBase ?? "") : uid > ask.afterUid;
+      const page = all.filter(isAfter);
       return { kind: "inventory", messages: page.slice(0, 2), more: page.length > 2, unnumbered: 0 };
     }
     case "foreign":
@@ -61,15 +68,40 @@ function ports() {
     const bases = basesByGuid.get(id) ?? [];
     const base = bases[afterUid];
     if (base === undefined) return { states: [] };
-    return { states: [{ base }] as never, ...(afterUid + 1 < bases.length ? { nextAfterUid: afterUid + 1 } : {}) };
+    return {
+      states: [{ uid: afterUid + 1, base, size: base.length }] as never,
+      ...(afterUid + 1 < bases.length ? { nextAfterUid: afterUid + 1 } : {}),
+    };
   };
   const worker = inlineWorker({ states } as unknown as CaptureMethods);
-  return { asker: { ask } as unknown as Asker, worker, capturer: { rows: [INBOX, SENT] } as unknown as Capturer };
+  const readMany: BodyMethods["readMany"] = ({ items }) =>
+    items.map(({ index, base }) =>
+      base.startsWith("gone")
+        ? { index, kind: "gone" }
+        : { index, kind: "body", bytes: Buffer.from(base), sha256: hashOf(base).toString("hex") },
+    );
+  const bodies = inlineWorker({ readMany } as unknown as BodyMethods);
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer: { rows: [INBOX, SENT] } };
 }
 
-/** What was moved, as "path action bases". */
+/** The text of a message is its base name. */
+function sizeOf(base: string): number {
+  return base.length;
+}
+
+function hashOf(base: string): Buffer {
+  return sha256(Buffer.from(base));
+}
+
+/** What was moved, as "path action bases"; "#" follows a base that came with the source's hash. */
 function moves(): string[] {
-  return asked.flatMap((ask) => (ask.kind === "foreign" ? [`${ask.path} ${ask.action} ${ask.bases.join(" ")}`] : []));
+  return asked.flatMap((ask) => {
+    if (ask.kind !== "foreign") return [];
+    const isHashed = (base: string, i: number) => ask.hashes?.[i] !== undefined && hashOf(base).equals(ask.hashes[i]);
+    return [
+      `${ask.path} ${ask.action} ${ask.bases.map((base, i) => (isHashed(base, i) ? `${base}#` : base)).join(" ")}`,
+    ];
+  });
 }
 
 describe("meetDestination", () => {
@@ -104,10 +136,45 @@ describe("meetDestination", () => {
     expect(moves()).toStrictEqual([]);
   });
 
-  test("kept mail in a mailbox of another identity is set aside, and what both have goes to limbo", async () => {
+  test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {
     stand(SENT, ["s1", "x1"], { guid: guid(77) });
     await meetDestination(ports(), standing, "keep", never);
-    expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1"]);
+    expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1#"]);
+  });
+
+  test("what cannot be read at the source just now gives way without a hash", async () => {
+    basesByGuid.set(SENT.guid, ["gone1", "s2"]);
+    stand(SENT, ["gone1", "s2"], { guid: guid(77) });
+    await meetDestination(ports(), standing, "refuse", never);
+    expect(moves()).toStrictEqual([".Sent limbo s2#", ".Sent limbo gone1"]);
+  });
+
+  test("files without a UID count, on whatever page they are", async () => {
+    stand(INBOX, ["i1", "i2", "u1", "u2", "u3"], { unnumberedFrom: 2 });
+    const refused = { code: "destination-has-mail", message: expect.stringContaining("3 messages") };
+    await expect(meetDestination(ports(), standing, "refuse", never)).rejects.toMatchObject(refused);
+    expect(asked.filter(({ kind }) => kind === "inventory")).toHaveLength(3);
+    await meetDestination(ports(), standing, "limbo", never);
+    expect(moves()).toStrictEqual([" limbo u1 u2 u3"]);
+  });
+
+  test("one message is not many", async () => {
+    stand(INBOX, ["i1", "x1"]);
+    const message = expect.stringMatching(/holds 1 message that .* in INBOX \(1\)$/);
+    await expect(meetDestination(ports(), standing, "refuse", never)).rejects.toMatchObject({ message });
+  });
+
+  test("a mailbox that cannot be read is left alone: its transactions will be refused", async () => {
+    stand(INBOX, ["x1"]);
+    const { asker, ...others } = ports();
+    const refuses = {
+      ask: async (question: Ask) => {
+        if (question.kind === "inventory") throw agentError("mailbox-rejected", "its uidlist is damaged");
+        return asker.ask(question, never);
+      },
+    } as unknown as Asker;
+    await meetDestination({ asker: refuses, ...others }, standing, "refuse", never);
+    expect(moves()).toStrictEqual([]);
   });
 
   test("another UIDVALIDITY is another identity, also when nothing is common", async () => {
@@ -120,13 +187,13 @@ describe("meetDestination", () => {
     stand(INBOX, ["i1", "x1"]);
     stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);
     await meetDestination(ports(), standing, "limbo", never);
-    expect(moves()).toStrictEqual([" limbo x1", ".Own limbo o1"]);
+    expect(moves()).toStrictEqual([" limbo x1", ".Own limbo o1", ".Own limbo "]); // the emptied one goes as well.
   });
 
   test("a mailbox without a GUID yet is compared with the one at its path, not with the INBOX", async () => {
     stand(SENT, ["s1", "x1"], { guid: "", uidValidity: 0 });
     await meetDestination(ports(), standing, "keep", never);
-    expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1"]);
+    expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1#"]);
     asked = [];
     standing = [];
     stand(mailboxRow(9, { path: rawPath(".Own") }), ["i1"], { guid: "", uidValidity: 0 });
@@ -139,11 +206,21 @@ describe("meetDestination", () => {
     const bases = Array.from({ length: 5_001 }, (_, i) => `x${i}`);
     stand(mailboxRow(9, { path: rawPath(".Own") }), bases);
     await meetDestination(ports(), standing, "limbo", never);
-    expect(asked.flatMap((ask) => (ask.kind === "foreign" ? [ask.bases.length] : []))).toStrictEqual([5_000, 1]);
+    expect(asked.flatMap((ask) => (ask.kind === "foreign" ? [ask.bases.length] : []))).toStrictEqual([5_000, 1, 0]);
   });
 });
 
-test("what was set aside is put back", async () => {
-  await restoreAside(ports().asker, [INBOX.path, SENT.path], never);
-  expect(moves()).toStrictEqual([" restore ", ".Sent restore "]);
+test("what was set aside is put back; a mailbox that refuses is named, and does not stop the others", async () => {
+  const { asker } = ports();
+  const refused: string[] = [];
+  const refuses = {
+    ask: async (question: Ask) => {
+      if (question.kind === "foreign" && question.path === "") throw agentError("mailbox-rejected", "it is not here");
+      return asker.ask(question, never);
+    },
+  } as unknown as Asker;
+  const onRefused = (path: string, { message }: Error) => refused.push(`${path}: ${message}`);
+  await restoreAside(refuses, [INBOX.path, SENT.path], onRefused, never);
+  expect(moves()).toStrictEqual([".Sent restore "]);
+  expect(refused).toStrictEqual([": it is not here"]);
 });

@@ -22,6 +22,9 @@ let root: string;
 let source: string;
 let destination: string;
 
+const IS_ROOT = process.geteuid?.() === 0;
+/** A file system in memory, on every Linux. */
+const MEMORY = "/dev/shm";
 const coded = (code: string) => expect.objectContaining({ code });
 
 beforeEach(() => {
@@ -156,7 +159,7 @@ describe("makePlaces", () => {
     expect(existsSync(join(root, "nowhere"))).toBe(false);
   });
 
-  test.runIf(process.geteuid?.() === 0)("a root-owned mailtwin gives the destination the source's owner", () => {
+  test.runIf(IS_ROOT)("a root-owned mailtwin gives the destination the source's owner [needs root]", () => {
     spawnSync("chown", ["12345:12346", source]);
     makePlaces(findPlaces(source, destination, {}));
     expect(statSync(destination)).toMatchObject({ uid: 12345, gid: 12346 });
@@ -168,19 +171,30 @@ describe("makePlaces", () => {
     return run.status === 0 ? { [Symbol.dispose]: () => void spawnSync("umount", [path]) } : undefined;
   }
 
-  test.runIf(process.geteuid?.() === 0)(
-    "scratch on another file system is refused, and inside a mount point it is chosen",
-    (context) => {
-      mkdirSync(destination);
-      using mounted = mount(destination);
-      if (mounted === undefined) return context.skip();
-      const places = findPlaces(source, destination, {});
-      expect(places.scratch).toBe(join(destination, ".mailtwin"));
-      makePlaces(places);
-      const elsewhere = findPlaces(source, destination, { scratch: join(root, "scratch") });
+  test("scratch on another file system is refused", (context) => {
+    if (!isOtherFileSystem(MEMORY)) return context.skip(`${MEMORY} is no file system of its own here`);
+    const scratch = mkdtempSync(join(MEMORY, "mailtwin-places-"));
+    try {
+      const elsewhere = findPlaces(source, destination, { scratch });
       expect(() => makePlaces(elsewhere)).toThrow(coded("scratch-unusable"));
-      maildir(destination);
-      expect(() => findPlaces(source, destination, {})).toThrow(/mount point and a Maildir/);
-    },
-  );
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+
+  test("inside a mount point it is chosen, unless that is a Maildir [needs to mount]", (context) => {
+    mkdirSync(destination);
+    using mounted = mount(destination);
+    if (mounted === undefined) return context.skip("this user may not mount a file system here");
+    const places = findPlaces(source, destination, {});
+    expect(places.scratch).toBe(join(destination, ".mailtwin"));
+    makePlaces(places);
+    maildir(destination);
+    expect(() => findPlaces(source, destination, {})).toThrow(/mount point and a Maildir/);
+  });
+
+  function isOtherFileSystem(path: string): boolean {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat !== undefined && stat.dev !== statSync(root).dev;
+  }
 });

@@ -5,6 +5,7 @@ import { daemonError } from "../../../src/daemon/errors.js";
 import { openJsonReporter } from "../../../src/daemon/json-reporter.js";
 import type { Progress, ShippedReport, Summary } from "../../../src/daemon/reporter.js";
 import { openTextReporter } from "../../../src/daemon/text-reporter.js";
+import { FakeClock } from "../../fake-clock.js";
 
 const PROGRESS: Progress = {
   messagesTotal: 20_000,
@@ -15,7 +16,7 @@ const PROGRESS: Progress = {
 };
 const SHIPPED: ShippedReport = {
   ...{ lsn: 3, mailbox: "0123", path: "bob", saves: 2, marks: 0, expunges: 1, rebinds: 0, lagMs: 12.4 },
-  notes: ["keywords are full"],
+  notes: [{ words: "keywords are full", count: 1 }],
 };
 const SUMMARY: Summary = {
   ...{ mailboxes: 3, messages: 1234, transactions: 5, saves: 4, marks: 1, expunges: 2 },
@@ -24,10 +25,12 @@ const SUMMARY: Summary = {
 
 let lines: string[];
 let bars: unknown[][];
+let clock: FakeClock;
 
 beforeEach(() => {
   lines = [];
   bars = [];
+  clock = new FakeClock();
 });
 
 function text(more: { readonly bar?: boolean; readonly quiet?: boolean; readonly verbose?: boolean } = {}) {
@@ -42,6 +45,7 @@ function text(more: { readonly bar?: boolean; readonly quiet?: boolean; readonly
     bar: more.bar === true ? (bar as unknown as SingleBar) : undefined,
     quiet: more.quiet ?? false,
     verbose: more.verbose ?? false,
+    clock,
   });
 }
 
@@ -79,7 +83,7 @@ describe("text", () => {
 
   test("shipped transactions are shown when asked for, notes always", () => {
     text().shipped(SHIPPED);
-    expect(lines).toStrictEqual(["note: keywords are full"]);
+    expect(lines).toStrictEqual(["note: bob: keywords are full"]);
     lines.length = 0;
     const reporter = text({ verbose: true });
     reporter.shipped({ ...SHIPPED, notes: [] });
@@ -128,6 +132,55 @@ describe("text", () => {
       "! problem: reading a: no. Do it",
       "! mailtwin: reading the command line: no.\nSee `mailtwin sync --help`.",
     ]);
+  });
+});
+
+describe("notes", () => {
+  const left = (uid: number) => `UID ${uid} is left out: its message is expunged further on`;
+  const noted = (mailbox: string, words: string, count = 1): ShippedReport => {
+    return { ...SHIPPED, mailbox, path: mailbox, notes: [{ words, count }] };
+  };
+
+  test("a seed that meets thousands of expunges shows a line every five seconds", async () => {
+    const reporter = text();
+    for (let i = 1; i <= 4_000; i++) {
+      reporter.shipped(noted(i % 2 === 0 ? "bob" : "eve", left(i), 3));
+      if (i % 400 === 0) await clock.advance(1_000);
+    }
+    reporter.summary(SUMMARY);
+    expect(lines.slice(0, -1)).toStrictEqual([
+      `note: eve: ${left(1)} (and 2 more like it)`,
+      `note: bob: ${left(2)} (and 5,996 more like it in 2 mailboxes)`,
+      `note: eve: ${left(2001)} (and 5,999 more like it in 2 mailboxes)`,
+    ]);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test("a note that comes alone is shown at once, and again when five seconds are over", async () => {
+    const reporter = text();
+    reporter.shipped(noted("", left(7)));
+    expect(lines).toStrictEqual([`note: INBOX: ${left(7)}`]);
+    reporter.shipped(noted("bob", left(8)));
+    expect(lines).toHaveLength(1);
+    await clock.advance(5_000);
+    expect(lines[1]).toBe(`note: bob: ${left(8)}`);
+    await clock.advance(60_000);
+    reporter.shipped(noted("bob", left(9)));
+    expect(lines[2]).toBe(`note: bob: ${left(9)}`);
+  });
+
+  test("different kinds are told in one line, and what still waits at the end is told before it", () => {
+    const reporter = text();
+    reporter.shipped(noted("bob", "one"));
+    reporter.shipped(noted("bob", "keyword Blue is left out: all 26 letters are taken"));
+    reporter.shipped(noted("eve", left(5)));
+    reporter.live({ mailboxes: 1, messages: 1 });
+    expect(lines[1]).toBe(`note: bob: keyword Blue is left out: all 26 letters are taken; eve: ${left(5)}`);
+    expect(lines[2]).toContain("live: ");
+    reporter.shipped(noted("eve", left(6)));
+    reporter.close();
+    expect(lines[3]).toBe(`note: eve: ${left(6)}`);
+    expect(clock.timerCount).toBe(0);
   });
 });
 

@@ -41,7 +41,7 @@ describe("reportOf", () => {
       expunges: 1,
       rebinds: 1,
       lagMs: 250,
-      notes: ["n"],
+      notes: [{ words: "n", count: 1 }],
     });
   });
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Dir } from "../../../src/base/disk.js";
 import { type Dotlock, type LockOptions, tryLock } from "../../../src/maildir/dotlock.js";
 import { openTempMailbox, type TempMailbox } from "./temp-mailbox.js";
@@ -140,4 +140,51 @@ test("touch sets the time; disposal releases once and is silent afterwards", () 
   lock[Symbol.dispose]();
   expect(existsSync(join(path, LOCK))).toBe(false);
   expect(() => lock.release()).toThrow(expect.objectContaining({ code: "lock-lost" }));
+});
+
+/** A directory in which a call of `unlink` does something else first, or instead. */
+function withUnlink(dir: Dir, unlink: (really: () => boolean) => boolean): Dir {
+  return new Proxy(dir, {
+    get(target, key) {
+      if (key === "unlink") return (name: string) => unlink(() => target.unlink(name));
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+describe("a removal that fails", () => {
+  const failing = (times: number, before: () => void = () => undefined): ((really: () => boolean) => boolean) => {
+    let left = times;
+    return (really) => {
+      if (left-- <= 0) return really();
+      before();
+      throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    };
+  };
+
+  test("once is tried again", () => {
+    const { dir, path } = openTempMailbox();
+    locked(withUnlink(dir, failing(1))).release();
+    expect(existsSync(join(path, LOCK))).toBe(false);
+  });
+
+  test("twice is an error, and the lock is let go of", () => {
+    const { dir, path } = openTempMailbox();
+    const lock = locked(withUnlink(dir, failing(2)));
+    expect(() => lock.release()).toThrow(expect.objectContaining({ code: "EIO" }));
+    expect(existsSync(join(path, LOCK))).toBe(true);
+    expect(lock.stillOurs()).toBe(false);
+  });
+
+  test("is not tried again on a lock that another has taken since", () => {
+    const { dir, path } = openTempMailbox();
+    const steal = (): void => {
+      unlinkSync(join(path, LOCK));
+      writeFileSync(join(path, LOCK), "99:mail1");
+    };
+    const lock = locked(withUnlink(dir, failing(1, steal)));
+    expect(() => lock.release()).toThrow(expect.objectContaining({ code: "EIO" }));
+    expect(readFileSync(join(path, LOCK), "latin1")).toBe("99:mail1");
+  });
 });

@@ -1,6 +1,6 @@
 /** Transactions in words. */
 import { describe, expect, test } from "vitest";
-import { parseUidValidity } from "../../../src/maildir/ids.js";
+import { parseMailboxGuid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { describeTransaction } from "../../../src/txn/describe.js";
 import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
 import { expunge, marks, message, rawPath, rebind, save, transaction } from "./txn-fixtures.js";
@@ -37,6 +37,10 @@ describe("describeTransaction", () => {
   test.each<[Structure, string]>([
     [{ kind: "create", owner: transaction().fileOwner, parents: [], maildirFolder: true }, "create the mailbox"],
     [{ kind: "rename", from: rawPath("alice/Maildir/.Old") }, "rename it from alice/Maildir/.Old"],
+    [
+      { kind: "rename", from: rawPath("alice/Maildir/.Old"), displaces: parseMailboxGuid("0".repeat(32)) },
+      "rename it from alice/Maildir/.Old, where the one in its way goes",
+    ],
     [{ kind: "delete" }, "delete the mailbox"],
     [{ kind: "reset", before: parseUidValidity(5) }, "begin anew: its UIDVALIDITY was 5"],
   ])("structure %#", (structure, text) => {
@@ -44,7 +48,7 @@ describe("describeTransaction", () => {
   });
 
   test("nothing but a next UID, at the store's root", () => {
-    expect(words([], { path: rawPath("") })).toBe("(root): raise the next UID to 100");
+    expect(words([], { path: rawPath("") })).toBe("INBOX: raise the next UID to 100");
   });
 
   test("control characters do not reach the terminal", () => {

@@ -106,6 +106,21 @@ describe("refused", () => {
     expect(() => decode({ case: "request", value: { id: 1, ask } })).toThrow(REFUSED);
   });
 
+  test("hashes that are not one for each name, or not as long as a SHA-256", () => {
+    const foreign = (...hashes: readonly Uint8Array[]) => {
+      const value = { path: new Uint8Array(0), bases: [Buffer.from("a"), Buffer.from("b")], action: "limbo", hashes };
+      return decode({
+        case: "request",
+        value: { id: 1, ask: { case: "foreign", value: { ...value, hashes: [...hashes] } } },
+      });
+    };
+    const hash = new Uint8Array(32);
+    expect(foreign(hash, hash)).toMatchObject({ ask: { bases: ["a", "b"], hashes: [hash, hash] } });
+    expect(() => foreign(hash)).toThrow(REFUSED);
+    expect(() => foreign(hash, hash, hash)).toThrow(REFUSED);
+    expect(() => foreign(hash, new Uint8Array(31))).toThrow(REFUSED);
+  });
+
   test("a payload that is missing, or one too many", () => {
     const offer = { case: "offer" as const, value: { lsn: 1n, mailbox: GUID } };
     expect(() => decode(offer)).toThrow(REFUSED);

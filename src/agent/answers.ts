@@ -1,0 +1,53 @@
+/**
+ * Answers the source's requests beside the reading of its messages: one that waits for Dovecot's lock may take half a
+ * minute, and bodies and advice must not wait behind it.
+ *
+ * INVARIANT: requests are answered one after the other, in the order in which they came, and at most `REQUESTS_MAX` wait.
+ * INVARIANT: once `close` was called and `run` has returned nothing of a request is under way, and what it did is recorded.
+ */
+import { BoundedQueue } from "../base/bounded-queue.js";
+import { wireError } from "../wire/errors.js";
+import type { Link } from "../wire/link.js";
+import type { Request } from "../wire/messages.js";
+import { answerRequest, type RequestPorts } from "./session-requests.js";
+
+/** A source asks one thing after the other; more is a peer that does not keep to the protocol. */
+const REQUESTS_MAX = 16;
+
+export interface AnswerPorts extends RequestPorts {
+  readonly link: Link;
+}
+
+export class Answers {
+  readonly #ports: AnswerPorts;
+  readonly #requests = new BoundedQueue<Request>(REQUESTS_MAX);
+  readonly #closed = new AbortController();
+
+  constructor(ports: AnswerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws: wire-invalid, when too many wait. */
+  take(request: Request): void {
+    if (!this.#requests.tryPush(request))
+      throw wireError("wire-invalid", "taking a request of the source: it asks more than it may");
+  }
+
+  /** Until `close`; call it once. Rejects with the abort reason, or when an answer cannot be sent. */
+  async run(signal: AbortSignal): Promise<void> {
+    const both = AbortSignal.any([signal, this.#closed.signal]);
+    try {
+      for await (const request of this.#requests.drain(both)) {
+        await this.#ports.link.send(await answerRequest(this.#ports, request, both), both);
+      }
+    } catch (error) {
+      if (signal.aborted || !this.#closed.signal.aborted) throw error;
+    }
+  }
+
+  /** Nobody waits for an answer any more: what waits for a lock gives up. */
+  close(): void {
+    this.#requests.close();
+    this.#closed.abort(wireError("link-closed", "answering the source: it closed the link"));
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Grants one wish of the replica for bodies, whatever happens to them at the source meanwhile: those that are not found are
+ * looked for again until they are sent, or the log says that they are gone.
+ */
+import type { Clock } from "../base/clock.js";
+import type { Transaction } from "../txn/transaction.js";
+import { ABSENT_LOOKS_MAX, settleAbsent } from "./absent-bodies.js";
+import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
+import { type Cause, causeOf } from "./conflict-rules.js";
+import type { SourceSide } from "./source-side.js";
+
+export interface WishPorts extends BodySenderPorts {
+  readonly clock: Clock;
+  readonly source: SourceSide;
+  readonly onBodyBytes: (bytes: number) => void;
+}
+
+export interface GrantedWish {
+  readonly lsn: number;
+  readonly transaction: Transaction;
+  readonly indexes: readonly number[];
+}
+
+/** Returns why the bodies of that transaction cannot be had; rejects with what concerns more than its mailbox. */
+export async function grantWish(
+  ports: WishPorts,
+  { lsn, transaction, indexes }: GrantedWish,
+  signal: AbortSignal,
+): Promise<Cause | undefined> {
+  let wanted = indexes;
+  for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
+    const path = ports.source.pathOf(transaction.mailbox);
+    const outcome = await sendBodies(ports, { lsn, transaction, path, indexes: wanted }, signal);
+    if (outcome.kind === "unreadable") return causeOf(outcome.problem);
+    ports.onBodyBytes(outcome.bytes);
+    if (outcome.absent.length === 0) return undefined;
+    const { gone, again } = await settleAbsent(ports, transaction, outcome.absent, signal);
+    if (gone.length > 0) await sendGone(ports, lsn, gone, signal);
+    if (again.length === 0) return undefined;
+    wanted = again;
+  }
+  const words = "a message of it stands in the uidlist of the source, but its file cannot be found there";
+  return { code: "body-not-found", words };
+}

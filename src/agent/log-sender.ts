@@ -1,0 +1,116 @@
+/**
+ * Sends the log to one replica: from where the replica is, in order, as far as the window has room, and first of all what
+ * earlier runs had to leave out.
+ *
+ * INVARIANT: what a mailbox's rejection covers is sent again from that transaction on, in order, before anything newer of it.
+ * INVARIANT: nothing of a mailbox that is held is sent.
+ */
+import { Fifo } from "../base/fifo.js";
+import type { Gate } from "../base/gate.js";
+import type { StateReader } from "../log/state-ports.js";
+import type { LogEntry, RejectionRow } from "../log/state-types.js";
+import type { Link } from "../wire/link.js";
+import { agentError } from "./errors.js";
+import type { OfferWindow } from "./offer-window.js";
+import type { Rejections } from "./rejections.js";
+
+export interface LogSenderParts {
+  /** The replica's name. */
+  readonly name: string;
+  readonly reader: StateReader;
+  readonly link: Link;
+  readonly window: OfferWindow;
+  readonly rejections: Rejections;
+  /** Woken when a transaction has left the window. */
+  readonly wake: Gate;
+}
+
+const READ_BYTES_MAX = 2 * 1024 * 1024;
+
+export class LogSender {
+  readonly #parts: LogSenderParts;
+  /** Read from the log and not offered yet. */
+  readonly #ahead = new Fifo<LogEntry>();
+  #sentLsn = 0;
+
+  constructor(parts: LogSenderParts) {
+    this.#parts = parts;
+  }
+
+  /** All of the log up to here is applied, is on its way, or belongs to a mailbox that is held. */
+  get sentLsn(): number {
+    return this.#sentLsn;
+  }
+
+  /** Throws: log-trimmed, when the log does not have what follows `appliedLsn`. */
+  startAt(appliedLsn: number): void {
+    const { reader, name } = this.#parts;
+    if (appliedLsn + 1 < reader.firstLsn()) {
+      throw agentError(
+        "log-trimmed",
+        `sending the log to ${name}: it needs transaction ${appliedLsn + 1}, the log begins at ${reader.firstLsn()}`,
+      );
+    }
+    if (appliedLsn > reader.lastLsn()) {
+      throw agentError(
+        "log-trimmed",
+        `sending the log to ${name}: it has transaction ${appliedLsn} already, the log ends at ${reader.lastLsn()}`,
+      );
+    }
+    this.#sentLsn = appliedLsn;
+  }
+
+  /** Offers the next transaction: "sent", or why it did not. */
+  async offerNext(signal: AbortSignal): Promise<"sent" | "full" | "nothing"> {
+    const { window, rejections } = this.#parts;
+    if (window.isFull) return "full";
+    for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
+      if (!rejections.isHeld(entry.mailbox)) {
+        await this.#offer(entry, signal);
+        return "sent";
+      }
+      this.#sentLsn = entry.lsn;
+    }
+    return "nothing";
+  }
+
+  /** What rejections of earlier runs cover, one at a time. A mailbox that is refused again does not stop the others. */
+  async resendRejected(signal: AbortSignal): Promise<void> {
+    for (const row of this.#parts.rejections.rows) {
+      // Else the replica is not that far: it comes in its turn.
+      if (row.lsn <= this.#sentLsn) await this.#resend(row, signal);
+    }
+  }
+
+  async #resend(row: RejectionRow, signal: AbortSignal): Promise<void> {
+    const { reader, rejections, window, wake } = this.#parts;
+    const isHeld = () => rejections.isHeld(row.mailbox);
+    let lsn = row.lsn - 1;
+    while (lsn < this.#sentLsn && !isHeld()) {
+      const entries = reader.entriesAfter(lsn, READ_BYTES_MAX);
+      if (entries.length === 0) return;
+      for (const entry of entries) {
+        lsn = entry.lsn;
+        if (lsn > this.#sentLsn || isHeld()) return;
+        if (entry.mailbox !== row.mailbox) continue;
+        await this.#offer(entry, signal);
+        while (!window.isEmpty) await wake.wait(signal);
+      }
+    }
+  }
+
+  #nextEntry(): LogEntry | undefined {
+    if (this.#ahead.length === 0) {
+      for (const entry of this.#parts.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
+    }
+    return this.#ahead.shift();
+  }
+
+  /** INVARIANT: it is in the window before it counts as sent, so that the cursor cannot pass it. */
+  async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
+    const { lsn, mailbox, bytes } = entry;
+    this.#parts.window.add(entry);
+    this.#sentLsn = Math.max(this.#sentLsn, lsn);
+    await this.#parts.link.send({ kind: "offer", lsn, mailbox, payload: bytes }, signal);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What a replica says of a transaction that it has tried, and how a divergence looks on the wire. Pure.
+ */
+import type { Divergence } from "../apply/divergence.js";
+import { ROOT_PATH } from "../base/raw-name.js";
+import type { WireDivergence } from "../wire/messages.js";
+import type { Readiness } from "./incoming.js";
+
+export type Verdict =
+  | { readonly kind: "applied"; readonly notes: readonly string[] }
+  | { readonly kind: "diverged"; readonly divergence: WireDivergence };
+
+/** A divergence that the session itself finds: it concerns no UID. */
+export function divergedBy({ code, words }: { readonly code: string; readonly words: string }) {
+  const divergence: WireDivergence = { code, words, path: ROOT_PATH, firstUid: 0, replicaNext: 0 };
+  return { kind: "diverged", divergence } as const;
+}
+
+/** Found while earlier transactions were under way: they may have removed what stood in its way. */
+export function isStale(readiness: Readiness): boolean {
+  return readiness.kind === "diverged" && readiness.divergence.kind !== "body-mismatch";
+}
+
+export function wireOf(divergence: Divergence): WireDivergence {
+  const { kind: code, words, path } = divergence;
+  return { code, words, path, ...uidsOf(divergence) };
+}
+
+function uidsOf(divergence: Divergence): { readonly firstUid: number; readonly replicaNext: number } {
+  switch (divergence.kind) {
+    case "uid-passed":
+      return { firstUid: divergence.firstUid, replicaNext: divergence.replicaNext };
+    case "uid-bound-otherwise":
+      return { firstUid: divergence.uid, replicaNext: 0 };
+    default:
+      return { firstUid: 0, replicaNext: 0 };
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * Two mailboxes change places: both are taken out of the store and put back, each where the other one was, so that no
+ * name ever shows parts of two. For some renames' time neither is there.
+ *
+ * INVARIANT: what a crash leaves parked goes back into the store at the next start (`returnParked`), before anything else:
+ * to where it was, or, if the other one is there already, to where that one was. The transaction then comes again.
+ */
+import { assert } from "../base/assert.js";
+import type { Dir } from "../base/disk.js";
+import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import type { MailboxRow } from "../log/state-types.js";
+import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
+import type { Transaction } from "../txn/transaction.js";
+import { type Divergence, divergence } from "./divergence.js";
+import { openMade } from "./limbo.js";
+import { closeBelow, openMailbox } from "./locate.js";
+import {
+  guidAt,
+  isAlone,
+  moveIn,
+  type Place,
+  park,
+  parkedMailboxes,
+  rawNameOf,
+  removeBox,
+  syncPlaces,
+  takeDirectory,
+  unpark,
+} from "./parking.js";
+import { HELD, PARKED } from "./stage-place.js";
+import { type Busy, type StoreContext, underLock } from "./store-context.js";
+import { UndoLog } from "./undo-log.js";
+
+/** In the order in which an exchange reaches them. Other transactions do not come by. */
+export const EXCHANGE_CRASH_POINTS = [
+  "apply.displaced-out",
+  "apply.mover-out",
+  "apply.mover-in",
+  "apply.displaced-in",
+] as const;
+
+export type ExchangeOutcome =
+  /** The row of the other mailbox, which is elsewhere now: to be recorded with the transaction's effect. */
+  | { readonly kind: "settled"; readonly rows: readonly MailboxRow[] }
+  | { readonly kind: "diverged"; readonly divergence: Divergence }
+  | Busy;
+
+/**
+ * If the transaction's mailbox displaces another one, and that one stands at its target, they change places. All else
+ * (it is done already, the other one is not there) is left to the rename as such.
+ */
+export function exchangePlaces(context: StoreContext, root: Dir, txn: Transaction): ExchangeOutcome {
+  const { mailbox, path, structure } = txn;
+  const displaces = structure?.kind === "rename" ? structure.displaces : undefined;
+  if (displaces === undefined || structure?.kind !== "rename") return { kind: "settled", rows: [] };
+  const homes = [context.cache.rowOf(mailbox)?.path, structure.from].filter((home) => home !== undefined);
+  const elsewhere = homes.filter((home) => home !== path);
+  const home = elsewhere.find((candidate) => guidAt(root, candidate) === mailbox);
+  const areKnown = [mailbox, displaces].every((guid) => context.cache.rowOf(guid) !== undefined);
+  if (areKnown && home !== undefined && guidAt(root, path) === displaces) {
+    const changed = changePlaces(context, root, { mailbox, path: home }, { mailbox: displaces, path });
+    if (changed === "occupied") {
+      return { kind: "diverged", divergence: divergence({ kind: "mailbox-occupied", mailbox, path }) };
+    }
+    if (changed !== "done") return changed;
+  }
+  const now = elsewhere.find((candidate) => guidAt(root, candidate) === displaces);
+  return { kind: "settled", rows: now === undefined ? [] : recordAt(context, displaces, now) };
+}
+
+/** What is remembered of the other one says from now on where it is. */
+function recordAt({ cache }: StoreContext, mailbox: MailboxGuid, path: RawPath): MailboxRow[] {
+  const { baseline } = cache.get(mailbox);
+  if (baseline === undefined) return [];
+  const row = { ...baseline.row, path };
+  baseline.adopt([], row);
+  return [row];
+}
+
+function changePlaces(context: StoreContext, root: Dir, mover: Place, displaced: Place): "done" | "occupied" | Busy {
+  const isWhole = isAlone(root, mover.path) && isAlone(root, displaced.path);
+  const isRoot = mover.path === "" || displaced.path === "";
+  const swap = (): "done" | "occupied" =>
+    isWhole || isRoot
+      ? undoing(context, (undo) => swapPlaces(context, root, { mover, displaced, isWhole }, undo))
+      : swapAside(context, root, mover, displaced);
+  // A lock moves with its directory.
+  const outcome = locked(context, root, displaced, () => locked(context, root, mover, swap));
+  if (outcome !== "done") return outcome;
+  for (const { mailbox } of [mover, displaced])
+    for (const area of [PARKED, HELD] as const) removeBox(context, area, mailbox);
+  return outcome;
+}
+
+function locked<T extends "done" | "occupied" | Busy>(
+  context: StoreContext,
+  root: Dir,
+  place: Place,
+  run: () => T,
+): T | Busy {
+  const opened = openMailbox(root, place);
+  assert(opened.kind === "opened", "its uidlist was just read");
+  try {
+    const held = underLock(context, { known: context.cache.get(place.mailbox), dir: opened.dir }, run);
+    return held.kind === "busy" ? held : held.value;
+  } finally {
+    closeBelow(root, opened.dir);
+  }
+}
+
+function swapPlaces(
+  context: StoreContext,
+  root: Dir,
+  { mover, displaced, isWhole }: { readonly mover: Place; readonly displaced: Place; readonly isWhole: boolean },
+  undo: UndoLog,
+): "done" | "occupied" {
+  const { life } = context;
+  park(context, root, displaced, { isWhole, undo });
+  life.reach("apply.displaced-out");
+  park(context, root, mover, { isWhole, undo });
+  life.reach("apply.mover-out");
+  const there = unpark(context, root, { ...mover, path: displaced.path }, undo);
+  life.reach("apply.mover-in");
+  const here = unpark(context, root, { ...displaced, path: mover.path }, undo);
+  syncPlaces(context, root, [displaced.path, mover.path]);
+  life.reach("apply.displaced-in");
+  return there === "done" && here === "done" ? "done" : "occupied";
+}
+
+/**
+ * Directories that hold folders stay with those, and only the mailboxes in them change. That is done out of the store: a
+ * Dovecot that meets a directory without `cur/` calls it \Noselect in its index of folders, and never takes that back.
+ */
+function swapAside(context: StoreContext, root: Dir, mover: Place, displaced: Place): "done" | "occupied" {
+  return undoing(context, (undo) => {
+    const area = undo.hold(openMade(context.disk, context.options.scratchRoot, [HELD]));
+    const boxes = [displaced, mover].filter(({ path }) =>
+      [displaced, mover].every((other) => !path.startsWith(`${other.path}/`)),
+    );
+    for (const { mailbox, path } of boxes) takeDirectory(root, path, { area, name: rawNameOf(mailbox) }, undo);
+    const inside = (place: Place): Place => ({ ...place, path: insideOf(boxes, place.path) ?? place.path });
+    swapPlaces(context, area, { mover: inside(mover), displaced: inside(displaced), isWhole: false }, undo);
+    const outcomes = boxes.map((box) => giveBack(context, root, area, box, undo));
+    syncPlaces(context, root, [displaced.path, mover.path]);
+    return outcomes.includes("occupied") ? "occupied" : "done";
+  });
+}
+
+/** A path in the store as one in the area of held directories, if it is in one of those. */
+function insideOf(boxes: readonly Place[], path: RawPath): RawPath | undefined {
+  for (const box of boxes) {
+    const inside = `${box.mailbox}${path.slice(box.path.length)}`;
+    if ((path === box.path || path.startsWith(`${box.path}/`)) && isRawPath(inside)) return inside;
+  }
+  return undefined;
+}
+
+/** Puts a held directory to its path again, whoever is in it now. */
+function giveBack(
+  context: StoreContext,
+  root: Dir,
+  area: Dir,
+  { mailbox, path }: Place,
+  undo: UndoLog,
+): "done" | "occupied" {
+  const name = rawNameOf(mailbox);
+  return moveIn(
+    context,
+    root,
+    { area, name, mailbox: guidAt(area, insideOf([{ mailbox, path }], path) ?? path), path },
+    undo,
+  );
+}
+
+function undoing<T>({ life }: StoreContext, run: (undo: UndoLog) => T): T {
+  using undo = new UndoLog();
+  try {
+    return run(undo);
+  } catch (error) {
+    if (!life.hasEnded) undo.undo(error);
+    throw error;
+  }
+}
+
+/** Brings mailboxes back into the store that a broken exchange left out of it, where there is room for them. */
+export function returnParked(context: StoreContext, root: Dir): void {
+  const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
+  returnHeld(context, root, pathOf);
+  returnAll(context, root, pathOf);
+}
+
+type PathOf = (mailbox: MailboxGuid) => RawPath | undefined;
+
+/** First the mailboxes into the directories that are held, as those would stand in the store; then these. */
+function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
+  const area = context.disk.openRoot(`${context.options.scratchRoot}/${HELD}`);
+  if (area === undefined) return;
+  try {
+    const boxes = area
+      .list()
+      .filter(isMailboxGuid)
+      .map((mailbox) => ({ mailbox, path: pathOf(mailbox) }))
+      .filter((box): box is Place => box.path !== undefined);
+    returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH));
+    for (const box of boxes) {
+      const outcome = undoing(context, (undo) => giveBack(context, root, area, box, undo));
+      if (outcome === "done") removeBox(context, HELD, box.mailbox);
+    }
+    if (boxes.length > 0)
+      syncPlaces(
+        context,
+        root,
+        boxes.map(({ path }) => path),
+      );
+  } finally {
+    area.close();
+  }
+}
+
+function returnAll(context: StoreContext, root: Dir, pathOf: PathOf): void {
+  const parked = parkedMailboxes(context);
+  const homes = parked.flatMap((guid) => pathOf(guid) ?? []);
+  for (const mailbox of parked) returnOne(context, root, mailbox, { pathOf, homes });
+}
+
+/**
+ * Before a transaction of a mailbox that is not in the store: if it is parked, brings it to where the transaction wants it,
+ * or back. False when it must stay outside, since something else has taken its place.
+ */
+export function returnFor(context: StoreContext, root: Dir, { mailbox, path }: Transaction): boolean {
+  const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
+  returnHeld(context, root, pathOf);
+  return (
+    !parkedMailboxes(context).includes(mailbox) ||
+    returnOne(context, root, mailbox, { pathOf, homes: [path], wanted: path })
+  );
+}
+
+interface Return {
+  readonly pathOf: PathOf;
+  /** Where it may have begun to return. */
+  readonly homes: readonly RawPath[];
+  readonly wanted?: RawPath;
+}
+
+function returnOne(context: StoreContext, root: Dir, mailbox: MailboxGuid, { pathOf, homes, wanted }: Return): boolean {
+  const home = pathOf(mailbox);
+  const other = home === undefined ? undefined : guidAt(root, home);
+  const others = other === undefined ? undefined : pathOf(other);
+  const free = [wanted, home, others].filter((path) => path !== undefined);
+  // One that is half in, or half out, goes on where its uidlist is.
+  const begun = [...free, ...homes].filter((path) => guidAt(root, path) === mailbox);
+  for (const path of begun.length > 0 ? begun : free) {
+    if (undoing(context, (undo) => unpark(context, root, { mailbox, path }, undo)) !== "done") continue;
+    removeBox(context, PARKED, mailbox);
+    syncPlaces(context, root, [path]);
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,35 @@
+/**
+ * Files that only we make, only under the lock, and that only a kill leaves behind: a keywords file that was not renamed into
+ * its place yet, the dot file that wakes sessions, a stale lock that was moved aside. Dovecot minds none of them. They go
+ * when this process first holds the mailbox's lock, since whoever holds it knows that nobody is at work on them.
+ *
+ * dovecot-uidlist.tmp is Dovecot's name as well and stays: whoever rewrites the uidlist next replaces it.
+ */
+import type { Dir } from "../base/disk.js";
+import { isStaleLockName } from "../maildir/dotlock.js";
+import { CUR } from "../maildir/mailbox-files.js";
+
+/** Dovecot writes dovecot-keywords.lock instead. */
+export const KEYWORDS_TEMP_FILE = "dovecot-keywords.tmp";
+/** Dot files in cur/ are never mail, and one that comes and goes wakes idle sessions. */
+export const NUDGE_FILE = ".mailtwin-nudge";
+
+/** Whether there is something of it beside the mailbox's own files. */
+export function hasLeftovers(mailbox: Dir): boolean {
+  return mailbox.list().some(isLeftover);
+}
+
+/** Only under the lock. */
+export function removeLeftovers(mailbox: Dir): void {
+  for (const name of mailbox.list()) if (isLeftover(name)) mailbox.unlink(name);
+  const cur = mailbox.stat(CUR)?.kind === "directory" ? mailbox.openDir(CUR) : undefined;
+  try {
+    cur?.unlink(NUDGE_FILE);
+  } finally {
+    cur?.close();
+  }
+}
+
+function isLeftover(name: string): boolean {
+  return name === KEYWORDS_TEMP_FILE || isStaleLockName(name);
+}

@@ -1,0 +1,85 @@
+/**
+ * Names of files that a mailbox's uidlist does not explain: those without a record (a crash between file and record, a
+ * copy made with other tools), and second names of a base name that has a file already (another program put them there).
+ *
+ * Only a listing shows them. It is made when this process first meets the mailbox, and again when `cur/` or `new/` was
+ * changed by somebody else; a large mailbox is listed again only as often as costs little. What we change ourselves, under
+ * the lock, is accounted for instead (`accountForOwn`), so that a stream of deliveries lists nothing.
+ * Left open, by necessity: a program that writes names without the lock in the very moment in which we hold it. What it
+ * wrote is seen at its next change, or ours fails: no file of another is ever replaced.
+ */
+import { listMessages, type MessageListing } from "../maildir/listing.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { baseOf, type DirTimes, isSettled, type Place, sameTimes, timesOf } from "./find-files.js";
+import type { MailboxDirs } from "./mailbox-place.js";
+
+/** When the names were listed last, and as what state of the directories. */
+interface StrayListing extends DirTimes {
+  readonly listedAtMs: number;
+  /** Nothing could hide from it. */
+  readonly settled: boolean;
+  readonly names: number;
+}
+
+/** What is remembered of a mailbox. */
+export interface StrayMemory {
+  /** All files of base names that had no record, or several files, when the mailbox was listed; undefined = not yet. */
+  unrecorded: ReadonlyMap<string, readonly Place[]> | undefined;
+  /** How old that is. */
+  listed: StrayListing | undefined;
+}
+
+/** Up to here a listing takes about as long as a write of one file. */
+const LISTED_ALWAYS_MAX = 5_000;
+/** Above it: what is listed again and again takes about a fiftieth of the time. */
+const NAMES_PER_MS_BETWEEN = 30;
+/** A listing that may have missed something is made again after that time. */
+const AGAIN_MS = 50;
+
+/** Lists the mailbox if it was changed since it was listed. Returns the times that what is remembered is as good for. */
+export function refreshStrays(
+  known: StrayMemory,
+  dirs: MailboxDirs,
+  uidlist: Uidlist | undefined,
+  nowMs: number,
+): DirTimes {
+  const times = timesOf(dirs);
+  if (known.unrecorded !== undefined && !isDue(known.listed, times, nowMs)) return times;
+  const listing = listMessages(dirs.dir);
+  const { names, stable, curMtimeMs, newMtimeMs } = listing;
+  known.unrecorded = unexplained(listing, uidlist);
+  const listed = { curMtimeMs, newMtimeMs, listedAtMs: nowMs };
+  known.listed = { ...listed, settled: isSettled({ ...listed, stable }), names: names.length };
+  return { curMtimeMs, newMtimeMs };
+}
+
+/** All places of each base name that has no record, or more than one name. */
+function unexplained({ names, inNew }: MessageListing, uidlist: Uidlist | undefined): Map<string, Place[]> {
+  const placesByBase = new Map<string, Place[]>();
+  const seen = new Uint8Array(uidlist?.count ?? 0);
+  for (const name of names) {
+    const base = baseOf(name);
+    const index = uidlist?.indexOfBase(base) ?? -1;
+    if (index < 0 || seen[index] === 1) placesByBase.set(base, []);
+    if (index >= 0) seen[index] = 1;
+  }
+  if (placesByBase.size === 0) return placesByBase;
+  for (const [at, name] of names.entries()) {
+    placesByBase.get(baseOf(name))?.push({ dir: at < inNew ? "new" : "cur", name });
+  }
+  return placesByBase;
+}
+
+function isDue(listed: StrayListing | undefined, times: DirTimes, nowMs: number): boolean {
+  if (listed === undefined) return true;
+  const sinceMs = Math.abs(nowMs - listed.listedAtMs);
+  const isDear = listed.names > LISTED_ALWAYS_MAX && sinceMs < listed.names / NAMES_PER_MS_BETWEEN;
+  if (isDear) return false;
+  return !sameTimes(listed, times) || (!listed.settled && sinceMs >= AGAIN_MS);
+}
+
+/** After writes of our own, under the lock: `before` is how the directories were when it was taken. */
+export function accountForOwn(known: StrayMemory, dirs: MailboxDirs, before: DirTimes): void {
+  if (known.listed === undefined || !sameTimes(known.listed, before)) return;
+  known.listed = { ...known.listed, ...timesOf(dirs) };
+}

@@ -1,0 +1,109 @@
+/**
+ * What a first contact would do with a destination that is not empty, in words. Reads both stores, writes nothing.
+ */
+
+import type { SurveyedMailbox } from "../apply/apply-types.js";
+import { openStore } from "../apply/mailbox-place.js";
+import { InventoryReader, surveyMailboxes } from "../apply/survey.js";
+import { systemClock } from "../base/clock.js";
+import { openNodeDisk } from "../base/disk-node.js";
+import { rawFromText } from "../base/raw-name.js";
+import { formatCount } from "../base/text-format.js";
+import {
+  type ContactFinding,
+  compareAtFirstContact,
+  type ReplicaMailbox,
+  type SourceMailbox,
+} from "../resync/first-contact.js";
+import type { ForeignChoice } from "./first-contact.js";
+import type { Places } from "./places.js";
+import { countOf, mailboxName } from "./words.js";
+
+const PAGE_MESSAGES_MAX = 1_000_000;
+
+/** Sentences, in the order of the destination's mailboxes; none when nothing stands there. */
+export async function describeFirstContact(
+  { source, destination }: Pick<Places, "source" | "destination">,
+  choice: ForeignChoice,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const disk = openNodeDisk();
+  const [sourceRoot, destinationRoot] = [rawFromText(source), rawFromText(destination)];
+  const survey = (storeRoot: string) => surveyMailboxes({ disk, options: { storeRoot } });
+  const ofSource = survey(sourceRoot);
+  const sourceByGuid = new Map(ofSource.flatMap((it) => (it.guid === undefined ? [] : [[it.guid, it] as const])));
+  const sourceByPath = new Map(ofSource.map((it) => [it.path, it]));
+  const words: string[] = [];
+  for (const standing of survey(destinationRoot)) {
+    await systemClock.sleep(0, signal); // lets a signal in.
+    const own =
+      (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
+    const replica = readMailbox(destinationRoot, standing);
+    const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
+    for (const finding of compareAtFirstContact([replica], () => sourceMailbox))
+      words.push(...sentencesOf(finding, choice));
+  }
+  return words;
+}
+
+/** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */
+function readMailbox(storeRoot: string, { path, guid, uidValidity }: SurveyedMailbox): ReplicaMailbox {
+  const root = openStore(openNodeDisk(), storeRoot);
+  try {
+    const read = new InventoryReader().read(root, { path, afterUid: 0, messagesMax: PAGE_MESSAGES_MAX });
+    const messages = read.kind === "read" ? [...read.messages, ...read.files] : [];
+    return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, messages };
+  } finally {
+    root.close();
+  }
+}
+
+function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
+  return { ...mailbox, sizeByBase: new Map(messages.map(({ base, size }) => [base, size])) };
+}
+
+/** What becomes of one mailbox of the destination. Exported for its tests. */
+export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): readonly string[] {
+  const { path, foreign, present, isOther, copies, changed } = finding;
+  const name = mailboxName(path);
+  const words: string[] = [];
+  if (present > 0)
+    words.push(`${name}: ${formatCount(present)} of these messages ${be(present)} in DST already, and not sent`);
+  if (isOther) {
+    words.push(`${name}: the mailbox in DST has other UIDs, or none: it begins anew with those of SRC`);
+  }
+  if (copies.length > 0) {
+    words.push(
+      `${name}: ${formatCount(copies.length)} of these messages ${be(copies.length)} in DST already, and used again if the bytes are the same`,
+    );
+  }
+  if (changed.length > 0) {
+    words.push(
+      `${name}: ${countOf(changed.length, "message")} of DST ${have(changed.length)} another size than in SRC: moved to the limbo, and sent`,
+    );
+  }
+  if (foreign.length > 0)
+    words.push(`${name}: ${countOf(foreign.length, "message")} that only DST has: ${fateOf(finding, choice)}`);
+  return words;
+}
+
+function fateOf({ foreign, isOther }: ContactFinding, choice: ForeignChoice): string {
+  const isOne = foreign.length === 1;
+  switch (choice) {
+    case "refuse":
+      return "so the run would be refused; say --foreign keep or --foreign limbo";
+    case "keep":
+      if (!isOther) return isOne ? "kept as it is" : "kept as they are";
+      return `kept beside the others, with ${isOne ? "a new UID" : "new UIDs"} above those of SRC`;
+    case "limbo":
+      return "moved to the limbo";
+  }
+}
+
+function be(count: number): string {
+  return count === 1 ? "is" : "are";
+}
+
+function have(count: number): string {
+  return count === 1 ? "has" : "have";
+}

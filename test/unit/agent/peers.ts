@@ -1,0 +1,77 @@
+/** One end of a link whose other end is the test: it may say what no honest peer says. */
+import { ReplayAgent } from "../../../src/agent/replay-agent.js";
+import { SESSION_LIMITS, Session } from "../../../src/agent/session.js";
+import type { ApplyMethods } from "../../../src/apply/apply-types.js";
+import type { BodyMethods } from "../../../src/capture/body-types.js";
+import type { RejectionRow } from "../../../src/log/state-types.js";
+import type { Link } from "../../../src/wire/link.js";
+import { openMemoryLink } from "../../../src/wire/memory-link.js";
+import type { WireMessage } from "../../../src/wire/messages.js";
+import { inlineWorker } from "../../worker-client.js";
+import { LOG_ID, type Pair, path } from "./pair.js";
+
+/** Whoever reads the test's end of a link, so that nobody has to wait for room in it. */
+function hear(link: Link, signal: AbortSignal): WireMessage[] {
+  const heard: WireMessage[] = [];
+  const reading = (async () => {
+    for await (const message of link.messages(signal)) heard.push(message);
+  })();
+  reading.catch(() => undefined); // an abort.
+  return heard;
+}
+
+/** A session that was greeted. */
+export async function openSession(
+  pair: Pair,
+  stop: AbortSignal,
+  { link = openMemoryLink(), limits = SESSION_LIMITS } = {},
+) {
+  const store = inlineWorker(pair.replica as unknown as ApplyMethods);
+  const ports = {
+    ...{ link: link.replica, store, writer: pair.replicaState.writer(), clock: pair.clock },
+    ...{ reach: () => undefined, syncAll: () => pair.syncAll(), appliedLsn: () => 0 },
+  };
+  const session = new Session(ports, limits);
+  const run = session.run(stop);
+  run.catch(() => undefined);
+  const heard = hear(link.source, stop);
+  const send = (message: WireMessage) => link.source.send(message, stop);
+  await send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
+  /** Offers that entry of the log. */
+  const offer = async (lsn: number) => {
+    const entry = pair.sourceState.entries.find((it) => it.lsn === lsn);
+    if (entry === undefined) throw new Error(`the log has no ${lsn}`);
+    await send({ kind: "offer", lsn, mailbox: entry.mailbox, payload: entry.bytes });
+  };
+  return { run, heard, send, offer, store, link };
+}
+
+/** An agent that was welcomed by a replica which has nothing yet. */
+export async function openAgent(pair: Pair, stop: AbortSignal) {
+  const link = openMemoryLink();
+  const rejected: RejectionRow[] = [];
+  const agent = new ReplayAgent(
+    "twin",
+    {
+      link: link.source,
+      bodies: inlineWorker(pair.bodies as unknown as BodyMethods),
+      reader: pair.sourceState.reader(LOG_ID),
+      writer: pair.sourceState.writer(),
+      clock: pair.clock,
+      source: {
+        pathOf: () => path("x"),
+        uidNextOf: () => 1,
+        uidsIn: async (...args) => pair.uidsIn(...args),
+        lookAgain: () => undefined,
+        renumber: (range, signal) => pair.renumber(range, signal),
+      },
+    },
+    { onShipped: () => {}, onBodyBytes: () => {}, onConflict: () => {}, onRejected: (row) => rejected.push(row) },
+  );
+  const run = agent.run(async () => {}, stop);
+  run.catch(() => undefined);
+  const heard = hear(link.replica, stop);
+  const send = (message: WireMessage) => link.replica.send(message, stop);
+  await send({ kind: "welcome", protocol: 1, software: "x", appliedLsn: 0, firstContact: false });
+  return { agent, run, heard, send, rejected, link };
+}

@@ -1,0 +1,72 @@
+/** The rejection log as the source keeps it: what is in memory and what is on disk, whatever meets on the way. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { Rejections } from "../../../src/agent/rejections.js";
+import { FakeClock } from "../../fake-clock.js";
+import { MemoryState } from "./memory-state.js";
+import { guid, LOG_ID, path, REPLICA } from "./pair.js";
+
+let state: MemoryState;
+
+beforeEach(() => {
+  state = new MemoryState();
+});
+
+function open(): Rejections {
+  return new Rejections(REPLICA, { reader: state.reader(LOG_ID), writer: state.writer(), clock: new FakeClock() });
+}
+
+function refusal(letter: string, fromLsn: number) {
+  return { fromLsn, mailbox: guid(letter), path: path(letter), code: "mailbox-missing", words: "it is missing" };
+}
+
+describe("a row of an earlier run", () => {
+  beforeEach(async () => {
+    await open().add(refusal("a", 3));
+  });
+
+  test("that is dropped while its mailbox is refused anew leaves the new row, in memory and on disk", async () => {
+    const rejections = open();
+    const dropping = rejections.dropUpTo(40);
+    const adding = rejections.add(refusal("a", 50));
+    await Promise.all([dropping, adding]);
+    expect(rejections.rows.map(({ lsn }) => lsn)).toStrictEqual([50]);
+    expect(state.rejections.map(({ lsn }) => lsn)).toStrictEqual([50]);
+  });
+
+  test("that is dropped twice at once is gone", async () => {
+    const rejections = open();
+    await Promise.all([rejections.dropUpTo(40), rejections.dropUpTo(41)]);
+    expect([rejections.rows, state.rejections]).toStrictEqual([[], []]);
+  });
+
+  test("that is stepped on and dropped at once is gone from the disk too", async () => {
+    const rejections = open();
+    const stepping = rejections.step(guid("a"), 4);
+    await Promise.all([stepping, rejections.dropUpTo(40)]);
+    expect([rejections.rows, state.rejections]).toStrictEqual([[], []]);
+  });
+
+  test("above the transaction that is refused now gives way to it, also when others follow at once", async () => {
+    const rejections = open();
+    const adding = rejections.add(refusal("a", 1));
+    const stepping = rejections.step(guid("a"), 2);
+    await Promise.all([adding, stepping]);
+    expect(rejections.rows.map(({ lsn }) => lsn)).toStrictEqual([2]);
+    const counted = state.rejections.reduce((lsn, row) => Math.max(lsn, row.lsn), 0);
+    expect(counted).toBe(2);
+  });
+
+  test("keeps its first time, and counts on", async () => {
+    expect(await open().add(refusal("a", 3))).toMatchObject({ attempts: 2 });
+  });
+});
+
+test("a second refusal of a mailbox is covered only when the first one is on disk", async () => {
+  const rejections = open();
+  const order: string[] = [];
+  state.onWrite = (method) => void order.push(method);
+  const first = rejections.add(refusal("a", 3));
+  const second = rejections.add(refusal("a", 4)).then((row) => order.push(row === undefined ? "covered" : "new"));
+  await Promise.all([first, second]);
+  expect(order).toStrictEqual(["putRejection", "covered"]);
+});

@@ -1,0 +1,102 @@
+/** A mailbox that somebody renamed on the destination: noticed also by a run with nothing else to do. */
+import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { rawDifferences } from "../../live/twin/raw-compare.js";
+import { addMessage, type Bench, eventsOf, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
+
+const WORK = "u1/Maildir/.Work";
+const OTHER = "u1/Maildir/.Other";
+
+async function twinnedBench(): Promise<Bench> {
+  const bench = openBench();
+  makeMailbox(bench.source, "u1/Maildir", { messages: 2 });
+  makeMailbox(bench.source, WORK, { messages: 3, seed: 10 });
+  expect((await bench.sync()).code).toBe(0);
+  return bench;
+}
+
+function inodes(bench: Bench, path: string): number[] {
+  const dir = join(bench.replica, path, "cur");
+  return readdirSync(dir)
+    .map((name) => statSync(join(dir, name)).ino)
+    .sort();
+}
+
+describe("a mailbox that was renamed on the destination", () => {
+  test("gets its name back, with the files it had, and is told of", async () => {
+    using bench = await twinnedBench();
+    const before = inodes(bench, WORK);
+    renameSync(join(bench.replica, WORK), join(bench.replica, OTHER));
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    const words = `${WORK} was renamed to ${OTHER} in DST, and gets its name back`;
+    expect(eventsOf(run, "conflict")).toMatchObject([{ path: WORK, words }]);
+    expect(summaryOf(run)).toMatchObject({ transactions: 1, bodiesBytes: 0, problems: 0 });
+    expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+    expect(inodes(bench, WORK)).toStrictEqual(before);
+    expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
+  });
+
+  test("before what came to it meanwhile", async () => {
+    using bench = await twinnedBench();
+    renameSync(join(bench.replica, WORK), join(bench.replica, OTHER));
+    addMessage(join(bench.source, WORK), { seed: 40 });
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ saves: 1, problems: 0 });
+    expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+  });
+
+  test("also after its parent was renamed, and when the source renames it at the same time", async () => {
+    using bench = await twinnedBench();
+    renameSync(join(bench.replica, "u1"), join(bench.replica, "u9"));
+    renameSync(join(bench.source, WORK), join(bench.source, "u1/Maildir/.Done"));
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0, problems: 0 });
+    expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+  });
+
+  test("a dry run says so and renames nothing", async () => {
+    using bench = await twinnedBench();
+    renameSync(join(bench.replica, WORK), join(bench.replica, OTHER));
+    const run = await bench.sync("--dry-run");
+    const words = `${WORK} was renamed to ${OTHER} in DST, and gets its name back`;
+    expect(eventsOf(run, "plan").map((event) => event["words"])).toStrictEqual([words]);
+    expect(readdirSync(join(bench.replica, "u1/Maildir"))).toContain(".Other");
+  });
+
+  test("a copy of it beside it is no rename", async () => {
+    using bench = await twinnedBench();
+    cpSync(join(bench.replica, WORK), join(bench.replica, "u1/Maildir/.Copy"), { recursive: true });
+    const run = await bench.sync();
+    expect(eventsOf(run, "conflict")).toStrictEqual([]);
+    expect(summaryOf(run)).toMatchObject({ transactions: 0, problems: 0 });
+  });
+
+  test("another mailbox with mail in its place is not touched: a problem", async () => {
+    using bench = await twinnedBench();
+    renameSync(join(bench.replica, WORK), join(bench.replica, OTHER));
+    makeMailbox(bench.replica, WORK, { messages: 1, seed: 90 });
+    const run = await bench.sync();
+    expect(run.code).toBe(1);
+    expect(eventsOf(run, "problem")).toMatchObject([{ path: WORK, code: "mailbox-occupied" }]);
+    expect(readdirSync(join(bench.replica, WORK, "cur"))).toHaveLength(1);
+    expect(readdirSync(join(bench.replica, OTHER, "cur"))).toHaveLength(3);
+  });
+});
+
+test("a mailbox of the destination that was made anew is compared as at first contact", async () => {
+  using bench = await twinnedBench();
+  const list = join(bench.replica, WORK, "dovecot-uidlist");
+  writeFileSync(list, readFileSync(list, "latin1").replace(/ V\d+/, " V7"));
+  const run = await bench.sync();
+  expect(run.code, JSON.stringify(run)).toBe(0);
+  const words = expect.stringMatching(
+    /^a mailbox of the destination is gone or was made anew \(u1\/Maildir\/\.Work\): /,
+  );
+  expect(eventsOf(run, "conflict")).toMatchObject([{ words }]);
+  expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0, problems: 0 });
+  expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+});

@@ -8,7 +8,7 @@
  */
 import type { FileStat } from "../base/disk.js";
 import { isRawName } from "../base/raw-name.js";
-import { listMessages } from "../maildir/listing.js";
+import { visitMessages } from "../maildir/listing.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { PresentFile } from "./mailbox-view.js";
 
@@ -97,12 +97,11 @@ export function listPlaces(dirs: MailboxDirs, isWanted: (base: string) => boolea
 
 /** Whether nothing changed meanwhile. */
 function listInto(dirs: MailboxDirs, isWanted: (base: string) => boolean, placeByBase: Map<string, Place>): boolean {
-  const { names, inNew, stable } = listMessages(dirs.dir);
-  for (const [index, name] of names.entries()) {
+  const { stable } = visitMessages(dirs.dir, (name, dir) => {
     const base = baseOf(name);
     // Names in new/ come first: one that moved to cur/ meanwhile is listed again, and that place counts.
-    if (isWanted(base)) placeByBase.set(base, { dir: index < inNew ? "new" : "cur", name });
-  }
+    if (isWanted(base)) placeByBase.set(base, { dir, name });
+  });
   return stable;
 }
 

@@ -3,12 +3,13 @@
  * copy made with other tools), and second names of a base name that has a file already (another program put them there).
  *
  * Only a listing shows them. It is made when this process first meets the mailbox, and again when `cur/` or `new/` was
- * changed by somebody else; a large mailbox is listed again only as often as costs little. What we change ourselves, under
+ * changed by somebody else; a large mailbox is listed again only as often as costs little, and one that we left in order is
+ * not listed at first: a crash of ours leaves an intent, and what others put there meanwhile shows with their next change. What we change ourselves, under
  * the lock, is accounted for instead (`accountForOwn`), so that a stream of deliveries lists nothing.
  * Left open, by necessity: a program that writes names without the lock in the very moment in which we hold it. What it
  * wrote is seen at its next change, or ours fails: no file of another is ever replaced.
  */
-import { listMessages, type MessageListing } from "../maildir/listing.js";
+import { visitMessages } from "../maildir/listing.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { baseOf, type DirTimes, isSettled, type Place, sameTimes, timesOf } from "./find-files.js";
 import type { MailboxDirs } from "./mailbox-place.js";
@@ -30,44 +31,66 @@ export interface StrayMemory {
 }
 
 /** Up to here a listing takes about as long as a write of one file. */
-const LISTED_ALWAYS_MAX = 5_000;
+const LISTED_ALWAYS_MAX = 500;
 /** Above it: what is listed again and again takes about a fiftieth of the time. */
 const NAMES_PER_MS_BETWEEN = 30;
 /** A listing that may have missed something is made again after that time. */
 const AGAIN_MS = 50;
 
-/** Lists the mailbox if it was changed since it was listed. Returns the times that what is remembered is as good for. */
+/**
+ * Lists the mailbox if it was changed since it was listed. Returns the times that what is remembered is as good for.
+ * `inOrder`: everything that we did there before came to its end.
+ */
 export function refreshStrays(
   known: StrayMemory,
   dirs: MailboxDirs,
   uidlist: Uidlist | undefined,
-  nowMs: number,
+  { nowMs, inOrder }: { readonly nowMs: number; readonly inOrder: boolean },
 ): DirTimes {
   const times = timesOf(dirs);
+  const names = uidlist?.count ?? 0;
+  if (known.unrecorded === undefined && inOrder && names > LISTED_ALWAYS_MAX) {
+    known.unrecorded = new Map();
+    known.listed = { ...times, listedAtMs: nowMs, settled: true, names };
+    return times;
+  }
   if (known.unrecorded !== undefined && !isDue(known.listed, times, nowMs)) return times;
-  const listing = listMessages(dirs.dir);
-  const { names, stable, curMtimeMs, newMtimeMs } = listing;
-  known.unrecorded = unexplained(listing, uidlist);
+  const found = listUnexplained(dirs, uidlist);
+  const { stable, curMtimeMs, newMtimeMs } = found.facts;
+  known.unrecorded = found.unrecorded;
   const listed = { curMtimeMs, newMtimeMs, listedAtMs: nowMs };
-  known.listed = { ...listed, settled: isSettled({ ...listed, stable }), names: names.length };
+  known.listed = { ...listed, settled: isSettled({ ...listed, stable }), names: found.names };
   return { curMtimeMs, newMtimeMs };
 }
 
 /** All places of each base name that has no record, or more than one name. */
-function unexplained({ names, inNew }: MessageListing, uidlist: Uidlist | undefined): Map<string, Place[]> {
-  const placesByBase = new Map<string, Place[]>();
+function listUnexplained(dirs: MailboxDirs, uidlist: Uidlist | undefined) {
+  const unrecorded = new Map<string, Place[]>();
   const seen = new Uint8Array(uidlist?.count ?? 0);
-  for (const name of names) {
+  const again = new Set<string>();
+  let names = 0;
+  const facts = visitMessages(dirs.dir, (name, dir) => {
+    names += 1;
     const base = baseOf(name);
     const index = uidlist?.indexOfBase(base) ?? -1;
-    if (index < 0 || seen[index] === 1) placesByBase.set(base, []);
-    if (index >= 0) seen[index] = 1;
+    if (index < 0) note(unrecorded, base, { dir, name });
+    else if (seen[index] === 1) again.add(base);
+    else seen[index] = 1;
+  });
+  // Rare: where the first name of such a message was is not remembered, so it is looked for.
+  if (again.size > 0) {
+    visitMessages(dirs.dir, (name, dir) => {
+      const base = baseOf(name);
+      if (again.has(base)) note(unrecorded, base, { dir, name });
+    });
   }
-  if (placesByBase.size === 0) return placesByBase;
-  for (const [at, name] of names.entries()) {
-    placesByBase.get(baseOf(name))?.push({ dir: at < inNew ? "new" : "cur", name });
-  }
-  return placesByBase;
+  return { unrecorded, names, facts };
+}
+
+function note(places: Map<string, Place[]>, base: string, place: Place): void {
+  const known = places.get(base);
+  if (known === undefined) places.set(base, [place]);
+  else known.push(place);
 }
 
 function isDue(listed: StrayListing | undefined, times: DirTimes, nowMs: number): boolean {

@@ -27,7 +27,7 @@ import {
 } from "node:fs";
 import { assert } from "./assert.js";
 import { baseError } from "./base-errors.js";
-import type { CreateOptions, Dir, Disk, FileStat, ReadFile } from "./disk.js";
+import type { CreateOptions, Dir, Disk, FileStat, NameWalk, ReadFile } from "./disk.js";
 import {
   appendWhole,
   chownIfRoot,
@@ -38,6 +38,7 @@ import {
   type Owner,
   readWhole,
 } from "./disk-node-file.js";
+import { openNodeWalk } from "./disk-node-walk.js";
 import { errnoOf } from "./errors.js";
 import { displayRaw, isRawName, nodePath, type RawName, rawFromText } from "./raw-name.js";
 import { type Attempt, explainSystemError, makeSystemError } from "./system-error.js";
@@ -120,6 +121,15 @@ class NodeDir implements Dir {
     this.#assertOpen();
     try {
       return readdirSync(this.#prefix, AS_BYTES);
+    } catch (error) {
+      throw explainSystemError(error, { doing: "listing", path: this.shownPath });
+    }
+  }
+
+  walk(): NameWalk {
+    this.#assertOpen();
+    try {
+      return openNodeWalk(this.#prefix, this.shownPath);
     } catch (error) {
       throw explainSystemError(error, { doing: "listing", path: this.shownPath });
     }

@@ -41,6 +41,8 @@ export interface Dir {
   openDir(name: RawName): Dir | undefined;
   /** All entries except "." and "..", unordered, as bytes-in-strings (latin1). */
   list(): string[];
+  /** The same entries in pieces, for directories of any size: nothing of them is kept. The caller closes it. */
+  walk(): NameWalk;
   /** lstat; undefined when absent. Accepts no path. */
   stat(name: string): FileStat | undefined;
   /** fstat of the directory itself. */
@@ -73,6 +75,17 @@ export interface Dir {
   /** fsync of a child file. */
   syncFile(name: string): void;
   close(): void;
+}
+
+/**
+ * A listing under way, with a descriptor of its own. A name that is there all the time comes once; one that comes, goes or
+ * is renamed meanwhile may come or not (POSIX readdir).
+ */
+export interface NameWalk extends Disposable {
+  /** Up to `countMax` further names; an empty array means that there are no more. */
+  next(countMax: number): string[];
+  /** May be called again. */
+  [Symbol.dispose](): void;
 }
 
 export interface ReadFile {

@@ -2,10 +2,12 @@
  * syncfs(2) through coreutils' `sync -f`: makes durable everything written so far to one file system. For a batch of
  * a thousand files it costs a tenth of an fsync for each.
  *
- * The path is handed over as an open descriptor, not as text: a program's arguments are UTF-8 in Node, paths are not.
+ * Node has no such call, and to fork a process of 300 MB costs 20 ms and a page fault for whatever it writes next. So one
+ * small shell is started once, which starts `sync` whenever it reads a line. Its script is constant. The place is handed over
+ * as an open descriptor, not as text: a program's arguments are UTF-8 in Node, paths are not.
  */
-import { spawn } from "node:child_process";
-import { type FileHandle, open } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { baseError } from "./base-errors.js";
 import { errnoOf } from "./errors.js";
 import { displayRaw, nodePath } from "./raw-name.js";
@@ -13,56 +15,117 @@ import { explainSystemError } from "./system-error.js";
 
 export type SyncOutcome =
   | { readonly kind: "synced" }
-  /** There is no `sync` program that can do it: sync the files one by one. */
+  /** There is no `sync` program that can do it, or no shell: sync the files one by one. */
   | { readonly kind: "unavailable" };
 
-const STDERR_CHARS_MAX = 1000;
+/** For each line that it reads: the exit code, a line end, what `sync` said, and a zero byte. */
+const SCRIPT = `while read -r _; do said=$(sync -f /proc/self/fd/3 2>&1); printf '%s\\n%s\\000' "$?" "$said"; done`;
+const ANSWER_CHARS_MAX = 4000;
+const NOT_FOUND = 127;
 
-/**
- * Resolves to "synced" after everything written before the call to the file system that holds `path` (bytes-in-a-string)
- * is on stable storage. An abort kills the program; then nothing is known. Throws: sync-failed, system errors.
- */
-export async function syncFileSystem(path: string, signal: AbortSignal): Promise<SyncOutcome> {
-  signal.throwIfAborted();
-  const place = await openPlace(path);
-  try {
-    return await runSync(place.fd, displayRaw(path), signal);
-  } finally {
-    await place.close();
+interface Waiting {
+  readonly resolve: (outcome: SyncOutcome) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** One file system. One call at a time (`GroupSync` sees to that). */
+export class FileSystemSync implements Disposable {
+  readonly #path: string;
+  #shell: ChildProcess | undefined;
+  #waiting: Waiting | undefined;
+  #answer = "";
+
+  /** `path`: bytes-in-a-string, of a directory on that file system. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Resolves to "synced" after everything written before the call to the file system is on stable storage. An abort ends
+   * it; then nothing is known. Throws: sync-failed, system errors.
+   */
+  async run(signal: AbortSignal): Promise<SyncOutcome> {
+    signal.throwIfAborted();
+    const onAbort = (): void => this.#end(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        this.#shell ??= this.#start();
+        this.#shell.stdin?.write("\n");
+      });
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends the shell. */
+  [Symbol.dispose](): void {
+    this.#end(this.#failed("it was closed"));
+  }
+
+  #start(): ChildProcess {
+    const fd = openPlace(this.#path);
+    try {
+      const env = { ...process.env, LC_ALL: "C" }; // its words are read below.
+      const shell = spawn("/bin/sh", ["-c", SCRIPT], { stdio: ["pipe", "pipe", "ignore", fd], env });
+      shell.unref(); // it keeps nothing alive; when this process ends, its input does.
+      this.#answer = "";
+      shell.stdin?.on("error", () => undefined); // it ended: "close" tells.
+      shell.stdout?.setEncoding("utf8").on("data", (text: string) => this.#receive(text));
+      shell.on("error", (error) => {
+        if (errnoOf(error) === "ENOENT") this.#settle(({ resolve }) => resolve({ kind: "unavailable" }));
+        else this.#end(error);
+      });
+      shell.on("close", (exitCode, killedBy) => {
+        if (this.#shell === shell) this.#end(this.#failed(`the shell ended with ${killedBy ?? exitCode}`));
+      });
+      return shell;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #receive(text: string): void {
+    this.#answer = (this.#answer + text).slice(0, ANSWER_CHARS_MAX);
+    const isWhole = text.includes("\0") || this.#answer.length === ANSWER_CHARS_MAX;
+    if (!isWhole) return;
+    const end = this.#answer.indexOf("\n");
+    const exitCode = Number(this.#answer.slice(0, end));
+    const said = this.#answer
+      .slice(end + 1)
+      .replace(/\0.*$/s, "")
+      .trim();
+    this.#answer = "";
+    const isUnavailable = exitCode === NOT_FOUND || /\boption\b/.test(said); // a `sync` that has no -f.
+    if (exitCode === 0) this.#settle(({ resolve }) => resolve({ kind: "synced" }));
+    else if (isUnavailable) this.#settle(({ resolve }) => resolve({ kind: "unavailable" }));
+    else this.#settle(({ reject }) => reject(this.#failed(said === "" ? `sync ended with ${exitCode}` : said)));
+  }
+
+  #settle(how: (waiting: Waiting) => void): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) how(waiting);
+  }
+
+  #end(reason: unknown): void {
+    const shell = this.#shell;
+    this.#shell = undefined;
+    shell?.stdin?.destroy();
+    shell?.kill("SIGKILL");
+    this.#settle(({ reject }) => reject(reason));
+  }
+
+  #failed(why: string): Error {
+    return baseError("sync-failed", { message: `syncing the file system of ${displayRaw(this.#path)}: ${why}` });
   }
 }
 
-async function openPlace(path: string): Promise<FileHandle> {
+function openPlace(path: string): number {
   try {
-    return await open(nodePath(path), "r");
+    return openSync(nodePath(path), "r");
   } catch (error) {
     throw explainSystemError(error, { doing: "opening", path });
   }
-}
-
-function runSync(fd: number, shownPath: string, signal: AbortSignal): Promise<SyncOutcome> {
-  return new Promise((resolve, reject) => {
-    let stderr = "";
-    const env = { ...process.env, LC_ALL: "C" }; // its words are read below.
-    const child = spawn("sync", ["-f", "/proc/self/fd/3"], { stdio: ["ignore", "ignore", "pipe", fd], env, signal });
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      stderr = (stderr + text).slice(0, STDERR_CHARS_MAX);
-    });
-    child.on("error", (error) => {
-      if (signal.aborted) reject(signal.reason);
-      else if (errnoOf(error) === "ENOENT") resolve({ kind: "unavailable" });
-      else reject(error);
-    });
-    child.on("close", (exitCode, killedBy) => {
-      if (exitCode === 0) resolve({ kind: "synced" });
-      else if (/\boption\b/.test(stderr))
-        resolve({ kind: "unavailable" }); // a `sync` that has no -f.
-      else reject(syncFailed(shownPath, stderr.trim(), killedBy ?? exitCode));
-    });
-  });
-}
-
-function syncFailed(shownPath: string, stderr: string, exit: string | number | null): Error {
-  const why = stderr === "" ? `sync ended with ${exit}` : stderr;
-  return baseError("sync-failed", { message: `syncing the file system of ${shownPath}: ${why}` });
 }

@@ -3,7 +3,7 @@
  *
  * INVARIANT: every call settles. It gets its reply, or the error that ended the worker, or the abort reason.
  * Errors arrive as `MailtwinError`s with the code and disposition they had. The worker's URL is written in the form
- * `new URL("./x-worker.js", import.meta.url)`, which is what tests know how to redirect.
+ * `new URL("../room/x-worker.js", import.meta.url)`, which is right from a bundle too, and which tests know how to redirect.
  */
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
 import { baseError } from "./base-errors.js";
@@ -53,6 +53,12 @@ export function startWorker<M extends MethodsOf<M>>(options: WorkerOptions): Wor
   return new Client<M>(options);
 }
 
+/**
+ * Room for new objects, in MB. V8's own choice lets each thread grow by 16 MB or more before it looks for garbage; little
+ * of ours lives long, and there are half a dozen threads.
+ */
+const SMALL_HEAP = { maxYoungGenerationSizeMb: 6 } as const;
+
 interface PendingCall {
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
@@ -72,8 +78,12 @@ class Client<M> implements WorkerClient<M> {
 
   constructor({ url, name, workerData, resourceLimits, signal }: WorkerOptions) {
     this.#name = name;
-    const limits = resourceLimits === undefined ? {} : { resourceLimits };
-    this.#worker = new Worker(url, { name, workerData, execArgv: [], ...limits });
+    this.#worker = new Worker(url, {
+      name,
+      workerData,
+      execArgv: [],
+      resourceLimits: { ...SMALL_HEAP, ...resourceLimits },
+    });
     const onAbort = (): void => this.#abort(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#worker.on("message", (reply: ReplyMessage) => this.#receive(reply));

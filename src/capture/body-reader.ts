@@ -11,6 +11,7 @@ import { displayRaw, isRawName } from "../base/raw-name.js";
 import { releaseSlabs, SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaseName, Uid } from "../maildir/ids.js";
+import { visitMessages } from "../maildir/listing.js";
 import {
   BODY_BATCH_BYTES_MAX,
   BODY_OPEN_MAX,
@@ -236,12 +237,10 @@ class FileSearch {
 
   #list(): Map<string, HintedName> {
     const found = new Map<string, HintedName>();
-    for (const dir of ["new", "cur"] as const) {
-      for (const name of (dir === "cur" ? this.#dirs.cur : this.#dirs.fresh)?.list() ?? []) {
-        const base = baseOfName(name);
-        if (this.#wanted.has(base)) found.set(base, { dir, name });
-      }
-    }
+    visitMessages(this.#dirs.mailbox, (name, dir) => {
+      const base = baseOfName(name);
+      if (this.#wanted.has(base)) found.set(base, { dir, name });
+    });
     return found;
   }
 }

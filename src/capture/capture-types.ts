@@ -17,6 +17,8 @@ export interface CaptureLimits {
   readonly mailboxesCachedMax: number;
   /** Changes that one call of `examine` may seal; those of one chunk of UIDs are always sealed together. */
   readonly changesMax: number;
+  /** How long one call of `examine` lists a directory, milliseconds; less when it brings hints. */
+  readonly listingSliceMs: number;
   /** How long a lock that never changes holds back keyword letters, milliseconds. */
   readonly lettersWaitMsMax: number;
   /** Names without a record and hinted names that are remembered per mailbox. */
@@ -29,6 +31,7 @@ export const CAPTURE_LIMITS: CaptureLimits = {
   uidlistCacheBytesMax: 64 * 1024 * 1024,
   mailboxesCachedMax: 256,
   changesMax: 8 * TRANSACTION_CHANGES_MAX,
+  listingSliceMs: 10,
   lettersWaitMsMax: 2_000,
   namesMax: 16_384,
   numberedMax: 16_384,
@@ -106,6 +109,8 @@ export interface Waiting {
   readonly recheckInMs?: number;
   /** There is more of the same to be sealed: commit this and call again at once, with the same `full`. */
   readonly more: boolean;
+  /** Records were appended after the last look: ask again, without `full`. */
+  readonly grown: boolean;
   /**
    * Messages that turned up under a UID which the log has already passed (somebody put an expunged file back). They can
    * only be replicated under a new UID: `renumber` them.

@@ -303,10 +303,11 @@ export class Capturer {
     });
     this.counts.examined++;
     if (full) {
-      this.counts.listings++;
+      const listed = "listed" in outcome ? outcome.listed : undefined;
+      if (listed !== undefined) this.counts.listings++;
       // What the listing itself cost, not how long the call waited for its turn.
-      this.#history.noteListing(path, this.#nowMs(), "listed" in outcome ? outcome.listed.ms : undefined);
-    } else this.#history.noteHintedExamination(path);
+      this.#history.noteListing(path, this.#nowMs(), listed?.ms);
+    } else this.#history.noteHintedExamination(path, this.#nowMs());
     await this.#settle(path, dirt, outcome);
   }
 
@@ -334,6 +335,7 @@ export class Capturer {
     const { recheckInMs, unnumbered, late } = outcome;
     if (recheckInMs !== undefined) this.#dirty.restore(path, dirt, this.#nowMs() + recheckInMs);
     if (outcome.more) this.#dirty.markFull(path, "continue", this.#nowMs());
+    if (outcome.grown) this.#lookAgain(path, { full: undefined, inMs: 0 });
     if (outcome.needListing) this.#dirty.markFull(path, "confirm", this.#nowMs());
     if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
     const guid = this.#committer.guidAt(path);

@@ -19,15 +19,19 @@ import { changedSince, hasKeywordsMtime, readFingerprintText, uidlistInoOf } fro
 import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
 import { ListingCursor } from "./listing-cursor.js";
+import { type FinishedListing, ListingRun } from "./listing-run.js";
 import { closeMailbox, type MailboxDirs, openMailbox } from "./open-mailbox.js";
 import { type Examined, OutcomeMaker, type OutcomeSources } from "./outcome.js";
-import { listSettled } from "./settled-listing.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 import { uidlistOf } from "./under-lock.js";
 
 const ATTEMPTS_MAX = 3;
 /** A listing is worked off within this time, or made again. */
 const CURSOR_MS_MAX = 60_000;
+/** Mail that hints have named shall not wait for a whole slice, only for this part of one. */
+const HINTED_SLICE = 0.25;
+/** A mailbox whose uidlist is rewritten again and again during its listing is listed in one go. */
+const RUNS_LOST_MAX = 2;
 const REWRITTEN_RECHECK_MS = 5;
 const SUCCESSOR_RECHECK_MS = 10;
 
@@ -43,6 +47,13 @@ interface Looked {
   readonly cursor: ListingCursor | undefined;
   readonly listed: Waiting["listed"];
   readonly recheckInMs: number | undefined;
+}
+
+/** A listing that ended in this call. */
+interface Listed {
+  readonly cursor: ListingCursor;
+  readonly listed: Waiting["listed"];
+  readonly run: ListingRun;
 }
 
 export class Examiner {
@@ -86,6 +97,8 @@ export class Examiner {
       const subject = findSubject(this.#sources, request, uidlist, guid);
       const ino = "stat" in read ? read.stat.ino : undefined;
       const looked = this.#look({ request, dirs, subject, uidlist, ino });
+      if (looked === "listing") return { kind: "unchanged", ...NOTHING_OPEN, more: true };
+      const lastUid = uidlist.lastUid; // what comes after was not looked at.
       const after = looked === undefined ? undefined : uidlists.read(path, dirs.mailbox);
       if (looked === undefined || after === undefined || !("uidlist" in after) || after.uidlist !== uidlist) {
         subject.memory.cursor = undefined;
@@ -93,15 +106,15 @@ export class Examiner {
       }
       if (after.kind === "grown" && looked.cursor === undefined && attempt < ATTEMPTS_MAX) continue;
       this.#sources.reach("capture.examined");
-      return this.#outcomes.make({ request, dirs, subject, uidlist, ...looked });
+      return this.#outcomes.make({ request, dirs, subject, uidlist, lastUid, ...looked });
     }
     return { kind: "unchanged", ...NOTHING_OPEN, recheckInMs: REWRITTEN_RECHECK_MS };
   }
 
-  /** Undefined when the uidlist was rewritten meanwhile. */
+  /** Undefined when the uidlist was rewritten meanwhile; "listing": nothing can be said before the listing has ended. */
   #look(
     part: Pick<Examined, "request" | "dirs" | "subject" | "uidlist"> & { readonly ino: number | undefined },
-  ): Looked | undefined {
+  ): Looked | "listing" | undefined {
     const { request, dirs, subject, uidlist, ino } = part;
     const { memory, row, isReset } = subject;
     const { baseline } = memory;
@@ -121,8 +134,20 @@ export class Examiner {
     const old = uidlists.compared(request.path);
     const orphansKnown = noteOrphans(memory, uidlist, { old, isSameFile, orphansMax: limits.namesMax });
     const isFull = request.full || row === undefined || isReset;
-    if (isFull || orphansKnown) uidlists.setCompared(request.path, uidlist);
-    if (isFull || this.#usableCursor(context) !== undefined) return this.#lookAtAll(context, request, subject);
+    if (orphansKnown) uidlists.setCompared(request.path, uidlist);
+    const kept = this.#usableCursor(context);
+    const listed = kept === undefined && isFull ? this.#listOn(context, request, subject) : "unfinished";
+    if (listed === undefined) return undefined;
+    if (kept !== undefined || listed !== "unfinished") uidlists.setCompared(request.path, uidlist);
+    if (kept !== undefined) return this.#lookAtAll(context, kept, true);
+    if (listed !== "unfinished") return this.#lookAtListed(context, listed);
+    if (row === undefined || isReset) return "listing";
+    const looked = this.#lookByHints(context, orphansKnown);
+    return isFull ? whileListing(looked, memory.run) : looked;
+  }
+
+  #lookByHints(context: CompareContext, orphansKnown: boolean): Looked {
+    const { uidlist, memory, uidNext } = context;
     const open = { cursor: undefined, listed: undefined };
     const hadCursor = memory.cursor !== undefined;
     memory.cursor = undefined; // too old to go on with.
@@ -135,23 +160,27 @@ export class Examiner {
     return { ...open, comparison, recheckInMs: comparison.recheck ? SUCCESSOR_RECHECK_MS : undefined };
   }
 
-  #lookAtAll(context: CompareContext, request: ExamineRequest, subject: Subject): Looked | undefined {
-    const { memory } = subject;
-    const kept = this.#usableCursor(context);
-    const fresh = kept === undefined ? this.#list(context, request, subject) : undefined;
-    const cursor = kept ?? fresh?.cursor;
-    if (cursor === undefined) return undefined;
+  /** The listing has just ended. */
+  #lookAtListed(context: CompareContext, { cursor, listed, run }: Listed): Looked {
+    const { comparison, ...looked } = this.#lookAtAll(context, cursor, run.slices > 1);
+    const needListing = comparison.needListing || run.isDoubted;
+    return { ...looked, comparison: { ...comparison, needListing }, listed };
+  }
+
+  /** `isBehind`: names may have changed after the listing passed them, and be hinted now. */
+  #lookAtAll(context: CompareContext, cursor: ListingCursor, isBehind: boolean): Looked {
+    const { memory } = context;
+    const isKept = memory.cursor === cursor;
     memory.cursor = cursor;
-    // Names that changed after a kept listing: its chunks may be behind already.
-    const hinted = kept === undefined ? undefined : compareHintedNames(context, context.findingsMax / 2);
+    const hinted = isBehind ? compareHintedNames(context, context.findingsMax / 2) : undefined;
     const room = context.findingsMax - (hinted?.findings.length ?? 0);
-    const listed = compareListed({ ...context, findingsMax: room }, cursor);
-    const comparison = mergeComparisons(hinted, this.#followUp(context, cursor, listed));
-    const { believable, listing } = cursor.parts;
+    const found = compareListed({ ...context, findingsMax: room }, cursor);
+    const comparison = mergeComparisons(hinted, this.#followUp(context, cursor, found));
+    const { believable, facts } = cursor.parts;
     // What happened since a kept listing is only known as far as events told of it.
-    const isOutdated = kept !== undefined && !comparison.more && (!believable || changedSince(context.dirs, listing));
+    const isOutdated = isKept && !comparison.more && (!believable || changedSince(context.dirs, facts));
     const needListing = comparison.needListing || isOutdated;
-    return { comparison: { ...comparison, needListing }, cursor, listed: fresh?.listed, recheckInMs: undefined };
+    return { comparison: { ...comparison, needListing }, cursor, listed: undefined, recheckInMs: undefined };
   }
 
   #usableCursor({ uidlist, memory, dirs, nowMs }: CompareContext): ListingCursor | undefined {
@@ -159,47 +188,62 @@ export class Examiner {
     if (cursor === undefined || cursor.isDoubtful) return undefined;
     const { parts } = cursor;
     const isFresh = Math.abs(nowMs - parts.atMs) <= CURSOR_MS_MAX;
-    return isFresh && parts.uidlist === uidlist && parts.dirIno === dirs.mailbox.ino ? cursor : undefined;
+    return isFresh && parts.census.uidlist === uidlist && parts.dirIno === dirs.mailbox.ino ? cursor : undefined;
   }
 
-  /** Undefined when the uidlist was rewritten meanwhile. */
-  #list(context: CompareContext, request: ExamineRequest, subject: Subject) {
-    const { clock, uidlists } = this.#sources;
-    const { dirs, uidlist, memory, baseline, nowMs } = context;
-    const { mailbox } = dirs;
-    const startMs = clock.monotonicMs();
-    const fingerprint = readFingerprintText(mailbox, () => clock.nowMs());
+  /** Begins a listing or goes on with it, for one slice. Undefined when the uidlist was rewritten meanwhile. */
+  #listOn(context: CompareContext, request: ExamineRequest, subject: Subject): Listed | "unfinished" | undefined {
+    const { memory, uidlist, dirs } = context;
+    const isLost = memory.run !== undefined && !isOf(memory.run, context);
+    if (isLost) memory.runsLost += 1;
+    if (isLost) memory.dropRun();
+    memory.run ??= this.#beginRun(context, subject);
+    const { run } = memory;
+    const { names, uidlist: isHinted } = request.hints;
+    const { listingSliceMs } = this.#sources.limits;
+    const sliceMs = isHinted || names.length > 0 ? listingSliceMs * HINTED_SLICE : listingSliceMs;
+    try {
+      const finished = run.listOn(memory.runsLost > RUNS_LOST_MAX ? Number.POSITIVE_INFINITY : sliceMs);
+      if (finished === undefined) return "unfinished";
+      const again = this.#sources.uidlists.read(request.path, dirs.mailbox);
+      memory.dropRun();
+      if (!("uidlist" in again) || again.uidlist !== uidlist) {
+        memory.runsLost += 1;
+        return undefined;
+      }
+      memory.runsLost = 0;
+      return this.#endRun(context, run, finished);
+    } catch (error) {
+      memory.dropRun();
+      throw error;
+    }
+  }
+
+  #beginRun({ dirs, uidlist, memory, baseline, nowMs }: CompareContext, subject: Subject): ListingRun {
+    const { clock } = this.#sources;
+    const fingerprint = readFingerprintText(dirs.mailbox, () => clock.nowMs());
     const trusted = subject.row?.fingerprint ?? "";
     const isFresh = baseline.row.messages === 0;
-    const changed = memory.letters.refresh(mailbox, (file) => isFresh || hasKeywordsMtime(trusted, file.mtimeMs));
+    const changed = memory.letters.refresh(dirs.mailbox, (file) => isFresh || hasKeywordsMtime(trusted, file.mtimeMs));
     memory.namesChanged ||= changed;
-    const { lastUid } = uidlist;
-    const { listing, believable } = listSettled(dirs, uidlist.count, () => clock.nowMs());
-    const again = uidlists.read(request.path, mailbox);
-    if (!("uidlist" in again) || again.uidlist !== uidlist) return undefined;
+    return new ListingRun(dirs, { uidlist, fingerprint, nowMs }, clock);
+  }
+
+  #endRun({ memory, baseline, nowMs }: CompareContext, run: ListingRun, finished: FinishedListing): Listed {
+    const { dirIno, fingerprint, begunMs, spentMs } = run;
     const { namesChanged } = memory;
     const looks = baseline.looks();
-    const cursor = new ListingCursor({
-      listing,
-      believable,
-      uidlist,
-      lastUid,
-      looks,
-      namesChanged,
-      fingerprint,
-      atMs: nowMs,
-      dirIno: mailbox.ino,
-    });
-    memory.unnumbered.replace(cursor.unnumbered, nowMs);
+    const cursor = new ListingCursor({ ...finished, looks, namesChanged, fingerprint, atMs: nowMs, dirIno });
+    memory.unnumbered.replace(finished.census.unnumbered, nowMs, begunMs);
     memory.missedOnce.clear();
     memory.orphanUidByBase.clear(); // found again, as far as they still are.
-    return { cursor, listed: { entries: cursor.entries, ms: clock.monotonicMs() - startMs } };
+    return { cursor, listed: { entries: finished.census.entries, ms: spentMs }, run };
   }
 
   /** Records that are younger than the listing are looked for by name, once everything below them is known. */
   #followUp(context: CompareContext, cursor: ListingCursor, listed: Comparison): Comparison {
     const { openFrom } = listed;
-    const isYounger = openFrom !== undefined && openFrom > cursor.parts.lastUid;
+    const isYounger = openFrom !== undefined && openFrom > cursor.lastUid;
     if (listed.more || !isYounger || cursor.isDoubtful) return listed;
     const findingsMax = context.findingsMax - listed.findings.length;
     return mergeComparisons(
@@ -233,6 +277,7 @@ const NOTHING_OPEN: Waiting = {
   unnumbered: { count: 0, oldestSeenMs: 0 },
   needListing: false,
   more: false,
+  grown: false,
   late: [],
 };
 
@@ -248,6 +293,17 @@ function mergeComparisons(first: Comparison | undefined, second: Comparison): Co
     late: [...first.late, ...second.late],
     more: first.more || second.more,
   };
+}
+
+/** There is more to come. What the hints leave open, the listing may have passed: then another one has to tell. */
+function whileListing(looked: Looked, run: ListingRun | undefined): Looked {
+  const { comparison } = looked;
+  if (run !== undefined) run.isDoubted ||= comparison.needListing;
+  return { ...looked, comparison: { ...comparison, needListing: false, more: true } };
+}
+
+function isOf(run: ListingRun, { uidlist, dirs }: CompareContext): boolean {
+  return run.census.uidlist === uidlist && run.dirIno === dirs.mailbox.ino;
 }
 
 function lowest(a: number | undefined, b: number | undefined): number | undefined {

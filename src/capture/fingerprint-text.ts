@@ -4,7 +4,9 @@
  * INVARIANT: "" equals nothing that is on disk: it stands where a change could hide behind equal numbers.
  */
 import type { Dir } from "../base/disk.js";
-import type { MessageListing } from "../maildir/listing.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { ListingFacts } from "../maildir/listing.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
@@ -20,7 +22,7 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
  * Whether messages may have come, gone or been renamed since a listing that began when the directories had these mtimes.
  * Ticks do not matter here if the listing is believable.
  */
-export function changedSince(dirs: MailboxDirs, listing: Pick<MessageListing, "curMtimeMs" | "newMtimeMs">): boolean {
+export function changedSince(dirs: MailboxDirs, listing: Pick<ListingFacts, "curMtimeMs" | "newMtimeMs">): boolean {
   return (
     dirs.cur.statSelf().mtimeMs !== listing.curMtimeMs || (dirs.fresh?.statSelf().mtimeMs ?? 0) !== listing.newMtimeMs
   );
@@ -35,4 +37,18 @@ export function uidlistInoOf(fingerprint: string): number | undefined {
 /** Whether dovecot-keywords has that mtime in a stored fingerprint. */
 export function hasKeywordsMtime(fingerprint: string, mtimeMs: number): boolean {
   return fingerprint.split(" ")[6] === String(mtimeMs);
+}
+
+/** Paths of the mailboxes, the one that changed last first, as far as the stored fingerprints tell. */
+export function latestFirst(rows: Iterable<Pick<MailboxRow, "path" | "fingerprint">>): RawPath[] {
+  const dated = [...rows].map(({ path, fingerprint }) => ({ path, changedMs: changedMsOf(fingerprint) }));
+  return dated.sort((a, b) => b.changedMs - a.changedMs).map(({ path }) => path);
+}
+
+/** Infinite where none is trusted: it changed a moment ago. */
+function changedMsOf(fingerprint: string): number {
+  const numbers = fingerprint.split(" ").map(Number);
+  return fingerprint === ""
+    ? Number.MAX_VALUE
+    : Math.max(...[1, 2, 5, 6].map((field) => numbers[field] ?? 0).filter(Number.isFinite));
 }

@@ -139,9 +139,9 @@ class FullComparison {
 
   #compareMissing(before: BaselineRecord): void {
     const { uidlist, memory } = this.#context;
-    const { parts, absent, moved, unnumbered } = this.#cursor;
-    if (before.uid > parts.lastUid && uidlist.indexOfUid(before.uid) >= 0) return; // younger than the listing.
-    if (unnumbered.has(before.base)) {
+    const { parts, lastUid, absent, moved } = this.#cursor;
+    if (before.uid > lastUid && uidlist.indexOfUid(before.uid) >= 0) return; // younger than the listing.
+    if (parts.census.unnumbered.has(before.base)) {
       memory.orphanUidByBase.set(before.base, before.uid);
       return;
     }
@@ -162,13 +162,13 @@ class FullComparison {
 
 /** The first new record without a file in the listing, unless that tells that it has none. */
 function findOpenRecord({ uidlist, uidNext, memory }: CompareContext, cursor: ListingCursor): number | undefined {
-  const { lastUid, believable } = cursor.parts;
+  const { lastUid, parts } = cursor;
   for (let index = firstIndexFrom(uidlist, uidNext); index < uidlist.count; index++) {
     if (cursor.isListed(index)) continue;
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;
     if (record.uid > lastUid) return record.uid;
-    if (believable || memory.absent.has(record.uid)) continue;
+    if (parts.believable || memory.absent.has(record.uid)) continue;
     cursor.absent.add(record.uid);
     cursor.isDoubtful = true;
     return record.uid;

@@ -8,7 +8,8 @@ import { type LastListing, listingDueMs } from "./ration.js";
 interface History {
   lastListing: LastListing | undefined;
   lastHintMs: number;
-  restsOnHints: boolean;
+  /** Since when the last examinations relied on hints; undefined after a listing. */
+  restsSinceMs: number | undefined;
 }
 
 export class ListingHistory {
@@ -21,34 +22,34 @@ export class ListingHistory {
 
   /** The last examination relied on hints, so a stored fingerprint that differs tells nothing. */
   restsOnHints(path: RawPath): boolean {
-    return this.#of(path).restsOnHints;
+    return this.#of(path).restsSinceMs !== undefined;
   }
 
   noteHint(path: RawPath, nowMs: number): void {
     this.#of(path).lastHintMs = nowMs;
   }
 
-  noteHintedExamination(path: RawPath): void {
-    this.#of(path).restsOnHints = true;
+  noteHintedExamination(path: RawPath, nowMs: number): void {
+    this.#of(path).restsSinceMs ??= nowMs;
   }
 
   /** `tookMs` is undefined for an examination that went on with an earlier listing. */
   noteListing(path: RawPath, endMs: number, tookMs: number | undefined): void {
     const history = this.#of(path);
     history.lastListing = { endMs, tookMs: tookMs ?? history.lastListing?.tookMs ?? 0 };
-    history.restsOnHints = false;
+    history.restsSinceMs = undefined;
   }
 
   /** When the mailbox may be listed for that reason. */
   dueMs(path: RawPath, reason: FullReason): number {
-    const { lastListing, lastHintMs } = this.#of(path);
-    return listingDueMs(reason, lastListing, lastHintMs);
+    const { lastListing, lastHintMs, restsSinceMs = 0 } = this.#of(path);
+    return listingDueMs(reason, lastListing, { lastHintMs, restsSinceMs });
   }
 
   #of(path: RawPath): History {
     let history = this.#byPath.get(path);
     if (history === undefined) {
-      history = { lastListing: undefined, lastHintMs: 0, restsOnHints: false };
+      history = { lastListing: undefined, lastHintMs: 0, restsSinceMs: undefined };
       this.#byPath.set(path, history);
     }
     return history;

@@ -7,6 +7,7 @@ import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { KeywordLetters } from "./keyword-letters.js";
 import type { ListingCursor } from "./listing-cursor.js";
+import type { ListingRun } from "./listing-run.js";
 import { UnnumberedFiles } from "./unnumbered-files.js";
 
 export class MailboxMemory {
@@ -22,6 +23,10 @@ export class MailboxMemory {
   absent: ReadonlySet<number> = new Set();
   /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
   readonly missedOnce = new Set<string>();
+  /** A listing that is being made. */
+  run: ListingRun | undefined;
+  /** Listings in a row that were given up because the uidlist was rewritten meanwhile. */
+  runsLost = 0;
   /** A listing that is being worked off. */
   cursor: ListingCursor | undefined;
 
@@ -30,13 +35,19 @@ export class MailboxMemory {
     this.baseline = baseline;
     this.unnumbered = new UnnumberedFiles(namesMax);
   }
+
+  /** Gives up the listing that is being made. */
+  dropRun(): void {
+    this.run?.[Symbol.dispose]();
+    this.run = undefined;
+  }
 }
 
 /** Mailboxes whose decoded baseline chunks are kept; of the others they are read again. */
 const WARM_MAX = 16;
 
 /** Memories by GUID, least recently used first to go. */
-export class MailboxMemories {
+export class MailboxMemories implements Disposable {
   readonly #max: number;
   readonly #byGuid = new Map<MailboxGuid, MailboxMemory>();
   /** The latest first. */
@@ -63,13 +74,18 @@ export class MailboxMemories {
     this.#touch(memory);
     for (const guid of this.#byGuid.keys()) {
       if (this.#byGuid.size <= this.#max) return;
-      this.#byGuid.delete(guid);
+      this.drop(guid);
     }
   }
 
   drop(guid: MailboxGuid): void {
+    this.#byGuid.get(guid)?.dropRun();
     this.#byGuid.delete(guid);
     this.#warm = this.#warm.filter((memory) => memory.guid !== guid);
+  }
+
+  [Symbol.dispose](): void {
+    for (const memory of this.#byGuid.values()) memory.dropRun();
   }
 
   /** Of a mailbox without a GUID. */

@@ -9,7 +9,7 @@
 import { randomHex } from "../base/random.js";
 import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
 import { isBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, UIDVALIDITY_MAX } from "../maildir/ids.js";
-import { listMessages } from "../maildir/listing.js";
+import { visitMessages } from "../maildir/listing.js";
 import { dovecotOrder } from "../maildir/numbering.js";
 import { formatUidlistHeader } from "../maildir/uidlist-header.js";
 import { encodeRecords, planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
@@ -28,7 +28,8 @@ export interface NumberRequest {
 }
 
 export function numberFiles(sources: LockSources, { path, countMax, isKnown }: NumberRequest): NumberOutcome {
-  return underLock(sources, path, listPlaces, (mailbox, placeByBase): NumberOutcome => {
+  const prepare = (dirs: MailboxDirs) => listPlaces(sources, path, dirs);
+  return underLock(sources, path, prepare, (mailbox, placeByBase): NumberOutcome => {
     sources.reach("capture.numbered-locked");
     if (mailbox.uidlist === undefined && isKnown) {
       throw captureError("uidlist-lost", `numbering the mailbox "${displayRaw(path)}": its dovecot-uidlist is gone`);
@@ -40,11 +41,19 @@ export function numberFiles(sources: LockSources, { path, countMax, isKnown }: N
   });
 }
 
-function listPlaces({ mailbox }: MailboxDirs): ReadonlyMap<string, HintedName> {
-  const { names, inNew } = listMessages(mailbox);
+/** Files without a record, as things were before the lock. */
+function listPlaces(
+  { uidlists }: LockSources,
+  path: RawPath,
+  { mailbox }: MailboxDirs,
+): ReadonlyMap<string, HintedName> {
+  const read = uidlists.read(path, mailbox);
+  const uidlist = "uidlist" in read ? read.uidlist : undefined;
   const placeByBase = new Map<string, HintedName>();
-  for (const [index, name] of names.entries())
-    placeByBase.set(baseOfName(name), { dir: index < inNew ? "new" : "cur", name });
+  visitMessages(mailbox, (name, dir) => {
+    const base = baseOfName(name);
+    if ((uidlist?.indexOfBase(base) ?? -1) < 0) placeByBase.set(base, { dir, name });
+  });
   return placeByBase;
 }
 

@@ -42,6 +42,8 @@ export interface Examined {
   readonly dirs: MailboxDirs;
   readonly subject: Subject;
   readonly uidlist: Uidlist;
+  /** Records above this UID came too late to be looked at. */
+  readonly lastUid: number;
   readonly comparison: Comparison;
   /** Set when a listing was compared. */
   readonly cursor: ListingCursor | undefined;
@@ -60,7 +62,8 @@ export class OutcomeMaker {
     const { request, subject, uidlist, cursor, comparison } = examined;
     const { memory, row, isReset } = subject;
     const settled = settleFindings(comparison, uidlist, this.#letterNames(examined));
-    const uidNext = Math.max(settled.openFrom ?? uidlist.nextUid, memory.baseline.row.uidNext);
+    const unseenFrom = examined.lastUid < uidlist.lastUid ? examined.lastUid + 1 : uidlist.nextUid;
+    const uidNext = Math.max(Math.min(settled.openFrom ?? unseenFrom, unseenFrom), memory.baseline.row.uidNext);
     this.#settleCursor(examined, settled);
     const commit = new CommitBuilder();
     const structure = this.#sealStructure(commit, examined);
@@ -139,12 +142,12 @@ export class OutcomeMaker {
     return { kind: "reset", before: row.uidValidity };
   }
 
-  #fingerprint({ subject, comparison, cursor, uidlist }: Examined, settled: SettledFindings): string {
+  #fingerprint({ subject, comparison, cursor, uidlist, lastUid }: Examined, settled: SettledFindings): string {
     const { memory } = subject;
     const stored = memory.baseline.row.fingerprint;
     const isWhole =
       cursor !== undefined &&
-      cursor.parts.listing.ignored.length === 0 && // named again by each run, as long as they are there.
+      cursor.parts.facts.ignored.length === 0 && // named again by each run, as long as they are there.
       !comparison.more &&
       !comparison.needListing &&
       settled.openFrom === undefined &&
@@ -152,7 +155,8 @@ export class OutcomeMaker {
       settled.late.length === 0 &&
       memory.unnumbered.count === 0 &&
       !memory.namesChanged &&
-      uidlist.endsWithNewline;
+      uidlist.endsWithNewline &&
+      lastUid === uidlist.lastUid;
     return isWhole && cursor.parts.fingerprint !== "" ? cursor.parts.fingerprint : stored;
   }
 
@@ -177,7 +181,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
   const { memory } = subject;
   const { count, oldestSeenMs } = memory.unnumbered;
   const recheckInMs = settled.heldFrom === undefined ? examined.recheckInMs : LOCK_RECHECK_MS;
-  const ignored = cursor?.parts.listing.ignored ?? [];
+  const ignored = cursor?.parts.facts.ignored ?? [];
   const hasDone = cursor === undefined || !comparison.more;
   return {
     pending: uidlist.count - firstIndexFrom(uidlist, uidNext),
@@ -186,6 +190,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
     ...(listed === undefined ? {} : { listed }),
     ...(recheckInMs === undefined ? {} : { recheckInMs }),
     more: comparison.more && settled.heldFrom === undefined,
+    grown: examined.lastUid < uidlist.lastUid,
     late: settled.late,
     ...(ignored.length === 0 ? {} : { ignored: ignored.slice(0, IGNORED_NAMED_MAX) }),
   };

@@ -13,15 +13,23 @@ export const QUIET_MS = 3_000;
 /** But not for ever: in a mailbox that is never quiet, lost events would show nowhere else. */
 export const RESTLESS_MS_MAX = 60_000;
 
+export interface HintTimes {
+  readonly lastHintMs: number;
+  /** When the first examination since the last listing relied on hints alone. */
+  readonly restsSinceMs: number;
+}
+
 export interface LastListing {
   readonly endMs: number;
   readonly tookMs: number;
 }
 
 /** The earliest time of the next listing. */
-export function listingDueMs(reason: FullReason, last: LastListing | undefined, lastHintMs: number): number {
-  if (reason === "continue" || last === undefined) return 0;
+export function listingDueMs(reason: FullReason, last: LastListing | undefined, hints: HintTimes): number {
+  if (reason === "continue") return 0;
+  const quietMs = Math.min(hints.lastHintMs + QUIET_MS, hints.restsSinceMs + RESTLESS_MS_MAX);
+  const waited = reason === "quiet" ? quietMs : 0;
+  if (last === undefined) return waited;
   const rested = last.tookMs <= FREE_MS ? last.endMs : last.endMs + last.tookMs * REST_FACTOR;
-  const quietMs = Math.min(lastHintMs + QUIET_MS, last.endMs + RESTLESS_MS_MAX);
-  return reason === "quiet" ? Math.max(rested, quietMs) : rested;
+  return Math.max(rested, waited);
 }

@@ -217,6 +217,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#memories[Symbol.dispose]();
     this.#ports.reader[Symbol.dispose]();
   }
 

@@ -62,11 +62,15 @@ export class UnnumberedFiles {
     this.#byBase.delete(base);
   }
 
-  /** What a listing found in place of all that was known; who was known keeps its time. */
-  replace(found: Iterable<readonly [string, HintedName]>, nowMs: number): void {
+  /**
+   * What a listing found in place of all that was known before it began; who was known keeps its time. `startedMs`: when it
+   * began; what was noted since may have come after its name was due.
+   */
+  replace(found: Iterable<readonly [string, HintedName]>, nowMs: number, startedMs = Number.POSITIVE_INFINITY): void {
     const [before, overflowSinceMs] = [this.#byBase, this.#uncounted > 0 ? this.#uncountedSinceMs : nowMs];
     this.#byBase = new Map();
     this.#uncounted = 0;
+    for (const [base, { place, sinceMs }] of before) if (sinceMs >= startedMs) this.note(base, place, sinceMs);
     for (const [base, place] of found) this.note(base, place, before.get(base)?.sinceMs ?? nowMs);
     if (this.#uncounted > 0) this.#uncountedSinceMs = overflowSinceMs;
   }

@@ -9,7 +9,7 @@ import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
 import { GroupSync } from "../base/group-sync.js";
 import { rawFromText } from "../base/raw-name.js";
-import { syncFileSystem } from "../base/sync-fs.js";
+import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker } from "../base/worker-rpc.js";
 import { openStateReader } from "../log/state-reader.js";
 import { openStateWriter } from "../log/state-writer.js";
@@ -55,7 +55,8 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   const reach = crashPointsFromEnv(crashAt);
   return {
     async serve(link, signal) {
-      const group = new GroupSync(() => syncFileSystem(rawFromText(options.scratch), signal));
+      using fileSystem = new FileSystemSync(rawFromText(options.scratch));
+      const group = new GroupSync(() => fileSystem.run(signal));
       const syncAll = async () => (await group.run()).kind === "synced";
       const appliedLsn = (logId: string) => {
         const lsn = reader.appliedLsn(logId);

@@ -10,6 +10,7 @@ import { readStanding } from "./at-rest.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
 import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
+import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
 
 const NOTHING_DONE = { transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 } as const;
@@ -39,6 +40,7 @@ export async function runSyncIn(
   }
   const moved = standing.kind === "work" ? standing.moved : [];
   for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
+  tuneEngine();
   const { runTwin } = await import("./twin.js");
   return await runTwin({ ...options, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
 }

@@ -10,6 +10,7 @@ import { Disposer } from "../base/disposal.js";
 import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
+import { latestFirst } from "../capture/fingerprint-text.js";
 import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
@@ -225,7 +226,7 @@ class TwinRun {
 
   async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
     const { capturer } = this.#source;
-    for (const row of [...capturer.rows].slice(0, PROMOTED_MAX)) promote(row.path);
+    for (const path of latestFirst(capturer.rows).slice(0, PROMOTED_MAX)) promote(path);
     capturer.sweepSoon(); // what changed between the first sweep and the watches.
     await this.#untilEqual(signal);
     capturer.startWatching();

@@ -13,7 +13,7 @@ import type { StateWriterMethods, StateWriterStart } from "./state-writer-worker
  */
 export async function openStateWriter(path: string, { create }: { readonly create: boolean }): Promise<StateWriter> {
   const workerData: StateWriterStart = { path, create };
-  const url = new URL("./state-writer-worker.js", import.meta.url);
+  const url = new URL("../log/state-writer-worker.js", import.meta.url);
   const worker = startWorker<StateWriterMethods>({ url, name: "state-writer", workerData });
   try {
     await worker.call("open");

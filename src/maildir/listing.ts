@@ -5,15 +5,12 @@
  * twice rather than missed. Flags may change in either (Dovecot leaves a flagged message in `new/`, as "x:2,S"), and such
  * a rename during the listing can hide a message or show it twice: believe that one is gone only from a stable listing.
  */
-import type { Dir } from "../base/disk.js";
+import type { Dir, NameWalk } from "../base/disk.js";
 import { CUR, NEW, openMessageDir } from "./mailbox-files.js";
 
-export interface MessageListing {
-  /** File names, unordered: those in `new/` first, then those in `cur/`. */
-  readonly names: readonly string[];
-  /** How many of `names` are in `new/`. */
-  readonly inNew: number;
-  /** Names that can never be mail, though no dot files: with CR or LF, or an empty base name. */
+/** What is known of a listing besides its names. */
+export interface ListingFacts {
+  /** Names that can never be mail, though no dot files: with CR or LF, or an empty base name. Only some, if there are many. */
   readonly ignored: readonly string[];
   /** Of `new/` and `cur/`, before they were listed. */
   readonly newMtimeMs: number;
@@ -22,35 +19,125 @@ export interface MessageListing {
   readonly stable: boolean;
 }
 
-/** Throws: mailbox-is-link, mailbox-vanished, system errors. A missing `new/` counts as an empty one. */
+export interface MessageListing extends ListingFacts {
+  /** File names, unordered: those in `new/` first, then those in `cur/`. */
+  readonly names: readonly string[];
+  /** How many of `names` are in `new/`. */
+  readonly inNew: number;
+}
+
+export type VisitMessage = (name: string, dir: "cur" | "new") => void;
+
+const STEP_NAMES = 256;
+const IGNORED_MAX = 1000;
+
+/** The whole mailbox at once, name by name: nothing is kept. Throws as `openMessageWalk`. */
+export function visitMessages(mailbox: Dir, visit: VisitMessage): ListingFacts {
+  using walk = openMessageWalk(mailbox);
+  while (walk.step(visit));
+  return walk.facts();
+}
+
+/** The whole mailbox as one array: for small ones. Throws as `openMessageWalk`. */
 export function listMessages(mailbox: Dir): MessageListing {
   const names: string[] = [];
-  const ignored: string[] = [];
-  const newDir = mailbox.stat(NEW) === undefined ? undefined : openMessageDir(mailbox, NEW);
+  let inNew = 0;
+  const facts = visitMessages(mailbox, (name, dir) => {
+    names.push(name);
+    if (dir === "new") inNew += 1;
+  });
+  return { ...facts, names, inNew };
+}
+
+/**
+ * Begins a listing that is made in steps. A missing `new/` counts as an empty one.
+ * Throws: mailbox-is-link, mailbox-vanished, system errors. The caller disposes of it.
+ */
+export function openMessageWalk(mailbox: Dir): MessageWalk {
+  const fresh = mailbox.stat(NEW) === undefined ? undefined : openWalked(mailbox, "new");
   try {
-    const curDir = openMessageDir(mailbox, CUR);
-    try {
-      const newMtimeMs = newDir?.statSelf().mtimeMs ?? 0;
-      const curMtimeMs = curDir.statSelf().mtimeMs;
-      if (newDir !== undefined) sortNames(newDir.list(), names, ignored);
-      const inNew = names.length;
-      sortNames(curDir.list(), names, ignored);
-      const isNewSame = (newDir?.statSelf().mtimeMs ?? 0) === newMtimeMs;
-      const stable = isNewSame && curDir.statSelf().mtimeMs === curMtimeMs;
-      return { names, inNew, ignored, newMtimeMs, curMtimeMs, stable };
-    } finally {
-      curDir.close();
-    }
-  } finally {
-    newDir?.close();
+    return new MessageWalk(fresh, openWalked(mailbox, "cur"));
+  } catch (error) {
+    fresh?.close();
+    throw error;
   }
 }
 
-function sortNames(listed: readonly string[], names: string[], ignored: string[]): void {
-  for (const name of listed) {
+/** One of the two directories; closed with its walk. */
+interface Walked {
+  readonly name: "cur" | "new";
+  readonly dir: Dir;
+  readonly mtimeMs: number;
+  close(): void;
+}
+
+function openWalked(mailbox: Dir, name: "cur" | "new"): Walked {
+  const dir = openMessageDir(mailbox, name === "cur" ? CUR : NEW);
+  return { name, dir, mtimeMs: dir.statSelf().mtimeMs, close: () => dir.close() };
+}
+
+/** A listing under way. */
+export class MessageWalk implements Disposable {
+  readonly #fresh: Walked | undefined;
+  readonly #cur: Walked;
+  readonly #ignored: string[] = [];
+  /** What is still to be listed, `new/` first. */
+  readonly #left: Walked[];
+  #walk: NameWalk | undefined;
+  #closed = false;
+  #facts: ListingFacts | undefined;
+
+  /** Use `openMessageWalk`. */
+  constructor(fresh: Walked | undefined, cur: Walked) {
+    this.#fresh = fresh;
+    this.#cur = cur;
+    this.#left = fresh === undefined ? [cur] : [fresh, cur];
+  }
+
+  /** Some further names; false when there are none left. */
+  step(visit: VisitMessage): boolean {
+    const [walked] = this.#left;
+    if (walked === undefined) return false;
+    this.#walk ??= walked.dir.walk();
+    const names = this.#walk.next(STEP_NAMES);
+    for (const name of names) this.#visit(name, walked.name, visit);
+    if (names.length > 0) return true;
+    this.#walk[Symbol.dispose]();
+    this.#walk = undefined;
+    this.#left.shift();
+    if (this.#left.length > 0) return true;
+    this.#facts = this.#readFacts();
+    return false;
+  }
+
+  /** After the last step. */
+  facts(): ListingFacts {
+    if (this.#facts === undefined) throw new RangeError("the listing has not ended");
+    return this.#facts;
+  }
+
+  /** May be called again. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#left.length = 0;
+    this.#walk?.[Symbol.dispose]();
+    this.#fresh?.close();
+    this.#cur.close();
+  }
+
+  #visit(name: string, dir: "cur" | "new", visit: VisitMessage): void {
     const first = name.charCodeAt(0);
-    if (first === 0x2e) continue;
-    if (first === 0x3a || name.includes("\n") || name.includes("\r")) ignored.push(name);
-    else names.push(name);
+    if (first === 0x2e) return;
+    const isMail = first !== 0x3a && !name.includes("\n") && !name.includes("\r");
+    if (isMail) visit(name, dir);
+    else if (this.#ignored.length < IGNORED_MAX) this.#ignored.push(name);
+  }
+
+  #readFacts(): ListingFacts {
+    const isSame = (walked: Walked | undefined): boolean => walked?.dir.statSelf().mtimeMs === walked?.mtimeMs;
+    const stable = isSame(this.#fresh) && isSame(this.#cur);
+    const newMtimeMs = this.#fresh?.mtimeMs ?? 0;
+    return { ignored: this.#ignored, newMtimeMs, curMtimeMs: this.#cur.mtimeMs, stable };
   }
 }

@@ -9,7 +9,14 @@ import type { Dir, FileStat, ReadFile } from "../base/disk.js";
 import { displayRaw } from "../base/raw-name.js";
 import { maildirError } from "./errors.js";
 import { UIDLIST_FILE } from "./mailbox-files.js";
-import { parseUidlist, UIDLIST_BYTES_MAX, type Uidlist, type UidlistDamage, type UidlistParse } from "./uidlist.js";
+import {
+  parseUidlist,
+  UIDLIST_BYTES_MAX,
+  type Uidlist,
+  type UidlistDamage,
+  type UidlistParse,
+  withRoom,
+} from "./uidlist.js";
 
 export type UidlistRead =
   | { readonly kind: "absent" }
@@ -96,10 +103,11 @@ export class UidlistReader {
 
   #readWhole(file: ReadFile): UidlistRead {
     const { stat } = file;
-    const bytes = readRange(file, 0, stat.size);
+    const buffer = Buffer.allocUnsafeSlow(withRoom(stat.size));
+    const bytes = readInto(file, 0, buffer.subarray(0, stat.size));
     const uidlist = this.#known?.uidlist;
     if (uidlist?.endsWithNewline === true && bytes.equals(uidlist.rawWhole())) return { kind: "same", uidlist, stat };
-    const parse: UidlistParse = parseUidlist(bytes);
+    const parse: UidlistParse = parseUidlist(buffer, bytes.length);
     return parse.kind === "ok" ? { kind: "replaced", uidlist: parse.uidlist, stat } : parse;
   }
 }
@@ -119,11 +127,14 @@ function isUnchanged(known: FileStat, now: FileStat): boolean {
   );
 }
 
-/** Shorter than asked if the file is. */
 function readRange(file: ReadFile, position: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(length);
+  return readInto(file, position, Buffer.allocUnsafeSlow(length));
+}
+
+/** Shorter than asked if the file is. */
+function readInto(file: ReadFile, position: number, bytes: Buffer): Buffer {
   let done = 0;
-  while (done < length) {
+  while (done < bytes.length) {
     const count = file.read(bytes.subarray(done), position + done);
     if (count === 0) return bytes.subarray(0, done);
     done += count;

@@ -34,9 +34,13 @@ const LF = 0x0a;
 /** A generous guess of records per byte, so that the columns rarely have to grow. */
 const RECORD_BYTES_TYPICAL = 40;
 
-/** Reads a whole file. Keeps `bytes` and does not copy them: the caller must not change them afterwards. */
-export function parseUidlist(bytes: Uint8Array): UidlistParse {
-  const buffer = asBuffer(bytes);
+/**
+ * Reads a whole file: the first `length` of `bytes`; what follows is room to grow into. Keeps `bytes` and does not copy them:
+ * the caller must not change them afterwards.
+ */
+export function parseUidlist(bytes: Uint8Array, length = bytes.length): UidlistParse {
+  const whole = asBuffer(bytes);
+  const buffer = whole.subarray(0, length);
   if (buffer.length > UIDLIST_BYTES_MAX) return damage(1, `the file is larger than ${UIDLIST_BYTES_MAX} bytes`);
   const headerEnd = buffer.indexOf(LF) + 1;
   if (headerEnd === 0) return damage(1, buffer.length === 0 ? "the file is empty" : "the header has no line end");
@@ -45,8 +49,13 @@ export function parseUidlist(bytes: Uint8Array): UidlistParse {
   if (parse.kind === "damaged") return damage(1, parse.why);
   if (parse.kind === "unsupported") return parse;
   const uidlist = new Uidlist(parse.header, buffer.subarray(0, headerEnd));
-  const extension = uidlist.extendInPlace(buffer);
+  const extension = uidlist.extendInPlace(whole, length);
   return extension.kind === "damaged" ? extension : { kind: "ok", uidlist };
+}
+
+/** Bytes to be allocated for a uidlist that has so many and will get more. Pages that are not written to cost nothing. */
+export function withRoom(bytes: number): number {
+  return bytes + (bytes >>> 3) + 4096;
 }
 
 function damage(line: number, why: string): UidlistDamage {
@@ -191,7 +200,7 @@ export class Uidlist {
     const needed = this.#end + more.length;
     if (needed > UIDLIST_BYTES_MAX) return damage(this.count + 2, `the file is larger than ${UIDLIST_BYTES_MAX} bytes`);
     if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.min(UIDLIST_BYTES_MAX, needed + (needed >>> 3) + 4096));
+      const larger = Buffer.allocUnsafeSlow(Math.min(UIDLIST_BYTES_MAX, withRoom(needed)));
       larger.set(this.#bytes.subarray(0, this.#end));
       this.#use(larger);
     }
@@ -199,10 +208,10 @@ export class Uidlist {
     return this.#scan(this.#bytes.subarray(0, needed));
   }
 
-  /** As `extend`, for bytes that begin with what was read so far. Only for `parseUidlist`. */
-  extendInPlace(whole: Buffer): UidlistExtension {
+  /** As `extend`, for bytes whose first `length` begin with what was read so far. Only for `parseUidlist`. */
+  extendInPlace(whole: Buffer, length: number): UidlistExtension {
     this.#use(whole);
-    return this.#scan(whole);
+    return this.#scan(whole.subarray(0, length));
   }
 
   #scan(filled: Buffer): UidlistExtension {

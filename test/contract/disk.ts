@@ -112,6 +112,17 @@ function describeOpening(at: () => OpenedRoot): void {
   });
 }
 
+function walkAll(dir: Dir, countMax: number): string[] {
+  using walk = dir.walk();
+  const names: string[] = [];
+  for (let more = walk.next(countMax); more.length > 0; more = walk.next(countMax)) {
+    expect(more.length).toBeLessThanOrEqual(countMax);
+    names.push(...more);
+  }
+  expect(walk.next(countMax)).toEqual([]);
+  return names;
+}
+
 function describeReading(at: () => OpenedRoot): void {
   describe("reading", () => {
     test("lists names as bytes, valid UTF-8 or not", () => {
@@ -119,6 +130,7 @@ function describeReading(at: () => OpenedRoot): void {
       const names = ["plain", "caf\xc3\xa9", "\xff\xfe", "1.M2P3.h,S=1:2,S", "new\nline"];
       for (const name of names) fs.writeFileSync(Buffer.concat([Buffer.from(`${path}/`), bytes(name)]), "");
       expect(dir.list().sort()).toEqual([...names].sort());
+      expect(walkAll(dir, 2).sort()).toEqual([...names].sort());
       for (const name of names) expect(dir.stat(name)?.kind).toBe("file");
     });
 
@@ -202,6 +214,7 @@ function describeClosing(at: () => OpenedRoot): void {
       const calls: readonly (() => unknown)[] = [
         () => a.openDir(raw("x")),
         () => a.list(),
+        () => a.walk(),
         () => a.stat("x"),
         () => a.statSelf(),
         () => a.readFile("x", 1),

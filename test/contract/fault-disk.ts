@@ -7,7 +7,7 @@
  */
 import { assert } from "../../src/base/assert.js";
 import { baseError } from "../../src/base/base-errors.js";
-import type { CreateOptions, Dir, Disk, FileStat, ReadFile } from "../../src/base/disk.js";
+import type { CreateOptions, Dir, Disk, FileStat, NameWalk, ReadFile } from "../../src/base/disk.js";
 import type { RawName } from "../../src/base/raw-name.js";
 import { makeSystemError } from "../../src/base/system-error.js";
 
@@ -121,6 +121,9 @@ class FaultDir implements Dir {
   }
   list(): string[] {
     return this.#self("list", () => this.inner.list());
+  }
+  walk(): NameWalk {
+    return this.#self("walk", () => this.inner.walk());
   }
   stat(name: string): FileStat | undefined {
     return this.#child("stat", name, () => this.inner.stat(name));

@@ -90,13 +90,13 @@ async function live(bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>, 
 }
 
 async function withBench(
-  changesMax: number,
+  limits: { readonly changesMax: number; readonly listingSliceMs?: number },
   use: (bench: CaptureBench, busy: ReturnType<typeof openBusyDisk>) => Promise<void>,
 ) {
   const busy = openBusyDisk();
   const store = new FakeStore();
   try {
-    const bench = await CaptureBench.open({ changesMax, namesMax: 20 }, { disk: busy.disk }, store);
+    const bench = await CaptureBench.open({ ...limits, namesMax: 20 }, { disk: busy.disk }, store);
     store.create("u/a");
     store.create("u/b");
     await use(bench, busy);
@@ -111,8 +111,9 @@ describe("random histories", () => {
       fc.asyncProperty(
         fc.array(lookArbitrary(stepArbitrary), { maxLength: 12 }),
         fc.constantFrom(1, 4096),
-        (looks, changesMax) =>
-          withBench(changesMax, async (bench, busy) => {
+        fc.constantFrom(0, Number.POSITIVE_INFINITY),
+        (looks, changesMax, listingSliceMs) =>
+          withBench({ changesMax, listingSliceMs }, async (bench, busy) => {
             await live(bench, busy, looks);
             expectEqualToDisk(bench.model, bench.store);
             for (const mailbox of bench.store.mailboxes) {
@@ -129,8 +130,8 @@ describe("random histories", () => {
   test("with mailboxes that come, go, move and start anew converge", async () => {
     const step = fc.oneof({ weight: 3, arbitrary: stepArbitrary }, { weight: 2, arbitrary: structureArbitrary });
     await fc.assert(
-      fc.asyncProperty(fc.array(lookArbitrary(step), { maxLength: 10 }), (looks) =>
-        withBench(4096, async (bench, busy) => {
+      fc.asyncProperty(fc.array(lookArbitrary(step), { maxLength: 10 }), fc.constantFrom(0, 1000), (looks, sliceMs) =>
+        withBench({ changesMax: 4096, listingSliceMs: sliceMs }, async (bench, busy) => {
           await live(bench, busy, looks);
           expectEqualToDisk(bench.model, bench.store);
         }),
@@ -142,7 +143,7 @@ describe("random histories", () => {
   test("with complete hints leave nothing for a listing to find, unless one was asked for", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(stepArbitrary, { maxLength: 5 }), { maxLength: 10 }), (rounds) =>
-        withBench(4096, async (bench) => {
+        withBench({ changesMax: 4096 }, async (bench) => {
           bench.sweep();
           for (const steps of rounds) {
             for (const step of steps) run(bench.store, step);

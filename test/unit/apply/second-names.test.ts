@@ -127,7 +127,7 @@ test("a stream of deliveries lists the mailbox once, not for each", () => {
   const disk = new FaultDisk(openNodeDisk());
   replica.open({ disk });
   for (let uid = 3; uid < 23; uid++) applied(replica.apply(transaction([save(uid, `m${uid}`)])));
-  const listed = disk.calls.filter(({ operation, path }) => operation === "list" && path.endsWith("/cur"));
+  const listed = disk.calls.filter(({ operation, path }) => operation === "walk" && path.endsWith("/cur"));
   expect(listed.length).toBeGreaterThan(0);
   expect(listed.length).toBeLessThan(10); // a young listing is made again, at most twenty times a second.
 });

@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { syncFileSystem } from "../../../src/base/sync-fs.js";
+import { FileSystemSync } from "../../../src/base/sync-fs.js";
 
 const never = new AbortController().signal;
 const PATH = process.env["PATH"];
@@ -16,6 +16,11 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+async function syncOnce(path: string, signal: AbortSignal) {
+  using fileSystem = new FileSystemSync(path);
+  return await fileSystem.run(signal);
+}
+
 /** Puts a program called `sync` before all others. */
 function installSync(script: string): void {
   const program = join(dir, "sync");
@@ -24,36 +29,51 @@ function installSync(script: string): void {
   process.env["PATH"] = `${dir}:${PATH}`;
 }
 
-describe("syncFileSystem", () => {
+describe("FileSystemSync", () => {
   test("syncs the file system of a directory, whatever bytes are in its name", async () => {
     mkdirSync(Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0xff, 0xe9])]));
-    expect(await syncFileSystem(`${dir}/\xff\xe9`, never)).toEqual({ kind: "synced" });
+    expect(await syncOnce(`${dir}/\xff\xe9`, never)).toEqual({ kind: "synced" });
   });
 
   test("hands over exactly the place asked for", async () => {
     installSync(`[ "$1" = -f ] && [ "$2" -ef "${dir}" ] && [ $# = 2 ]`);
-    expect(await syncFileSystem(dir, never)).toEqual({ kind: "synced" });
+    expect(await syncOnce(dir, never)).toEqual({ kind: "synced" });
+  });
+
+  test("answers again and again, each time after another sync", async () => {
+    installSync(`echo x >> "${dir}/ran"`);
+    using fileSystem = new FileSystemSync(dir);
+    for (let i = 0; i < 3; i++) expect(await fileSystem.run(never)).toEqual({ kind: "synced" });
+    expect(readFileSync(join(dir, "ran"), "utf8")).toBe("x\nx\nx\n");
+  });
+
+  test("when the shell is killed, the caller hears of it, and the next call works", async () => {
+    installSync(`kill -9 $PPID`);
+    using fileSystem = new FileSystemSync(dir);
+    await expect(fileSystem.run(never)).rejects.toMatchObject({ code: "sync-failed" });
+    installSync("exit 0");
+    expect(await fileSystem.run(never)).toEqual({ kind: "synced" });
   });
 
   test("without the program, the answer is a value", async () => {
     process.env["PATH"] = dir;
-    expect(await syncFileSystem(dir, never)).toEqual({ kind: "unavailable" });
+    expect(await syncOnce(dir, never)).toEqual({ kind: "unavailable" });
   });
 
   test("the same for a program that does not know -f", async () => {
     installSync(`echo "sync: unrecognized option: f" >&2; exit 1`);
-    expect(await syncFileSystem(dir, never)).toEqual({ kind: "unavailable" });
+    expect(await syncOnce(dir, never)).toEqual({ kind: "unavailable" });
   });
 
   test("a failure says what the program said", async () => {
     installSync(`echo "sync: error syncing: Input/output error" >&2; exit 1`);
-    const failing = syncFileSystem(dir, never);
+    const failing = syncOnce(dir, never);
     await expect(failing).rejects.toMatchObject({ code: "sync-failed", disposition: "operator" });
     await expect(failing).rejects.toThrow(`syncing the file system of ${dir}: sync: error syncing: Input/output error`);
   });
 
   test("a place that is absent is a system error", async () => {
-    await expect(syncFileSystem(join(dir, "nothing"), never)).rejects.toMatchObject({
+    await expect(syncOnce(join(dir, "nothing"), never)).rejects.toMatchObject({
       code: "ENOENT",
       message: `opening ${dir}/nothing: ENOENT: no such file or directory`,
     });
@@ -62,7 +82,7 @@ describe("syncFileSystem", () => {
   test("an abort ends it with the reason", async () => {
     installSync("exec sleep 60");
     const controller = new AbortController();
-    const syncing = syncFileSystem(dir, controller.signal);
+    const syncing = syncOnce(dir, controller.signal);
     controller.abort(new Error("enough"));
     await expect(syncing).rejects.toThrow("enough");
   });

@@ -2,18 +2,25 @@
  * A disk on which something happens while a directory is listed: what was renamed meanwhile may be seen under its old name,
  * its new name, both, or not at all, as with the real call.
  */
-import type { Dir, Disk } from "../../../src/base/disk.js";
+import type { Dir, Disk, NameWalk } from "../../../src/base/disk.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 
 export interface BusyDisk {
   readonly disk: Disk;
   /** Runs during the next listing of `cur/`. `keep` says of each name that came or went whether the listing has it. */
   interrupt(change: () => void, keep: (name: string) => boolean): void;
+  /** Runs after the next look at a file in `cur/`. */
+  afterStat(change: () => void): void;
+}
+
+function walkOver(names: string[]): NameWalk {
+  return { next: (countMax) => names.splice(0, countMax), [Symbol.dispose]: () => undefined };
 }
 
 export function openBusyDisk(): BusyDisk {
   const inner = openNodeDisk();
   let pending: { change: () => void; keep: (name: string) => boolean } | undefined;
+  let afterStat: (() => void) | undefined;
   const originals = new WeakMap<Dir, Dir>();
   const wrap = (dir: Dir): Dir => {
     const list = (): string[] => {
@@ -29,6 +36,16 @@ export function openBusyDisk(): BusyDisk {
     const wrapped: Dir = new Proxy(dir, {
       get(target, property) {
         if (property === "list") return list;
+        if (property === "stat" && target.shownPath.endsWith("/cur")) {
+          return (name: string) => {
+            const stat = target.stat(name);
+            const change = afterStat;
+            afterStat = undefined;
+            change?.();
+            return stat;
+          };
+        }
+        if (property === "walk") return () => walkOver(list());
         if (property === "openDir") {
           return (name: Parameters<Dir["openDir"]>[0]) => {
             const child = target.openDir(name);
@@ -54,6 +71,9 @@ export function openBusyDisk(): BusyDisk {
     },
     interrupt: (change, keep) => {
       pending = { change, keep };
+    },
+    afterStat: (change) => {
+      afterStat = change;
     },
   };
 }

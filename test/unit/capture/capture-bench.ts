@@ -36,7 +36,8 @@ export class CaptureBench {
     ports: Partial<SourceStorePorts> = {},
     store = openFakeStore(),
   ): Promise<CaptureBench> {
-    const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits };
+    const whole = { listingSliceMs: Number.POSITIVE_INFINITY, ...limits };
+    const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits: whole };
     const bench = new CaptureBench(store, options, ports);
     await bench.restart();
     return bench;

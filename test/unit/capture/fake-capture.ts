@@ -23,6 +23,7 @@ export const IDLE: Waiting = {
   unnumbered: { count: 0, oldestSeenMs: 0 },
   needListing: false,
   more: false,
+  grown: false,
   late: [],
 };
 
@@ -70,7 +71,9 @@ export class FakeCapture {
   examine(request: ExamineRequest): ExamineOutcome {
     this.requests.push(request);
     this.onExamine(request);
-    return this.outcomes.get(request.path)?.shift() ?? UNCHANGED;
+    const outcome = this.outcomes.get(request.path)?.shift() ?? UNCHANGED;
+    const isAnswer = outcome.kind === "sealed" || outcome.kind === "unchanged";
+    return request.full && isAnswer ? { listed: { entries: 0, ms: 0 }, ...outcome } : outcome;
   }
 
   number(): NumberOutcome {

@@ -27,7 +27,7 @@ test("a message that moves to cur/ during the listing is seen twice, and the lis
   const { dir, path, write } = openTempMailbox();
   write("new/m", "");
   for (const part of ["cur", "new"]) utimesSync(join(path, part), LONG_AGO_S, LONG_AGO_S);
-  let lists = 0;
+  let walks = 0;
   const moving = (inner: Dir): Dir =>
     new Proxy(inner, {
       get(target, key) {
@@ -37,11 +37,15 @@ test("a message that moves to cur/ during the listing is seen twice, and the lis
             return child === undefined ? undefined : moving(child);
           };
         }
-        if (key === "list") {
+        if (key === "walk") {
           return () => {
-            const names = target.list();
-            if (lists++ === 0) renameSync(join(path, "new/m"), join(path, "cur/m:2,"));
-            return names;
+            const walk = target.walk();
+            const next = (countMax: number) => {
+              const names = walk.next(countMax);
+              if (walks++ === 0) renameSync(join(path, "new/m"), join(path, "cur/m:2,"));
+              return names;
+            };
+            return { next, [Symbol.dispose]: () => walk[Symbol.dispose]() };
           };
         }
         const value: unknown = Reflect.get(target, key, target);

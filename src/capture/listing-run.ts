@@ -1,0 +1,96 @@
+/**
+ * A listing of one mailbox, made in slices: between two of them the worker looks at what events have named meanwhile, here
+ * and elsewhere. A listing of half a million messages takes half a second; no delivery waits for it.
+ *
+ * Whether it may be believed about what it lacks: a rename during the listing can hide a message. The directory's mtime tells
+ * of it, but mtimes move in ticks of up to 10 ms: where the directory was changed in the tick in which the listing began,
+ * another change in that tick leaves no trace. So such a listing is not believed. In a large mailbox, where a second listing
+ * is dear, the tick is waited out first.
+ */
+import type { Clock } from "../base/clock.js";
+import { type ListingFacts, type MessageWalk, openMessageWalk } from "../maildir/listing.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { Census } from "./census.js";
+import type { MailboxDirs } from "./open-mailbox.js";
+
+export interface FinishedListing {
+  readonly facts: ListingFacts;
+  readonly believable: boolean;
+  readonly census: Census;
+}
+
+const TICK_MS = 12;
+/** For file systems that keep whole seconds. */
+const SECOND_TICK_MS = 1_020;
+const LARGE_RECORDS = 5_000;
+
+export class ListingRun implements Disposable {
+  readonly census: Census;
+  /** The inode of the mailbox directory. */
+  readonly dirIno: number;
+  /** `nowMs` of the call that began it. */
+  readonly begunMs: number;
+  /** The mailbox's, taken before. */
+  readonly fingerprint: string;
+  /** Time that its slices took, milliseconds. */
+  spentMs = 0;
+  slices = 0;
+  /** An event named what is not there, after the listing may have seen it. */
+  isDoubted = false;
+  readonly #walk: MessageWalk;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+
+  /** May block for one tick of the file system's clock. Throws: mailbox-is-link, mailbox-vanished, system errors. */
+  constructor(
+    dirs: MailboxDirs,
+    {
+      uidlist,
+      fingerprint,
+      nowMs,
+    }: { readonly uidlist: Uidlist; readonly fingerprint: string; readonly nowMs: number },
+    clock: Clock,
+  ) {
+    const youngest = Math.max(dirs.cur.statSelf().mtimeMs, dirs.fresh?.statSelf().mtimeMs ?? 0);
+    const leftMs = tickOf(youngest) - Math.abs(clock.nowMs() - youngest);
+    if (uidlist.count > LARGE_RECORDS && leftMs > 0 && leftMs <= TICK_MS) pause(leftMs);
+    this.#clock = clock;
+    this.fingerprint = fingerprint;
+    this.dirIno = dirs.mailbox.ino;
+    this.begunMs = nowMs;
+    this.#startedMs = clock.nowMs();
+    this.#walk = openMessageWalk(dirs.mailbox);
+    this.census = new Census(uidlist);
+  }
+
+  /** Lists on for about so long. Undefined when more is left; after the end it is closed. */
+  listOn(sliceMs: number): FinishedListing | undefined {
+    const startMs = this.#clock.monotonicMs();
+    const take = (name: string, dir: "cur" | "new"): void => this.census.take(name, dir);
+    const nowMs = (): number => this.#clock.monotonicMs();
+    this.slices += 1;
+    let hasMore = this.#walk.step(take);
+    while (hasMore && nowMs() - startMs < sliceMs) hasMore = this.#walk.step(take);
+    if (!hasMore) this.census.end();
+    this.spentMs += nowMs() - startMs;
+    if (hasMore) return undefined;
+    const facts = this.#walk.facts();
+    this[Symbol.dispose]();
+    const isOld = (mtimeMs: number): boolean => Math.abs(this.#startedMs - mtimeMs) >= tickOf(mtimeMs);
+    const believable = facts.stable && isOld(facts.curMtimeMs) && isOld(facts.newMtimeMs);
+    return { facts, believable, census: this.census };
+  }
+
+  [Symbol.dispose](): void {
+    this.#walk[Symbol.dispose]();
+  }
+}
+
+function tickOf(mtimeMs: number): number {
+  return Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
+}
+
+/** The worker has nothing else to do. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

@@ -179,6 +179,11 @@ export interface StatesPage {
 export interface CaptureMethods {
   open(options: CaptureOptions): Promise<void>;
   discover(): DiscoverOutcome;
+  /**
+   * Reads the large uidlists among these mailboxes, first come first, as far as the cache has room for them: the first mail
+   * into a mailbox of half a million would wait a quarter of a second for that. What cannot be read is left out.
+   */
+  warm(request: { readonly paths: readonly RawPath[] }): void;
   examine(request: ExamineRequest): ExamineOutcome;
   vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome;
   number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;

@@ -16,6 +16,7 @@ const methods: CaptureMethods = {
     opened = await openSourceStore(options);
   },
   discover: () => store().discover(),
+  warm: (request) => store().warm(request),
   examine: (request) => store().examine(request),
   vanished: (request) => store().vanished(request),
   number: (request) => store().number(request),

@@ -4,6 +4,7 @@
  *
  * INVARIANT: at most one outcome with a commit is under way: its caller commits it, or calls `forget`, before the next call.
  */
+import { AssertionError } from "node:assert";
 import { assert } from "../base/assert.js";
 import { type Clock, systemClock } from "../base/clock.js";
 import { type CrashPoint, crashPointsFromEnv, noCrashPoint } from "../base/crash-points.js";
@@ -16,6 +17,7 @@ import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
@@ -90,6 +92,9 @@ function fileExists(disk: Disk, path: string): boolean {
   }
 }
 
+/** A smaller uidlist is read in a few milliseconds when it is needed. */
+const WARM_BYTES_MIN = 256 * 1024;
+
 export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   readonly #place: StorePlace;
   readonly #limits: CaptureLimits;
@@ -142,6 +147,18 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   /** Throws: store-missing. */
   discover(): DiscoverOutcome {
     return discoverStore(this.#place, () => this.#ports.clock.nowMs());
+  }
+
+  warm({ paths }: { readonly paths: readonly RawPath[] }): void {
+    for (const path of paths) {
+      if (!this.#uidlists.hasRoom) return;
+      try {
+        // Any name: the first search builds the index.
+        this.#readUidlist(path, WARM_BYTES_MIN)?.indexOfBase("");
+      } catch (error) {
+        if (error instanceof AssertionError) throw error; // whoever needs the mailbox hears of the rest.
+      }
+    }
   }
 
   /** Throws: store-missing. */
@@ -248,10 +265,12 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     return paths;
   }
 
-  #readUidlist(path: RawPath): Uidlist | undefined {
+  /** Undefined also when the file is smaller than `bytesMin`. */
+  #readUidlist(path: RawPath, bytesMin = 0): Uidlist | undefined {
     const mailbox = openStoreDir(this.#place, path);
     if (mailbox === undefined) return undefined;
     try {
+      if (bytesMin > 0 && (mailbox.stat(UIDLIST_FILE)?.size ?? 0) < bytesMin) return undefined;
       const read = this.#uidlists.read(path, mailbox);
       return "uidlist" in read ? read.uidlist : undefined;
     } finally {

@@ -40,6 +40,11 @@ export class UidlistCache {
     return read;
   }
 
+  /** Half of the bound is free. */
+  get hasRoom(): boolean {
+    return this.#bytes * 2 < this.#bytesMax;
+  }
+
   pin(path: RawPath): void {
     this.#pinned = path;
   }

@@ -225,8 +225,10 @@ class TwinRun {
   }
 
   async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
-    const { capturer } = this.#source;
-    for (const path of latestFirst(capturer.rows).slice(0, PROMOTED_MAX)) promote(path);
+    const { capturer, worker } = this.#source;
+    const hottest = latestFirst(capturer.rows).slice(0, PROMOTED_MAX);
+    for (const path of hottest) promote(path);
+    await worker.call("warm", { paths: hottest });
     capturer.sweepSoon(); // what changed between the first sweep and the watches.
     await this.#untilEqual(signal);
     capturer.startWatching();

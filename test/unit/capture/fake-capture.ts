@@ -68,6 +68,8 @@ export class FakeCapture {
     return { mailboxes: this.mailboxes, problems: this.problems };
   }
 
+  warm(): void {}
+
   examine(request: ExamineRequest): ExamineOutcome {
     this.requests.push(request);
     this.onExamine(request);

@@ -2,7 +2,7 @@
  * Two projects: `unit` (everything that needs no Dovecot) and `live` (against real Dovecots).
  *
  * Tests import the TypeScript sources, but a worker thread is started by Node itself, which cannot read them. So the
- * build runs once before the tests, and `new URL("./x-worker.js", import.meta.url)` in a source file is read as the
+ * build runs once before the tests, and `new URL("../room/x-worker.js", import.meta.url)` in a source file is read as the
  * compiled file of the same name. Whoever starts a worker therefore writes its URL in exactly this form.
  */
 import { dirname, join, relative, sep } from "node:path";

@@ -10,9 +10,9 @@ const KINDS = {
   },
   /** The replication log no longer holds what the replica needs next, or is older than the replica. */
   "log-trimmed": {
-    disposition: "resync",
+    disposition: "operator",
     exitCode: EX.TEMPFAIL,
-    hint: "The replica is compared with the source as a whole; run the command again if this is the end of it.",
+    hint: "The replica needs changes that the log no longer has. Move the state directory away and run the command again: both sides are then compared as at first contact, and nothing that only the replica has is removed unasked.",
   },
   /** Dovecot's lock on a mailbox of the replica stayed in other hands. */
   "replica-lock-held": {

@@ -4,8 +4,9 @@
  *
  * Only a listing shows them. It is made when this process first meets the mailbox, and again when `cur/` or `new/` was
  * changed by somebody else; a large mailbox is listed again only as often as costs little, and one that we left in order is
- * not listed at first: a crash of ours leaves an intent, and what others put there meanwhile shows with their next change. What we change ourselves, under
- * the lock, is accounted for instead (`accountForOwn`), so that a stream of deliveries lists nothing.
+ * not listed at first: a crash of ours leaves an intent, and what others put there meanwhile shows with their next change.
+ * What we change ourselves, under the lock, is accounted for instead (`accountForOwn`), so that a stream of deliveries lists
+ * nothing.
  * Left open, by necessity: a program that writes names without the lock in the very moment in which we hold it. What it
  * wrote is seen at its next change, or ours fails: no file of another is ever replaced.
  */

@@ -135,7 +135,7 @@ async function readSource(
       const outcome: ExamineOutcome = await worker.call("examine", request);
       if (outcome.kind === "problem") problems.push(outcome.problem);
       if (outcome.kind === "sealed") sayAll(outcome.commit);
-      more = outcome.kind === "sealed" && outcome.more;
+      more = "more" in outcome && outcome.more; // also while a large mailbox is still being listed.
       const { count } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0 };
       if (!more && count > 0)
         say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);

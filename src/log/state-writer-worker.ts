@@ -1,7 +1,8 @@
 /**
- * The worker thread that owns the writing connection to the state database. Started by `openStateWriter`.
+ * The worker thread that owns the writing connections to the state databases of this process: most have one, a local twin
+ * has one for each side. Started by `startStateThread`.
  */
-import { workerData } from "node:worker_threads";
+import { assert } from "../base/assert.js";
 import { serveWorker } from "../base/worker-host.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { GroupCommit } from "./group-commit.js";
@@ -9,47 +10,58 @@ import { openStateForWriting } from "./state-file.js";
 import type { CaptureCommit, EffectCommit, RejectionRow } from "./state-types.js";
 import { StateWrites } from "./state-writes.js";
 
-export interface StateWriterStart {
-  readonly path: string;
-  readonly create: boolean;
+/** What a call is about. `db`: as the caller numbered it when it was opened. */
+interface Of<T> {
+  readonly db: number;
+  readonly value: T;
 }
 
 /** Each takes one argument, as calls between threads do; otherwise those of `StateWriter`. */
-export type StateWriterMethods = ReturnType<typeof methodsOn>;
+export type StateWriterMethods = ReturnType<typeof makeMethods>;
 
-function methodsOn({ path, create }: StateWriterStart) {
-  const open = () => {
-    const db = openStateForWriting(path, { create });
-    return { db, writes: new StateWrites(db), group: new GroupCommit(db) };
-  };
-  let opened: ReturnType<typeof open> | undefined;
-  const commit = <T>(write: (writes: StateWrites) => T): Promise<T> => {
-    opened ??= open();
-    const { group, writes } = opened;
-    return group.run(() => write(writes));
-  };
+function openDb(path: string, create: boolean) {
+  const db = openStateForWriting(path, { create });
+  return { db, writes: new StateWrites(db), group: new GroupCommit(db) };
+}
+
+function makeMethods() {
+  const openedByNumber = new Map<number, ReturnType<typeof openDb>>();
+  /** A method that writes. */
+  const writing =
+    <T, R>(write: (writes: StateWrites, value: T) => R) =>
+    ({ db, value }: Of<T>): Promise<R> => {
+      const opened = openedByNumber.get(db);
+      assert(opened !== undefined, `state database ${db} is open`);
+      return opened.group.run(() => write(opened.writes, value));
+    };
   return {
-    open: (): void => {
-      opened ??= open();
+    open: ({ db, value }: Of<{ readonly path: string; readonly create: boolean }>): void => {
+      openedByNumber.set(db, openDb(value.path, value.create));
     },
     /** Behind everything that was called before. */
-    close: async (): Promise<void> => {
+    close: async ({ db }: { readonly db: number }): Promise<void> => {
+      const opened = openedByNumber.get(db);
       await opened?.group.run(() => undefined);
       opened?.db[Symbol.dispose]();
+      openedByNumber.delete(db);
     },
-    appendCaptured: (captured: CaptureCommit) => commit((writes) => writes.appendCaptured(captured)),
-    setCursor: ({ replica, lsn }: { readonly replica: string; readonly lsn: number }) =>
-      commit((writes) => writes.setCursor(replica, lsn)),
-    trimLog: (lsn: number) => commit((writes) => writes.trimLog(lsn)),
-    putIntent: (bytes: Uint8Array) => commit((writes) => writes.putIntent(bytes)),
-    recordEffect: (effect: EffectCommit) => commit((writes) => writes.recordEffect(effect)),
-    dropLimbo: (names: readonly string[]) => commit((writes) => writes.dropLimbo(names)),
-    putRejection: (row: RejectionRow) => commit((writes) => writes.putRejection(row)),
-    dropRejections: ({ replica, mailbox }: { readonly replica: string; readonly mailbox: MailboxGuid }) =>
-      commit((writes) => writes.dropRejections(replica, mailbox)),
-    setMeta: ({ key, value }: { readonly key: string; readonly value: string }) =>
-      commit((writes) => writes.setMeta(key, value)),
+    appendCaptured: writing((writes, captured: CaptureCommit) => writes.appendCaptured(captured)),
+    setCursor: writing((writes, { replica, lsn }: { readonly replica: string; readonly lsn: number }) =>
+      writes.setCursor(replica, lsn),
+    ),
+    trimLog: writing((writes, lsn: number) => writes.trimLog(lsn)),
+    putIntent: writing((writes, bytes: Uint8Array) => writes.putIntent(bytes)),
+    recordEffect: writing((writes, effect: EffectCommit) => writes.recordEffect(effect)),
+    dropLimbo: writing((writes, names: readonly string[]) => writes.dropLimbo(names)),
+    putRejection: writing((writes, row: RejectionRow) => writes.putRejection(row)),
+    dropRejections: writing(
+      (writes, { replica, mailbox }: { readonly replica: string; readonly mailbox: MailboxGuid }) =>
+        writes.dropRejections(replica, mailbox),
+    ),
+    setMeta: writing((writes, { key, value }: { readonly key: string; readonly value: string }) =>
+      writes.setMeta(key, value),
+    ),
   };
 }
 
-serveWorker<StateWriterMethods>(methodsOn(workerData as StateWriterStart));
+serveWorker<StateWriterMethods>(makeMethods());

@@ -4,9 +4,9 @@
  */
 import { pathToFileURL } from "node:url";
 
-const [, , dist = "", path = ""] = process.argv;
+const [, , compiled = "", path = ""] = process.argv;
 /** @param {string} name */
-const load = (name) => import(pathToFileURL(`${dist}/${name}`).href);
+const load = (name) => import(pathToFileURL(`${compiled}/${name}`).href);
 const { openHash } = await load("base/hash.js");
 const { MailboxBaseline } = await load("log/baseline.js");
 const { openStateReader } = await load("log/state-reader.js");

@@ -6,13 +6,13 @@ import { describe, expect, test } from "vitest";
 import { openStateReader } from "../../../src/log/state-reader.js";
 import { newBaseline, tempDir } from "../../unit/log/state-fixtures.js";
 
-const DIST = fileURLToPath(new URL("../../../dist", import.meta.url));
+const COMPILED = fileURLToPath(new URL("../../../node_modules/.cache/mailtwin/js", import.meta.url));
 const LOOP = fileURLToPath(new URL("./append-loop.mjs", import.meta.url));
 
 /** Runs the loop until it has acknowledged `count` appends, kills it, and returns all lines that came out whole. */
 function runUntilKilled(path: string, count: number): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [LOOP, DIST, path], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [LOOP, COMPILED, path], { stdio: ["ignore", "pipe", "pipe"] });
     let out = "";
     let trouble = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -36,7 +36,7 @@ describe("crashPointsFromEnv", () => {
   });
 
   test("the default is SIGKILL, and nothing runs after it", () => {
-    const url = new URL("../../../dist/base/crash-points.js", import.meta.url);
+    const url = new URL("../../../node_modules/.cache/mailtwin/js/base/crash-points.js", import.meta.url);
     const program = `
       import { crashPointsFromEnv } from ${JSON.stringify(url.href)};
       process.on("exit", () => console.log("cleaned up"));

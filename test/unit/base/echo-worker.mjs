@@ -1,8 +1,8 @@
 /** The worker of worker-rpc.test.ts. Plain JavaScript, since Node itself starts it; it runs the compiled program. */
 import assert from "node:assert";
 import { workerData } from "node:worker_threads";
-import { baseError } from "../../../dist/base/base-errors.js";
-import { serveWorker, Transferred } from "../../../dist/base/worker-host.js";
+import { baseError } from "../../../node_modules/.cache/mailtwin/js/base/base-errors.js";
+import { serveWorker, Transferred } from "../../../node_modules/.cache/mailtwin/js/base/worker-host.js";
 
 const seen = [];
 

@@ -50,7 +50,7 @@ export function isInVain({ kind }: UidConflict, moved: number): boolean {
 }
 
 export function wordsOfConflict({ from }: UidConflict, { words }: Cause, moved: number): string {
-  return `${words}: ${moved} foreign messages and the source's messages from UID ${from} on get new UIDs`;
+  return `${words}: ${moved} foreign ${moved === 1 ? "message" : "messages"} and the source's messages from UID ${from} on get new UIDs`;
 }
 
 export function causeOf({ code, message }: CaptureProblem): Cause {

@@ -2,16 +2,21 @@
  * One offered transaction on its way into the replica: prepared, its bodies staged, durable, ready to be executed.
  *
  * INVARIANT: `ready` settles once: "ready" when every body is staged and on stable storage, else why it will not be.
- * INVARIANT: after `giveUp` and `rest` nothing more of it is asked of the store: it may be dropped there. What arrives is
- * looked at again before each call, since a transaction may be given up between two of them.
+ * INVARIANT: after `drop` nothing more of it is asked of the store, or of the thread that stages. What arrives is looked at
+ * again before each call, since a transaction may be given up between two of them.
+ *
+ * Many bodies are staged by a thread of their own, beside the store's; all of one transaction by the same. What is staged there
+ * is handed over to the store in one call, before the transaction is sealed.
  */
 
-import type { ApplyMethods } from "../apply/apply-types.js";
+import type { ApplyMethods, StageTicket } from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
+import type { StageMethods } from "../apply/stage-types.js";
 import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { Bodies, BodyPart, Offer } from "../wire/messages.js";
+import type { StagerPort } from "./stager-port.js";
 
 export type Readiness =
   | { readonly kind: "ready"; readonly intent: number }
@@ -20,6 +25,9 @@ export type Readiness =
 
 export interface IncomingPorts {
   readonly store: WorkerClient<ApplyMethods>;
+  readonly stager: StagerPort;
+  /** With more wanted bodies than this they are staged apart. */
+  readonly stagedHereMax: number;
   readonly writer: StateWriter;
   /** Sends the replica's wish. */
   readonly want: (lsn: number, indexes: readonly number[]) => Promise<void>;
@@ -31,6 +39,12 @@ export interface IncomingPorts {
 /** From this many bodies on, one syncfs costs less than an fsync for each. */
 const SYNC_EACH_MAX = 24;
 
+/** The thread that stages the bodies of this transaction, and whether it knows it. */
+interface Apart {
+  readonly stager: WorkerClient<StageMethods>;
+  readonly begun: Promise<void>;
+}
+
 export class Incoming {
   readonly offer: Offer;
   #ready: Promise<Readiness>;
@@ -41,6 +55,7 @@ export class Incoming {
   #divergence: Divergence | undefined;
   #givenUp = false;
   #intent: number | undefined;
+  #apart: Apart | undefined;
 
   constructor(ports: IncomingPorts, offer: Offer) {
     this.#ports = ports;
@@ -76,9 +91,18 @@ export class Incoming {
     this.#complete?.();
   }
 
-  /** Resolves when no step towards `ready` is under way; soon, once it was given up. */
-  async rest(): Promise<void> {
-    await this.#ready.catch(() => undefined); // whether it came to be ready is asked elsewhere.
+  /** Gives it up, and has removed what was staged of it. */
+  async drop(): Promise<void> {
+    this.giveUp();
+    await this.#ready.catch(() => undefined); // no step towards it is under way; whether it came to be ready is asked elsewhere.
+    const apart = this.#apart;
+    try {
+      // Behind what it may be staging at this moment.
+      if (apart !== undefined) await apart.stager.call("drop", { key: this.lsn });
+    } finally {
+      this.#endApart();
+      await this.#ports.store.call("drop", { key: this.lsn });
+    }
   }
 
   async takeBodies(bodies: Bodies): Promise<void> {
@@ -90,6 +114,7 @@ export class Incoming {
   }
 
   async #stageBodies({ heads, payloads }: Bodies): Promise<void> {
+    await this.#apart?.begun;
     for (const { index } of heads.filter((head) => head.gone)) {
       if (!this.#lacking.has(index)) continue;
       await this.#ports.store.call("gone", { key: this.lsn, index });
@@ -104,22 +129,32 @@ export class Incoming {
       });
     if (bodies.length === 0) return;
     const transfer = movableBuffers(bodies.map((body) => body.bytes));
-    const outcome = await this.#ports.store.call("stageMany", { key: this.lsn, bodies }, transfer);
+    const request = { key: this.lsn, bodies };
+    const outcome = await (this.#apart === undefined
+      ? this.#ports.store.call("stageMany", request, transfer)
+      : this.#apart.stager.call("stageMany", request, transfer));
     if (outcome.kind === "diverged") this.#fail(outcome.divergence);
     for (const { index } of bodies) this.#arrived(index);
   }
 
   async takePart({ index, offset, last, sha256, payload }: BodyPart): Promise<void> {
+    await this.#apart?.begun;
     if (!this.#lacking.has(index)) return;
     const part = { key: this.lsn, index, offset, bytes: payload, last, sha256: last ? hexOf(sha256) : undefined };
-    const outcome = await this.#ports.store.call("stagePart", part, [payload.buffer as ArrayBuffer]);
+    const transfer = [payload.buffer as ArrayBuffer];
+    const outcome = await (this.#apart === undefined
+      ? this.#ports.store.call("stagePart", part, transfer)
+      : this.#apart.stager.call("stagePart", part, transfer));
     if (outcome.kind === "diverged") this.#fail(outcome.divergence);
     if (last) this.#arrived(index);
   }
 
   async #makeReady(voidBelow: number): Promise<Readiness> {
-    const prepared = await this.#ports.store.call("prepare", { key: this.lsn, bytes: this.offer.payload, voidBelow });
+    const { store, stagedHereMax: apartAbove } = this.#ports;
+    const request = { key: this.lsn, bytes: this.offer.payload, voidBelow, apartAbove };
+    const prepared = await store.call("prepare", request);
     if (prepared.kind === "diverged") return prepared;
+    if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
     await this.#fetch(prepared.wants.map((wanted) => wanted.index));
     return this.#seal();
   }
@@ -138,6 +173,7 @@ export class Incoming {
   /** Durable bodies first, then the intent: from here a restart knows what was on the way. */
   async #seal(): Promise<Readiness> {
     if (this.#givenUp) return { kind: "given-up" };
+    await this.#adoptStaged();
     if (this.#divergence !== undefined) return { kind: "diverged", divergence: this.#divergence };
     const synced = this.#wanted > SYNC_EACH_MAX && (await this.#ports.syncAll());
     if (!synced && this.#wanted > 0) await this.#ports.store.call("syncStaged", { key: this.lsn });
@@ -148,6 +184,28 @@ export class Incoming {
       this.#ports.reach("apply.intent");
     }
     return { kind: "ready", intent: this.#intent };
+  }
+
+  #beginApart(ticket: StageTicket): void {
+    const stager = this.#ports.stager.take();
+    const begun = stager.call("begin", { key: this.lsn, bytes: this.offer.payload, ticket });
+    this.#apart = { stager, begun: handled(begun) };
+  }
+
+  /** Also what was staged before it diverged: the store keeps it for the next attempt. */
+  async #adoptStaged(): Promise<void> {
+    const apart = this.#apart;
+    if (apart === undefined) return;
+    await apart.begun;
+    const bodies = await apart.stager.call("handOver", { key: this.lsn });
+    // Without a look at anything else in between: they are nobody's until then.
+    await this.#ports.store.call("adoptStaged", { key: this.lsn, bodies });
+    this.#endApart();
+  }
+
+  #endApart(): void {
+    if (this.#apart !== undefined) this.#ports.stager.giveBack();
+    this.#apart = undefined;
   }
 
   #fail(divergence: Divergence): void {

@@ -51,6 +51,8 @@ export interface PrepareRequest {
    * by base name and size.
    */
   readonly verifies?: boolean;
+  /** With more wanted bodies than this, the outcome has a ticket for staging them in another thread. Absent = never. */
+  readonly apartAbove?: number;
 }
 
 export type PrepareOutcome =
@@ -62,6 +64,7 @@ export type PrepareOutcome =
        * bytes. Only where the caller verifies.
        */
       readonly held?: readonly WantedBody[];
+      readonly ticket?: StageTicket;
     }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
@@ -90,6 +93,27 @@ export interface BodyPart {
 }
 
 export type StageOutcome = { readonly kind: "staged" } | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+/** Where the bodies of one transaction are to be staged, as `prepare` found it. */
+export interface StageTicket {
+  /** Absolute, as bytes-in-a-string, like the next. */
+  readonly storeRoot: string;
+  readonly scratchRoot: string;
+  /** The mailbox's directory. Absent where there is none yet: the scratch directory takes its place. */
+  readonly mailbox?: MailboxSite | undefined;
+}
+
+/** A directory that counts only while it is the one which was meant. */
+export interface MailboxSite {
+  readonly path: RawPath;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+export interface AdoptedBody {
+  readonly index: number;
+  readonly ino: number;
+}
 
 /** Something that went otherwise than at the source, and is no reason to stop. */
 export interface ApplyNote {
@@ -223,11 +247,15 @@ export interface ApplyMethods {
   open(options: ApplyOptions): Promise<void>;
   /** Once, after `open`: removes what a crash left behind. */
   recover(): RecoverOutcome;
+  /** Reads the large uidlists, as far as the cache has room, so that the first mail does not wait for that. */
+  warm(): void;
   /** May be called again for the same key; bodies that are staged already stay staged. */
   prepare(request: PrepareRequest): PrepareOutcome;
   /** Stops at the first body that is not what was announced. */
   stageMany(request: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome;
   stagePart(part: BodyPart): StageOutcome;
+  /** Takes over what another thread has staged with the ticket of `prepare`. Nothing is known of it before. */
+  adoptStaged(request: { readonly key: number; readonly bodies: readonly AdoptedBody[] }): void;
   /** Reads those bodies whole. One that is not as it was is left out: its bytes have to come. */
   hashHeld(request: { readonly key: number; readonly indexes: readonly number[] }): readonly HeldHash[];
   /** Only after `hashHeld` told their hashes. */

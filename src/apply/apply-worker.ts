@@ -10,6 +10,7 @@ import { serveWorker } from "../base/worker-host.js";
 import { openStateReader } from "../log/state-reader.js";
 import { StateDigester } from "../txn/digest.js";
 import type { ApplyMethods, ApplyOptions } from "./apply-types.js";
+import { pinRoot } from "./pinned-root.js";
 import { ReplicaStore } from "./replica-store.js";
 
 let opened: ReplicaStore | undefined;
@@ -24,15 +25,18 @@ async function open(options: ApplyOptions): Promise<void> {
   const digester = new StateDigester(await openHash());
   const reader = openStateReader(options.statePath);
   const crashPoint = crashPointsFromEnv(options.crashAt);
-  opened = new ReplicaStore({ disk: openNodeDisk(), reader, digester, clock: systemClock, crashPoint }, options);
+  const disk = pinRoot(openNodeDisk(), options.storeRoot);
+  opened = new ReplicaStore({ disk, reader, digester, clock: systemClock, crashPoint }, options);
 }
 
 serveWorker<ApplyMethods>({
   open,
   recover: () => store().recover(),
+  warm: () => store().warm(),
   prepare: (request) => store().prepare(request),
   stageMany: (request) => store().stageMany(request),
   stagePart: (part) => store().stagePart(part),
+  adoptStaged: (request) => store().adoptStaged(request),
   hashHeld: (request) => store().hashHeld(request),
   confirmHeld: (request) => store().confirmHeld(request),
   gone: (request) => store().gone(request),

@@ -30,11 +30,11 @@ const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
     exitCode: EX.CONFIG,
     hint: "Set the scratch directory to one on the same file system as the mail, outside of every mail root.",
   },
-  /** The store's directory is not there: a file system may not be mounted. */
+  /** The store's directory is not there, or another one than at the start: a file system may not be mounted. */
   "destination-missing": {
     disposition: "operator",
-    exitCode: EX.NOINPUT,
-    hint: "Mount the file system of the store, or correct the path; nothing was written.",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Mount the file system of the store, or correct the path; nothing was written there. The next run goes on.",
   },
   /** A write failed, and taking back what came before it failed as well. */
   "undo-incomplete": {

@@ -52,6 +52,9 @@ export interface Pending {
   sighting: Sighting | undefined;
 }
 
+/** What staging works on, in whichever thread. */
+export type StagingState = Pick<Pending, "key" | "txn" | "staged" | "partial" | "gone" | "held">;
+
 /** The message whose body a change brings, if it brings one. */
 export function messageOfChange(txn: Transaction, index: number): MessageState | undefined {
   const change = txn.changes[index];

@@ -19,7 +19,7 @@ import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { carriedRows } from "./carried.js";
 import { createMailbox } from "./create-mailbox.js";
-import { type Divergence, divergence } from "./divergence.js";
+import type { Divergence } from "./divergence.js";
 import { exchangePlaces, returnFor } from "./exchange.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
@@ -29,16 +29,18 @@ import { judgeTransaction, missing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
 import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
 import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
-import { MailboxDirs, openStore } from "./mailbox-place.js";
+import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
-import { encodeIntent, type Pending, stagedName } from "./pending.js";
+import { encodeIntent, type Pending } from "./pending.js";
 import { planApply } from "./plan.js";
 import { recoverStore } from "./recover.js";
-import { stageBody, stageLocal, stagePart } from "./stage.js";
-import { makeStageDir, openStageDir } from "./stage-place.js";
+import { refusing } from "./refusing.js";
+import { stageLocal } from "./stage.js";
+import * as staging from "./staging.js";
 import { Life, type StoreContext } from "./store-context.js";
 import { InventoryReader, surveyMailboxes } from "./survey.js";
+import { warmMailboxes } from "./warm.js";
 
 export interface ReplicaStorePorts {
   readonly disk: Disk;
@@ -49,23 +51,17 @@ export interface ReplicaStorePorts {
   readonly isAlive?: (pid: number) => boolean;
 }
 
+interface StageRequest {
+  readonly key: number;
+  readonly bodies: readonly types.BodyParts[];
+}
+
 interface IndexesRequest {
   readonly key: number;
   readonly indexes: readonly number[];
 }
 
 type Methods = Omit<types.ApplyMethods, "open">;
-
-/** What the system may say of one place in the store, the rest being well. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  "EACCES",
-  "EPERM",
-  "ELOOP",
-  "ENOTDIR",
-  "EISDIR",
-  "ENAMETOOLONG",
-  "EEXIST",
-]);
 
 export class ReplicaStore implements Methods {
   readonly #context: StoreContext;
@@ -89,7 +85,12 @@ export class ReplicaStore implements Methods {
     return recoverStore(this.#context);
   }
 
-  prepare({ key, bytes, voidBelow, verifies = false }: types.PrepareRequest): types.PrepareOutcome {
+  warm(): void {
+    this.#inStore((root) => warmMailboxes(this.#context, root));
+  }
+
+  prepare(request: types.PrepareRequest): types.PrepareOutcome {
+    const { key, bytes, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY } = request;
     const txn = decodeTransaction(bytes);
     const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
@@ -100,35 +101,30 @@ export class ReplicaStore implements Methods {
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
-      const wants = this.#stagingIn(root, pending, (tmp) =>
+      const wants = staging.withStagingDir(this.#context, root, pending, (tmp) =>
         missing.filter((need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index))),
       );
-      return verifies ? { kind: "ready", wants, held: heldAmong(pending, needs) } : { kind: "ready", wants };
+      return {
+        kind: "ready",
+        wants,
+        ...(verifies ? { held: heldAmong(pending, needs) } : {}),
+        ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
+      };
     });
   }
 
-  stageMany({
-    key,
-    bodies,
-  }: {
-    readonly key: number;
-    readonly bodies: readonly types.BodyParts[];
-  }): types.StageOutcome {
+  stageMany({ key, bodies }: StageRequest): types.StageOutcome {
     const pending = this.#pendingOf(key);
-    return this.#refusing(pending, (root) =>
-      this.#stagingIn(root, pending, (tmp): types.StageOutcome => {
-        for (const body of bodies) {
-          const outcome = stageBody(tmp(), pending, body);
-          if (outcome.kind === "diverged") return outcome;
-        }
-        return { kind: "staged" };
-      }),
-    );
+    return this.#refusing(pending, (root) => staging.stageBodies(this.#context, root, pending, bodies));
   }
 
   stagePart(part: types.BodyPart): types.StageOutcome {
     const pending = this.#pendingOf(part.key);
-    return this.#refusing(pending, (root) => this.#stagingIn(root, pending, (tmp) => stagePart(tmp(), pending, part)));
+    return this.#refusing(pending, (root) => staging.stageBodyPart(this.#context, root, pending, part));
+  }
+
+  adoptStaged({ key, bodies }: { readonly key: number; readonly bodies: readonly types.AdoptedBody[] }): void {
+    staging.adoptStaged(this.#pendingOf(key), bodies);
   }
 
   hashHeld({ key, indexes }: IndexesRequest): readonly types.HeldHash[] {
@@ -144,12 +140,7 @@ export class ReplicaStore implements Methods {
   }
 
   syncStaged({ key }: types.KeyRequest): void {
-    const pending = this.#pendingOf(key);
-    this.#eachStagedDir(pending, (dir) => {
-      const present = [...pending.staged.values()].filter(({ name }) => dir.stat(name) !== undefined);
-      for (const { name } of present) dir.syncFile(name);
-      if (present.length > 0) dir.sync();
-    });
+    this.#inStore((root) => staging.syncStaged(this.#context, root, this.#pendingOf(key)));
   }
 
   intentOf({ key }: types.KeyRequest): Uint8Array {
@@ -171,16 +162,9 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingByKey.get(key);
     if (pending === undefined) return;
     this.#pendingByKey.delete(key);
-    const indexes = new Set([...pending.staged.keys(), ...pending.partial.keys(), ...pending.held.keys()]);
-    if (indexes.size > 0) {
-      // Where they cannot be reached they are left, for the next recovery.
-      this.#refusing(pending, () => {
-        this.#eachStagedDir(pending, (dir) => {
-          for (const index of indexes) dir.unlink(stagedName(key, index));
-        });
-        return undefined;
-      });
-    }
+    if (!staging.hasStaged(pending)) return;
+    // Where they cannot be reached they are left, for the next recovery.
+    this.#refusing(pending, (root) => staging.removeStaged(this.#context, root, pending));
   }
 
   mailboxes(): readonly types.SurveyedMailbox[] {
@@ -218,14 +202,7 @@ export class ReplicaStore implements Methods {
     { txn }: Pending,
     use: (root: Dir) => T,
   ): T | { readonly kind: "diverged"; readonly divergence: Divergence } {
-    try {
-      return this.#inStore(use);
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code === undefined || !REFUSALS.has(code) || !(error instanceof Error)) throw error;
-      const { mailbox, path } = txn;
-      return { kind: "diverged", divergence: divergence({ kind: "path-refused", mailbox, path, why: error.message }) };
-    }
+    return refusing(txn, () => this.#inStore(use));
   }
 
   #inStore<T>(use: (root: Dir) => T): T {
@@ -264,48 +241,6 @@ export class ReplicaStore implements Methods {
 
   #isAheadOfOthers({ key, txn }: Pending): boolean {
     return [...this.#pendingByKey.values()].some((other) => other.key < key && other.txn.mailbox === txn.mailbox);
-  }
-
-  /** `use` gets the directory for staging when it asks for it: the mailbox's tmp/, or scratch for one that is not there. */
-  #stagingIn<T>(root: Dir, { txn }: Pending, use: (tmp: () => Dir) => T): T {
-    let located: Located | undefined;
-    let dirs: MailboxDirs | undefined;
-    let stage: Dir | undefined;
-    const open = (): Dir => {
-      located = locateMailbox(root, this.#context.cache.get(txn.mailbox), txn);
-      if (located.kind === "found" && located.hasCur) {
-        dirs = new MailboxDirs(located.dir);
-        return dirs.tmp;
-      }
-      stage = makeStageDir(this.#context, txn.mailbox);
-      return stage;
-    };
-    let tmp: Dir | undefined;
-    try {
-      return use(() => {
-        tmp ??= open();
-        return tmp;
-      });
-    } finally {
-      dirs?.[Symbol.dispose]();
-      stage?.close();
-      if (located?.kind === "found") closeBelow(root, located.dir);
-    }
-  }
-
-  #eachStagedDir({ txn }: Pending, use: (dir: Dir) => void): void {
-    const stage = openStageDir(this.#context, txn.mailbox);
-    if (stage !== undefined) {
-      use(stage);
-      stage.close();
-    }
-    this.#inStore((root) => {
-      const located = locateMailbox(root, this.#context.cache.get(txn.mailbox), txn);
-      if (located.kind !== "found") return;
-      using dirs = new MailboxDirs(located.dir);
-      if (located.hasCur) use(dirs.tmp);
-      closeBelow(root, located.dir);
-    });
   }
 
   #executeIn(root: Dir, pending: Pending): types.ExecuteOutcome {

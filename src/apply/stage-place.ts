@@ -6,14 +6,18 @@
  *   scratch/parked/GUID/   a whole mailbox on its way to another place (parking.ts): never to be cleared
  *   scratch/held/GUID/     the directory that it is in, with its folders (exchange.ts): never to be cleared
  */
-import type { Dir } from "../base/disk.js";
-import { errnoOf } from "../base/errors.js";
+import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf, MailtwinError } from "../base/errors.js";
 import { isRawName, type RawName } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import type { ApplyOptions } from "./apply-types.js";
 import { openMade } from "./limbo.js";
-import type { StoreContext } from "./store-context.js";
 
-type Places = Pick<StoreContext, "disk" | "options">;
+/** What a thread must know to find the scratch directory. */
+export interface Places {
+  readonly disk: Disk;
+  readonly options: Pick<ApplyOptions, "scratchRoot">;
+}
 
 export const STAGE = "stage";
 export const BUILD = "build";
@@ -25,9 +29,24 @@ export function openStageDir({ disk, options }: Places, mailbox: MailboxGuid): D
   return disk.openRoot(`${options.scratchRoot}/${STAGE}/${mailbox}`);
 }
 
-/** The caller closes it. */
+/** Two threads make it, and one removes it: often enough for each of them to come between once. */
+const MAKE_ATTEMPTS_MAX = 4;
+
+/** The caller closes it. Throws: scratch-missing. */
 export function makeStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir {
-  return openMade(disk, options.scratchRoot, [STAGE, mailbox]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return openMade(disk, options.scratchRoot, [STAGE, mailbox]);
+    } catch (error) {
+      if (attempt === MAKE_ATTEMPTS_MAX || !hasChangedUnderUs(error)) throw error;
+    }
+  }
+}
+
+/** It was not there and then it was, or the other way round. */
+function hasChangedUnderUs(error: unknown): boolean {
+  if (error instanceof MailtwinError) return error.code === "scratch-missing";
+  return ["EEXIST", "ENOENT"].includes(errnoOf(error) ?? "");
 }
 
 /** Removes the mailbox's staging directory if it is empty. */

@@ -13,7 +13,7 @@ import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
 import { divergence } from "./divergence.js";
 import type { FoundBody } from "./find-body.js";
 import { ownerOfChange } from "./fold-changes.js";
-import { messageOfChange, type PartialBody, type Pending, stagedName } from "./pending.js";
+import { messageOfChange, type PartialBody, type Pending, type StagingState, stagedName } from "./pending.js";
 
 /** Larger parts are gathered to this before they are written: every write to a growing file is synced. */
 const WRITE_BYTES = 4 * 1024 * 1024;
@@ -21,7 +21,7 @@ const WRITE_BYTES = 4 * 1024 * 1024;
 const STAGED: StageOutcome = { kind: "staged" };
 
 /** A whole body. */
-export function stageBody(tmp: Dir, pending: Pending, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
+export function stageBody(tmp: Dir, pending: StagingState, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
   const message = messageOfChange(pending.txn, index);
   assert(message !== undefined, `change ${index} brings no body`);
   const isAnnounced =
@@ -35,7 +35,7 @@ export function stageBody(tmp: Dir, pending: Pending, { index, bytes, sha256: wa
 }
 
 /** A part of a large body. A part at offset 0 begins anew. */
-export function stagePart(tmp: Dir, pending: Pending, part: BodyPart): StageOutcome {
+export function stagePart(tmp: Dir, pending: StagingState, part: BodyPart): StageOutcome {
   const { index, offset, bytes, last } = part;
   const message = messageOfChange(pending.txn, index);
   assert(message !== undefined, `change ${index} brings no body`);
@@ -49,13 +49,13 @@ export function stagePart(tmp: Dir, pending: Pending, part: BodyPart): StageOutc
   return last ? endParts(tmp, pending, part, partial) : STAGED;
 }
 
-function beginParts(pending: Pending, index: number): PartialBody {
+function beginParts(pending: StagingState, index: number): PartialBody {
   const partial = { hash: openSha256(), written: 0, held: [], heldBytes: 0 };
   pending.partial.set(index, partial);
   return partial;
 }
 
-function flushParts(tmp: Dir, pending: Pending, index: number, partial: PartialBody): void {
+function flushParts(tmp: Dir, pending: StagingState, index: number, partial: PartialBody): void {
   const name = stagedName(pending.key, index);
   if (partial.written === 0) create(tmp, name, partial.held, stageOptions(pending, index));
   else tmp.appendFile(name, Buffer.concat(partial.held), partial.written);
@@ -64,7 +64,12 @@ function flushParts(tmp: Dir, pending: Pending, index: number, partial: PartialB
   partial.heldBytes = 0;
 }
 
-function endParts(tmp: Dir, pending: Pending, { index, sha256: wanted }: BodyPart, partial: PartialBody): StageOutcome {
+function endParts(
+  tmp: Dir,
+  pending: StagingState,
+  { index, sha256: wanted }: BodyPart,
+  partial: PartialBody,
+): StageOutcome {
   const name = stagedName(pending.key, index);
   const message = messageOfChange(pending.txn, index);
   pending.partial.delete(index);
@@ -152,7 +157,7 @@ export function copyBody(
   return undefined;
 }
 
-function stageOptions(pending: Pending, index: number): CreateOptions {
+function stageOptions(pending: StagingState, index: number): CreateOptions {
   const { uid, gid, mode } = ownerOfChange(pending.txn, index);
   const mtimeS = messageOfChange(pending.txn, index)?.mtimeS;
   return { mode, owner: { uid, gid }, ...(mtimeS === undefined ? {} : { mtimeS }) };
@@ -169,7 +174,7 @@ function create(tmp: Dir, name: string, parts: readonly Uint8Array[], options: C
   return tmp.createFile(name, parts, options);
 }
 
-function mismatch({ txn }: Pending, index: number): StageOutcome {
+function mismatch({ txn }: StagingState, index: number): StageOutcome {
   const { mailbox, path } = txn;
   return { kind: "diverged", divergence: divergence({ kind: "body-mismatch", mailbox, path, index }) };
 }

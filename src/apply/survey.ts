@@ -17,6 +17,7 @@ import { divergence } from "./divergence.js";
 import { baseOf, fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
+import { refusing } from "./refusing.js";
 
 const HEAD_BYTES = 4096;
 const TAIL_BYTES = 4096;
@@ -41,8 +42,8 @@ export function surveyMailbox(root: Dir, path: RawPath): SurveyedMailbox {
   const dir = openQuietly(root, path);
   if (dir === undefined) return { path };
   try {
-    const read = readEnds(dir);
-    if (read === undefined) return { path };
+    const read = refusing({ mailbox: NO_GUID, path }, () => readEnds(dir));
+    if (read === undefined || "kind" in read) return { path }; // its inventory says why it cannot be read.
     const { header, lastUid } = read;
     const { uidValidity, nextUid, guid } = header;
     const uidNext = Math.max(nextUid, lastUid + 1);
@@ -97,7 +98,12 @@ interface Reading {
 export class InventoryReader {
   #reading: Reading | undefined;
 
-  read(root: Dir, { path, afterUid, afterBase = "", messagesMax }: InventoryRequest): InventoryOutcome {
+  /** What the system refuses in this mailbox is its divergence; the others can be read. */
+  read(root: Dir, request: InventoryRequest): InventoryOutcome {
+    return refusing({ mailbox: NO_GUID, path: request.path }, () => this.#read(root, request));
+  }
+
+  #read(root: Dir, { path, afterUid, afterBase = "", messagesMax }: InventoryRequest): InventoryOutcome {
     const dir = openQuietly(root, path);
     if (dir === undefined) return { kind: "absent" };
     try {

@@ -116,8 +116,10 @@ export interface Waiting {
    * only be replicated under a new UID: `renumber` them.
    */
   readonly late: readonly Uid[];
-  /** File names that cannot be mail (a line break in them); only a listing tells. Dovecot does not see them either. */
+  /** File names that cannot be mail (a line break in them, or nothing before the ":"); only a listing tells. Dovecot does not see them either. */
   readonly ignored?: readonly string[];
+  /** Numbered entries that are no regular files, as "cur/NAME"; only a listing tells. They count as no messages. */
+  readonly notFiles?: readonly string[];
 }
 
 export type ExamineOutcome =

@@ -10,11 +10,13 @@ import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import { type CaptureCounts, zeroCounts } from "./capture-counts.js";
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError, problemOfDuplicate, problemOfKind, problemOfLock, problemOfNames } from "./errors.js";
+import { captureError, problemOfDuplicate, problemOfKind, problemOfLock, SOURCE_EMPTIED } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
+import { ConfirmRounds, problemAfter } from "./listing-problems.js";
 import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
 import { nextStep, type Step } from "./next-step.js";
@@ -40,17 +42,6 @@ export interface CapturerPorts extends CommitterPorts {
   }) => void;
 }
 
-export interface CaptureCounts {
-  mailboxes: number;
-  messages: number;
-  examined: number;
-  listings: number;
-  sweeps: number;
-  /** Examinations that found changes of which no event had told, only a sweep: lost events. */
-  caughtBySweep: number;
-  numbered: number;
-}
-
 const LOCK_PAUSE_MS = 5;
 /** A lock that is held longer becomes a problem of its mailbox. */
 const LOCK_WAIT_MS_MAX = 30_000;
@@ -60,21 +51,14 @@ const UNNUMBERED_PAUSE_MS = 50;
 const PUZZLED_PAUSE_MS = 50;
 
 export class Capturer {
-  readonly counts: CaptureCounts = {
-    mailboxes: 0,
-    messages: 0,
-    examined: 0,
-    listings: 0,
-    sweeps: 0,
-    caughtBySweep: 0,
-    numbered: 0,
-  };
+  readonly counts: CaptureCounts = zeroCounts();
   readonly problems = new Map<RawPath, CaptureProblem>();
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
   readonly #dirty = new DirtySet();
   readonly #committer: Committer;
   readonly #history = new ListingHistory();
+  readonly #rounds = new ConfirmRounds();
   readonly #missing = new MissingMailboxes();
   /** Paths whose problem was found by the last look at the whole store. */
   #sweepProblems: readonly RawPath[] = [];
@@ -256,8 +240,7 @@ export class Capturer {
     const plan = planStructure(mailboxes, this.#committer.rows, unread);
     if (plan.emptied) {
       if (this.#missing.noteEmptied(startMs)) {
-        const message = "looking for mailboxes in the source: there is none any more, but there were some";
-        throw captureError("source-emptied", message);
+        throw captureError("source-emptied", SOURCE_EMPTIED);
       }
       this.#structureDueMs = startMs + VANISH_MS + 10;
       return;
@@ -321,8 +304,9 @@ export class Capturer {
       this.problems.set(path, outcome.problem);
       return;
     }
+    const problem = problemAfter(path, this.problems.get(path), outcome);
     this.problems.delete(path);
-    if (outcome.ignored !== undefined) this.problems.set(path, problemOfNames(path, outcome.ignored));
+    if (problem !== undefined) this.problems.set(path, problem);
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
       if (this.#watching && dirt.full === "sweep" && !isHinted && outcome.changes > 0) this.counts.caughtBySweep++;
@@ -331,17 +315,30 @@ export class Capturer {
     await this.#settleWaiting(path, dirt, outcome);
   }
 
-  async #settleWaiting(path: RawPath, dirt: Dirt, outcome: Waiting): Promise<void> {
+  async #settleWaiting(
+    path: RawPath,
+    dirt: Dirt,
+    outcome: Waiting & { readonly kind: ExamineOutcome["kind"] },
+  ): Promise<void> {
     const { recheckInMs, unnumbered, late } = outcome;
     if (recheckInMs !== undefined) this.#dirty.restore(path, dirt, this.#nowMs() + recheckInMs);
     if (outcome.more) this.#dirty.markFull(path, "continue", this.#nowMs());
     if (outcome.grown) this.#lookAgain(path, { full: undefined, inMs: 0 });
-    if (outcome.needListing) this.#dirty.markFull(path, "confirm", this.#nowMs());
+    if (outcome.needListing) this.#listAgain(path, outcome);
+    else this.#rounds.noteProgress(path);
     if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
     const guid = this.#committer.guidAt(path);
     if (guid !== undefined && late.length > 0 && (await this.#renumberOnce(guid, late, 0)) === "busy")
       this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
     if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
+  }
+
+  #listAgain(path: RawPath, { kind, listed }: Waiting & { readonly kind: ExamineOutcome["kind"] }): void {
+    if (kind === "sealed" || this.#watching) this.#rounds.noteProgress(path);
+    const next = this.#rounds.next(path, listed !== undefined);
+    if (next.kind === "give-up") this.problems.set(path, next.problem);
+    else if (next.inMs === 0) this.#dirty.markFull(path, "confirm", this.#nowMs());
+    else this.#lookAgain(path, { full: "confirm", inMs: next.inMs });
   }
 
   /** Waits for Dovecot to number a file; past the limit numbers it under Dovecot's lock. */

@@ -88,6 +88,8 @@ function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
 
 const HINTS: Readonly<Record<string, string>> = {
   "mailbox-is-link": "Links inside a store are never followed: name the link's target as a store of its own.",
+  "mailbox-without-cur":
+    "Put cur/ back with its messages; if the mailbox is to go, remove its dovecot-uidlist too. Nothing of it is taken for deleted meanwhile.",
   "mailbox-name-invalid":
     "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
 };

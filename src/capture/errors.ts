@@ -12,6 +12,7 @@ import type { CaptureProblem } from "./capture-types.js";
 export type CaptureErrorCode =
   | "body-changed"
   | "mailbox-guid-twice"
+  | "mailbox-unsettled"
   | "message-not-a-file"
   | "source-emptied"
   | "store-missing"
@@ -31,17 +32,23 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     exitCode: EX.DATAERR,
     hint: "Give the copy an identity of its own: remove dovecot-uidlist and dovecot.index* in it (its messages get new UIDs).",
   },
+  /** Listings of a mailbox never agreed with each other or with its files. */
+  "mailbox-unsettled": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "What was certain is replicated; the rest is tried again by the next run or sweep. If it stays, find what renames files in that mailbox without pause.",
+  },
   /** Something in cur/ or new/ is no regular file: a directory, a link, a pipe. */
   "message-not-a-file": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. Its numbered messages are replicated.",
+    hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. To keep a message, put a regular file with that name there; all other messages are replicated.",
   },
-  /** Every mailbox that the baseline knows is gone at once: more likely an accident than a wish. */
+  /** Every mailbox that the baseline knows is gone at once, whatever else stands there: more likely an accident than a wish. */
   "source-emptied": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "Nothing was removed from the replica. Mount or restore the source; to replicate the empty store on purpose, begin anew with another --state directory.",
+    hint: "Nothing was removed from the replica. Mount or restore the source; to replicate on purpose what is there now, begin anew with another --state directory.",
   },
   /** The store's root directory is not there: not mounted, or a wrong path. Nothing is taken for deleted. */
   "store-missing": {
@@ -63,6 +70,10 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   },
 };
 
+/** Why `source-emptied`: true for a store without mailboxes and for one with others. */
+export const SOURCE_EMPTIED =
+  "looking for mailboxes in the source: none of the mailboxes that were known from before is there any more";
+
 /** An operating failure of this room. `message`: what was being done, to what, why it failed; no full stop. */
 export function captureError(
   code: CaptureErrorCode,
@@ -82,9 +93,35 @@ export function problemOf(path: RawPath, error: unknown): CaptureProblem {
 
 /** Files of that mailbox that cannot be mail. */
 export function problemOfNames(path: RawPath, names: readonly string[]): CaptureProblem {
+  const isBroken = (name: string): boolean => /[\r\n]/.test(name);
+  const told = [
+    wordsOfNames(names.filter(isBroken), "has a line break"),
+    wordsOfNames(
+      names.filter((name) => !isBroken(name)),
+      'has nothing before its ":"',
+    ),
+  ];
+  const message = `reading ${shownPath(path)}: ${told.flat().join("; ")}: that is no mail`;
+  const hint =
+    "Rename that file at the source if it is mail, as Dovecot names messages; else remove it from cur/ or new/.";
+  return { ...problemOf(path, maildirError("message-name-invalid", message)), hint };
+}
+
+function wordsOfNames(names: readonly string[], what: string): string[] {
+  return names.length === 0 ? [] : [`the name of ${names.map((name) => `"${displayRaw(name)}"`).join(", ")} ${what}`];
+}
+
+/** Numbered entries ("cur/NAME") that are no regular files. */
+export function problemOfNotFiles(path: RawPath, names: readonly string[]): CaptureProblem {
   const shown = names.map((name) => displayRaw(name)).join(", ");
-  const message = `reading ${shownPath(path)}: the name of ${shown} has a line break, so it is no mail`;
-  return problemOf(path, maildirError("message-name-invalid", message));
+  const message = `reading messages of ${shownPath(path)}: ${shown} is no regular file`;
+  return problemOf(path, captureError("message-not-a-file", message));
+}
+
+/** `rounds` listings in a row, and none of them settled anything. */
+export function problemOfRounds(path: RawPath, rounds: number): CaptureProblem {
+  const message = `reading ${shownPath(path)}: after ${rounds} listings its files still do not fit together`;
+  return problemOf(path, captureError("mailbox-unsettled", message));
 }
 
 /** Something without a UID can get none, since it is no regular file. */

@@ -15,7 +15,7 @@ import { captureError, problemOf } from "./errors.js";
 import { findSubject, noteOrphans, type Subject, type SubjectSources } from "./examine-subject.js";
 import { baseOfName } from "./find-files.js";
 import type { Comparison } from "./finding.js";
-import { changedSince, hasKeywordsMtime, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
+import { changedSince, hasKeywordsOf, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
 import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
 import { ListingCursor } from "./listing-cursor.js";
@@ -224,7 +224,9 @@ export class Examiner {
     const fingerprint = readFingerprintText(dirs.mailbox, () => clock.nowMs());
     const trusted = subject.row?.fingerprint ?? "";
     const isFresh = baseline.row.messages === 0;
-    const changed = memory.letters.refresh(dirs.mailbox, (file) => isFresh || hasKeywordsMtime(trusted, file.mtimeMs));
+    const changed = memory.letters.refresh(dirs.mailbox, ({ mtimeMs }) => {
+      return isFresh || hasKeywordsOf(trusted, mtimeMs, dirs.mailbox);
+    });
     memory.namesChanged ||= changed;
     return new ListingRun(dirs, { uidlist, fingerprint, nowMs }, clock);
   }

@@ -37,6 +37,17 @@ export function findFile(dirs: MailboxDirs, base: BaseName, places: Iterable<Hin
   return undefined;
 }
 
+/** The first of the places where something stands that is no regular file; undefined where there is none or a file too. */
+export function findOddity(dirs: MailboxDirs, places: Iterable<HintedName>): HintedName | undefined {
+  let oddity: HintedName | undefined;
+  for (const place of places) {
+    const stat = (place.dir === "cur" ? dirs.cur : dirs.fresh)?.stat(place.name);
+    if (stat?.kind === "file") return undefined;
+    if (stat !== undefined) oddity ??= place;
+  }
+  return oddity;
+}
+
 /** The base name of a file name, without judging it: what stands before the first ":". */
 export function baseOfName(name: string): string {
   const colon = name.indexOf(":");

@@ -7,6 +7,7 @@ import type { Dir } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { ListingFacts } from "../maildir/listing.js";
+import { KEYWORDS_FILE } from "../maildir/mailbox-files.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
@@ -15,16 +16,26 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
   const fingerprint = readFingerprint(mailbox);
   if (fingerprint === undefined || isRacilyClean(fingerprint, nowMs())) return "";
   const { dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
-  return [dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs].join(" ");
+  const { curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs } = fingerprint;
+  const ctimes = [curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs];
+  // Others find their numbers by their place: new ones go to the end.
+  return [dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs, ...ctimes].join(
+    " ",
+  );
 }
 
 /**
- * Whether messages may have come, gone or been renamed since a listing that began when the directories had these mtimes.
+ * Whether messages may have come, gone or been renamed since a listing that began when the directories had these times.
  * Ticks do not matter here if the listing is believable.
  */
-export function changedSince(dirs: MailboxDirs, listing: Pick<ListingFacts, "curMtimeMs" | "newMtimeMs">): boolean {
+export function changedSince(dirs: MailboxDirs, listing: Omit<ListingFacts, "ignored" | "stable">): boolean {
+  const cur = dirs.cur.statSelf();
+  const fresh = dirs.fresh?.statSelf() ?? { mtimeMs: 0, ctimeMs: 0 };
   return (
-    dirs.cur.statSelf().mtimeMs !== listing.curMtimeMs || (dirs.fresh?.statSelf().mtimeMs ?? 0) !== listing.newMtimeMs
+    cur.mtimeMs !== listing.curMtimeMs ||
+    cur.ctimeMs !== listing.curCtimeMs ||
+    fresh.mtimeMs !== listing.newMtimeMs ||
+    fresh.ctimeMs !== listing.newCtimeMs
   );
 }
 
@@ -34,9 +45,14 @@ export function uidlistInoOf(fingerprint: string): number | undefined {
   return ino === undefined ? undefined : Number(ino);
 }
 
-/** Whether dovecot-keywords has that mtime in a stored fingerprint. */
-export function hasKeywordsMtime(fingerprint: string, mtimeMs: number): boolean {
-  return fingerprint.split(" ")[6] === String(mtimeMs);
+/**
+ * Whether dovecot-keywords, which was read just now with that mtime, is the one of a stored fingerprint. An old fingerprint
+ * has no ctime: then it is not.
+ */
+export function hasKeywordsOf(fingerprint: string, mtimeMs: number, control: Dir): boolean {
+  const numbers = fingerprint.split(" ");
+  if (numbers[6] !== String(mtimeMs)) return false;
+  return numbers[10] === String(control.stat(KEYWORDS_FILE)?.ctimeMs ?? 0);
 }
 
 /** Paths of the mailboxes, the one that changed last first, as far as the stored fingerprints tell. */
@@ -50,5 +66,5 @@ function changedMsOf(fingerprint: string): number {
   const numbers = fingerprint.split(" ").map(Number);
   return fingerprint === ""
     ? Number.MAX_VALUE
-    : Math.max(...[1, 2, 5, 6].map((field) => numbers[field] ?? 0).filter(Number.isFinite));
+    : Math.max(...[1, 2, 5, 6, 7, 8, 9, 10].map((field) => numbers[field] ?? 0).filter(Number.isFinite));
 }

@@ -4,11 +4,15 @@
  *
  * INVARIANT: a message is taken for expunged only if a believable listing lacks it, or two listings in a row, and a last look
  * at its likely names finds nothing. A file whose record is gone is no expunge: Dovecot is about to number it anew.
+ * INVARIANT: what is no regular file (a link, a directory, a pipe) is never followed and is no message: a new record of it
+ * holds up nothing, and a message that became such a thing stays in the log as it was.
  * INVARIANT: saves end before the first new record of which it is not known whether it has a file.
  */
 import { type BaselineRecord, CHUNK_UIDS } from "../log/state-types.js";
 import type { Uid } from "../maildir/ids.js";
+import type { HintedName } from "./capture-types.js";
 import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";
+import { findOddity } from "./find-files.js";
 import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
 import type { ListedMessage, ListingCursor } from "./listing-cursor.js";
@@ -16,6 +20,8 @@ import { firstIndexFrom, recordAt, recordFields } from "./recorded-message.js";
 
 /** Baseline records of moved messages that are kept for their new UID; beyond it they come out as expunge and save. */
 const MOVED_MAX = 16_384;
+
+const NOT_FILES_MAX = 100;
 
 /** As much of the listing as fits in `findingsMax`; the cursor stands behind it afterwards. */
 export function compareListed(context: CompareContext, cursor: ListingCursor): Comparison {
@@ -103,7 +109,7 @@ class FullComparison {
       sameRecord && before.info === info && this.#sameNames(record.base + info, before);
     if (places.length === 1 && first !== undefined && isSame(first.name.slice(record.base.length))) return;
     const file = locateMessage(this.#context, record.base, { seen: places, info: before.info });
-    if (file === undefined) this.#cursor.isDoubtful = true;
+    if (file === undefined) this.#cursor.isDoubtful ||= !this.#isNoFile(places);
     else if (!isSame(file.info)) {
       this.#findings.push({ uid: before.uid, before, now: presentMessage(this.#context, record, file) });
     }
@@ -121,10 +127,12 @@ class FullComparison {
     const { uid, base } = record;
     if (uid < this.#context.uidNext) {
       if (locateMessage(this.#context, base, { seen: places }) !== undefined) this.#late.push(uid);
+      else this.#isNoFile(places);
       return;
     }
     if (this.#openFrom !== undefined && uid >= this.#openFrom) return;
     const file = locateMessage(this.#context, base, { seen: places });
+    if (file === undefined && this.#isNoFile(places)) return;
     if (file === undefined) {
       this.#openFrom = uid;
       this.#cursor.isDoubtful = true;
@@ -135,6 +143,15 @@ class FullComparison {
     if (before === undefined) return;
     this.#paired.add(before.uid);
     this.#findings.push({ uid: before.uid, before, now: undefined });
+  }
+
+  /** Notes where something else than a file stands in a message's place. */
+  #isNoFile(places: readonly HintedName[]): boolean {
+    const place = findOddity(this.#context.dirs, places);
+    if (place === undefined) return false;
+    const { notFiles } = this.#cursor;
+    if (notFiles.size < NOT_FILES_MAX) notFiles.add(`${place.dir}/${place.name}`);
+    return true;
   }
 
   #compareMissing(before: BaselineRecord): void {

@@ -44,6 +44,8 @@ export class ListingCursor {
   readonly absent = new Set<number>();
   /** Baseline records whose base name has another UID now, by base name: they wait for that UID. */
   readonly moved = new Map<string, BaselineRecord>();
+  /** Places of records where something stands that is no regular file ("cur/NAME"); some of them, if there are many. */
+  readonly notFiles = new Set<string>();
   /** Something could not be settled with this listing. */
   isDoubtful = false;
 

@@ -2,8 +2,8 @@
  * A listing of one mailbox, made in slices: between two of them the worker looks at what events have named meanwhile, here
  * and elsewhere. A listing of half a million messages takes half a second; no delivery waits for it.
  *
- * Whether it may be believed about what it lacks: a rename during the listing can hide a message. The directory's mtime tells
- * of it, but mtimes move in ticks of up to 10 ms: where the directory was changed in the tick in which the listing began,
+ * Whether it may be believed about what it lacks: a rename during the listing can hide a message. The directory's times tell
+ * of it, but they move in ticks of up to 10 ms: where the directory was changed in the tick in which the listing began,
  * another change in that tick leaves no trace. So such a listing is not believed. In a large mailbox, where a second listing
  * is dear, the tick is waited out first.
  */
@@ -51,7 +51,7 @@ export class ListingRun implements Disposable {
     }: { readonly uidlist: Uidlist; readonly fingerprint: string; readonly nowMs: number },
     clock: Clock,
   ) {
-    const youngest = Math.max(dirs.cur.statSelf().mtimeMs, dirs.fresh?.statSelf().mtimeMs ?? 0);
+    const youngest = Math.max(dirs.cur.statSelf().ctimeMs, dirs.fresh?.statSelf().ctimeMs ?? 0);
     const leftMs = tickOf(youngest) - Math.abs(clock.nowMs() - youngest);
     if (uidlist.count > LARGE_RECORDS && leftMs > 0 && leftMs <= TICK_MS) pause(leftMs);
     this.#clock = clock;
@@ -76,8 +76,9 @@ export class ListingRun implements Disposable {
     if (hasMore) return undefined;
     const facts = this.#walk.facts();
     this[Symbol.dispose]();
-    const isOld = (mtimeMs: number): boolean => Math.abs(this.#startedMs - mtimeMs) >= tickOf(mtimeMs);
-    const believable = facts.stable && isOld(facts.curMtimeMs) && isOld(facts.newMtimeMs);
+    const isOld = (timeMs: number): boolean => Math.abs(this.#startedMs - timeMs) >= tickOf(timeMs);
+    const { curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs } = facts;
+    const believable = facts.stable && [curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs].every(isOld);
     return { facts, believable, census: this.census };
   }
 
@@ -86,8 +87,8 @@ export class ListingRun implements Disposable {
   }
 }
 
-function tickOf(mtimeMs: number): number {
-  return Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
+function tickOf(timeMs: number): number {
+  return Number.isInteger(timeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
 }
 
 /** The worker has nothing else to do. */

@@ -20,7 +20,7 @@ export class MissingMailboxes {
     return this.#sinceMs.size > 0;
   }
 
-  /** A look that began at `startMs` found no mailbox at all: returns whether that is to be believed. */
+  /** A look that began at `startMs` found none of the known mailboxes: returns whether that is to be believed. */
   noteEmptied(startMs: number): boolean {
     this.#emptiedSinceMs ??= startMs;
     return startMs - this.#emptiedSinceMs >= VANISH_MS;

@@ -11,7 +11,7 @@ import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./c
 import { CommitBuilder } from "./commit-builder.js";
 import type { Subject } from "./examine-subject.js";
 import type { Comparison } from "./finding.js";
-import { hasKeywordsMtime } from "./fingerprint-text.js";
+import { hasKeywordsOf } from "./fingerprint-text.js";
 import type { ListingCursor } from "./listing-cursor.js";
 import {
   readCreation,
@@ -112,7 +112,7 @@ export class OutcomeMaker {
         const isHeld = memory.letters.isHeldBack(dirs.mailbox, request.nowMs, this.#sources.limits.lettersWaitMsMax);
         state = isHeld ? "held" : "readable";
         const isTrusted = (file: { readonly mtimeMs: number }): boolean =>
-          memory.baseline.row.messages === 0 || hasKeywordsMtime(row?.fingerprint ?? "", file.mtimeMs);
+          memory.baseline.row.messages === 0 || hasKeywordsOf(row?.fingerprint ?? "", file.mtimeMs, dirs.mailbox);
         if (!isHeld && memory.letters.refresh(dirs.mailbox, isTrusted)) memory.namesChanged = true;
       }
       return state === "held" ? undefined : memory.letters.namesOf(letters).names;
@@ -147,7 +147,7 @@ export class OutcomeMaker {
     const stored = memory.baseline.row.fingerprint;
     const isWhole =
       cursor !== undefined &&
-      cursor.parts.facts.ignored.length === 0 && // named again by each run, as long as they are there.
+      cursor.parts.facts.ignored.length + cursor.notFiles.size === 0 && // named again by each run, as long as they are there.
       !comparison.more &&
       !comparison.needListing &&
       settled.openFrom === undefined &&
@@ -182,6 +182,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
   const { count, oldestSeenMs } = memory.unnumbered;
   const recheckInMs = settled.heldFrom === undefined ? examined.recheckInMs : LOCK_RECHECK_MS;
   const ignored = cursor?.parts.facts.ignored ?? [];
+  const notFiles = [...(cursor?.notFiles ?? [])];
   const hasDone = cursor === undefined || !comparison.more;
   return {
     pending: uidlist.count - firstIndexFrom(uidlist, uidNext),
@@ -193,6 +194,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
     grown: examined.lastUid < uidlist.lastUid,
     late: settled.late,
     ...(ignored.length === 0 ? {} : { ignored: ignored.slice(0, IGNORED_NAMED_MAX) }),
+    ...(notFiles.length === 0 ? {} : { notFiles: notFiles.slice(0, IGNORED_NAMED_MAX) }),
   };
 }
 

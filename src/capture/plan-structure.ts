@@ -22,7 +22,7 @@ export interface StructurePlan {
   readonly missing: readonly KnownMailbox[];
   /** The same GUID stands at two paths (a copied directory): only the known or first one counts. */
   readonly duplicates: readonly { readonly path: RawPath; readonly of: RawPath }[];
-  /** Everything is gone at once although there were mailboxes. */
+  /** None of the known mailboxes stands any more, whatever else does: another store, or one that was made anew. */
   readonly emptied: boolean;
 }
 
@@ -60,7 +60,8 @@ export function planStructure(
   const nameless = new Set(standing.filter((mailbox) => mailbox.guid === undefined).map((mailbox) => mailbox.path));
   const mayStand = (path: RawPath): boolean => nameless.has(path) || unread.some((top) => isAtOrBelow(path, top));
   const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid) && !mayStand(mailbox.path));
-  return { examine, missing, duplicates, emptied: standing.length === 0 && missing.length > 0 };
+  const hasKnown = known.some((mailbox) => homeByGuid.has(mailbox.guid));
+  return { examine, missing, duplicates, emptied: missing.length > 0 && !hasKnown };
 }
 
 function isAtOrBelow(path: RawPath, top: RawPath): boolean {

@@ -23,6 +23,9 @@ export interface StructureSinks {
 }
 
 const ATTEMPTS_MAX = 20;
+const SAME_ROOT = "/proc/self/root";
+/** Leaves room for the mailboxes below it. */
+const SPELLING_BYTES_MAX = 2048;
 const MESSAGE_DIRS = [
   "**/cur",
   "**/new",
@@ -36,25 +39,49 @@ const MESSAGE_DIRS = [
 
 /** `root` is the store's absolute path as text. Throws when the system has no watches left. */
 export async function openStructureWatch(root: string, { onPath, onFailure }: StructureSinks): Promise<StructureWatch> {
-  const onBatch: watcher.SubscribeCallback = (error, events) => {
-    if (error !== null) {
-      onFailure(error);
-      return;
-    }
-    for (const event of events) onPath(rawFromText(event.path.slice(root.length + 1)));
+  let watched = root;
+  const open = () => {
+    const prefix = watched.length + 1;
+    const onBatch: watcher.SubscribeCallback = (error, events) => {
+      if (error !== null) {
+        onFailure(error);
+        return;
+      }
+      for (const event of events) onPath(rawFromText(event.path.slice(prefix)));
+    };
+    return retrying(() => watcher.subscribe(watched, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
   };
-  const open = () => retrying(() => watcher.subscribe(root, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
   let subscription = await open();
   return {
     async refresh() {
       // A second subscription of the same directory would share the first one's view of the tree.
-      await subscription.unsubscribe();
+      if (!(await hasEnded(subscription))) watched = nextSpelling(root, watched);
       subscription = await open();
     },
     async [Symbol.asyncDispose]() {
-      await subscription.unsubscribe();
+      await hasEnded(subscription);
     },
   };
+}
+
+/**
+ * False when it gave up in the middle: a directory that was renamed and then removed is a watch that the kernel has dropped
+ * already ("Unable to remove watcher: Invalid argument"). No events come then, but its view of the tree stays in memory.
+ */
+async function hasEnded(subscription: watcher.AsyncSubscription): Promise<boolean> {
+  try {
+    await subscription.unsubscribe();
+    return true;
+  } catch (error) {
+    if (!/Unable to remove watcher/.test(String(error))) throw error;
+    return false;
+  }
+}
+
+/** The same directory by another path: views of a tree are shared by path. */
+function nextSpelling(root: string, watched: string): string {
+  const next = `${SAME_ROOT}${watched}`;
+  return Buffer.byteLength(next) > SPELLING_BYTES_MAX ? root : next;
 }
 
 /** It walks the tree and gives up when a directory vanishes under it: then it walks again. */

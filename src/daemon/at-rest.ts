@@ -50,7 +50,7 @@ export function readStanding(places: Places): Standing {
 }
 
 /** Undefined for an older version's, or one that a crash left half made: whoever opens it for writing brings it up to date. */
-function openIfCurrent(path: string): (StateReader & Disposable) | undefined {
+export function openIfCurrent(path: string): (StateReader & Disposable) | undefined {
   try {
     return openStateReader(path);
   } catch (error) {
@@ -75,13 +75,15 @@ function checkDestination(destination: string, replica: StateReader): Exclude<St
   const rows = replica.mailboxes();
   if (rows.length === 0) return WORK;
   const found = existsSync(destination) ? discover(destination).mailboxes : [];
-  if (found.length === 0) {
+  const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
+  // An INBOX that Dovecot made on a bare mount point is none of them.
+  if (!rows.some(({ guid }) => validityByGuid.has(guid))) {
+    const instead = found.length === 0 ? "" : `, only ${countOf(found.length, "mailbox")} of other identity`;
     throw daemonError(
       "destination-emptied",
-      `looking for the ${countOf(rows.length, "mailbox")} of ${destination}: there is none any more`,
+      `looking for the ${countOf(rows.length, "mailbox")} of ${destination}: none is there any more${instead}`,
     );
   }
-  const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   const gone = rows.filter((row) => validityByGuid.get(row.guid) !== row.uidValidity);
   if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found) };
   const named = namesOf(gone.map(({ path }) => path));

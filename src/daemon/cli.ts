@@ -16,7 +16,8 @@ Exit codes:
   0         all of SRC is on DST (with --watch: asked to stop)
   1         some mailboxes need a person; they are listed
   64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
-  130, 143  ended by Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
+  129, 130, 143
+            ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
 
 function makeProgram(): Command {
   const program = new Command("mailtwin")
@@ -50,6 +51,7 @@ function makeProgram(): Command {
     )
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
       process.exitCode = await runSync(source, destination, flags);

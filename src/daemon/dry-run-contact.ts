@@ -15,35 +15,44 @@ import {
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
-import type { ForeignChoice } from "./first-contact.js";
+import { type ForeignChoice, refusal } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
 
 const PAGE_MESSAGES_MAX = 1_000_000;
 
-/** Sentences, in the order of the destination's mailboxes; none when nothing stands there. */
+export interface ContactWords {
+  /** In the order of the destination's mailboxes; none when nothing stands there. */
+  readonly sentences: readonly string[];
+  /** Why the run would be refused, if it would. */
+  readonly refused: Error | undefined;
+}
+
 export async function describeFirstContact(
   { source, destination }: Pick<Places, "source" | "destination">,
   choice: ForeignChoice,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<ContactWords> {
   const disk = openNodeDisk();
   const [sourceRoot, destinationRoot] = [rawFromText(source), rawFromText(destination)];
   const survey = (storeRoot: string) => surveyMailboxes({ disk, options: { storeRoot } });
   const ofSource = survey(sourceRoot);
   const sourceByGuid = new Map(ofSource.flatMap((it) => (it.guid === undefined ? [] : [[it.guid, it] as const])));
   const sourceByPath = new Map(ofSource.map((it) => [it.path, it]));
-  const words: string[] = [];
+  const sentences: string[] = [];
+  const foreign: ContactFinding[] = [];
   for (const standing of survey(destinationRoot)) {
     await systemClock.sleep(0, signal); // lets a signal in.
     const own =
       (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
     const replica = readMailbox(destinationRoot, standing);
     const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
-    for (const finding of compareAtFirstContact([replica], () => sourceMailbox))
-      words.push(...sentencesOf(finding, choice));
+    for (const finding of compareAtFirstContact([replica], () => sourceMailbox)) {
+      sentences.push(...sentencesOf(finding, choice));
+      if (finding.foreign.length > 0) foreign.push(finding);
+    }
   }
-  return words;
+  return { sentences, refused: foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined };
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */

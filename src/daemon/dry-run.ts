@@ -21,14 +21,21 @@ import type { ForeignChoice } from "./first-contact.js";
 import { hasAside, type Places, refuseVanished } from "./places.js";
 import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
+import { compareStores } from "./same-stores.js";
 import { countOf, mailboxName } from "./words.js";
 
 const ENTRIES_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Returns the number of problems. Throws what would stop the sync before it begins. */
+export interface DryRunChoices {
+  readonly foreign: ForeignChoice;
+  /** The state's stores may stand elsewhere than it says. */
+  readonly moved: boolean;
+}
+
+/** Returns the number of problems. Throws what would stop the sync before anything is written, when all else is said. */
 export async function runDryRun(
   places: Places,
-  choice: ForeignChoice,
+  { foreign, moved }: DryRunChoices,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -38,7 +45,7 @@ export async function runDryRun(
     sentences += 1;
     reporter.plan(words);
   };
-  refuseVanished(places);
+  if (compareStores(places, moved) === "same") refuseVanished(places);
   const standing = readStanding(places);
   if (standing.kind === "outdated") say(standing.words);
   if (standing.kind === "work") for (const mailbox of standing.moved) say(describeMoved(mailbox));
@@ -47,13 +54,14 @@ export async function runDryRun(
   if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) say(wordsOf(bytes));
   const worker = await openWorker(places.source, known ? sourceState : undefined, owner);
   const problems = await readSource(worker, known ? readRows(sourceState) : [], say, signal);
-  if (!known && existsSync(places.destination)) {
-    for (const words of await describeFirstContact(places, choice, signal)) say(words);
-  }
+  const isContact = !known && existsSync(places.destination);
+  const contact = isContact ? await describeFirstContact(places, foreign, signal) : undefined;
+  for (const words of contact?.sentences ?? []) say(words);
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
   if (sentences === 0)
     reporter.plan(known ? "nothing to do: DST has all that SRC has" : "nothing to do: SRC has no mailbox");
+  if (contact?.refused !== undefined) throw contact.refused;
   return problems.length;
 }
 

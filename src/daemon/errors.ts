@@ -46,6 +46,24 @@ const KINDS = {
     exitCode: EX.UNAVAILABLE,
     hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, begin anew: remove the state directory.",
   },
+  /** The state directory is of another source or destination than the command names. */
+  "stores-differ": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was written. Name another directory with --state for other stores. If this store was moved or restored elsewhere, say --moved once.",
+  },
+  /** The state directory cannot be made. */
+  "state-unusable": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Name a directory in which this user may write, outside both stores, with --state DIR.",
+  },
+  /** Another run writes to this destination, with a state directory of its own. */
+  "destination-in-use": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "Stop the other mailtwin, or wait for its end: one destination is the twin of one source.",
+  },
   /** Ctrl-C (SIGINT) before everything was on the destination. 128 and the signal's number, as shells have it. */
   interrupted: {
     disposition: "operator",
@@ -56,6 +74,12 @@ const KINDS = {
   terminated: {
     disposition: "operator",
     exitCode: 143,
+    hint: "Nothing is half done. Run the same command again: it goes on from there.",
+  },
+  /** SIGHUP, of a terminal that was closed, before everything was on the destination. 128 and the signal's number. */
+  "hung-up": {
+    disposition: "operator",
+    exitCode: 129,
     hint: "Nothing is half done. Run the same command again: it goes on from there.",
   },
   /** A worker thread ended by itself. */

@@ -258,7 +258,8 @@ async function move(
   }
 }
 
-function refusal(foreign: readonly ContactFinding[]): Error {
+/** Why a first contact is refused that finds these. */
+export function refusal(foreign: readonly ContactFinding[]): Error {
   const total = foreign.reduce((sum, finding) => sum + finding.foreign.length, 0);
   const named = foreign
     .slice(0, NAMED_MAX)

@@ -15,6 +15,10 @@ export function logBeside(inner: Reporter, level: LogLevel): Reporter {
   const log = pino({ name: "mailtwin", level }, pino.destination({ dest: 2, sync: true }));
   return {
     plan: (words) => inner.plan(words),
+    warning(words) {
+      log.warn({ words }, "warning");
+      inner.warning(words);
+    },
     progress: (progress) => inner.progress(progress),
     live(state) {
       log.info(state, "live");

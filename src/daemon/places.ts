@@ -16,7 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -55,14 +55,26 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
 /** Makes the directories that are ours; the destination with the source's owner and mode. */
 export function makePlaces({ source, destination, scratch, state }: Places): void {
   const like = statSync(source);
+  makeState(state);
   if (makeDir(destination, 0o700, "destination-unusable")) {
     if (process.geteuid?.() === 0) chownSync(destination, like.uid, like.gid);
     chmodSync(destination, like.mode & 0o7777); // not at mkdir, where the umask would take bits away.
   }
   makeDir(scratch, 0o700, "scratch-unusable");
-  mkdirSync(state, { recursive: true, mode: 0o700 });
   if (statSync(scratch).dev !== statSync(destination).dev) {
     throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
+  }
+}
+
+function makeState(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw daemonError(
+      "state-unusable",
+      `making the state directory ${path}: ${errnoOf(cause) ?? String(cause)}`,
+      cause,
+    );
   }
 }
 
@@ -128,7 +140,7 @@ function tryStat(path: string, code: "source-missing" | "destination-unusable", 
 function findScratch(source: string, destination: string, wished: string | undefined): string {
   if (wished !== undefined) {
     const scratch = realOrWished(wished);
-    const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination) : undefined;
+    const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination, source) : undefined;
     if (maildir !== undefined)
       throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${maildir}`);
     if (scratch === destination || isInside(scratch, source))
@@ -143,18 +155,20 @@ function findScratch(source: string, destination: string, wished: string | undef
     );
   const own = statSync(destination, { throwIfNoEntry: false });
   if (own === undefined || own.dev === statSync(parent).dev) return join(parent, `.${basename(destination)}.mailtwin`);
-  if (hasCur(destination)) {
+  if (hasCur(destination) || hasCur(source)) {
+    const is = hasCur(destination) ? "is" : "will be";
     throw daemonError(
       "scratch-unusable",
-      `finding a place for staging: ${destination} is a mount point and a Maildir at once`,
+      `finding a place for staging: ${destination} is a mount point and ${is} a Maildir at once; a directory below it could be DST`,
     );
   }
   return join(destination, ".mailtwin");
 }
 
-/** The mailbox at or above `path`, up to `top`. */
-function maildirAbove(path: string, top: string): string | undefined {
-  for (let dir = path; isInside(dir, top); dir = dirname(dir)) if (hasCur(dir)) return dir;
+/** The mailbox at or above `path`, up to `top`: one that is there, or that the source will bring. */
+function maildirAbove(path: string, top: string, source: string): string | undefined {
+  for (let dir = path; isInside(dir, top); dir = dirname(dir))
+    if (hasCur(dir) || hasCur(join(source, relative(top, dir)))) return dir;
   return undefined;
 }
 

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { Session } from "../agent/session.js";
 import type { ApplyMethods } from "../apply/apply-types.js";
+import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
@@ -12,20 +13,28 @@ import { rawFromText } from "../base/raw-name.js";
 import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker } from "../base/worker-rpc.js";
 import { openStateReader } from "../log/state-reader.js";
-import { openStateWriter } from "../log/state-writer.js";
+import { openStateWriter, type StateThread } from "../log/state-writer.js";
 import type { Link } from "../wire/link.js";
+import { adoptLater } from "./open-together.js";
+import { WorkerOnDemand } from "./worker-on-demand.js";
 
 export interface ReplicaOptions {
   readonly store: string;
   readonly scratch: string;
   readonly stateDir: string;
+  /** Writes the state database. */
+  readonly stateThread: StateThread;
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
   readonly foreign: "keep" | "limbo" | undefined;
+  /** Changes will come one by one: the large uidlists are read before. */
+  readonly live: boolean;
 }
 
 export interface ReplicaSide {
+  /** What is applied: the messages of each mailbox, by GUID. */
+  messageCounts(): Map<string, number>;
   /** Serves the link until it closes. */
   serve(link: Link, signal: AbortSignal): Promise<void>;
 }
@@ -33,11 +42,13 @@ export interface ReplicaSide {
 /** Opens it and mends what a crash left. `owner` releases everything. */
 export async function openReplicaSide(options: ReplicaOptions, owner: Disposer): Promise<ReplicaSide> {
   const statePath = join(options.stateDir, "replica.db");
-  const writer = owner.adopt(await openStateWriter(statePath, { create: true }));
-  const reader = owner.adopt(openStateReader(statePath));
+  // The threads load their code at the same time.
+  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: options.stateThread }));
   const store = owner.adopt(
     startWorker<ApplyMethods>({ url: new URL("../apply/apply-worker.js", import.meta.url), name: "apply" }),
   );
+  const writer = await opening;
+  const reader = owner.adopt(openStateReader(statePath));
   const { hostname, crashAt, clock, foreign } = options;
   await store.call("open", {
     storeRoot: rawFromText(options.store),
@@ -52,8 +63,10 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   for (const intent of recovered.intentIds) {
     await writer.recordEffect({ intent, mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] });
   }
+  if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);
   return {
+    messageCounts: () => new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages])),
     async serve(link, signal) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch));
       const group = new GroupSync(() => fileSystem.run(signal));
@@ -62,7 +75,12 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
         const lsn = reader.appliedLsn(logId);
         return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
       };
-      await new Session({ link, store, writer, clock, reach, syncAll, appliedLsn }).run(signal);
+      await using stager = new WorkerOnDemand(startStager, clock);
+      await new Session({ link, store, stager, writer, clock, reach, syncAll, appliedLsn }).run(signal);
     },
   };
+}
+
+function startStager() {
+  return startWorker<StageMethods>({ url: new URL("../apply/stage-worker.js", import.meta.url), name: "stage" });
 }

@@ -50,6 +50,11 @@ export interface Summary {
   readonly marks: number;
   readonly expunges: number;
   readonly bodiesBytes: number;
+  /** Shipped, as a whole; a mailbox that was deleted is in the limbo with all that was in it. */
+  readonly mailboxesMade: number;
+  readonly mailboxesRenamed: number;
+  readonly mailboxesDeleted: number;
+  readonly messagesOfDeleted: number;
   readonly problems: number;
   readonly elapsedMs: number;
 }
@@ -57,6 +62,8 @@ export interface Summary {
 export interface Reporter {
   /** One line of a dry run. */
   plan(words: string): void;
+  /** Something that may be meant, and should be looked at. */
+  warning(words: string): void;
   progress(progress: Progress): void;
   /** The first comparison is done; from now on changes are shipped as they happen. */
   live(state: { readonly mailboxes: number; readonly messages: number }): void;

@@ -7,29 +7,39 @@ import { systemClock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
+import { holdDestination } from "./hold-destination.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
 import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
+import { areRecorded, compareStores } from "./same-stores.js";
 import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
 
-const NOTHING_DONE = { transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 } as const;
+const NOTHING_DONE = {
+  ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
+  ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0 },
+} as const;
+
+export interface SyncOptions extends Omit<TwinOptions, "moved"> {
+  /** The state's stores may stand elsewhere than it says. */
+  readonly acceptsMoved: boolean;
+}
 
 /** Returns the number of problems; throws what stops the whole. */
-export async function runSyncIn(
-  options: Omit<TwinOptions, "moved">,
-  reporter: Reporter,
-  signal: AbortSignal,
-): Promise<number> {
-  const { places, watch } = options;
+export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
+  const { places, watch, acceptsMoved } = options;
   const startMs = systemClock.monotonicMs();
-  refuseVanished(places);
+  const stores = compareStores(places, acceptsMoved);
+  if (stores === "same") refuseVanished(places);
   makePlaces(places);
   using _locked = holdState(join(places.state, "lock.db"));
   using _scratchLocked = holdState(join(places.scratch, "lock.db")); // whatever the state directory: one writer.
+  using _destinationLocked = holdDestination(places.destination); // and whatever the scratch directory.
+  // Once more: another run may have used it until it was ours.
+  if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
   const standing = readStanding(places);
-  if (standing.kind === "at-rest" && !watch && !hasAside(places)) {
+  if (standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places)) {
     const { mailboxes, messages } = standing;
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;

@@ -16,7 +16,8 @@ import { MessageWatch } from "../capture/message-watch.js";
 import { openStructureWatch, type StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
-import { openStateWriter } from "../log/state-writer.js";
+import { openStateWriter, type StateThread } from "../log/state-writer.js";
+import { adoptLater, together } from "./open-together.js";
 
 export interface SourceSide {
   readonly reader: StateReader;
@@ -29,6 +30,8 @@ export interface SourceSide {
 export interface SourceOptions {
   readonly store: string;
   readonly stateDir: string;
+  /** Writes the state database. */
+  readonly stateThread: StateThread;
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
@@ -41,8 +44,8 @@ const HOT_MAILBOXES_MAX = 128;
 /** `owner` releases everything. */
 export async function openSourceSide(options: SourceOptions, owner: Disposer): Promise<SourceSide> {
   const statePath = join(options.stateDir, "source.db");
-  const writer = owner.adopt(await openStateWriter(statePath, { create: true }));
-  const reader = owner.adopt(openStateReader(statePath));
+  // The threads load their code at the same time.
+  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: options.stateThread }));
   const storeRoot = rawFromText(options.store);
   const worker = owner.adopt(
     startWorker<CaptureMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "capture" }),
@@ -51,8 +54,12 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
     startWorker<BodyMethods>({ url: new URL("../capture/body-worker.js", import.meta.url), name: "bodies" }),
   );
   const { hostname, crashAt, clock, onCommitted } = options;
-  await worker.call("open", { storeRoot, statePath, hostname, pid: process.pid, crashAt });
-  await bodies.call("open", { storeRoot, statePath });
+  const writer = await opening;
+  const reader = owner.adopt(openStateReader(statePath));
+  await together(
+    worker.call("open", { storeRoot, statePath, hostname, pid: process.pid, crashAt }),
+    bodies.call("open", { storeRoot, statePath }),
+  );
   const reach = crashPointsFromEnv(crashAt);
   const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
   return { reader, writer, capturer, bodies, worker };

@@ -3,7 +3,7 @@
  */
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
-import { stopReason } from "./interruption.js";
+import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
 import { findPlaces } from "./places.js";
@@ -17,6 +17,7 @@ export interface SyncFlags {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
   readonly foreign?: "keep" | "limbo";
+  readonly moved?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
@@ -27,11 +28,11 @@ export async function runSync(source: string, destination: string, flags: SyncFl
   const reporter = await openReporter(flags);
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
+  for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
     if (flags.dryRun === true && flags.watch === true)
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
+    refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     const problems = await runIt(places, flags, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
@@ -42,9 +43,14 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     return known.exitCode;
   } finally {
     reporter.close();
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** An empty name (an unset variable of a shell) would be the working directory. */
+function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): void {
+  for (const [use, name] of Object.entries(nameByUse))
+    if (name === "") throw daemonError("usage", `reading the command line: ${use} is empty ("")`);
 }
 
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
@@ -56,12 +62,16 @@ async function runIt(
 ): Promise<number> {
   if (flags.dryRun === true) {
     const { runDryRun } = await import("./dry-run.js");
-    return runDryRun(places, flags.foreign ?? "refuse", reporter, signal);
+    const choices = { foreign: flags.foreign ?? "refuse", moved: flags.moved === true } as const;
+    return runDryRun(places, choices, reporter, signal);
   }
   const { runSyncIn } = await import("./run-sync.js");
   const crashAt = process.env["MAILTWIN_CRASH_AT"];
   return runSyncIn(
-    { places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+    {
+      ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+      acceptsMoved: flags.moved === true,
+    },
     reporter,
     signal,
   );

@@ -2,7 +2,7 @@
 import { displayRaw } from "../base/raw-name.js";
 import type { Change, Transaction } from "../txn/transaction.js";
 import { sumNotes } from "./note-sums.js";
-import type { ShippedReport } from "./reporter.js";
+import type { ShippedReport, Summary } from "./reporter.js";
 
 export class Tally {
   transactions = 0;
@@ -10,12 +10,49 @@ export class Tally {
   marks = 0;
   expunges = 0;
   bodyBytes = 0;
+  #made = 0;
+  #renamed = 0;
+  #deleted = 0;
+  #messagesOfDeleted = 0;
+  /** By GUID. */
+  readonly #messagesIn: Map<string, number>;
+
+  /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
+  constructor(messagesIn: Map<string, number>) {
+    this.#messagesIn = messagesIn;
+  }
 
   add(report: ShippedReport): void {
     this.transactions += 1;
     this.saves += report.saves;
     this.marks += report.marks;
     this.expunges += report.expunges;
+    this.#addStructure(report);
+  }
+
+  totals(): Omit<Summary, "mailboxes" | "messages" | "problems" | "elapsedMs"> {
+    const { transactions, saves, marks, expunges, bodyBytes: bodiesBytes } = this;
+    return {
+      ...{ transactions, saves, marks, expunges, bodiesBytes },
+      mailboxesMade: this.#made,
+      mailboxesRenamed: this.#renamed,
+      mailboxesDeleted: this.#deleted,
+      messagesOfDeleted: this.#messagesOfDeleted,
+    };
+  }
+
+  #addStructure({ mailbox, structure, saves, expunges }: ShippedReport): void {
+    const before = this.#messagesIn.get(mailbox) ?? 0;
+    if (structure === "create") this.#made += 1;
+    if (structure === "rename") this.#renamed += 1;
+    if (structure === "delete") {
+      this.#deleted += 1;
+      this.#messagesOfDeleted += before;
+      this.#messagesIn.delete(mailbox);
+    } else {
+      const kept = structure === "reset" ? 0 : before;
+      this.#messagesIn.set(mailbox, Math.max(0, kept + saves - expunges));
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
 import { NoteSums } from "./note-sums.js";
 import type { Progress, Reporter, ShippedReport, Summary } from "./reporter.js";
+import { countOf } from "./words.js";
 
 export interface TextSinks {
   readonly out: (line: string) => void;
@@ -35,6 +36,10 @@ export function openTextReporter({ out, err, bar, quiet, verbose, clock = system
   const notes = openNotes(clock, (line) => say(`note: ${line}`));
   return {
     plan: (words) => out(words),
+    warning(words) {
+      hideBar();
+      err(`warning: ${words}`);
+    },
     progress(progress) {
       if (quiet) return;
       if (bar !== undefined) {
@@ -51,9 +56,8 @@ export function openTextReporter({ out, err, bar, quiet, verbose, clock = system
     },
     live({ mailboxes, messages }) {
       notes.flush();
-      say(
-        `live: ${formatCount(messages)} messages in ${formatCount(mailboxes)} mailboxes are equal; watching (Ctrl-C ends)`,
-      );
+      const are = messages === 1 ? "is" : "are";
+      say(`live: ${wholeOf(messages, mailboxes)} ${are} equal; watching (Ctrl-C ends)`);
     },
     shipped(report) {
       if (!quiet) notes.add(report);
@@ -117,7 +121,7 @@ function countsOf({ structure, saves, marks, expunges, rebinds }: ShippedReport)
   const parts = [
     structure === undefined ? "" : `mailbox ${structure}`,
     saves === 0 ? "" : `${saves} new`,
-    marks === 0 ? "" : `${marks} flag changes`,
+    marks === 0 ? "" : countOf(marks, "flag change"),
     expunges === 0 ? "" : `${expunges} expunged`,
     rebinds === 0 ? "" : `${rebinds} renumbered`,
   ].filter((part) => part !== "");
@@ -126,11 +130,26 @@ function countsOf({ structure, saves, marks, expunges, rebinds }: ShippedReport)
 
 function summaryLine(summary: Summary): string {
   const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
-  const whole = `${formatCount(messages)} messages in ${formatCount(mailboxes)} mailboxes`;
+  const whole = wholeOf(messages, mailboxes);
   const took = formatDuration(elapsedMs);
-  const trouble =
-    problems === 0 ? "" : `; ${formatCount(problems)} ${problems === 1 ? "problem" : "problems"}, listed above`;
+  const trouble = problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`;
   if (transactions === 0) return `nothing to do: ${whole} (${took})${trouble}`;
-  const shipped = `${formatCount(saves)} new, ${formatCount(marks)} flag changes, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
-  return `done: ${whole}; shipped ${shipped} in ${took}${trouble}`;
+  const shipped = `${formatCount(saves)} new, ${countOf(marks, "flag change")}, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
+  return `done: ${whole}; shipped ${shipped} in ${took}${structureOf(summary)}${trouble}`;
+}
+
+/** "; 1 mailbox made, 3 mailboxes deleted (60 messages to the limbo)", or "". */
+function structureOf({ mailboxesMade, mailboxesRenamed, mailboxesDeleted, messagesOfDeleted }: Summary): string {
+  const parts = [
+    mailboxesMade === 0 ? "" : `${countOf(mailboxesMade, "mailbox")} made`,
+    mailboxesRenamed === 0 ? "" : `${countOf(mailboxesRenamed, "mailbox")} renamed`,
+    mailboxesDeleted === 0
+      ? ""
+      : `${countOf(mailboxesDeleted, "mailbox")} deleted (${countOf(messagesOfDeleted, "message")} to the limbo)`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : `; ${parts.join(", ")}`;
+}
+
+function wholeOf(messages: number, mailboxes: number): string {
+  return `${countOf(messages, "message")} in ${countOf(mailboxes, "mailbox")}`;
 }

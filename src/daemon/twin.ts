@@ -12,14 +12,17 @@ import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import type { RejectionRow } from "../log/state-types.js";
+import { startStateThread } from "../log/state-writer.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
 import { withWords } from "./interruption.js";
+import { together } from "./open-together.js";
 import { hasAside, type Places } from "./places.js";
 import { logPutBack, type MovedMailbox } from "./put-back.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
+import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { reportOf, Tally } from "./tally.js";
@@ -54,17 +57,27 @@ const PROMOTED_MAX = 64;
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
   const { places } = options;
   await using owner = new Disposer();
-  const common = { stateDir: places.state, hostname: hostname(), crashAt: options.crashAt, clock: systemClock };
+  const stateThread = owner.adopt(startStateThread());
+  const common = {
+    stateDir: places.state,
+    stateThread,
+    hostname: hostname(),
+    crashAt: options.crashAt,
+    clock: systemClock,
+  };
   const onCommitted = () => agent.wake();
-  const source = await openSourceSide({ ...common, store: places.source, onCommitted }, owner);
-  await logPutBack(source, options.moved, systemClock.nowMs());
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
-  const replica = await openReplicaSide(
-    { ...common, store: places.destination, scratch: places.scratch, foreign },
-    owner,
+  const [source, replica] = await together(
+    openSourceSide({ ...common, store: places.source, onCommitted }, owner),
+    openReplicaSide(
+      { ...common, store: places.destination, scratch: places.scratch, foreign, live: options.watch },
+      owner,
+    ),
   );
+  await recordStores(source, places);
+  await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const run = new TwinRun(options, reporter, source);
+  const run = new TwinRun(options, reporter, source, new Tally(replica.messageCounts()));
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   const ends = [
@@ -84,12 +97,13 @@ class TwinRun {
   readonly #options: TwinOptions;
   readonly #reporter: Reporter;
   readonly #source: SourceSide;
-  readonly #tally = new Tally();
+  readonly #tally: Tally;
   readonly #startMs = systemClock.monotonicMs();
   #agent: ReplayAgent | undefined;
   /** Both sides were equal once in this run. */
   #isEqual = false;
   #isLive = false;
+  #isFirst = false;
   #asideProblems = 0;
   #captured: () => void = () => undefined;
   /** The first sweep has been worked off. */
@@ -97,10 +111,11 @@ class TwinRun {
     this.#captured = resolve;
   });
 
-  constructor(options: TwinOptions, reporter: Reporter, source: SourceSide) {
+  constructor(options: TwinOptions, reporter: Reporter, source: SourceSide, tally: Tally) {
     this.#options = options;
     this.#reporter = reporter;
     this.#source = source;
+    this.#tally = tally;
   }
 
   makeAgent(link: ReturnType<typeof openMemoryLink>["source"]): ReplayAgent {
@@ -127,6 +142,7 @@ class TwinRun {
 
   /** Before the first offer. */
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
+    this.#isFirst = firstContact;
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
@@ -159,6 +175,8 @@ class TwinRun {
           )
         : undefined;
       await this.#untilEqual(work);
+      if (this.#isFirst && this.#source.capturer.counts.mailboxes === 0)
+        this.#reporter.warning(`no mailbox was found in ${this.#options.places.source}: is it the right directory?`);
       await this.#restore(work);
       this.#isEqual = true;
       if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
@@ -296,19 +314,8 @@ class TwinRun {
 
   #summarise(problems: number): void {
     const { mailboxes, messages } = this.#source.capturer.counts;
-    const { transactions, saves, marks, expunges, bodyBytes } = this.#tally;
     const elapsedMs = systemClock.monotonicMs() - this.#startMs;
-    this.#reporter.summary({
-      mailboxes,
-      messages,
-      transactions,
-      saves,
-      marks,
-      expunges,
-      bodiesBytes: bodyBytes,
-      problems,
-      elapsedMs,
-    });
+    this.#reporter.summary({ mailboxes, messages, ...this.#tally.totals(), problems, elapsedMs });
   }
 
   #need(): ReplayAgent {
@@ -322,7 +329,7 @@ function problemOfRejection(row: RejectionRow) {
     path: displayRaw(row.path),
     code: row.code,
     message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
-    hint: "It is kept in the log and tried again by the next run; the other mailboxes go on.",
+    hint: "The other mailboxes go on. It is kept in the log; remove the cause, and the next run tries it again.",
   };
 }
 

@@ -11,6 +11,7 @@ import { assert } from "../base/assert.js";
 import { errnoOf } from "../base/errors.js";
 import { type GlobEntry, openGlobFs, statThroughLink } from "../base/glob-fs.js";
 import { displayRaw, isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { UIDLIST_FILE } from "./mailbox-files.js";
 import { isMailboxComponent, isReservedName } from "./mailbox-name.js";
 
 export interface FoundMailbox {
@@ -95,7 +96,9 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
       .map((entry) => [entry.name, entry.isSymbolicLink() ? "link" : "real"]),
   );
   const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
-  const looksLikeMailbox = hasCur || kinds.get("cur") === "link";
+  const isBroken = !kinds.has("cur") && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
+  if (isBroken) problems.push(brokenProblem(path));
+  const looksLikeMailbox = hasCur || isBroken || kinds.get("cur") === "link";
   const linkedParts = looksLikeMailbox ? [...kinds].filter(([, kind]) => kind === "link").map(([name]) => name) : [];
   for (const name of linkedParts)
     problems.push(linkProblem(at(name), "a symbolic link stands in the place of a message directory"));
@@ -135,6 +138,12 @@ function linkProblems(absolute: string, path: string, links: readonly GlobEntry[
 
 function linkProblem(path: string, why: string): DiscoverProblem {
   return { path, code: "mailbox-is-link", message: `looking for mailboxes at ${displayRaw(path)}: ${why}` };
+}
+
+function brokenProblem(path: string): DiscoverProblem {
+  const shown = path === "" ? "the root" : displayRaw(path);
+  const message = `looking for mailboxes at ${shown}: it has a dovecot-uidlist, but no cur/`;
+  return { path, code: "mailbox-without-cur", message };
 }
 
 function nameProblem(path: string): DiscoverProblem {

@@ -16,6 +16,7 @@ export type MaildirErrorCode =
   | "mailbox-is-link"
   | "mailbox-name-invalid"
   | "mailbox-vanished"
+  | "mailbox-without-cur"
   | "message-name-invalid"
   | "uid-out-of-range"
   | "uidlist-damaged"
@@ -71,6 +72,12 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     disposition: "retry",
     exitCode: EX.TEMPFAIL,
     hint: "It was deleted or renamed at that moment; it is looked for again.",
+  },
+  /** A directory has a dovecot-uidlist and no cur/: half a mailbox. It is not taken for deleted. */
+  "mailbox-without-cur": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Put cur/ back with its messages; if the mailbox is to go, remove its dovecot-uidlist too. Nothing of it is taken for deleted meanwhile.",
   },
   /** A file name that Dovecot would never take for a message. */
   "message-name-invalid": {

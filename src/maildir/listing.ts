@@ -15,7 +15,10 @@ export interface ListingFacts {
   /** Of `new/` and `cur/`, before they were listed. */
   readonly newMtimeMs: number;
   readonly curMtimeMs: number;
-  /** Neither directory changed while it was listed, as far as its mtime tells (a tick is some milliseconds). */
+  /** These tell of changes also where a program puts mtimes back. */
+  readonly newCtimeMs: number;
+  readonly curCtimeMs: number;
+  /** Neither directory changed while it was listed, as far as its times tell (a tick is some milliseconds). */
   readonly stable: boolean;
 }
 
@@ -68,12 +71,19 @@ interface Walked {
   readonly name: "cur" | "new";
   readonly dir: Dir;
   readonly mtimeMs: number;
+  readonly ctimeMs: number;
   close(): void;
 }
 
 function openWalked(mailbox: Dir, name: "cur" | "new"): Walked {
   const dir = openMessageDir(mailbox, name === "cur" ? CUR : NEW);
-  return { name, dir, mtimeMs: dir.statSelf().mtimeMs, close: () => dir.close() };
+  const { mtimeMs, ctimeMs } = dir.statSelf();
+  return { name, dir, mtimeMs, ctimeMs, close: () => dir.close() };
+}
+
+function isUntouched({ dir, mtimeMs, ctimeMs }: Walked): boolean {
+  const now = dir.statSelf();
+  return now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs;
 }
 
 /** A listing under way. */
@@ -135,9 +145,9 @@ export class MessageWalk implements Disposable {
   }
 
   #readFacts(): ListingFacts {
-    const isSame = (walked: Walked | undefined): boolean => walked?.dir.statSelf().mtimeMs === walked?.mtimeMs;
-    const stable = isSame(this.#fresh) && isSame(this.#cur);
-    const newMtimeMs = this.#fresh?.mtimeMs ?? 0;
-    return { ignored: this.#ignored, newMtimeMs, curMtimeMs: this.#cur.mtimeMs, stable };
+    const stable = (this.#fresh === undefined || isUntouched(this.#fresh)) && isUntouched(this.#cur);
+    const { mtimeMs: newMtimeMs, ctimeMs: newCtimeMs } = this.#fresh ?? { mtimeMs: 0, ctimeMs: 0 };
+    const { mtimeMs: curMtimeMs, ctimeMs: curCtimeMs } = this.#cur;
+    return { ignored: this.#ignored, newMtimeMs, curMtimeMs, newCtimeMs, curCtimeMs, stable };
   }
 }

@@ -1,7 +1,9 @@
 /**
  * A few numbers that differ whenever a mailbox was changed: what a restart compares in place of listing messages.
  *
- * File times move in ticks. A change in the tick in which the fingerprint was taken may leave it as it is, so an mtime
+ * Programs put mtimes back (rsync -a, tar, touch -d); a ctime cannot be set, so both are compared.
+ *
+ * File times move in ticks. A change in the tick in which the fingerprint was taken may leave it as it is, so a time
  * that is as young as a tick is not trusted (git calls such an entry "racily clean"): look again later.
  */
 import type { Dir, FileStat } from "../base/disk.js";
@@ -16,6 +18,10 @@ export interface MailboxFingerprint {
   readonly uidlistMtimeMs: number;
   readonly keywordsMtimeMs: number;
   readonly dirIno: number;
+  readonly curCtimeMs: number;
+  readonly newCtimeMs: number;
+  readonly uidlistCtimeMs: number;
+  readonly keywordsCtimeMs: number;
 }
 
 /** Kernel ticks are 1 to 10 ms. */
@@ -27,20 +33,30 @@ const SECOND_TICK_MS = 1_100;
 export function readFingerprint(mailbox: Dir, control: Dir = mailbox): MailboxFingerprint | undefined {
   const cur = mailbox.stat(CUR);
   if (cur?.kind !== "directory") return undefined;
+  const fresh = mailbox.stat(NEW);
   const uidlist = control.stat(UIDLIST_FILE);
+  const keywords = control.stat(KEYWORDS_FILE);
   return {
     curMtimeMs: cur.mtimeMs,
-    newMtimeMs: mtimeOf(mailbox.stat(NEW)),
+    newMtimeMs: mtimeOf(fresh),
     uidlistIno: uidlist?.ino ?? 0,
     uidlistSize: uidlist?.size ?? 0,
     uidlistMtimeMs: mtimeOf(uidlist),
-    keywordsMtimeMs: mtimeOf(control.stat(KEYWORDS_FILE)),
+    keywordsMtimeMs: mtimeOf(keywords),
     dirIno: mailbox.ino,
+    curCtimeMs: cur.ctimeMs,
+    newCtimeMs: ctimeOf(fresh),
+    uidlistCtimeMs: ctimeOf(uidlist),
+    keywordsCtimeMs: ctimeOf(keywords),
   };
 }
 
 function mtimeOf(stat: FileStat | undefined): number {
   return stat?.mtimeMs ?? 0;
+}
+
+function ctimeOf(stat: FileStat | undefined): number {
+  return stat?.ctimeMs ?? 0;
 }
 
 export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): boolean {
@@ -51,7 +67,11 @@ export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): b
     a.uidlistSize === b.uidlistSize &&
     a.uidlistMtimeMs === b.uidlistMtimeMs &&
     a.keywordsMtimeMs === b.keywordsMtimeMs &&
-    a.dirIno === b.dirIno
+    a.dirIno === b.dirIno &&
+    a.curCtimeMs === b.curCtimeMs &&
+    a.newCtimeMs === b.newCtimeMs &&
+    a.uidlistCtimeMs === b.uidlistCtimeMs &&
+    a.keywordsCtimeMs === b.keywordsCtimeMs
   );
 }
 
@@ -61,8 +81,10 @@ export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): b
  */
 export function isRacilyClean(fingerprint: MailboxFingerprint, readAtMs: number): boolean {
   const { curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
-  return [curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs].some((mtimeMs) => {
-    const tickMs = Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
-    return Math.abs(readAtMs - mtimeMs) < tickMs;
+  const { curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs } = fingerprint;
+  const mtimes = [curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs];
+  return [...mtimes, curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs].some((timeMs) => {
+    const tickMs = Number.isInteger(timeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
+    return Math.abs(readAtMs - timeMs) < tickMs;
   });
 }

@@ -1,4 +1,5 @@
 /** Random histories of a mailbox: applied once, twice, with crashes and with failures of the disk, they end alike. */
+import { AssertionError as NodeAssertionError } from "node:assert";
 import { readdirSync } from "node:fs";
 import { fc, test } from "@fast-check/vitest";
 import { expect } from "vitest";
@@ -6,7 +7,8 @@ import type { ExecuteOutcome } from "../../../src/apply/apply-types.js";
 import { APPLY_CRASH_POINTS } from "../../../src/apply/store-context.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
-import { type DiskOperation, FaultDisk } from "../../contract/fault-disk.js";
+import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
+import { type DiskOperation, FaultDisk, type FaultErrno } from "../../contract/fault-disk.js";
 import { DEAD_PID, openReplica, type Replica } from "../../unit/apply/replica-fixture.js";
 import { tries } from "../tries.js";
 import {
@@ -48,8 +50,10 @@ function steps(
 
 test.prop([turns], tries(60))("a history ends as at the source, and so does its baseline", async (history) => {
   await withReplica((replica) => {
+    replica.apartAbove = 1; // a turn brings up to five.
     for (const { txn, after } of steps(history)) {
       expect(replica.apply(txn, bodiesOf(after))).toMatchObject({ kind: "applied" });
+      expect(replica.stagedNames()).toEqual([]);
       expectEqual(replica, after);
       expectBaseline(replica, after);
     }
@@ -84,28 +88,33 @@ const crash = fc.record({
   point: fc.constantFrom(...APPLY_CRASH_POINTS.slice(2, -1)),
   turn: fc.nat({ max: 5 }),
   verifies: fc.boolean(),
+  apartAbove: fc.constantFrom(0, 2, 100),
 });
 
-test.prop([turns, crash], tries(120))("a crash anywhere leaves no hole", async (history, { point, turn, verifies }) => {
-  await withReplica((replica) => {
-    replica.verifies = verifies;
-    for (const [index, { txn, after }] of steps(history).entries()) {
-      if (index === turn % history.length) {
-        const crashPoint = (name: string): void => {
-          if (name === point) throw new Crash(name);
-        };
-        replica.open({ crashPoint, pid: DEAD_PID });
-        const crashed = attempt(() => replica.apply(txn, bodiesOf(after)));
-        replica.open({ laterMs: 10_000 });
-        replica.store.recover();
-        if (crashed) expect(readdirSync(`${replica.scratchRoot}`)).not.toContain("stage");
+test.prop([turns, crash], tries(120))(
+  "a crash anywhere leaves no hole",
+  async (history, { point, turn, verifies, apartAbove }) => {
+    await withReplica((replica) => {
+      replica.verifies = verifies;
+      replica.apartAbove = apartAbove;
+      for (const [index, { txn, after }] of steps(history).entries()) {
+        if (index === turn % history.length) {
+          const crashPoint = (name: string): void => {
+            if (name === point) throw new Crash(name);
+          };
+          replica.open({ crashPoint, pid: DEAD_PID });
+          const crashed = attempt(() => replica.apply(txn, bodiesOf(after)));
+          replica.open({ laterMs: 10_000 });
+          replica.store.recover();
+          if (crashed) expect(readdirSync(`${replica.scratchRoot}`)).not.toContain("stage");
+        }
+        expect(insist(replica, txn, after)).toMatchObject({ kind: "applied" });
+        expectEqual(replica, after);
+        expectBaseline(replica, after);
       }
-      expect(insist(replica, txn, after)).toMatchObject({ kind: "applied" });
-      expectEqual(replica, after);
-      expectBaseline(replica, after);
-    }
-  });
-});
+    });
+  },
+);
 
 /** Whether it was killed. */
 function attempt(run: () => unknown): boolean {
@@ -160,3 +169,132 @@ function failOnce(
   const states = [before, after].map(({ messages, uidNext }) => ({ messages, uidNext }));
   if (error !== undefined) expect(states).toContainEqual(inventoryOf(replica));
 }
+
+/** Ends the turn's attempt in the middle of the bodies that are staged beside the store. */
+const cut = fc.record({
+  turn: fc.nat({ max: 5 }),
+  staged: fc.nat({ max: 5 }),
+  /** A process that is killed leaves what it staged to the next start; a session that ends removes it. */
+  ending: fc.constantFrom("killed" as const, "dropped" as const, "handed over, then dropped" as const),
+});
+
+test.prop([turns, cut], tries(80))(
+  "what is staged apart and not applied goes",
+  async (history, { turn, staged, ending }) => {
+    await withReplica((replica) => {
+      replica.apartAbove = 0;
+      for (const [index, { txn, after }] of steps(history).entries()) {
+        if (index === turn % history.length) {
+          const key = replica.nextKey();
+          stageSome(replica, { key, txn, count: staged }, bodiesOf(after));
+          if (ending === "killed") {
+            replica.open({ laterMs: 10_000 });
+            replica.store.recover();
+          } else {
+            if (ending !== "dropped") replica.store.adoptStaged({ key, bodies: replica.stager.handOver({ key }) });
+            replica.stager.drop({ key });
+            replica.store.drop({ key });
+          }
+          expect(replica.stagedNames()).toEqual([]);
+        }
+        expect(insist(replica, txn, after)).toMatchObject({ kind: "applied" });
+        expectEqual(replica, after);
+        expectBaseline(replica, after);
+      }
+    });
+  },
+);
+
+/** Begins it beside the store in any case, so that it can be ended in every way. */
+function stageSome(
+  replica: Replica,
+  { key, txn, count }: { readonly key: number; readonly txn: Transaction; readonly count: number },
+  bodyOf: (base: string) => Uint8Array | undefined,
+): void {
+  const bytes = encodeTransaction(txn);
+  const prepared = replica.store.prepare({ key, bytes, voidBelow: 0, apartAbove: -1 });
+  if (prepared.kind !== "ready" || prepared.ticket === undefined) throw new Error(JSON.stringify(prepared));
+  replica.stager.begin({ key, bytes, ticket: prepared.ticket });
+  const outcome = replica.stageWanted({ key, isApart: true }, prepared.wants.slice(0, count), bodyOf);
+  expect(outcome.kind).toBe("staged");
+}
+
+test.prop([turns], tries(60))("bodies that are staged while the one before is applied are its own", async (history) => {
+  await withReplica((replica) => {
+    replica.apartAbove = 0;
+    const all = steps(history);
+    let ahead = all[0] === undefined ? undefined : prepareAhead(replica, all[0].txn);
+    for (const [index, { txn, after }] of all.entries()) {
+      if (ahead === undefined) throw new Error("each is prepared ahead");
+      const { key, finish } = ahead;
+      const next = all[index + 1];
+      finish(bodiesOf(after));
+      // Its first bodies come before this one is executed, the others afterwards.
+      ahead = next === undefined ? undefined : prepareAhead(replica, next.txn, bodiesOf(next.after));
+      let outcome = replica.execute(key);
+      if (outcome.kind === "lacking") {
+        expect(replica.stageWanted({ key, isApart: false }, outcome.wants, bodiesOf(after)).kind).toBe("staged");
+        outcome = replica.execute(key);
+      }
+      expect(outcome, JSON.stringify(txn)).toMatchObject({ kind: "applied" });
+      expectEqual(replica, after);
+      expectBaseline(replica, after);
+    }
+    expect(replica.stagedNames()).toEqual([]);
+  });
+});
+
+function prepareAhead(replica: Replica, txn: Transaction, bodyOf?: (base: string) => Uint8Array | undefined) {
+  const key = replica.nextKey();
+  const bytes = encodeTransaction(txn);
+  const prepared = replica.store.prepare({ key, bytes, voidBelow: 0, apartAbove: -1 });
+  if (prepared.kind !== "ready" || prepared.ticket === undefined) throw new Error(JSON.stringify(prepared));
+  replica.stager.begin({ key, bytes, ticket: prepared.ticket });
+  const half = bodyOf === undefined ? 0 : Math.ceil(prepared.wants.length / 2);
+  if (bodyOf !== undefined) replica.stageWanted({ key, isApart: true }, prepared.wants.slice(0, half), bodyOf);
+  const finish = (rest: (base: string) => Uint8Array | undefined): void => {
+    expect(replica.stageWanted({ key, isApart: true }, prepared.wants.slice(half), rest).kind).toBe("staged");
+    replica.store.adoptStaged({ key, bodies: replica.stager.handOver({ key }) });
+    replica.store.syncStaged({ key });
+  };
+  return { key, finish };
+}
+
+const STAGER_OPERATIONS = ["createFile", "unlink", "mkdir", "openDir", "openRoot", "sync"] as const;
+const stagerFault = fc.record({
+  operation: fc.constantFrom<DiskOperation>(...STAGER_OPERATIONS),
+  error: fc.constantFrom<FaultErrno>("ENOSPC", "EDQUOT", "EACCES", "ENOENT", "EEXIST", "EIO"),
+  nth: fc.integer({ min: 1, max: 6 }),
+  lasting: fc.boolean(),
+  turn: fc.nat({ max: 5 }),
+});
+
+test.prop([turns, stagerFault], tries(150))(
+  "a disk that fails under the stager costs that attempt only",
+  async (history, it) => {
+    await withReplica((replica) => {
+      replica.apartAbove = 0;
+      for (const [index, { txn, after }] of steps(history).entries()) {
+        if (index === it.turn % history.length) {
+          const stagerDisk = new FaultDisk(openNodeDisk());
+          replica.open({ stagerDisk });
+          stagerDisk.inject(it);
+          const key = replica.nextKey();
+          try {
+            stageSome(replica, { key, txn, count: 5 }, bodiesOf(after));
+          } catch (error) {
+            if (error instanceof NodeAssertionError) throw error;
+            // Thrown, or an outcome: either way the session drops it.
+          }
+          stagerDisk.clearFaults();
+          replica.stager.drop({ key });
+          replica.store.drop({ key });
+          expect(replica.stagedNames()).toEqual([]);
+        }
+        expect(insist(replica, txn, after)).toMatchObject({ kind: "applied" });
+        expectEqual(replica, after);
+        expectBaseline(replica, after);
+      }
+    });
+  },
+);

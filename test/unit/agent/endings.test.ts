@@ -36,6 +36,7 @@ function openSession(link = openMemoryLink()) {
   const session = new Session({
     link: link.replica,
     store: inlineWorker(pair.replica as unknown as ApplyMethods),
+    stager: pair.stager,
     writer: pair.replicaState.writer(),
     clock: pair.clock,
     reach: () => undefined,

@@ -58,13 +58,35 @@ export class FakeReplica implements Partial<ApplyMethods> {
   onExecute: (lsn: number) => void = () => undefined;
   readonly #pending = new Map<number, Pending>();
 
-  prepare({ key, bytes, voidBelow }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
+  /** Taken over from the thread that stages, in the order of the calls. */
+  readonly adopted: { readonly lsn: number; readonly indexes: readonly number[] }[] = [];
+  /** What the thread that stages has handed over, by transaction and index: this store sees it only when it adopts it. */
+  readonly handedOver = new Map<string, Buffer>();
+
+  prepare({
+    key,
+    bytes,
+    voidBelow,
+    apartAbove = Number.POSITIVE_INFINITY,
+  }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
     const transaction = decodeTransaction(bytes);
     const { staged, gone } = this.#pending.get(key) ?? { staged: new Map(), gone: new Set<number>() };
     this.#pending.set(key, { transaction, voidBelow, staged, gone });
     const refusal = this.unprepared.get(key)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
-    return { kind: "ready", wants: this.#wantsOf(key) };
+    const wants = this.#wantsOf(key);
+    const ticket = { storeRoot: "/store", scratchRoot: "/scratch" };
+    return wants.length > apartAbove ? { kind: "ready", wants, ticket } : { kind: "ready", wants };
+  }
+
+  adoptStaged({ key, bodies }: Parameters<ApplyMethods["adoptStaged"]>[0]): void {
+    const { staged } = this.#of(key);
+    this.adopted.push({ lsn: key, indexes: bodies.map(({ index }) => index) });
+    for (const { index } of bodies) {
+      const bytes = this.handedOver.get(`${key}.${index}`);
+      if (bytes === undefined) throw new Error(`body ${index} of ${key} was not handed over`);
+      staged.set(index, bytes);
+    }
   }
 
   stageMany({ key, bodies }: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome {

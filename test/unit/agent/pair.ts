@@ -23,6 +23,7 @@ import { FakeClock } from "../../fake-clock.js";
 import { inlineWorker } from "../../worker-client.js";
 import { FakeBodies } from "./fake-bodies.js";
 import { FakeReplica } from "./fake-replica.js";
+import { FakeStager } from "./fake-stager.js";
 import { MemoryState } from "./memory-state.js";
 
 export const LOG_ID = "11111111111111111111111111111111";
@@ -50,6 +51,7 @@ export class Pair {
   readonly sourceState = new MemoryState();
   readonly replicaState = new MemoryState();
   readonly replica = new FakeReplica();
+  readonly stager = new FakeStager(this.replica);
   readonly #sizeByBase = new Map<string, number>();
   readonly bodies = new FakeBodies(this.#sizeByBase);
   readonly renumbered: Parameters<SourceSide["renumber"]>[0][] = [];
@@ -121,6 +123,7 @@ export class Running {
       {
         link: link.replica,
         store: this.store,
+        stager: pair.stager,
         writer: pair.replicaState.writer(),
         clock: pair.clock,
         reach: (point) => this.points.push(point),
@@ -166,8 +169,10 @@ export class Running {
 
   /** Once both ends have ended. */
   checkStore(): void {
-    const { misused } = this.#pair.replica;
+    const { replica, stager } = this.#pair;
+    const misused = [...replica.misused, ...stager.misused];
     if (misused.length > 0) throw new Error(`the store was asked about ${misused.join()}, which it does not hold`);
+    if (stager.users > 0) throw new Error("the thread that stages was not given back");
   }
 }
 

@@ -28,7 +28,7 @@ export async function openSession(
 ) {
   const store = inlineWorker(pair.replica as unknown as ApplyMethods);
   const ports = {
-    ...{ link: link.replica, store, writer: pair.replicaState.writer(), clock: pair.clock },
+    ...{ link: link.replica, store, stager: pair.stager, writer: pair.replicaState.writer(), clock: pair.clock },
     ...{ reach: () => undefined, syncAll: () => pair.syncAll(), appliedLsn: () => 0 },
   };
   const session = new Session(ports, limits);

@@ -12,6 +12,7 @@ import type {
   StageOutcome,
   WantedBody,
 } from "../../../src/apply/apply-types.js";
+import { BodyStager } from "../../../src/apply/body-stager.js";
 import { ReplicaStore } from "../../../src/apply/replica-store.js";
 import type { CrashPoint } from "../../../src/base/crash-points.js";
 import type { Disk } from "../../../src/base/disk.js";
@@ -80,6 +81,8 @@ export class MemoryState {
 export interface StoreOptions {
   readonly crashPoint?: CrashPoint;
   readonly disk?: Disk;
+  /** Default: the real one. */
+  readonly stagerDisk?: Disk;
   readonly pid?: number;
   /** Added to the wall clock. */
   readonly laterMs?: number;
@@ -93,6 +96,10 @@ export class Replica {
   readonly state = new MemoryState();
   readonly #digester: StateDigester;
   store: ReplicaStore;
+  /** What the other thread has. */
+  stager: BodyStager;
+  /** Transactions that want more bodies have them staged by `stager`. */
+  apartAbove = Number.POSITIVE_INFINITY;
   /** Plays a session that asks the source about bodies which are here already. */
   verifies = false;
   #key = 0;
@@ -105,14 +112,23 @@ export class Replica {
     mkdirSync(this.storeRoot);
     mkdirSync(this.scratchRoot);
     this.store = this.open();
+    this.stager = new BodyStager(openNodeDisk());
   }
 
   /** A new process, as it were: nothing is remembered. */
   open(options: StoreOptions = {}): ReplicaStore {
-    const { crashPoint, disk = openNodeDisk(), pid = process.pid, laterMs = 0, foreign } = options;
+    const {
+      crashPoint,
+      disk = openNodeDisk(),
+      stagerDisk = openNodeDisk(),
+      pid = process.pid,
+      laterMs = 0,
+      foreign,
+    } = options;
     const clock = { nowMs: () => (Date.now() + laterMs) as never, monotonicMs: () => performance.now() };
     const ports = { disk, reader: this.state.reader, digester: this.#digester, clock };
     const { storeRoot, scratchRoot } = this;
+    this.stager = new BodyStager(stagerDisk);
     const places = { storeRoot, scratchRoot, statePath: "", hostname: HOST, pid };
     this.store = new ReplicaStore(
       crashPoint === undefined ? ports : { ...ports, crashPoint },
@@ -135,21 +151,47 @@ export class Replica {
   }
 
   stage(key: number, txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): StageOutcome {
-    const { verifies } = this;
-    const prepared = this.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0, verifies });
+    const { verifies, apartAbove } = this;
+    const bytes = encodeTransaction(txn);
+    const prepared = this.store.prepare({ key, bytes, voidBelow: 0, verifies, apartAbove });
     if (prepared.kind === "diverged") return prepared;
-    for (const { index, base } of [...prepared.wants, ...this.#differing(key, prepared.held ?? [], bodyOf)]) {
+    const { ticket } = prepared;
+    if (ticket !== undefined) this.stager.begin({ key, bytes, ticket });
+    const wants = [...prepared.wants, ...this.#differing(key, prepared.held ?? [], bodyOf)];
+    const outcome = this.stageWanted({ key, isApart: ticket !== undefined }, wants, bodyOf);
+    if (ticket !== undefined) this.store.adoptStaged({ key, bodies: this.stager.handOver({ key }) });
+    if (outcome.kind === "diverged") return outcome;
+    this.store.syncStaged({ key });
+    this.state.intents = [{ id: key, bytes: this.store.intentOf({ key }) }];
+    return { kind: "staged" };
+  }
+
+  /** One call for each body, as if they came one by one. */
+  stageWanted(
+    { key, isApart }: { readonly key: number; readonly isApart: boolean },
+    wants: readonly WantedBody[],
+    bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase,
+  ): StageOutcome {
+    const thread = isApart ? this.stager : this.store;
+    for (const { index, base } of wants) {
       const bytes = bodyOf(base);
       if (bytes === undefined) {
         this.store.gone({ key, index });
         continue;
       }
-      const outcome = this.store.stageMany({ key, bodies: [{ index, bytes, sha256: sha256(bytes).toString("hex") }] });
+      const outcome = thread.stageMany({ key, bodies: [{ index, bytes, sha256: sha256(bytes).toString("hex") }] });
       if (outcome.kind === "diverged") return outcome;
     }
-    this.store.syncStaged({ key });
-    this.state.intents = [{ id: key, bytes: this.store.intentOf({ key }) }];
     return { kind: "staged" };
+  }
+
+  /** Files that are on their way in, in the mailbox and in the scratch directory. */
+  stagedNames(mailbox = "box"): string[] {
+    const list = (dir: string): string[] => (existsSync(dir) ? readdirSync(dir) : []);
+    const scratch = list(join(this.scratchRoot, "stage")).flatMap((guid) =>
+      list(join(this.scratchRoot, "stage", guid)),
+    );
+    return [...list(this.path(mailbox, "tmp")), ...scratch].filter((name) => name.startsWith("mailtwin.")).sort();
   }
 
   /** Confirms bodies that are the source's; returns the others. */

@@ -1,5 +1,15 @@
 /** What stands beside applying: foreign mail, surveys, and cleaning up after a crash. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ForeignOutcome, ForeignRequest } from "../../../src/apply/apply-types.js";
@@ -142,6 +152,24 @@ describe("surveys", () => {
     writeFileSync(replica.path("box/dovecot-uidlist"), "rubbish\n");
     expect(replica.store.inventory({ path, afterUid: 0, messagesMax: 9 }).kind).toBe("diverged");
   });
+
+  test.each(["dovecot-uidlist", "dovecot-keywords", "new"])(
+    "one mailbox whose %s is a link, a pipe or a directory does not end the survey of the others",
+    (name) => {
+      const target = replica.path(`box/${name}`);
+      const makers = [() => symlinkSync("/etc/hosts", target), () => execFileSync("mkfifo", [target])];
+      if (name !== "new") makers.push(() => mkdirSync(target));
+      for (const make of makers) {
+        rmSync(target, { recursive: true, force: true });
+        make();
+        expect(() => replica.store.mailboxes()).not.toThrow();
+        const outcome = replica.store.inventory({ path, afterUid: 0, messagesMax: 9 });
+        expect(outcome.kind).toBe("diverged");
+        const applied = replica.apply(transaction([save(3, "three")]));
+        expect(applied.kind).toBe("diverged");
+      }
+    },
+  );
 });
 
 describe("recovery", () => {

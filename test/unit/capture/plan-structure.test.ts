@@ -51,9 +51,15 @@ describe("planStructure", () => {
     expect([paths(moved.examine), moved.duplicates]).toStrictEqual([["x"], [{ path: "y", of: "x" }]]);
   });
 
-  test("what is nowhere on disk is missing; all of it at once is an emptied store", () => {
+  test("what is nowhere on disk is missing; all of it at once is an emptied store, also if others stand there", () => {
     expect(paths(planStructure([found("a", 1)], [known("a", 1), known("b", 2)], []).missing)).toStrictEqual(["b"]);
-    expect(planStructure([found("a", 1)], [known("b", 2)], []).emptied).toBe(false);
+    expect(planStructure([found("a", 1)], [known("a", 1), known("b", 2)], []).emptied).toBe(false);
+    expect(planStructure([found("z", 1)], [known("a", 1), known("b", 2)], []).emptied).toBe(false);
+    expect(planStructure([found("a", 1)], [known("b", 2)], []).emptied).toBe(true);
+    expect(planStructure([found("", 9)], [known("", 1), known(".Sent", 2)], []).emptied).toBe(true);
+    expect(planStructure([found("", undefined)], [known("", 1), known(".Sent", 2)], []).emptied).toBe(true);
+    expect(planStructure([found("", undefined)], [known("", 1)], []).emptied).toBe(false);
+    expect(planStructure([found("a", 1)], [], []).emptied).toBe(false);
     expect(planStructure([], [known("a", 1)], []).emptied).toBe(true);
     expect(planStructure([], [], []).emptied).toBe(false);
   });

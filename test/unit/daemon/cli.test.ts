@@ -39,7 +39,7 @@ test("the version is that of the package", () => {
 describe("exit codes", () => {
   test("help is no failure", () => {
     expect(mailtwin("--help")).toMatchObject({ code: 0, err: "", out: expect.stringContaining("sync") });
-    const words = expect.stringMatching(/--dry-run.*Exit codes:.*130, 143/s);
+    const words = expect.stringMatching(/--dry-run.*Exit codes:.*129, 130, 143/s);
     expect(mailtwin("sync", "--help")).toMatchObject({ code: 0, out: words });
   });
 
@@ -52,6 +52,9 @@ describe("exit codes", () => {
     [["sync", "src", "dst", "--foreign", "burn"]],
     [["sync", "src", "dst", "--dry-run", "--watch"]],
     [["sync", "src", "src"]],
+    [["sync", "", "dst"]],
+    [["sync", "src", ""]],
+    [["sync", "src", "dst", "--state", ""]],
     [["sync", "src", "dst", "--state", "src/state"]],
     [[]],
   ])("64 for a command line that cannot be meant: %j", (args) => {

@@ -17,6 +17,7 @@ const CLI = fileURLToPath(new URL("../../../dist/daemon/cli.js", import.meta.url
 describe("the reason", () => {
   test("has the exit code that shells give to the signal", () => {
     expect(stopReason("SIGINT")).toMatchObject({ code: "interrupted", exitCode: 128 + 2 });
+    expect(stopReason("SIGHUP")).toMatchObject({ code: "hung-up", exitCode: 128 + 1 });
     expect(stopReason("SIGTERM")).toMatchObject({ code: "terminated", exitCode: 128 + 15 });
   });
 
@@ -47,6 +48,7 @@ async function startHeldUp(bench: Bench, ...args: readonly string[]): Promise<{ 
 describe.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
+  ["SIGHUP", 129],
 ] as const)("a run that %s ends", (signal, code) => {
   test.each([[[]], [["--watch"]]])("says so and what was done, and the next one goes on: %j", async (args) => {
     using bench = openBench();

@@ -127,6 +127,16 @@ describe("scratch", () => {
     expect(findPlaces(source, destination, { scratch: fine }).scratch).toBe(fine);
   });
 
+  test("nor in what will be a mail root", () => {
+    maildir(join(source, "bob"));
+    for (const scratch of [join(destination, "bob"), join(destination, "bob/scratch")])
+      expect(() => findPlaces(source, destination, { scratch })).toThrow(coded("scratch-unusable"));
+    const fine = join(destination, "scratch");
+    expect(findPlaces(source, destination, { scratch: fine }).scratch).toBe(fine);
+    maildir(source);
+    expect(() => findPlaces(source, destination, { scratch: fine })).toThrow(coded("scratch-unusable"));
+  });
+
   test("is not put into a Maildir that holds the destination", () => {
     maildir(join(root, "box"));
     expect(() => findPlaces(source, join(root, "box/.Copy"), {})).toThrow(coded("scratch-unusable"));
@@ -189,8 +199,11 @@ describe("makePlaces", () => {
     const places = findPlaces(source, destination, {});
     expect(places.scratch).toBe(join(destination, ".mailtwin"));
     makePlaces(places);
+    rmSync(places.scratch, { recursive: true });
+    maildir(source);
+    expect(() => findPlaces(source, destination, {})).toThrow(/mount point and will be a Maildir/);
     maildir(destination);
-    expect(() => findPlaces(source, destination, {})).toThrow(/mount point and a Maildir/);
+    expect(() => findPlaces(source, destination, {})).toThrow(/mount point and is a Maildir/);
   });
 
   function isOtherFileSystem(path: string): boolean {

@@ -21,6 +21,7 @@ const SHIPPED: ShippedReport = {
 const SUMMARY: Summary = {
   ...{ mailboxes: 3, messages: 1234, transactions: 5, saves: 4, marks: 1, expunges: 2 },
   ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
+  ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0 },
 };
 
 let lines: string[];
@@ -100,7 +101,7 @@ describe("text", () => {
     reporter.shipped({ ...SHIPPED, notes: [], saves: 0, expunges: 0 });
     expect(lines).toStrictEqual([
       "bob: 2 new, 1 expunged (12 ms)",
-      "INBOX: mailbox create, 1 flag changes, 3 renumbered (12 ms)",
+      "INBOX: mailbox create, 1 flag change, 3 renumbered (12 ms)",
       "bob: next UID (12 ms)",
     ]);
   });
@@ -110,9 +111,27 @@ describe("text", () => {
     text().summary({ ...SUMMARY, transactions: 0, problems: 1 });
     text().summary({ ...SUMMARY, problems: 2 });
     expect(lines).toStrictEqual([
-      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag changes, 2 expunged, 5.00 MB of bodies in 2.50 s",
+      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag change, 2 expunged, 5.00 MB of bodies in 2.50 s",
       "nothing to do: 1,234 messages in 3 mailboxes (2.50 s); 1 problem, listed above",
-      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag changes, 2 expunged, 5.00 MB of bodies in 2.50 s; 2 problems, listed above",
+      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag change, 2 expunged, 5.00 MB of bodies in 2.50 s; 2 problems, listed above",
+    ]);
+  });
+
+  test("the end tells what became of mailboxes as a whole", () => {
+    text().summary({ ...SUMMARY, mailboxesMade: 1, mailboxesRenamed: 2, mailboxesDeleted: 3, messagesOfDeleted: 60 });
+    text().summary({ ...SUMMARY, mailboxesDeleted: 1, messagesOfDeleted: 1, problems: 1 });
+    expect(lines.map((line) => line.split(" in 2.50 s")[1])).toStrictEqual([
+      "; 1 mailbox made, 2 mailboxes renamed, 3 mailboxes deleted (60 messages to the limbo)",
+      "; 1 mailbox deleted (1 message to the limbo); 1 problem, listed above",
+    ]);
+  });
+
+  test("one is one", () => {
+    text().live({ mailboxes: 1, messages: 1 });
+    text().summary({ ...SUMMARY, transactions: 0, mailboxes: 1, messages: 1 });
+    expect(lines).toStrictEqual([
+      "live: 1 message in 1 mailbox is equal; watching (Ctrl-C ends)",
+      "nothing to do: 1 message in 1 mailbox (2.50 s)",
     ]);
   });
 
@@ -125,10 +144,12 @@ describe("text", () => {
     reporter.summary(SUMMARY);
     expect([lines, bars]).toStrictEqual([[], []]);
     reporter.plan("save 3");
+    reporter.warning("no mailbox");
     reporter.problem({ path: "a", code: "x", message: "reading a: no", hint: "Do it" });
     reporter.error(daemonError("usage", "reading the command line: no"));
     expect(lines).toStrictEqual([
       "save 3",
+      "! warning: no mailbox",
       "! problem: reading a: no. Do it",
       "! mailtwin: reading the command line: no.\nSee `mailtwin sync --help`.",
     ]);
@@ -185,10 +206,20 @@ describe("notes", () => {
 });
 
 describe("json", () => {
+  test("progress comes once a second, and durations are whole milliseconds", () => {
+    const written: string[] = [];
+    const reporter = openJsonReporter((line) => void written.push(line));
+    for (let elapsedMs = 1_200.25; elapsedMs < 3_300; elapsedMs += 200) reporter.progress({ ...PROGRESS, elapsedMs });
+    reporter.summary({ ...SUMMARY, elapsedMs: 3_300.75 });
+    const elapsed = written.map((line) => (JSON.parse(line) as { readonly elapsedMs: number }).elapsedMs);
+    expect(elapsed).toStrictEqual([1_200, 2_200, 3_200, 3_301]);
+  });
+
   test("each event is an object on a line of its own, with all its fields", () => {
     const written: string[] = [];
     const reporter = openJsonReporter((line) => void written.push(line));
     reporter.plan("a\nb");
+    reporter.warning("w");
     reporter.progress(PROGRESS);
     reporter.live({ mailboxes: 1, messages: 2 });
     reporter.shipped(SHIPPED);
@@ -200,6 +231,7 @@ describe("json", () => {
     expect(written.every((line) => line.endsWith("\n") && line.indexOf("\n") === line.length - 1)).toBe(true);
     expect(written.map((line) => JSON.parse(line) as unknown)).toStrictEqual([
       { event: "plan", words: "a\nb" },
+      { event: "warning", words: "w" },
       { event: "progress", ...PROGRESS },
       { event: "live", mailboxes: 1, messages: 2 },
       { event: "shipped", ...SHIPPED },

@@ -54,7 +54,20 @@ describe("reportOf", () => {
 });
 
 test("a tally adds reports up", () => {
-  const tally = new Tally();
+  const tally = new Tally(new Map());
   for (let lsn = 1; lsn <= 3; lsn++) tally.add(reportOf(lsn, transaction(), [], 1_000));
   expect(tally).toMatchObject({ transactions: 3, saves: 6, marks: 3, expunges: 3, bodyBytes: 0 });
+});
+
+test("a tally knows how many messages a deleted mailbox had", () => {
+  const guid = transaction().mailbox;
+  const tally = new Tally(new Map([[guid, 5]]));
+  const add = (more: Partial<Transaction>) => tally.add(reportOf(1, transaction(more), [], 1_000));
+  add({}); // 2 saves, 1 expunge.
+  add({ structure: { kind: "rename", from: rawPath("old") }, changes: [] });
+  add({ structure: { kind: "delete" }, changes: [] });
+  expect(tally.totals()).toMatchObject({
+    ...{ transactions: 3, saves: 2, mailboxesMade: 0, mailboxesRenamed: 1 },
+    ...{ mailboxesDeleted: 1, messagesOfDeleted: 6 },
+  });
 });

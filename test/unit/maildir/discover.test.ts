@@ -170,3 +170,14 @@ describe("problems", () => {
     expect(discovery.problems).toMatchObject([{ code: "ENAMETOOLONG" }]);
   });
 });
+
+test("a directory with a dovecot-uidlist that has lost its cur/ is a problem, and nothing else is said of it", () => {
+  const root = tempDir();
+  makeMailbox(root, "u");
+  makeMailbox(root, "u/.Sent");
+  writeFileSync(join(root, "u/dovecot-uidlist"), "");
+  rmdirSync(join(root, "u/cur"));
+  const discovery = discoverMailboxes(root);
+  expect(pathsOf(discovery)).toEqual(["u/.Sent"]);
+  expect(discovery.problems).toMatchObject([{ path: "u", code: "mailbox-without-cur" }]);
+});

@@ -20,41 +20,48 @@ test("new/ comes first, dot files are left out, odd names are told", () => {
     stable: true,
     curMtimeMs: dir.stat("cur")?.mtimeMs,
     newMtimeMs: dir.stat("new")?.mtimeMs,
+    curCtimeMs: dir.stat("cur")?.ctimeMs,
+    newCtimeMs: dir.stat("new")?.ctimeMs,
   });
 });
 
-test("a message that moves to cur/ during the listing is seen twice, and the listing is not stable", () => {
-  const { dir, path, write } = openTempMailbox();
-  write("new/m", "");
-  for (const part of ["cur", "new"]) utimesSync(join(path, part), LONG_AGO_S, LONG_AGO_S);
-  let walks = 0;
-  const moving = (inner: Dir): Dir =>
-    new Proxy(inner, {
-      get(target, key) {
-        if (key === "openDir") {
-          return (name: RawName) => {
-            const child = target.openDir(name);
-            return child === undefined ? undefined : moving(child);
-          };
-        }
-        if (key === "walk") {
-          return () => {
-            const walk = target.walk();
-            const next = (countMax: number) => {
-              const names = walk.next(countMax);
-              if (walks++ === 0) renameSync(join(path, "new/m"), join(path, "cur/m:2,"));
-              return names;
+test.each(["", ", also if the times are put back"])(
+  "a message that moves to cur/ during the listing is seen twice, and the listing is not stable%s",
+  (putBack) => {
+    const { dir, path, write } = openTempMailbox();
+    write("new/m", "");
+    for (const part of ["cur", "new"]) utimesSync(join(path, part), LONG_AGO_S, LONG_AGO_S);
+    let walks = 0;
+    const moving = (inner: Dir): Dir =>
+      new Proxy(inner, {
+        get(target, key) {
+          if (key === "openDir") {
+            return (name: RawName) => {
+              const child = target.openDir(name);
+              return child === undefined ? undefined : moving(child);
             };
-            return { next, [Symbol.dispose]: () => walk[Symbol.dispose]() };
-          };
-        }
-        const value: unknown = Reflect.get(target, key, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-  const listing = listMessages(moving(dir));
-  expect(listing).toMatchObject({ names: ["m", "m:2,"], inNew: 1, stable: false });
-});
+          }
+          if (key === "walk") {
+            return () => {
+              const walk = target.walk();
+              const next = (countMax: number) => {
+                const names = walk.next(countMax);
+                if (walks++ === 0) renameSync(join(path, "new/m"), join(path, "cur/m:2,"));
+                const again = putBack === "" ? [] : ["cur", "new"];
+                for (const part of again) utimesSync(join(path, part), LONG_AGO_S, LONG_AGO_S);
+                return names;
+              };
+              return { next, [Symbol.dispose]: () => walk[Symbol.dispose]() };
+            };
+          }
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    const listing = listMessages(moving(dir));
+    expect(listing).toMatchObject({ names: ["m", "m:2,"], inNew: 1, stable: false });
+  },
+);
 
 test("a missing new/ is empty; a missing cur/ means that the mailbox went away", () => {
   const { dir, path, write } = openTempMailbox();

@@ -55,6 +55,15 @@ test.each<[string, (mailbox: TempMailbox) => void]>([
   expect(sameFingerprint(before, fingerprintOf(mailbox))).toBe(false);
 });
 
+test("what happened in cur/ differs although its time was put back", () => {
+  const mailbox = settledMailbox();
+  const before = fingerprintOf(mailbox);
+  renameSync(join(mailbox.path, "cur/m:2,"), join(mailbox.path, "cur/m:2,S"));
+  utimesSync(join(mailbox.path, "cur"), LONG_AGO_S, LONG_AGO_S);
+  expect(fingerprintOf(mailbox).curMtimeMs).toBe(before.curMtimeMs);
+  expect(sameFingerprint(before, fingerprintOf(mailbox))).toBe(false);
+});
+
 test("a directory without cur/ is no mailbox; a control directory may hold the uidlist", () => {
   const mailbox = settledMailbox();
   const control = openTempMailbox();
@@ -73,10 +82,17 @@ describe("racily clean", () => {
     uidlistMtimeMs: 1000.5,
     keywordsMtimeMs: 0,
     dirIno: 1,
+    curCtimeMs: 1000.5,
+    newCtimeMs: 1000.5,
+    uidlistCtimeMs: 1000.5,
+    keywordsCtimeMs: 0,
   };
   const READ_AT_MS = 10_000_000.25;
 
-  test.each(["curMtimeMs", "newMtimeMs", "uidlistMtimeMs", "keywordsMtimeMs"] as const)("%s decides", (key) => {
+  const MTIMES = ["curMtimeMs", "newMtimeMs", "uidlistMtimeMs", "keywordsMtimeMs"] as const;
+  const CTIMES = ["curCtimeMs", "newCtimeMs", "uidlistCtimeMs", "keywordsCtimeMs"] as const;
+
+  test.each([...MTIMES, ...CTIMES])("%s decides", (key) => {
     const aged = (ms: number): boolean => isRacilyClean({ ...OLD, [key]: READ_AT_MS - ms }, READ_AT_MS);
     expect(isRacilyClean(OLD, READ_AT_MS)).toBe(false);
     expect([0, 4, 19.5].map(aged)).toEqual([true, true, true]);

@@ -1,0 +1,112 @@
+/**
+ * Staging in the thread that applies: finds the directory for a transaction's bodies, the mailbox's own tmp/ or scratch for one
+ * that is not there yet, and takes over what the other thread has staged (body-stager.ts).
+ */
+import type { Dir } from "../base/disk.js";
+import type { AdoptedBody, BodyPart, BodyParts, StageOutcome, StageTicket } from "./apply-types.js";
+import { closeBelow, type Located, locateMailbox } from "./locate.js";
+import { MailboxDirs } from "./mailbox-place.js";
+import { type Pending, stagedName } from "./pending.js";
+import { stageBody, stagePart } from "./stage.js";
+import { makeStageDir, openStageDir } from "./stage-place.js";
+import type { StoreContext } from "./store-context.js";
+
+/** `use` gets the directory for staging when it asks for it. */
+export function withStagingDir<T>(context: StoreContext, root: Dir, { txn }: Pending, use: (tmp: () => Dir) => T): T {
+  let located: Located | undefined;
+  let dirs: MailboxDirs | undefined;
+  let stage: Dir | undefined;
+  const open = (): Dir => {
+    located = locateMailbox(root, context.cache.get(txn.mailbox), txn);
+    if (located.kind === "found" && located.hasCur) {
+      dirs = new MailboxDirs(located.dir);
+      return dirs.tmp;
+    }
+    stage = makeStageDir(context, txn.mailbox);
+    return stage;
+  };
+  let tmp: Dir | undefined;
+  try {
+    return use(() => {
+      tmp ??= open();
+      return tmp;
+    });
+  } finally {
+    dirs?.[Symbol.dispose]();
+    stage?.close();
+    if (located?.kind === "found") closeBelow(root, located.dir);
+  }
+}
+
+/** Stops at the first body that is not what was announced. */
+export function stageBodies(
+  context: StoreContext,
+  root: Dir,
+  pending: Pending,
+  bodies: readonly BodyParts[],
+): StageOutcome {
+  return withStagingDir(context, root, pending, (tmp): StageOutcome => {
+    for (const body of bodies) {
+      const outcome = stageBody(tmp(), pending, body);
+      if (outcome.kind === "diverged") return outcome;
+    }
+    return { kind: "staged" };
+  });
+}
+
+export function stageBodyPart(context: StoreContext, root: Dir, pending: Pending, part: BodyPart): StageOutcome {
+  return withStagingDir(context, root, pending, (tmp) => stagePart(tmp(), pending, part));
+}
+
+/** Where another thread may stage the bodies: where this one would at this moment. */
+export function ticketFor({ cache, options }: StoreContext, root: Dir, { txn }: Pending): StageTicket {
+  const { storeRoot, scratchRoot } = options;
+  const located = locateMailbox(root, cache.get(txn.mailbox), txn);
+  if (located.kind !== "found") return { storeRoot, scratchRoot };
+  const { path, dir, hasCur } = located;
+  const { dev, ino } = dir;
+  closeBelow(root, dir);
+  return hasCur ? { storeRoot, scratchRoot, mailbox: { path, dev, ino } } : { storeRoot, scratchRoot };
+}
+
+/** Its bytes were checked by whoever staged it. */
+export function adoptStaged({ key, staged, held, gone }: Pending, bodies: readonly AdoptedBody[]): void {
+  for (const { index, ino } of bodies) {
+    staged.set(index, { name: stagedName(key, index), ino });
+    held.delete(index);
+    gone.delete(index);
+  }
+}
+
+export function syncStaged(context: StoreContext, root: Dir, pending: Pending): void {
+  eachStagedDir(context, root, pending, (dir) => {
+    const present = [...pending.staged.values()].filter(({ name }) => dir.stat(name) !== undefined);
+    for (const { name } of present) dir.syncFile(name);
+    if (present.length > 0) dir.sync();
+  });
+}
+
+export function hasStaged({ staged, partial, held }: Pending): boolean {
+  return staged.size > 0 || partial.size > 0 || held.size > 0;
+}
+
+export function removeStaged(context: StoreContext, root: Dir, pending: Pending): void {
+  const { key, staged, partial, held } = pending;
+  const indexes = new Set([...staged.keys(), ...partial.keys(), ...held.keys()]);
+  eachStagedDir(context, root, pending, (dir) => {
+    for (const index of indexes) dir.unlink(stagedName(key, index));
+  });
+}
+
+function eachStagedDir(context: StoreContext, root: Dir, { txn }: Pending, use: (dir: Dir) => void): void {
+  const stage = openStageDir(context, txn.mailbox);
+  if (stage !== undefined) {
+    use(stage);
+    stage.close();
+  }
+  const located = locateMailbox(root, context.cache.get(txn.mailbox), txn);
+  if (located.kind !== "found") return;
+  using dirs = new MailboxDirs(located.dir);
+  if (located.hasCur) use(dirs.tmp);
+  closeBelow(root, located.dir);
+}

@@ -1,0 +1,87 @@
+/**
+ * Whether a state directory is of the two stores that the command names. Applied to others it would call all of their mail
+ * deleted, so it is compared before anything is written.
+ *
+ * A store is known by its real path, or else by its directory (device and inode): one that was renamed on its file system is
+ * itself, and so is one that was restored or mounted anew at its path (what is in it is compared by GUIDs then).
+ */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { StateReader, StateWriter } from "../log/state-ports.js";
+import { openIfCurrent } from "./at-rest.js";
+import { daemonError } from "./errors.js";
+import type { Places } from "./places.js";
+
+/** `dev` and `ino` as text: they may be larger than a double holds. */
+interface StoreRecord {
+  readonly path: string;
+  readonly dev: string;
+  readonly ino: string;
+}
+
+const STORES = ["source", "destination"] as const;
+type Store = (typeof STORES)[number];
+
+/**
+ * "unused": the state was begun with other stores, and nothing was written to a destination with it: it may be begun anew.
+ * `accepted`: the operator says that a store was moved. Throws: stores-differ, the codes of the state database.
+ */
+export function compareStores(places: Places, accepted: boolean): "same" | "unused" {
+  const [sourcePath, replicaPath] = [join(places.state, "source.db"), join(places.state, "replica.db")];
+  if (!existsSync(sourcePath) || !existsSync(replicaPath)) return "same";
+  using source = openIfCurrent(sourcePath);
+  using replica = openIfCurrent(replicaPath);
+  if (source === undefined || replica === undefined) return "same";
+  const isUsed = replica.mailboxes().length > 0;
+  for (const store of STORES) {
+    const record = readRecord(source, store);
+    if (record === undefined || isSame(record, places[store])) continue;
+    if (!isUsed) return "unused";
+    if (!accepted) throw refusal(places, store, record);
+  }
+  return "same";
+}
+
+/** Whether `recordStores` has nothing to write. */
+export function areRecorded(places: Places): boolean {
+  using source = openIfCurrent(join(places.state, "source.db"));
+  return source !== undefined && STORES.every((store) => source.meta(keyOf(store)) === recordOf(places[store]));
+}
+
+/** Call it when the places are made, before anything is captured. */
+export async function recordStores(
+  { reader, writer }: { readonly reader: StateReader; readonly writer: StateWriter },
+  places: Places,
+): Promise<void> {
+  const changed = STORES.filter((store) => reader.meta(keyOf(store)) !== recordOf(places[store]));
+  await Promise.all(changed.map((store) => writer.setMeta(keyOf(store), recordOf(places[store]) ?? "")));
+}
+
+function keyOf(store: Store): string {
+  return `${store}-store`;
+}
+
+/** Undefined where nothing stands. */
+function recordOf(path: string): string | undefined {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  return JSON.stringify({ path, dev: String(stat.dev), ino: String(stat.ino) } satisfies StoreRecord);
+}
+
+function readRecord(source: StateReader, store: Store): StoreRecord | undefined {
+  const text = source.meta(keyOf(store)) ?? "";
+  return text === "" ? undefined : (JSON.parse(text) as StoreRecord);
+}
+
+function isSame({ path, dev, ino }: StoreRecord, named: string): boolean {
+  if (path === named) return true;
+  const stat = statSync(named, { bigint: true, throwIfNoEntry: false });
+  return stat !== undefined && String(stat.dev) === dev && String(stat.ino) === ino;
+}
+
+function refusal(places: Places, store: Store, record: StoreRecord): Error {
+  return daemonError(
+    "stores-differ",
+    `opening the state in ${places.state}: it is of the ${store} ${record.path}, and not of ${places[store]}`,
+  );
+}

@@ -9,7 +9,7 @@ import { Disposer } from "../base/disposal.js";
 import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { CaptureMethods, CaptureProblem, ExamineOutcome } from "../capture/capture-types.js";
-import { captureError } from "../capture/errors.js";
+import { captureError, SOURCE_EMPTIED } from "../capture/errors.js";
 import { planStructure } from "../capture/plan-structure.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js";
@@ -127,11 +127,7 @@ async function readSource(
     rows,
     unread.map((problem) => problem.path),
   );
-  if (plan.emptied)
-    throw captureError(
-      "source-emptied",
-      "looking for mailboxes in the source: there is none any more, but there were some",
-    );
+  if (plan.emptied) throw captureError("source-emptied", SOURCE_EMPTIED);
   const problems = [...unread];
   const sayAll = ({ transactions }: CaptureCommit) => {
     for (const { bytes } of transactions) say(wordsOf(bytes));

@@ -20,7 +20,8 @@ test("the worker, the real state database, and a restart", async () => {
   const file = join(statePath, "state.sqlite");
   await using writer = await openStateWriter(file, { create: true });
   const request = { path: rawPath("alice"), hints: { names: [], uidlist: true }, full: true, nowMs: Date.now() };
-  const options = { storeRoot: store.root, statePath: file, hostname: "h", pid: process.pid };
+  const limits = { listingSliceMs: 10_000 }; // in one call, however slow the machine is.
+  const options = { storeRoot: store.root, statePath: file, hostname: "h", pid: process.pid, limits };
   {
     await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });
     await worker.call("open", options);
@@ -58,7 +59,8 @@ test("a dry run has no database", async () => {
   const store = openFakeStore();
   store.create("alice").deliver();
   await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });
-  await worker.call("open", { storeRoot: store.root, hostname: "h", pid: process.pid });
+  const limits = { listingSliceMs: 10_000 };
+  await worker.call("open", { storeRoot: store.root, hostname: "h", pid: process.pid, limits });
   const request = { path: rawPath("alice"), hints: { names: [], uidlist: false }, full: true, nowMs: Date.now() };
   expect(await worker.call("examine", request)).toMatchObject({ kind: "sealed", saves: 1 });
 });

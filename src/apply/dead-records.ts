@@ -6,9 +6,9 @@
  * loses its record gets another UID.
  */
 
-import { listMessages } from "../maildir/listing.js";
+import { visitMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { baseOf } from "./find-files.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 
@@ -24,13 +24,14 @@ export function findDeadRecords(known: KnownMailbox, dirs: MailboxDirs, uidlist:
   const live = known.baseline?.row.messages ?? uidlist.count;
   const isWorthIt = uidlist.count - live > Math.max(DEAD_MIN, uidlist.count / DEAD_SHARE);
   if (!isWorthIt || uidlist.count < known.deadCheckedCount * GROWTH) return NONE;
-  const { names, stable } = listMessages(dirs.dir);
+  const isListed = new Uint8Array(uidlist.count);
+  const { stable } = visitMessages(dirs.dir, (name) => {
+    const index = uidlist.indexOfBase(splitBaseName(name)); // the last record of that name; the others are void.
+    if (index >= 0) isListed[index] = 1;
+  });
   if (!stable) return NONE;
-  const bases = new Set(names.map(baseOf));
   const dead = new Set<number>();
-  for (let index = 0; index < uidlist.count; index++) {
-    if (!bases.has(uidlist.baseAt(index)) || uidlist.isShadowed(index)) dead.add(uidlist.uidAt(index));
-  }
+  for (const [index, listed] of isListed.entries()) if (listed === 0) dead.add(uidlist.uidAt(index));
   known.deadCheckedCount = uidlist.count - dead.size;
   return dead;
 }

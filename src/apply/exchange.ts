@@ -29,7 +29,7 @@ import {
 } from "./parking.js";
 import { HELD, PARKED } from "./stage-place.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
-import { UndoLog } from "./undo-log.js";
+import { type UndoLog, undoing } from "./undo-log.js";
 
 /** In the order in which an exchange reaches them. Other transactions do not come by. */
 export const EXCHANGE_CRASH_POINTS = [
@@ -82,7 +82,7 @@ function changePlaces(context: StoreContext, root: Dir, mover: Place, displaced:
   const isRoot = mover.path === "" || displaced.path === "";
   const swap = (): "done" | "occupied" =>
     isWhole || isRoot
-      ? undoing(context, (undo) => swapPlaces(context, root, { mover, displaced, isWhole }, undo))
+      ? undoing(context.life, (undo) => swapPlaces(context, root, { mover, displaced, isWhole }, undo))
       : swapAside(context, root, mover, displaced);
   // A lock moves with its directory.
   const outcome = locked(context, root, displaced, () => locked(context, root, mover, swap));
@@ -132,7 +132,7 @@ function swapPlaces(
  * Dovecot that meets a directory without `cur/` calls it \Noselect in its index of folders, and never takes that back.
  */
 function swapAside(context: StoreContext, root: Dir, mover: Place, displaced: Place): "done" | "occupied" {
-  return undoing(context, (undo) => {
+  return undoing(context.life, (undo) => {
     const area = undo.hold(openMade(context.disk, context.options.scratchRoot, [HELD]));
     const boxes = [displaced, mover].filter(({ path }) =>
       [displaced, mover].every((other) => !path.startsWith(`${other.path}/`)),
@@ -172,16 +172,6 @@ function giveBack(
   );
 }
 
-function undoing<T>({ life }: StoreContext, run: (undo: UndoLog) => T): T {
-  using undo = new UndoLog();
-  try {
-    return run(undo);
-  } catch (error) {
-    if (!life.hasEnded) undo.undo(error);
-    throw error;
-  }
-}
-
 /** Brings mailboxes back into the store that a broken exchange left out of it, where there is room for them. */
 export function returnParked(context: StoreContext, root: Dir): void {
   const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
@@ -203,7 +193,7 @@ function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
       .filter((box): box is Place => box.path !== undefined);
     returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH));
     for (const box of boxes) {
-      const outcome = undoing(context, (undo) => giveBack(context, root, area, box, undo));
+      const outcome = undoing(context.life, (undo) => giveBack(context, root, area, box, undo));
       if (outcome === "done") removeBox(context, HELD, box.mailbox);
     }
     if (boxes.length > 0)
@@ -251,7 +241,7 @@ function returnOne(context: StoreContext, root: Dir, mailbox: MailboxGuid, { pat
   // One that is half in, or half out, goes on where its uidlist is.
   const begun = [...free, ...homes].filter((path) => guidAt(root, path) === mailbox);
   for (const path of begun.length > 0 ? begun : free) {
-    if (undoing(context, (undo) => unpark(context, root, { mailbox, path }, undo)) !== "done") continue;
+    if (undoing(context.life, (undo) => unpark(context, root, { mailbox, path }, undo)) !== "done") continue;
     removeBox(context, PARKED, mailbox);
     syncPlaces(context, root, [path]);
     return true;

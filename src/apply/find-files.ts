@@ -6,9 +6,12 @@
  * INVARIANT: a message is called absent only if a believable listing lacks it (nothing changed meanwhile, and nothing had
  * in the tick before), or two listings in a row; and a last look at its likely names finds nothing.
  */
+
 import type { FileStat } from "../base/disk.js";
 import { isRawName } from "../base/raw-name.js";
+import { tickOf } from "../maildir/clock-tick.js";
 import { visitMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { PresentFile } from "./mailbox-view.js";
 
@@ -38,10 +41,6 @@ export interface FindResult {
 }
 
 const COMMON_INFOS = [":2,", ":2,S"] as const;
-/** An mtime this fresh may hide another change of the same tick. */
-const TICK_MS = 20;
-/** For file systems that keep whole seconds. */
-const SECOND_TICK_MS = 1_020;
 
 /** Finds all files of `sought` that are there. `before`: of an earlier call for the same transaction. */
 export function findFiles(
@@ -98,7 +97,7 @@ export function listPlaces(dirs: MailboxDirs, isWanted: (base: string) => boolea
 /** Whether nothing changed meanwhile. */
 function listInto(dirs: MailboxDirs, isWanted: (base: string) => boolean, placeByBase: Map<string, Place>): boolean {
   const { stable } = visitMessages(dirs.dir, (name, dir) => {
-    const base = baseOf(name);
+    const base = splitBaseName(name);
     // Names in new/ come first: one that moved to cur/ meanwhile is listed again, and that place counts.
     if (isWanted(base)) placeByBase.set(base, { dir, name });
   });
@@ -109,11 +108,6 @@ export function fileAt(dirs: MailboxDirs, { dir, name }: Place): PresentFile | u
   if (!isRawName(name)) return undefined; // a guess may be longer than a name can be.
   const stat = (dir === "cur" ? dirs.cur : dirs.new)?.stat(name);
   return stat?.kind === "file" ? presentFile(dir, name, stat) : undefined;
-}
-
-export function baseOf(name: string): string {
-  const colon = name.indexOf(":");
-  return colon < 0 ? name : name.slice(0, colon);
 }
 
 /** By likely names only; undefined says nothing. */
@@ -167,8 +161,4 @@ export function isSettled({
   stable,
 }: DirTimes & { readonly listedAtMs: number; readonly stable: boolean }): boolean {
   return stable && [curMtimeMs, newMtimeMs].every((mtimeMs) => Math.abs(listedAtMs - mtimeMs) > tickOf(mtimeMs));
-}
-
-function tickOf(mtimeMs: number): number {
-  return Number.isInteger(mtimeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
 }

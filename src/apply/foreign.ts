@@ -4,6 +4,7 @@
  *
  * INVARIANT: a message that was applied (it is in the baseline) is not foreign and is left alone, whatever was asked.
  */
+
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
@@ -13,6 +14,7 @@ import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import { CUR } from "../maildir/mailbox-files.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
@@ -28,7 +30,7 @@ import type {
 import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps } from "./execute.js";
-import { baseOf, fileAt, listPlaces, type Place } from "./find-files.js";
+import { fileAt, listPlaces, type Place } from "./find-files.js";
 import { moveWithin, openMade } from "./limbo.js";
 import { closeBelow, damageOf, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
@@ -37,7 +39,7 @@ import type { ApplyStep } from "./mailbox-view.js";
 import { deleteMailbox } from "./move-mailbox.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { surveyMailboxes } from "./survey.js";
-import { UndoLog } from "./undo-log.js";
+import { type UndoLog, undoing } from "./undo-log.js";
 
 /** A mailbox under its lock, as read just now. */
 interface Grip {
@@ -170,13 +172,7 @@ function grip<T>(
       const damage = damageOf(read, { mailbox: known.guid, path });
       if (damage !== undefined) return damage;
       const uidlist = "uidlist" in read ? read.uidlist : undefined;
-      using undo = new UndoLog();
-      try {
-        return use({ context, known, path, dirs, uidlist, lock, undo });
-      } catch (error) {
-        if (!context.life.hasEnded) undo.undo(error);
-        throw error;
-      }
+      return undoing(context.life, (undo) => use({ context, known, path, dirs, uidlist, lock, undo }));
     });
     if (held.kind === "busy") return held;
     const { value } = held;
@@ -258,7 +254,7 @@ function restore(it: Grip, wanted: ReadonlySet<string>): number {
   if (it.uidlist === undefined) return 0; // it has no identity yet: the source's comes first.
   const aside = openAside(it);
   for (const name of aside.list().sort()) {
-    const base = baseOf(name);
+    const base = splitBaseName(name);
     if ((wanted.size > 0 && !wanted.has(base)) || !isBaseName(base) || uidOf(it, base) !== undefined) continue;
     const target = name === base && isRawName(`${base}:2,`) ? `${base}:2,` : name;
     it.undo.pushRename(it.dirs.cur, target, aside, name);

@@ -8,12 +8,13 @@
  * INVARIANT: where the caller verifies, no held body becomes a replicated message. In the replica's baseline an inode stands
  * only beside a body that was checked.
  */
+
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { openSha256 } from "../base/hash.js";
 import type { BaselineRecord } from "../log/state-types.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { HeldHash } from "./apply-types.js";
-import { baseOf } from "./find-files.js";
 import { closeBelow, locateMailbox } from "./locate.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { BodyNeed, PresentFile } from "./mailbox-view.js";
@@ -43,7 +44,7 @@ export function trustOf(
     insists: verifies,
     isChecked: (index, file) => {
       const applied = appliedByIno.get(file.ino);
-      if (applied !== undefined && applied.base === baseOf(file.name) && isSameFile(applied, file)) return true;
+      if (applied !== undefined && applied.base === splitBaseName(file.name) && isSameFile(applied, file)) return true;
       const body = held.get(index);
       return body?.isConfirmed === true && isSameFile(body, file);
     },

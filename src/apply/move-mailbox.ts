@@ -2,23 +2,25 @@
  * A mailbox gets another path, or goes. A whole directory moves by one rename; where other things stand in it or in its
  * target, the mailbox's own parts move, the uidlist last, so that a move that broke off is recognised and continued.
  */
+
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Transaction } from "../txn/transaction.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import type { AppliedEffect, ExecuteOutcome } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
-import { baseOf, listPlaces } from "./find-files.js";
+import { listPlaces } from "./find-files.js";
 import { type LimboBatch, moveWithin } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { hasOtherDirectories, makeChild, moveParts, openParent, removeEmptyParents } from "./mailbox-parts.js";
 import { MailboxDirs, withDir } from "./mailbox-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
-import { UndoLog } from "./undo-log.js";
+import { type UndoLog, undoing } from "./undo-log.js";
 
 type Found = Extract<Located, { kind: "found" }>;
 
@@ -46,7 +48,7 @@ export function renameMailbox(
     const occupied = refuseTarget(dir, found, txn);
     if (occupied !== undefined) return { kind: "diverged", divergence: occupied };
     const held = underLock(context, { known, dir: found.dir }, () => {
-      return undoable(context, (undo) => {
+      return undoing(context.life, (undo) => {
         const limbo = clearTarget(context, { dir, txn, undo });
         moveParts(found.dir, dir, undo);
         return limbo;
@@ -119,16 +121,6 @@ function partsToLimbo(dir: Dir, batch: LimboBatch, undo: UndoLog): void {
   batch.sync();
 }
 
-function undoable<T>({ life }: StoreContext, run: (undo: UndoLog) => T): T {
-  using undo = new UndoLog();
-  try {
-    return run(undo);
-  } catch (error) {
-    if (!life.hasEnded) undo.undo(error);
-    throw error;
-  }
-}
-
 /** Removes the mailbox into the limbo. One that is not there is gone already. */
 export function deleteMailbox(
   context: StoreContext,
@@ -140,7 +132,7 @@ export function deleteMailbox(
     const foreign = context.options.foreign === "limbo" ? 0 : countForeign(known, found);
     const { mailbox, path } = txn;
     if (foreign > 0) return divergence({ kind: "foreign-mail", mailbox, path, messages: foreign });
-    return undoable(context, (undo) => {
+    return undoing(context.life, (undo) => {
       const batch = context.limbo.open({ mailbox, path: found.path }, undo);
       if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, undo);
       else directoryToLimbo(root, found.path, batch, undo);
@@ -172,7 +164,7 @@ function countForeign({ baseline }: KnownMailbox, { dir, uidlist, hasCur }: Foun
   using dirs = new MailboxDirs(dir);
   let foreign = 0;
   for (const { name } of listPlaces(dirs, () => true).values()) {
-    const base = baseOf(name);
+    const base = splitBaseName(name);
     const index = uidlist.indexOfBase(base);
     if (index < 0 || baseline?.record(uidlist.uidAt(index))?.base !== base) foreign += 1;
   }

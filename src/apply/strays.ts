@@ -10,9 +10,11 @@
  * Left open, by necessity: a program that writes names without the lock in the very moment in which we hold it. What it
  * wrote is seen at its next change, or ours fails: no file of another is ever replaced.
  */
+
 import { visitMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { baseOf, type DirTimes, isSettled, type Place, sameTimes, timesOf } from "./find-files.js";
+import { type DirTimes, isSettled, type Place, sameTimes, timesOf } from "./find-files.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 
 /** When the names were listed last, and as what state of the directories. */
@@ -72,7 +74,7 @@ function listUnexplained(dirs: MailboxDirs, uidlist: Uidlist | undefined) {
   let names = 0;
   const facts = visitMessages(dirs.dir, (name, dir) => {
     names += 1;
-    const base = baseOf(name);
+    const base = splitBaseName(name);
     const index = uidlist?.indexOfBase(base) ?? -1;
     if (index < 0) note(unrecorded, base, { dir, name });
     else if (seen[index] === 1) again.add(base);
@@ -81,7 +83,7 @@ function listUnexplained(dirs: MailboxDirs, uidlist: Uidlist | undefined) {
   // Rare: where the first name of such a message was is not remembered, so it is looked for.
   if (again.size > 0) {
     visitMessages(dirs.dir, (name, dir) => {
-      const base = baseOf(name);
+      const base = splitBaseName(name);
       if (again.has(base)) note(unrecorded, base, { dir, name });
     });
   }

@@ -67,3 +67,14 @@ export class UndoLog implements Disposable {
     );
   }
 }
+
+/** Runs `run`, and takes back what it did if it throws, unless a crash point was reached: then the process counts as dead. */
+export function undoing<T>(life: { readonly hasEnded: boolean }, run: (undo: UndoLog) => T): T {
+  using undo = new UndoLog();
+  try {
+    return run(undo);
+  } catch (error) {
+    if (!life.hasEnded) undo.undo(error);
+    throw error;
+  }
+}

@@ -4,6 +4,7 @@
  * INVARIANT: bytes are handed out only if the file's size was the same before and after they were read.
  * INVARIANT: a failure of one body is that body's outcome; the others of the call are read all the same.
  */
+
 import { assert } from "../base/assert.js";
 import type { ReadFile } from "../base/disk.js";
 import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
@@ -12,6 +13,7 @@ import { releaseSlabs, SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaseName, Uid } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import {
   BODY_BATCH_BYTES_MAX,
   BODY_OPEN_MAX,
@@ -28,7 +30,7 @@ import {
 } from "./body-types.js";
 import type { HintedName } from "./capture-types.js";
 import { captureError, problemOf } from "./errors.js";
-import { baseOfName, likelyPlaces } from "./find-files.js";
+import { likelyPlaces } from "./find-files.js";
 import { type InfoHint, infoHintsOf } from "./info-hints.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 
@@ -238,7 +240,7 @@ class FileSearch {
   #list(): Map<string, HintedName> {
     const found = new Map<string, HintedName>();
     visitMessages(this.#dirs.mailbox, (name, dir) => {
-      const base = baseOfName(name);
+      const base = splitBaseName(name);
       if (this.#wanted.has(base)) found.set(base, { dir, name });
     });
     return found;

@@ -5,12 +5,13 @@
  *
  * INVARIANT: records that the uidlist got after the census began are not counted: the listing says nothing of them.
  */
+
 import { lookOf } from "../log/look.js";
 import { CHUNK_UIDS } from "../log/state-types.js";
 import { isBaseName } from "../maildir/ids.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { HintedName } from "./capture-types.js";
-import { baseOfName } from "./find-files.js";
 
 /** Sums per chunk, for all chunks that have a record, ascending. */
 export interface LookColumns {
@@ -59,7 +60,7 @@ export class Census {
   /** One name of the listing. */
   take(name: string, dir: "cur" | "new"): void {
     this.entries += 1;
-    const base = baseOfName(name);
+    const base = splitBaseName(name);
     const index = this.uidlist.indexOfBase(base);
     if (index < 0) {
       if (isBaseName(base)) this.unnumbered.set(base, { dir, name });

@@ -4,16 +4,17 @@
  * INVARIANT: what is sealed was read while the uidlist was one and the same file: if it was rewritten meanwhile, all is read
  * again, and after some rounds nothing is sealed and the caller comes back.
  */
+
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
 import { listMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
 import { type CompareContext, groupHints } from "./compare-context.js";
 import { captureError, problemOf } from "./errors.js";
 import { findSubject, noteOrphans, type Subject, type SubjectSources } from "./examine-subject.js";
-import { baseOfName } from "./find-files.js";
 import type { Comparison } from "./finding.js";
 import { changedSince, hasKeywordsOf, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
 import { compareListed } from "./full-compare.js";
@@ -263,7 +264,7 @@ export class Examiner {
     }
     const unnumbered = memories.unnumberedAt(path, limits.namesMax);
     const places = names.map(
-      (name, index) => [baseOfName(name), { dir: index < inNew ? "new" : "cur", name }] as const,
+      (name, index) => [splitBaseName(name), { dir: index < inNew ? "new" : "cur", name }] as const,
     );
     unnumbered.replace(places, nowMs);
     return {

@@ -47,9 +47,3 @@ export function findOddity(dirs: MailboxDirs, places: Iterable<HintedName>): Hin
   }
   return oddity;
 }
-
-/** The base name of a file name, without judging it: what stands before the first ":". */
-export function baseOfName(name: string): string {
-  const colon = name.indexOf(":");
-  return colon < 0 ? name : name.slice(0, colon);
-}

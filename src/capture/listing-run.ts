@@ -8,6 +8,7 @@
  * is dear, the tick is waited out first.
  */
 import type { Clock } from "../base/clock.js";
+import { tickOf } from "../maildir/clock-tick.js";
 import { type ListingFacts, type MessageWalk, openMessageWalk } from "../maildir/listing.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { Census } from "./census.js";
@@ -19,10 +20,9 @@ export interface FinishedListing {
   readonly census: Census;
 }
 
-const TICK_MS = 12;
-/** For file systems that keep whole seconds. */
-const SECOND_TICK_MS = 1_020;
 const LARGE_RECORDS = 5_000;
+/** Not so long as a file system that keeps whole seconds would ask for. */
+const PAUSE_MS_MAX = 20;
 
 export class ListingRun implements Disposable {
   readonly census: Census;
@@ -53,7 +53,7 @@ export class ListingRun implements Disposable {
   ) {
     const youngest = Math.max(dirs.cur.statSelf().ctimeMs, dirs.fresh?.statSelf().ctimeMs ?? 0);
     const leftMs = tickOf(youngest) - Math.abs(clock.nowMs() - youngest);
-    if (uidlist.count > LARGE_RECORDS && leftMs > 0 && leftMs <= TICK_MS) pause(leftMs);
+    if (uidlist.count > LARGE_RECORDS && leftMs > 0 && leftMs <= PAUSE_MS_MAX) pause(leftMs);
     this.#clock = clock;
     this.fingerprint = fingerprint;
     this.dirIno = dirs.mailbox.ino;
@@ -85,10 +85,6 @@ export class ListingRun implements Disposable {
   [Symbol.dispose](): void {
     this.#walk[Symbol.dispose]();
   }
-}
-
-function tickOf(timeMs: number): number {
-  return Number.isInteger(timeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
 }
 
 /** The worker has nothing else to do. */

@@ -10,12 +10,13 @@ import { randomHex } from "../base/random.js";
 import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
 import { isBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, UIDVALIDITY_MAX } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import { dovecotOrder } from "../maildir/numbering.js";
 import { formatUidlistHeader } from "../maildir/uidlist-header.js";
 import { encodeRecords, planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
 import type { HintedName, NumberOutcome } from "./capture-types.js";
 import { captureError } from "./errors.js";
-import { baseOfName, findFile, likelyPlaces } from "./find-files.js";
+import { findFile, likelyPlaces } from "./find-files.js";
 import { type MailboxDirs, openStoreDir, type StorePlace } from "./open-mailbox.js";
 import { appendToUidlist, type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
 
@@ -51,7 +52,7 @@ function listPlaces(
   const uidlist = "uidlist" in read ? read.uidlist : undefined;
   const placeByBase = new Map<string, HintedName>();
   visitMessages(mailbox, (name, dir) => {
-    const base = baseOfName(name);
+    const base = splitBaseName(name);
     if ((uidlist?.indexOfBase(base) ?? -1) < 0) placeByBase.set(base, { dir, name });
   });
   return placeByBase;

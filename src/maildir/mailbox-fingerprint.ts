@@ -6,7 +6,9 @@
  * File times move in ticks. A change in the tick in which the fingerprint was taken may leave it as it is, so a time
  * that is as young as a tick is not trusted (git calls such an entry "racily clean"): look again later.
  */
+
 import type { Dir, FileStat } from "../base/disk.js";
+import { tickOf } from "./clock-tick.js";
 import { CUR, KEYWORDS_FILE, NEW, UIDLIST_FILE } from "./mailbox-files.js";
 
 /** Zeros stand for what is not there. */
@@ -23,11 +25,6 @@ export interface MailboxFingerprint {
   readonly uidlistCtimeMs: number;
   readonly keywordsCtimeMs: number;
 }
-
-/** Kernel ticks are 1 to 10 ms. */
-const TICK_MS = 20;
-/** For file systems (and explicit times) with whole seconds only. */
-const SECOND_TICK_MS = 1_100;
 
 /** Undefined when the directory has no `cur/`. `control` is where the uidlist and the keywords are. */
 export function readFingerprint(mailbox: Dir, control: Dir = mailbox): MailboxFingerprint | undefined {
@@ -83,8 +80,7 @@ export function isRacilyClean(fingerprint: MailboxFingerprint, readAtMs: number)
   const { curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
   const { curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs } = fingerprint;
   const mtimes = [curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs];
-  return [...mtimes, curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs].some((timeMs) => {
-    const tickMs = Number.isInteger(timeMs / 1000) ? SECOND_TICK_MS : TICK_MS;
-    return Math.abs(readAtMs - timeMs) < tickMs;
-  });
+  return [...mtimes, curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs].some(
+    (timeMs) => Math.abs(readAtMs - timeMs) < tickOf(timeMs),
+  );
 }

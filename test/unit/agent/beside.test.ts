@@ -1,9 +1,10 @@
 /** What goes on beside the reading of a link: it must neither hold the reading up nor outlive the run. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { parseUid } from "../../../src/maildir/ids.js";
 import type { Request, WireMessage } from "../../../src/wire/messages.js";
 import { turns, until } from "../../turns.js";
-import { guid, Pair, path, type Running } from "./pair.js";
+import { eachPair } from "./each-pair.js";
+import { guid, type Pair, path, type Running } from "./pair.js";
 import { openSession } from "./peers.js";
 
 const PASSED = { kind: "uid-passed", replicaNext: 700 } as const;
@@ -12,13 +13,9 @@ const YIELD: Request["ask"] = { kind: "yield-uids", mailbox: guid("a"), from: pa
 let pair: Pair;
 let stop: AbortController;
 
-beforeEach(() => {
-  pair = new Pair();
-  stop = new AbortController();
-});
-
-afterEach(() => {
-  stop.abort(new Error("the test is over"));
+eachPair((fresh, controller) => {
+  pair = fresh;
+  stop = controller;
 });
 
 function repliesOf(heard: readonly WireMessage[]): unknown[] {

@@ -1,14 +1,11 @@
 /** How the two ends of a link end: by an abort, a closed link, a failure, or a peer that does not keep to the protocol. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ReplayAgent } from "../../../src/agent/replay-agent.js";
-import { Session } from "../../../src/agent/session.js";
-import type { ApplyMethods } from "../../../src/apply/apply-types.js";
-import type { BodyMethods } from "../../../src/capture/body-types.js";
+import { describe, expect, test } from "vitest";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import type { WireMessage } from "../../../src/wire/messages.js";
 import { turns, until } from "../../turns.js";
-import { inlineWorker } from "../../worker-client.js";
-import { guid, LOG_ID, Pair, path, type Running } from "./pair.js";
+import { eachPair } from "./each-pair.js";
+import { guid, LOG_ID, Pair, type Running } from "./pair.js";
+import { startAgent, startSession } from "./peers.js";
 
 const CLOSED = expect.objectContaining({ code: "link-closed" });
 const CONFUSED = expect.objectContaining({ code: "peer-confused" });
@@ -16,13 +13,9 @@ const CONFUSED = expect.objectContaining({ code: "peer-confused" });
 let pair: Pair;
 let stop: AbortController;
 
-beforeEach(() => {
-  pair = new Pair();
-  stop = new AbortController();
-});
-
-afterEach(() => {
-  stop.abort(new Error("the test is over"));
+eachPair((fresh, controller) => {
+  pair = fresh;
+  stop = controller;
 });
 
 /** Both ends have ended; how. */
@@ -33,48 +26,14 @@ async function endsOf(run: Running): Promise<readonly unknown[]> {
 
 /** A session whose other end is the test. */
 function openSession(link = openMemoryLink()) {
-  const session = new Session({
-    link: link.replica,
-    store: inlineWorker(pair.replica as unknown as ApplyMethods),
-    stager: pair.stager,
-    writer: pair.replicaState.writer(),
-    clock: pair.clock,
-    reach: () => undefined,
-    syncAll: async () => true,
-    appliedLsn: () => 0,
-  });
-  const run = session.run(stop.signal);
-  run.catch(() => undefined);
+  const { run } = startSession(pair, stop.signal, { link });
   return { link: link.source, run };
 }
 
 /** An agent whose other end is the test. */
 function openAgent() {
-  const link = openMemoryLink();
-  const agent = new ReplayAgent(
-    "twin",
-    {
-      link: link.source,
-      bodies: inlineWorker(pair.bodies as unknown as BodyMethods),
-      reader: pair.sourceState.reader(LOG_ID),
-      writer: pair.sourceState.writer(),
-      clock: pair.clock,
-      source: {
-        pathOf: () => path("x"),
-        uidNextOf: () => 1,
-        uidsIn: async () => [],
-        lookAgain: () => undefined,
-        renumber: async () => undefined,
-      },
-    },
-    { onShipped: () => {}, onBodyBytes: () => {}, onConflict: () => {}, onRejected: () => {} },
-  );
-  const run = agent.run(async () => {}, stop.signal);
-  run.catch(() => undefined);
-  const send = (message: WireMessage) => link.replica.send(message, stop.signal);
-  const welcome = (appliedLsn = 0, protocol = 1) =>
-    send({ kind: "welcome", protocol, software: "x", appliedLsn, firstContact: false });
-  return { agent, link: link.replica, run, send, welcome };
+  const { link, ...agent } = startAgent(pair, stop.signal);
+  return { ...agent, link: link.replica };
 }
 
 describe("an abort", () => {

@@ -1,10 +1,11 @@
 /** What an end does when the other one does not keep to the protocol: it ends with a code, keeps its memory, loses nothing. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SESSION_LIMITS } from "../../../src/agent/session.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { turns, until } from "../../turns.js";
-import { guid, Pair, path } from "./pair.js";
+import { eachPair } from "./each-pair.js";
+import { guid, type Pair, path } from "./pair.js";
 import { openAgent, openSession } from "./peers.js";
 
 const CONFUSED = expect.objectContaining({ code: "peer-confused" });
@@ -14,13 +15,9 @@ const NOBODY = { path: path("a"), firstUid: 0, replicaNext: 0 };
 let pair: Pair;
 let stop: AbortController;
 
-beforeEach(() => {
-  pair = new Pair();
-  stop = new AbortController();
-});
-
-afterEach(() => {
-  stop.abort(new Error("the test is over"));
+eachPair((fresh, controller) => {
+  pair = fresh;
+  stop = controller;
 });
 
 describe("a source", () => {

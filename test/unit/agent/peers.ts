@@ -20,22 +20,28 @@ function hear(link: Link, signal: AbortSignal): WireMessage[] {
   return heard;
 }
 
-/** A session that was greeted. */
-export async function openSession(
-  pair: Pair,
-  stop: AbortSignal,
-  { link = openMemoryLink(), limits = SESSION_LIMITS } = {},
-) {
+/** A session that nobody has greeted. Its messages are the test's to read. */
+export function startSession(pair: Pair, stop: AbortSignal, { link = openMemoryLink(), limits = SESSION_LIMITS } = {}) {
   const store = inlineWorker(pair.replica as unknown as ApplyMethods);
   const ports = {
     ...{ link: link.replica, store, stager: pair.stager, writer: pair.replicaState.writer(), clock: pair.clock },
     ...{ reach: () => undefined, syncAll: () => pair.syncAll(), appliedLsn: () => 0 },
   };
-  const session = new Session(ports, limits);
-  const run = session.run(stop);
+  const run = new Session(ports, limits).run(stop);
   run.catch(() => undefined);
-  const heard = hear(link.source, stop);
   const send = (message: WireMessage) => link.source.send(message, stop);
+  return { run, send, store, link };
+}
+
+/** A session that was greeted. */
+export async function openSession(
+  pair: Pair,
+  stop: AbortSignal,
+  options: { readonly link?: ReturnType<typeof openMemoryLink>; readonly limits?: typeof SESSION_LIMITS } = {},
+) {
+  const session = startSession(pair, stop, options);
+  const { send, link } = session;
+  const heard = hear(link.source, stop);
   await send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
   /** Offers that entry of the log. */
   const offer = async (lsn: number) => {
@@ -43,11 +49,11 @@ export async function openSession(
     if (entry === undefined) throw new Error(`the log has no ${lsn}`);
     await send({ kind: "offer", lsn, mailbox: entry.mailbox, payload: entry.bytes });
   };
-  return { run, heard, send, offer, store, link };
+  return { ...session, heard, offer };
 }
 
-/** An agent that was welcomed by a replica which has nothing yet. */
-export async function openAgent(pair: Pair, stop: AbortSignal) {
+/** An agent that was not welcomed yet. Its messages are the test's to read. */
+export function startAgent(pair: Pair, stop: AbortSignal) {
   const link = openMemoryLink();
   const rejected: RejectionRow[] = [];
   const agent = new ReplayAgent(
@@ -70,8 +76,16 @@ export async function openAgent(pair: Pair, stop: AbortSignal) {
   );
   const run = agent.run(async () => {}, stop);
   run.catch(() => undefined);
-  const heard = hear(link.replica, stop);
   const send = (message: WireMessage) => link.replica.send(message, stop);
-  await send({ kind: "welcome", protocol: 1, software: "x", appliedLsn: 0, firstContact: false });
-  return { agent, run, heard, send, rejected, link };
+  const welcome = (appliedLsn = 0, protocol = 1) =>
+    send({ kind: "welcome", protocol, software: "x", appliedLsn, firstContact: false });
+  return { agent, run, send, welcome, rejected, link };
+}
+
+/** An agent that was welcomed by a replica which has nothing yet. */
+export async function openAgent(pair: Pair, stop: AbortSignal) {
+  const started = startAgent(pair, stop);
+  const heard = hear(started.link.replica, stop);
+  await started.welcome();
+  return { ...started, heard };
 }

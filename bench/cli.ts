@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EX } from "../src/base/errors.js";
-import { compareStores } from "./equal/compare-stores.js";
+import { compareInThreads } from "./equal/compare-in-threads.js";
 import { DEFAULT_TREE } from "./generate/shape.js";
 import { generateTree } from "./generate/tree.js";
 import { monotonicMs } from "./measure/clock.js";
@@ -71,13 +71,14 @@ program
   .option("--max <n>", "differences to list", wholeNumber, 100)
   .option("--json", "one JSON object instead of words", false)
   .action(
-    (
+    async (
       a: string,
       b: string,
       options: { bodies: boolean; exact: boolean; sideFiles: boolean; max: number; json: boolean },
     ) => {
       const { bodies, exact, sideFiles, max } = options;
-      const result = compareStores(a, b, { bodies, exact, sideFiles, keptMax: max });
+      const say = (line: string): void => void process.stderr.write(`${line}\n`);
+      const result = await compareInThreads(a, b, { bodies, exact, sideFiles, keptMax: max }, say);
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
       else {
         for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);
@@ -92,9 +93,10 @@ interface RunOptions {
   readonly quick: boolean;
   readonly contenders: readonly ContenderName[];
   readonly mailtwin?: string;
-  readonly mails?: number;
+  readonly mails?: readonly number[];
   readonly rounds?: number;
   readonly work?: string;
+  readonly workspace?: string;
   readonly keep: boolean;
   readonly writeReadme: boolean;
 }
@@ -108,15 +110,16 @@ program
     new Option("--contenders <names>", "comma-separated").argParser(contenderNames).default(["mailtwin", "rsync"]),
   )
   .option("--mailtwin <command>", "how to call mailtwin, split at spaces (default: node dist/daemon/cli.js)")
-  .option("--mails <n>", "only trees of so many mails", wholeNumber)
+  .option("--mails <n,...>", "only trees of so many mails; live takes any number", wholeNumbers)
   .option("--rounds <n>", "runs of each contender", wholeNumber)
   .option("--work <dir>", "where to make trees (default: the temporary directory)")
+  .option("--workspace <dir>", "keep generated trees and large live twins there, and use them again")
   .option("--keep", "leave trees and copies", false)
   .option("--write-readme", "put the table into bench/README.md", false)
   .action(async (workloads: string[], options: RunOptions) => {
     const repository = findRepository();
     const mailtwin = options.mailtwin?.split(" ") ?? [process.execPath, join(repository, "dist/daemon/cli.js")];
-    const { quick, contenders, keep, writeReadme, mails, rounds, work } = options;
+    const { quick, contenders, keep, writeReadme, mails, rounds, work, workspace } = options;
     const allEqual = await runWorkloads({
       workloads,
       contenders,
@@ -126,6 +129,7 @@ program
       rounds,
       keep,
       work,
+      lasting: workspace,
       repository,
       writeReadme,
     });
@@ -136,6 +140,10 @@ function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number above 0 is wanted");
   return value;
+}
+
+function wholeNumbers(text: string): readonly number[] {
+  return text.split(",").map(wholeNumber);
 }
 
 function contenderNames(text: string): readonly ContenderName[] {

@@ -22,11 +22,13 @@ export interface RunRequest {
   readonly contenders: readonly ContenderName[];
   readonly mailtwin: readonly string[];
   readonly quick: boolean;
-  readonly mails?: number | undefined;
+  readonly mails?: readonly number[] | undefined;
   readonly rounds?: number | undefined;
   readonly keep: boolean;
   /** Where trees are made; default: the system's temporary directory. */
   readonly work?: string | undefined;
+  /** A directory whose trees stay and are used again. */
+  readonly lasting?: string | undefined;
   readonly repository: string;
   readonly writeReadme: boolean;
 }
@@ -43,7 +45,7 @@ export async function runWorkloads(request: RunRequest): Promise<boolean> {
   const say = (line: string): void => {
     process.stderr.write(`${line}\n`);
   };
-  using workspace = new Workspace({ parent: request.work, keep: request.keep, say });
+  using workspace = new Workspace({ parent: request.work, lasting: request.lasting, keep: request.keep, say });
   const machine = describeMachine({ workPath: workspace.root, repository: request.repository });
   const { contenders, mailtwin, quick, mails, rounds } = request;
   const startedMs = unixMs();

@@ -2,18 +2,19 @@
  * Says whether two stores are equal to an IMAP client, and if not, what differs: an independent judge that shares no code
  * with the program's own reading of Maildir.
  *
- * A is the source, B the replica. Both should be at rest. Memory holds one mailbox of each side at a time.
+ * A is the source, B the replica. Both should be at rest. Memory holds one mailbox of each side at a time, and the paths of all
+ * bodies where these are compared.
  */
 import { lstatSync, readlinkSync } from "node:fs";
-import { nodePath, rawFromText } from "../../src/base/raw-name.js";
-import { sha256OfFile } from "./bodies.js";
+import { displayRaw, nodePath, rawFromText } from "../../src/base/raw-name.js";
+import { type BodyPair, sameBytes } from "./bodies.js";
 import { compareMailboxes, type MailboxCounts } from "./compare-mailboxes.js";
 import { type Difference, type DifferenceKind, Differences } from "./difference.js";
 import { type MailboxReading, readIfThere, readMailbox } from "./read-mailbox.js";
 import { walkStore } from "./walk-store.js";
 
 export interface CompareOptions {
-  /** Compare bodies by SHA-256; files that are one inode are equal without reading. */
+  /** Read all bodies of both sides and compare them; files that are one inode are equal without reading. */
   readonly bodies: boolean;
   /** Demand the very same file names, keyword files and uidlist bytes: for plain copies, never for a live replica. */
   readonly exact: boolean;
@@ -38,18 +39,35 @@ export interface StoreComparison {
 
 export const DEFAULT_COMPARE: CompareOptions = { bodies: true, exact: false, sideFiles: false, keptMax: 100 };
 
+/** A comparison whose bodies are still to be compared. */
+export interface PartialComparison {
+  /** The files whose bytes must be the same: of one size, and not one inode. None when bodies are not wanted. */
+  readonly pairs: readonly BodyPair[];
+  readonly addDifferentBody: (pair: BodyPair) => void;
+  /** The comparison with what has been added so far. */
+  readonly result: () => StoreComparison;
+}
+
 /** Compares the stores at two paths. Throws system errors when one of them cannot be read. */
 export function compareStores(
   pathA: string,
   pathB: string,
   options: CompareOptions = DEFAULT_COMPARE,
 ): StoreComparison {
+  const partial = compareAllButBodies(pathA, pathB, options);
+  for (const pair of partial.pairs) if (!sameBytes(pair.pathA, pair.pathB)) partial.addDifferentBody(pair);
+  return partial.result();
+}
+
+/** Everything that is told without reading the messages. Throws system errors. */
+export function compareAllButBodies(pathA: string, pathB: string, options: CompareOptions): PartialComparison {
   const rootA = rawFromText(pathA);
   const rootB = rawFromText(pathB);
   const walkA = walkStore(rootA);
   const walkB = walkStore(rootB);
   const found = new Differences(options.keptMax);
   const counts: MailboxCounts = { messages: 0, bytes: 0, unnumbered: 0, deadRecords: 0 };
+  const pairs: BodyPair[] = [];
   const inA = new Set(walkA.mailboxes);
   const inB = new Set(walkB.mailboxes);
   let mailboxes = 0;
@@ -70,15 +88,20 @@ export function compareStores(
         mailbox === "" ? CONTENT_FILES : CONTENT_FILES.map((name) => `${mailbox}/${name}`),
         found,
       );
-    if (options.bodies)
-      compareBodies({ mailbox, a, b, pathA: below(rootA, mailbox), pathB: below(rootB, mailbox) }, found);
+    if (options.bodies) collectBodies({ mailbox, a, b, rootA, rootB }, pairs);
   }
   if (options.sideFiles) {
     compareSideFiles({ rootA, rootB, a: walkA.others, b: walkB.others }, found);
     compareUidValidityCounters({ rootA, rootB }, walkA.mailboxes, found);
   }
-  const { kept, total } = found;
-  return { equal: total === 0, differences: kept, total, countByKind: found.countByKind(), mailboxes, ...counts };
+  return {
+    pairs,
+    addDifferentBody: ({ mailbox, base }) => found.add("bytes", mailbox, `the bytes of ${displayRaw(base)} differ`),
+    result: () => {
+      const { kept, total } = found;
+      return { equal: total === 0, differences: kept, total, countByKind: found.countByKind(), mailboxes, ...counts };
+    },
+  };
 }
 
 const CONTENT_FILES = ["dovecot-uidlist", "dovecot-keywords"];
@@ -88,23 +111,19 @@ interface Roots {
   readonly rootB: string;
 }
 
-function compareBodies(
-  pair: {
-    readonly mailbox: string;
-    readonly a: MailboxReading;
-    readonly b: MailboxReading;
-    readonly pathA: string;
-    readonly pathB: string;
-  },
-  found: Differences,
+function collectBodies(
+  sides: Roots & { readonly mailbox: string; readonly a: MailboxReading; readonly b: MailboxReading },
+  pairs: BodyPair[],
 ): void {
-  for (const [base, message] of pair.a.messageByBase) {
-    const other = pair.b.messageByBase.get(base);
+  const { mailbox, a, b } = sides;
+  const pathA = below(sides.rootA, mailbox);
+  const pathB = below(sides.rootB, mailbox);
+  for (const [base, message] of a.messageByBase) {
+    const other = b.messageByBase.get(base);
     if (other === undefined || message.size !== other.size) continue;
     if (message.dev === other.dev && message.ino === other.ino) continue;
-    const hashA = sha256OfFile(`${pair.pathA}/${message.path}`);
-    const hashB = sha256OfFile(`${pair.pathB}/${other.path}`);
-    found.expectSame("bytes", pair.mailbox, `the SHA-256 of ${base}`, hashA, hashB);
+    const { ino } = message;
+    pairs.push({ mailbox, base, pathA: `${pathA}/${message.path}`, pathB: `${pathB}/${other.path}`, ino });
   }
 }
 

@@ -4,9 +4,9 @@
  * INVARIANT: nothing is deleted before the run ends. An `rm -rf` shortly before makes creating files several times slower
  * for minutes on some file systems, so every destination is a new directory and all go together at the very end.
  */
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { DEFAULT_TREE, type TreeOptions } from "../generate/shape.js";
 import { generateTree } from "../generate/tree.js";
 
@@ -14,23 +14,30 @@ import { generateTree } from "../generate/tree.js";
 const FREE_BYTES_MIN = 10e9;
 /** A file takes whole blocks and an inode. */
 const OVERHEAD_BYTES_PER_MAIL = 4608;
+const SAY_EVERY_MAILS = 100_000;
 
 export class Workspace implements Disposable {
   readonly root: string;
   readonly #treeByOptions = new Map<string, string>();
   readonly #say: (line: string) => void;
   readonly #keep: boolean;
+  readonly #lasting: string | undefined;
   #sequence = 0;
 
-  /** `parent`: where to work (default: the system's temporary directory). `keep`: leave everything for a look. */
+  /**
+   * `parent`: where to work (default: `lasting`, or the system's temporary directory). `keep`: leave everything for a look.
+   * `lasting`: a directory for trees that are used again by later runs; what is there is never removed. One run at a time.
+   */
   constructor(options: {
     readonly parent?: string | undefined;
+    readonly lasting?: string | undefined;
     readonly keep?: boolean;
     readonly say: (line: string) => void;
   }) {
-    const parent = options.parent ?? tmpdir();
+    const parent = options.parent ?? options.lasting ?? tmpdir();
     mkdirSync(parent, { recursive: true });
     this.root = mkdtempSync(join(parent, "bench-"));
+    this.#lasting = options.lasting === undefined ? undefined : resolve(options.lasting);
     this.#say = options.say;
     this.#keep = options.keep ?? false;
   }
@@ -41,20 +48,44 @@ export class Workspace implements Disposable {
     return join(this.root, `${name}-${this.#sequence}`);
   }
 
-  /** A generated tree, made at most once a run; nobody may change it. */
-  tree(wanted: Partial<TreeOptions>): string {
-    const options = { ...DEFAULT_TREE, ...wanted };
-    const key = JSON.stringify(options);
-    return this.#treeByOptions.get(key) ?? this.#remember(key, this.freshTree(wanted));
+  /** The place of this name that outlives the run, whether or not something is there; undefined without a lasting directory. */
+  lasting(name: string): string | undefined {
+    return this.#lasting === undefined ? undefined : join(this.#lasting, name);
   }
 
-  /** A generated tree of one's own. */
-  freshTree(wanted: Partial<TreeOptions>): string {
+  /** A generated tree, made at most once a run, or once for all runs in a lasting directory; nobody may change it. */
+  tree(wanted: Partial<TreeOptions>): string {
+    const options = { ...DEFAULT_TREE, ...wanted };
+    const key = Object.values(options).join("-");
+    const known = this.#treeByOptions.get(key);
+    if (known !== undefined) return known;
+    const path = this.#lastingTree(key, options) ?? this.makeTree(this.fresh("tree"), options);
+    this.#treeByOptions.set(key, path);
+    return path;
+  }
+
+  /** Generates a tree at a path that does not exist yet; returns the path. */
+  makeTree(path: string, wanted: Partial<TreeOptions>): string {
     const options = { ...DEFAULT_TREE, ...wanted };
     this.needSpace(treeBytes(options));
-    const path = this.fresh("tree");
     this.#say(`making a tree of ${options.mails} mails`);
-    generateTree(path, options);
+    generateTree(path, options, ({ mails }) => {
+      if (mails % SAY_EVERY_MAILS === 0) this.#say(`  ${mails} mails`);
+    });
+    return path;
+  }
+
+  /** Its mark is written when it is complete: what an interrupted run left is not taken, and not removed either. */
+  #lastingTree(key: string, options: TreeOptions): string | undefined {
+    const path = this.lasting(`tree-${key}`);
+    if (path === undefined) return undefined;
+    const mark = `${path}.complete`;
+    if (existsSync(mark)) this.#say(`using ${path} again`);
+    else if (existsSync(path)) return undefined;
+    else {
+      this.makeTree(path, options);
+      writeFileSync(mark, `${JSON.stringify(options)}\n`);
+    }
     return path;
   }
 
@@ -66,11 +97,6 @@ export class Workspace implements Disposable {
       throw new Error(
         `${this.root}: ${gigabytes(bytes)} GB are needed, ${gigabytes(Math.max(0, free))} GB may be used`,
       );
-  }
-
-  #remember(key: string, path: string): string {
-    this.#treeByOptions.set(key, path);
-    return path;
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,8 @@
 /**
  * When did each message become visible in a replica's mailboxes? Asked of a child process that watches `cur/` and `new/`.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { fork } from "node:child_process";
+import { askChild, endChild } from "../measure/ask-child.js";
 import { monotonicMs, pause } from "../measure/clock.js";
 import type { ArrivalReply, ArrivalRequest } from "./arrival-child.js";
 
@@ -17,10 +18,12 @@ const ASK_EVERY_MS = 100;
 /** Watches from the moment it returns. The mailboxes must exist. */
 export async function watchArrivals(mailboxes: readonly string[]): Promise<Arrivals> {
   const child = fork(new URL("./arrival-child.js", import.meta.url));
-  await ask(child, { watch: mailboxes.flatMap((mailbox) => [`${mailbox}/new`, `${mailbox}/cur`]) });
+  await askChild<ArrivalRequest, ArrivalReply>(child, {
+    watch: mailboxes.flatMap((mailbox) => [`${mailbox}/new`, `${mailbox}/cur`]),
+  });
   const seen = new Map<string, number>();
   const atMsByBase = async (): Promise<ReadonlyMap<string, number>> => {
-    const reply = await ask(child, { report: true });
+    const reply = await askChild<ArrivalRequest, ArrivalReply>(child, { report: true });
     if (reply !== "watching") for (const [base, atMs] of reply) seen.set(base, atMs);
     return seen;
   };
@@ -32,28 +35,5 @@ export async function watchArrivals(mailboxes: readonly string[]): Promise<Arriv
       await pause(ASK_EVERY_MS);
     }
   };
-  const dispose = async (): Promise<void> => {
-    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    if (child.exitCode !== null || !child.connected) return;
-    child.disconnect();
-    await exited;
-  };
-  return { atMsByBase, waitFor, [Symbol.asyncDispose]: dispose };
-}
-
-/** One question at a time. Rejects when the child dies. */
-async function ask(child: ChildProcess, request: ArrivalRequest): Promise<ArrivalReply> {
-  return await new Promise((resolve, reject) => {
-    const onMessage = (reply: unknown): void => {
-      child.off("exit", onExit);
-      resolve(reply as ArrivalReply);
-    };
-    const onExit = (code: number | null): void => {
-      child.off("message", onMessage);
-      reject(new Error(`the watcher of arrivals ended with ${code ?? "a signal"}`));
-    };
-    child.once("message", onMessage);
-    child.once("exit", onExit);
-    child.send(request);
-  });
+  return { atMsByBase, waitFor, [Symbol.asyncDispose]: () => endChild(child) };
 }

@@ -3,32 +3,22 @@
  * when each becomes visible on the replica.
  *
  * The lag runs from just before the rename into the source's new/ to the name's appearance in the replica's cur/ or new/. CPU
- * is that of the mailtwin process, all threads, divided by the deliveries.
+ * is that of the mailtwin process, all threads, divided by the deliveries. A fourth process asks the disk all the while how
+ * long one durable write takes: no mail is visible before several of these.
  */
-import { build } from "hdr-histogram-js";
 import { deliver } from "../dovecot/deliver.js";
-import { compareStores } from "../equal/compare-stores.js";
-import { composeMail } from "../generate/mail.js";
-import { MailBuffer } from "../generate/mail-buffer.js";
-import { makeProse } from "../generate/prose.js";
-import { createRandom } from "../generate/random.js";
-import { MAIL_BYTES_MAX, mailSizeSampler } from "../generate/shape.js";
-import { pause, unixMs } from "../measure/clock.js";
-import { mailtwinSync } from "../measure/contenders.js";
+import { compareInThreads } from "../equal/compare-in-threads.js";
+import { DEFAULT_COMPARE } from "../equal/compare-stores.js";
+import { monotonicMs, pause } from "../measure/clock.js";
+import { type DiskProbe, probeDisk } from "../measure/disk-floor.js";
 import { atRate } from "../measure/pace.js";
-import { runToEnd } from "../measure/run-contender.js";
-import { treeBytes } from "../measure/workspace.js";
+import { percentilesOf } from "../measure/percentiles.js";
+import { type DiskFloor, lagOutside, type Stretch, stallsIn, summarizeFloor } from "../measure/stalls.js";
 import { type Arrivals, watchArrivals } from "./arrivals.js";
+import { composeBodies } from "./deliveries.js";
+import { prepareTwin } from "./live-twin.js";
 import { startTwin, type TwinProcess } from "./twin-process.js";
-import {
-  chosenSizes,
-  type LiveResult,
-  mailsOf,
-  type Result,
-  verdictOf,
-  type Workload,
-  type WorkloadContext,
-} from "./workload.js";
+import { type LiveResult, mailsOf, type Result, verdictOf, type Workload, type WorkloadContext } from "./workload.js";
 
 interface Phase {
   readonly perSecond: number;
@@ -45,11 +35,11 @@ const QUICK_PHASES: readonly Phase[] = [
   { perSecond: 5, seconds: 4 },
   { perSecond: 100, seconds: 3 },
 ];
-const INBOX_MEAN_BYTES = 1800;
-const DELIVERED_MEAN_BYTES = 10_000;
 const LIVE_MS_MAX = 900_000;
 const ARRIVAL_MS_MAX = 15_000;
-/** Between becoming live and the first delivery, and between phases. */
+/** Between becoming live and the first delivery: what the disk does when nobody delivers. */
+const AT_REST_MS = 10_000;
+/** The same in a quick run, and between phases. */
 const REST_MS = 1000;
 const DELIVERY_SEED = 77;
 
@@ -58,64 +48,72 @@ export const live: Workload = {
   title: "delivery to visible on the replica, into one INBOX",
   run: async (context) => {
     if (!context.contenders.includes("mailtwin")) return [];
+    const sizes = context.mails ?? (context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES);
     const results: Result[] = [];
-    for (const mails of chosenSizes(context, context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES, (size) => size))
-      results.push(...(await runInbox(context, mails)));
+    for (const mails of [...sizes].sort((a, b) => a - b)) results.push(...(await runInbox(context, mails)));
     return results;
   },
 };
 
 type Unjudged = Omit<LiveResult, "equal" | "differences">;
 
-async function runInbox(context: WorkloadContext, mails: number): Promise<readonly Result[]> {
-  const { workspace, say } = context;
-  const shape = { mails, mailboxes: 1, meanBytes: INBOX_MEAN_BYTES };
-  workspace.needSpace(2 * treeBytes(shape));
-  const source = workspace.freshTree(shape);
-  const target = workspace.fresh("live-copy");
-  const copying = { source, target, state: workspace.fresh("live-state") };
-  const [program = "", ...args] = mailtwinSync(context.mailtwin, copying);
-  await runToEnd([program, ...args]); // seeded before: memory and lag are those of a twin that watches.
-  const bodies = composeBodies(context.quick ? QUICK_PHASES : PHASES);
-  await using twin = await startTwin(context.mailtwin, copying, LIVE_MS_MAX);
-  await using arrivals = await watchArrivals([target]);
+async function runInbox(context: WorkloadContext, nominalMails: number): Promise<readonly Result[]> {
+  const { workspace, say, quick } = context;
+  const phases = quick ? QUICK_PHASES : PHASES;
+  const deliveries = phases.reduce((sum, { perSecond, seconds }) => sum + perSecond * seconds, 0);
+  const { copying, mails } = await prepareTwin(context, nominalMails, deliveries);
+  const bodies = composeBodies(deliveries, DELIVERY_SEED + mails - nominalMails);
   const rows: Unjudged[] = [];
-  for (const phase of context.quick ? QUICK_PHASES : PHASES) {
-    await pause(REST_MS);
-    const row = {
-      kind: "live",
-      workload: "live",
-      size: mailsOf(mails),
-      ...(await runPhase({ source, phase, bodies, twin, arrivals })),
-    } as const;
-    say(
-      `  INBOX of ${mails}, ${phase.perSecond} a second: p50 ${row.lagMs.p50} ms, p99 ${row.lagMs.p99} ms, lost ${row.lost}`,
-    );
-    rows.push(row);
+  {
+    await using twin = await startTwin(context.mailtwin, copying, LIVE_MS_MAX);
+    await using arrivals = await watchArrivals([copying.target]);
+    await using probe = await probeDisk(workspace.fresh("disk-floor"));
+    const diskAtRest = await restFor(probe, quick ? REST_MS : AT_REST_MS);
+    for (const phase of phases) {
+      await pause(REST_MS);
+      const measured = await runPhase({ source: copying.source, phase, bodies, twin, arrivals, probe });
+      const row = { kind: "live", workload: "live", size: mailsOf(mails), mails, diskAtRest, ...measured } as const;
+      const { lagMs, lagOutsideStalls, disk } = row;
+      say(
+        `  INBOX of ${mails}, ${phase.perSecond} a second: p50 ${lagMs.p50} ms, p99 ${lagMs.p99} ms, ` +
+          `p99 without stalls ${lagOutsideStalls.p99 ?? "none"} ms (${lagOutsideStalls.leftOut} left out), ` +
+          `disk p99 ${disk.p99} ms, ${disk.stalls.length} stalls, lost ${row.lost}`,
+      );
+      rows.push(row);
+    }
+    for (const problem of twin.problems()) say(`  mailtwin reported: ${JSON.stringify(problem)}`);
+    await twin.stop();
   }
-  for (const problem of twin.problems()) say(`  mailtwin reported: ${JSON.stringify(problem)}`);
-  await twin.stop();
-  const verdict = verdictOf(compareStores(source, target));
+  say(`  comparing both trees of ${mails + deliveries} mails`);
+  const startMs = monotonicMs();
+  const verdict = verdictOf(await compareInThreads(copying.source, copying.target, DEFAULT_COMPARE, say));
+  say(`  ${verdict.equal ? "equal" : "NOT EQUAL"}, compared in ${((monotonicMs() - startMs) / 1000).toFixed(1)} s`);
   return rows.map((row) => ({ ...row, ...verdict }));
+}
+
+/** The disk floor while nothing is delivered. */
+async function restFor(probe: DiskProbe, ms: number): Promise<DiskFloor> {
+  const fromMs = monotonicMs();
+  await pause(ms);
+  return summarizeFloor(await probe.writes(), { fromMs, toMs: monotonicMs() });
 }
 
 interface PhaseWork {
   readonly source: string;
   readonly phase: Phase;
-  /** Taken from the end; no two are alike, so that none can be linked from a message that is there already. */
+  /** Taken from the end. */
   readonly bodies: Buffer[];
   readonly twin: TwinProcess;
   readonly arrivals: Arrivals;
+  readonly probe: DiskProbe;
 }
 
-async function runPhase({
-  source,
-  phase,
-  bodies,
-  twin,
-  arrivals,
-}: PhaseWork): Promise<Omit<Unjudged, "kind" | "workload" | "size">> {
+type PhaseResult = Omit<Unjudged, "kind" | "workload" | "size" | "mails" | "diskAtRest">;
+
+async function runPhase({ source, phase, bodies, twin, arrivals, probe }: PhaseWork): Promise<PhaseResult> {
+  await probe.writes(); // what went before is not of this phase.
   const before = twin.stat();
+  const fromMs = monotonicMs();
   const deliveredAtMs = new Map<string, number>();
   await atRate(phase, () => {
     const body = bodies.pop();
@@ -125,42 +123,21 @@ async function runPhase({
   });
   const arrivedAtMs = await arrivals.waitFor([...deliveredAtMs.keys()], ARRIVAL_MS_MAX);
   const after = twin.stat();
-  const histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
-  let lost = 0;
+  const writes = await probe.writes();
+  const mails: Stretch[] = [];
   for (const [base, atMs] of deliveredAtMs) {
     const arrivedMs = arrivedAtMs.get(base);
-    if (arrivedMs === undefined) lost++;
-    else histogram.recordValue(Math.max(1, Math.round((arrivedMs - atMs) * 1000)));
+    if (arrivedMs !== undefined) mails.push({ fromMs: atMs, toMs: arrivedMs });
   }
-  const percentile = (p: number): number => Math.round(histogram.getValueAtPercentile(p) / 10) / 100;
   return {
     ...phase,
     delivered: deliveredAtMs.size,
-    lost,
-    lagMs: { p50: percentile(50), p90: percentile(90), p99: percentile(99), max: percentile(100) },
+    lost: deliveredAtMs.size - mails.length,
+    lagMs: percentilesOf(mails.map(({ fromMs, toMs }) => toMs - fromMs)),
+    lagOutsideStalls: lagOutside(stallsIn(writes), mails),
+    disk: summarizeFloor(writes, { fromMs, toMs: monotonicMs() }),
     cpuMsPerDelivery: (after.cpuMs - before.cpuMs) / deliveredAtMs.size,
     rssBytes: after.rssBytes,
     peakRssBytes: after.peakRssBytes,
   };
-}
-
-function composeBodies(phases: readonly Phase[]): Buffer[] {
-  const count = phases.reduce((sum, { perSecond, seconds }) => sum + perSecond * seconds, 0);
-  const prose = makeProse(DELIVERY_SEED);
-  const buffer = new MailBuffer(MAIL_BYTES_MAX);
-  const random = createRandom(DELIVERY_SEED, 0);
-  const sizeOf = mailSizeSampler(DELIVERED_MEAN_BYTES);
-  const dateS = Math.floor(unixMs() / 1000);
-  return Array.from({ length: count }, (_, index) => {
-    composeMail(
-      { seed: DELIVERY_SEED, index, bytes: sizeOf(random), dateS, recipient: "user0001@example.net" },
-      prose,
-      buffer,
-    );
-    return Buffer.from(buffer.bytes());
-  });
 }

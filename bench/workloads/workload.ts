@@ -3,7 +3,9 @@
  */
 import type { StoreComparison } from "../equal/compare-stores.js";
 import type { ContenderName } from "../measure/contenders.js";
+import type { Percentiles } from "../measure/percentiles.js";
 import type { Spread } from "../measure/spread.js";
+import type { DiskFloor, LagOutsideStalls } from "../measure/stalls.js";
 import type { Workspace } from "../measure/workspace.js";
 
 export interface WorkloadContext {
@@ -16,7 +18,7 @@ export interface WorkloadContext {
   /** Overrides the workload's own number of rounds. */
   readonly rounds?: number | undefined;
   /** Only sizes of so many mails. */
-  readonly mails?: number | undefined;
+  readonly mails?: readonly number[] | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -42,11 +44,19 @@ export interface LiveResult {
   readonly kind: "live";
   readonly workload: string;
   readonly size: string;
+  /** In the INBOX before the first delivery. */
+  readonly mails: number;
   readonly perSecond: number;
   readonly seconds: number;
   readonly delivered: number;
   readonly lost: number;
-  readonly lagMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  readonly lagMs: Percentiles;
+  /** Never shown without `lagMs`. */
+  readonly lagOutsideStalls: LagOutsideStalls;
+  /** While the mails were delivered. */
+  readonly disk: DiskFloor;
+  /** The twin live, before the first delivery into this INBOX. */
+  readonly diskAtRest: DiskFloor;
   readonly cpuMsPerDelivery: number;
   readonly rssBytes: number;
   readonly peakRssBytes: number;
@@ -70,7 +80,8 @@ export function chosenSizes<T>(
   sizes: readonly T[],
   mailsIn: (size: T) => number,
 ): readonly T[] {
-  return context.mails === undefined ? sizes : sizes.filter((size) => mailsIn(size) === context.mails);
+  const { mails } = context;
+  return mails === undefined ? sizes : sizes.filter((size) => mails.includes(mailsIn(size)));
 }
 
 const SHOWN_DIFFERENCES_MAX = 20;

@@ -12,6 +12,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import {
   BODY_BATCH_BYTES_MAX,
   BODY_PART_BYTES_MAX,
+  BODY_SMALL_BYTES_MAX,
   type BodyItem,
   type BodyMethods,
   type BodyRead,
@@ -53,11 +54,12 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
     return { kind: "sent", bytes: 0, absent: [] };
   }
   const { mailbox } = transaction;
-  let items = wish.indexes.map((index) => itemOf(transaction, index));
+  let rest = wish.indexes.map((index) => itemOf(transaction, index));
   const absent: number[] = [];
   let bytes = 0;
-  while (items.length > 0) {
+  while (rest.length > 0) {
     signal.throwIfAborted();
+    const items = rest.slice(0, countForOneCall(rest));
     const request = { mailbox, mailboxPath: path, items, bytesMax: BODY_BATCH_BYTES_MAX };
     const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));
     if ("code" in reads) return { kind: "unreadable", problem: reads };
@@ -81,7 +83,7 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
       bytes += sent;
     }
     const later = new Set(reads.filter((read) => read.kind === "later").map((read) => read.index));
-    items = items.filter((item) => later.has(item.index));
+    rest = [...items.filter((item) => later.has(item.index)), ...rest.slice(items.length)];
   }
   return { kind: "sent", bytes, absent };
 }
@@ -93,6 +95,16 @@ function itemOf(transaction: Transaction, index: number): BodyItem {
   }
   const { uid, base, size } = change.message;
   return { index, uid, base, sizeBytes: size };
+}
+
+/** As many as one call will read by what is known of their sizes, at least one: the others would only travel to and fro. */
+function countForOneCall(items: readonly BodyItem[]): number {
+  let leftBytes = BODY_BATCH_BYTES_MAX;
+  const end = items.findIndex(({ sizeBytes }, at) => {
+    leftBytes -= sizeBytes > BODY_SMALL_BYTES_MAX ? 0 : sizeBytes;
+    return leftBytes < 0 && at > 0;
+  });
+  return end < 0 ? items.length : end;
 }
 
 async function sendSmall(

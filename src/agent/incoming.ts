@@ -188,7 +188,7 @@ export class Incoming {
 
   #beginApart(ticket: StageTicket): void {
     const stager = this.#ports.stager.take();
-    const begun = stager.call("begin", { key: this.lsn, bytes: this.offer.payload, ticket });
+    const begun = stager.call("begin", { key: this.lsn, ticket });
     this.#apart = { stager, begun: handled(begun) };
   }
 

@@ -11,6 +11,7 @@ import type { EffectCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
+import type { ExpectedBodies } from "./expected-bodies.js";
 
 /** What becomes of mail that only the replica has when its mailbox is deleted at the source. */
 export type ForeignPolicy = "keep" | "limbo";
@@ -96,6 +97,8 @@ export type StageOutcome = { readonly kind: "staged" } | { readonly kind: "diver
 
 /** Where the bodies of one transaction are to be staged, as `prepare` found it. */
 export interface StageTicket {
+  /** All of the transaction that whoever stages has to know. */
+  readonly expected: ExpectedBodies;
   /** Absolute, as bytes-in-a-string, like the next. */
   readonly storeRoot: string;
   readonly scratchRoot: string;

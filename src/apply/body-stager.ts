@@ -13,7 +13,6 @@ import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { splitRaw } from "../base/raw-name.js";
 import { TMP } from "../maildir/mailbox-files.js";
-import { decodeTransaction } from "../txn/transaction-codec.js";
 import type {
   AdoptedBody,
   BodyPart,
@@ -48,15 +47,15 @@ export class BodyStager implements StageMethods {
     this.#disk = disk;
   }
 
-  begin({ key, bytes, ticket }: BeginRequest): void {
+  begin({ key, ticket }: BeginRequest): void {
     assert(!this.#apartByKey.has(key), `transaction ${key} has begun`);
     const maps = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
-    this.#apartByKey.set(key, { key, txn: decodeTransaction(bytes), ...maps, ticket, place: undefined });
+    this.#apartByKey.set(key, { key, expected: ticket.expected, ...maps, ticket, place: undefined });
   }
 
   stageMany({ key, bodies }: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome {
     const apart = this.#of(key);
-    return refusing(apart.txn, (): StageOutcome => {
+    return refusing(apart.expected, (): StageOutcome => {
       for (const body of bodies) {
         const outcome = this.#inPlace(apart, (tmp) => stageBody(tmp, apart, body));
         if (outcome.kind === "diverged") return outcome;
@@ -67,7 +66,7 @@ export class BodyStager implements StageMethods {
 
   stagePart(part: BodyPart): StageOutcome {
     const apart = this.#of(part.key);
-    return refusing(apart.txn, () => this.#inPlace(apart, (tmp) => stagePart(tmp, apart, part)));
+    return refusing(apart.expected, () => this.#inPlace(apart, (tmp) => stagePart(tmp, apart, part)));
   }
 
   handOver({ key }: KeyRequest): readonly AdoptedBody[] {
@@ -81,7 +80,7 @@ export class BodyStager implements StageMethods {
     if (apart === undefined) return;
     try {
       // Where they cannot be reached they are left, for the next recovery.
-      refusing(apart.txn, () => removeStaged(apart));
+      refusing(apart.expected, () => removeStaged(apart));
     } finally {
       this.#close(apart);
     }
@@ -121,10 +120,10 @@ export class BodyStager implements StageMethods {
   }
 
   #placeOf(apart: Apart): Dir {
-    const { ticket, txn } = apart;
+    const { ticket, expected } = apart;
     apart.place ??=
       (ticket.mailbox === undefined ? undefined : this.#openTmp(ticket.storeRoot, ticket.mailbox)) ??
-      makeStageDir({ disk: this.#disk, options: ticket }, txn.mailbox);
+      makeStageDir({ disk: this.#disk, options: ticket }, expected.mailbox);
     return apart.place;
   }
 

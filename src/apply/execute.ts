@@ -149,8 +149,9 @@ class Execution {
 
   /** A mailbox that was built outside of the store takes its tmp/ along when it moves in; so look in both places. */
   #renameStaged(name: string, to: Dir, toName: string): void {
-    refuseTaken(to, toName);
-    const { stagedIn, undo } = this.#ports;
+    const { stagedIn, undo, lock } = this.#ports;
+    // Without a lock it is a mailbox that was made a moment ago where nobody looks: only our names are there.
+    if (lock !== undefined) refuseTaken(to, toName);
     for (let i = 0; i < stagedIn.length; i++) {
       const at = (this.#likelyDir + i) % stagedIn.length;
       const dir = stagedIn[at];

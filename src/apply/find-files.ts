@@ -139,26 +139,43 @@ function saysAbsent(sighting: Sighting, bases: Iterable<string>, dirs: MailboxDi
   return isSettled(sighting) && [...bases].every(isAbsent) && sameTimes(sighting, timesOf(dirs));
 }
 
-/** Of the two directories of messages. */
+/** Of the two directories of messages. Programs put mtimes back (rsync -a, cp -a, touch -d); a ctime cannot be set. */
 export interface DirTimes {
   readonly curMtimeMs: number;
   readonly newMtimeMs: number;
+  readonly curCtimeMs: number;
+  readonly newCtimeMs: number;
 }
 
 export function timesOf(dirs: MailboxDirs): DirTimes {
-  return { curMtimeMs: dirs.cur.statSelf().mtimeMs, newMtimeMs: dirs.new?.statSelf().mtimeMs ?? 0 };
+  const cur = dirs.cur.statSelf();
+  const fresh = dirs.new?.statSelf();
+  return {
+    curMtimeMs: cur.mtimeMs,
+    newMtimeMs: fresh?.mtimeMs ?? 0,
+    curCtimeMs: cur.ctimeMs,
+    newCtimeMs: fresh?.ctimeMs ?? 0,
+  };
 }
 
 export function sameTimes(a: DirTimes, b: DirTimes): boolean {
-  return a.curMtimeMs === b.curMtimeMs && a.newMtimeMs === b.newMtimeMs;
+  return (
+    a.curMtimeMs === b.curMtimeMs &&
+    a.newMtimeMs === b.newMtimeMs &&
+    a.curCtimeMs === b.curCtimeMs &&
+    a.newCtimeMs === b.newCtimeMs
+  );
 }
 
 /** Whether a listing may be believed about what it lacks. A time in the future hides nothing: any change would set it to now. */
 export function isSettled({
   curMtimeMs,
   newMtimeMs,
+  curCtimeMs,
+  newCtimeMs,
   listedAtMs,
   stable,
 }: DirTimes & { readonly listedAtMs: number; readonly stable: boolean }): boolean {
-  return stable && [curMtimeMs, newMtimeMs].every((mtimeMs) => Math.abs(listedAtMs - mtimeMs) > tickOf(mtimeMs));
+  const times = [curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs];
+  return stable && times.every((timeMs) => Math.abs(listedAtMs - timeMs) > tickOf(timeMs));
 }

@@ -8,7 +8,7 @@
 import { unreachable } from "../base/assert.js";
 import { fieldOf, isRecordFields } from "../maildir/uidlist-write.js";
 import { mergeMarks } from "../txn/marks.js";
-import type { FileOwner, MessageMarks, MessageState } from "../txn/message-state.js";
+import type { MessageMarks, MessageState } from "../txn/message-state.js";
 import type { Change, ExpungeChange, MarksChange, RebindChange, Transaction } from "../txn/transaction.js";
 import type { ApplyNote } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
@@ -45,12 +45,6 @@ export function foldChange(context: FoldContext, change: Change, index: number):
     default:
       return unreachable(change);
   }
-}
-
-/** Owner and mode of the file that a change creates. */
-export function ownerOfChange(txn: Transaction, index: number): FileOwner {
-  const change = txn.changes[index];
-  return (change?.kind === "save" ? change.owner : undefined) ?? txn.fileOwner;
 }
 
 function foldMessage(context: FoldContext, message: MessageState, index: number): Divergence | undefined {

@@ -37,8 +37,8 @@ import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep } from "./mailbox-view.js";
 import { deleteMailbox } from "./move-mailbox.js";
+import { guidAt } from "./parking.js";
 import { type StoreContext, underLock } from "./store-context.js";
-import { surveyMailboxes } from "./survey.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
 /** A mailbox under its lock, as read just now. */
@@ -127,7 +127,8 @@ function removeEmptied(context: StoreContext, root: Dir, path: RawPath): Foreign
 /** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
 export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, floor }: YieldRequest): YieldOutcome {
   const row = context.cache.rowOf(mailbox);
-  const path = row?.path ?? surveyMailboxes(context).find(({ guid }) => guid === mailbox)?.path;
+  const isHome = row !== undefined && guidAt(root, row.path) === mailbox;
+  const path = isHome ? row.path : context.whereabouts.of(root, mailbox);
   if (path === undefined) {
     const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
     return { kind: "diverged", divergence: missing };

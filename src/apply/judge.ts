@@ -6,10 +6,11 @@ import type { Dir } from "../base/disk.js";
 import { readKeywords } from "../maildir/keywords.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decideAdoption, isEmptyOfMail } from "./apply-messages.js";
+import { isAstray, locateAnywhere } from "./astray.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { emptyView, gatherView } from "./gather.js";
 import { trustOf } from "./held-bodies.js";
-import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
+import { closeBelow, type Located, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs, refusePath } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
@@ -26,7 +27,7 @@ import type { StoreContext } from "./store-context.js";
 export function judgeTransaction(context: StoreContext, root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
   const { txn, gone, voidBelow } = pending;
   const known = context.cache.get(txn.mailbox);
-  const located = locateMailbox(root, known, txn);
+  const located = locateAnywhere(context.whereabouts, root, known, txn);
   if (located.kind === "diverged") return located.divergence;
   if (located.kind === "found" && located.hasCur) {
     try {
@@ -36,12 +37,39 @@ export function judgeTransaction(context: StoreContext, root: Dir, pending: Pend
     }
   }
   if (located.kind === "found") closeBelow(root, located.dir);
-  const isMoving = located.kind === "found" ? txn.structure?.kind === "rename" : isAway(context, txn.mailbox); // it comes back then.
+  const isMoving =
+    located.kind === "found"
+      ? txn.structure?.kind === "rename" || isAstray(known, located.path, txn)
+      : isAway(context, txn.mailbox); // it comes back then.
   if (txn.structure?.kind !== "create" && !isMoving) return missing(txn);
   const occupied = isMoving ? undefined : refuseSite(root, txn);
   if (occupied !== undefined) return occupied;
+  return needsFromNothing(txn, gone, voidBelow);
+}
+
+/** Which bodies it takes where the mailbox is not there yet, or is not known: that of every save, unless it has other changes. */
+export function needsFromNothing(
+  txn: Transaction,
+  gone: ReadonlySet<number>,
+  voidBelow: number,
+): readonly BodyNeed[] | Divergence {
+  const saves = savesOf(txn);
+  if (saves !== undefined) return saves.filter(({ index, uid }) => !gone.has(index) && uid >= voidBelow);
   const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
   return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+}
+
+/** Undefined unless it is nothing but saves, each of another base name: what a mailbox is filled with. */
+function savesOf({ changes }: Transaction): BodyNeed[] | undefined {
+  const needs: BodyNeed[] = [];
+  const bases = new Set<string>();
+  for (const [index, change] of changes.entries()) {
+    if (change.kind !== "save") return undefined;
+    const { uid, base, size } = change.message;
+    needs.push({ index, uid, base, size });
+    bases.add(base);
+  }
+  return bases.size === needs.length ? needs : undefined;
 }
 
 function judgeFound(

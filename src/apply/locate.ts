@@ -29,7 +29,7 @@ export type Located =
 /** Looks at the paths in turn. */
 export function locateMailbox(root: Dir, known: KnownMailbox, txn: Transaction): Located {
   const from = txn.structure?.kind === "rename" ? txn.structure.from : undefined;
-  const paths = new Set([known.baseline?.row.path, txn.path, from]);
+  const paths = new Set([known.baseline?.row.path, txn.path, from, known.standsAt]);
   for (const path of paths) {
     if (path === undefined) continue;
     const located = lookAt(root, known, { ...txn, path });

@@ -5,6 +5,8 @@
  * INVARIANT: a baseline that adopted an effect is not evicted before that effect can be in the database: the caller
  * records each effect before it executes many others (UNRECORDED_EFFECTS_MAX).
  */
+
+import type { RawPath } from "../base/raw-name.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
@@ -26,6 +28,8 @@ export interface KnownMailbox extends StrayMemory {
   readonly uidlist: UidlistReader;
   /** Undefined while nothing was ever applied to it. */
   baseline: MailboxBaseline | undefined;
+  /** Where it was seen last when it was not where it should be (astray.ts). */
+  standsAt: RawPath | undefined;
   /** Approximate size of the uidlist, for the bound. */
   uidlistBytes: number;
   /** Records that were left when dead ones were last looked for; 0 = never. */
@@ -86,6 +90,7 @@ export class MailboxCache {
   remove(guid: MailboxGuid): void {
     const known = this.get(guid);
     known.baseline = undefined;
+    known.standsAt = undefined;
     known.unrecorded = undefined;
     known.listed = undefined;
     known.uidlist.forget();
@@ -97,6 +102,7 @@ export class MailboxCache {
       guid,
       uidlist: new UidlistReader(),
       baseline: row === undefined ? undefined : new MailboxBaseline(this.#sources, row),
+      standsAt: undefined,
       unrecorded: undefined,
       listed: undefined,
       uidlistBytes: 0,

@@ -62,6 +62,7 @@ export class KeywordDraft {
   /** Names of letters, ascending; letters without a name are left out. */
   namesOf(letters: number): string[] {
     const names: string[] = [];
+    if (letters === 0) return names; // so it is with nearly every message.
     for (let letter = 0; letter < KEYWORDS_MAX; letter++) {
       const name = this.#names[letter];
       if ((letters & (1 << letter)) !== 0 && name !== undefined) names.push(name);
@@ -71,7 +72,9 @@ export class KeywordDraft {
 
   unexplained(letters: number): number {
     let left = letters & LETTERS_MASK;
-    for (let letter = 0; letter < KEYWORDS_MAX; letter++) if (this.#names[letter] !== undefined) left &= ~(1 << letter);
+    for (let letter = 0; left !== 0 && letter < KEYWORDS_MAX; letter++) {
+      if (this.#names[letter] !== undefined) left &= ~(1 << letter);
+    }
     return left;
   }
 

@@ -5,7 +5,7 @@
 
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { isRawName, isRawPath, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
@@ -54,10 +54,18 @@ export function renameMailbox(
         return limbo;
       });
     });
-    return held.kind === "busy" ? held : { kind: "moved", limbo: held.value };
+    if (held.kind === "busy") return held;
+    removeEmptied(root, found.path);
+    return { kind: "moved", limbo: held.value };
   } finally {
     closeBelow(root, dir);
   }
+}
+
+/** The directory that a mailbox's parts have left, unless something else is in it, and those around it. */
+function removeEmptied(root: Dir, path: RawPath): void {
+  const inside = `${path}/${CUR}`;
+  if (path !== "" && isRawPath(inside)) removeEmptyParents(root, inside);
 }
 
 /** Whether `path` is below `above`: then the directory cannot move there as a whole. */

@@ -6,8 +6,8 @@ import type { Sha256Stream } from "../base/hash.js";
 import type { RawPath } from "../base/raw-name.js";
 import { isRawPath } from "../base/raw-name.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
-import type { MessageState } from "../txn/message-state.js";
 import type { Transaction } from "../txn/transaction.js";
+import type { ExpectedBodies } from "./expected-bodies.js";
 import type { Sighting } from "./find-files.js";
 
 /** A body in some `tmp/`, ready to be renamed. */
@@ -41,6 +41,7 @@ export interface HeldBody {
 export interface Pending {
   readonly key: number;
   readonly txn: Transaction;
+  readonly expected: ExpectedBodies;
   voidBelow: number;
   readonly staged: Map<number, StagedBody>;
   readonly partial: Map<number, PartialBody>;
@@ -53,13 +54,7 @@ export interface Pending {
 }
 
 /** What staging works on, in whichever thread. */
-export type StagingState = Pick<Pending, "key" | "txn" | "staged" | "partial" | "gone" | "held">;
-
-/** The message whose body a change brings, if it brings one. */
-export function messageOfChange(txn: Transaction, index: number): MessageState | undefined {
-  const change = txn.changes[index];
-  return change?.kind === "save" || change?.kind === "rebind" ? change.message : undefined;
-}
+export type StagingState = Pick<Pending, "key" | "expected" | "staged" | "partial" | "gone" | "held">;
 
 export function stagedName(key: number, index: number): string {
   return `mailtwin.${key}.${index}`;

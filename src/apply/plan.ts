@@ -73,8 +73,7 @@ export function planApply({ view, txn, gone, voidBelow, trust = NO_TRUST }: Plan
     notes.push({ kind: "keywords-full", words: `keyword ${displayRaw(name)} is left out: all 26 letters are taken` });
   }
   notes.push(...notesOfSeconds(draft));
-  const files = planFiles(draft);
-  notes.push(...[...draft.messages].flatMap((message) => (isKept(message) ? (fitName(message).note ?? []) : [])));
+  const files = planFiles(draft, notes);
   const list = planUidlist(draft, txn);
   if (view.adoption === undefined && list.uidNext > txn.uidNext) {
     const words = `the next UID here is ${list.uidNext}, at the source ${txn.uidNext}: the replica has given out some itself`;
@@ -140,7 +139,8 @@ function notesOfSeconds(draft: Draft): ApplyNote[] {
   );
 }
 
-function planFiles(draft: Draft): ApplyStep[] {
+/** Marks that do not fit into a name are noted. */
+function planFiles(draft: Draft, notes: ApplyNote[]): ApplyStep[] {
   const limbo: ApplyStep[] = [];
   const place: ApplyStep[] = [];
   const rename: ApplyStep[] = [];
@@ -151,8 +151,8 @@ function planFiles(draft: Draft): ApplyStep[] {
     if (file !== undefined && body !== "file" && message.limbo !== undefined) {
       (typeof body === "number" ? limbo : expunge).push({ kind: "limbo", file, subject: message.limbo });
     }
-    if (typeof body === "number") place.push({ kind: "place", index: body, ...placeOf(message) });
-    else if (body === "file" && file !== undefined) rename.push(...planPresent(draft, message));
+    if (typeof body === "number") place.push({ kind: "place", index: body, ...placeOf(message, notes) });
+    else if (body === "file" && file !== undefined) rename.push(...planPresent(draft, message, notes));
   }
   const sought = draft.absentSubjects.map((subject): ApplyStep => ({ kind: "seek-limbo", subject }));
   const table = draft.keywords.grownTable;
@@ -166,14 +166,14 @@ function subjectOfSecond({ name, size }: PresentFile): LimboSubject {
 }
 
 /** A file that stays. In `new/` it stays there as long as it has no marks: Dovecot moves it when somebody looks. */
-function planPresent(draft: Draft, message: DraftMessage): ApplyStep[] {
+function planPresent(draft: Draft, message: DraftMessage, notes: ApplyNote[]): ApplyStep[] {
   const { file } = message;
   if (file === undefined) return [];
   const steps: ApplyStep[] = [];
   const wantsTime = message.mtimeS !== undefined && message.mtimeS !== file.mtimeS;
   const marksDiffer = !sameNameMarks(message.marks, message.marksNow);
   const baseDiffers = message.base !== draft.view.fileByBase.get(message.base)?.name.split(":", 1)[0];
-  const target = marksDiffer || baseDiffers ? placeOf(message) : file;
+  const target = marksDiffer || baseDiffers ? placeOf(message, notes) : file;
   if (target.name !== file.name) steps.push({ kind: "rename", file, dir: target.dir, name: target.name });
   if (wantsTime && message.mtimeS !== undefined) {
     const dir = target.name === file.name ? file.dir : target.dir;
@@ -182,14 +182,10 @@ function planPresent(draft: Draft, message: DraftMessage): ApplyStep[] {
   return steps;
 }
 
-function placeOf(message: DraftMessage): { readonly dir: "cur" | "new"; readonly name: string } {
-  const { dir, name } = fitName(message);
+function placeOf(message: DraftMessage, notes: ApplyNote[]): { readonly dir: "cur" | "new"; readonly name: string } {
+  const { dir, name, note } = fitName(message);
+  if (note !== undefined) notes.push(note);
   return { dir, name };
-}
-
-/** Whether it has a file afterwards. */
-function isKept({ body, file }: DraftMessage): boolean {
-  return typeof body === "number" || (body === "file" && file !== undefined);
 }
 
 function needsOf(draft: Draft, txn: Transaction): BodyNeed[] {
@@ -230,7 +226,6 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
   const lastUid = Math.max(view.lastUid, add.at(-1)?.uid ?? 0);
   const nextByRecords = view.adoption === undefined ? Math.max(view.uidNext, lastUid + 1) : 0;
   const uidNext = Math.max(nextByRecords, txn.uidNext);
-  const appended = add.reduce((sum, record) => sum + formatRecord(record).length, 0);
   const isMostlyDead = draft.deadUids.size * REWRITE_RATIO >= view.recordCount && draft.deadUids.size > 0;
   // A key that only this Dovecot writes (P) is its own affair; to take it away would be to rewrite for ever.
   const extra = txn.headerExtra === "" && view.adoption === undefined ? view.headerExtra : txn.headerExtra;
@@ -242,7 +237,7 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
     uidNext > nextByRecords ||
     view.headerExtra !== extra ||
     isMostlyDead;
-  if (!mustRewrite && appended * REWRITE_RATIO < view.uidlistBytes) {
+  if (!mustRewrite && bytesOf(add) * REWRITE_RATIO < view.uidlistBytes) {
     return { steps: add.length === 0 ? [] : [{ kind: "append-records", add }], uidNext };
   }
   for (const uid of draft.deadUids) drop.add(uid);
@@ -252,4 +247,8 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
   // Only a record may have moved: an idle session looks when the directory changes.
   const nudge: ApplyStep[] = drop.size > 0 || replace.size > 0 || reset !== undefined ? [{ kind: "nudge" }] : [];
   return { steps: [...nudge, { kind: "rewrite-uidlist", header, drop, replace, add }], uidNext };
+}
+
+function bytesOf(records: readonly UidlistRecord[]): number {
+  return records.reduce((sum, record) => sum + formatRecord(record).length, 0);
 }

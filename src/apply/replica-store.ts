@@ -17,23 +17,23 @@ import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
+import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
 import { carriedRows } from "./carried.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, returnFor } from "./exchange.js";
+import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
-import { emptyView } from "./gather.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
-import { judgeTransaction, missing, refuseTransaction } from "./judge.js";
+import { judgeTransaction, missing, needsFromNothing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
-import { closeBelow, type Located, locateMailbox, openMailbox } from "./locate.js";
+import { closeBelow, type Located, openMailbox } from "./locate.js";
 import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
 import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
 import { encodeIntent, type Pending } from "./pending.js";
-import { planApply } from "./plan.js";
 import { recoverStore } from "./recover.js";
 import { refusing } from "./refusing.js";
 import { stageLocal } from "./stage.js";
@@ -75,7 +75,9 @@ export class ReplicaStore implements Methods {
     const nowMs = (): number => clock.nowMs();
     const limbo = new Limbo({ disk, scratchRoot, nowMs, rows: () => reader.limbo() });
     const cache = new MailboxCache({ reader, digester });
-    this.#context = { disk, options, clock, reader, cache, limbo, life: new Life(crashPoint), isAlive };
+    const life = new Life(crashPoint);
+    const whereabouts = new Whereabouts(options.storeRoot, clock);
+    this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life, isAlive };
     this.#inventory = new InventoryReader();
     openStore(disk, storeRoot).close();
     openMade(disk, scratchRoot, []).close();
@@ -219,7 +221,17 @@ export class ReplicaStore implements Methods {
     const known = this.#pendingByKey.get(key);
     const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
     const { staged, partial, gone, held } = known ?? fresh;
-    const pending: Pending = { key, txn, ...how, staged, partial, gone, held, sighting: undefined };
+    const pending: Pending = {
+      key,
+      txn,
+      expected: expectedBodies(txn),
+      ...how,
+      staged,
+      partial,
+      gone,
+      held,
+      sighting: undefined,
+    };
     this.#pendingByKey.set(key, pending);
     return pending;
   }
@@ -234,9 +246,8 @@ export class ReplicaStore implements Methods {
   #needsOf(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
     const judged = judgeTransaction(this.#context, root, pending);
     if (!("words" in judged) || !this.#isAheadOfOthers(pending)) return judged;
-    const { gone, txn } = pending;
-    const planned = planApply({ view: emptyView(), txn, gone, voidBelow: 0 });
-    return planned.kind === "plan" ? planned.plan.needs : judged;
+    const needs = needsFromNothing(pending.txn, pending.gone, 0);
+    return "words" in needs ? judged : needs;
   }
 
   #isAheadOfOthers({ key, txn }: Pending): boolean {
@@ -248,10 +259,11 @@ export class ReplicaStore implements Methods {
     const exchanged = exchangePlaces(this.#context, root, txn);
     if (exchanged.kind !== "settled") return exchanged;
     const known = this.#context.cache.get(txn.mailbox);
-    let located = locateMailbox(root, known, txn);
+    const locate = () => locateAnywhere(this.#context.whereabouts, root, known, txn);
+    let located = locate();
     if (located.kind === "absent") {
       if (!returnFor(this.#context, root, txn)) return { kind: "diverged", divergence: missing(txn) };
-      located = locateMailbox(root, known, txn);
+      located = locate();
     }
     if (located.kind === "diverged") return located;
     if (located.kind === "absent") return this.#executeAbsent(root, pending, known);
@@ -289,7 +301,8 @@ export class ReplicaStore implements Methods {
   ): types.ExecuteOutcome {
     const { txn } = pending;
     if (txn.structure?.kind === "delete") return deleteMailbox(this.#context, root, { known, found, txn });
-    const mayMove = txn.structure?.kind === "rename" || txn.structure?.kind === "create";
+    const astray = isAstray(known, found.path, txn);
+    const mayMove = astray || txn.structure?.kind === "rename" || txn.structure?.kind === "create";
     if (!found.hasCur && txn.structure?.kind === "create" && found.path === txn.path) {
       return createMailbox(this.#context, { root, pending, known, standing: found.dir });
     }
@@ -299,11 +312,12 @@ export class ReplicaStore implements Methods {
     }
     const moved = renameMailbox(this.#context, root, { known, found, txn });
     if (moved.kind !== "moved") return moved;
+    const notes = astray ? [notePutBack(found.path, txn.path)] : [];
     const opened = openMailbox(root, txn);
     assert(opened.kind === "opened", "a mailbox that has moved is there");
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
-      return outcome.kind === "applied" ? withLimbo(outcome, moved.limbo) : outcome;
+      return outcome.kind === "applied" ? withMove(outcome, moved.limbo, notes) : outcome;
     } finally {
       closeBelow(root, opened.dir);
     }
@@ -317,11 +331,13 @@ function withRows(
   return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
 }
 
-function withLimbo(
+function withMove(
   outcome: Extract<types.ExecuteOutcome, { kind: "applied" }>,
   limbo: types.AppliedEffect["limbo"],
+  notes: readonly types.ApplyNote[],
 ): types.ExecuteOutcome {
-  return { ...outcome, effect: { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] } };
+  const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
+  return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
 }
 
 /** Dovecot renames for a flag without our lock: what was looked up a moment ago is gone, all is undone, look again. */

@@ -8,8 +8,6 @@ import type { AdoptedBody, BodyPart, BodyParts, KeyRequest, StageOutcome, StageT
 
 export interface BeginRequest {
   readonly key: number;
-  /** The encoded transaction. */
-  readonly bytes: Uint8Array;
   readonly ticket: StageTicket;
 }
 

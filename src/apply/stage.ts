@@ -8,12 +8,12 @@
 import { assert } from "../base/assert.js";
 import type { CreateOptions, Dir, FileStat } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { openSha256, sha256 } from "../base/hash.js";
+import { openSha256, sha256Hex } from "../base/hash.js";
 import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
 import { divergence } from "./divergence.js";
+import { type ExpectedBody, expectedAt } from "./expected-bodies.js";
 import type { FoundBody } from "./find-body.js";
-import { ownerOfChange } from "./fold-changes.js";
-import { messageOfChange, type PartialBody, type Pending, type StagingState, stagedName } from "./pending.js";
+import { type PartialBody, type Pending, type StagingState, stagedName } from "./pending.js";
 
 /** Larger parts are gathered to this before they are written: every write to a growing file is synced. */
 const WRITE_BYTES = 4 * 1024 * 1024;
@@ -22,13 +22,12 @@ const STAGED: StageOutcome = { kind: "staged" };
 
 /** A whole body. */
 export function stageBody(tmp: Dir, pending: StagingState, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
-  const message = messageOfChange(pending.txn, index);
-  assert(message !== undefined, `change ${index} brings no body`);
-  const isAnnounced =
-    bytes.length === message.size && (wanted === undefined || sha256(bytes).toString("hex") === wanted);
+  const body = bodyOf(pending, index);
+  const isAnnounced = bytes.length === body.size && (wanted === undefined || sha256Hex(bytes) === wanted);
   if (!isAnnounced) return mismatch(pending, index);
-  const stat = create(tmp, stagedName(pending.key, index), [bytes], stageOptions(pending, index));
-  pending.staged.set(index, { name: stagedName(pending.key, index), ino: stat.ino });
+  const name = stagedName(pending.key, index);
+  const { ino } = create(tmp, name, [bytes], optionsOf(body));
+  pending.staged.set(index, { name, ino });
   pending.held.delete(index);
   pending.gone.delete(index);
   return STAGED;
@@ -37,11 +36,10 @@ export function stageBody(tmp: Dir, pending: StagingState, { index, bytes, sha25
 /** A part of a large body. A part at offset 0 begins anew. */
 export function stagePart(tmp: Dir, pending: StagingState, part: BodyPart): StageOutcome {
   const { index, offset, bytes, last } = part;
-  const message = messageOfChange(pending.txn, index);
-  assert(message !== undefined, `change ${index} brings no body`);
+  const body = bodyOf(pending, index);
   const partial = offset === 0 ? beginParts(pending, index) : pending.partial.get(index);
   if (partial === undefined || offset !== partial.written + partial.heldBytes) return mismatch(pending, index);
-  if (offset + bytes.length > message.size) return mismatch(pending, index);
+  if (offset + bytes.length > body.size) return mismatch(pending, index);
   partial.hash.update(bytes);
   partial.held.push(bytes);
   partial.heldBytes += bytes.length;
@@ -57,7 +55,7 @@ function beginParts(pending: StagingState, index: number): PartialBody {
 
 function flushParts(tmp: Dir, pending: StagingState, index: number, partial: PartialBody): void {
   const name = stagedName(pending.key, index);
-  if (partial.written === 0) create(tmp, name, partial.held, stageOptions(pending, index));
+  if (partial.written === 0) create(tmp, name, partial.held, optionsOf(bodyOf(pending, index)));
   else tmp.appendFile(name, Buffer.concat(partial.held), partial.written);
   partial.written += partial.heldBytes;
   partial.held = [];
@@ -71,14 +69,14 @@ function endParts(
   partial: PartialBody,
 ): StageOutcome {
   const name = stagedName(pending.key, index);
-  const message = messageOfChange(pending.txn, index);
+  const body = bodyOf(pending, index);
   pending.partial.delete(index);
   const hex = partial.hash.digest().toString("hex");
-  if (partial.written !== message?.size || (wanted !== undefined && hex !== wanted)) {
+  if (partial.written !== body.size || (wanted !== undefined && hex !== wanted)) {
     tmp.unlink(name);
     return mismatch(pending, index);
   }
-  tmp.setMtime(name, message.mtimeS);
+  tmp.setMtime(name, body.mtimeS);
   const stat = tmp.stat(name);
   assert(stat !== undefined, "a staged body was written");
   pending.staged.set(index, { name, ino: stat.ino });
@@ -92,15 +90,14 @@ function endParts(
  * False when the source file is not what it should be.
  */
 export function stageLocal({ isChecked, ...from }: FoundBody, tmp: Dir, pending: Pending, index: number): boolean {
-  const message = messageOfChange(pending.txn, index);
-  assert(message !== undefined, `change ${index} brings no body`);
+  const body = bodyOf(pending, index);
   const stat = from.dir.stat(from.name);
-  if (stat?.kind !== "file" || stat.size !== message.size) return false;
-  const options = stageOptions(pending, index);
+  if (stat?.kind !== "file" || stat.size !== body.size) return false;
+  const options = optionsOf(body);
   const name = stagedName(pending.key, index);
   tmp.unlink(name);
   const linked = isSameOutside(stat, options) && tryLink(from, tmp, name);
-  const staged = linked ? stat : copyBody(from, { tmp, name, size: message.size }, options);
+  const staged = linked ? stat : copyBody(from, { tmp, name, size: body.size }, options);
   if (staged === undefined) return false;
   if (isChecked || !pending.verifies) pending.staged.set(index, { name, ino: isChecked ? staged.ino : 0 });
   else {
@@ -157,10 +154,14 @@ export function copyBody(
   return undefined;
 }
 
-function stageOptions(pending: StagingState, index: number): CreateOptions {
-  const { uid, gid, mode } = ownerOfChange(pending.txn, index);
-  const mtimeS = messageOfChange(pending.txn, index)?.mtimeS;
-  return { mode, owner: { uid, gid }, ...(mtimeS === undefined ? {} : { mtimeS }) };
+function bodyOf({ expected }: StagingState, index: number): ExpectedBody {
+  const body = expectedAt(expected, index);
+  assert(body !== undefined, `change ${index} brings no body`);
+  return body;
+}
+
+function optionsOf({ owner: { uid, gid, mode }, mtimeS }: ExpectedBody): CreateOptions {
+  return { mode, owner: { uid, gid }, mtimeS };
 }
 
 /** A leftover of the same number is ours. */
@@ -174,7 +175,6 @@ function create(tmp: Dir, name: string, parts: readonly Uint8Array[], options: C
   return tmp.createFile(name, parts, options);
 }
 
-function mismatch({ txn }: StagingState, index: number): StageOutcome {
-  const { mailbox, path } = txn;
+function mismatch({ expected: { mailbox, path } }: StagingState, index: number): StageOutcome {
   return { kind: "diverged", divergence: divergence({ kind: "body-mismatch", mailbox, path, index }) };
 }

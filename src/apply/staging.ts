@@ -59,14 +59,15 @@ export function stageBodyPart(context: StoreContext, root: Dir, pending: Pending
 }
 
 /** Where another thread may stage the bodies: where this one would at this moment. */
-export function ticketFor({ cache, options }: StoreContext, root: Dir, { txn }: Pending): StageTicket {
+export function ticketFor({ cache, options }: StoreContext, root: Dir, { txn, expected }: Pending): StageTicket {
   const { storeRoot, scratchRoot } = options;
+  const ticket = { storeRoot, scratchRoot, expected };
   const located = locateMailbox(root, cache.get(txn.mailbox), txn);
-  if (located.kind !== "found") return { storeRoot, scratchRoot };
+  if (located.kind !== "found") return ticket;
   const { path, dir, hasCur } = located;
   const { dev, ino } = dir;
   closeBelow(root, dir);
-  return hasCur ? { storeRoot, scratchRoot, mailbox: { path, dev, ino } } : { storeRoot, scratchRoot };
+  return hasCur ? { ...ticket, mailbox: { path, dev, ino } } : ticket;
 }
 
 /** Its bytes were checked by whoever staged it. */

@@ -7,6 +7,7 @@ import type { Dir, Disk } from "../base/disk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { type Dotlock, OVERRIDE_PAUSE_MS, tryLock } from "../maildir/dotlock.js";
 import type { ApplyOptions } from "./apply-types.js";
+import type { Whereabouts } from "./astray.js";
 import { removeLeftovers } from "./leftovers.js";
 import type { Limbo } from "./limbo.js";
 import type { KnownMailbox, MailboxCache } from "./mailbox-cache.js";
@@ -18,6 +19,7 @@ export interface StoreContext {
   readonly reader: StateReader;
   readonly cache: MailboxCache;
   readonly limbo: Limbo;
+  readonly whereabouts: Whereabouts;
   readonly life: Life;
   readonly isAlive: (pid: number) => boolean;
 }

@@ -59,11 +59,12 @@ export function refreshStrays(
   }
   if (known.unrecorded !== undefined && !isDue(known.listed, times, nowMs)) return times;
   const found = listUnexplained(dirs, uidlist);
-  const { stable, curMtimeMs, newMtimeMs } = found.facts;
+  const { stable, curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs } = found.facts;
   known.unrecorded = found.unrecorded;
-  const listed = { curMtimeMs, newMtimeMs, listedAtMs: nowMs };
-  known.listed = { ...listed, settled: isSettled({ ...listed, stable }), names: found.names };
-  return { curMtimeMs, newMtimeMs };
+  const listed = { curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs };
+  const settled = isSettled({ ...listed, listedAtMs: nowMs, stable });
+  known.listed = { ...listed, listedAtMs: nowMs, settled, names: found.names };
+  return listed;
 }
 
 /** All places of each base name that has no record, or more than one name. */

@@ -53,6 +53,11 @@ export function sha256(bytes: Uint8Array): Buffer {
   return hash("sha256", bytes, "buffer");
 }
 
+/** The same in lower-case hex, for less than making a text of the above. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "hex");
+}
+
 export function openSha256(): Sha256Stream {
   const growing = createHash("sha256");
   return {

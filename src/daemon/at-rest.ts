@@ -16,7 +16,7 @@ import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { daemonError } from "./errors.js";
-import type { Places } from "./places.js";
+import { hasParked, type Places } from "./places.js";
 import type { MovedMailbox } from "./put-back.js";
 import { countOf, namesOf } from "./words.js";
 
@@ -28,6 +28,7 @@ export type Standing =
   /** Mailboxes that were written are gone or have become others: the state no longer describes the destination. */
   | { readonly kind: "outdated"; readonly words: string };
 
+const NOTHING_FOUND = { mailboxes: [], problems: [] } as const;
 const WORK = { kind: "work", moved: [] } as const satisfies Standing;
 
 /** Call it while holding the state directory's lock. Throws: destination-emptied, store-missing, the codes of the state database. */
@@ -38,10 +39,13 @@ export function readStanding(places: Places): Standing {
   using source = openIfCurrent(sourcePath);
   using replica = openIfCurrent(replicaPath);
   if (source === undefined || replica === undefined) return WORK;
-  const standing = checkDestination(places.destination, replica);
-  // Judged only when all is applied: what was cut off in the middle (a mailbox removed, that not yet recorded) comes again.
-  if (!isShipped(source, replica)) return WORK;
+  const applied = replica.appliedLsn(source.meta("log-id") ?? "");
+  const isShipped = applied > 0 && applied === source.lastLsn() && source.rejections().length === 0;
+  const standing = checkDestination(places.destination, { source, replica, isShipped });
+  // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise.
+  if (applied === 0 || replica.intents().length > 0 || hasParked(places)) return WORK;
   if (standing.kind === "outdated" || standing.moved.length > 0) return standing;
+  if (!isShipped) return WORK;
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source);
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);
@@ -59,22 +63,22 @@ export function openIfCurrent(path: string): (StateReader & Disposable) | undefi
   }
 }
 
-function isShipped(source: StateReader, replica: StateReader): boolean {
-  const applied = replica.appliedLsn(source.meta("log-id") ?? "");
-  return (
-    applied > 0 && applied === source.lastLsn() && replica.intents().length === 0 && source.rejections().length === 0
-  );
-}
-
 function discover(store: string) {
   return discoverStore({ disk: openNodeDisk(), storeRoot: rawFromText(store) }, () => systemClock.nowMs());
 }
 
 /** Whether every mailbox that was written still stands there, and under which name. */
-function checkDestination(destination: string, replica: StateReader): Exclude<Standing, { readonly kind: "at-rest" }> {
+function checkDestination(
+  destination: string,
+  {
+    source,
+    replica,
+    isShipped,
+  }: { readonly source: StateReader; readonly replica: StateReader; readonly isShipped: boolean },
+): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
   if (rows.length === 0) return WORK;
-  const found = existsSync(destination) ? discover(destination).mailboxes : [];
+  const { mailboxes: found, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   // An INBOX that Dovecot made on a bare mount point is none of them.
   if (!rows.some(({ guid }) => validityByGuid.has(guid))) {
@@ -84,17 +88,33 @@ function checkDestination(destination: string, replica: StateReader): Exclude<St
       `looking for the ${countOf(rows.length, "mailbox")} of ${destination}: none is there any more${instead}`,
     );
   }
-  const gone = rows.filter((row) => validityByGuid.get(row.guid) !== row.uidValidity);
-  if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found) };
+  const unread = new Set([...problems, ...found.filter(({ guid }) => guid === undefined)].map(({ path }) => path));
+  // While the log is ahead of the replica it says itself what becomes of a mailbox, and one that cannot be read is refused by name.
+  const isGone = (row: MailboxRow): boolean => {
+    const validity = validityByGuid.get(row.guid);
+    const logged = source.mailboxByGuid(row.guid);
+    const isKnown = validity === row.uidValidity || validity === logged?.uidValidity;
+    return !isKnown && (isShipped || (logged !== undefined && !unread.has(row.path)));
+  };
+  const gone = rows.filter(isGone);
+  if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found, source) };
   const named = namesOf(gone.map(({ path }) => path));
   const what =
     gone.length === 1 ? "a mailbox of the destination is gone or was" : "mailboxes of the destination are gone or were";
   return { kind: "outdated", words: `${what} made anew (${named}): comparing as at first contact` };
 }
 
-/** A directory that was copied stands at its own path as well, and has not moved. */
-function findMoved(rows: readonly MailboxRow[], found: readonly FoundMailbox[]): readonly MovedMailbox[] {
-  const rowByGuid = new Map(rows.map((row) => [row.guid, row]));
+/**
+ * A directory that was copied stands at its own path as well, and has not moved. One that the source renames gets its new name
+ * by the log, wherever it stands.
+ */
+function findMoved(
+  rows: readonly MailboxRow[],
+  found: readonly FoundMailbox[],
+  source: StateReader,
+): readonly MovedMailbox[] {
+  const isSettled = ({ guid, path }: MailboxRow): boolean => source.mailboxByGuid(guid)?.path === path;
+  const rowByGuid = new Map(rows.filter(isSettled).map((row) => [row.guid, row]));
   const isAtHome = ({ guid, path }: FoundMailbox): boolean => guid !== undefined && rowByGuid.get(guid)?.path === path;
   const atHome = new Set(found.filter(isAtHome).map(({ guid }) => guid));
   const moved = new Map<MailboxGuid, MovedMailbox>();

@@ -105,8 +105,16 @@ export function forgetState({ state }: Places): void {
 
 /** Whether mail was set aside at first contact and not put back yet. */
 export function hasAside({ scratch }: Places): boolean {
-  const aside = join(scratch, "aside");
-  return existsSync(aside) && readdirSync(aside).length > 0;
+  return isFilled(join(scratch, "aside"));
+}
+
+/** Whether a mailbox on its way to another place is out of the destination: it comes back by itself (apply/exchange.ts). */
+export function hasParked({ scratch }: Places): boolean {
+  return ["parked", "held"].some((area) => isFilled(join(scratch, area))); // named in apply/stage-place.ts.
+}
+
+function isFilled(dir: string): boolean {
+  return existsSync(dir) && readdirSync(dir).length > 0;
 }
 
 function realSource(path: string): string {

@@ -3,7 +3,6 @@
  */
 import { join } from "node:path";
 import { Session } from "../agent/session.js";
-import type { ApplyMethods } from "../apply/apply-types.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
@@ -13,17 +12,17 @@ import { rawFromText } from "../base/raw-name.js";
 import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker } from "../base/worker-rpc.js";
 import { openStateReader } from "../log/state-reader.js";
-import { openStateWriter, type StateThread } from "../log/state-writer.js";
+import { openStateWriter } from "../log/state-writer.js";
 import type { Link } from "../wire/link.js";
 import { adoptLater } from "./open-together.js";
+import type { Threads } from "./threads.js";
 import { WorkerOnDemand } from "./worker-on-demand.js";
 
 export interface ReplicaOptions {
   readonly store: string;
   readonly scratch: string;
   readonly stateDir: string;
-  /** Writes the state database. */
-  readonly stateThread: StateThread;
+  readonly threads: Pick<Threads, "state" | "apply">;
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
@@ -42,11 +41,9 @@ export interface ReplicaSide {
 /** Opens it and mends what a crash left. `owner` releases everything. */
 export async function openReplicaSide(options: ReplicaOptions, owner: Disposer): Promise<ReplicaSide> {
   const statePath = join(options.stateDir, "replica.db");
-  // The threads load their code at the same time.
-  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: options.stateThread }));
-  const store = owner.adopt(
-    startWorker<ApplyMethods>({ url: new URL("../apply/apply-worker.js", import.meta.url), name: "apply" }),
-  );
+  const { threads } = options;
+  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: threads.state }));
+  const store = owner.adopt(threads.apply);
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
   const { hostname, crashAt, clock, foreign } = options;

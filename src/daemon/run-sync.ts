@@ -1,6 +1,6 @@
 /**
- * One `sync`: makes the places, takes the state directory's lock, looks whether there is anything to do, and only then loads
- * and starts the machinery (threads and codecs cost more than the look at a store that is at rest).
+ * One `sync`: makes the places, takes the state directory's lock, looks whether there is anything to do, and only then starts
+ * and loads the machinery (threads and codecs cost more than the look at a store that is at rest).
  */
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
@@ -9,9 +9,9 @@ import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
 import { holdDestination } from "./hold-destination.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
-import { describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
 import { areRecorded, compareStores } from "./same-stores.js";
+import { startThreads } from "./threads.js";
 import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
 
@@ -20,7 +20,7 @@ const NOTHING_DONE = {
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved"> {
+export interface SyncOptions extends Omit<TwinOptions, "moved" | "threads"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -49,8 +49,9 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     forgetState(places);
   }
   const moved = standing.kind === "work" ? standing.moved : [];
-  for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
   tuneEngine();
-  const { runTwin } = await import("./twin.js");
-  return await runTwin({ ...options, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
+  await using threads = startThreads();
+  const [{ runTwin }, { describeMoved }] = await Promise.all([import("./twin.js"), import("./put-back.js")]);
+  for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
+  return await runTwin({ ...options, threads, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
 }

@@ -8,16 +8,17 @@ import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
 import { errnoOf } from "../base/errors.js";
 import { rawFromText } from "../base/raw-name.js";
-import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
+import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import { CAPTURER_LIMITS, Capturer, type CapturerPorts } from "../capture/capturer.js";
 import { MessageWatch } from "../capture/message-watch.js";
-import { openStructureWatch, type StructureWatch } from "../capture/structure-watch.js";
+import type { StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
-import { openStateWriter, type StateThread } from "../log/state-writer.js";
+import { openStateWriter } from "../log/state-writer.js";
 import { adoptLater, together } from "./open-together.js";
+import type { Threads } from "./threads.js";
 
 export interface SourceSide {
   readonly reader: StateReader;
@@ -30,8 +31,7 @@ export interface SourceSide {
 export interface SourceOptions {
   readonly store: string;
   readonly stateDir: string;
-  /** Writes the state database. */
-  readonly stateThread: StateThread;
+  readonly threads: Pick<Threads, "state" | "capture" | "bodies">;
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
@@ -44,16 +44,11 @@ const HOT_MAILBOXES_MAX = 128;
 /** `owner` releases everything. */
 export async function openSourceSide(options: SourceOptions, owner: Disposer): Promise<SourceSide> {
   const statePath = join(options.stateDir, "source.db");
-  // The threads load their code at the same time.
-  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: options.stateThread }));
+  const { threads, hostname, crashAt, clock, onCommitted } = options;
+  const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: threads.state }));
   const storeRoot = rawFromText(options.store);
-  const worker = owner.adopt(
-    startWorker<CaptureMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "capture" }),
-  );
-  const bodies = owner.adopt(
-    startWorker<BodyMethods>({ url: new URL("../capture/body-worker.js", import.meta.url), name: "bodies" }),
-  );
-  const { hostname, crashAt, clock, onCommitted } = options;
+  const worker = owner.adopt(threads.capture);
+  const bodies = owner.adopt(threads.bodies);
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
   await together(
@@ -93,6 +88,7 @@ export async function watchStore(
     },
   );
   owner.defer(() => hot.close());
+  const { openStructureWatch } = await import("../capture/structure-watch.js"); // a native module that no other run needs.
   const structure = owner.adopt(
     await openStructureWatch(store, {
       onPath: (relative) => capturer.onPath(relative),

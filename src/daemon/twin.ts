@@ -12,7 +12,6 @@ import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import type { RejectionRow } from "../log/state-types.js";
-import { startStateThread } from "../log/state-writer.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
@@ -26,10 +25,13 @@ import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { reportOf, Tally } from "./tally.js";
+import type { Threads } from "./threads.js";
 import { countOf, mailboxName } from "./words.js";
 
 export interface TwinOptions {
   readonly places: Places;
+  /** They end with the twin. */
+  readonly threads: Threads;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
   readonly crashAt: string | undefined;
@@ -55,12 +57,12 @@ const PROMOTED_MAX = 64;
  * `signal`, with what was done.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
-  const { places } = options;
+  const { places, threads } = options;
   await using owner = new Disposer();
-  const stateThread = owner.adopt(startStateThread());
+  owner.adopt(threads.state);
   const common = {
     stateDir: places.state,
-    stateThread,
+    threads,
     hostname: hostname(),
     crashAt: options.crashAt,
     clock: systemClock,
@@ -324,12 +326,17 @@ class TwinRun {
   }
 }
 
+const REJECTED_HINT =
+  "The other mailboxes go on. It is kept in the log; remove the cause, and the next run tries it again.";
+const MISSING_HINT =
+  "The other mailboxes go on. If it was removed in DST, the next run compares DST as at first contact and makes it anew.";
+
 function problemOfRejection(row: RejectionRow) {
   return {
     path: displayRaw(row.path),
     code: row.code,
     message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
-    hint: "The other mailboxes go on. It is kept in the log; remove the cause, and the next run tries it again.",
+    hint: row.code === "mailbox-missing" ? MISSING_HINT : REJECTED_HINT,
   };
 }
 

@@ -214,7 +214,7 @@ function stageSome(
   const bytes = encodeTransaction(txn);
   const prepared = replica.store.prepare({ key, bytes, voidBelow: 0, apartAbove: -1 });
   if (prepared.kind !== "ready" || prepared.ticket === undefined) throw new Error(JSON.stringify(prepared));
-  replica.stager.begin({ key, bytes, ticket: prepared.ticket });
+  replica.stager.begin({ key, ticket: prepared.ticket });
   const outcome = replica.stageWanted({ key, isApart: true }, prepared.wants.slice(0, count), bodyOf);
   expect(outcome.kind).toBe("staged");
 }
@@ -249,7 +249,7 @@ function prepareAhead(replica: Replica, txn: Transaction, bodyOf?: (base: string
   const bytes = encodeTransaction(txn);
   const prepared = replica.store.prepare({ key, bytes, voidBelow: 0, apartAbove: -1 });
   if (prepared.kind !== "ready" || prepared.ticket === undefined) throw new Error(JSON.stringify(prepared));
-  replica.stager.begin({ key, bytes, ticket: prepared.ticket });
+  replica.stager.begin({ key, ticket: prepared.ticket });
   const half = bodyOf === undefined ? 0 : Math.ceil(prepared.wants.length / 2);
   if (bodyOf !== undefined) replica.stageWanted({ key, isApart: true }, prepared.wants.slice(0, half), bodyOf);
   const finish = (rest: (base: string) => Uint8Array | undefined): void => {

@@ -3,7 +3,12 @@ import { expect, test } from "vitest";
 import { sendBodies } from "../../../src/agent/body-sender.js";
 import { SlabPool } from "../../../src/base/slab-pool.js";
 import type { WorkerClient } from "../../../src/base/worker-rpc.js";
-import type { BodyMethods, BodyRead } from "../../../src/capture/body-types.js";
+import {
+  BODY_BATCH_BYTES_MAX,
+  BODY_SMALL_BYTES_MAX,
+  type BodyMethods,
+  type BodyRead,
+} from "../../../src/capture/body-types.js";
 import { decodeTransaction } from "../../../src/txn/transaction-codec.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { Pair, path } from "./pair.js";
@@ -25,4 +30,29 @@ test("memory of bodies that are not sent, because another one cannot be read, is
   const outcome = await sendBodies({ link: openMemoryLink().source, bodies }, wish, new AbortController().signal);
   expect(outcome).toMatchObject({ kind: "unreadable", problem: { code: "EIO" } });
   expect(pool.take()).toBeDefined();
+});
+
+test("as many are asked for at a time as one call reads, large ones beside them, and all of them come", async () => {
+  const half = BODY_BATCH_BYTES_MAX / 2;
+  const sizes = [half, half, 1, BODY_SMALL_BYTES_MAX + 1, half, half, 1];
+  const pair = new Pair();
+  pair.log(
+    "a",
+    sizes.map((size, i) => ({ uid: i + 1, size })),
+  );
+  const asked: (readonly number[])[] = [];
+  const readMany = pair.bodies.readMany.bind(pair.bodies);
+  pair.bodies.readMany = (request) => {
+    asked.push(request.items.map(({ index }) => index));
+    return readMany(request);
+  };
+  const run = pair.start();
+  await run.untilAcked(1);
+  await run.end();
+  expect(asked).toStrictEqual([
+    [0, 1],
+    [2, 3, 4],
+    [5, 6],
+  ]);
+  expect(pair.replica.applied[0]?.bodies.size).toBe(sizes.length);
 });

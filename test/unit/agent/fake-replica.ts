@@ -14,6 +14,7 @@ import type {
   YieldOutcome,
 } from "../../../src/apply/apply-types.js";
 import { type Divergence, divergence } from "../../../src/apply/divergence.js";
+import { expectedBodies } from "../../../src/apply/expected-bodies.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { decodeTransaction } from "../../../src/txn/transaction-codec.js";
 
@@ -75,7 +76,7 @@ export class FakeReplica implements Partial<ApplyMethods> {
     const refusal = this.unprepared.get(key)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     const wants = this.#wantsOf(key);
-    const ticket = { storeRoot: "/store", scratchRoot: "/scratch" };
+    const ticket = { storeRoot: "/store", scratchRoot: "/scratch", expected: expectedBodies(transaction) };
     return wants.length > apartAbove ? { kind: "ready", wants, ticket } : { kind: "ready", wants };
   }
 

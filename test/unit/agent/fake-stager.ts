@@ -3,14 +3,13 @@
  */
 import type { AdoptedBody, BodyPart, BodyParts, StageOutcome } from "../../../src/apply/apply-types.js";
 import { divergence } from "../../../src/apply/divergence.js";
+import { type ExpectedBodies, expectedAt } from "../../../src/apply/expected-bodies.js";
 import type { BeginRequest, StageMethods } from "../../../src/apply/stage-types.js";
-import type { Transaction } from "../../../src/txn/transaction.js";
-import { decodeTransaction } from "../../../src/txn/transaction-codec.js";
 import { type InlineWorker, inlineWorker } from "../../worker-client.js";
 import { type FakeReplica, hexOf } from "./fake-replica.js";
 
 interface Begun {
-  readonly transaction: Transaction;
+  readonly expected: ExpectedBodies;
   /** By index. */
   readonly staged: Map<number, Buffer>;
   readonly parts: Map<number, Buffer[]>;
@@ -42,10 +41,10 @@ export class FakeStager implements StageMethods {
     this.users -= 1;
   }
 
-  begin({ key, bytes }: BeginRequest): void {
+  begin({ key, ticket: { expected } }: BeginRequest): void {
     if (this.#begunByKey.has(key)) throw new Error(`transaction ${key} has begun`);
     this.begun.push(key);
-    this.#begunByKey.set(key, { transaction: decodeTransaction(bytes), staged: new Map(), parts: new Map() });
+    this.#begunByKey.set(key, { expected, staged: new Map(), parts: new Map() });
   }
 
   // The port is synchronous; the worker that plays it waits for what is returned.
@@ -90,13 +89,12 @@ export class FakeStager implements StageMethods {
   }
 
   #stage(key: number, index: number, bytes: Buffer, sha256: string | undefined): StageOutcome {
-    const { transaction, staged } = this.#of(key);
-    const change = transaction.changes[index];
-    if (change?.kind === "save" && change.message.size === bytes.length && sha256 === hexOf(bytes)) {
+    const { expected, staged } = this.#of(key);
+    if (expectedAt(expected, index)?.size === bytes.length && sha256 === hexOf(bytes)) {
       staged.set(index, bytes);
       return { kind: "staged" };
     }
-    const { mailbox, path } = transaction;
+    const { mailbox, path } = expected;
     return { kind: "diverged", divergence: divergence({ kind: "body-mismatch", mailbox, path, index }) };
   }
 }

@@ -30,7 +30,7 @@ function begin(txn: Transaction): Begun {
   const bytes = encodeTransaction(txn);
   const prepared: PrepareOutcome = replica.store.prepare({ key, bytes, voidBelow: 0, apartAbove: 0 });
   if (prepared.kind !== "ready" || prepared.ticket === undefined) throw new Error(JSON.stringify(prepared));
-  replica.stager.begin({ key, bytes, ticket: prepared.ticket });
+  replica.stager.begin({ key, ticket: prepared.ticket });
   return { key, wants: prepared.wants, ticket: prepared.ticket };
 }
 
@@ -200,7 +200,7 @@ describe("between two bodies", () => {
     expect(raced()).toBe(true);
     replica.stager.drop(begun);
     rmSync(scratch(), { recursive: true });
-    replica.stager.begin({ key: begun.key, bytes: encodeTransaction(transaction(TWO)), ticket: begun.ticket });
+    replica.stager.begin(begun);
     const gone = stagerDisk.inject({ operation: "sync", error: "ENOENT", when: "after" });
     expect(stage(begun)).toEqual({ kind: "staged" });
     expect(gone()).toBe(true);

@@ -1,11 +1,12 @@
 /** A message is called absent only after listings that can be believed. */
-import { renameSync, utimesSync } from "node:fs";
+import { renameSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { findFiles, listPlaces } from "../../../src/apply/find-files.js";
 import { MailboxDirs } from "../../../src/apply/mailbox-place.js";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
 import { openBusyDisk } from "../capture/busy-disk.js";
 import { eachReplica } from "./each-replica.js";
+import { untilNextTick } from "./next-tick.js";
 import { CREATE, expunge, marks, type Replica, refuseBody, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
@@ -90,4 +91,19 @@ test("a message at its likely name is found even if no listing has it", () => {
 test("a survey, too, lists again what changed meanwhile", () => {
   hideFrom("one:2,D", "one:2,DP");
   expect(withDirs((dirs) => [...listPlaces(dirs, () => true).keys()])).toEqual(["one"]);
+});
+
+test("what came after a listing is found although the directory's mtime was put back", () => {
+  const at = 1_500_000_000;
+  const cur = replica.path("box/cur");
+  const sought = [{ base: "two", infos: [] }];
+  utimesSync(cur, at, at);
+  const nowMs = Date.now() + 60_000;
+  const { fileByBase, sighting } = withDirs((dirs) => findFiles(dirs, sought, { before: undefined, nowMs }));
+  expect([...fileByBase.keys()]).toEqual([]);
+  untilNextTick(cur);
+  writeFileSync(replica.path("box/cur/two:2,DT"), "two");
+  utimesSync(cur, at, at);
+  const again = withDirs((dirs) => findFiles(dirs, sought, { before: sighting, nowMs }));
+  expect(again.fileByBase.get("two")?.name).toBe("two:2,DT");
 });

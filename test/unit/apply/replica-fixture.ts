@@ -156,7 +156,7 @@ export class Replica {
     const prepared = this.store.prepare({ key, bytes, voidBelow: 0, verifies, apartAbove });
     if (prepared.kind === "diverged") return prepared;
     const { ticket } = prepared;
-    if (ticket !== undefined) this.stager.begin({ key, bytes, ticket });
+    if (ticket !== undefined) this.stager.begin({ key, ticket });
     const wants = [...prepared.wants, ...this.#differing(key, prepared.held ?? [], bodyOf)];
     const outcome = this.stageWanted({ key, isApart: ticket !== undefined }, wants, bodyOf);
     if (ticket !== undefined) this.store.adoptStaged({ key, bodies: this.stager.handOver({ key }) });

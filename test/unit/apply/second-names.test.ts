@@ -7,6 +7,7 @@ import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
 import { eachReplica } from "./each-replica.js";
+import { untilNextTick } from "./next-tick.js";
 import { bodyOfBase, CREATE, expunge, marks, type Replica, refuseBody, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
@@ -68,6 +69,19 @@ describe("a second file of a message that we placed", () => {
     expect(replica.text("box/cur/two:2,S")).toContain("body of two");
     expect(applied(outcome).limbo).toMatchObject([{ uid: 0, base: "two", cause: "foreign" }]);
     expect(limboTexts()).toEqual([Buffer.from(bytes).toString("latin1")]);
+  });
+
+  test("goes there also where the directory's mtime was put back", () => {
+    const cur = replica.path("box/cur");
+    const putBack = (): void => utimesSync(cur, 1_500_000_000, 1_500_000_000);
+    putBack();
+    applied(replica.apply(transaction([marks(1, "one", {}, {})], { uidNext: 3 }))); // reads what is there, writes nothing.
+    untilNextTick(cur);
+    writeFileSync(replica.path("box/cur/two:2,FT"), bodyOfBase("two"));
+    putBack();
+    const outcome = replica.apply(transaction([marks(2, "two", {}, { flags: FLAG_BITS.S })], { uidNext: 3 }));
+    expect(outcome).toMatchObject({ notes: [{ kind: "second-file", words: expect.stringMatching(/cur\/two:2,FT/) }] });
+    expect(replica.names("box")).toEqual(["cur/one:2,", "cur/two:2,S"]);
   });
 
   test("does not bring it back when it is expunged", () => {

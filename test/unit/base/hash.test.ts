@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { openHash, openSha256, sha256 } from "../../../src/base/hash.js";
+import { openHash, openSha256, sha256, sha256Hex } from "../../../src/base/hash.js";
 
 describe("fast hashes", () => {
   // Known answers of the xxHash specification's reference implementation.
@@ -37,6 +37,7 @@ describe("SHA-256", () => {
   test("gives the published value, as 32 bytes", () => {
     expect(sha256(new Uint8Array(0)).toString("hex")).toBe(EMPTY);
     expect(sha256(new Uint8Array(0))).toHaveLength(32);
+    expect(sha256Hex(new Uint8Array(0))).toBe(EMPTY);
   });
 
   test("in parts it is the same as in one piece", () => {

@@ -1,9 +1,27 @@
 /** A mailbox that somebody renamed on the destination: noticed also by a run with nothing else to do. */
-import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
-import { addMessage, type Bench, eventsOf, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
+import {
+  addMessage,
+  type Bench,
+  eventsOf,
+  expectOneProblem,
+  makeMailbox,
+  openBench,
+  summaryOf,
+} from "../../live/twin/small-store.js";
 
 const WORK = "u1/Maildir/.Work";
 const OTHER = "u1/Maildir/.Other";
@@ -84,6 +102,63 @@ describe("a mailbox that was renamed on the destination", () => {
     expect(eventsOf(run, "problem")).toMatchObject([{ path: WORK, code: "mailbox-occupied" }]);
     expect(readdirSync(join(bench.replica, WORK, "cur"))).toHaveLength(1);
     expect(readdirSync(join(bench.replica, OTHER, "cur"))).toHaveLength(3);
+  });
+});
+
+describe("while something was refused", () => {
+  const BAD = "u1/Maildir/.Bad";
+
+  /** Each run ends with one problem, and leaves a transaction in the log that was not applied. */
+  async function refusingBench(): Promise<Bench> {
+    const bench = openBench();
+    for (const path of [WORK, BAD]) makeMailbox(bench.source, path, { messages: 3 });
+    expect((await bench.sync()).code).toBe(0);
+    appendFileSync(join(bench.replica, BAD, "dovecot-uidlist"), "no record\n");
+    addMessage(join(bench.source, BAD), { seed: 60 });
+    expectOneProblem(await bench.sync(), BAD, "uidlist-damaged");
+    return bench;
+  }
+
+  test("a mailbox gets its name back all the same", async () => {
+    using bench = await refusingBench();
+    const before = inodes(bench, WORK);
+    renameSync(join(bench.replica, WORK), join(bench.replica, OTHER));
+    const run = await bench.sync();
+    expectOneProblem(run, BAD, "uidlist-damaged");
+    expect(eventsOf(run, "conflict")).toMatchObject([{ path: WORK }]);
+    expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0 });
+    expect(inodes(bench, WORK)).toStrictEqual(before);
+    expect(readdirSync(join(bench.replica, "u1/Maildir"))).not.toContain(".Other");
+  });
+
+  test("one that is gone is made anew", async () => {
+    using bench = await refusingBench();
+    rmSync(join(bench.replica, WORK), { recursive: true });
+    const run = await bench.sync();
+    expect(eventsOf(run, "conflict")).toMatchObject([{ words: expect.stringContaining(WORK) }]);
+    expect(readdirSync(join(bench.replica, WORK, "cur"))).toHaveLength(3);
+    expectOneProblem(await bench.sync(), BAD, "uidlist-damaged");
+  });
+
+  test("one that cannot be read is not taken for gone", async () => {
+    using bench = await refusingBench();
+    writeFileSync(join(bench.replica, BAD, "dovecot-uidlist"), "nonsense\n");
+    const run = await bench.sync();
+    expect(eventsOf(run, "conflict")).toStrictEqual([]);
+    expect(run.code).toBe(1);
+  });
+
+  test("nor is one that waits outside for its place", async () => {
+    using bench = await refusingBench();
+    const scratch = readdirSync(bench.dir).find((name) => !["source", "replica", "state"].includes(name)) ?? "";
+    const uidlist = readFileSync(join(bench.replica, WORK, "dovecot-uidlist"), "latin1");
+    const parked = join(bench.dir, scratch, "parked");
+    mkdirSync(parked, { recursive: true });
+    renameSync(join(bench.replica, WORK), join(parked, / G(\w+)/.exec(uidlist)?.[1] ?? ""));
+    const run = await bench.sync();
+    expect(eventsOf(run, "conflict")).toStrictEqual([]);
+    expect(readdirSync(parked)).toStrictEqual([]);
+    expect(readdirSync(join(bench.replica, WORK, "cur"))).toHaveLength(3);
   });
 });
 

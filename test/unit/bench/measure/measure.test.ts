@@ -1,5 +1,5 @@
 /** What is measured is what happened: medians, ratios per round, failures of a contender, CPU of its children. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { makeContenders } from "../../../../bench/measure/contenders.js";
@@ -55,9 +55,30 @@ test("a workspace makes a tree once, gives fresh paths, refuses what does not fi
   const workspace = new Workspace({ parent, say: () => undefined });
   const tree = workspace.tree({ mails: 3, mailboxes: 1 });
   expect(workspace.tree({ mails: 3, mailboxes: 1 })).toBe(tree);
-  expect(workspace.freshTree({ mails: 3, mailboxes: 1 })).not.toBe(tree);
+  expect(workspace.makeTree(workspace.fresh("own"), { mails: 3, mailboxes: 1 })).not.toBe(tree);
+  expect(workspace.lasting("x")).toBe(undefined);
   expect(workspace.fresh("x")).not.toBe(workspace.fresh("x"));
   expect(() => workspace.needSpace(1e18)).toThrow("are needed");
   workspace[Symbol.dispose]();
   expect(existsSync(workspace.root)).toBe(false);
+});
+
+test("a lasting directory's complete trees are used again, half-made ones are left alone", () => {
+  const lasting = tempDir();
+  const said: string[] = [];
+  const open = () => new Workspace({ lasting, say: (line) => said.push(line) });
+  const treeOf = (mails: number): string => {
+    using workspace = open();
+    return workspace.tree({ mails, mailboxes: 1 });
+  };
+  const first = treeOf(3);
+  expect(treeOf(3)).toBe(first);
+  expect(said.filter((line) => line.startsWith("making"))).toHaveLength(1);
+  expect(existsSync(join(first, "dovecot-uidlist"))).toBe(true);
+  expect(treeOf(4)).not.toBe(first);
+
+  rmSync(`${first}.complete`);
+  using workspace = open();
+  expect(workspace.tree({ mails: 3, mailboxes: 1 }).startsWith(workspace.root)).toBe(true);
+  expect(existsSync(first)).toBe(true);
 });

@@ -1,5 +1,6 @@
 /** Reports show every result, and an unequal one stands out. */
 import { expect, test } from "vitest";
+import type { DiskFloor } from "../../../../bench/measure/stalls.js";
 import type { Machine } from "../../../../bench/report/machine.js";
 import { formatReport } from "../../../../bench/report/markdown.js";
 import { replaceResults } from "../../../../bench/report/readme.js";
@@ -28,15 +29,26 @@ const SEEDED: CommandResult = {
   equal: false,
   differences: ["x"],
 };
+const DISK: DiskFloor = {
+  ...{ p50: 0.33, p90: 0.5, p99: 4.1, max: 310.2 },
+  probes: 800,
+  stalls: [{ fromMs: 100, toMs: 410.2 }],
+  stalledMs: 310.2,
+  seconds: 40,
+};
 const LIVE: LiveResult = {
   kind: "live",
   workload: "live",
   size: "1,000 mails",
+  mails: 1000,
   perSecond: 5,
   seconds: 40,
   delivered: 200,
   lost: 1,
   lagMs: { p50: 9.5, p90: 12, p99: 30.25, max: 31 },
+  lagOutsideStalls: { p99: 12.25, counted: 190, leftOut: 9 },
+  disk: DISK,
+  diskAtRest: { ...DISK, stalls: [], stalledMs: 0, max: 2, probes: 200, seconds: 10 },
   cpuMsPerDelivery: 1.5,
   rssBytes: 90e6,
   peakRssBytes: 95e6,
@@ -51,8 +63,24 @@ test("a report has the machine, a row per result and says what is not equal", ()
     "| seed | 10,000 mails | mailtwin | 1.50 s (1.00 s to 2.00 s) | 1.25x (1.20x to 1.30x) | 2.50 s | 80 MB |  | 3 | **NO** |",
   );
   expect(report).toContain(
-    "| 1,000 mails | 5/s for 40 s | 9.5 ms | 12.0 ms | 30.3 ms | 31.0 ms | 1 of 200 | 1.50 ms | 90 MB | 95 MB | yes |",
+    "| 1,000 mails | 5/s for 40 s | 9.5 ms | 12.0 ms | 30.3 ms | 31.0 ms | 12.3 ms (9 of 199 left out) " +
+      "| 0.33 / 4.1 / 310.2 ms; 1 stall, 0.31 s of 40 s | 1 of 200 | 1.50 ms | 90 MB | 95 MB | yes |",
   );
+  expect(report).toContain("before the first delivery: 1,000 mails: 0.33 / 4.1 / 2.0 ms; 0 stalls in 10 s.");
+});
+
+test("CPU of a larger INBOX is shown by that of the smallest at the same rate", () => {
+  const large = { ...LIVE, size: "500,000 mails", mails: 500_000, cpuMsPerDelivery: 3 };
+  const fast = { ...LIVE, perSecond: 100, cpuMsPerDelivery: 1 };
+  const report = formatReport([large, LIVE, fast], MACHINE);
+  expect(report).toContain("| 3.00 ms (2.00x) |");
+  expect(report).toContain("| 1.50 ms |");
+  expect(report).toContain("| 1.00 ms |");
+});
+
+test("where every mail met a stall, no percentile takes the place of the one of all", () => {
+  const report = formatReport([{ ...LIVE, lagOutsideStalls: { p99: undefined, counted: 0, leftOut: 199 } }], MACHINE);
+  expect(report).toContain("| 30.3 ms | 31.0 ms | none (199 of 199 left out) |");
 });
 
 test("results replace what stood between the markers, and only that", () => {

@@ -75,7 +75,6 @@ export async function lookAt(client: ImapFlow, folder: string): Promise<Look> {
     for await (const message of client.fetch(`1:${exists}`, { uid: true, headers: ["message-id"] })) {
       // A flag that changes meanwhile is told in between, by a FETCH response with FLAGS alone (RFC 3501 7.4.2).
       if (message.headers === undefined) continue;
-      if (message.uid === undefined) throw new Error(`${folder}: the headers of a message came without its UID`);
       messages.set(message.uid, message.headers.toString("utf8").trim());
     }
   }

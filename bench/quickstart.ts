@@ -11,6 +11,7 @@ import { nodePath, rawFromText } from "../src/base/raw-name.js";
 import { compareStores, DEFAULT_COMPARE } from "./equal/compare-stores.js";
 import { type LiveAction, type LiveChange, makeLiveChanges } from "./live-changes.js";
 import { pause } from "./measure/clock.js";
+import { percentilesOf } from "./measure/percentiles.js";
 import { findRepository } from "./repository.js";
 import { makeSampleStore } from "./sample-store.js";
 import { startTwin } from "./workloads/twin-process.js";
@@ -85,7 +86,7 @@ function lagsOf(
     const file = findFile(`${rawFromText(target)}${mailbox.slice(rawFromText(source).length)}`, base);
     if (file !== undefined) lags.push(Math.max(0, lstatSync(nodePath(file)).ctimeMs - atUnixMs));
   }
-  return lags.sort((a, b) => a - b);
+  return lags;
 }
 
 function findFile(mailbox: string, base: string): string | undefined {
@@ -108,13 +109,10 @@ function showTable(changes: readonly LiveChange[], lags: readonly number[]): voi
     if (count !== undefined) say(`  ${words.padEnd(30)} ${String(count).padStart(7)}`);
   }
   if (lags.length === 0) return;
+  const { p50, p99, max } = percentilesOf(lags);
   say(
-    `\n  lag of ${lags.length} deliveries: p50 ${at(lags, 0.5)} ms, p99 ${at(lags, 0.99)} ms, longest ${at(lags, 1)} ms`,
+    `\n  lag of ${lags.length} deliveries: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${max.toFixed(1)} ms`,
   );
-}
-
-function at(sorted: readonly number[], share: number): string {
-  return (sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0).toFixed(1);
 }
 
 function say(line: string): void {

@@ -22,7 +22,8 @@ import { makeChild, openParent } from "./mailbox-parts.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { Pending } from "./pending.js";
 import { type ApplyPlan, planApply } from "./plan.js";
-import { BUILD, removeStageDir, removeTree } from "./stage-place.js";
+import { BUILD } from "./scratch-areas.js";
+import { removeStageDir, removeTree } from "./stage-place.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
 
 export interface CreateInput {

@@ -27,7 +27,7 @@ import {
   takeDirectory,
   unpark,
 } from "./parking.js";
-import { HELD, PARKED } from "./stage-place.js";
+import { HELD, PARKED } from "./scratch-areas.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 

@@ -12,11 +12,12 @@ import { isRawName } from "../base/raw-name.js";
 import { tickOf } from "../maildir/clock-tick.js";
 import { visitMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
+import { type MessageTimes, readMessageTimes, sameMessageTimes, timesIn } from "../maildir/message-times.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { PresentFile } from "./mailbox-view.js";
 
 /** What one listing told about the base names that were looked for. */
-export interface Sighting extends DirTimes {
+export interface Sighting extends MessageTimes {
   readonly listedAtMs: number;
   readonly stable: boolean;
   /** Where each was; undefined = nowhere. */
@@ -129,53 +130,21 @@ function listFor(dirs: MailboxDirs, bases: Iterable<string>, nowMs: number): Sig
   const found = new Map<string, Place>();
   const isStable = listInto(dirs, (base) => placeByBase.has(base), found);
   for (const [base, place] of found) placeByBase.set(base, place);
-  const stable = isStable && sameTimes(times, timesOf(dirs));
+  const stable = isStable && sameMessageTimes(times, timesOf(dirs));
   return { ...times, listedAtMs: nowMs, stable, placeByBase };
 }
 
 function saysAbsent(sighting: Sighting, bases: Iterable<string>, dirs: MailboxDirs): boolean {
   const { placeByBase } = sighting;
   const isAbsent = (base: string): boolean => placeByBase.has(base) && placeByBase.get(base) === undefined;
-  return isSettled(sighting) && [...bases].every(isAbsent) && sameTimes(sighting, timesOf(dirs));
+  return isSettled(sighting) && [...bases].every(isAbsent) && sameMessageTimes(sighting, timesOf(dirs));
 }
 
-/** Of the two directories of messages. Programs put mtimes back (rsync -a, cp -a, touch -d); a ctime cannot be set. */
-export interface DirTimes {
-  readonly curMtimeMs: number;
-  readonly newMtimeMs: number;
-  readonly curCtimeMs: number;
-  readonly newCtimeMs: number;
-}
-
-export function timesOf(dirs: MailboxDirs): DirTimes {
-  const cur = dirs.cur.statSelf();
-  const fresh = dirs.new?.statSelf();
-  return {
-    curMtimeMs: cur.mtimeMs,
-    newMtimeMs: fresh?.mtimeMs ?? 0,
-    curCtimeMs: cur.ctimeMs,
-    newCtimeMs: fresh?.ctimeMs ?? 0,
-  };
-}
-
-export function sameTimes(a: DirTimes, b: DirTimes): boolean {
-  return (
-    a.curMtimeMs === b.curMtimeMs &&
-    a.newMtimeMs === b.newMtimeMs &&
-    a.curCtimeMs === b.curCtimeMs &&
-    a.newCtimeMs === b.newCtimeMs
-  );
+export function timesOf(dirs: MailboxDirs): MessageTimes {
+  return readMessageTimes(dirs.cur, dirs.new);
 }
 
 /** Whether a listing may be believed about what it lacks. A time in the future hides nothing: any change would set it to now. */
-export function isSettled({
-  curMtimeMs,
-  newMtimeMs,
-  curCtimeMs,
-  newCtimeMs,
-  listedAtMs,
-  stable,
-}: DirTimes & { readonly listedAtMs: number; readonly stable: boolean }): boolean {
-  const times = [curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs];
-  return stable && times.every((timeMs) => Math.abs(listedAtMs - timeMs) > tickOf(timeMs));
+export function isSettled(listing: MessageTimes & Pick<Sighting, "listedAtMs" | "stable">): boolean {
+  return listing.stable && timesIn(listing).every((timeMs) => Math.abs(listing.listedAtMs - timeMs) > tickOf(timeMs));
 }

@@ -38,6 +38,7 @@ import { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep } from "./mailbox-view.js";
 import { deleteMailbox } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
+import { ASIDE } from "./scratch-areas.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
@@ -58,7 +59,6 @@ type Gripped<T> =
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "held"; readonly value: T };
 
-const ASIDE = "aside";
 const NO_GUID = parseMailboxGuid("0".repeat(32));
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 const NOTHING_MOVED: ForeignOutcome = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };

@@ -7,10 +7,11 @@
 import type { BaselineRecord } from "../log/state-types.js";
 import { isBaseName, type Uid } from "../maildir/ids.js";
 import type { KeywordsFile } from "../maildir/keywords.js";
+import type { MessageTimes } from "../maildir/message-times.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
 import type { Change, Transaction } from "../txn/transaction.js";
-import { type DirTimes, fileAt, findFiles, type Sighting, type Sought } from "./find-files.js";
+import { fileAt, findFiles, type Sighting, type Sought } from "./find-files.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 import type { Adoption, MailboxView, PresentFile } from "./mailbox-view.js";
@@ -34,7 +35,7 @@ export interface Gathered {
   /** If a listing was needed: for the next call for this transaction. */
   readonly sighting: Sighting | undefined;
   /** How the directories were before they were read; undefined when the transaction names no message. */
-  readonly times: DirTimes | undefined;
+  readonly times: MessageTimes | undefined;
 }
 
 interface Named {

@@ -16,7 +16,7 @@ import { isEmptyOfMail } from "./apply-messages.js";
 import { moveWithin, openMade } from "./limbo.js";
 import { hasOtherDirectories, moveNamed, openParent, ownParts } from "./mailbox-parts.js";
 import { MailboxDirs, openBelow, withDir } from "./mailbox-place.js";
-import { HELD, PARKED } from "./stage-place.js";
+import { HELD, PARKED } from "./scratch-areas.js";
 import type { StoreContext } from "./store-context.js";
 import { surveyMailbox } from "./survey.js";
 import type { UndoLog } from "./undo-log.js";

@@ -17,7 +17,8 @@ import { hasLeftovers } from "./leftovers.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
 import { decodeIntent, type Intent, isStagedName } from "./pending.js";
-import { BUILD, removeTree, STAGE } from "./stage-place.js";
+import { BUILD, STAGE } from "./scratch-areas.js";
+import { removeTree } from "./stage-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
 
 export function recoverStore(context: StoreContext): RecoverOutcome {

@@ -12,17 +12,13 @@ import { isRawName, type RawName } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { ApplyOptions } from "./apply-types.js";
 import { openMade } from "./limbo.js";
+import { STAGE } from "./scratch-areas.js";
 
 /** What a thread must know to find the scratch directory. */
 export interface Places {
   readonly disk: Disk;
   readonly options: Pick<ApplyOptions, "scratchRoot">;
 }
-
-export const STAGE = "stage";
-export const BUILD = "build";
-export const PARKED = "parked";
-export const HELD = "held";
 
 /** Undefined when nothing was staged there. The caller closes it. */
 export function openStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir | undefined {

@@ -13,12 +13,13 @@
 
 import { visitMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
+import { type MessageTimes, sameMessageTimes } from "../maildir/message-times.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { type DirTimes, isSettled, type Place, sameTimes, timesOf } from "./find-files.js";
+import { isSettled, type Place, timesOf } from "./find-files.js";
 import type { MailboxDirs } from "./mailbox-place.js";
 
 /** When the names were listed last, and as what state of the directories. */
-interface StrayListing extends DirTimes {
+interface StrayListing extends MessageTimes {
   readonly listedAtMs: number;
   /** Nothing could hide from it. */
   readonly settled: boolean;
@@ -49,7 +50,7 @@ export function refreshStrays(
   dirs: MailboxDirs,
   uidlist: Uidlist | undefined,
   { nowMs, inOrder }: { readonly nowMs: number; readonly inOrder: boolean },
-): DirTimes {
+): MessageTimes {
   const times = timesOf(dirs);
   const names = uidlist?.count ?? 0;
   if (known.unrecorded === undefined && inOrder && names > LISTED_ALWAYS_MAX) {
@@ -59,9 +60,8 @@ export function refreshStrays(
   }
   if (known.unrecorded !== undefined && !isDue(known.listed, times, nowMs)) return times;
   const found = listUnexplained(dirs, uidlist);
-  const { stable, curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs } = found.facts;
+  const { stable, ignored: _, ...listed } = found.facts;
   known.unrecorded = found.unrecorded;
-  const listed = { curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs };
   const settled = isSettled({ ...listed, listedAtMs: nowMs, stable });
   known.listed = { ...listed, listedAtMs: nowMs, settled, names: found.names };
   return listed;
@@ -97,16 +97,16 @@ function note(places: Map<string, Place[]>, base: string, place: Place): void {
   else known.push(place);
 }
 
-function isDue(listed: StrayListing | undefined, times: DirTimes, nowMs: number): boolean {
+function isDue(listed: StrayListing | undefined, times: MessageTimes, nowMs: number): boolean {
   if (listed === undefined) return true;
   const sinceMs = Math.abs(nowMs - listed.listedAtMs);
   const isDear = listed.names > LISTED_ALWAYS_MAX && sinceMs < listed.names / NAMES_PER_MS_BETWEEN;
   if (isDear) return false;
-  return !sameTimes(listed, times) || (!listed.settled && sinceMs >= AGAIN_MS);
+  return !sameMessageTimes(listed, times) || (!listed.settled && sinceMs >= AGAIN_MS);
 }
 
 /** After writes of our own, under the lock: `before` is how the directories were when it was taken. */
-export function accountForOwn(known: StrayMemory, dirs: MailboxDirs, before: DirTimes): void {
-  if (known.listed === undefined || !sameTimes(known.listed, before)) return;
+export function accountForOwn(known: StrayMemory, dirs: MailboxDirs, before: MessageTimes): void {
+  if (known.listed === undefined || !sameMessageTimes(known.listed, before)) return;
   known.listed = { ...known.listed, ...timesOf(dirs) };
 }

@@ -6,9 +6,9 @@
 import type { Dir } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
-import type { ListingFacts } from "../maildir/listing.js";
 import { KEYWORDS_FILE } from "../maildir/mailbox-files.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
+import { type MessageTimes, readMessageTimes, sameMessageTimes } from "../maildir/message-times.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
 /** `nowMs` is read after the fingerprint was, from the clock that file times come from. */
@@ -28,15 +28,8 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
  * Whether messages may have come, gone or been renamed since a listing that began when the directories had these times.
  * Ticks do not matter here if the listing is believable.
  */
-export function changedSince(dirs: MailboxDirs, listing: Omit<ListingFacts, "ignored" | "stable">): boolean {
-  const cur = dirs.cur.statSelf();
-  const fresh = dirs.fresh?.statSelf() ?? { mtimeMs: 0, ctimeMs: 0 };
-  return (
-    cur.mtimeMs !== listing.curMtimeMs ||
-    cur.ctimeMs !== listing.curCtimeMs ||
-    fresh.mtimeMs !== listing.newMtimeMs ||
-    fresh.ctimeMs !== listing.newCtimeMs
-  );
+export function changedSince(dirs: MailboxDirs, listing: MessageTimes): boolean {
+  return !sameMessageTimes(readMessageTimes(dirs.cur, dirs.fresh), listing);
 }
 
 /** The inode of dovecot-uidlist in a stored fingerprint. */

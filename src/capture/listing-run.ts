@@ -10,6 +10,7 @@
 import type { Clock } from "../base/clock.js";
 import { tickOf } from "../maildir/clock-tick.js";
 import { type ListingFacts, type MessageWalk, openMessageWalk } from "../maildir/listing.js";
+import { timesIn } from "../maildir/message-times.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { Census } from "./census.js";
 import type { MailboxDirs } from "./open-mailbox.js";
@@ -77,8 +78,7 @@ export class ListingRun implements Disposable {
     const facts = this.#walk.facts();
     this[Symbol.dispose]();
     const isOld = (timeMs: number): boolean => Math.abs(this.#startedMs - timeMs) >= tickOf(timeMs);
-    const { curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs } = facts;
-    const believable = facts.stable && [curMtimeMs, newMtimeMs, curCtimeMs, newCtimeMs].every(isOld);
+    const believable = facts.stable && timesIn(facts).every(isOld);
     return { facts, believable, census: this.census };
   }
 

@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -105,12 +106,12 @@ export function forgetState({ state }: Places): void {
 
 /** Whether mail was set aside at first contact and not put back yet. */
 export function hasAside({ scratch }: Places): boolean {
-  return isFilled(join(scratch, "aside"));
+  return isFilled(join(scratch, ASIDE));
 }
 
 /** Whether a mailbox on its way to another place is out of the destination: it comes back by itself (apply/exchange.ts). */
 export function hasParked({ scratch }: Places): boolean {
-  return ["parked", "held"].some((area) => isFilled(join(scratch, area))); // named in apply/stage-place.ts.
+  return [PARKED, HELD].some((area) => isFilled(join(scratch, area)));
 }
 
 function isFilled(dir: string): boolean {

@@ -7,17 +7,12 @@
  */
 import type { Dir, NameWalk } from "../base/disk.js";
 import { CUR, NEW, openMessageDir } from "./mailbox-files.js";
+import { type MessageTimes, readMessageTimes, sameMessageTimes } from "./message-times.js";
 
-/** What is known of a listing besides its names. */
-export interface ListingFacts {
+/** What is known of a listing besides its names. The times are those before it began. */
+export interface ListingFacts extends MessageTimes {
   /** Names that can never be mail, though no dot files: with CR or LF, or an empty base name. Only some, if there are many. */
   readonly ignored: readonly string[];
-  /** Of `new/` and `cur/`, before they were listed. */
-  readonly newMtimeMs: number;
-  readonly curMtimeMs: number;
-  /** These tell of changes also where a program puts mtimes back. */
-  readonly newCtimeMs: number;
-  readonly curCtimeMs: number;
   /** Neither directory changed while it was listed, as far as its times tell (a tick is some milliseconds). */
   readonly stable: boolean;
 }
@@ -70,26 +65,20 @@ export function openMessageWalk(mailbox: Dir): MessageWalk {
 interface Walked {
   readonly name: "cur" | "new";
   readonly dir: Dir;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
   close(): void;
 }
 
 function openWalked(mailbox: Dir, name: "cur" | "new"): Walked {
   const dir = openMessageDir(mailbox, name === "cur" ? CUR : NEW);
-  const { mtimeMs, ctimeMs } = dir.statSelf();
-  return { name, dir, mtimeMs, ctimeMs, close: () => dir.close() };
-}
-
-function isUntouched({ dir, mtimeMs, ctimeMs }: Walked): boolean {
-  const now = dir.statSelf();
-  return now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs;
+  return { name, dir, close: () => dir.close() };
 }
 
 /** A listing under way. */
 export class MessageWalk implements Disposable {
   readonly #fresh: Walked | undefined;
   readonly #cur: Walked;
+  /** Before the first name was read. */
+  readonly #times: MessageTimes;
   readonly #ignored: string[] = [];
   /** What is still to be listed, `new/` first. */
   readonly #left: Walked[];
@@ -101,6 +90,7 @@ export class MessageWalk implements Disposable {
   constructor(fresh: Walked | undefined, cur: Walked) {
     this.#fresh = fresh;
     this.#cur = cur;
+    this.#times = readMessageTimes(cur.dir, fresh?.dir);
     this.#left = fresh === undefined ? [cur] : [fresh, cur];
   }
 
@@ -145,9 +135,7 @@ export class MessageWalk implements Disposable {
   }
 
   #readFacts(): ListingFacts {
-    const stable = (this.#fresh === undefined || isUntouched(this.#fresh)) && isUntouched(this.#cur);
-    const { mtimeMs: newMtimeMs, ctimeMs: newCtimeMs } = this.#fresh ?? { mtimeMs: 0, ctimeMs: 0 };
-    const { mtimeMs: curMtimeMs, ctimeMs: curCtimeMs } = this.#cur;
-    return { ignored: this.#ignored, newMtimeMs, curMtimeMs, newCtimeMs, curCtimeMs, stable };
+    const stable = sameMessageTimes(this.#times, readMessageTimes(this.#cur.dir, this.#fresh?.dir));
+    return { ...this.#times, ignored: this.#ignored, stable };
   }
 }

@@ -1,8 +1,10 @@
 /**
  * Answers the replica's wishes for bodies: reads them at the source and sends them, small ones together, large ones in parts.
  *
- * INVARIANT: wishes are answered in the order in which they came, and never more than one read ahead of the link, so memory
- * is bounded by the sizes below and not by the mail.
+ * INVARIANT: wishes are answered in the order in which they came, and bodies in the order of the wish. While what one call
+ * read is sent, the next call reads already, never more than that: at most two batches of BODY_BATCH_BYTES_MAX and one part of
+ * BODY_PART_BYTES_MAX are held beside what the link holds, however much mail there is.
+ * INVARIANT: nothing is under way when a wish has been answered or has failed; what was read ahead in vain is given back.
  */
 import { createHash } from "node:crypto";
 import { MailtwinError } from "../base/errors.js";
@@ -54,36 +56,115 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
     return { kind: "sent", bytes: 0, absent: [] };
   }
   const { mailbox } = transaction;
-  let rest = wish.indexes.map((index) => itemOf(transaction, index));
+  const sending: Sending = { ports, lsn, mailbox, path, signal };
   const absent: number[] = [];
   let bytes = 0;
-  while (rest.length > 0) {
-    signal.throwIfAborted();
+  let rest: readonly BodyItem[] = wish.indexes.map((index) => itemOf(transaction, index));
+  let next: ReadUnderWay | undefined;
+  /** Begins the next read, if there is something left. */
+  const readOn = (): void => {
     const items = rest.slice(0, countForOneCall(rest));
-    const request = { mailbox, mailboxPath: path, items, bytesMax: BODY_BATCH_BYTES_MAX };
-    const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));
-    if ("code" in reads) return { kind: "unreadable", problem: reads };
-    const problem = reads.find((read) => read.kind === "problem");
-    if (problem?.kind === "problem") {
-      releaseSlabs(reads.flatMap((read) => (read.kind === "body" ? [read.bytes] : [])));
-      return { kind: "unreadable", problem: problem.problem };
+    rest = rest.slice(items.length);
+    next = items.length === 0 ? undefined : readUnderWay(sending, items);
+  };
+  readOn();
+  try {
+    while (next !== undefined) {
+      const { items, result }: ReadUnderWay = next;
+      const reads = await result;
+      readOn();
+      const outcome = await sendReads(sending, items, reads);
+      if (outcome.kind === "unreadable") return outcome;
+      bytes += outcome.bytes;
+      absent.push(...outcome.absent);
     }
-    bytes += await sendSmall(ports, lsn, reads, signal);
-    absent.push(...reads.flatMap((read) => (read.kind === "gone" ? [read.index] : [])));
-    const itemByIndex = new Map(items.map((item) => [item.index, item]));
-    for (const read of reads) {
-      const item = itemByIndex.get(read.index);
-      if (read.kind !== "large" || item === undefined) continue;
-      const sent = await sendLarge(ports, { lsn, mailbox, path, ...item }, signal);
-      if (sent === "absent") {
-        absent.push(item.index);
-        continue;
-      }
-      if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
-      bytes += sent;
+  } finally {
+    if (next !== undefined) await giveUpRead(next);
+  }
+  return { kind: "sent", bytes, absent };
+}
+
+/** What stays the same while one wish is answered. */
+interface Sending {
+  readonly ports: BodySenderPorts;
+  readonly lsn: number;
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+  readonly signal: AbortSignal;
+}
+
+type ReadResult = readonly BodyRead[] | CaptureProblem;
+
+interface ReadUnderWay {
+  readonly items: readonly BodyItem[];
+  readonly result: Promise<ReadResult>;
+}
+
+function readUnderWay(sending: Sending, items: readonly BodyItem[]): ReadUnderWay {
+  const result = readItems(sending, items);
+  result.catch(() => undefined); // it may fail while an earlier one is sent; whoever awaits it gets the failure.
+  return { items, result };
+}
+
+async function readItems({ ports, mailbox, path, signal }: Sending, items: readonly BodyItem[]): Promise<ReadResult> {
+  signal.throwIfAborted();
+  const request = { mailbox, mailboxPath: path, items, bytesMax: BODY_BATCH_BYTES_MAX };
+  return readOrProblem(path, () => ports.bodies.call("readMany", request));
+}
+
+async function giveUpRead({ result }: ReadUnderWay): Promise<void> {
+  const reads = await result.catch((): ReadResult => []); // why the wish failed is known already.
+  if (!("code" in reads)) releaseReads(reads);
+}
+
+function releaseReads(reads: readonly BodyRead[]): void {
+  releaseSlabs(reads.flatMap((read) => (read.kind === "body" ? [read.bytes] : [])));
+}
+
+/** Sends what was read of the items, and what the reader left for later before anything that follows them. */
+async function sendReads(sending: Sending, items: readonly BodyItem[], first: ReadResult): Promise<SendOutcome> {
+  const absent: number[] = [];
+  let bytes = 0;
+  let rest = items;
+  let reads = first;
+  for (;;) {
+    const outcome = await sendOneRead(sending, rest, reads);
+    if (outcome.kind === "unreadable") return outcome;
+    bytes += outcome.bytes;
+    absent.push(...outcome.absent);
+    const later = laterOf(rest, reads);
+    if (later.length === 0) return { kind: "sent", bytes, absent };
+    rest = later;
+    reads = await readItems(sending, rest);
+  }
+}
+
+function laterOf(items: readonly BodyItem[], reads: ReadResult): readonly BodyItem[] {
+  if ("code" in reads) return [];
+  const later = new Set(reads.flatMap((read) => (read.kind === "later" ? [read.index] : [])));
+  return later.size === 0 ? [] : items.filter((item) => later.has(item.index));
+}
+
+async function sendOneRead(sending: Sending, items: readonly BodyItem[], reads: ReadResult): Promise<SendOutcome> {
+  if ("code" in reads) return { kind: "unreadable", problem: reads };
+  const { ports, lsn, mailbox, path, signal } = sending;
+  const problem = reads.find((read) => read.kind === "problem");
+  if (problem?.kind === "problem" || signal.aborted) releaseReads(reads);
+  signal.throwIfAborted();
+  if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
+  let bytes = await sendSmall(ports, lsn, reads, signal);
+  const absent = reads.flatMap((read) => (read.kind === "gone" ? [read.index] : []));
+  const itemByIndex = new Map(items.map((item) => [item.index, item]));
+  for (const read of reads) {
+    const item = itemByIndex.get(read.index);
+    if (read.kind !== "large" || item === undefined) continue;
+    const sent = await sendLarge(ports, { lsn, mailbox, path, ...item }, signal);
+    if (sent === "absent") {
+      absent.push(item.index);
+      continue;
     }
-    const later = new Set(reads.filter((read) => read.kind === "later").map((read) => read.index));
-    rest = [...items.filter((item) => later.has(item.index)), ...rest.slice(items.length)];
+    if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
+    bytes += sent;
   }
   return { kind: "sent", bytes, absent };
 }

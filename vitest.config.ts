@@ -29,6 +29,7 @@ const compiledWorkers = {
 export default defineConfig({
   test: {
     globalSetup: ["scripts/vitest-setup.mjs"],
+    reporters: ["default", "./scripts/not-run-reporter.mjs"],
     coverage: { provider: "v8", include: ["src/**/*.ts"], exclude: ["**/*_pb.ts"], reporter: ["text-summary", "html"] },
     projects: [
       {

@@ -94,6 +94,14 @@ const SYSTEM_HINTS: Readonly<Record<string, readonly [Disposition, number, strin
     EX.NOPERM,
     "A symbolic link stands where a real file or directory must be; links are never followed.",
   ],
+  EISDIR: ["operator", EX.DATAERR, "A directory stands where a file must be: move it away, and put the file back."],
+  ENOTDIR: ["operator", EX.DATAERR, "Something else stands where a directory must be: move it away."],
+  ENXIO: ["operator", EX.DATAERR, "A socket or a device stands where a file must be: move it away."],
+  EINVAL: [
+    "operator",
+    EX.DATAERR,
+    "Look at what stands there: if it is no regular file (a pipe, a device), move it away; else the file system cannot do what was asked.",
+  ],
   EMFILE: ["operator", EX.OSERR, "Too many open files: raise the limit (ulimit -n)."],
   EIO: ["operator", EX.IOERR, "The disk reports an error: check the kernel log before anything else."],
 };

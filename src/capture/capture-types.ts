@@ -155,7 +155,14 @@ export type LockedOutcome =
   | { readonly kind: "problem"; readonly problem: CaptureProblem };
 
 export type NumberOutcome =
-  | { readonly kind: "numbered"; readonly count: number; readonly more: boolean; readonly uidNext: number }
+  | {
+      readonly kind: "numbered";
+      readonly count: number;
+      readonly more: boolean;
+      readonly uidNext: number;
+      /** What got no UID because it is no regular file, as "cur/NAME"; some of them, if there are many. */
+      readonly notFiles: readonly string[];
+    }
   | LockedOutcome;
 
 export interface UidMove {

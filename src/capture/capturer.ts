@@ -355,7 +355,8 @@ export class Capturer {
       case "numbered":
         this.counts.numbered += outcome.count;
         // Without a count the files are gone, which a listing tells; if it does not, they are no files.
-        if (outcome.count === 0 && this.#uncounted.has(path)) this.problems.set(path, problemOfKind(path));
+        if (outcome.count === 0 && this.#uncounted.has(path))
+          this.problems.set(path, problemOfKind(path, outcome.notFiles));
         else this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
         this.#uncounted[outcome.count === 0 ? "add" : "delete"](path);
         return;

@@ -124,9 +124,10 @@ export function problemOfRounds(path: RawPath, rounds: number): CaptureProblem {
   return problemOf(path, captureError("mailbox-unsettled", message));
 }
 
-/** Something without a UID can get none, since it is no regular file. */
-export function problemOfKind(path: RawPath): CaptureProblem {
-  const message = `numbering messages of ${shownPath(path)}: something in cur/ or new/ is no regular file`;
+/** Something without a UID ("cur/NAME") can get none, since it is no regular file. */
+export function problemOfKind(path: RawPath, names: readonly string[]): CaptureProblem {
+  const shown = names.length === 0 ? "something in cur/ or new/" : names.map((name) => displayRaw(name)).join(", ");
+  const message = `numbering messages of ${shownPath(path)}: ${shown} is no regular file`;
   return problemOf(path, captureError("message-not-a-file", message));
 }
 

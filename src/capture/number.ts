@@ -16,9 +16,12 @@ import { formatUidlistHeader } from "../maildir/uidlist-header.js";
 import { encodeRecords, planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
 import type { HintedName, NumberOutcome } from "./capture-types.js";
 import { captureError } from "./errors.js";
-import { findFile, likelyPlaces } from "./find-files.js";
+import { findFile, findOddity, likelyPlaces } from "./find-files.js";
 import { type MailboxDirs, openStoreDir, type StorePlace } from "./open-mailbox.js";
 import { appendToUidlist, type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
+
+/** Of what cannot be numbered so many are named. */
+const NAMED_MAX = 5;
 
 export interface NumberRequest {
   readonly path: RawPath;
@@ -38,7 +41,7 @@ export function numberFiles(sources: LockSources, { path, countMax, isKnown }: N
     const chosen = chooseFiles(mailbox, placeByBase, countMax);
     const uidNext = addRecords(sources, mailbox, chosen.bases);
     sources.reach("capture.numbered-written");
-    return { kind: "numbered", count: chosen.bases.length, more: chosen.more, uidNext };
+    return { kind: "numbered", count: chosen.bases.length, more: chosen.more, uidNext, notFiles: chosen.notFiles };
   });
 }
 
@@ -61,16 +64,19 @@ function listPlaces(
 /** Files that are still there and still without a record, in Dovecot's order. */
 function chooseFiles({ dirs, uidlist }: LockedMailbox, placeByBase: ReadonlyMap<string, HintedName>, countMax: number) {
   const waiting = [...placeByBase.keys()].filter((base) => isBaseName(base) && (uidlist?.indexOfBase(base) ?? -1) < 0);
+  const notFiles: string[] = [];
   const bases = dovecotOrder(waiting)
     .slice(0, countMax)
     .filter(isBaseName)
     .filter((base) => {
       const place = placeByBase.get(base);
-      return (
-        findFile(dirs, base, [...(place === undefined ? [] : [place]), ...likelyPlaces(base, undefined)]) !== undefined
-      );
+      const seenAt = place === undefined ? [] : [place];
+      if (findFile(dirs, base, [...seenAt, ...likelyPlaces(base, undefined)]) !== undefined) return true;
+      const oddity = notFiles.length < NAMED_MAX ? findOddity(dirs, seenAt) : undefined;
+      if (oddity !== undefined) notFiles.push(`${oddity.dir}/${oddity.name}`);
+      return false;
     });
-  return { bases, more: waiting.length > countMax };
+  return { bases, more: waiting.length > countMax, notFiles };
 }
 
 function addRecords(

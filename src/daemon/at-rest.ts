@@ -100,7 +100,9 @@ function checkDestination(
   if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found, source) };
   const named = namesOf(gone.map(({ path }) => path));
   const what =
-    gone.length === 1 ? "a mailbox of the destination is gone or was" : "mailboxes of the destination are gone or were";
+    gone.length === 1
+      ? "a mailbox of the destination is gone, cannot be read, or was"
+      : "mailboxes of the destination are gone, cannot be read, or were";
   return { kind: "outdated", words: `${what} made anew (${named}): comparing as at first contact` };
 }
 

@@ -10,7 +10,19 @@ const KINDS = {
     exitCode: EX.NOINPUT,
     hint: "Check the path; is the file system mounted?",
   },
-  /** DST cannot be made or is no directory. */
+  /** SRC is there, and this user may not read it. */
+  "source-unreadable": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Run as a user who may read all of the source (root or the mail owner). Nothing was written.",
+  },
+  /** DST is on a file system that is mounted read-only. */
+  "destination-read-only": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Remount that file system for writing, then run the command again. No mail was touched.",
+  },
+  /** DST cannot be made, read or written, or is no directory. */
   "destination-unusable": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
@@ -52,7 +64,13 @@ const KINDS = {
     exitCode: EX.CONFIG,
     hint: "Nothing was written. Name another directory with --state for other stores. If this store was moved or restored elsewhere, say --moved once.",
   },
-  /** The state directory cannot be made. */
+  /** The two databases of the state directory are not of the same run: one was put there from elsewhere. */
+  "state-mixed": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was written. Put back the database that belongs there; or move both away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
+  },
+  /** The state directory cannot be made, read or written. */
   "state-unusable": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,

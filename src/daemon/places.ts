@@ -22,6 +22,7 @@ import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
 import { daemonError } from "./errors.js";
+import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 
 export interface Places {
   /** Absolute and real, as text. */
@@ -37,10 +38,12 @@ export interface PlaceOptions {
   readonly scratch?: string | undefined;
 }
 
-/** Finds and checks the places; makes nothing. Throws: source-missing, destination-unusable, stores-overlap, … */
+/** Finds and checks the places; makes nothing. Throws: source-missing, source-unreadable, destination-unusable, … */
 export function findPlaces(sourceArg: string, destinationArg: string, options: PlaceOptions): Places {
   const source = realSource(sourceArg);
   const destination = realDestination(destinationArg);
+  if (source === destination)
+    throw daemonError("stores-overlap", `twinning ${source} to ${destination}: they are the same directory`);
   if (isInside(source, destination) || isInside(destination, source)) {
     throw daemonError("stores-overlap", `twinning ${source} to ${destination}: one lies inside the other`);
   }
@@ -50,6 +53,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
     if (isInside(state, store))
       throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
   }
+  refuseUnreadable({ source, destination });
   return { source, destination, scratch, state };
 }
 
@@ -71,12 +75,9 @@ function makeState(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw daemonError(
-      "state-unusable",
-      `making the state directory ${path}: ${errnoOf(cause) ?? String(cause)}`,
-      cause,
-    );
+    throw daemonError("state-unusable", `making the state directory ${path}: ${whyNotMade(path, cause)}`, cause);
   }
+  refuseUnusableState(path);
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;
@@ -86,7 +87,12 @@ const STATE_FILES = ["source.db", "replica.db"] as const;
  * first contact. Call it while holding the state directory's lock.
  */
 export function forgetHalfState(places: Places): void {
-  if (!STATE_FILES.every((file) => existsSync(join(places.state, file)))) forgetState(places);
+  if (!STATE_FILES.every((file) => isBegun(join(places.state, file)))) forgetState(places);
+}
+
+/** An empty file is none that was begun. */
+function isBegun(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** A destination that was written to and is not there any more is not made anew. Throws: destination-emptied. */
@@ -119,29 +125,40 @@ function isFilled(dir: string): boolean {
 }
 
 function realSource(path: string): string {
-  const stat = tryStat(path, "source-missing", "reading the source");
+  const stat = tryStat(path, sourceRefused, "reading the source");
   if (stat === undefined) throw daemonError("source-missing", `reading the source ${path}: there is no such directory`);
   if (!stat.isDirectory()) throw daemonError("source-missing", `reading the source ${path}: it is not a directory`);
   return realpathSync(path);
 }
 
 function realDestination(path: string): string {
-  const stat = tryStat(path, "destination-unusable", "using the destination");
+  const stat = tryStat(path, destinationRefused, "using the destination");
   if (stat?.isDirectory() === true) return realpathSync(path);
   if (stat !== undefined)
     throw daemonError("destination-unusable", `using the destination ${path}: it is not a directory`);
+  const link = danglingLink(path);
+  if (link !== undefined) throw daemonError("destination-unusable", `using the destination ${path}: ${link}`);
   const parent = dirname(resolve(path));
-  if (tryStat(parent, "destination-unusable", "using the destination's parent")?.isDirectory() !== true) {
+  if (tryStat(parent, destinationRefused, "using the destination's parent")?.isDirectory() !== true) {
     throw daemonError("destination-unusable", `making the destination ${path}: its parent directory does not exist`);
   }
   return join(realpathSync(parent), basename(resolve(path)));
 }
 
-function tryStat(path: string, code: "source-missing" | "destination-unusable", doing: string): Stats | undefined {
+const sourceRefused = (errno: string) => (errno === "EACCES" ? "source-unreadable" : "source-missing");
+const destinationRefused = () => "destination-unusable" as const;
+
+/** `codeOf`: the refusal for an errno. */
+function tryStat(
+  path: string,
+  codeOf: typeof sourceRefused | typeof destinationRefused,
+  doing: string,
+): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (cause) {
-    throw daemonError(code, `${doing} ${path}: ${errnoOf(cause) ?? String(cause)}`, cause);
+    const errno = errnoOf(cause) ?? String(cause);
+    throw daemonError(codeOf(errno), `${doing} ${path}: ${errno}`, cause);
   }
 }
 
@@ -203,6 +220,7 @@ function makeDir(path: string, mode: number, code: "destination-unusable" | "scr
     return true;
   } catch (cause) {
     if (errnoOf(cause) === "EEXIST" && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;
+    if (errnoOf(cause) === "EROFS") throw readOnly(`making ${path}`);
     throw daemonError(code, `making ${path}: ${errnoOf(cause) ?? String(cause)}`, cause);
   }
 }

@@ -8,6 +8,7 @@ import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
 import { holdDestination } from "./hold-destination.js";
+import { refuseUnwritable } from "./permissions.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { areRecorded, compareStores } from "./same-stores.js";
@@ -44,6 +45,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }
+  refuseUnwritable(places.destination);
   if (standing.kind === "outdated") {
     reporter.conflict({ path: "", words: standing.words });
     forgetState(places);

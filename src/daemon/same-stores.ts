@@ -39,6 +39,7 @@ export function compareStores(places: Places, accepted: boolean): "same" | "unus
     if (!isUsed) return "unused";
     if (!accepted) throw refusal(places, store, record);
   }
+  if (isUsed && replica.appliedLsn(source.meta("log-id") ?? "") === 0) throw halvesDiffer(places);
   return "same";
 }
 
@@ -77,6 +78,15 @@ function isSame({ path, dev, ino }: StoreRecord, named: string): boolean {
   if (path === named) return true;
   const stat = statSync(named, { bigint: true, throwIfNoEntry: false });
   return stat !== undefined && String(stat.dev) === dev && String(stat.ino) === ino;
+}
+
+/** What was written to a destination is noted there together with the log that it came from. */
+function halvesDiffer({ state }: Places): Error {
+  const [source, replica] = [join(state, "source.db"), join(state, "replica.db")];
+  return daemonError(
+    "state-mixed",
+    `opening the state in ${state}: ${replica} has mailboxes, and none of them by the log in ${source}`,
+  );
 }
 
 function refusal(places: Places, store: Store, record: StoreRecord): Error {

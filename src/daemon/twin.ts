@@ -10,6 +10,7 @@ import { Disposer } from "../base/disposal.js";
 import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
+import type { CaptureProblem } from "../capture/capture-types.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
@@ -24,6 +25,7 @@ import type { Reporter } from "./reporter.js";
 import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
+import { StandingProblems } from "./standing-problems.js";
 import { reportOf, Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { countOf, mailboxName } from "./words.js";
@@ -44,7 +46,7 @@ const REPLICA = "destination";
 /** How long the end that failed may take to say so. */
 const CAUSE_MS_MAX = 2_000;
 const PROGRESS_EVERY_MS = 200;
-const TRIM_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 5_000;
 /** How long an interrupted twin goes on shipping what it has captured. */
 const DRAIN_MS_MAX = 5_000;
 /** Mailboxes that are watched closely from the start. */
@@ -101,6 +103,7 @@ class TwinRun {
   readonly #source: SourceSide;
   readonly #tally: Tally;
   readonly #startMs = systemClock.monotonicMs();
+  readonly #standing = new StandingProblems();
   #agent: ReplayAgent | undefined;
   /** Both sides were equal once in this run. */
   #isEqual = false;
@@ -136,7 +139,10 @@ class TwinRun {
           this.#tally.bodyBytes += bytes;
         },
         onConflict: (path, words) => this.#reporter.conflict({ path: displayRaw(path), words }),
-        onRejected: (row) => this.#reporter.problem(problemOfRejection(row)),
+        onRejected: (row) => {
+          // Else it is listed at the end, where it is not lost among others.
+          if (this.#options.watch) this.#reporter.problem(problemOfRejection(row));
+        },
       },
     );
     return this.#agent;
@@ -184,7 +190,10 @@ class TwinRun {
       if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
     } catch (error) {
       // Asked to stop, or why it failed.
-      if (!signal.aborted || stop.signal.aborted) throw stop.signal.aborted ? stop.signal.reason : error;
+      if (!signal.aborted || stop.signal.aborted) {
+        this.#tellRejections();
+        throw stop.signal.aborted ? stop.signal.reason : error;
+      }
       if (this.#isLive) await this.#drain(stop.signal);
     } finally {
       ticker.cancel();
@@ -259,7 +268,7 @@ class TwinRun {
 
   #startTicker(signal: AbortSignal): { cancel(): void } {
     let timer = systemClock.setTimer(PROGRESS_EVERY_MS, () => tick());
-    let lastTrimMs = 0;
+    let lastLookMs = 0;
     const tick = () => {
       if (signal.aborted) return;
       const { capturer, writer } = this.#source;
@@ -273,8 +282,9 @@ class TwinRun {
           elapsedMs,
         });
       }
-      if (elapsedMs - lastTrimMs > TRIM_EVERY_MS) {
-        lastTrimMs = elapsedMs;
+      if (elapsedMs - lastLookMs > LOOK_EVERY_MS) {
+        lastLookMs = elapsedMs;
+        if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
         void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
       }
       timer = systemClock.setTimer(PROGRESS_EVERY_MS, tick);
@@ -301,9 +311,17 @@ class TwinRun {
     const { capturer, writer } = this.#source;
     const agent = this.#need();
     await writer.trimLog(agent.trimmableLsn);
-    for (const problem of capturer.problems.values())
-      this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
+    this.#tellRejections();
+    this.#tell(capturer.problems.values());
     return capturer.problems.size + agent.rejections.length + this.#asideProblems;
+  }
+
+  #tellRejections(): void {
+    for (const row of this.#need().rejections) this.#reporter.problem(problemOfRejection(row));
+  }
+
+  #tell(problems: Iterable<CaptureProblem>): void {
+    for (const problem of problems) this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
   }
 
   #doneSoFar(): string {

@@ -33,7 +33,7 @@ const KINDS: Readonly<Record<LogErrorCode, ErrorKind>> = {
   "state-disk-full": {
     disposition: "operator",
     exitCode: EX.IOERR,
-    hint: "Free some space on the file system of the state directory; work goes on by itself from where it stopped.",
+    hint: "Free some space on the file system of that file, then run the command again: it goes on from where it stopped, and nothing is half visible.",
   },
   /** The file is no database, or another program's. */
   "state-foreign": {
@@ -63,7 +63,7 @@ const KINDS: Readonly<Record<LogErrorCode, ErrorKind>> = {
   "state-too-old": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Start the daemon, or run the command that writes, once with this version: it upgrades the state database.",
+    hint: "Run the command once without --dry-run: it upgrades the state database.",
   },
   /** The state database cannot be opened or written: no such directory, or no permission. */
   "state-unreachable": {

@@ -88,3 +88,16 @@ export function migrate(db: Db, fromVersion: number, steps: readonly string[] = 
   for (const step of steps.slice(fromVersion)) db.exec(step);
   db.exec(`PRAGMA user_version = ${steps.length}`);
 }
+
+/** The tables that a database of that version has. */
+export function tablesOf(version: number, steps: readonly string[] = MIGRATIONS): readonly string[] {
+  const tables = new Set<string>();
+  for (const [, verb, table = ""] of steps
+    .slice(0, version)
+    .join("\n")
+    .matchAll(/\b(CREATE|DROP) TABLE (\w+)/g)) {
+    if (verb === "CREATE") tables.add(table);
+    else tables.delete(table);
+  }
+  return [...tables];
+}

@@ -7,11 +7,13 @@
 import { randomHex } from "../base/random.js";
 import { type Db, openDb } from "./db.js";
 import { logError } from "./errors.js";
-import { MIGRATIONS, migrate } from "./migrations.js";
+import { MIGRATIONS, migrate, tablesOf } from "./migrations.js";
 
 /** "mtwn"; file(1) and this module know the file by it. */
 export const APPLICATION_ID = 0x6d74776e;
 
+/** The first that was ever released. The application id is set in the same step, so that there is no 0 with it. */
+const VERSION_MIN = 1;
 /** Larger pages gained nothing for chunks of 14 kB and cost more in the write-ahead log of a single delivery. */
 const PAGE_BYTES = 4096;
 /** The write-ahead log shrinks back to this after a burst. */
@@ -58,12 +60,33 @@ function recognise(db: Db): number {
   const tables = db.prepare<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema").get()?.count ?? 0;
   const { path } = db;
   if (applicationId === APPLICATION_ID) {
-    if (version <= MIGRATIONS.length) return version;
+    if (version < VERSION_MIN) {
+      const why = `its version is ${version}, which no mailtwin wrote`;
+      throw logError("state-corrupt", `opening the state database ${path}: ${why}`, { path, version });
+    }
+    if (version <= MIGRATIONS.length) {
+      refuseHalf(db, version);
+      return version;
+    }
     const why = `its version is ${version}, this program knows up to ${MIGRATIONS.length}`;
     throw logError("state-too-new", `opening the state database ${path}: ${why}`, { path, version });
   }
   if (applicationId === 0 && version === 0 && tables === 0) return 0;
   throw logError("state-foreign", `opening the state database ${path}: it is another program's database`, { path });
+}
+
+/** A table that is gone would else show as a defect of ours, in the middle of a run. */
+function refuseHalf(db: Db, version: number): void {
+  const standing = new Set(
+    db
+      .prepare<{ name: string }>("SELECT name FROM sqlite_schema")
+      .all()
+      .map(({ name }) => name),
+  );
+  const lacking = tablesOf(version).filter((table) => !standing.has(table));
+  if (lacking.length === 0) return;
+  const why = `of its tables (version ${version}) ${lacking.join(", ")} ${lacking.length === 1 ? "is" : "are"} missing`;
+  throw logError("state-corrupt", `opening the state database ${db.path}: ${why}`, { path: db.path, version });
 }
 
 function upgrade(db: Db): void {

@@ -15,7 +15,11 @@ export function holdState(path: string): Disposable {
     db.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     db[Symbol.dispose]();
-    if (!(error instanceof MailtwinError) || error.code !== "state-busy") throw error;
+    if (!(error instanceof MailtwinError)) throw error;
+    if (error.code === "state-disk-full") {
+      throw logError("state-disk-full", `taking the lock ${path}: there is no space left on its disk`, { path }, error);
+    }
+    if (error.code !== "state-busy") throw error;
     throw logError("state-in-use", `taking the state directory's lock ${path}: another mailtwin holds it`);
   }
   return db;

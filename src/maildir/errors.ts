@@ -55,11 +55,11 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     exitCode: EX.TEMPFAIL,
     hint: "Dovecot and mailtwin must see each other's processes (one pid namespace, one host name); the mailbox is compared again.",
   },
-  /** A symbolic link stands where a mailbox, or its cur/ or new/, must be. */
+  /** A symbolic link, or something else that is no directory, stands where a mailbox, or its cur/ or new/, must be. */
   "mailbox-is-link": {
     disposition: "operator",
     exitCode: EX.NOPERM,
-    hint: "Links inside a store are never followed: name the link's target as a store of its own, or move the directory here.",
+    hint: "A real directory must stand there, as links inside a store are never followed: move the directory here, or name the link's target as a store of its own.",
   },
   /** A mailbox path that no mailbox can have, or that would hide one of Dovecot's files. */
   "mailbox-name-invalid": {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { runTwin, type TwinEvent, type TwinRun } from "../lab/mailtwin.js";
+import { contentsOf } from "./contents.js";
 import { nextBaseName, nextUidOf, storedBody } from "./raw-mail.js";
 
 export interface Bench extends Disposable {
@@ -33,6 +34,15 @@ export function openBench(): Bench {
     sync: (...args) => runTwin(["sync", source, replica, "--json", "--state", state, ...args]),
     [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+/** Three small mailboxes of two users, nine messages. */
+export function filledBench(): Bench {
+  const bench = openBench();
+  makeMailbox(bench.source, "u1/Maildir", { messages: 4 });
+  makeMailbox(bench.source, "u1/Maildir/.Work", { messages: 3, seed: 10 });
+  makeMailbox(bench.source, "u2/Maildir", { messages: 2, seed: 20 });
+  return bench;
 }
 
 export interface MailboxOptions {
@@ -114,7 +124,19 @@ export function expectRefusal(
   expect(run.strayOutput).toEqual([]);
 }
 
-/** One problem of one mailbox, named with its path; the run ended with 1 and listed it. */
+/** As `expectRefusal`, and neither store was written to. */
+export async function expectRefusedUntouched(
+  bench: Bench,
+  run: () => Promise<TwinRun>,
+  ...refusal: readonly [code: string, exitCode: number, ...words: (string | RegExp)[]]
+): Promise<void> {
+  const stores = () => [contentsOf(bench.source), contentsOf(bench.replica)];
+  const before = stores();
+  expectRefusal(await run(), ...refusal);
+  expect(stores()).toEqual(before);
+}
+
+/** One problem of one mailbox, named with its path; the run ended with 1, and it is the last thing that was said. */
 export function expectOneProblem(
   run: TwinRun,
   path: string,
@@ -127,5 +149,8 @@ export function expectOneProblem(
   for (const word of words) expect(String(problems[0]?.["message"])).toMatch(word);
   expect(String(problems[0]?.["hint"])).toMatch(/^[A-Z].{20,}[.?]$/s);
   expect(summaryOf(run)).toMatchObject({ problems: 1 });
+  expect(run.events.slice(-2).map(({ event }) => event)).toEqual(["problem", "summary"]);
+  expect(eventsOf(run, "error")).toEqual([]);
+  expect(run.strayOutput).toEqual([]);
   expect(run.code).toBe(1);
 }

@@ -45,7 +45,7 @@ describe("files without a UID", () => {
   test("get one from us past the limit, and are captured then", async () => {
     const { capturer } = await bench.watching([A]);
     const seenMs = bench.clock.nowMs();
-    bench.capture.numbers.push({ kind: "numbered", count: 2, more: false, uidNext: 9 });
+    bench.capture.numbers.push({ kind: "numbered", count: 2, more: false, uidNext: 9, notFiles: [] });
     const examine: number[] = [];
     bench.capture.onExamine = ({ path }) => {
       const isNumbered = bench.worker.calls.some(({ method }) => method === "number");

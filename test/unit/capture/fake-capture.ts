@@ -79,7 +79,7 @@ export class FakeCapture {
   }
 
   number(): NumberOutcome {
-    return this.numbers.shift() ?? { kind: "numbered", count: 0, more: false, uidNext: 1 };
+    return this.numbers.shift() ?? { kind: "numbered", count: 0, more: false, uidNext: 1, notFiles: [] };
   }
 
   renumber(): RenumberOutcome {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseUid } from "../../../src/maildir/ids.js";
@@ -18,12 +18,24 @@ describe("forced numbering", () => {
       count: 2,
       more: false,
       uidNext: 8,
+      notFiles: [],
     });
     expect(inbox.records().slice(1)).toEqual(waiting.map((base, index) => ({ uid: 6 + index, fields: "", base })));
     expect(statSync(join(inbox.dir, "dovecot-uidlist")).ino).toBe(inode);
     expect(existsSync(join(inbox.dir, "dovecot-uidlist.lock"))).toBe(false);
     bench.settle(inbox);
     expectEqualToDisk(bench.model, bench.store);
+  });
+
+  test("names what is no file, and numbers the rest", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver({ recorded: false });
+    for (let i = 0; i < 7; i++) mkdirSync(join(inbox.dir, "cur", `170000000${i}.dir:2,S`));
+    const outcome = bench.source.number({ path: rawPath("alice") });
+    const named = Array.from({ length: 5 }, (_, i) => `cur/170000000${i}.dir:2,S`);
+    expect(outcome).toMatchObject({ kind: "numbered", count: 1, notFiles: named });
+    expect(inbox.records()).toHaveLength(1);
   });
 
   test("does nothing while someone holds the lock", async () => {

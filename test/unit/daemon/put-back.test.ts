@@ -169,7 +169,7 @@ test("a mailbox of the destination that was made anew is compared as at first co
   const run = await bench.sync();
   expect(run.code, JSON.stringify(run)).toBe(0);
   const words = expect.stringMatching(
-    /^a mailbox of the destination is gone or was made anew \(u1\/Maildir\/\.Work\): /,
+    /^a mailbox of the destination is gone, cannot be read, or was made anew \(u1\/Maildir\/\.Work\): /,
   );
   expect(eventsOf(run, "conflict")).toMatchObject([{ words }]);
   expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0, problems: 0 });

@@ -5,7 +5,7 @@ import { DatabaseSync } from "@photostructure/sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
 import { openDb } from "../../../src/log/db.js";
-import { MIGRATIONS, migrate } from "../../../src/log/migrations.js";
+import { MIGRATIONS, migrate, tablesOf } from "../../../src/log/migrations.js";
 import { APPLICATION_ID, openStateForReading, openStateForWriting } from "../../../src/log/state-file.js";
 import { openStateWriter } from "../../../src/log/state-writer.js";
 import { type TempDir, tempDir } from "./state-fixtures.js";
@@ -152,10 +152,39 @@ describe("migrate", () => {
   });
 
   test("an old database is refused to a reader, and upgraded by a writer", () => {
-    using db = openDb(path, "create");
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-    expect(refusalOf(read).code).toBe("state-too-old");
+    openDb(path, "create")[Symbol.dispose]();
+    expect(refusalOf(read)).toMatchObject({ code: "state-too-old", message: expect.stringMatching(/version is 0$/) });
     write()[Symbol.dispose]();
     expect(refusalOf(read).code).toBe("opened");
+  });
+
+  test("knows the tables of each version", () => {
+    const steps = ["CREATE TABLE one (a); CREATE TABLE two (a)", "DROP TABLE one; CREATE TABLE three (a)"];
+    expect([0, 1, 2].map((version) => tablesOf(version, steps))).toEqual([[], ["one", "two"], ["two", "three"]]);
+    write()[Symbol.dispose]();
+    using db = openDb(path, "read");
+    const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    expect(names.map((row) => row["name"])).toEqual(expect.arrayContaining([...tablesOf(MIGRATIONS.length)]));
+    expect(tablesOf(MIGRATIONS.length)).toContain("meta");
+  });
+});
+
+describe("a database with our name that no mailtwin wrote", () => {
+  test.each([
+    ["PRAGMA user_version = 0", /its version is 0, which no mailtwin wrote/],
+    ["PRAGMA user_version = -1", /its version is -1, which no mailtwin wrote/],
+    ["DROP TABLE meta; DROP TABLE limbo", /meta, limbo are missing/],
+    ["DROP TABLE entry", /entry is missing/],
+  ])("(%s) is refused and stays as it is", (change, words) => {
+    write()[Symbol.dispose]();
+    sql(change);
+    const standing = () => {
+      using db = openDb(path, "read");
+      return [db.prepare("PRAGMA user_version").get(), db.prepare("SELECT name, sql FROM sqlite_schema").all()];
+    };
+    const before = standing();
+    for (const open of [read, write])
+      expect(refusalOf(open)).toMatchObject({ code: "state-corrupt", message: expect.stringMatching(words) });
+    expect(standing()).toEqual(before);
   });
 });

@@ -1,0 +1,88 @@
+/**
+ * What this user may do in the directories of a run, asked before anything is begun: a store that cannot be read or written as
+ * a whole is refused with one sentence, not with one for each of its mailboxes.
+ *
+ * What is refused in a part of a store only is that mailbox's problem, and found where it is used.
+ */
+import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { errnoOf } from "../base/errors.js";
+import { daemonError } from "./errors.js";
+
+const { R_OK, W_OK, X_OK } = constants;
+
+/** Throws: source-unreadable, destination-unusable. */
+export function refuseUnreadable({
+  source,
+  destination,
+}: {
+  readonly source: string;
+  readonly destination: string;
+}): void {
+  const atSource = refusalOf(source, R_OK | X_OK);
+  if (atSource !== undefined) throw daemonError("source-unreadable", `reading the source ${source}: ${atSource}`);
+  const atDestination = isDirectory(destination) ? refusalOf(destination, R_OK | X_OK) : undefined;
+  if (atDestination !== undefined)
+    throw daemonError("destination-unusable", `reading the destination ${destination}: ${atDestination}`);
+}
+
+/**
+ * Call it when there is something to write. A destination with mailboxes may lie in a directory that is not ours: they can
+ * be. Throws: destination-read-only, destination-unusable.
+ */
+export function refuseUnwritable(destination: string): void {
+  const why = refusalOf(destination, W_OK | X_OK);
+  if (why === "EROFS") throw readOnly(`writing to the destination ${destination}`);
+  if (why !== undefined && readdirSync(destination).length === 0)
+    throw daemonError("destination-unusable", `writing to the destination ${destination}: ${why}`);
+}
+
+/** Throws: state-unusable. */
+export function refuseUnusableState(state: string): void {
+  const why = refusalOf(state, R_OK | W_OK | X_OK);
+  if (why !== undefined) throw daemonError("state-unusable", `using the state directory ${state}: ${why}`);
+}
+
+/** `doing`: what to, on that file system. */
+export function readOnly(doing: string): Error {
+  return daemonError("destination-read-only", `${doing}: the file system is read-only (EROFS)`);
+}
+
+/** Why a directory could not be made, in words; `cause` is what mkdir threw, which for a whole path tells little. */
+export function whyNotMade(path: string, cause: unknown): string {
+  const link = danglingLink(path);
+  if (link !== undefined) return link;
+  let standing = path;
+  while (look(statSync, standing) === undefined && dirname(standing) !== standing) standing = dirname(standing);
+  if (!isDirectory(standing)) return standing === path ? "it is not a directory" : `${standing} is not a directory`;
+  return refusalOf(standing, W_OK | X_OK) ?? errnoOf(cause) ?? String(cause);
+}
+
+/** Words for a symbolic link that leads nowhere; undefined where none stands. */
+export function danglingLink(path: string): string | undefined {
+  if (look(lstatSync, path)?.isSymbolicLink() !== true || look(statSync, path) !== undefined) return undefined;
+  return `it is a symbolic link to ${resolve(dirname(path), readlinkSync(path))}, which does not exist`;
+}
+
+/** The errno with which the system refuses; undefined where it does not. */
+function refusalOf(path: string, mode: number): string | undefined {
+  try {
+    accessSync(path, mode);
+    return undefined;
+  } catch (error) {
+    return errnoOf(error) ?? String(error);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return look(statSync, path)?.isDirectory() === true;
+}
+
+/** Undefined for whatever cannot be looked at. */
+function look(stat: typeof statSync | typeof lstatSync, path: string): Stats | undefined {
+  try {
+    return stat(path);
+  } catch {
+    return undefined;
+  }
+}

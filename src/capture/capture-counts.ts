@@ -5,7 +5,7 @@ export interface CaptureCounts {
   examined: number;
   listings: number;
   sweeps: number;
-  /** Examinations that found changes of which no event had told, only a sweep: lost events. */
+  /** Changes found by a sweep while no event had told of them: events that were lost, or still under way. */
   caughtBySweep: number;
   numbered: number;
 }

@@ -309,7 +309,7 @@ export class Capturer {
     if (problem !== undefined) this.problems.set(path, problem);
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
-      if (this.#watching && dirt.full === "sweep" && !isHinted && outcome.changes > 0) this.counts.caughtBySweep++;
+      if (this.#watching && dirt.full === "sweep" && !isHinted) this.counts.caughtBySweep += outcome.changes;
       await this.#commit(path, outcome.commit, outcome);
     } else if (outcome.commit !== undefined) await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
     await this.#settleWaiting(path, dirt, outcome);

@@ -55,6 +55,8 @@ export interface Summary {
   readonly mailboxesRenamed: number;
   readonly mailboxesDeleted: number;
   readonly messagesOfDeleted: number;
+  /** Changes that a sweep found while no event had told of them; live runs only. Many: events are being lost. */
+  readonly caughtBySweep: number;
   readonly problems: number;
   readonly elapsedMs: number;
 }

@@ -30,7 +30,7 @@ export class Tally {
     this.#addStructure(report);
   }
 
-  totals(): Omit<Summary, "mailboxes" | "messages" | "problems" | "elapsedMs"> {
+  totals(): Omit<Summary, "mailboxes" | "messages" | "caughtBySweep" | "problems" | "elapsedMs"> {
     const { transactions, saves, marks, expunges, bodyBytes: bodiesBytes } = this;
     return {
       ...{ transactions, saves, marks, expunges, bodiesBytes },

@@ -132,7 +132,7 @@ function summaryLine(summary: Summary): string {
   const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
   const whole = wholeOf(messages, mailboxes);
   const took = formatDuration(elapsedMs);
-  const trouble = problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`;
+  const trouble = `${caughtOf(summary)}${problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`}`;
   if (transactions === 0) return `nothing to do: ${whole} (${took})${trouble}`;
   const shipped = `${formatCount(saves)} new, ${countOf(marks, "flag change")}, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
   return `done: ${whole}; shipped ${shipped} in ${took}${structureOf(summary)}${trouble}`;
@@ -148,6 +148,12 @@ function structureOf({ mailboxesMade, mailboxesRenamed, mailboxesDeleted, messag
       : `${countOf(mailboxesDeleted, "mailbox")} deleted (${countOf(messagesOfDeleted, "message")} to the limbo)`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "" : `; ${parts.join(", ")}`;
+}
+
+/** Nothing where events had told of every change. */
+function caughtOf({ caughtBySweep }: Summary): string {
+  if (caughtBySweep === 0) return "";
+  return `; ${countOf(caughtBySweep, "change")} found by sweeps, of which no event had told`;
 }
 
 function wholeOf(messages: number, mailboxes: number): string {

@@ -333,9 +333,9 @@ class TwinRun {
   }
 
   #summarise(problems: number): void {
-    const { mailboxes, messages } = this.#source.capturer.counts;
+    const { mailboxes, messages, caughtBySweep } = this.#source.capturer.counts;
     const elapsedMs = systemClock.monotonicMs() - this.#startMs;
-    this.#reporter.summary({ mailboxes, messages, ...this.#tally.totals(), problems, elapsedMs });
+    this.#reporter.summary({ mailboxes, messages, caughtBySweep, ...this.#tally.totals(), problems, elapsedMs });
   }
 
   #need(): ReplayAgent {

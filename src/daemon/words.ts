@@ -10,7 +10,7 @@ export function mailboxName(path: RawPath): string {
 /** "1 message", "1,234 messages". */
 export function countOf(
   count: number,
-  thing: "message" | "mailbox" | "transaction" | "flag change" | "problem",
+  thing: "message" | "mailbox" | "transaction" | "flag change" | "change" | "problem",
 ): string {
   const things = thing === "mailbox" ? "mailboxes" : `${thing}s`;
   return `${formatCount(count)} ${count === 1 ? thing : things}`;

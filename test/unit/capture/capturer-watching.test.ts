@@ -190,12 +190,12 @@ describe("watching", () => {
     expect(bench.capture.discoveries).toBe(2);
     expect(capturer.counts.caughtBySweep).toBe(0);
     bench.capture.mailboxes = [found(A, { fingerprint: "x" }), found(B, { fingerprint: "y" })];
-    bench.capture.outcomes.set("a", [sealed(A)]); // an event was lost.
+    bench.capture.outcomes.set("a", [sealed(A, { changes: 4 })]); // events were lost.
     bench.capture.outcomes.set("b", [UNCHANGED]); // only the fingerprint was not to be trusted.
     await bench.clock.advance(20_000);
     await until(() => bench.capture.asked.length === 2, "what differs is listed");
     expect(bench.capture.asked).toStrictEqual(["a!", "b!"]);
-    expect([capturer.counts.sweeps, capturer.counts.caughtBySweep]).toStrictEqual([3, 1]);
+    expect([capturer.counts.sweeps, capturer.counts.caughtBySweep]).toStrictEqual([3, 4]);
   });
 
   test("an event of a side file is a hint, of anything else a reason to look at the whole store", async () => {

@@ -21,7 +21,7 @@ const SHIPPED: ShippedReport = {
 const SUMMARY: Summary = {
   ...{ mailboxes: 3, messages: 1234, transactions: 5, saves: 4, marks: 1, expunges: 2 },
   ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
-  ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0 },
+  ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
 };
 
 let lines: string[];
@@ -123,6 +123,15 @@ describe("text", () => {
     expect(lines.map((line) => line.split(" in 2.50 s")[1])).toStrictEqual([
       "; 1 mailbox made, 2 mailboxes renamed, 3 mailboxes deleted (60 messages to the limbo)",
       "; 1 mailbox deleted (1 message to the limbo); 1 problem, listed above",
+    ]);
+  });
+
+  test("the end tells of changes that no event had announced", () => {
+    text().summary({ ...SUMMARY, caughtBySweep: 1, mailboxesMade: 1 });
+    text().summary({ ...SUMMARY, transactions: 0, caughtBySweep: 1200, problems: 1 });
+    expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
+      "; 1 mailbox made; 1 change found by sweeps, of which no event had told",
+      "); 1,200 changes found by sweeps, of which no event had told; 1 problem, listed above",
     ]);
   });
 

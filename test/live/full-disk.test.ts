@@ -1,120 +1,199 @@
 /**
- * The destination's disk is full in the middle: the command says so, what is visible is whole, nothing else is left, and
+ * A disk that is full, the destination's or the one of the state directory, from the beginning, in the middle, or while a run is
+ * live: the command ends with 74 and says which file and what to do, what is visible is whole, the source is as it was, and
  * with more space the next run finishes the work.
  */
-import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { listStore, storeLeaks } from "./lab/files.js";
-import { runTwin } from "./lab/mailtwin.js";
+import { runTwin, spawnTwin, type TwinRun } from "./lab/mailtwin.js";
+import { until } from "./lab/until.js";
+import { contentsOf } from "./twin/contents.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
-import { addMessage, type Bench, eventsOf, makeMailbox, openBench } from "./twin/small-store.js";
+import { canMount, openSmallDisk } from "./twin/small-disk.js";
+import {
+  addMessage,
+  type Bench,
+  eventsOf,
+  expectRefusal,
+  filledBench,
+  makeMailbox,
+  openBench,
+  summaryOf,
+} from "./twin/small-store.js";
 
 const MAIL_BYTES = 40_000;
 /** What may be missing on a disk that was full: messages and mailboxes, with their UIDs; nothing may be wrong. */
 const MISSING = new Set(["mailbox-missing", "message-missing", "next-uid"]);
+const LIVE_MS_MAX = 30_000;
 
-describe.skipIf(!canMount())("a full disk [needs root to mount a small one]", () => {
-  test("in the middle of seeding, and then again with more space", async () => {
-    using disk = openDisk("8m");
-    const { bench, replica } = disk;
-    for (const [user, seed] of [
-      ["u1", 0],
-      ["u2", 1_000],
-      ["u3", 2_000],
-    ] as const) {
-      makeMailbox(bench.source, `${user}/Maildir`, { messages: 100, bytes: MAIL_BYTES, seed });
-    }
+describe.skipIf(!canMount())("the destination's disk is full [needs root to mount a small one]", () => {
+  test("from the beginning", async () => {
+    using bench = filledBench();
+    using disk = openSmallDisk(bench.dir, "2m");
+    const place = placeOn(bench, { replica: join(disk.path, "store") });
     const before = treeState(bench.source);
-    const args = ["sync", bench.source, replica, "--json", "--state", bench.state];
-    const run = await runTwin(args);
-    expectFull(run.code, [...eventsOf(run, "error"), ...eventsOf(run, "problem")]);
-    expectNothingWrong(bench, replica);
-    // The same again: still full, still nothing wrong.
-    const again = await runTwin(args);
-    expectFull(again.code, [...eventsOf(again, "error"), ...eventsOf(again, "problem")]);
-    expectNothingWrong(bench, replica);
+    disk.fill();
+    expectFull(await place.sync(), "state-disk-full", disk.path);
+    expectNothingWrong(place);
+    expect(treeState(bench.source)).toEqual(before);
+    disk.clear();
+    await expectFinished(place);
+  });
+
+  test("in the middle of seeding, and then again with more space", async () => {
+    using bench = openBench();
+    using disk = openSmallDisk(bench.dir, "8m");
+    const place = placeOn(bench, { replica: join(disk.path, "store") });
+    for (const [i, user] of ["u1", "u2", "u3"].entries())
+      makeMailbox(bench.source, `${user}/Maildir`, { messages: 100, bytes: MAIL_BYTES, seed: i * 1_000 });
+    const before = treeState(bench.source);
+    for (let run = 0; run < 2; run++) {
+      expectFull(await place.sync(), "ENOSPC", disk.path); // the second time it is still full.
+      expectNothingWrong(place);
+    }
     expect(treeState(bench.source)).toEqual(before);
     disk.grow("64m");
-    const last = await runTwin(args);
-    expect(last.code, JSON.stringify(last)).toBe(0);
-    expect(rawDifferences(bench.source, replica)).toEqual([]);
-    expect(storeLeaks(replica)).toEqual([]);
+    await expectFinished(place);
   });
 
   test("by one large mail into a mailbox that is there already", async () => {
-    using disk = openDisk("4m");
-    const { bench, replica } = disk;
+    using bench = openBench();
+    using disk = openSmallDisk(bench.dir, "4m");
+    const place = placeOn(bench, { replica: join(disk.path, "store") });
     makeMailbox(bench.source, "u1/Maildir", { messages: 10 });
-    const args = ["sync", bench.source, replica, "--json", "--state", bench.state];
-    expect((await runTwin(args)).code).toBe(0);
+    expect((await place.sync()).code).toBe(0);
     addMessage(join(bench.source, "u1/Maildir"), { seed: 50, bytes: 6 * 1024 * 1024 });
     addMessage(join(bench.source, "u1/Maildir"), { seed: 51 });
     makeMailbox(bench.source, "u2/Maildir", { messages: 2, seed: 60 });
-    const run = await runTwin(args);
-    expectFull(run.code, [...eventsOf(run, "error"), ...eventsOf(run, "problem")]);
-    expectNothingWrong(bench, replica);
+    expectFull(await place.sync(), "ENOSPC", disk.path);
+    expectNothingWrong(place);
     disk.grow("32m");
-    const last = await runTwin(args);
-    expect(last.code, JSON.stringify(last)).toBe(0);
-    expect(rawDifferences(bench.source, replica)).toEqual([]);
+    await expectFinished(place);
+  });
+
+  test("while a run is live", async () => {
+    using bench = filledBench();
+    using disk = openSmallDisk(bench.dir, "4m");
+    const place = placeOn(bench, { replica: join(disk.path, "store") });
+    await expectLiveEnds(place, () => disk.fill(), "ENOSPC", disk.path);
+    expectNothingWrong(place);
+    disk.clear();
+    await expectFinished(place);
   });
 });
 
-function expectFull(code: number | undefined, events: readonly object[]): void {
-  expect([1, 74], JSON.stringify(events)).toContain(code);
-  expect(JSON.stringify(events)).toMatch(/ENOSPC|no space/i);
-  expect(JSON.stringify(events)).toMatch(/[Ff]ree some space/);
-}
+describe.skipIf(!canMount())("the disk of the state directory is full [needs root to mount a small one]", () => {
+  test.each([0, 4, 8, 16, 40, 128])("from the beginning, but for %i kB", async (leftKb) => {
+    using bench = filledBench();
+    using disk = openSmallDisk(bench.dir, "2m");
+    const place = placeOn(bench, { state: join(disk.path, "state") });
+    const before = treeState(bench.source);
+    disk.fill(leftKb * 1024);
+    expectFull(await place.sync(), "state-disk-full", place.state);
+    expect(storeLeaks(place.replica)).toEqual([]);
+    expect(contentsOf(place.replica)).toEqual([]);
+    expect(treeState(bench.source)).toEqual(before);
+    disk.clear();
+    await expectFinished(place);
+    expect(treeState(bench.source)).toEqual(before);
+  });
 
-/** Part of the source's mail, each message whole and under its UID, and no leftovers, in the store or beside it. */
-function expectNothingWrong(bench: Bench, replica: string): void {
-  const wrong = rawDifferences(bench.source, replica).filter(({ kind }) => !MISSING.has(kind));
-  expect(wrong).toEqual([]);
-  expect(storeLeaks(replica)).toEqual([]);
-  const left = listStore(join(replica, "..", ".store.mailtwin")).filter(({ kind }) => kind === "file");
-  expect(left.map(({ path }) => path)).toEqual(["lock.db"]);
-}
+  test.each(["512k", "1m"])("in the middle of seeding, at %s", async (size) => {
+    using bench = openBench();
+    using disk = openSmallDisk(bench.dir, size);
+    const place = placeOn(bench, { state: join(disk.path, "state") });
+    for (let i = 0; i < 20; i++)
+      makeMailbox(bench.source, `u${i}/Maildir`, { messages: 250, bytes: 100, seed: i * 1_000 });
+    const before = treeState(bench.source);
+    for (let run = 0; run < 2; run++) {
+      expectFull(await place.sync(), "state-disk-full", place.state); // the second time it is still full.
+      expectNothingWrong(place);
+    }
+    expect(rawDifferences(bench.source, place.replica)).not.toEqual([]);
+    expect(treeState(bench.source)).toEqual(before);
+    disk.grow("64m");
+    await expectFinished(place);
+    expect(treeState(bench.source)).toEqual(before);
+  });
 
-interface SmallDisk extends Disposable {
-  readonly bench: Bench;
-  /** On the small disk. */
+  test("while a run is live, and when it is started again", async () => {
+    using bench = filledBench();
+    using disk = openSmallDisk(bench.dir, "4m");
+    const place = placeOn(bench, { state: join(disk.path, "state") });
+    await expectLiveEnds(place, () => disk.fill(), "state-disk-full", place.state);
+    expectNothingWrong(place);
+    const before = treeState(bench.source);
+    expectFull(await place.sync(), "state-disk-full", place.state);
+    expectNothingWrong(place);
+    expect(treeState(bench.source)).toEqual(before);
+    disk.clear();
+    await expectFinished(place);
+  });
+});
+
+interface Place {
+  readonly source: string;
   readonly replica: string;
-  grow(size: string): void;
+  readonly state: string;
+  readonly scratch: string;
+  sync(): Promise<TwinRun>;
 }
 
-function openDisk(size: string): SmallDisk {
-  const bench = openBench();
-  const mountPoint = join(bench.dir, "disk");
-  mkdirSync(mountPoint);
-  mount(["-t", "tmpfs", "-o", `size=${size},mode=755`, "tmpfs", mountPoint]);
+/** The bench with some of its directories elsewhere. */
+function placeOn(bench: Bench, moved: { readonly replica?: string; readonly state?: string }): Place {
+  const { source } = bench;
+  const { replica, state } = { ...bench, ...moved };
+  const scratch = replica.replace(/([^/]+)$/, ".$1.mailtwin");
   return {
-    bench,
-    replica: join(mountPoint, "store"),
-    grow: (larger) => mount(["-o", `remount,size=${larger}`, mountPoint]),
-    [Symbol.dispose]: () => {
-      const done = spawnSync("umount", [mountPoint], { encoding: "utf8" });
-      if (done.status !== 0) throw new Error(`umount: ${done.stderr}`);
-      bench[Symbol.dispose]();
-    },
+    ...{ source, replica, state, scratch },
+    sync: () => runTwin(["sync", source, replica, "--json", "--state", state]),
   };
 }
 
-function mount(args: readonly string[]): void {
-  const done = spawnSync("mount", args, { encoding: "utf8" });
-  if (done.status !== 0) throw new Error(`mount ${args.join(" ")}: ${done.stderr}`);
+/** It ended with this error and no other, which names a file below `where`, and says what to do. */
+function expectFull(run: TwinRun, code: string, where: string): void {
+  expectRefusal(run, code, 74, `${where}/`, /no space|disk is full|disk I\/O error/);
+  expect(String(eventsOf(run, "error")[0]?.["hint"])).toMatch(
+    /^Free some space .*run the command again.*nothing is half visible/,
+  );
+  expect(eventsOf(run, "problem")).toEqual([]);
 }
 
-/** Root alone is not enough in a container. */
-function canMount(): boolean {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
-  const bench = openBench();
-  try {
-    const done = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", bench.source]);
-    if (done.status === 0) spawnSync("umount", [bench.source]);
-    return done.status === 0;
-  } finally {
-    bench[Symbol.dispose]();
-  }
+/** Part of the source's mail, each message whole and under its UID, and no leftovers, in the store or beside it. */
+function expectNothingWrong({ source, replica, scratch }: Place): void {
+  const wrong = rawDifferences(source, replica).filter(({ kind }) => !MISSING.has(kind));
+  expect(wrong).toEqual([]);
+  expect(storeLeaks(replica)).toEqual([]);
+  const left = listStore(scratch).filter(({ kind }) => kind === "file");
+  expect(left.map(({ path }) => path)).toEqual(["lock.db"]);
+}
+
+/** With space again one run does all that is left, nothing is there twice, and the next one finds nothing to do. */
+async function expectFinished({ source, replica, sync }: Place): Promise<void> {
+  const run = await sync();
+  expect(run.code, JSON.stringify(run)).toBe(0);
+  expect(rawDifferences(source, replica)).toEqual([]);
+  expect(storeLeaks(replica)).toEqual([]);
+  const again = await sync();
+  expect([again.code, summaryOf(again)]).toMatchObject([0, { transactions: 0, problems: 0 }]);
+}
+
+/** A live run, a disk that is full from then on, and mail until it ends (the first may still find room in a file of ours). */
+async function expectLiveEnds(
+  place: Place,
+  fill: () => void,
+  ...full: readonly [code: string, where: string]
+): Promise<void> {
+  await using twin = spawnTwin(place);
+  await twin.waitFor("live", ({ event }) => event === "live");
+  fill();
+  const inbox = join(place.source, "u1/Maildir");
+  let seed = 100;
+  const deliver = () => addMessage(inbox, { seed: seed++ });
+  await until("the live run to end", () => !twin.isRunning() || deliver() === "", {
+    deadlineMs: LIVE_MS_MAX,
+    pollMs: 20,
+  });
+  expectFull({ ...twin.output, ...(await twin.exited) }, ...full);
 }

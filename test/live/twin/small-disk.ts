@@ -1,6 +1,6 @@
 /** A small file system in memory, to be filled, to be made larger, or to be mounted read-only. Needs root. */
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../../../src/base/errors.js";
 import { openBench } from "./small-store.js";
@@ -9,8 +9,8 @@ export interface SmallDisk extends Disposable {
   /** The mount point. */
   readonly path: string;
   grow(size: string): void;
-  /** Takes all the space that is left. */
-  fill(): void;
+  /** Takes all the space that is left, but for so many bytes. */
+  fill(leftBytes?: number): void;
   /** Gives back what `fill` took. */
   clear(): void;
   remount(mode: "ro" | "rw"): void;
@@ -27,7 +27,10 @@ export function openSmallDisk(dir: string, size: string): SmallDisk {
   return {
     path,
     grow: (larger) => mount(["-o", `remount,size=${larger}`, path]),
-    fill: () => fill(filler),
+    fill: (leftBytes = 0) => {
+      fill(filler);
+      if (leftBytes > 0) truncateSync(filler, statSync(filler).size - leftBytes);
+    },
     clear: () => rmSync(filler),
     remount: (mode) => mount(["-o", `remount,${mode}`, path]),
     [Symbol.dispose]: () => {

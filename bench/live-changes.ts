@@ -38,6 +38,8 @@ export interface LiveChange {
   readonly mailbox: string;
   /** Base name of the message, where it is about one. */
   readonly base: string | undefined;
+  /** What was copied or moved, and from where; the folder's path before it was renamed. */
+  readonly from?: { readonly mailbox: string; readonly base: string | undefined };
   /** Just before it became visible: on the machine's monotonic clock, and since 1970. */
   readonly atMs: number;
   readonly atUnixMs: number;
@@ -90,7 +92,7 @@ const OVERTURE: readonly LiveAction[] = [
 ];
 const KEYWORDS = ["$Forwarded", "NonJunk", "$label1", "urgent", "$Phishing"];
 
-/** Makes changes at this rate for this long; resolves with all of them, in order. */
+/** Makes changes at this rate for this long; resolves with all of them, in order. A new folder comes with a delivery into it. */
 export async function makeLiveChanges(options: LiveChangesOptions): Promise<readonly LiveChange[]> {
   const changer: Changer = {
     random: createRandom(options.seed, 1),
@@ -104,7 +106,7 @@ export async function makeLiveChanges(options: LiveChangesOptions): Promise<read
   const changes: LiveChange[] = [];
   await atRate(
     options,
-    (at) => changes.push(change(changer, maildirs, OVERTURE[at] ?? pickAction(changer.random))),
+    (at) => changes.push(...change(changer, maildirs, OVERTURE[at] ?? pickAction(changer.random))),
     options.signal,
   );
   return changes;
@@ -120,28 +122,32 @@ function pickAction(random: Random): LiveAction {
 }
 
 /** Makes one change; where the wanted one has nothing to work on, a delivery instead. */
-function change(changer: Changer, maildirs: readonly string[], action: LiveAction): LiveChange {
+function change(changer: Changer, maildirs: readonly string[], action: LiveAction): readonly LiveChange[] {
   const { random } = changer;
   const maildir = random.pick(maildirs);
   const mailbox = random.pick(mailboxesOf(maildir));
   const atMs = monotonicMs();
+  const atUnixMs = unixMs();
   const folderChange = changeFolder(changer, maildir, action);
-  if (folderChange !== undefined) return { action, mailbox: folderChange, base: undefined, atMs, atUnixMs: unixMs() };
+  if (folderChange !== undefined) {
+    const { delivery, ...where } = folderChange;
+    return [{ action, ...where, base: undefined, atMs, atUnixMs }, ...(delivery === undefined ? [] : [delivery])];
+  }
   if (action === "open") {
     openMailbox(mailbox);
-    return { action, mailbox, base: undefined, atMs, atUnixMs: unixMs() };
+    return [{ action, mailbox, base: undefined, atMs, atUnixMs }];
   }
   if (action === "compact") {
     underUidlistLock(mailbox, () => {
       const alive = new Set(listMessages(mailbox).map(({ base }) => base));
       compactUidlist(mailbox, (base) => alive.has(base));
     });
-    return { action, mailbox, base: undefined, atMs, atUnixMs: unixMs() };
+    return [{ action, mailbox, base: undefined, atMs, atUnixMs }];
   }
   const messages = listMessages(mailbox);
-  if (action === "deliver" || messages.length === 0 || isFolderAction(action)) return deliverOne(changer, mailbox);
+  if (action === "deliver" || messages.length === 0 || isFolderAction(action)) return [deliverOne(changer, mailbox)];
   const target = action === "copy" || action === "move" ? random.pick(mailboxesOf(maildir)) : mailbox;
-  return changeMessage({ changer, mailbox, target, message: random.pick(messages), action });
+  return [changeMessage({ changer, mailbox, target, message: random.pick(messages), action })];
 }
 
 interface MessageWork {
@@ -173,7 +179,9 @@ function changeMessage({ changer, mailbox, target, message, action }: MessageWor
         return expungeMessage(mailbox, message);
     }
   })();
-  return { action, mailbox: target, base: changed.base, atMs, atUnixMs };
+  const isElsewhere = action === "copy" || action === "move";
+  const from = isElsewhere ? { from: { mailbox, base: message.base } } : {};
+  return { action, mailbox: target, base: changed.base, ...from, atMs, atUnixMs };
 }
 
 function deliverOne(changer: Changer, mailbox: string): LiveChange {
@@ -196,26 +204,30 @@ function isFolderAction(action: LiveAction): action is "create-folder" | "rename
   return action === "create-folder" || action === "rename-folder" || action === "delete-folder";
 }
 
-/** The path of the folder that was made, renamed to or deleted; undefined when there was none to change. */
-function changeFolder(changer: Changer, maildir: string, action: LiveAction): string | undefined {
+interface FolderChange extends Pick<LiveChange, "mailbox" | "from"> {
+  readonly delivery?: LiveChange;
+}
+
+/** The folder that was made, renamed or deleted; undefined when there was none to change. */
+function changeFolder(changer: Changer, maildir: string, action: LiveAction): FolderChange | undefined {
   if (action === "create-folder") {
     const name = `Live ${++changer.made}`;
     changer.folders.push({ maildir, name });
     const path = createFolder(maildir, name, changer.random.hex(32));
-    deliverOne(changer, path);
-    return path;
+    return { mailbox: path, delivery: deliverOne(changer, path) };
   }
   const folder = changer.folders.at(-1);
   if (folder === undefined) return undefined;
   if (action === "rename-folder") {
     const before = folder.name;
     folder.name = `Renamed ${++changer.made}`;
-    return renameFolder(folder.maildir, before, folder.name);
+    const from = { mailbox: `${folder.maildir}/.${before}`, base: undefined };
+    return { mailbox: renameFolder(folder.maildir, before, folder.name), from };
   }
   if (action !== "delete-folder") return undefined;
   changer.folders.pop();
   deleteFolder(folder.maildir, folder.name);
-  return `${folder.maildir}/.${folder.name}`;
+  return { mailbox: `${folder.maildir}/.${folder.name}` };
 }
 
 /** The Maildir itself and its Maildir++ folders. */

@@ -1,24 +1,39 @@
 /**
  * The demonstration behind `scripts/quickstart`: makes a sample store, twins it, changes it live, and shows that both are
- * equal. Ends with exit code 0 only if they are.
+ * equal. Ends with exit code 0 only if they are, every delivery reached the replica, and mailtwin's account of what it shipped
+ * fits together.
  *
- * The lag is not mailtwin's own word: it is the replica's file system that says when a delivered file got its name (ctime).
+ * What was shipped is mailtwin's own word (--json), beside what was changed at the source. The lag is not: it is the replica's
+ * file system that says when a delivered file got its name (ctime).
  */
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nodePath, rawFromText } from "../src/base/raw-name.js";
+import { rawFromText } from "../src/base/raw-name.js";
+import { type DeliveryLags, deliveryLags } from "./delivery-lags.js";
 import { compareStores, DEFAULT_COMPARE } from "./equal/compare-stores.js";
 import { type LiveAction, type LiveChange, makeLiveChanges } from "./live-changes.js";
 import { pause } from "./measure/clock.js";
+import type { Copying } from "./measure/contenders.js";
 import { percentilesOf } from "./measure/percentiles.js";
 import { findRepository } from "./repository.js";
-import { makeSampleStore } from "./sample-store.js";
-import { startTwin } from "./workloads/twin-process.js";
+import { makeSampleStore, type SampleStore } from "./sample-store.js";
+import { contradictions, type ShippedTotals, sumShipped } from "./shipped-totals.js";
+import { startTwin, type TwinEvent } from "./workloads/twin-process.js";
 
 const PER_SECOND = 20;
 const SECONDS = 6;
 const SETTLE_MS_MAX = 30_000;
+
+const SHIPPED_WORDS: Readonly<Record<keyof ShippedTotals, string>> = {
+  saves: "new messages",
+  marks: "flag and keyword changes",
+  expunges: "expunges",
+  mailboxesMade: "mailboxes made",
+  mailboxesRenamed: "mailboxes renamed",
+  mailboxesDeleted: "mailboxes deleted",
+  transactions: "transactions",
+};
 
 const WORDS: Readonly<Record<LiveAction, string>> = {
   deliver: "deliveries",
@@ -41,28 +56,43 @@ async function main(): Promise<number> {
   say(`  ${sample.messages} messages in ${sample.mailboxes.length} mailboxes of ${sample.maildirs.length} users`);
   say(`twinning it: mailtwin sync --watch ${copying.source} ${copying.target}`);
   const mailtwin = [process.execPath, join(findRepository(), "dist/daemon/cli.js")];
-  const changes: LiveChange[] = [];
-  {
-    await using twin = await startTwin(mailtwin, copying, 60_000);
-    say(`  live; changing it as Dovecot would, ${PER_SECOND} times a second for ${SECONDS} s`);
-    const maildirs = sample.maildirs.map((path) => `${rawFromText(copying.source)}/${path}`);
-    changes.push(...(await makeLiveChanges({ maildirs, perSecond: PER_SECOND, seconds: SECONDS, seed: 7 })));
-    await untilEqual(copying);
-    await twin.stop();
-    for (const problem of twin.problems()) say(`  problem: ${String(problem["message"])}`);
-  }
-  showTable(changes, lagsOf(changes, copying));
+  const { changes, events } = await changeLive(mailtwin, copying, sample);
+  const lags = deliveryLags(changes, copying);
+  showChanges(changes);
+  showShipped(events);
+  showLags(lags);
+  const untrue = contradictions(events);
+  for (const words of untrue) say(`  CONTRADICTION: ${words}`);
   const { equal, differences, total, messages, bytes } = compareStores(copying.source, copying.target);
   for (const { words } of differences.slice(0, 20)) say(`  ${words}`);
-  if (equal) {
-    say(
-      `\nequal: ${messages} messages (${(bytes / 1e6).toFixed(1)} MB) have the same UIDs, flags, keywords, dates and bytes on both sides`,
-    );
-    rmSync(work, { recursive: true, force: true });
-    return 0;
+  if (!equal) say(`\nNOT EQUAL: ${total} differences; everything is kept in ${work}`);
+  else {
+    const what = `${messages} messages (${(bytes / 1e6).toFixed(1)} MB)`;
+    say(`\nequal: ${what} have the same UIDs, flags, keywords, dates and bytes on both sides`);
   }
-  say(`\nNOT EQUAL: ${total} differences; everything is kept in ${work}`);
-  return 1;
+  if (!equal || lags.missing.length > 0 || untrue.length > 0) {
+    if (equal) say(`but not all went as it should, see above; everything is kept in ${work}`);
+    return 1;
+  }
+  rmSync(work, { recursive: true, force: true });
+  return 0;
+}
+
+/** Twins the sample store, changes it, waits until both are equal, and ends the twin. */
+async function changeLive(
+  mailtwin: readonly string[],
+  copying: Copying,
+  sample: SampleStore,
+): Promise<{ readonly changes: readonly LiveChange[]; readonly events: readonly TwinEvent[] }> {
+  await using twin = await startTwin(mailtwin, copying, 60_000);
+  say(`  live; changing it as Dovecot would, ${PER_SECOND} times a second for ${SECONDS} s`);
+  const maildirs = sample.maildirs.map((path) => `${rawFromText(copying.source)}/${path}`);
+  const changes = await makeLiveChanges({ maildirs, perSecond: PER_SECOND, seconds: SECONDS, seed: 7 });
+  await untilEqual(copying);
+  await twin.stop().finally(() => {
+    for (const problem of twin.problems()) say(`  problem: ${String(problem["message"])}`);
+  });
+  return { changes, events: twin.events() };
 }
 
 /** Compares again and again until equal or the time is up; the last word has the comparison after the twin has ended. */
@@ -73,46 +103,32 @@ async function untilEqual({ source, target }: { readonly source: string; readonl
   }
 }
 
-/** For deliveries whose file nothing touched afterwards: when it got its name on the replica, less when it got it at the source. */
-function lagsOf(
-  changes: readonly LiveChange[],
-  { source, target }: { readonly source: string; readonly target: string },
-): readonly number[] {
-  const touches = new Map<string, number>();
-  for (const { base } of changes) if (base !== undefined) touches.set(base, (touches.get(base) ?? 0) + 1);
-  const lags: number[] = [];
-  for (const { action, base, mailbox, atUnixMs } of changes) {
-    if (action !== "deliver" || base === undefined || touches.get(base) !== 1) continue;
-    const file = findFile(`${rawFromText(target)}${mailbox.slice(rawFromText(source).length)}`, base);
-    if (file !== undefined) lags.push(Math.max(0, lstatSync(nodePath(file)).ctimeMs - atUnixMs));
-  }
-  return lags;
-}
-
-function findFile(mailbox: string, base: string): string | undefined {
-  for (const dir of ["cur", "new"]) {
-    const path = `${mailbox}/${dir}`;
-    if (!existsSync(nodePath(path))) continue;
-    const name = readdirSync(nodePath(path), { encoding: "latin1" }).find((it) => it.split(":", 1)[0] === base);
-    // Opened at the source afterwards (new -> cur): the replica's file was not renamed for that.
-    if (name !== undefined) return `${path}/${name}`;
-  }
-  return undefined;
-}
-
-function showTable(changes: readonly LiveChange[], lags: readonly number[]): void {
+function showChanges(changes: readonly LiveChange[]): void {
   const counts = new Map<LiveAction, number>();
   for (const { action } of changes) counts.set(action, (counts.get(action) ?? 0) + 1);
-  say("\n  shipped                          count");
+  say("\n  changed at the source            count");
   for (const [action, words] of Object.entries(WORDS) as [LiveAction, string][]) {
     const count = counts.get(action);
     if (count !== undefined) say(`  ${words.padEnd(30)} ${String(count).padStart(7)}`);
   }
-  if (lags.length === 0) return;
-  const { p50, p99, max } = percentilesOf(lags);
-  say(
-    `\n  lag of ${lags.length} deliveries: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, longest ${max.toFixed(1)} ms`,
-  );
+}
+
+/** By mailtwin's own word. What changes twice in one moment is shipped once, and a move is a new message and an expunge. */
+function showShipped(events: readonly TwinEvent[]): void {
+  const { seed, live } = sumShipped(events);
+  say("\n  shipped, says mailtwin           first run      live");
+  for (const [name, words] of Object.entries(SHIPPED_WORDS) as [keyof ShippedTotals, string][])
+    say(`  ${words.padEnd(30)} ${String(seed[name]).padStart(11)} ${String(live[name]).padStart(9)}`);
+}
+
+function showLags({ lagsMs, changedSince, missing }: DeliveryLags): void {
+  const { p50, p99, max } = percentilesOf(lagsMs);
+  const [half, most, longest] = [p50, p99, max].map((ms) => `${ms.toFixed(1)} ms`);
+  if (lagsMs.length === 0) say("\n  no lag can be told");
+  else say(`\n  lag of ${lagsMs.length} deliveries: p50 ${half}, p99 ${most}, longest ${longest}`);
+  if (changedSince > 0)
+    say(`  (${changedSince} more were flagged, copied, moved or expunged since, so their time of arrival is gone)`);
+  for (const words of missing) say(`  NOT SHIPPED: ${words}`);
 }
 
 function say(line: string): void {

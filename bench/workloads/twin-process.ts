@@ -2,7 +2,7 @@
  * A running `mailtwin sync SRC DST --watch --json`: waits for it to be live, and stops it as a user would.
  *
  * SOURCE: with --json, each line of standard output is an object whose `event` is "progress", "live", "shipped",
- * "problem" or "summary".
+ * "conflict", "problem" or "summary".
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -19,6 +19,8 @@ export interface TwinProcess extends AsyncDisposable {
   readonly stat: () => ProcessStat;
   /** Lines so far whose event is "problem". */
   readonly problems: () => readonly TwinEvent[];
+  /** What it has told so far, in order, without "progress". All of it once `stop` has resolved. */
+  readonly events: () => readonly TwinEvent[];
   /** Interrupts it and waits for its end. Throws when it ends badly or does not end within 30 s. */
   readonly stop: () => Promise<void>;
 }
@@ -34,7 +36,7 @@ export async function startTwin(
 ): Promise<TwinProcess> {
   const [program = "", ...args] = mailtwinSync(mailtwin, copying, "--watch", "--json");
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const problems: TwinEvent[] = [];
+  const events: TwinEvent[] = [];
   let errors = "";
   let ended: string | undefined;
   child.stderr.on("data", (piece: Buffer) => {
@@ -53,7 +55,7 @@ export async function startTwin(
   const live = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const event = parseEvent(line);
-      if (event?.event === "problem") problems.push(event);
+      if (event !== undefined && event.event !== "progress") events.push(event);
       if (event?.event === "live") resolve();
     });
   });
@@ -74,7 +76,8 @@ export async function startTwin(
     if (ended !== "well") throw new Error(`mailtwin ended ${ended}\n${errors}`);
   };
   const pid = child.pid ?? 0;
-  return { pid, stat: () => readProcessStat(pid), problems: () => problems, stop, [Symbol.asyncDispose]: kill };
+  const problems = () => events.filter(({ event }) => event === "problem");
+  return { pid, stat: () => readProcessStat(pid), problems, events: () => events, stop, [Symbol.asyncDispose]: kill };
 }
 
 function parseEvent(line: string): TwinEvent | undefined {

@@ -49,7 +49,7 @@ function describeCreating(at: () => OpenedRoot): void {
       expect(dir.stat("x")?.mtimeMs).toBe(mtimeS * 1000);
     });
 
-    test.runIf(isRoot)("root gives the file away", () => {
+    test.runIf(isRoot)("root gives the file away [needs root]", () => {
       const { dir } = at();
       const stat = dir.createFile("x", [bytes("body")], { mode: 0o640, owner: { uid: 1234, gid: 4321 } });
       expect(stat).toMatchObject({ uid: 1234, gid: 4321, mode: 0o640 });
@@ -168,7 +168,7 @@ function describeDirectories(at: () => OpenedRoot): void {
       expect(dir.stat("sub")?.mode).toBe(0o2770);
     });
 
-    test.runIf(isRoot)("root gives the directory away", () => {
+    test.runIf(isRoot)("root gives the directory away [needs root]", () => {
       const { dir } = at();
       dir.mkdir("sub", 0o700, { uid: 1234, gid: 4321 });
       expect(dir.stat("sub")).toMatchObject({ uid: 1234, gid: 4321, mode: 0o700 });

@@ -15,6 +15,7 @@ import { CONTENDER_NAMES, type ContenderName } from "./measure/contenders.js";
 import { findRepository } from "./repository.js";
 import { runWorkloads, WORKLOADS } from "./run-workloads.js";
 import { makeSampleStore } from "./sample-store.js";
+import { measureUidlist } from "./workloads/uidlist.js";
 
 const program = new Command("bench")
   .description("makes mail, compares stores, measures mailtwin beside its peers")
@@ -88,6 +89,15 @@ program
       if (!result.equal) process.exitCode = 1;
     },
   );
+
+program
+  .command("uidlist")
+  .description("measure how long it takes to read a large dovecot-uidlist, and how much memory")
+  .option("--records <n>", "lines", wholeNumber, 1_000_000)
+  .option("--rounds <n>", "processes, one after another", wholeNumber, 7)
+  .action(async (options: { records: number; rounds: number }) => {
+    process.stdout.write(await measureUidlist(options));
+  });
 
 interface RunOptions {
   readonly quick: boolean;

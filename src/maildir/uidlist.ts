@@ -166,7 +166,7 @@ export class Uidlist {
     return low < count && uids[low] === uid ? low : -1;
   }
 
-  /** The last record with that base name, or -1. The first call builds the index (a tenth of a second a million). */
+  /** The last record with that base name, or -1. The first call builds the index (some 0.2 s a million). */
   indexOfBase(base: string): number {
     const baseIndex = this.#baseIndex();
     if (base.length > this.#lookup.length) {

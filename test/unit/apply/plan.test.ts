@@ -1,12 +1,12 @@
 /** Plans as text: what would be written, from values alone. */
 import { describe, expect, test } from "vitest";
-import { describePlan } from "../../../src/apply/describe-plan.js";
 import type { MailboxView, PresentFile } from "../../../src/apply/mailbox-view.js";
 import { type PlanInput, planApply } from "../../../src/apply/plan.js";
 import { FLAG_BITS } from "../../../src/maildir/message-name.js";
 import type { UidlistRecord } from "../../../src/maildir/uidlist-write.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change, Transaction } from "../../../src/txn/transaction.js";
+import { describePlan } from "./plan-words.js";
 import { bodyOfBase, GUID, message, save, transaction, VALIDITY } from "./replica-fixture.js";
 
 interface Held {

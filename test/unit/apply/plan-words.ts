@@ -1,11 +1,13 @@
 /**
- * A plan in words, one line a step: for debug logs, dry runs and tests. What is printed is what is done.
+ * A plan in words, one line a step, so that tests compare sentences. The program itself prints transactions (--dry-run): a plan
+ * has file names and flags in it, which never go to a log.
  */
-import { unreachable } from "../base/assert.js";
-import { displayRaw } from "../base/raw-name.js";
-import type { UidlistRecord } from "../maildir/uidlist-write.js";
-import type { ApplyStep, HeaderWrite } from "./mailbox-view.js";
-import type { ApplyPlan } from "./plan.js";
+
+import type { ApplyStep, HeaderWrite } from "../../../src/apply/mailbox-view.js";
+import type { ApplyPlan } from "../../../src/apply/plan.js";
+import { unreachable } from "../../../src/base/assert.js";
+import { displayRaw } from "../../../src/base/raw-name.js";
+import type { UidlistRecord } from "../../../src/maildir/uidlist-write.js";
 
 /** Empty when there is nothing to do. */
 export function describePlan({ steps }: Pick<ApplyPlan, "steps">): string[] {

@@ -96,7 +96,9 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
       .map((entry) => [entry.name, entry.isSymbolicLink() ? "link" : "real"]),
   );
   const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
-  const isBroken = !kinds.has("cur") && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
+  // A pipe or a file in the place of cur/ is none either.
+  const isBroken =
+    !hasCur && kinds.get("cur") !== "link" && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
   if (isBroken) problems.push(brokenProblem(path));
   const looksLikeMailbox = hasCur || isBroken || kinds.get("cur") === "link";
   const linkedParts = looksLikeMailbox ? [...kinds].filter(([, kind]) => kind === "link").map(([name]) => name) : [];

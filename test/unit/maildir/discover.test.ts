@@ -182,12 +182,16 @@ describe("problems", () => {
   });
 });
 
-test("a directory with a dovecot-uidlist that has lost its cur/ is a problem, and nothing else is said of it", () => {
+test.each([
+  ["that has lost its cur/", () => undefined],
+  ["with a file in the place of cur/", (cur: string) => writeFileSync(cur, "")],
+])("a directory with a dovecot-uidlist %s is a problem, and nothing else is said of it", (_, put) => {
   const root = tempDir();
   makeMailbox(root, "u");
   makeMailbox(root, "u/.Sent");
   writeFileSync(join(root, "u/dovecot-uidlist"), "");
   rmdirSync(join(root, "u/cur"));
+  put(join(root, "u/cur"));
   const discovery = discoverMailboxes(root);
   expect(pathsOf(discovery)).toEqual(["u/.Sent"]);
   expect(discovery.problems).toMatchObject([{ path: "u", code: "mailbox-without-cur" }]);

@@ -18,7 +18,9 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { storeLeaks } from "./lab/files.js";
-import type { TwinRun } from "./lab/mailtwin.js";
+import { runTwin, startTwin, type TwinRun } from "./lab/mailtwin.js";
+import { until } from "./lab/until.js";
+import { contentsOf } from "./twin/contents.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
 import {
   addFile,
@@ -126,9 +128,9 @@ describe("names and links that cannot be mail", () => {
     mkdirSync(elsewhere);
     mkdirSync(join(bench.replica, "u1/Maildir"), { recursive: true });
     symlinkSync(elsewhere, join(bench.replica, BAD));
-    const run = await bench.sync();
-    expect(run.code, JSON.stringify(run)).toBe(1);
-    expect(eventsOf(run, "problem").map(({ path }) => path)).toEqual([BAD]);
+    const before = contentsOf(bench.source);
+    expectOneProblem(await bench.sync(), BAD, "path-refused", BAD, /link/);
+    expect(contentsOf(bench.source)).toEqual(before);
     expect(readdirSync(elsewhere)).toEqual([]);
     expect(readdirSync(join(bench.replica, "u2/Maildir/cur"))).toHaveLength(2);
   });
@@ -137,11 +139,16 @@ describe("names and links that cannot be mail", () => {
     using bench = benchWithBad();
     cpSync(join(bench.source, "u2/Maildir"), join(bench.dir, "copy"), { recursive: true, preserveTimestamps: true });
     renameSync(join(bench.dir, "copy"), join(bench.source, "u2/Maildir/.Copy"));
+    const before = contentsOf(bench.source);
     const run = await bench.sync();
-    expect(run.code, JSON.stringify(run)).toBe(1);
-    const problems = eventsOf(run, "problem");
-    expect(problems.map(({ code }) => code)).toContain("mailbox-guid-twice");
-    expect(JSON.stringify(problems)).toContain("u2/Maildir/.Copy");
+    expect(contentsOf(bench.source)).toEqual(before);
+    expectOneProblem(
+      run,
+      "u2/Maildir/.Copy",
+      "mailbox-guid-twice",
+      "u2/Maildir/.Copy",
+      /its GUID is that of u2\/Maildir too/,
+    );
     expect(readdirSync(join(bench.replica, BAD, "cur"))).toHaveLength(3);
     expect(storeLeaks(bench.replica)).toEqual([]);
   });
@@ -157,13 +164,10 @@ describe.concurrent("a lock that a living process holds for ever", () => {
     makeMailbox(bench.source, "u3/Maildir", { messages: 2, seed: 30 });
     const lock = holdLock(join(bench.replica, BAD));
     const before = readdirSync(join(bench.replica, BAD, "cur"));
-    const run = await bench.sync();
-    its(run.code, JSON.stringify(run)).toBe(1);
-    const problems = eventsOf(run, "problem");
-    its(problems).toHaveLength(1);
-    its(problems[0]).toMatchObject({ path: BAD });
-    its(String(problems[0]?.["message"])).toMatch(new RegExp(`dovecot-uidlist\\.lock.*${process.pid}`));
-    its(String(problems[0]?.["code"])).toBe("lock-held");
+    const source = contentsOf(bench.source);
+    const words = new RegExp(`dovecot-uidlist\\.lock.*${process.pid}`);
+    expectOneProblem(await bench.sync(), BAD, "lock-held", BAD, words);
+    its(contentsOf(bench.source)).toEqual(source);
     its(readFileSync(lock, "latin1")).toBe(lockText());
     its(readdirSync(join(bench.replica, BAD, "cur"))).toEqual(before);
     its(readdirSync(join(bench.replica, BAD, "tmp"))).toEqual([]);
@@ -181,12 +185,7 @@ describe.concurrent("a lock that a living process holds for ever", () => {
     makeMailbox(bench.source, "u3/Maildir", { messages: 2, seed: 30 });
     const lock = holdLock(join(bench.source, BAD));
     const before = treeState(bench.source);
-    const run = await bench.sync();
-    its(run.code, JSON.stringify(run)).toBe(1);
-    const problems = eventsOf(run, "problem");
-    its(problems).toHaveLength(1);
-    its(problems[0]).toMatchObject({ path: BAD, code: "lock-held" });
-    its(String(problems[0]?.["message"])).toContain(String(process.pid));
+    expectOneProblem(await bench.sync(), BAD, "lock-held", BAD, new RegExp(`dovecot-uidlist\\.lock.*${process.pid}`));
     its(treeState(bench.source)).toEqual(before);
     its(readdirSync(join(bench.replica, "u3/Maildir/cur"))).toHaveLength(2);
     its(readdirSync(join(bench.replica, BAD, "cur"))).toHaveLength(3);
@@ -194,6 +193,112 @@ describe.concurrent("a lock that a living process holds for ever", () => {
     await expectAllFlow(bench);
   });
 });
+
+describe("many mailboxes that are bad, each in its own way", () => {
+  test("all others flow, all bad ones are listed at the end, and each that is mended flows", async () => {
+    using bench = benchWithBad();
+    const bad = badStore(bench.source);
+    const before = contentsOf(bench.source);
+    const run = await bench.sync();
+    expect(contentsOf(bench.source)).toEqual(before);
+    expect(run.code, JSON.stringify(run)).toBe(1);
+    const told = run.events.slice(-bad.length - 1);
+    const sorted = told.slice(0, -1).sort((a, b) => (String(a["path"]) < String(b["path"]) ? -1 : 1));
+    expect(sorted).toMatchObject(bad.map(({ path, code }) => ({ event: "problem", path, code })));
+    expect(told.at(-1)).toMatchObject({ event: "summary", problems: bad.length, messages: 9 + FLOWING_MESSAGES });
+    expect(storeLeaks(bench.replica)).toEqual([]);
+    const differing = rawDifferences(bench.source, bench.replica).map(({ words }) => words.split(": ")[0] ?? "");
+    expect(differing.filter((path) => !bad.some((each) => each.path === path))).toEqual([]);
+    for (const { mend } of bad) mend();
+    await expectAllFlow(bench);
+  });
+
+  test("the words for people have them last, too, each with what to do", async () => {
+    using bench = benchWithBad();
+    const bad = badStore(bench.source);
+    const run = await runTwin(["sync", bench.source, bench.replica, "--state", bench.state]);
+    expect(run.code, JSON.stringify(run)).toBe(1);
+    const lines = run.stderr.trimEnd().split("\n");
+    expect(lines).toHaveLength(bad.length);
+    for (const { path } of bad) {
+      const named = lines.filter((line) => line.includes(path));
+      expect(named, path).toEqual([expect.stringMatching(/^problem: .+\. [A-Z].{20,}[.?]$/)]);
+    }
+    expect(run.strayOutput.at(-1)).toMatch(new RegExp(`^done: .*; ${bad.length} problems, listed above$`));
+  });
+});
+
+describe("a mailbox that becomes bad while a run is live", () => {
+  test("is named when it stays so, the others flow, and it goes on by itself when it is mended", async () => {
+    using bench = benchWithBad();
+    await using twin = await startTwin(bench);
+    const uidlist = join(bench.source, BAD, "dovecot-uidlist");
+    const good = readFileSync(uidlist);
+    appendFileSync(uidlist, "no record\n");
+    addFile(join(bench.source, BAD), { seed: 81 });
+    await twin.waitFor("the problem", ({ event, path }) => event === "problem" && path === BAD);
+    addMessage(join(bench.source, "u2/Maildir"), { seed: 82 });
+    await twin.waitFor("the others", ({ event, path }) => event === "shipped" && path === "u2/Maildir");
+    expect(readdirSync(join(bench.replica, BAD, "cur"))).toHaveLength(3);
+    writeFileSync(uidlist, good);
+    const cur = join(bench.replica, BAD, "cur");
+    await until("the mended mailbox to flow", () => readdirSync(cur).length === 4);
+    expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
+    const problems = twin.output.events.filter(({ event }) => event === "problem");
+    expect(problems).toMatchObject([{ path: BAD, code: "uidlist-damaged", message: expect.stringMatching(/line 5/) }]);
+    expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+  });
+
+  test("is listed again at the end when it stayed so, and the exit code is 1", async () => {
+    using bench = benchWithBad();
+    await using twin = await startTwin(bench);
+    appendFileSync(join(bench.source, BAD, "dovecot-uidlist"), "no record\n");
+    await twin.waitFor("the problem", ({ event }) => event === "problem");
+    expect(await twin.stop()).toEqual({ code: 1, signal: undefined });
+    const told = twin.output.events.slice(-2);
+    expect(told).toMatchObject([
+      { event: "problem", path: BAD, code: "uidlist-damaged" },
+      { event: "summary", problems: 1 },
+    ]);
+  });
+});
+
+interface BadMailbox {
+  readonly path: string;
+  readonly code: string;
+  mend(): void;
+}
+
+/** What flows of the mailboxes of `badStore`. */
+const FLOWING_MESSAGES = 4;
+
+/** Mailboxes that are bad in a way of their own each, by path. */
+function badStore(store: string): readonly BadMailbox[] {
+  const make = (name: string, seed: number) => makeMailbox(store, `u4/Maildir/${name}`, { messages: 2, seed });
+  const damaged = join(make(".Damaged", 400), "dovecot-uidlist");
+  const good = readFileSync(damaged);
+  appendFileSync(damaged, "no record\n");
+  const half = make(".Half", 410);
+  renameSync(join(half, "cur"), join(store, "../half-cur"));
+  const linked = make(".Linked", 420);
+  renameSync(linked, join(store, "../linked"));
+  symlinkSync(join(store, "../linked"), linked);
+  const odd = join(make(".Odd", 430), "cur/1700000000.dir:2,S");
+  mkdirSync(odd);
+  const unnamed = join(make(".Unnamed", 440), "cur/1700000000.lf\nname:2,S");
+  writeFileSync(unnamed, "Subject: x\n\nx\n");
+  const at = (name: string, code: string, mend: () => void) => ({ path: `u4/Maildir/${name}`, code, mend });
+  return [
+    at(".Damaged", "uidlist-damaged", () => writeFileSync(damaged, good)),
+    at(".Half", "mailbox-without-cur", () => renameSync(join(store, "../half-cur"), join(half, "cur"))),
+    at(".Linked", "mailbox-is-link", () => {
+      rmSync(linked);
+      renameSync(join(store, "../linked"), linked);
+    }),
+    at(".Odd", "message-not-a-file", () => rmSync(odd, { recursive: true })),
+    at(".Unnamed", "message-name-invalid", () => rmSync(unnamed)),
+  ];
+}
 
 /** Three mailboxes that are well, and one that a test will break. */
 function benchWithBad(): Bench {

@@ -18,13 +18,13 @@ import { trustOf } from "./held-bodies.js";
 import { damageOf } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
-import type { Adoption, BodyNeed } from "./mailbox-view.js";
+import type { Adoption, ApplyStep, BodyNeed } from "./mailbox-view.js";
 import type { Pending } from "./pending.js";
 import { type ApplyPlan, planApply } from "./plan.js";
 import { openStageDir } from "./stage-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { accountForOwn } from "./strays.js";
-import { UndoLog } from "./undo-log.js";
+import { UndoLog, undoing } from "./undo-log.js";
 
 export interface MessagesInput {
   readonly pending: Pending;
@@ -75,17 +75,63 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   if (planned.kind === "diverged") return planned;
   const wants = planned.plan.needs.filter(({ index }) => !pending.staged.has(index));
   if (wants.length > 0) return { kind: "lacking", wants };
+  if (adoption === "take-over") {
+    takeIdentity(context, { txn, dirs, uidlist, lock });
+    return noteTakenOver(applyUnderLock(context, input, lock));
+  }
   const rows = runPlan(context, { plan: planned.plan, pending, known, dirs, uidlist, lock });
   if (gathered.times !== undefined) accountForOwn(known, dirs, gathered.times);
-  const notes = [...planned.plan.notes];
   if (adoption !== undefined) known.unrecorded = undefined;
-  if (adoption === "take-over") {
-    notes.push({
-      kind: "empty-mailbox-taken-over",
-      words: "a mailbox without mail that stood here took the identity of the source's",
-    });
-  }
-  return { kind: "done", plan: planned.plan, rows, notes };
+  return { kind: "done", plan: planned.plan, rows, notes: planned.plan.notes };
+}
+
+/**
+ * Before any mail comes: what a crash leaves is then the source's mailbox, still empty, and not another's with mail in it that
+ * Dovecot would number.
+ */
+function takeIdentity(
+  { life, clock }: StoreContext,
+  {
+    txn,
+    dirs,
+    uidlist,
+    lock,
+  }: {
+    readonly txn: Transaction;
+    readonly dirs: MailboxDirs;
+    readonly uidlist: Uidlist | undefined;
+    readonly lock: Dotlock;
+  },
+): void {
+  const { uidValidity, mailbox: guid, headerExtra: extra } = txn;
+  const header = { uidNext: 1, extra, reset: { uidValidity, guid } };
+  const steps: readonly ApplyStep[] = [
+    { kind: "nudge" },
+    { kind: "rewrite-uidlist", header, drop: new Set(), replace: new Map(), add: [] },
+  ];
+  undoing(life, (undo) =>
+    executeSteps(steps, {
+      ...{ dirs, lock, uidlist, undo, staged: new Map(), stagedIn: [] },
+      openLimbo: () => unreachedLimbo(),
+      seekLimbo: () => undefined,
+      reach: () => undefined,
+      nowMs: () => clock.nowMs(),
+    }),
+  );
+  life.reach("apply.identity-taken");
+}
+
+function unreachedLimbo(): never {
+  throw new TypeError("nothing goes to the limbo when an identity is taken");
+}
+
+function noteTakenOver(inside: Inside): Inside {
+  if (inside.kind !== "done") return inside;
+  const note: ApplyNote = {
+    kind: "empty-mailbox-taken-over",
+    words: "a mailbox without mail that stood here took the identity of the source's",
+  };
+  return { ...inside, notes: [...inside.notes, note] };
 }
 
 export type AdoptionVerdict =

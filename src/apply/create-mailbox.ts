@@ -25,6 +25,7 @@ import { type ApplyPlan, planApply } from "./plan.js";
 import { BUILD } from "./scratch-areas.js";
 import { removeStageDir, removeTree } from "./stage-place.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
+import { type UndoLog, undoing } from "./undo-log.js";
 
 export interface CreateInput {
   readonly root: Dir;
@@ -74,7 +75,8 @@ function buildAndPublish(
   const build = makeChild(builds, name, structureOf(txn).owner);
   try {
     const rows = buildMailbox(context, input, { plan, build });
-    const moved = input.standing === undefined ? moveIn(input, builds) : moveInPlace(context, input, build);
+    context.life.reach("apply.mailbox-built");
+    const moved = input.standing === undefined ? moveIn(context, input, builds) : moveInPlace(context, input, build);
     if (moved.kind === "busy") returnBodies(context, input.pending, { plan, build });
     return moved.kind === "busy" ? moved : { kind: "published", rows, lockedMs: moved.lockedMs };
   } catch (error) {
@@ -113,14 +115,16 @@ function buildMailbox(
 type Moved = Busy | { readonly kind: "moved"; readonly lockedMs: number };
 
 /** The whole directory, by one rename. If somebody has made one there meanwhile, the caller looks again. */
-function moveIn({ root, pending: { txn } }: CreateInput, builds: Dir): Moved {
+function moveIn({ life }: StoreContext, { root, pending: { txn } }: CreateInput, builds: Dir): Moved {
   const { owner, parents } = structureOf(txn);
   const name = splitRaw(txn.path).at(-1);
   assert(name !== undefined, "the store's root is always there");
   const parent = openParent(root, txn.path, [...parents, owner]);
   try {
+    life.reach("apply.parents-made");
     moveWithin(builds, txn.mailbox, parent, name);
     parent.sync();
+    life.reach("apply.mailbox-moved-in");
     return { kind: "moved", lockedMs: 0 };
   } catch (error) {
     if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(errnoOf(error) ?? "")) throw error;
@@ -130,42 +134,47 @@ function moveIn({ root, pending: { txn } }: CreateInput, builds: Dir): Moved {
   }
 }
 
-/** Part by part, under the lock; what stands there of an earlier attempt is replaced. */
+/**
+ * Part by part, under the lock; what stands there of an earlier attempt is replaced. The uidlist comes first and `cur/` last: if a
+ * client's login makes a mailbox of what a crash left, it is this one, and not another with our mail in its `new/`.
+ */
 function moveInPlace(context: StoreContext, { known, standing }: CreateInput, build: Dir): Moved {
   assert(standing !== undefined, "there is a directory to move into");
-  const held = underLock(context, { known, dir: standing }, (lock) => {
-    for (const name of [TMP, NEW]) if (standing.stat(name) === undefined) moveWithin(build, name, standing, name);
-    for (const name of [MAILDIR_FOLDER_FILE, KEYWORDS_FILE]) {
-      if (build.stat(name) !== undefined) moveWithin(build, name, standing, name);
-    }
-    lock.assertOurs();
-    withNewFiles({ build, standing }, () => {
-      moveWithin(build, UIDLIST_FILE, standing, UIDLIST_FILE);
-      moveWithin(build, CUR, standing, CUR);
+  const { life } = context;
+  const held = underLock(context, { known, dir: standing }, (lock) =>
+    undoing(life, (undo) => {
+      const bring = (name: string): void => {
+        undo.pushRename(standing, name, build, name);
+        moveWithin(build, name, standing, name);
+      };
+      lock.assertOurs();
+      bring(UIDLIST_FILE);
+      life.reach("apply.uidlist-moved-in");
+      for (const name of [MAILDIR_FOLDER_FILE, KEYWORDS_FILE]) if (build.stat(name) !== undefined) bring(name);
+      bringNewFiles({ build, standing }, undo);
+      for (const name of [TMP, NEW]) if (standing.stat(name) === undefined) bring(name);
+      life.reach("apply.parts-moved-in");
+      bring(CUR);
       standing.sync();
-    });
-  });
+      life.reach("apply.cur-moved-in");
+    }),
+  );
   return held.kind === "busy" ? held : { kind: "moved", lockedMs: held.lockedMs };
 }
 
-/** If the directory has a `new/` of its own, mail that belongs there goes into it before `run`, and back if that fails. */
-function withNewFiles({ build, standing }: { readonly build: Dir; readonly standing: Dir }, run: () => void): void {
-  const [from, to] = [build.openDir(NEW), standing.openDir(NEW)];
-  const moved: string[] = [];
-  try {
-    for (const name of to === undefined ? [] : (from?.list() ?? [])) {
-      if (to !== undefined) from?.rename(name, to, name);
-      moved.push(name);
-    }
-    if (moved.length > 0) to?.sync();
-    run();
-  } catch (error) {
-    for (const name of moved) if (from !== undefined) to?.rename(name, from, name);
-    throw error;
-  } finally {
-    from?.close();
-    to?.close();
+/** If the directory has a `new/` of its own, mail that belongs there goes into it. */
+function bringNewFiles({ build, standing }: { readonly build: Dir; readonly standing: Dir }, undo: UndoLog): void {
+  const to = standing.openDir(NEW);
+  if (to === undefined) return;
+  undo.hold(to);
+  const from = build.openDir(NEW);
+  assert(from !== undefined, "it was built a moment ago");
+  undo.hold(from);
+  for (const name of from.list()) {
+    undo.pushRename(to, name, from, name);
+    from.rename(name, to, name);
   }
+  to.sync();
 }
 
 /** Nothing became visible: the bodies go back to where they were staged, for the next attempt. */

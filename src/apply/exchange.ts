@@ -39,6 +39,9 @@ export const EXCHANGE_CRASH_POINTS = [
   "apply.displaced-in",
 ] as const;
 
+/** Where the directories of two mailboxes that hold others are taken out of the store, before and after all of those. */
+export const HELD_CRASH_POINTS = ["apply.directories-out", "apply.directories-back"] as const;
+
 export type ExchangeOutcome =
   /** The row of the other mailbox, which is elsewhere now: to be recorded with the transaction's effect. */
   | { readonly kind: "settled"; readonly rows: readonly MailboxRow[] }
@@ -138,10 +141,12 @@ function swapAside(context: StoreContext, root: Dir, mover: Place, displaced: Pl
       [displaced, mover].every((other) => !path.startsWith(`${other.path}/`)),
     );
     for (const { mailbox, path } of boxes) takeDirectory(root, path, { area, name: rawNameOf(mailbox) }, undo);
+    context.life.reach("apply.directories-out");
     const inside = (place: Place): Place => ({ ...place, path: insideOf(boxes, place.path) ?? place.path });
     swapPlaces(context, area, { mover: inside(mover), displaced: inside(displaced), isWhole: false }, undo);
     const outcomes = boxes.map((box) => giveBack(context, root, area, box, undo));
     syncPlaces(context, root, [displaced.path, mover.path]);
+    context.life.reach("apply.directories-back");
     return outcomes.includes("occupied") ? "occupied" : "done";
   });
 }
@@ -172,11 +177,14 @@ function giveBack(
   );
 }
 
-/** Brings mailboxes back into the store that a broken exchange left out of it, where there is room for them. */
-export function returnParked(context: StoreContext, root: Dir): void {
+/**
+ * Brings mailboxes back into the store that a broken exchange or move left out of it, where there is room for them. `targets`: where
+ * a move may have begun to put one.
+ */
+export function returnParked(context: StoreContext, root: Dir, targets: readonly RawPath[]): void {
   const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
   returnHeld(context, root, pathOf);
-  returnAll(context, root, pathOf);
+  returnAll(context, root, pathOf, targets);
 }
 
 type PathOf = (mailbox: MailboxGuid) => RawPath | undefined;
@@ -191,7 +199,7 @@ function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
       .filter(isMailboxGuid)
       .map((mailbox) => ({ mailbox, path: pathOf(mailbox) }))
       .filter((box): box is Place => box.path !== undefined);
-    returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH));
+    returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH), []);
     for (const box of boxes) {
       const outcome = undoing(context.life, (undo) => giveBack(context, root, area, box, undo));
       if (outcome === "done") removeBox(context, HELD, box.mailbox);
@@ -207,9 +215,9 @@ function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
   }
 }
 
-function returnAll(context: StoreContext, root: Dir, pathOf: PathOf): void {
+function returnAll(context: StoreContext, root: Dir, pathOf: PathOf, targets: readonly RawPath[]): void {
   const parked = parkedMailboxes(context);
-  const homes = parked.flatMap((guid) => pathOf(guid) ?? []);
+  const homes = [...parked.flatMap((guid) => pathOf(guid) ?? []), ...targets];
   for (const mailbox of parked) returnOne(context, root, mailbox, { pathOf, homes });
 }
 

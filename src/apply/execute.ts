@@ -52,6 +52,7 @@ export function executeSteps(steps: readonly ApplyStep[], ports: ExecutionPorts)
 
 const CRASH_POINT_AFTER: Partial<Record<ApplyStep["kind"], string>> = {
   "write-keywords": "apply.keywords-written",
+  limbo: "apply.bodies-in-limbo",
   place: "apply.bodies-renamed",
   rename: "apply.flags-renamed",
   "append-records": "apply.uidlist-written",

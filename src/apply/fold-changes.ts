@@ -131,6 +131,9 @@ function foldExpunge(
   const bound = draft.recordAt(uid);
   const applied = draft.appliedAt(uid);
   if (applied?.base === base) draft.disown(uid);
+  if (bound === undefined && applied?.base === base) {
+    draft.absentSubjects.push({ uid, base, size: applied.size, cause: "expunge" }); // a killed batch may have dropped its record.
+  }
   if (bound === undefined || bound.base !== base) return undefined;
   if ((saveIndexByBase.get(base) ?? -1) > index) {
     draft.unbind(bound);

@@ -13,6 +13,7 @@ import { sha256 } from "../base/hash.js";
 import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { applyError } from "./errors.js";
 import type { LimboSubject } from "./mailbox-view.js";
 import type { UndoLog } from "./undo-log.js";
@@ -29,6 +30,11 @@ export interface LimboPorts {
 export interface LimboOwner {
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
+}
+
+export interface LostMailbox {
+  readonly row: LimboRow;
+  readonly isWhole: boolean;
 }
 
 const MODE_PRIVATE = 0o700;
@@ -79,6 +85,28 @@ export class Limbo {
       }
       return undefined;
     });
+  }
+
+  /**
+   * Rows of whole mailboxes that a killed batch had moved already, without a record. `isWhole`: the uidlist, which goes last, is
+   * there as well.
+   */
+  lostMailboxes(owner: LimboOwner): readonly LostMailbox[] {
+    const recorded = new Set(this.rowsOf("").map(({ name }) => name));
+    const found = this.#withLimbo((limbo) =>
+      limbo
+        .list()
+        .filter(isDay)
+        .flatMap((day) => {
+          const dir = limbo.openDir(day);
+          try {
+            return dir === undefined ? [] : lostIn(dir, { owner, day, recorded });
+          } finally {
+            dir?.close();
+          }
+        }),
+    );
+    return found ?? [];
   }
 
   /** Runs `use` with the directory and the name of a row's file; undefined when it is not there any more. */
@@ -137,7 +165,7 @@ export class LimboBatch {
 
   /** A directory for the parts of a whole mailbox, or its name if the mailbox is to be moved there as one. */
   mailboxName(): string {
-    return this.#freeName(`${this.#when.owner.mailbox}.mailbox`);
+    return this.#freeName(mailboxName(this.#when.owner.mailbox));
   }
 
   get dir(): Dir {
@@ -146,8 +174,7 @@ export class LimboBatch {
 
   /** Adds the row of a whole mailbox that was moved to `name`. */
   tookMailbox(name: string, cause: string): void {
-    const { owner, nowMs, day } = this.#when;
-    this.rows.push({ name: `${day}/${name}`, ...owner, uid: 0, base: "", size: 0, cause, removedMs: nowMs });
+    this.rows.push(mailboxRow(name, cause, this.#when));
   }
 
   sync(): void {
@@ -157,11 +184,50 @@ export class LimboBatch {
   /** The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset. */
   #freeName(wanted: string): RawName {
     for (let n = 0; ; n++) {
-      const name = n === 0 ? wanted : `${wanted}-${n}`;
-      assert(isRawName(name), "a limbo name is a file name");
+      const name = nth(wanted, n);
       if (this.#dir.stat(name) === undefined) return name;
     }
   }
+}
+
+function mailboxName(mailbox: MailboxGuid): string {
+  return `${mailbox}.mailbox`;
+}
+
+function lostIn(
+  dir: Dir,
+  {
+    owner,
+    day,
+    recorded,
+  }: { readonly owner: LimboOwner; readonly day: string; readonly recorded: ReadonlySet<string> },
+): LostMailbox[] {
+  const lost: LostMailbox[] = [];
+  for (let n = 0; ; n++) {
+    const name = nth(mailboxName(owner.mailbox), n);
+    const stat = dir.stat(name);
+    if (stat === undefined) return lost;
+    if (recorded.has(`${day}/${name}`)) continue;
+    const when = { owner, nowMs: Math.floor(stat.ctimeMs), day };
+    const box = dir.openDir(name);
+    box?.unlink(UIDLIST_LOCK_FILE); // the killed process had it.
+    lost.push({ row: mailboxRow(name, "delete", when), isWhole: box?.stat(UIDLIST_FILE) !== undefined });
+    box?.close();
+  }
+}
+
+function mailboxRow(
+  name: string,
+  cause: string,
+  { owner, nowMs, day }: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string },
+): LimboRow {
+  return { name: `${day}/${name}`, ...owner, uid: 0, base: "", size: 0, cause, removedMs: nowMs };
+}
+
+function nth(wanted: string, n: number): RawName {
+  const name = n === 0 ? wanted : `${wanted}-${n}`;
+  assert(isRawName(name), "a limbo name is a file name");
+  return name;
 }
 
 function limboName(mailbox: MailboxGuid, { uid, base }: LimboSubject): string {

@@ -3,9 +3,10 @@
  * either layout, a user's sieve scripts and subscriptions beside the INBOX) stays.
  */
 import { assert } from "../base/assert.js";
+import type { CrashPoint } from "../base/crash-points.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { isRawName, isRawPath, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin } from "./limbo.js";
@@ -26,10 +27,13 @@ const MESSAGE_DIRS: ReadonlySet<string> = new Set(["cur", "new", "tmp"]);
 /** Indexes go along: they are of this host. */
 const OWN_INDEX = /^dovecot\.index(?:\.|$)/;
 
-/** Own parts in the order in which they move: the uidlist, by which the mailbox is recognised, last. */
+/**
+ * Own parts in the order in which they go: `cur/` first, so that nobody opens what is left, and the uidlist, by which the mailbox
+ * is recognised, last.
+ */
 export function ownParts(dir: Dir): string[] {
   const own = dir.list().filter((name) => OWN_NAMES.has(name) || OWN_INDEX.test(name));
-  const rank = (name: string): number => (name === UIDLIST_FILE ? 2 : name === CUR ? 1 : 0);
+  const rank = (name: string): number => (name === UIDLIST_FILE ? 2 : name === CUR ? 0 : 1);
   return own.sort((a, b) => rank(a) - rank(b));
 }
 
@@ -38,19 +42,26 @@ export function hasOtherDirectories(dir: Dir): boolean {
   return dir.list().some((name) => !MESSAGE_DIRS.has(name) && dir.stat(name)?.kind === "directory");
 }
 
+/** Where a part has moved, for a crash point; and how it is taken back. */
+export interface PartMoves {
+  readonly undo: UndoLog;
+  readonly life: { readonly reach: CrashPoint };
+}
+
 /** Moves own parts one by one. A part that is there already (a move that broke off) is left where it is. */
-export function moveParts(from: Dir, to: Dir, undo: UndoLog): void {
-  moveNamed(from, to, ownParts(from), undo);
+export function moveParts(from: Dir, to: Dir, moves: PartMoves): void {
+  moveNamed(from, to, ownParts(from), moves);
   to.sync();
   from.sync();
 }
 
 /** The same for parts in that order, without making it durable. */
-export function moveNamed(from: Dir, to: Dir, parts: readonly string[], undo: UndoLog): void {
+export function moveNamed(from: Dir, to: Dir, parts: readonly string[], { undo, life }: PartMoves): void {
   for (const name of parts) {
     if (name === UIDLIST_LOCK_FILE || (to.stat(name) !== undefined && !isReplaceable(to, name))) continue;
     undo.pushRename(to, name, from, name);
     moveWithin(from, name, to, name);
+    life.reach("apply.part-moved");
   }
 }
 
@@ -91,6 +102,12 @@ export function removeEmptyParents(root: Dir, path: RawPath): void {
     const isGone = withDir(root, parentRaw(above), (dir) => dir === undefined || removeIfEmpty(dir, name));
     if (!isGone) return;
   }
+}
+
+/** Removes the directory that a mailbox's parts have left, unless something else is in it, and those above as far as they are empty. */
+export function removeEmptied(root: Dir, path: RawPath): void {
+  const inside = `${path}/${CUR}`;
+  if (path !== "" && isRawPath(inside)) removeEmptyParents(root, inside);
 }
 
 function removeIfEmpty(dir: Dir, name: RawName): boolean {

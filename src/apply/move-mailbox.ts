@@ -5,9 +5,9 @@
 
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawName, isRawPath, type RawPath, splitRaw } from "../base/raw-name.js";
+import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
-import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import type { Transaction } from "../txn/transaction.js";
 import { isEmptyOfMail } from "./apply-messages.js";
@@ -17,8 +17,19 @@ import { listPlaces } from "./find-files.js";
 import { type LimboBatch, moveWithin } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
-import { hasOtherDirectories, makeChild, moveParts, openParent, removeEmptyParents } from "./mailbox-parts.js";
+import {
+  hasOtherDirectories,
+  makeChild,
+  moveParts,
+  openParent,
+  ownParts,
+  type PartMoves,
+  removeEmptied,
+  removeEmptyParents,
+} from "./mailbox-parts.js";
 import { MailboxDirs, withDir } from "./mailbox-place.js";
+import { park, removeBox, syncPlaces, unpark } from "./parking.js";
+import { PARKED } from "./scratch-areas.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
@@ -39,22 +50,25 @@ export function renameMailbox(
   const target = openMailbox(root, txn);
   if (target.kind === "diverged") return target;
   if (target.kind === "absent" && found.path !== "" && !isInside(txn.path, found.path)) {
-    moveDirectory(root, found, txn.path);
+    moveDirectory(context, root, found, txn.path);
     removeEmptyParents(root, found.path);
     return { kind: "moved", limbo: [] };
   }
   const dir = target.kind === "opened" ? target.dir : makeTarget(root, txn.path);
   try {
+    context.life.reach("apply.target-made");
     const occupied = refuseTarget(dir, found, txn);
     if (occupied !== undefined) return { kind: "diverged", divergence: occupied };
-    const held = underLock(context, { known, dir: found.dir }, () => {
-      return undoing(context.life, (undo) => {
-        const limbo = clearTarget(context, { dir, txn, undo });
-        moveParts(found.dir, dir, undo);
-        return limbo;
-      });
-    });
+    const held = underLock(context, { known, dir: found.dir }, () =>
+      undoing(context.life, (undo) => {
+        const limbo = [...lostRows(context, txn), ...clearTarget(context, { dir, txn, undo })];
+        context.life.reach("apply.target-cleared");
+        return moveAllParts(context, root, { found, dir, txn, undo }) === "done" ? limbo : "occupied";
+      }),
+    );
     if (held.kind === "busy") return held;
+    removeBox(context, PARKED, txn.mailbox);
+    if (held.value === "occupied") return { kind: "diverged", divergence: occupiedBy(txn) };
     removeEmptied(root, found.path);
     return { kind: "moved", limbo: held.value };
   } finally {
@@ -62,10 +76,59 @@ export function renameMailbox(
   }
 }
 
-/** The directory that a mailbox's parts have left, unless something else is in it, and those around it. */
-function removeEmptied(root: Dir, path: RawPath): void {
-  const inside = `${path}/${CUR}`;
-  if (path !== "" && isRawPath(inside)) removeEmptyParents(root, inside);
+/** By way of a place where nobody looks, so that no name ever shows half of it. */
+function moveAllParts(
+  context: StoreContext,
+  root: Dir,
+  {
+    found,
+    dir,
+    txn,
+    undo,
+  }: { readonly found: Found; readonly dir: Dir; readonly txn: Transaction; readonly undo: UndoLog },
+): "done" | "occupied" {
+  const { life } = context;
+  if (isContinued(dir, found)) {
+    moveParts(found.dir, dir, { undo, life });
+    return "done";
+  }
+  const [from, to] = [found.path, txn.path].map((path) => ({ mailbox: txn.mailbox, path }) as const);
+  assert(from !== undefined && to !== undefined, "two paths give two places");
+  park(context, root, from, { isWhole: false, undo });
+  life.reach("apply.parts-out");
+  const outcome = unpark(context, root, to, undo);
+  if (outcome === "occupied") unpark(context, root, from, undo);
+  syncPlaces(context, root, [from.path, to.path]);
+  life.reach("apply.parts-in");
+  return outcome;
+}
+
+/**
+ * A rename that is done already, maybe by a process that was killed right after: nothing of it is left at the old path, as Dovecot
+ * leaves nothing there. "busy": a lock that the killed process had is too young to be overridden.
+ */
+export function finishRename(
+  context: StoreContext,
+  root: Dir,
+  { known, from, txn }: { readonly known: KnownMailbox; readonly from: RawPath; readonly txn: Transaction },
+): RenameOutcome {
+  const opened = siteOf(root, from) === "directory" ? openMailbox(root, { ...txn, path: from }) : undefined;
+  if (opened?.kind === "opened") {
+    const { dir } = opened;
+    try {
+      const isLeft = dir.stat(UIDLIST_LOCK_FILE) !== undefined && ownParts(dir).length === 0;
+      const held = isLeft ? underLock(context, { known, dir }, () => undefined) : undefined;
+      if (held?.kind === "busy") return held;
+    } finally {
+      closeBelow(root, dir);
+    }
+  }
+  if (siteOf(root, from) !== "mailbox") removeEmptied(root, from);
+  return { kind: "moved", limbo: lostRows(context, txn) };
+}
+
+function lostRows({ limbo }: StoreContext, { mailbox, path }: Transaction): LimboRow[] {
+  return limbo.lostMailboxes({ mailbox, path }).map(({ row }) => row);
 }
 
 /** Whether `path` is below `above`: then the directory cannot move there as a whole. */
@@ -73,16 +136,18 @@ function isInside(path: RawPath, above: RawPath): boolean {
   return above === "" || path.startsWith(`${above}/`);
 }
 
-function moveDirectory(root: Dir, found: Found, path: RawPath): void {
+function moveDirectory({ life }: StoreContext, root: Dir, found: Found, path: RawPath): void {
   const [fromName, toName] = [splitRaw(found.path).at(-1), splitRaw(path).at(-1)];
   assert(fromName !== undefined && toName !== undefined, "the store's root does not move");
   const to = openParent(root, path, [{ ...found.dir.statSelf() }]);
   try {
+    life.reach("apply.parents-made");
     const from = openParent(root, found.path, []);
     try {
       moveWithin(from, fromName, to, toName);
       to.sync();
       from.sync();
+      life.reach("apply.mailbox-renamed");
     } finally {
       closeBelow(root, from);
     }
@@ -103,28 +168,35 @@ function makeTarget(root: Dir, path: RawPath): Dir {
 }
 
 /** An interrupted move has left cur/ there and the uidlist here; anything else with mail is another's. */
-function refuseTarget(dir: Dir, found: Found, { mailbox, path }: Transaction): Divergence | undefined {
-  const isContinued = !found.hasCur && dir.stat(UIDLIST_FILE) === undefined;
-  if (isContinued || dir.stat(CUR) === undefined) return undefined;
+function refuseTarget(dir: Dir, found: Found, txn: Transaction): Divergence | undefined {
+  if (isContinued(dir, found) || dir.stat(CUR) === undefined) return undefined;
   using dirs = new MailboxDirs(dir);
-  return isEmptyOfMail(dirs) ? undefined : divergence({ kind: "mailbox-occupied", mailbox, path });
+  return isEmptyOfMail(dirs) ? undefined : occupiedBy(txn);
+}
+
+function isContinued(dir: Dir, { hasCur }: Found): boolean {
+  return !hasCur && dir.stat(CUR) !== undefined && dir.stat(UIDLIST_FILE) === undefined;
+}
+
+function occupiedBy({ mailbox, path }: Transaction): Divergence {
+  return divergence({ kind: "mailbox-occupied", mailbox, path });
 }
 
 /** An empty mailbox that the replica's Dovecot made in the target's place goes to the limbo. */
 function clearTarget(
-  { limbo }: StoreContext,
+  { limbo, life }: StoreContext,
   { dir, txn, undo }: { readonly dir: Dir; readonly txn: Transaction; readonly undo: UndoLog },
 ): readonly LimboRow[] {
   if (dir.stat(UIDLIST_FILE) === undefined) return [];
   const batch = limbo.open({ mailbox: txn.mailbox, path: txn.path }, undo);
-  partsToLimbo(dir, batch, undo);
+  partsToLimbo(dir, batch, { undo, life });
   return batch.rows;
 }
 
-function partsToLimbo(dir: Dir, batch: LimboBatch, undo: UndoLog): void {
+function partsToLimbo(dir: Dir, batch: LimboBatch, moves: PartMoves): void {
   const name = batch.mailboxName();
   assert(isRawName(name), "a limbo name is a file name");
-  moveParts(dir, undo.hold(makeChild(batch.dir, name, undefined)), undo);
+  moveParts(dir, moves.undo.hold(makeChild(batch.dir, name, undefined)), moves);
   batch.tookMailbox(name, "delete");
   batch.sync();
 }
@@ -135,22 +207,35 @@ export function deleteMailbox(
   root: Dir,
   { known, found, txn }: { readonly known: KnownMailbox; readonly found: Found | undefined; readonly txn: Transaction },
 ): ExecuteOutcome {
-  if (found === undefined) return { kind: "applied", effect: removal(context, known, []), notes: [], lockedMs: 0 };
+  const { mailbox, path } = txn;
+  const lost = context.limbo.lostMailboxes({ mailbox, path: found?.path ?? path });
+  const rows = lost.map(({ row }) => row);
+  if (found === undefined) return { kind: "applied", effect: removal(context, known, rows), notes: [], lockedMs: 0 };
   const held = underLock(context, { known, dir: found.dir }, (): Divergence | readonly LimboRow[] => {
     const foreign = context.options.foreign === "limbo" ? 0 : countForeign(known, found);
-    const { mailbox, path } = txn;
     if (foreign > 0) return divergence({ kind: "foreign-mail", mailbox, path, messages: foreign });
     return undoing(context.life, (undo) => {
+      const moves = { undo, life: context.life };
+      const begun = found.hasCur ? undefined : lost.find(({ isWhole }) => !isWhole);
       const batch = context.limbo.open({ mailbox, path: found.path }, undo);
-      if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, undo);
+      if (begun !== undefined) continueToLimbo(context, found.dir, begun.row.name, moves);
+      else if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, moves);
       else directoryToLimbo(root, found.path, batch, undo);
-      return batch.rows;
+      context.life.reach("apply.mailbox-in-limbo");
+      return [...rows, ...batch.rows];
     });
   });
   if (held.kind === "busy") return held;
   const { value, lockedMs } = held;
   if ("kind" in value) return { kind: "diverged", divergence: value };
   return { kind: "applied", effect: removal(context, known, value), notes: [], lockedMs };
+}
+
+/** `cur/` was taken there by a killed process: the rest belongs beside it. */
+function continueToLimbo({ limbo }: StoreContext, dir: Dir, rowName: string, moves: PartMoves): void {
+  const box = limbo.withFile(rowName, (day, name) => day.openDir(name));
+  assert(box !== undefined, "it was seen a moment ago");
+  moveParts(dir, moves.undo.hold(box), moves);
 }
 
 function directoryToLimbo(root: Dir, path: RawPath, batch: LimboBatch, undo: UndoLog): void {

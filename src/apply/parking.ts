@@ -39,7 +39,7 @@ export function isAlone(root: Dir, path: RawPath): boolean {
 
 /** Takes a mailbox out of the store, or what an earlier attempt left there of it. */
 export function park(
-  { disk, options }: StoreContext,
+  { disk, options, life }: StoreContext,
   root: Dir,
   { mailbox, path }: Place,
   { isWhole, undo }: { readonly isWhole: boolean; readonly undo: UndoLog },
@@ -58,9 +58,7 @@ export function park(
   const dir = openBelow(root, splitRaw(path));
   assert(dir !== undefined, "who is parked stands there");
   held(root, dir, undo);
-  const rank = (name: string): number => (name === CUR ? 0 : name === UIDLIST_FILE ? 2 : 1);
-  const parts = ownParts(dir).sort((a, b) => rank(a) - rank(b));
-  moveNamed(dir, box, parts, undo);
+  moveNamed(dir, box, ownParts(dir), { undo, life });
 }
 
 /** Takes a directory out of the store with all that is in it. */
@@ -124,10 +122,11 @@ export function moveIn(context: StoreContext, root: Dir, arrival: Arrival, undo:
   undo.hold(box);
   const rank = (part: string): number => (part === CUR ? 2 : part === UIDLIST_FILE ? 0 : 1);
   const parts = ownParts(box).sort((a, b) => rank(a) - rank(b));
-  moveNamed(box, dir, parts, undo);
+  const moves = { undo, life: context.life };
+  moveNamed(box, dir, parts, moves);
   for (const part of [TMP, NEW, CUR] as const) mergeFiles(box, dir, part, undo);
   const others = box.list().filter((other) => other !== UIDLIST_LOCK_FILE && dir.stat(other) === undefined);
-  moveNamed(box, dir, others, undo);
+  moveNamed(box, dir, others, moves);
   return "done"; // what is empty now goes later (`removeBox`): taking back needs it.
 }
 

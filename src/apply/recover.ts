@@ -27,10 +27,13 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
   const rows = reader.intents();
   const root = openStore(disk, options.storeRoot);
   try {
-    returnParked(context, root);
-    for (const { bytes } of rows) {
-      const intent = decodeIntent(bytes);
-      if (intent === undefined) continue;
+    const intents = rows.map(({ bytes }) => decodeIntent(bytes)).filter((intent) => intent !== undefined);
+    returnParked(
+      context,
+      root,
+      intents.map(({ path }) => path),
+    );
+    for (const intent of intents) {
       cache.forget(intent.mailbox);
       recoverMailbox(context, root, intent, notes);
     }

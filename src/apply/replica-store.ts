@@ -32,7 +32,7 @@ import { closeBelow, type Located, openMailbox } from "./locate.js";
 import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
 import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
-import { deleteMailbox, renameMailbox, siteOf } from "./move-mailbox.js";
+import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
 import { encodeIntent, type Pending } from "./pending.js";
 import { recoverStore } from "./recover.js";
 import { refusing } from "./refusing.js";
@@ -308,7 +308,10 @@ export class ReplicaStore implements Methods {
     }
     if (!mayMove || found.path === txn.path) {
       if (!found.hasCur) return { kind: "diverged", divergence: missing(txn) };
-      return applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: true });
+      const finished = this.#finishRename(root, known, txn);
+      if (finished.kind !== "moved") return finished;
+      const outcome = applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: true });
+      return outcome.kind === "applied" ? withMove(outcome, finished.limbo, []) : outcome;
     }
     const moved = renameMailbox(this.#context, root, { known, found, txn });
     if (moved.kind !== "moved") return moved;
@@ -321,6 +324,12 @@ export class ReplicaStore implements Methods {
     } finally {
       closeBelow(root, opened.dir);
     }
+  }
+
+  #finishRename(root: Dir, known: KnownMailbox, txn: Transaction): RenameOutcome {
+    const { structure } = txn;
+    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [] };
+    return finishRename(this.#context, root, { known, from: structure.from, txn });
   }
 }
 

@@ -61,6 +61,28 @@ export const APPLY_CRASH_POINTS = [
   "apply.effect-recorded",
 ] as const;
 
+/**
+ * Between the steps in which mailboxes are made, moved and removed, and mail is taken to the limbo, in that order. "part-moved"
+ * is reached after each part of a mailbox that does not move as a whole.
+ */
+export const MAILBOX_CRASH_POINTS = [
+  "apply.mailbox-built",
+  "apply.parents-made",
+  "apply.mailbox-moved-in",
+  "apply.uidlist-moved-in",
+  "apply.parts-moved-in",
+  "apply.cur-moved-in",
+  "apply.identity-taken",
+  "apply.mailbox-renamed",
+  "apply.target-made",
+  "apply.target-cleared",
+  "apply.part-moved",
+  "apply.parts-out",
+  "apply.parts-in",
+  "apply.mailbox-in-limbo",
+  "apply.bodies-in-limbo",
+] as const;
+
 export type Busy = { readonly kind: "busy"; readonly by: string; readonly ageMs: number };
 
 export type Held<T> = Busy | { readonly kind: "held"; readonly value: T; readonly lockedMs: number };

@@ -5,7 +5,6 @@
  * message; nobody ever sees a UID name another message.
  */
 
-import { randomHex } from "../base/random.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { isBaseName, parseUid, UID_MAX, type Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -13,7 +12,15 @@ import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write
 import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
 import { captureError } from "./errors.js";
 import { recordAt, recordFields } from "./recorded-message.js";
-import { type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
+import { type LockedMailbox, type LockSources, NUDGE_FILE, replaceUidlist, underLock } from "./under-lock.js";
+
+/** In the order in which a renumbering reaches them. Whoever is not in conflict with a replica does not come by. */
+export const RENUMBER_CRASH_POINTS = [
+  "capture.renumber-locked",
+  "capture.renumber-written",
+  "capture.renumber-nudging",
+  "capture.renumbered",
+] as const;
 
 export interface RenumberRequest {
   readonly path: RawPath;
@@ -23,12 +30,14 @@ export interface RenumberRequest {
 
 /** Unknown UIDs are passed over. The moves ascend by old and by new UID. */
 export function renumberMessages(sources: LockSources, { path, uids, floor }: RenumberRequest): RenumberOutcome {
-  return underLock(
+  const { reach } = sources;
+  const outcome = underLock(
     sources,
     path,
     () => undefined,
     (mailbox): RenumberOutcome => {
       const { uidlist } = mailbox;
+      reach("capture.renumber-locked");
       if (uidlist === undefined) return { kind: "absent" };
       const first = Math.max(floor, uidlist.nextUid);
       const plan = planMoves(uidlist, uids, first);
@@ -37,10 +46,13 @@ export function renumberMessages(sources: LockSources, { path, uids, floor }: Re
       if (uidNext > UID_MAX) throw exhausted(path, uidNext);
       const drop = new Set<number>(plan.moves.map(({ fromUid }) => fromUid));
       replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: uidNext }, drop, add: plan.records }));
-      nudgeSessions(mailbox);
+      reach("capture.renumber-written");
+      nudgeSessions(mailbox, () => reach("capture.renumber-nudging"));
       return { kind: "renumbered", moves: plan.moves, uidNext };
     },
   );
+  if (outcome.kind === "renumbered") reach("capture.renumbered");
+  return outcome;
 }
 
 /** Sees to it that every later message gets at least `floor`. */
@@ -78,10 +90,10 @@ function planMoves(uidlist: Uidlist, uids: readonly Uid[], first: number) {
 }
 
 /** Sessions look at the uidlist when `cur/` changes; names with a dot in front are never mail. */
-function nudgeSessions({ dirs }: LockedMailbox): void {
-  const name = `.mailtwin-${randomHex(8)}`;
-  dirs.cur.createFile(name, [], { mode: 0o600 });
-  dirs.cur.unlink(name);
+function nudgeSessions({ dirs }: LockedMailbox, between: () => void): void {
+  dirs.cur.createFile(NUDGE_FILE, [], { mode: 0o600 });
+  between();
+  dirs.cur.unlink(NUDGE_FILE);
 }
 
 function exhausted(path: RawPath, uidNext: number): Error {

@@ -16,6 +16,9 @@ import { problemOf } from "./errors.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 
+/** Comes and goes in cur/; one that is there was left by a killed process, and goes when the lock is taken next. */
+export const NUDGE_FILE = ".mailtwin-nudge";
+
 export interface LockSources extends StorePlace {
   readonly uidlists: UidlistCache;
   readonly clock: Clock;
@@ -68,6 +71,7 @@ function lockAndWork<P, T>(
   if (attempt.kind === "held") return { kind: "busy", by: attempt.by, ageMs: attempt.ageMs };
   const { lock } = attempt;
   try {
+    dirs.cur.unlink(NUDGE_FILE);
     const uidlist = uidlistOf(path, sources.uidlists.read(path, dirs.mailbox));
     const result = work({ path, dirs, lock, uidlist }, prepared);
     lock.release();

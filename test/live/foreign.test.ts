@@ -4,15 +4,13 @@
  */
 import { expect, test } from "vitest";
 import { describeLive } from "./lab/available.js";
-import { differences } from "./lab/differences.js";
 import { startIdle } from "./lab/idle.js";
 import * as imap from "./lab/imap.js";
 import { deliver, deliverAll } from "./lab/lmtp.js";
 import { makeMessage, makeMessages } from "./lab/messages.js";
-import { until } from "./lab/until.js";
-import { type FolderView, readView, type StoreView } from "./lab/view.js";
+import { readView } from "./lab/view.js";
+import { inboxOf, newest, UidLedger, untilSourceIsShown } from "./twin/foreign-mail.js";
 import { useLiveTwin } from "./twin/live-twin.js";
-import type { Pair } from "./twin/pair.js";
 
 describeLive("mail that only the replica has", () => {
   const users = ["u1", "u2", "u3", "u4"];
@@ -92,88 +90,3 @@ describeLive("mail that only the replica has", () => {
     await pair.settle("u4", { ignoreUidNext: true });
   });
 });
-
-/** Every binding of a UID to a message that was seen on either side. */
-class UidLedger {
-  readonly #guidsByUid = new Map<number, Set<string>>();
-  #last: FolderView | undefined;
-
-  note(folder: FolderView): void {
-    for (const { uid, guid } of folder.messages) {
-      const guids = this.#guidsByUid.get(uid) ?? new Set();
-      this.#guidsByUid.set(uid, guids.add(guid));
-    }
-  }
-
-  /** Notes the replica as it is at the end. */
-  close(folder: FolderView): void {
-    this.note(folder);
-    this.#last = folder;
-  }
-
-  /**
-   * That both sides give one UID to two messages at the same time is the conflict itself. What must not be is that such a
-   * UID still names one of them in the end: some client has seen it name the other.
-   */
-  contradictions(): readonly string[] {
-    const inUse = new Set(this.#last?.messages.map(({ uid }) => uid));
-    return [...this.#guidsByUid]
-      .filter(([uid, guids]) => guids.size > 1 && inUse.has(uid))
-      .map(([uid, guids]) => `UID ${uid} named ${[...guids].join(" and ")}, and still names one of them`);
-  }
-}
-
-async function inboxOf(pair: Pair, side: "source" | "replica", user: string, ledger: UidLedger): Promise<FolderView> {
-  const inbox = (await readView(pair[side], user)).folders.get("INBOX");
-  if (inbox === undefined) throw new Error(`${user} has no INBOX`);
-  ledger.note(inbox);
-  return inbox;
-}
-
-function newest({ messages }: FolderView): FolderView["messages"][number] {
-  const last = messages.at(-1);
-  if (last === undefined) throw new Error("the folder is empty");
-  return last;
-}
-
-/**
- * Waits until the replica shows all that the source has, equal in everything, and beside it exactly the foreign messages
- * (by GUID, or so many). Returns the GUIDs of what only the replica has.
- */
-async function untilSourceIsShown(
-  pair: Pair,
-  user: string,
-  foreign: readonly string[] | `${number} more`,
-  ledger: UidLedger,
-): Promise<readonly string[]> {
-  let extra: readonly string[] = [];
-  let lines: readonly string[] = [];
-  const shown = async (): Promise<boolean> => {
-    const [source, replica] = await Promise.all([readView(pair.source, user), readView(pair.replica, user)]);
-    const [atSource, there] = [source.folders.get("INBOX"), replica.folders.get("INBOX")];
-    const known = new Set(atSource?.messages.map(({ guid }) => guid));
-    if (atSource !== undefined) ledger.note(atSource);
-    extra = there?.messages.map(({ guid }) => guid).filter((guid) => !known.has(guid)) ?? [];
-    lines = differences(source, without(replica, new Set(extra)), { ignoreUidNext: true, ignoreSubscriptions: true });
-    if (there !== undefined) ledger.close(there);
-    const complete = typeof foreign === "string" ? `${extra.length} more` === foreign : isSame(extra, foreign);
-    return complete && lines.length === 0;
-  };
-  const detail = (): string => `only on the replica: ${extra.join(" ")}; differences: ${lines.join("\n")}`;
-  await until(`the source's mail and the foreign mail of ${user}`, shown, { detail, pollMs: 100 });
-  return extra;
-}
-
-function without(view: StoreView, guids: ReadonlySet<string>): StoreView {
-  const folders = new Map(
-    [...view.folders].map(([path, folder]) => {
-      const messages = folder.messages.filter(({ guid }) => !guids.has(guid));
-      return [path, { ...folder, messages }] as const;
-    }),
-  );
-  return { ...view, folders };
-}
-
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return [...a].sort().join("\n") === [...b].sort().join("\n");
-}

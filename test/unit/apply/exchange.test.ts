@@ -7,7 +7,8 @@ import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import { type MailboxGuid, parseMailboxGuid } from "../../../src/maildir/ids.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
-import { type DiskCall, FaultDisk } from "../../contract/fault-disk.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
+import { MortalDisk } from "../../contract/mortal-disk.js";
 import { CREATE, DEAD_PID, openReplica, type Replica, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
@@ -141,33 +142,6 @@ describe.each(CIRCLES)("$what", (it) => {
     }
   });
 });
-
-const WRITES = new Set<DiskCall["operation"]>([
-  ...(["createFile", "appendFile", "rename", "link", "unlink", "mkdir", "rmdir", "setMtime"] as const),
-]);
-
-/** From one moment on nothing can be written any more. */
-class MortalDisk extends FaultDisk {
-  #left: number;
-
-  constructor(writes: number) {
-    super(openNodeDisk());
-    this.#left = writes;
-  }
-
-  get isDead(): boolean {
-    return this.#left < 0;
-  }
-
-  override perform<T>(call: DiskCall, name: string, run: () => T): T {
-    if (WRITES.has(call.operation)) {
-      if (this.#left <= 0) this.#left = -1;
-      if (this.isDead) throw new Error("killed");
-      this.#left -= 1;
-    }
-    return super.perform(call, name, run);
-  }
-}
 
 /** Applies it, and returns whether it was killed meanwhile. */
 function killedAfter(writes: number, txn: Transaction): boolean {

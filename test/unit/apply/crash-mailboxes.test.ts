@@ -1,0 +1,204 @@
+/**
+ * Mailboxes that are made, moved and removed, killed before each single thing that is written: at no moment would a Dovecot that
+ * looks there number mail anew, and the transaction that comes again ends as if nothing had been, with every file in the limbo
+ * known.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import type { Structure, Transaction } from "../../../src/txn/transaction.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
+import { MortalDisk } from "../../contract/mortal-disk.js";
+import {
+  CREATE,
+  DEAD_PID,
+  expunge,
+  GUID,
+  OTHER_GUID,
+  openReplica,
+  type Replica,
+  save,
+  transaction,
+} from "./replica-fixture.js";
+
+let replica: Replica;
+beforeEach(async () => {
+  replica = await openReplica({ inMemory: true });
+});
+afterEach(() => replica.remove());
+
+const ATTEMPTS_MAX = 6;
+const TWO = [save(1, "one"), save(2, "two", { letters: "S", keywords: ["k"] })];
+const THIRD_GUID = "00112233445566778899aabbccddeeff";
+
+interface Scenario {
+  readonly what: string;
+  readonly prepare: () => void;
+  readonly txn: Transaction;
+}
+
+const at = (path: string, structure: Structure | undefined, changes = [] as Transaction["changes"]): Transaction =>
+  transaction(changes, {
+    path: path as RawPath,
+    structure,
+    uidNext: changes.some((it) => it.kind === "save" && it.message.uid === 3) ? 4 : 3,
+  });
+const rename = (from: string): Structure => ({ kind: "rename", from: from as RawPath });
+const make = (path: string): void => {
+  expect(replica.apply(at(path, CREATE, TWO)).kind).toBe("applied");
+};
+const makeOther = (path: string): void => {
+  const other = { mailbox: OTHER_GUID, path: path as RawPath, structure: CREATE };
+  expect(replica.apply(transaction([save(1, "other")], other)).kind).toBe("applied");
+};
+/** As Dovecot makes one when a client asks for it. */
+const login = (path: string): void => {
+  for (const name of ["cur", "new", "tmp"]) mkdirSync(replica.path(path, name), { recursive: true });
+  writeFileSync(replica.path(path, "dovecot-uidlist"), `3 V1234 N1 G${THIRD_GUID}\n`);
+};
+
+const SCENARIOS: readonly Scenario[] = [
+  { what: "made with its parents", prepare: () => undefined, txn: at("deep/er/box", CREATE, TWO) },
+  { what: "made where folders stand", prepare: () => makeOther("box/child"), txn: at("box", CREATE, TWO) },
+  {
+    what: "made where a new/ stands",
+    prepare: () => void mkdirSync(replica.path("box/new"), { recursive: true }),
+    txn: at("box", CREATE, TWO),
+  },
+  { what: "takes an empty one over", prepare: () => login("box"), txn: at("box", CREATE, TWO) },
+  {
+    what: "renamed, its parents empty then",
+    prepare: () => make("u/up/er/box"),
+    txn: at("u/to", rename("u/up/er/box")),
+  },
+  {
+    what: "renamed to where folders stand",
+    prepare: () => [make("box"), makeOther("to/child")],
+    txn: at("to", rename("box"), [save(3, "three")]),
+  },
+  {
+    what: "renamed over an empty one",
+    prepare: () => [make("box"), login("to")],
+    txn: at("to", rename("box")),
+  },
+  { what: "renamed into itself", prepare: () => make("box"), txn: at("box/in", rename("box")) },
+  { what: "the store's root, renamed", prepare: () => make(""), txn: at(".box", rename("")) },
+  { what: "deleted", prepare: () => make("box"), txn: at("box", { kind: "delete" }) },
+  {
+    what: "deleted from around a folder",
+    prepare: () => [make("box"), makeOther("box/child")],
+    txn: at("box", { kind: "delete" }),
+  },
+  { what: "the store's root, deleted", prepare: () => make(""), txn: at("", { kind: "delete" }) },
+  { what: "its mail expunged", prepare: () => make("box"), txn: at("box", undefined, [expunge(1, "one")]) },
+];
+
+describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
+  test("killed before anything that is written, it ends as if nothing had been", async () => {
+    prepare();
+    insist(txn);
+    const goal = contents();
+    expectLimboKnown();
+    let kills = 0;
+    for (let survived = false; !survived; kills++) {
+      replica.remove();
+      replica = await openReplica({ inMemory: true });
+      prepare();
+      survived = !isKilledAfter(kills, txn);
+      expect(strayMail(), `killed after ${kills} writes`).toEqual([]);
+      insist(txn);
+      expect(contents(), `killed after ${kills} writes`).toEqual(goal);
+      expectLimboKnown(`killed after ${kills} writes`);
+      expectNothingOutside();
+    }
+    expect(kills).toBeGreaterThan(5);
+  });
+
+  test("a rename that the system refuses is taken back, or has done all", async () => {
+    for (let nth = 1; ; nth++) {
+      replica.remove();
+      replica = await openReplica({ inMemory: true });
+      prepare();
+      const disk = new FaultDisk(openNodeDisk());
+      replica.open({ disk });
+      const hasFailed = disk.inject({ operation: "rename", nth, error: "EACCES" });
+      try {
+        replica.apply(txn);
+      } catch (error) {
+        if (!hasFailed()) throw error;
+      }
+      disk.clearFaults();
+      expect(strayMail(), `rename ${nth}`).toEqual([]);
+      if (!hasFailed()) break;
+      insist(txn);
+      expectLimboKnown();
+      expectNothingOutside();
+    }
+  });
+});
+
+/** Applies it, and returns whether it was killed meanwhile. */
+function isKilledAfter(writes: number, txn: Transaction): boolean {
+  const disk = new MortalDisk(writes);
+  replica.open({ disk, pid: DEAD_PID });
+  try {
+    replica.apply(txn);
+  } catch (error) {
+    if (!disk.isDead) throw error;
+  }
+  return disk.isDead;
+}
+
+/** As often as it takes to outlast the lock of a dead process. */
+function insist(txn: Transaction): void {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    replica.open({ laterMs: 10_000 * attempt });
+    replica.store.recover();
+    if (replica.apply(txn).kind === "applied") return;
+  }
+  expect(replica.apply(txn)).toMatchObject({ kind: "applied" });
+}
+
+/** Every name in the store; of files with contents. */
+function contents(): string[] {
+  const entries = readdirSync(replica.storeRoot, { recursive: true, withFileTypes: true });
+  return entries
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const shown = path.slice(replica.storeRoot.length);
+      return entry.isFile() ? `${shown} ${readFileSync(path, "latin1")}` : `${shown}/`;
+    })
+    .sort();
+}
+
+/** Mail where Dovecot would find it, without the uidlist of one of our mailboxes beside it. */
+function strayMail(): string[] {
+  const entries = readdirSync(replica.storeRoot, { recursive: true, withFileTypes: true });
+  const dirs = new Set(
+    entries
+      .filter((entry) => entry.isFile() && /\/(cur|new)$/.test(entry.parentPath) && !entry.name.startsWith("."))
+      .map((entry) => join(entry.parentPath, "..")),
+  );
+  const isOurs = (dir: string): boolean => {
+    const uidlist = join(dir, "dovecot-uidlist");
+    return existsSync(uidlist) && [GUID, OTHER_GUID].some((guid) => readFileSync(uidlist, "latin1").includes(guid));
+  };
+  return [...dirs].filter((dir) => !isOurs(dir));
+}
+
+/** What lies in the limbo has one row each, and no row lacks its file. */
+function expectLimboKnown(when = "in the end"): void {
+  const root = join(replica.scratchRoot, "limbo");
+  const days = existsSync(root) ? readdirSync(root) : [];
+  const there = days.flatMap((day) => readdirSync(join(root, day)).map((name) => `${day}/${name}`));
+  expect(replica.state.limbo.map(({ name }) => name).sort(), when).toEqual(there.sort());
+  const inside = readdirSync(replica.scratchRoot, { recursive: true, withFileTypes: true });
+  expect(inside.filter(({ name }) => name.endsWith(".lock"))).toEqual([]);
+}
+
+function expectNothingOutside(): void {
+  const areas = ["parked", "held", "build"].map((name) => join(replica.scratchRoot, name));
+  expect(areas.flatMap((area) => (existsSync(area) ? readdirSync(area) : []))).toEqual([]);
+}

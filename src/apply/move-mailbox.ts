@@ -30,7 +30,7 @@ import {
 import { MailboxDirs, withDir } from "./mailbox-place.js";
 import { park, removeBox, syncPlaces, unpark } from "./parking.js";
 import { PARKED } from "./scratch-areas.js";
-import { type StoreContext, underLock } from "./store-context.js";
+import { type Busy, type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
 type Found = Extract<Located, { kind: "found" }>;
@@ -61,7 +61,7 @@ export function renameMailbox(
     if (occupied !== undefined) return { kind: "diverged", divergence: occupied };
     const held = underLock(context, { known, dir: found.dir }, () =>
       undoing(context.life, (undo) => {
-        const limbo = [...lostRows(context, txn), ...clearTarget(context, { dir, txn, undo })];
+        const limbo = clearTarget(context, { dir, txn, undo });
         context.life.reach("apply.target-cleared");
         return moveAllParts(context, root, { found, dir, txn, undo }) === "done" ? limbo : "occupied";
       }),
@@ -112,19 +112,28 @@ export function finishRename(
   root: Dir,
   { known, from, txn }: { readonly known: KnownMailbox; readonly from: RawPath; readonly txn: Transaction },
 ): RenameOutcome {
-  const opened = siteOf(root, from) === "directory" ? openMailbox(root, { ...txn, path: from }) : undefined;
-  if (opened?.kind === "opened") {
-    const { dir } = opened;
-    try {
-      const isLeft = dir.stat(UIDLIST_LOCK_FILE) !== undefined && ownParts(dir).length === 0;
-      const held = isLeft ? underLock(context, { known, dir }, () => undefined) : undefined;
-      if (held?.kind === "busy") return held;
-    } finally {
-      closeBelow(root, dir);
-    }
-  }
+  const busy = removeLeftLock(context, root, { known, path: from });
+  if (busy !== undefined) return busy;
   if (siteOf(root, from) !== "mailbox") removeEmptied(root, from);
   return { kind: "moved", limbo: lostRows(context, txn) };
+}
+
+/** Where nothing of a mailbox is left but the lock of whoever was killed when all had gone. */
+function removeLeftLock(
+  context: StoreContext,
+  root: Dir,
+  { known, path }: { readonly known: KnownMailbox; readonly path: RawPath },
+): Busy | undefined {
+  const opened = siteOf(root, path) === "directory" ? openMailbox(root, { mailbox: known.guid, path }) : undefined;
+  if (opened?.kind !== "opened") return undefined;
+  const { dir } = opened;
+  try {
+    const isLeft = dir.stat(UIDLIST_LOCK_FILE) !== undefined && ownParts(dir).length === 0;
+    const held = isLeft ? underLock(context, { known, dir }, () => undefined) : undefined;
+    return held?.kind === "busy" ? held : undefined;
+  } finally {
+    closeBelow(root, dir);
+  }
 }
 
 function lostRows({ limbo }: StoreContext, { mailbox, path }: Transaction): LimboRow[] {
@@ -182,15 +191,26 @@ function occupiedBy({ mailbox, path }: Transaction): Divergence {
   return divergence({ kind: "mailbox-occupied", mailbox, path });
 }
 
-/** An empty mailbox that the replica's Dovecot made in the target's place goes to the limbo. */
+/**
+ * An empty mailbox that the replica's Dovecot made in the target's place goes to the limbo. With the rows of what a killed process
+ * had taken there.
+ */
 function clearTarget(
-  { limbo, life }: StoreContext,
+  context: StoreContext,
   { dir, txn, undo }: { readonly dir: Dir; readonly txn: Transaction; readonly undo: UndoLog },
 ): readonly LimboRow[] {
-  if (dir.stat(UIDLIST_FILE) === undefined) return [];
+  const { limbo, life } = context;
+  const lost = limbo.lostMailboxes({ mailbox: txn.mailbox, path: txn.path });
+  const rows = lost.map(({ row }) => row);
+  if (dir.stat(UIDLIST_FILE) === undefined) return rows;
+  const begun = dir.stat(CUR) === undefined ? lost.find(({ isWhole }) => !isWhole) : undefined;
+  if (begun !== undefined) {
+    continueToLimbo(context, dir, begun.row.name, { undo, life });
+    return rows;
+  }
   const batch = limbo.open({ mailbox: txn.mailbox, path: txn.path }, undo);
   partsToLimbo(dir, batch, { undo, life });
-  return batch.rows;
+  return [...rows, ...batch.rows];
 }
 
 function partsToLimbo(dir: Dir, batch: LimboBatch, moves: PartMoves): void {
@@ -210,7 +230,10 @@ export function deleteMailbox(
   const { mailbox, path } = txn;
   const lost = context.limbo.lostMailboxes({ mailbox, path: found?.path ?? path });
   const rows = lost.map(({ row }) => row);
-  if (found === undefined) return { kind: "applied", effect: removal(context, known, rows), notes: [], lockedMs: 0 };
+  if (found === undefined) {
+    const busy = removeLeftLock(context, root, { known, path });
+    return busy ?? { kind: "applied", effect: removal(context, known, rows), notes: [], lockedMs: 0 };
+  }
   const held = underLock(context, { known, dir: found.dir }, (): Divergence | readonly LimboRow[] => {
     const foreign = context.options.foreign === "limbo" ? 0 : countForeign(known, found);
     if (foreign > 0) return divergence({ kind: "foreign-mail", mailbox, path, messages: foreign });

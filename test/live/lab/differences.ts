@@ -12,7 +12,7 @@ export interface CompareOptions {
   readonly linesMax?: number;
 }
 
-/** Empty when equal. A body hash is compared only where both sides have one. */
+/** Empty when equal. Bodies that neither view has read are equal; a body that only one of them has is a difference. */
 export function differences(a: StoreView, b: StoreView, options: CompareOptions = {}): string[] {
   const lines: string[] = [];
   for (const path of unionOf(a.folders.keys(), b.folders.keys())) {
@@ -75,7 +75,7 @@ function messageDifferences({ what, compare, a, b, options }: MessagePair): void
   compare(`${what}: keywords`, a.keywords.join(" "), b.keywords.join(" "));
   compare(`${what}: INTERNALDATE`, formatDate(a.internalDateMs), formatDate(b.internalDateMs));
   compare(`${what}: RFC822.SIZE`, a.sizeBytes, b.sizeBytes);
-  if (a.bodySha256 !== undefined && b.bodySha256 !== undefined) compare(`${what}: body`, a.bodySha256, b.bodySha256);
+  compare(`${what}: body`, a.bodySha256 ?? "not read", b.bodySha256 ?? "not read");
   if (options.ignoreMessageGuids !== true) compare(`${what}: message GUID`, a.guid, b.guid);
 }
 

@@ -7,12 +7,10 @@
  */
 import type { Dir } from "../base/disk.js";
 import { isStaleLockName } from "../maildir/dotlock.js";
-import { CUR } from "../maildir/mailbox-files.js";
+import { CUR, NUDGE_FILE } from "../maildir/mailbox-files.js";
 
 /** Dovecot writes dovecot-keywords.lock instead. */
 export const KEYWORDS_TEMP_FILE = "dovecot-keywords.tmp";
-/** Dot files in cur/ are never mail, and one that comes and goes wakes idle sessions. */
-export const NUDGE_FILE = ".mailtwin-nudge";
 
 /** Whether there is something of it beside the mailbox's own files. */
 export function hasLeftovers(mailbox: Dir): boolean {

@@ -11,7 +11,7 @@ import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
-import { CUR, NEW, TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
+import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import { moveWithin, openMade } from "./limbo.js";
 import { hasOtherDirectories, moveNamed, openParent, ownParts } from "./mailbox-parts.js";
@@ -120,8 +120,7 @@ export function moveIn(context: StoreContext, root: Dir, arrival: Arrival, undo:
   const box = area.openDir(name);
   if (box === undefined) return "done";
   undo.hold(box);
-  const rank = (part: string): number => (part === CUR ? 2 : part === UIDLIST_FILE ? 0 : 1);
-  const parts = ownParts(box).sort((a, b) => rank(a) - rank(b));
+  const parts = ownParts(box).reverse(); // the uidlist first and cur/ last: the other way round than they went.
   const moves = { undo, life: context.life };
   moveNamed(box, dir, parts, moves);
   for (const part of [TMP, NEW, CUR] as const) mergeFiles(box, dir, part, undo);

@@ -7,12 +7,13 @@
 
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { isBaseName, parseUid, UID_MAX, type Uid } from "../maildir/ids.js";
+import { NUDGE_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
 import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
 import { captureError } from "./errors.js";
 import { recordAt, recordFields } from "./recorded-message.js";
-import { type LockedMailbox, type LockSources, NUDGE_FILE, replaceUidlist, underLock } from "./under-lock.js";
+import { type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
 
 /** In the order in which a renumbering reaches them. Whoever is not in conflict with a replica does not come by. */
 export const RENUMBER_CRASH_POINTS = [

@@ -8,16 +8,13 @@ import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { type Dotlock, tryLock } from "../maildir/dotlock.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import { maildirError } from "../maildir/errors.js";
-import { UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
+import { NUDGE_FILE, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { UidlistRead } from "../maildir/uidlist-reader.js";
 import type { LockedOutcome } from "./capture-types.js";
 import { problemOf } from "./errors.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 import type { UidlistCache } from "./uidlist-cache.js";
-
-/** Comes and goes in cur/; one that is there was left by a killed process, and goes when the lock is taken next. */
-export const NUDGE_FILE = ".mailtwin-nudge";
 
 export interface LockSources extends StorePlace {
   readonly uidlists: UidlistCache;

@@ -25,6 +25,12 @@ export const UIDLIST_LOCK_FILE: RawName = named("dovecot-uidlist.lock");
 export const UIDLIST_TEMP_FILE: RawName = named("dovecot-uidlist.tmp");
 export const KEYWORDS_FILE: RawName = named("dovecot-keywords");
 
+/**
+ * Ours, on both sides: dot files in `cur/` are never mail, and one that comes and goes wakes idle sessions. Made only under the
+ * lock; one that is there was left by a killed process, and whoever has the lock next removes it.
+ */
+export const NUDGE_FILE: RawName = named(".mailtwin-nudge");
+
 /** Opens `cur/`, `new/` or `tmp/`. Throws: mailbox-is-link for a link or a file there, mailbox-vanished when absent. */
 export function openMessageDir(mailbox: Dir, name: RawName): Dir {
   const stat = mailbox.stat(name);

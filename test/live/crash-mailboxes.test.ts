@@ -6,7 +6,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { ImapFlow } from "imapflow";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { HELD_CRASH_POINTS } from "../../src/apply/exchange.js";
 import type { MAILBOX_CRASH_POINTS } from "../../src/apply/store-context.js";
 import { openStateReader } from "../../src/log/state-reader.js";
@@ -14,8 +14,11 @@ import { describeLive } from "./lab/available.js";
 import * as imap from "./lab/imap.js";
 import { deliver } from "./lab/lmtp.js";
 import { makeMessage } from "./lab/messages.js";
+import { expectKilled } from "./twin/killed.js";
+import { expectPeacefulEnd } from "./twin/live-twin.js";
 import { openPair, type Pair } from "./twin/pair.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
+import { useSharedPair } from "./twin/shared-pair.js";
 
 const USER = "u1";
 const OUTSIDE = ["parked", "held", "build", "stage"];
@@ -156,25 +159,17 @@ const KILLS: readonly Kill[] = [
 ].map(([point, what, scenario, times = 1]) => ({ point, what, scenario, times }));
 
 describeLive("killed while mailboxes come, move and go", () => {
-  let pair: Pair | undefined;
   let serial = 0;
-  const closePair = async (): Promise<void> => {
-    await pair?.[Symbol.asyncDispose]();
-    pair = undefined;
-  };
-  // One pair for all points, and a new one after a failure, so that each point is judged by itself.
-  beforeEach(async ({ onTestFailed }) => {
-    onTestFailed(closePair);
-    if (pair !== undefined) return;
-    pair = await openPair({ users: [USER], layout: "fs" });
+  const shared = useSharedPair(async () => {
+    const pair = await openPair({ users: [USER], layout: "fs" });
     await deliver(pair.source, USER, makeMessage({ seed: 1 }));
     expect((await pair.sync()).code).toBe(0);
+    return pair;
   });
-  afterAll(closePair);
 
   test.each(KILLS)("at $point, $what", async ({ point, scenario, times }) => {
     const { before, change, limbo = [], listsParents } = scenario;
-    if (pair === undefined) throw new Error("the pair did not start");
+    const { pair } = shared;
     serial += 1;
     const name = `Box ${serial}`;
     const env = { MAILTWIN_CRASH_AT: `${point}:${times}` };
@@ -189,14 +184,11 @@ describeLive("killed while mailboxes come, move and go", () => {
     const untouched = treeState(pair.source.store);
     {
       await using doomed = pair.spawn({ env });
-      await doomed.waitFor(`SIGKILL at ${point}`, ({ event }) => event === "live").catch(() => undefined);
-      expect(doomed.isRunning(), `${point} was not reached`).toBe(false);
-      expect(await doomed.exited, doomed.output.stderr).toEqual({ code: undefined, signal: "SIGKILL" });
+      await expectKilled(doomed, point, { isPast: ({ event }) => event === "live" });
     }
     await using twin = await pair.start();
     await pair.settleFiles();
-    expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
-    expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
+    await expectPeacefulEnd(twin);
     expect(treeState(pair.source.store)).toEqual(untouched);
     if (listsParents === undefined) await pair.settle(USER);
     expect(rawDifferences(pair.source.store, pair.replica.store)).toEqual([]);

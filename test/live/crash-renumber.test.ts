@@ -10,9 +10,10 @@ import { RENUMBER_CRASH_POINTS } from "../../src/capture/renumber.js";
 import { describeLive } from "./lab/available.js";
 import { storeLeaks } from "./lab/files.js";
 import { deliver, deliverAll } from "./lab/lmtp.js";
-import type { Twin } from "./lab/mailtwin.js";
 import { makeMessage, makeMessages } from "./lab/messages.js";
 import { inboxOf, UidLedger, untilSourceIsShown } from "./twin/foreign-mail.js";
+import { expectKilled } from "./twin/killed.js";
+import { expectPeacefulEnd } from "./twin/live-twin.js";
 import { openPair, type Pair } from "./twin/pair.js";
 
 const USER = "u1";
@@ -32,13 +33,13 @@ describeLive("killed while UIDs change", () => {
     const foreign = [await conflict(pair, ledger, 100)];
     {
       await using twin = pair.spawn({ env });
-      await dies(twin, point);
+      await expectKilled(twin, point, { deadlineMs: 30_000 });
     }
     await recover(pair, foreign, ledger);
     {
       await using twin = await pair.start({ env });
       foreign.push(await conflict(pair, ledger, 200));
-      await dies(twin, point);
+      await expectKilled(twin, point, { deadlineMs: 30_000 });
     }
     await recover(pair, foreign, ledger);
     // What the killed process left at the source goes with the next conflict.
@@ -62,16 +63,9 @@ async function conflict(pair: Pair, ledger: UidLedger, seed: number): Promise<st
   return guids[0] ?? "";
 }
 
-async function dies(twin: Twin, point: string): Promise<void> {
-  await twin.waitFor(`SIGKILL at ${point}`, () => false, 30_000).catch(() => undefined);
-  expect(twin.isRunning(), `${point} was not reached`).toBe(false);
-  expect(await twin.exited, twin.output.stderr).toEqual({ code: undefined, signal: "SIGKILL" });
-}
-
 async function recover(pair: Pair, foreign: readonly string[], ledger: UidLedger): Promise<void> {
   await using twin = await pair.start();
   await untilSourceIsShown(pair, USER, foreign, ledger);
   await pair.expectClean();
-  expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
-  expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
+  await expectPeacefulEnd(twin);
 }

@@ -5,16 +5,18 @@
  *
  * The points come from the rooms themselves, so a new one is covered by being named there.
  */
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { APPLY_CRASH_POINTS } from "../../src/apply/store-context.js";
 import { CAPTURE_CRASH_POINTS } from "../../src/capture/source-store.js";
 import { describeLive } from "./lab/available.js";
 import { deliver } from "./lab/lmtp.js";
 import type { Twin } from "./lab/mailtwin.js";
 import { makeMessage } from "./lab/messages.js";
+import { expectKilled } from "./twin/killed.js";
 import { MixedChanges, seededRandom } from "./twin/mixed-changes.js";
-import { openPair, type Pair } from "./twin/pair.js";
+import { openPair } from "./twin/pair.js";
 import { rawDifferences } from "./twin/raw-compare.js";
+import { useSharedPair } from "./twin/shared-pair.js";
 
 const USERS = ["u1", "u2"];
 const STEPS_MAX = 120;
@@ -23,26 +25,12 @@ const RANDOM_KILLS = 10;
 const SEED = Number(process.env["MAILTWIN_CRASH_SEED"] ?? 20_231_123);
 
 describeLive("killed in the middle", () => {
-  let pair: Pair | undefined;
-  const running = (): Pair => {
-    if (pair === undefined) throw new Error("the pair did not start");
-    return pair;
-  };
-  const closePair = async (): Promise<void> => {
-    await pair?.[Symbol.asyncDispose]();
-    pair = undefined;
-  };
-
-  // One pair for all points, and a new one after a failure, so that each point is judged by itself.
-  beforeEach(async ({ onTestFailed }) => {
-    onTestFailed(closePair);
-    if (pair !== undefined) return;
-    pair = await openPair({ users: USERS });
+  const shared = useSharedPair(async () => {
+    const pair = await openPair({ users: USERS });
     for (const user of USERS) await deliver(pair.source, user, makeMessage({ seed: 1 }));
     expect((await pair.sync()).code).toBe(0);
+    return pair;
   });
-
-  afterAll(closePair);
 
   test("there are points to be killed at", () => {
     expect(POINTS.length).toBeGreaterThan(10);
@@ -52,7 +40,7 @@ describeLive("killed in the middle", () => {
   test.each(POINTS.map((point, index) => [point, index] as const))(
     "at %s, first while catching up, then live",
     async (point, index) => {
-      const { source } = running();
+      const { source } = shared.pair;
       await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: index + 1 });
       await changes.steps(MixedChanges.ACTIONS_PER_ROUND); // nobody watches: the next start has this to do.
       await dieAt(point, changes, "at once");
@@ -64,10 +52,10 @@ describeLive("killed in the middle", () => {
 
   test(`at ${RANDOM_KILLS} random moments of a live stream, seed ${SEED}`, async () => {
     const random = seededRandom(SEED);
-    const { source } = running();
+    const { source } = shared.pair;
     await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: 900 });
     for (let kill = 0; kill < RANDOM_KILLS; kill++) {
-      await using twin = random() < 0.6 ? await running().start() : running().spawn();
+      await using twin = random() < 0.6 ? await shared.pair.start() : shared.pair.spawn();
       await changes.steps(1 + Math.floor(random() * MixedChanges.ACTIONS_PER_ROUND));
       await twin.kill9();
       expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
@@ -78,31 +66,29 @@ describeLive("killed in the middle", () => {
   /** Starts a twin that is to die at the point, goes on changing mail until it does, and insists that it did. */
   async function dieAt(point: string, changes: MixedChanges, when: "at once" | "live"): Promise<void> {
     const env = { MAILTWIN_CRASH_AT: point };
-    await using twin: Twin = when === "live" ? await startDoomed(env) : running().spawn({ env });
+    await using twin: Twin = when === "live" ? await startDoomed(env) : shared.pair.spawn({ env });
     for (let step = 0; twin.isRunning() && step < STEPS_MAX; step++) await changes.step();
-    await twin.waitFor(`SIGKILL at ${point}`, () => false, 10_000).catch(() => undefined);
-    expect(twin.isRunning(), `${point} was not reached in ${STEPS_MAX} steps`).toBe(false);
-    expect(await twin.exited, twin.output.stderr).toEqual({ code: undefined, signal: "SIGKILL" });
+    await expectKilled(twin, point, { deadlineMs: 10_000 });
   }
 
   /** Live if it gets that far: some points are passed while it starts. */
   async function startDoomed(env: Readonly<Record<string, string>>): Promise<Twin> {
-    const twin = running().spawn({ env });
+    const twin = shared.pair.spawn({ env });
     await twin.waitFor("live", ({ event }) => event === "live").catch(() => undefined);
     return twin;
   }
 
   /** A twin that lives brings all in order. */
   async function recover(compare: "files" | "imap"): Promise<void> {
-    await using twin = await running().start();
+    await using twin = await shared.pair.start();
     try {
-      const { source, replica } = running();
-      if (compare === "files") await running().settleFiles();
-      else await running().settle(USERS, { bodies: false });
+      const { source, replica } = shared.pair;
+      if (compare === "files") await shared.pair.settleFiles();
+      else await shared.pair.settle(USERS, { bodies: false });
       expect(rawDifferences(source.store, replica.store)).toEqual([]); // with every body.
       expect(await twin.stop()).toEqual({ code: 0, signal: undefined });
       expect(twin.output.events.filter(({ event }) => event === "problem" || event === "error")).toEqual([]);
-      await running().expectClean();
+      await shared.pair.expectClean();
     } catch (error) {
       const events = twin.output.events.slice(-20).map((event) => JSON.stringify(event));
       throw new Error(`${String(error)}\nthe twin said:\n${events.join("\n")}\n${twin.output.stderr}`, {

@@ -10,18 +10,8 @@ import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import type { Structure, Transaction } from "../../../src/txn/transaction.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
-import { MortalDisk } from "../../contract/mortal-disk.js";
-import {
-  CREATE,
-  DEAD_PID,
-  expunge,
-  GUID,
-  OTHER_GUID,
-  openReplica,
-  type Replica,
-  save,
-  transaction,
-} from "./replica-fixture.js";
+import { isKilledAfter } from "./killed-after.js";
+import { CREATE, expunge, GUID, OTHER_GUID, openReplica, type Replica, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
 beforeEach(async () => {
@@ -106,7 +96,7 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
       replica.remove();
       replica = await openReplica({ inMemory: true });
       prepare();
-      survived = !isKilledAfter(kills, txn);
+      survived = !isKilledAfter(replica, kills, txn);
       expect(strayMail(), `killed after ${kills} writes`).toEqual([]);
       insist(txn);
       expect(contents(), `killed after ${kills} writes`).toEqual(goal);
@@ -138,18 +128,6 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
     }
   });
 });
-
-/** Applies it, and returns whether it was killed meanwhile. */
-function isKilledAfter(writes: number, txn: Transaction): boolean {
-  const disk = new MortalDisk(writes);
-  replica.open({ disk, pid: DEAD_PID });
-  try {
-    replica.apply(txn);
-  } catch (error) {
-    if (!disk.isDead) throw error;
-  }
-  return disk.isDead;
-}
 
 /** As often as it takes to outlast the lock of a dead process. */
 function insist(txn: Transaction): void {

@@ -8,7 +8,7 @@ import type { RawPath } from "../../../src/base/raw-name.js";
 import { type MailboxGuid, parseMailboxGuid } from "../../../src/maildir/ids.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
-import { MortalDisk } from "../../contract/mortal-disk.js";
+import { isKilledAfter } from "./killed-after.js";
 import { CREATE, DEAD_PID, openReplica, type Replica, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
@@ -126,7 +126,7 @@ describe.each(CIRCLES)("$what", (it) => {
       const files = inodes(all);
       survived = true;
       for (const txn of circle(boxes)) {
-        if (survived && !killedAfter(writes, txn)) continue;
+        if (survived && !isKilledAfter(replica, writes, txn)) continue;
         survived = false;
         replica.open({ laterMs: 10_000 });
         replica.store.recover();
@@ -142,18 +142,6 @@ describe.each(CIRCLES)("$what", (it) => {
     }
   });
 });
-
-/** Applies it, and returns whether it was killed meanwhile. */
-function killedAfter(writes: number, txn: Transaction): boolean {
-  const disk = new MortalDisk(writes);
-  replica.open({ disk, pid: DEAD_PID, laterMs: 0 });
-  try {
-    replica.apply(txn);
-  } catch (error) {
-    if (!disk.isDead) throw error;
-  }
-  return disk.isDead;
-}
 
 function insist(txn: Transaction): void {
   for (let attempt = 1; attempt <= 6; attempt++) {

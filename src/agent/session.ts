@@ -8,6 +8,7 @@
  * that was given up are refused until that transaction comes again: order within a mailbox is never broken.
  */
 import type { ApplyMethods, ExecuteOutcome } from "../apply/apply-types.js";
+import { Beside } from "../base/beside.js";
 import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
@@ -59,6 +60,8 @@ export const SESSION_LIMITS: SessionLimits = {
 };
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
 const OFFERS_MAX = 256;
+/** Messages with bodies that may be with the threads that stage: the next is there when one is done. */
+const STAGING_MAX = 3;
 const LOCK_PAUSE_MS_MIN = 1;
 const LOCK_PAUSE_MS_MAX = 50;
 
@@ -93,8 +96,10 @@ export class Session {
     const applying = this.#applyAll(prepared, both);
     const answering = this.#answers.run(both);
     for (const work of [preparing, applying, answering]) work.catch((error: unknown) => stop.abort(error));
+    const staging = new Beside(STAGING_MAX, (error) => stop.abort(error));
     try {
-      for await (const message of this.#ports.link.messages(both)) await this.#receive(message, both);
+      for await (const message of this.#ports.link.messages(both)) await this.#receive(message, staging, both);
+      await staging.ended(); // what came whole before the end is applied.
       this.#release();
       await Promise.all([applying, answering]);
     } catch (error) {
@@ -102,7 +107,7 @@ export class Session {
       if (signal.aborted || !isLinkClosed(error)) throw error;
     } finally {
       this.#release();
-      await Promise.allSettled([preparing, applying, answering]); // why they failed is the error above, or follows from it.
+      await Promise.allSettled([preparing, applying, answering, staging.ended()]); // why they failed is the error above, or follows from it.
       await this.#dropUnfinished();
       this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
     }
@@ -125,7 +130,8 @@ export class Session {
     this.#advice?.waiter.fail(adviceLost());
   }
 
-  async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
+  async #receive(message: WireMessage, staging: Beside, signal: AbortSignal): Promise<void> {
+    const incoming = "lsn" in message ? this.#incoming.get(message.lsn) : undefined;
     switch (message.kind) {
       case "hello":
         return this.#welcome(message.logId, message.protocol, signal);
@@ -136,10 +142,12 @@ export class Session {
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
       case "bodies":
-        if (!this.#incoming.has(message.lsn)) releaseSlabs(message.payloads);
-        return this.#incoming.get(message.lsn)?.takeBodies(message);
+        if (incoming === undefined) releaseSlabs(message.payloads);
+        else await staging.add(incoming.takeBodies(message));
+        return undefined;
       case "body-part":
-        return this.#incoming.get(message.lsn)?.takePart(message);
+        if (incoming !== undefined) await staging.add(incoming.takePart(message));
+        return undefined;
       case "retry":
         this.#takeRetry(message);
         return undefined;

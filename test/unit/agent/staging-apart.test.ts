@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SESSION_LIMITS } from "../../../src/agent/session.js";
 import { SlabPool } from "../../../src/base/slab-pool.js";
-import { BODY_SMALL_BYTES_MAX, type BodyRead } from "../../../src/capture/body-types.js";
+import { BODY_BATCH_BYTES_MAX, BODY_SMALL_BYTES_MAX, type BodyRead } from "../../../src/capture/body-types.js";
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { turns, until } from "../../turns.js";
@@ -72,6 +72,24 @@ describe("a transaction with many bodies", () => {
     await run.end();
     expect(stagerMethods()).toStrictEqual(["begin", "stageMany", "handOver"]);
     expect(methods(run).filter((method) => method === "stageMany")).toHaveLength(1);
+  });
+
+  test("has the next bodies before it when it is done with some, and never all of them", async () => {
+    pair.log("a", saves(MANY.length, BODY_BATCH_BYTES_MAX / 8)); // eight to a message.
+    const waiting: (() => void)[] = [];
+    pair.stager.onStage = () => new Promise<void>((resolve) => waiting.push(resolve));
+    const run = pair.start();
+    const acked = run.untilAcked(1);
+    await until(() => waiting.length > 0, "the first are being staged");
+    await turns();
+    const handedOver = stagerMethods().filter((method) => method === "stageMany").length;
+    expect(handedOver).toBeGreaterThan(1);
+    expect(handedOver).toBeLessThan(MANY.length / 8 - 1);
+    pair.stager.onStage = () => undefined;
+    for (const go of waiting) go();
+    await acked;
+    await run.end();
+    expect(pair.replica.applied[0]?.bodies.size).toBe(MANY.length);
   });
 
   test("with one that is not what was announced is adopted as far as it came", async () => {

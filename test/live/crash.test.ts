@@ -10,9 +10,8 @@ import { APPLY_CRASH_POINTS } from "../../src/apply/store-context.js";
 import { CAPTURE_CRASH_POINTS } from "../../src/capture/source-store.js";
 import { describeLive } from "./lab/available.js";
 import { deliver } from "./lab/lmtp.js";
-import type { Twin } from "./lab/mailtwin.js";
 import { makeMessage } from "./lab/messages.js";
-import { expectKilled } from "./twin/killed.js";
+import { expectKilled, killedOrPast } from "./twin/killed.js";
 import { MixedChanges, seededRandom } from "./twin/mixed-changes.js";
 import { openPair } from "./twin/pair.js";
 import { rawDifferences } from "./twin/raw-compare.js";
@@ -66,16 +65,11 @@ describeLive("killed in the middle", () => {
   /** Starts a twin that is to die at the point, goes on changing mail until it does, and insists that it did. */
   async function dieAt(point: string, changes: MixedChanges, when: "at once" | "live"): Promise<void> {
     const env = { MAILTWIN_CRASH_AT: point };
-    await using twin: Twin = when === "live" ? await startDoomed(env) : shared.pair.spawn({ env });
+    await using twin = shared.pair.spawn({ env });
+    // Live if it gets that far: some points are passed while it starts.
+    if (when === "live") await killedOrPast(twin, point, { isPast: ({ event }) => event === "live" });
     for (let step = 0; twin.isRunning() && step < STEPS_MAX; step++) await changes.step();
     await expectKilled(twin, point, { deadlineMs: 10_000 });
-  }
-
-  /** Live if it gets that far: some points are passed while it starts. */
-  async function startDoomed(env: Readonly<Record<string, string>>): Promise<Twin> {
-    const twin = shared.pair.spawn({ env });
-    await twin.waitFor("live", ({ event }) => event === "live").catch(() => undefined);
-    return twin;
   }
 
   /** A twin that lives brings all in order. */

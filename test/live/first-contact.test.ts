@@ -172,7 +172,8 @@ describe("first contact with a destination that has mail", () => {
     for (const path of [INBOX, WORK]) rmSync(join(bench.replica, path, "dovecot-uidlist"));
     addFile(join(bench.replica, WORK), { seed: 300 });
     const args = ["sync", bench.source, bench.replica, "--json", "--state", bench.state, "--foreign", "limbo"];
-    expect(await runTwin(args, { env: { MAILTWIN_CRASH_AT: point } })).toMatchObject({ signal: "SIGKILL" });
+    const killed = await runTwin(args, { env: { MAILTWIN_CRASH_AT: point } });
+    expect(killed).toMatchObject({ signal: "SIGKILL", stderr: `killed at crash point ${point.split(":")[0]}\n` });
     const run = await bench.sync("--foreign", "limbo");
     expect(run.code, JSON.stringify(run)).toBe(0);
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);

@@ -10,6 +10,7 @@ import * as imap from "./lab/imap.js";
 import { deliver } from "./lab/lmtp.js";
 import { makeMessage } from "./lab/messages.js";
 import { fill, messageInodes, turnAround } from "./twin/folder-changes.js";
+import { expectKilled } from "./twin/killed.js";
 import { useLiveTwin } from "./twin/live-twin.js";
 import { folderOf, openPair, type Pair } from "./twin/pair.js";
 import { rawDifferences } from "./twin/raw-compare.js";
@@ -285,7 +286,7 @@ describeLive("folders that change places while nobody looks", () => {
     await turnAround(session, names, "Passing");
     {
       await using twin = pair.spawn({ env: { MAILTWIN_CRASH_AT: point } });
-      expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
+      await expectKilled(twin, point, { isPast: ({ event }) => event === "live" });
     }
     await using watching = await pair.start();
     await pair.settleFiles();

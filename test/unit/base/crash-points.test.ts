@@ -35,7 +35,7 @@ describe("crashPointsFromEnv", () => {
     expect(() => crashPointsFromEnv(spec)).toThrow(AssertionError);
   });
 
-  test("the default is SIGKILL, and nothing runs after it", () => {
+  test("the default is SIGKILL, which says where; nothing runs after it", () => {
     const url = new URL("../../../node_modules/.cache/mailtwin/js/base/crash-points.js", import.meta.url);
     const program = `
       import { crashPointsFromEnv } from ${JSON.stringify(url.href)};
@@ -43,9 +43,9 @@ describe("crashPointsFromEnv", () => {
       crashPointsFromEnv("here")("here");
       console.log("went on");
     `;
-    const { signal, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+    const { signal, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
       encoding: "utf8",
     });
-    expect([signal, stdout]).toEqual(["SIGKILL", ""]);
+    expect([signal, stdout, stderr]).toEqual(["SIGKILL", "", "killed at crash point here\n"]);
   });
 });

@@ -43,8 +43,8 @@ const TARGETS = {
 };
 
 /**
- * Builds unless the last good build is still current. Returns what the compiler printed when it failed, else "".
- * A failed build may still have written its output: `tsc` emits in spite of type errors.
+ * Builds unless the last good build is still current. Returns what the compiler or the bundler printed when it failed, else "".
+ * A failed build leaves dist/ as it was, or part of it: whoever starts something from there has to stop.
  *
  * @param {"main" | "bench"} name
  * @returns {string}
@@ -71,7 +71,7 @@ export function build(name) {
 }
 
 /**
- * Runs a program of Node's, one at a time for a target. Returns what it printed when it failed, else "".
+ * Runs a program of Node's, one at a time for a target. Returns what it printed when it failed (never nothing), else "".
  *
  * @param {string} name
  * @param {readonly string[]} args
@@ -81,7 +81,9 @@ function runLocked(name, args) {
   const lock = join(CACHE, `${name}.lock`);
   const run = spawnSync("flock", [lock, process.execPath, ...args], { cwd: ROOT, encoding: "utf8" });
   if (run.error !== undefined) throw run.error;
-  return run.status === 0 ? "" : `${run.stdout}${run.stderr}`;
+  if (run.status === 0) return "";
+  const words = `${run.stdout}${run.stderr}`;
+  return words === "" ? `${args[0]} ended with ${run.status ?? run.signal}, without a word\n` : words;
 }
 
 /**

@@ -4,7 +4,7 @@
  * Everything that concerns mail is Dovecot's default (fsync, dotlocks, list index), because the tests are about an
  * unmodified Dovecot. Only places, ports, and limits on connections differ, so that one test can open 60 sessions.
  */
-import type { MailOwner } from "./place.js";
+import type { MailOwner, UserIds } from "./place.js";
 
 export type Layout = "maildir++" | "fs";
 
@@ -71,13 +71,17 @@ ${config.extraConfig}
 `;
 }
 
-/** The passwd-file: one line a user, all with the same password. */
+/** The passwd-file: one line a user, all with the same password. Homes are bytes as latin1, and so is what this returns. */
 export function formatUsers(options: {
   readonly users: readonly string[];
   readonly password: string;
-  readonly owner: MailOwner;
+  readonly ownerOf: (user: string) => UserIds;
   readonly home: (user: string) => string;
 }): string {
-  const { users, password, owner, home } = options;
-  return users.map((user) => `${user}:{PLAIN}${password}:${owner.uid}:${owner.gid}::${home(user)}::\n`).join("");
+  const { users, password, ownerOf, home } = options;
+  const line = (user: string): string => {
+    const { uid, gid } = ownerOf(user);
+    return `${user}:{PLAIN}${password}:${uid}:${gid}::${home(user)}::\n`;
+  };
+  return users.map(line).join("");
 }

@@ -11,7 +11,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writ
 import { dirname, join } from "node:path";
 import { formatConfig, formatUsers, type Layout } from "./config.js";
 import { launchMaster, type Master } from "./master.js";
-import { ensureMailOwner, type MailOwner, makeShortDir, pickPorts } from "./place.js";
+import { ensureMailOwner, type MailOwner, makeShortDir, pickPorts, type UserIds } from "./place.js";
 import { problemLines } from "./problems.js";
 
 const START_ATTEMPTS = 5;
@@ -28,6 +28,10 @@ export interface SiteOptions {
   readonly extraConfig?: string;
   /** Whether empty homes are made for the users (default true). With false `store` is empty: for a replica to be seeded. */
   readonly homes?: boolean;
+  /** Whose a user's mail is (default: the one mail owner's). */
+  readonly ownerOf?: (user: string) => UserIds;
+  /** What a user's home is called, bytes as latin1 (default: as the user). */
+  readonly homeOf?: (user: string) => string;
 }
 
 interface SiteIdentity {
@@ -36,6 +40,7 @@ interface SiteIdentity {
   readonly users: readonly string[];
   readonly layout: Layout;
   readonly owner: MailOwner;
+  readonly homeOf: (user: string) => string;
   readonly imapPort: number;
   readonly lmtpPort: number;
 }
@@ -45,7 +50,7 @@ export interface DovecotSite extends SiteIdentity, AsyncDisposable {
   readonly store: string;
   /** The one password of all users. */
   readonly password: string;
-  /** `<store>/<user>/Maildir`. */
+  /** `<store>/<user>/Maildir`, bytes as latin1. */
   mailRoot(user: string): string;
   /** Runs doveadm on this instance and returns its stdout; throws with its stderr if it fails or takes a minute. */
   doveadm(args: readonly string[]): Promise<string>;
@@ -64,7 +69,8 @@ export async function startDovecot(options: SiteOptions): Promise<DovecotSite> {
   makeTree(dir, options, owner);
   for (let attempt = 1; ; attempt++) {
     const [imapPort, lmtpPort] = await pickPorts(attempt * 17 + name.charCodeAt(0));
-    const identity = { name, dir, users, layout, owner, imapPort, lmtpPort };
+    const { homeOf = sameName } = options;
+    const identity = { name, dir, users, layout, owner, homeOf, imapPort, lmtpPort };
     writeFileSync(configPath(dir), formatConfig({ ...identity, extraConfig: options.extraConfig ?? "" }));
     const launch = await launchMaster(configPath(dir), logPath(dir));
     if (launch.kind === "up") return new Site(identity, launch.master);
@@ -81,14 +87,20 @@ function makeTree(dir: string, options: SiteOptions, owner: MailOwner): void {
     mkdirSync(join(dir, part), { recursive: true });
     chmodSync(join(dir, part), 0o755);
   }
-  const home = (user: string): string => join(dir, "home", user);
+  const { homeOf = sameName, ownerOf = () => owner } = options;
+  const home = (user: string): string => join(dir, "home", homeOf(user));
   for (const user of options.homes === false ? [] : options.users) {
-    mkdirSync(home(user), { mode: 0o700 });
-    chownSync(home(user), owner.uid, owner.gid);
+    const path = Buffer.from(home(user), "latin1");
+    mkdirSync(path, { mode: 0o700 });
+    chownSync(path, ownerOf(user).uid, ownerOf(user).gid);
   }
   const usersPath = join(dir, "users");
-  writeFileSync(usersPath, formatUsers({ users: options.users, password: PASSWORD, owner, home }));
+  writeFileSync(usersPath, formatUsers({ users: options.users, password: PASSWORD, ownerOf, home }), "latin1");
   chmodSync(usersPath, 0o644); // the lab's password is no secret; Dovecot's auth process must be able to read it.
+}
+
+function sameName(user: string): string {
+  return user;
 }
 
 class Site implements DovecotSite {
@@ -97,6 +109,7 @@ class Site implements DovecotSite {
   readonly users: readonly string[];
   readonly layout: Layout;
   readonly owner: MailOwner;
+  readonly homeOf: (user: string) => string;
   readonly imapPort: number;
   readonly lmtpPort: number;
   readonly store: string;
@@ -112,6 +125,7 @@ class Site implements DovecotSite {
     this.users = identity.users;
     this.layout = identity.layout;
     this.owner = identity.owner;
+    this.homeOf = identity.homeOf;
     this.imapPort = identity.imapPort;
     this.lmtpPort = identity.lmtpPort;
     this.store = join(identity.dir, "home");
@@ -119,7 +133,7 @@ class Site implements DovecotSite {
   }
 
   mailRoot(user: string): string {
-    return join(this.store, user, "Maildir");
+    return join(this.store, this.homeOf(user), "Maildir");
   }
 
   doveadm(args: readonly string[]): Promise<string> {

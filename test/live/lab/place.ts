@@ -18,10 +18,13 @@ const MAIL_USER = "vmail";
 const PORT_MIN = 20_000;
 const PORT_COUNT = 12_000;
 
-export interface MailOwner {
-  readonly name: string;
+export interface UserIds {
   readonly uid: number;
   readonly gid: number;
+}
+
+export interface MailOwner extends UserIds {
+  readonly name: string;
 }
 
 /** A new directory, 0755, below the first temporary directory that is short and searchable by everybody. */

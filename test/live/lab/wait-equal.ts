@@ -71,7 +71,7 @@ type Compared =
   | { readonly kind: "different"; readonly lines: readonly string[] };
 
 async function compareOnce({ source, replica, user, options, thorough }: Comparison): Promise<Compared> {
-  if (!existsSync(join(replica.mailRoot(user), "dovecot-uidlist"))) {
+  if (!existsSync(Buffer.from(join(replica.mailRoot(user), "dovecot-uidlist"), "latin1"))) {
     return { kind: "different", lines: [`${user}: ${replica.name} has no INBOX on disk yet`] };
   }
   if (!thorough) {

@@ -3,25 +3,26 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runTwin, type TwinRun } from "../lab/mailtwin.js";
+import type { UserIds } from "../lab/place.js";
 
-export interface UserIds {
-  readonly uid: number;
-  readonly gid: number;
+export interface AsUser extends UserIds {
+  /** Other groups that he is in (default: none). */
+  readonly groups?: readonly number[];
 }
 
 const CLI = new URL("../../../dist/daemon/cli.js", import.meta.url).href;
 
-/** One command to its end. The user must be able to read the program's directory. */
-export async function runTwinAs(user: UserIds, args: readonly string[]): Promise<TwinRun> {
+/** The command line as a script that becomes the user first, who must be able to read the program's directory. */
+export function cliAs({ uid, gid, groups = [] }: AsUser): Disposable & { readonly path: string } {
   const dir = mkdtempSync(join(tmpdir(), "mtl-as-"));
-  const script = join(dir, "as-user.mjs");
-  try {
-    writeFileSync(
-      script,
-      `process.setgroups([]); process.setgid(${user.gid}); process.setuid(${user.uid}); await import(${JSON.stringify(CLI)});\n`,
-    );
-    return await runTwin(args, { cli: script });
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  const path = join(dir, "as-user.mjs");
+  const become = `process.setgroups(${JSON.stringify(groups)}); process.setgid(${gid}); process.setuid(${uid});`;
+  writeFileSync(path, `${become} await import(${JSON.stringify(CLI)});\n`);
+  return { path, [Symbol.dispose]: () => rmSync(dir, { recursive: true }) };
+}
+
+/** One command to its end. */
+export async function runTwinAs(user: AsUser, args: readonly string[]): Promise<TwinRun> {
+  using cli = cliAs(user);
+  return await runTwin(args, { cli: cli.path });
 }

@@ -1,32 +1,30 @@
 /**
  * Two Dovecot sites and the twin between them: what nearly every live test starts from.
  *
- * `settle` is the measure of success everywhere: equal as files (which is quick to ask) and equal through IMAP, nothing left over on the replica's disk, every file
- * there the mail owner's, and not one warning in either Dovecot's log.
+ * `settle` is the measure of success everywhere: equal as files (which is quick to ask) and equal through IMAP, nothing left
+ * over on the replica's disk, every file there the mail owner's (where users have owners of their own: owned as at the source),
+ * and not one warning in either Dovecot's log.
  * Subscriptions belong to the user, not to a mailbox, and are not carried: they are left out of the comparison.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { Layout } from "../lab/config.js";
-import { type DovecotSite, startDovecot } from "../lab/dovecot.js";
+import { type DovecotSite, type SiteOptions, startDovecot } from "../lab/dovecot.js";
 import { listStore, storeLeaks } from "../lab/files.js";
 import { runTwin, spawnTwin, startTwin, type Twin, type TwinRun } from "../lab/mailtwin.js";
 import { until } from "../lab/until.js";
 import type { FolderView, StoreView } from "../lab/view.js";
 import { type WaitOptions, waitEqual } from "../lab/wait-equal.js";
+import { ownershipDifferences } from "./ownership.js";
 import { rawDifferences } from "./raw-compare.js";
 
-export interface PairOptions {
-  readonly users: readonly string[];
-  readonly layout?: Layout;
-  /** Text appended to the dovecot.conf of both. */
-  readonly extraConfig?: string;
-}
+export interface PairOptions extends Pick<SiteOptions, "users" | "layout" | "ownerOf" | "homeOf" | "extraConfig"> {}
 
 export interface TwinSettings {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Another script than the built command line. */
+  readonly cli?: string;
 }
 
 export type Views = ReadonlyMap<string, StoreView>;
@@ -37,12 +35,12 @@ const CLEAN_MS_MAX = 5_000;
 const FILES_POLL_MS = 20;
 
 /** Starts both sites; the replica's store is empty. Nobody logs in there before it is seeded. */
-export async function openPair({ users, layout = "maildir++", extraConfig = "" }: PairOptions): Promise<Pair> {
+export async function openPair(options: PairOptions): Promise<Pair> {
   const [source, replica] = await Promise.all([
-    startDovecot({ name: "A", users, layout, extraConfig }),
-    startDovecot({ name: "B", users, layout, extraConfig, homes: false }),
+    startDovecot({ ...options, name: "A" }),
+    startDovecot({ ...options, name: "B", homes: false }),
   ]);
-  return new Pair(source, replica);
+  return new Pair(source, replica, { hasOwners: options.ownerOf !== undefined });
 }
 
 export class Pair implements AsyncDisposable {
@@ -53,10 +51,12 @@ export class Pair implements AsyncDisposable {
   /** Lines that have failed a test already. */
   readonly #complaints = new Set<string>();
   #isExplained: (line: string) => boolean = () => false;
+  readonly #hasOwners: boolean;
 
-  constructor(source: DovecotSite, replica: DovecotSite) {
+  constructor(source: DovecotSite, replica: DovecotSite, { hasOwners }: { readonly hasOwners: boolean }) {
     this.source = source;
     this.replica = replica;
+    this.#hasOwners = hasOwners;
     this.state = join(replica.dir, "twin-state");
   }
 
@@ -117,8 +117,10 @@ export class Pair implements AsyncDisposable {
   /** What differs between the users' mail as files right now, in words, without bodies. */
   fileDifferences(users: readonly string[] = this.source.users): readonly string[] {
     const { source, replica } = this;
+    // All of them: also what belongs to none, and homes whose names are no text.
+    const homes = users.length === source.users.length ? ["."] : users;
     try {
-      return users.flatMap((user) => {
+      return homes.flatMap((user) => {
         const found = rawDifferences(join(source.store, user), join(replica.store, user), { bodies: false });
         return found.map((difference) => `${user}: ${difference.words}`);
       });
@@ -149,7 +151,7 @@ export class Pair implements AsyncDisposable {
   async expectClean(): Promise<void> {
     let leaks: readonly string[] = [];
     const clean = (): boolean => {
-      leaks = [...storeLeaks(this.replica.store), ...strangers(this.replica)];
+      leaks = [...storeLeaks(this.replica.store), ...this.#strangers()];
       return leaks.length === 0;
     };
     await until("a clean replica", clean, { deadlineMs: CLEAN_MS_MAX, detail: () => leaks.slice(0, 10).join("\n") });
@@ -169,6 +171,10 @@ export class Pair implements AsyncDisposable {
       return site === this.replica ? unknown.filter((line) => !this.#isExplained(line)) : unknown;
     });
     expect(news, "warnings of the source's and of the replica's Dovecot").toEqual([[], []]);
+  }
+
+  #strangers(): readonly string[] {
+    return this.#hasOwners ? ownershipDifferences(this.source.store, this.replica.store) : strangers(this.replica);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -100,8 +100,8 @@ function buildMailbox(
   { pending, known }: CreateInput,
   { plan, build }: { readonly plan: ApplyPlan; readonly build: Dir },
 ): LimboRow[] {
-  const { owner, maildirFolder } = structureOf(pending.txn);
-  for (const name of [CUR, NEW, TMP]) makeChild(build, name, owner).close();
+  const { owner, maildirFolder, messageDirs = [owner, owner, owner] } = structureOf(pending.txn);
+  for (const [i, name] of [CUR, NEW, TMP].entries()) makeChild(build, name, messageDirs[i]).close();
   if (maildirFolder) {
     const { uid, gid, mode } = owner;
     build.createFile(MAILDIR_FOLDER_FILE, [], { mode: mode & 0o666, owner: { uid, gid }, sync: true });

@@ -9,6 +9,7 @@ import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
+import type { FileOwner } from "../txn/message-state.js";
 import type { Transaction } from "../txn/transaction.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import type { AppliedEffect, ExecuteOutcome } from "./apply-types.js";
@@ -50,11 +51,11 @@ export function renameMailbox(
   const target = openMailbox(root, txn);
   if (target.kind === "diverged") return target;
   if (target.kind === "absent" && found.path !== "" && !isInside(txn.path, found.path)) {
-    moveDirectory(context, root, found, txn.path);
+    moveDirectory(context, root, found, txn);
     removeEmptyParents(root, found.path);
     return { kind: "moved", limbo: [] };
   }
-  const dir = target.kind === "opened" ? target.dir : makeTarget(root, txn.path);
+  const dir = target.kind === "opened" ? target.dir : makeTarget(root, found, txn);
   try {
     context.life.reach("apply.target-made");
     const occupied = refuseTarget(dir, found, txn);
@@ -145,10 +146,17 @@ function isInside(path: RawPath, above: RawPath): boolean {
   return above === "" || path.startsWith(`${above}/`);
 }
 
-function moveDirectory({ life }: StoreContext, root: Dir, found: Found, path: RawPath): void {
+/** Owners of the directories above it, as at the source; none where that is not told (it gets an old name back). */
+function parentsOf({ structure }: Transaction): readonly FileOwner[] {
+  return structure?.kind === "rename" ? (structure.parents ?? []) : [];
+}
+
+function moveDirectory({ life }: StoreContext, root: Dir, found: Found, txn: Transaction): void {
+  const { path } = txn;
   const [fromName, toName] = [splitRaw(found.path).at(-1), splitRaw(path).at(-1)];
   assert(fromName !== undefined && toName !== undefined, "the store's root does not move");
-  const to = openParent(root, path, [{ ...found.dir.statSelf() }]);
+  const owners = parentsOf(txn);
+  const to = openParent(root, path, owners.length === 0 ? [{ ...found.dir.statSelf() }] : owners);
   try {
     life.reach("apply.parents-made");
     const from = openParent(root, found.path, []);
@@ -165,12 +173,13 @@ function moveDirectory({ life }: StoreContext, root: Dir, found: Found, path: Ra
   }
 }
 
-function makeTarget(root: Dir, path: RawPath): Dir {
+function makeTarget(root: Dir, found: Found, txn: Transaction): Dir {
+  const { path } = txn;
   const name = splitRaw(path).at(-1);
   assert(name !== undefined, "the store's root is always there");
-  const parent = openParent(root, path, []);
+  const parent = openParent(root, path, parentsOf(txn));
   try {
-    return makeChild(parent, name, undefined);
+    return makeChild(parent, name, { ...found.dir.statSelf() });
   } finally {
     closeBelow(root, parent);
   }

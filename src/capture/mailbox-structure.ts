@@ -4,32 +4,57 @@
  * INVARIANT: the log never has two mailboxes at one path: before one comes or moves to a path that another had, it says
  * what became of that other.
  */
-import { displayRaw, isRawPath, type RawPath, splitRaw } from "../base/raw-name.js";
+import type { Dir } from "../base/disk.js";
+import { displayRaw, isRawPath, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
-import type { Structure, Transaction } from "../txn/transaction.js";
+import type { MessageDirOwners, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
 import { guidAt } from "./discover-store.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
 import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
-import { ownerOf } from "./seal.js";
+import { ownerOf, sameOwner } from "./seal.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
 /** Means nothing where no file is saved. */
 const NOBODY: FileOwner = { uid: 0, gid: 0, mode: 0o600 };
 
 /** As the directories stand now. */
-export function readCreation(place: StorePlace, path: RawPath, dirs: MailboxDirs): Structure {
+export function readCreation(place: StorePlace, path: RawPath, { mailbox }: MailboxDirs): Structure {
+  const owner = ownerOf(mailbox.statSelf());
   return {
     kind: "create",
-    owner: ownerOf(dirs.mailbox.statSelf()),
+    owner,
     parents: readParents(place, path),
-    maildirFolder: dirs.mailbox.stat(MAILDIR_FOLDER)?.kind === "file",
+    ...readMessageDirs(mailbox, owner),
+    maildirFolder: mailbox.stat(MAILDIR_FOLDER)?.kind === "file",
   };
+}
+
+/** Nothing where all are like the mailbox, which is how Dovecot makes them. */
+function readMessageDirs(mailbox: Dir, owner: FileOwner): { readonly messageDirs?: MessageDirOwners } {
+  const of = (name: RawName): FileOwner => {
+    const stat = mailbox.stat(name);
+    return stat?.kind === "directory" ? ownerOf(stat) : owner; // one that is missing is made like the mailbox.
+  };
+  const messageDirs: MessageDirOwners = [of(CUR), of(NEW), of(TMP)];
+  return messageDirs.every((each) => sameOwner(each, owner)) ? {} : { messageDirs };
+}
+
+/** A mailbox that moved to where it stands now. */
+export function readRename(
+  place: StorePlace,
+  path: RawPath,
+  { from, displaces }: { readonly from: RawPath; readonly displaces?: MailboxGuid | undefined },
+): Extract<Structure, { kind: "rename" }> {
+  const parents = readParents(place, path);
+  const other = displaces === undefined ? {} : { displaces };
+  return { kind: "rename", from, ...other, ...(parents.length === 0 ? {} : { parents }) };
 }
 
 function readParents(place: StorePlace, path: RawPath): FileOwner[] {
@@ -73,12 +98,12 @@ export function sealDeletion(commit: CommitBuilder, row: MailboxRow, nowMs: numb
 function sealRename(
   commit: CommitBuilder,
   baseline: MailboxBaseline,
+  place: StorePlace,
   { to, displaces }: Pick<Extract<Move<MailboxRow>, { kind: "rename" }>, "to" | "displaces">,
   nowMs: number,
 ): void {
   const row = { ...baseline.row, path: to };
-  const from = baseline.row.path;
-  const structure: Structure = { kind: "rename", from, ...(displaces === undefined ? {} : { displaces }) };
+  const structure = readRename(place, to, { from: baseline.row.path, displaces });
   commit.log(structureTransaction(row, structure, nowMs));
   commit.moveBaseline(baseline, { chunks: [] }, row);
 }
@@ -115,7 +140,7 @@ export function sealVacating(
       sealDeletion(commit, mailbox, nowMs);
       continue;
     }
-    sealRename(commit, sources.baselineOf(mailbox), move, nowMs);
+    sealRename(commit, sources.baselineOf(mailbox), sources.place, move, nowMs);
     if (move.displaces === undefined) sealStaying(commit, { from: mailbox.path, to: move.to }, sources, nowMs);
   }
 }
@@ -136,7 +161,7 @@ export function sealStaying(
   for (const row of rows.all()) {
     const carried = `${to}${row.path.slice(from.length)}`;
     if (!row.path.startsWith(`${from}/`) || !isRawPath(carried) || guidAt(place, row.path) !== row.guid) continue;
-    commit.log(structureTransaction(row, { kind: "rename", from: carried }, nowMs));
+    commit.log(structureTransaction(row, readRename(place, row.path, { from: carried }), nowMs));
   }
 }
 

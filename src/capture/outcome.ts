@@ -15,6 +15,7 @@ import { hasKeywordsOf } from "./fingerprint-text.js";
 import type { ListingCursor } from "./listing-cursor.js";
 import {
   readCreation,
+  readRename,
   sealStaying,
   sealVacating,
   structureTransaction,
@@ -135,7 +136,7 @@ export class OutcomeMaker {
     const { guid, row, isReset } = subject;
     if (row?.path !== path) sealVacating(commit, path, guid, this.#sources, nowMs);
     if (row === undefined) return readCreation(this.#sources.place, path, dirs);
-    const moved: Structure | undefined = row.path === path ? undefined : { kind: "rename", from: row.path };
+    const moved = row.path === path ? undefined : readRename(this.#sources.place, path, { from: row.path });
     if (!isReset) return moved;
     if (moved !== undefined) commit.log(structureTransaction({ ...row, path }, moved, nowMs));
     commit.removeMailbox(row);

@@ -135,6 +135,6 @@ export function ownerOf({ uid, gid, mode }: FileStat): FileOwner {
   return { uid, gid, mode };
 }
 
-function sameOwner(a: FileOwner, b: FileOwner): boolean {
+export function sameOwner(a: FileOwner, b: FileOwner): boolean {
   return a.uid === b.uid && a.gid === b.gid && a.mode === b.mode;
 }

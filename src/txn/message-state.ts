@@ -28,7 +28,7 @@ export interface MessageState extends MessageMarks {
   readonly fields: string;
 }
 
-/** Ownership of what gets created. Applied only where the process is root. */
+/** Ownership of what gets created. Without root only the group is, where the user is in it. */
 export interface FileOwner {
   readonly uid: number;
   readonly gid: number;

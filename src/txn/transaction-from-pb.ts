@@ -17,7 +17,7 @@ import {
 } from "../maildir/ids.js";
 import type * as pb from "./gen/transaction_pb.js";
 import type { FileOwner, MessageMarks, MessageState } from "./message-state.js";
-import type { BodyOrigin, Change, SaveChange, Structure, Transaction } from "./transaction.js";
+import type { BodyOrigin, Change, MessageDirOwners, SaveChange, Structure, Transaction } from "./transaction.js";
 import { refuse, TRANSACTION_KEYWORDS_MAX } from "./transaction-rules.js";
 
 /** Throws: transaction-invalid. */
@@ -98,16 +98,25 @@ function ownerOf(read: pb.FileOwner | undefined): FileOwner {
   return { uid: read.uid, gid: read.gid, mode: read.mode };
 }
 
+function messageDirsOf(read: readonly pb.FileOwner[]): MessageDirOwners {
+  const [cur, fresh, tmp, ...more] = read.map(ownerOf);
+  if (cur === undefined || fresh === undefined || tmp === undefined || more.length > 0)
+    return refuse("it has not three message directories", read.length);
+  return [cur, fresh, tmp];
+}
+
 function structureOf({ kind }: pb.Structure): Structure {
   switch (kind.case) {
     case "create": {
-      const { owner, parents, maildirFolder } = kind.value;
-      return { kind: "create", owner: ownerOf(owner), parents: parents.map(ownerOf), maildirFolder };
+      const { owner, parents, maildirFolder, messageDirs } = kind.value;
+      const own = messageDirs.length === 0 ? {} : { messageDirs: messageDirsOf(messageDirs) };
+      return { kind: "create", owner: ownerOf(owner), parents: parents.map(ownerOf), maildirFolder, ...own };
     }
     case "rename": {
-      const { from, displaces } = kind.value;
+      const { from, displaces, parents } = kind.value;
       const other = displaces.length === 0 ? {} : { displaces: guidOf(displaces) };
-      return { kind: "rename", from: pathOf(from), ...other };
+      const above = parents.length === 0 ? {} : { parents: parents.map(ownerOf) };
+      return { kind: "rename", from: pathOf(from), ...other, ...above };
     }
     case "delete":
       return { kind: "delete" };

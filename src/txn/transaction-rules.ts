@@ -106,10 +106,12 @@ function checkOwner(owner: FileOwner): void {
 
 function checkStructure(structure: Structure, mailbox: MailboxGuid): void {
   if (structure.kind === "rename") must(structure.displaces !== mailbox, "a mailbox changes places with itself");
+  if (structure.kind === "delete" || structure.kind === "reset") return;
+  const { parents = [] } = structure;
+  must(parents.length <= PARENTS_MAX, "it makes too many directories", parents.length);
+  for (const parent of parents) checkOwner(parent);
   if (structure.kind !== "create") return;
-  must(structure.parents.length <= PARENTS_MAX, "it makes too many directories", structure.parents.length);
-  checkOwner(structure.owner);
-  for (const parent of structure.parents) checkOwner(parent);
+  for (const owner of [structure.owner, ...(structure.messageDirs ?? [])]) checkOwner(owner);
 }
 
 function isU32(value: number): boolean {

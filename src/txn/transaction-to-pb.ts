@@ -116,11 +116,14 @@ function pbOfStructureKind(structure: Structure): pb.Structure["kind"] {
     case "create": {
       const { maildirFolder } = structure;
       const [owner, parents] = [pbOfOwner(structure.owner), structure.parents.map(pbOfOwner)];
-      return { case: "create", value: { $typeName: "mailtwin.txn.Structure.Create", owner, parents, maildirFolder } };
+      const messageDirs = (structure.messageDirs ?? []).map(pbOfOwner);
+      const $typeName = "mailtwin.txn.Structure.Create";
+      return { case: "create", value: { $typeName, owner, parents, maildirFolder, messageDirs } };
     }
     case "rename": {
       const [from, displaces] = [bytesOf(structure.from), Buffer.from(structure.displaces ?? "", "hex")];
-      return { case: "rename", value: { $typeName: "mailtwin.txn.Structure.Rename", from, displaces } };
+      const parents = (structure.parents ?? []).map(pbOfOwner);
+      return { case: "rename", value: { $typeName: "mailtwin.txn.Structure.Rename", from, displaces, parents } };
     }
     case "delete":
       return { case: "delete", value: { $typeName: "mailtwin.txn.Structure.Delete" } };

@@ -49,21 +49,33 @@ export interface RebindChange {
 
 export type Change = SaveChange | MarksChange | ExpungeChange | RebindChange;
 
+/** In the order in which they are written down: cur/, new/, tmp/. */
+export type MessageDirOwners = readonly [cur: FileOwner, fresh: FileOwner, tmp: FileOwner];
+
 /** What happened to the mailbox as a whole, before the changes of its messages. */
 export type Structure =
-  /** `parents` are the owners of the directories above it inside the store, outermost first, made where they are missing. */
+  /**
+   * `parents` are the owners of the directories above it inside the store, outermost first, made where they are missing.
+   * `messageDirs`: those of cur/, new/ and tmp/, where one of them differs from `owner`.
+   */
   | {
       readonly kind: "create";
       readonly owner: FileOwner;
       readonly parents: readonly FileOwner[];
+      readonly messageDirs?: MessageDirOwners;
       readonly maildirFolder: boolean;
     }
   /**
    * `from`: where it was before all that was found together with it. `displaces`: the mailbox that stands at the target and
    * moves on itself, by a transaction that follows. The two change places, so that a circle of renames needs no place in
-   * between.
+   * between. `parents` as above; without them what is missing is made as the mailbox is.
    */
-  | { readonly kind: "rename"; readonly from: RawPath; readonly displaces?: MailboxGuid }
+  | {
+      readonly kind: "rename";
+      readonly from: RawPath;
+      readonly displaces?: MailboxGuid;
+      readonly parents?: readonly FileOwner[];
+    }
   | { readonly kind: "delete" }
   /** UIDVALIDITY changed under the same path and GUID: every UID is void. An incident, reported. */
   | { readonly kind: "reset"; readonly before: UidValidity };

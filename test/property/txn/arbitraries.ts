@@ -77,13 +77,22 @@ const uidValidity = fc.integer({ min: 1, max: 0xffff_ffff }).map(parseUidValidit
 const uids = fc.integer({ min: 1, max: 0xffff_0000 - 1000 }).map(parseUid);
 
 const structure: fc.Arbitrary<Structure> = fc.oneof(
-  record({
-    kind: fc.constant("create" as const),
-    owner,
-    parents: fc.array(owner, { maxLength: 3 }),
-    maildirFolder: fc.boolean(),
-  }),
+  record(
+    {
+      kind: fc.constant("create" as const),
+      owner,
+      parents: fc.array(owner, { maxLength: 3 }),
+      messageDirs: fc.tuple(owner, owner, owner),
+      maildirFolder: fc.boolean(),
+    },
+    { requiredKeys: ["kind", "owner", "parents", "maildirFolder"] },
+  ),
   record({ kind: fc.constant("rename" as const), from: path }),
+  record({
+    kind: fc.constant("rename" as const),
+    from: path,
+    parents: fc.array(owner, { minLength: 1, maxLength: 3 }),
+  }),
   record({ kind: fc.constant("rename" as const), from: path, displaces: guid }),
   fc.constant({ kind: "delete" as const }),
   record({ kind: fc.constant("reset" as const), before: uidValidity }),

@@ -7,6 +7,7 @@
  */
 import { assert } from "../base/assert.js";
 import type { CreateOptions, Dir, FileStat } from "../base/disk.js";
+import { withoutGroup } from "../base/disk-node-file.js";
 import { errnoOf } from "../base/errors.js";
 import { openSha256, sha256Hex } from "../base/hash.js";
 import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
@@ -108,10 +109,11 @@ export function stageLocal({ isChecked, ...from }: FoundBody, tmp: Dir, pending:
   return true;
 }
 
-/** Whether a link would have the owner, mode and INTERNALDATE that the message must have here. */
+/** Whether a link would have the owner, mode and INTERNALDATE that the message must have here. Without root all is this user's. */
 function isSameOutside(stat: FileStat, { mode, owner, mtimeS }: CreateOptions): boolean {
-  const isOwned = process.geteuid?.() !== 0 || (stat.uid === owner?.uid && stat.gid === owner.gid);
-  return isOwned && stat.mode === mode && Math.floor(stat.mtimeMs / 1000) === mtimeS;
+  const isOwned = process.geteuid?.() !== 0 || stat.uid === owner?.uid;
+  const isGroups = stat.gid === owner?.gid || (process.geteuid?.() !== 0 && withoutGroup(mode) === mode);
+  return isOwned && isGroups && stat.mode === mode && Math.floor(stat.mtimeMs / 1000) === mtimeS;
 }
 
 /** Not every file system has links, and a file has only so many. */

@@ -21,6 +21,7 @@ import {
 import { assert } from "./assert.js";
 import { baseError } from "./base-errors.js";
 import type { CreateOptions, FileStat, ReadFile } from "./disk.js";
+import { errnoOf } from "./errors.js";
 import { type Attempt, describeAttempt, explainSystemError } from "./system-error.js";
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = fsConstants;
@@ -58,9 +59,30 @@ export function nodeTime(seconds: number): number | string {
 /** The process never changes its user. */
 const IS_ROOT = process.geteuid?.() === 0;
 
-/** Only root may give a file away; for anybody else the option has no meaning. */
-export function chownIfRoot(fd: number, owner: Owner | undefined): void {
-  if (owner !== undefined && IS_ROOT) fchownSync(fd, owner.uid, owner.gid);
+/** Leaves the uid as it is. */
+const SAME_UID = -1;
+const GROUP_BITS = 0o070;
+const SET_GID = 0o2000;
+
+/**
+ * Gives a new file or directory to its owner as far as this process may, and returns the mode that it may have then. Only root
+ * may give it away; anybody may give it to a group that he is in. Where he is not, it stays with his own group, for which
+ * what the mode says of the group was not meant.
+ */
+export function giveTo(fd: number, owner: Owner | undefined, mode: number): number {
+  if (owner === undefined) return mode;
+  try {
+    fchownSync(fd, IS_ROOT ? owner.uid : SAME_UID, owner.gid);
+    return mode;
+  } catch (error) {
+    if (IS_ROOT || !["EPERM", "EINVAL"].includes(errnoOf(error) ?? "")) throw error;
+    return withoutGroup(mode);
+  }
+}
+
+/** The group may then do what everybody may: also the mode with which a file is opened, before it has its group. */
+export function withoutGroup(mode: number): number {
+  return (mode & ~(GROUP_BITS | SET_GID)) | (mode & GROUP_BITS & ((mode & 0o007) << 3));
 }
 
 /**
@@ -68,12 +90,12 @@ export function chownIfRoot(fd: number, owner: Owner | undefined): void {
  * mode after the owner, since chown clears set-id bits; both it and the time before the fsync that covers them.
  */
 export function fillFile(fd: number, parts: readonly Uint8Array[], options: CreateOptions): FileStat {
-  chownIfRoot(fd, options.owner);
+  const mode = giveTo(fd, options.owner, options.mode);
   for (const part of parts) writeWhole(fd, part);
   if (options.mtimeS !== undefined) futimesSync(fd, nodeTime(options.mtimeS), nodeTime(options.mtimeS));
   let stats = fstatSync(fd);
-  if ((stats.mode & PERMISSION_BITS) !== options.mode) {
-    fchmodSync(fd, options.mode); // the umask took bits away that were asked for.
+  if ((stats.mode & PERMISSION_BITS) !== mode) {
+    fchmodSync(fd, mode); // it was opened with fewer, or the umask took bits away that were asked for.
     stats = fstatSync(fd);
   }
   if (options.sync === true) fsyncSync(fd);

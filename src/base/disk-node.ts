@@ -30,13 +30,14 @@ import { baseError } from "./base-errors.js";
 import type { CreateOptions, Dir, Disk, FileStat, NameWalk, ReadFile } from "./disk.js";
 import {
   appendWhole,
-  chownIfRoot,
   fileStatOf,
   fillFile,
+  giveTo,
   NodeReadFile,
   nodeTime,
   type Owner,
   readWhole,
+  withoutGroup,
 } from "./disk-node-file.js";
 import { openNodeWalk } from "./disk-node-walk.js";
 import { errnoOf } from "./errors.js";
@@ -175,7 +176,7 @@ class NodeDir implements Dir {
     const attempt = this.#attempt("creating", name);
     let fd = -1;
     try {
-      fd = openSync(path, OPEN_CREATE, options.mode);
+      fd = openSync(path, OPEN_CREATE, withoutGroup(options.mode));
     } catch (error) {
       throw explainSystemError(error, attempt);
     }
@@ -231,7 +232,7 @@ class NodeDir implements Dir {
     const path = this.#path(name);
     const attempt = this.#attempt("creating", name);
     try {
-      mkdirSync(path, { mode });
+      mkdirSync(path, { mode: withoutGroup(mode) });
     } catch (error) {
       throw explainSystemError(error, attempt);
     }
@@ -368,8 +369,7 @@ function regularStat(fd: number, attempt: Attempt): FileStat {
 function settleDirectory(path: string | Buffer, mode: number, owner: Owner | undefined): void {
   const fd = openSync(path, OPEN_DIR);
   try {
-    chownIfRoot(fd, owner);
-    fchmodSync(fd, mode);
+    fchmodSync(fd, giveTo(fd, owner, mode));
   } finally {
     closeSync(fd);
   }

@@ -23,7 +23,10 @@ export interface FileStat {
 
 export interface CreateOptions {
   readonly mode: number;
-  /** Set on the open file before anything is written to it; ignored unless the process is root. */
+  /**
+   * Set on the open file before anything is written to it. Without root only the group can be set, to one that the process is
+   * in; where that fails, the mode allows the group no more than everybody.
+   */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Whole seconds; set after the last write (INTERNALDATE). */
   readonly mtimeS?: number;

@@ -5,10 +5,12 @@
  * INVARIANT: state, staging and limbo never lie below a mail root (Dovecot would take them for folders, R19).
  */
 import {
-  chmodSync,
-  chownSync,
+  closeSync,
+  constants,
   existsSync,
+  fchmodSync,
   mkdirSync,
+  openSync,
   readdirSync,
   realpathSync,
   rmSync,
@@ -18,6 +20,7 @@ import {
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
+import { giveTo } from "../base/disk-node-file.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -62,12 +65,20 @@ export function makePlaces({ source, destination, scratch, state }: Places): voi
   const like = statSync(source);
   makeState(state);
   if (makeDir(destination, 0o700, "destination-unusable")) {
-    if (process.geteuid?.() === 0) chownSync(destination, like.uid, like.gid);
-    chmodSync(destination, like.mode & 0o7777); // not at mkdir, where the umask would take bits away.
+    ownLike(destination, like);
   }
   makeDir(scratch, 0o700, "scratch-unusable");
   if (statSync(scratch).dev !== statSync(destination).dev) {
     throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
+  }
+}
+
+function ownLike(path: string, like: Stats): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fchmodSync(fd, giveTo(fd, like, like.mode & 0o7777)); // not at mkdir, where the umask would take bits away.
+  } finally {
+    closeSync(fd);
   }
 }
 

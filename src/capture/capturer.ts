@@ -123,14 +123,14 @@ export class Capturer {
 
   /** An event of the structure tier. */
   onPath(relative: string): void {
-    const place = locate(relative, (path) => this.#committer.guidAt(path) !== undefined);
+    const place = locate(relative, (path) => this.#committer.pathsToldAs(path));
     if (place.kind === "nothing") return;
-    if (place.kind === "mailbox") {
-      this.onActive(place.path);
-      this.onUidlistHint(place.path);
-      return;
-    }
-    this.sweepSoon();
+    if (place.kind === "structure") this.sweepSoon();
+    else
+      for (const path of place.paths) {
+        this.onActive(path);
+        this.onUidlistHint(path);
+      }
   }
 
   /** Compare the list of mailboxes and all fingerprints at once. */

@@ -5,7 +5,7 @@
  * never loses a change (a hole). The worker, which believes in a commit from the moment it made it, is told if it failed.
  */
 import type { CrashPoint } from "../base/crash-points.js";
-import type { RawPath } from "../base/raw-name.js";
+import { isToldAs, isWhollyTold, type RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
@@ -49,6 +49,12 @@ export class Committer {
 
   guidAt(path: RawPath): MailboxGuid | undefined {
     return this.#guidByPath.get(path);
+  }
+
+  /** The mailboxes that a watcher may mean, which reads paths as UTF-8: where that loses nothing, one at most. */
+  pathsToldAs(told: RawPath): readonly RawPath[] {
+    if (isWhollyTold(told)) return this.#guidByPath.has(told) ? [told] : [];
+    return [...this.#guidByPath.keys()].filter((path) => isToldAs(path, told));
   }
 
   /** Returns the last new LSN after it is on stable storage; undefined when nothing was logged. */

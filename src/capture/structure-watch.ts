@@ -17,7 +17,7 @@ export interface StructureWatch extends AsyncDisposable {
 }
 
 export interface StructureSinks {
-  /** Path relative to the store, bytes-in-a-string ("" is the store itself). */
+  /** Path relative to the store, bytes-in-a-string ("" is the store itself), in which what is no UTF-8 is U+FFFD (`isToldAs`). */
   readonly onPath: (relative: string) => void;
   readonly onFailure: (error: Error) => void;
 }

@@ -1,5 +1,6 @@
 /** The capture loop while it watches: waits, rations, sweeps, new UIDs. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { rawFromText } from "../../../src/base/raw-name.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import { guid, rawPath } from "../log/state-fixtures.js";
@@ -209,6 +210,17 @@ describe("watching", () => {
     capturer.onPath("new-mailbox");
     await turns();
     expect(bench.capture.discoveries).toBe(2);
+  });
+
+  test("an event of a name that is no UTF-8 is a hint for each mailbox that it may be, and for no other", async () => {
+    const paths = ["caf\xe9", "caf\xff", "caf", "caf\xc3\xa9"].map((path, i) =>
+      row(i + 1, { path: rawPath(path), messages: 1 }),
+    );
+    const { capturer } = await bench.watching(paths);
+    capturer.onPath(rawFromText("caf\ufffd/dovecot-uidlist"));
+    await turns();
+    expect(bench.capture.asked).toStrictEqual(["caf\xe9", "caf\xff"]);
+    expect(bench.capture.discoveries).toBe(1);
   });
 
   test("an abort ends the loop with its reason, and leaves no timer", async () => {

@@ -1,20 +1,22 @@
 /** What an event's path may mean. */
 import { describe, expect, test } from "vitest";
+import type { RawPath } from "../../../src/base/raw-name.js";
 import { locate } from "../../../src/capture/locate.js";
 import { rawPath } from "../log/state-fixtures.js";
 
 const KNOWN = new Set(["", "alice/Maildir", "alice/Maildir/.Sent"]);
-const kindOf = (relative: string) => locate(relative, (path) => KNOWN.has(path)).kind;
+const known = (path: RawPath) => (KNOWN.has(path) ? [path] : []);
+const kindOf = (relative: string) => locate(relative, known).kind;
 
 describe("locate", () => {
   test("side files of a known mailbox that tell of messages name it", () => {
     for (const file of ["dovecot-uidlist", "dovecot.index.log", "dovecot-keywords"]) {
-      expect(locate(`alice/Maildir/.Sent/${file}`, (path) => KNOWN.has(path))).toStrictEqual({
+      expect(locate(`alice/Maildir/.Sent/${file}`, known)).toStrictEqual({
         kind: "mailbox",
-        path: rawPath("alice/Maildir/.Sent"),
+        paths: [rawPath("alice/Maildir/.Sent")],
       });
     }
-    expect(locate("dovecot-uidlist", (path) => KNOWN.has(path))).toStrictEqual({ kind: "mailbox", path: rawPath("") });
+    expect(locate("dovecot-uidlist", known)).toStrictEqual({ kind: "mailbox", paths: [rawPath("")] });
   });
 
   test("those of a mailbox that is not known yet ask for the list of mailboxes", () => {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { isToldAs } from "../../../src/base/raw-name.js";
 import { openStructureWatch } from "../../../src/capture/structure-watch.js";
 
 test("watching anew survives a directory that was renamed and removed, and sees what had been missed", async () => {
@@ -29,4 +30,21 @@ test("watching anew survives a directory that was renamed and removed, and sees 
     await watch.refresh();
   }
   expect(failures).toStrictEqual([]);
+});
+
+test("a name that is no UTF-8 is told so that it can be known again", async () => {
+  const root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const names = ["\xe9va", "\xff\xfe", "\xc3(", "Gr\xc3\xbc\xc3\x9fe\xe9", "\xf0\x9f\x98", "\xed\xa0\x80"];
+  for (const name of names) mkdirSync(Buffer.from(`${root}/${name}`, "latin1"));
+  const told = new Set<string>();
+  const sinks = {
+    onPath: (path: string) => void told.add(path),
+    onFailure: (error: Error) => expect.unreachable(String(error)),
+  };
+  await using _watch = await openStructureWatch(root, sinks);
+  for (const name of names) {
+    writeFileSync(Buffer.from(`${root}/${name}/f`, "latin1"), "");
+    await vi.waitUntil(() => [...told].some((path) => isToldAs(`${name}/f`, path)), 5_000);
+  }
 });

@@ -144,6 +144,7 @@ function latin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-function bytesOf(path: string): Buffer {
+/** For Node's calls, of a path that is bytes as latin1. */
+export function bytesOf(path: string): Buffer {
   return Buffer.from(path, "latin1");
 }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CompareOptions, differences } from "./differences.js";
 import type { DovecotSite } from "./dovecot.js";
+import { bytesOf } from "./files.js";
 import { readStatus, readView, type StoreView } from "./view.js";
 
 export interface WaitOptions extends CompareOptions {
@@ -71,7 +72,7 @@ type Compared =
   | { readonly kind: "different"; readonly lines: readonly string[] };
 
 async function compareOnce({ source, replica, user, options, thorough }: Comparison): Promise<Compared> {
-  if (!existsSync(Buffer.from(join(replica.mailRoot(user), "dovecot-uidlist"), "latin1"))) {
+  if (!existsSync(bytesOf(join(replica.mailRoot(user), "dovecot-uidlist")))) {
     return { kind: "different", lines: [`${user}: ${replica.name} has no INBOX on disk yet`] };
   }
   if (!thorough) {

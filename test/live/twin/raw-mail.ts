@@ -17,10 +17,11 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import type { DovecotSite } from "../lab/dovecot.js";
+import { bytesOf } from "../lab/files.js";
 import { makeMessage } from "../lab/messages.js";
 import { until } from "../lab/until.js";
 
-/** Names a mailbox by its directory below the user's Maildir: "" is INBOX, ".Work" a Maildir++ folder. */
+/** Names a mailbox by its directory below the user's Maildir, bytes as latin1: "" is INBOX, ".Work" a Maildir++ folder. */
 export interface MailboxPlace {
   readonly site: DovecotSite;
   readonly user: string;
@@ -40,7 +41,7 @@ export async function takeLock(
   dir: string,
   owner: { readonly uid: number; readonly gid: number },
 ): Promise<() => void> {
-  const path = `${dir}/dovecot-uidlist.lock`;
+  const path = bytesOf(`${dir}/dovecot-uidlist.lock`);
   const tryOnce = (): boolean => {
     try {
       const fd = openSync(path, "wx", 0o644);
@@ -78,9 +79,10 @@ export async function fileMail(
     });
     const release = await takeLock(dir, owner);
     try {
-      for (const base of bases) renameSync(`${dir}/tmp/${base}`, `${dir}/new/${base}`);
-      const first = nextUidOf(`${dir}/dovecot-uidlist`);
-      appendFileSync(`${dir}/dovecot-uidlist`, bases.map((base, i) => `${first + i} :${base}\n`).join(""));
+      for (const base of bases) renameSync(bytesOf(`${dir}/tmp/${base}`), bytesOf(`${dir}/new/${base}`));
+      const uidlist = bytesOf(`${dir}/dovecot-uidlist`);
+      const first = nextUidOf(uidlist);
+      appendFileSync(uidlist, bases.map((base, i) => `${first + i} :${base}\n`).join(""));
     } finally {
       release();
     }
@@ -96,7 +98,7 @@ export function dropFile(
   const dir = mailboxDir(place);
   const temporary = `${dir}/tmp/drop.${process.pid}.${options.seed}`;
   writeOwned(temporary, storedBody(options.seed), place.site.owner);
-  renameSync(temporary, Buffer.concat([Buffer.from(`${dir}/${options.into ?? "new"}/`), Buffer.from(name, "latin1")]));
+  renameSync(bytesOf(temporary), bytesOf(`${dir}/${options.into ?? "new"}/${name}`));
 }
 
 let sequence = 0;
@@ -116,12 +118,12 @@ export function storedBody(seed: number, bytes = 600): Buffer {
 }
 
 function writeOwned(path: string, bytes: Buffer, owner: { readonly uid: number; readonly gid: number }): void {
-  writeFileSync(path, bytes, { mode: 0o600 });
-  chownSync(path, owner.uid, owner.gid);
+  writeFileSync(bytesOf(path), bytes, { mode: 0o600 });
+  chownSync(bytesOf(path), owner.uid, owner.gid);
 }
 
 /** The larger of N and the last record's UID + 1. */
-export function nextUidOf(uidlist: string): number {
+export function nextUidOf(uidlist: string | Buffer): number {
   const lines = readFileSync(uidlist, "latin1").trimEnd().split("\n");
   const fromHeader = Number(/ N(\d+)/.exec(lines[0] ?? "")?.[1] ?? 1);
   const last = lines.length > 1 ? Number.parseInt(lines.at(-1) ?? "", 10) : 0;

@@ -1,12 +1,13 @@
 /**
  * Small stores made by hand, as a Dovecot would have left them, for tests that need no Dovecot: a temporary directory with
- * a source, a place for the replica, and a state directory.
+ * a source, a place for the replica, and a state directory. Paths of mailboxes are bytes as latin1.
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { bytesOf } from "../lab/files.js";
 import { runTwin, type TwinEvent, type TwinRun } from "../lab/mailtwin.js";
 import { contentsOf } from "./contents.js";
 import { nextBaseName, nextUidOf, storedBody } from "./raw-mail.js";
@@ -58,8 +59,8 @@ export function makeMailbox(store: string, path: string, options: MailboxOptions
   const dir = join(store, path);
   const hash = createHash("md5").update(`${path} ${options.seed ?? 0}`);
   const guid = hash.digest("hex");
-  for (const part of ["cur", "new", "tmp"]) mkdirSync(join(dir, part), { recursive: true, mode: 0o700 });
-  if (/\/\.[^/]*$/.test(dir)) writeFileSync(join(dir, "maildirfolder"), "", { mode: 0o600 });
+  for (const part of ["cur", "new", "tmp"]) mkdirSync(bytesOf(join(dir, part)), { recursive: true, mode: 0o700 });
+  if (/\/\.[^/]*$/.test(dir)) writeFileSync(bytesOf(join(dir, "maildirfolder")), "", { mode: 0o600 });
   const records: string[] = [];
   for (let i = 0; i < options.messages; i++) {
     const base = addFile(dir, { seed: (options.seed ?? 0) + i, bytes: options.bytes, flags: i % 2 === 0 ? "" : "S" });
@@ -67,7 +68,7 @@ export function makeMailbox(store: string, path: string, options: MailboxOptions
   }
   const validity = 1_600_000_000 + Number.parseInt(guid.slice(0, 6), 16);
   const header = `3 V${validity} N${options.messages + 1} G${guid}\n`;
-  writeFileSync(join(dir, "dovecot-uidlist"), header + records.join(""), { mode: 0o600 });
+  writeFileSync(bytesOf(join(dir, "dovecot-uidlist")), header + records.join(""), { mode: 0o600 });
   return dir;
 }
 
@@ -82,7 +83,7 @@ export function addFile(
 ): string {
   const body = storedBody(seed, bytes);
   const base = nextBaseName(body);
-  const path = join(dir, "cur", `${base}:2,${flags}`);
+  const path = bytesOf(join(dir, "cur", `${base}:2,${flags}`));
   writeFileSync(path, body, { mode: 0o600 });
   const dateS = 1_500_000_000 + seed * 60;
   utimesSync(path, dateS, dateS);
@@ -92,7 +93,7 @@ export function addFile(
 /** One more message with its record, as a delivery makes it; returns its base name. */
 export function addMessage(dir: string, options: { readonly seed: number; readonly bytes?: number }): string {
   const base = addFile(dir, options);
-  const uidlist = join(dir, "dovecot-uidlist");
+  const uidlist = bytesOf(join(dir, "dovecot-uidlist"));
   appendFileSync(uidlist, `${nextUidOf(uidlist)} :${base}\n`);
   return base;
 }

@@ -175,8 +175,6 @@ export type RenumberOutcome =
   | { readonly kind: "renumbered"; readonly moves: readonly UidMove[]; readonly uidNext: number }
   | LockedOutcome;
 
-export type RaiseOutcome = { readonly kind: "raised"; readonly uidNext: number } | LockedOutcome;
-
 export interface StatesPage {
   /** Ascending by UID. */
   readonly states: readonly MessageState[];
@@ -202,7 +200,6 @@ export interface CaptureMethods {
     readonly floor: number;
     readonly nowMs: number;
   }): RenumberOutcome;
-  raiseNext(request: { readonly path: RawPath; readonly floor: number; readonly nowMs: number }): RaiseOutcome;
   /** Drops what is remembered of a mailbox and of those that were in the same commit; the state database is read again. */
   forget(request: { readonly guid: MailboxGuid }): void;
   states(request: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage;

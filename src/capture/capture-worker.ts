@@ -21,7 +21,6 @@ const methods: CaptureMethods = {
   vanished: (request) => store().vanished(request),
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),
-  raiseNext: (request) => store().raiseNext(request),
   forget: (request) => store().forget(request),
   states: (request) => store().states(request),
 };

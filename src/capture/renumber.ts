@@ -1,5 +1,5 @@
 /**
- * Changes UIDs at the source, under its lock: messages get new ones (R12), or the next UID is raised (R11).
+ * Gives messages of the source new UIDs, under its lock (R12).
  *
  * Used where a replica cannot take a UID any more because its Dovecot has passed it. Clients see an expunge and a new
  * message; nobody ever sees a UID name another message.
@@ -10,7 +10,7 @@ import { isBaseName, parseUid, UID_MAX, type Uid } from "../maildir/ids.js";
 import { NUDGE_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { planUidlistRewrite, type UidlistRecord } from "../maildir/uidlist-write.js";
-import type { RaiseOutcome, RenumberOutcome, UidMove } from "./capture-types.js";
+import type { RenumberOutcome, UidMove } from "./capture-types.js";
 import { captureError } from "./errors.js";
 import { recordAt, recordFields } from "./recorded-message.js";
 import { type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
@@ -54,26 +54,6 @@ export function renumberMessages(sources: LockSources, { path, uids, floor }: Re
   );
   if (outcome.kind === "renumbered") reach("capture.renumbered");
   return outcome;
-}
-
-/** Sees to it that every later message gets at least `floor`. */
-export function raiseNextUid(
-  sources: LockSources,
-  { path, floor }: { readonly path: RawPath; readonly floor: number },
-): RaiseOutcome {
-  return underLock(
-    sources,
-    path,
-    () => undefined,
-    (mailbox): RaiseOutcome => {
-      const { uidlist } = mailbox;
-      if (uidlist === undefined) return { kind: "absent" };
-      if (floor <= uidlist.nextUid) return { kind: "raised", uidNext: uidlist.nextUid };
-      if (floor > UID_MAX) throw exhausted(path, floor);
-      replaceUidlist(mailbox, planUidlistRewrite(uidlist, { header: { nextUid: floor }, drop: new Set(), add: [] }));
-      return { kind: "raised", uidNext: floor };
-    },
-  );
 }
 
 function planMoves(uidlist: Uidlist, uids: readonly Uid[], first: number) {

@@ -30,7 +30,6 @@ import {
   type ExamineOutcome,
   type ExamineRequest,
   type NumberOutcome,
-  type RaiseOutcome,
   type RenumberOutcome,
   type StatesPage,
   type VanishedOutcome,
@@ -45,7 +44,7 @@ import { sealDeletion } from "./mailbox-structure.js";
 import { numberFiles } from "./number.js";
 import { openStoreDir, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
-import { type RenumberRequest, raiseNextUid, renumberMessages } from "./renumber.js";
+import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 
@@ -187,10 +186,6 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
 
   renumber(request: RenumberRequest): RenumberOutcome {
     return renumberMessages(this.#locks, request);
-  }
-
-  raiseNext(request: { readonly path: RawPath; readonly floor: number }): RaiseOutcome {
-    return raiseNextUid(this.#locks, request);
   }
 
   forget({ guid }: { readonly guid: MailboxGuid }): void {

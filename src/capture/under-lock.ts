@@ -1,5 +1,5 @@
 /**
- * Work on the source's own files under its lock: what forced numbering, renumbering and raising N have in common.
+ * Work on the source's own files under its lock: what forced numbering and renumbering have in common.
  */
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";

@@ -137,15 +137,4 @@ describe("renumbering", () => {
     expect(bench.source.renumber(request)).toMatchObject({ kind: "problem", problem: { code: "uids-exhausted" } });
     expect(inbox.records()).toHaveLength(1);
   });
-
-  test("raising the next UID never lowers it", async () => {
-    const bench = await CaptureBench.open();
-    const inbox = bench.store.create("alice");
-    inbox.deliver();
-    expect(bench.source.raiseNext({ path: rawPath("alice"), floor: 50 })).toEqual({ kind: "raised", uidNext: 50 });
-    expect(bench.source.raiseNext({ path: rawPath("alice"), floor: 9 })).toEqual({ kind: "raised", uidNext: 50 });
-    expect(inbox.header().nextUid).toBe(50);
-    bench.settle(inbox);
-    expectEqualToDisk(bench.model, bench.store);
-  });
 });

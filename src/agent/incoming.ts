@@ -101,8 +101,16 @@ export class Incoming {
       if (apart !== undefined) await apart.stager.call("drop", { key: this.lsn });
     } finally {
       this.#endApart();
-      await this.#ports.store.call("drop", { key: this.lsn });
+      const isTold = await this.#ports.store.call("drop", { key: this.lsn });
+      if (isTold) await this.#dropIntent();
     }
+  }
+
+  async #dropIntent(): Promise<void> {
+    const intent = this.#intent;
+    if (intent === undefined) return;
+    this.#intent = undefined;
+    await this.#ports.writer.recordEffect({ intent, mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] });
   }
 
   async takeBodies(bodies: Bodies): Promise<void> {

@@ -4,8 +4,10 @@
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
 import type { Clock } from "../base/clock.js";
 import { recordOfError } from "../base/errors.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
+import type { EffectCommit } from "../log/state-types.js";
 import { parseBaseName } from "../maildir/ids.js";
 import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
 import { agentError } from "./errors.js";
@@ -16,6 +18,7 @@ export interface RequestPorts {
   readonly clock: Clock;
 }
 
+const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 const INVENTORY_MESSAGES_MAX = 20_000;
 const LOCK_PAUSE_MS = 5;
 const LOCK_WAIT_MS_MAX = 30_000;
@@ -67,16 +70,22 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
         action,
         ...(hashes === undefined ? {} : { hashes }),
       };
+      const intent = action === "limbo" ? await putIntent(ports, path) : {};
       const outcome = await whileBusy(ports, signal, () => ports.store.call("foreign", request));
+      await record(ports, { ...(outcome.kind === "applied" ? outcome.effect : NO_EFFECT), ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      await record(ports, outcome.effect);
       return { kind: "foreign", messages: outcome.moved };
     }
   }
 }
 
+/** What is killed between a move to the limbo and the record of it is recorded by the next start. */
+async function putIntent({ store, writer }: RequestPorts, path: RawPath): Promise<{ readonly intent: number }> {
+  return { intent: await writer.putIntent({ bytes: await store.call("intentOfForeign", { path }) }) };
+}
+
 /** A commit that fails must not leave the worker believing in it. */
-async function record({ store, writer }: RequestPorts, effect: AppliedEffect): Promise<void> {
+async function record({ store, writer }: RequestPorts, effect: Omit<EffectCommit, "cursor">): Promise<void> {
   try {
     await writer.recordEffect(effect);
   } catch (error) {

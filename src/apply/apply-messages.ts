@@ -79,7 +79,7 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
     takeIdentity(context, { txn, dirs, uidlist, lock });
     return noteTakenOver(applyUnderLock(context, input, lock));
   }
-  const rows = runPlan(context, { plan: planned.plan, pending, known, dirs, uidlist, lock });
+  const rows = runPlan(context, { plan: planned.plan, pending, dirs, uidlist, lock });
   if (gathered.times !== undefined) accountForOwn(known, dirs, gathered.times);
   if (adoption !== undefined) known.unrecorded = undefined;
   return { kind: "done", plan: planned.plan, rows, notes: planned.plan.notes };
@@ -113,7 +113,6 @@ function takeIdentity(
     executeSteps(steps, {
       ...{ dirs, lock, uidlist, undo, staged: new Map(), stagedIn: [] },
       openLimbo: () => unreachedLimbo(),
-      seekLimbo: () => undefined,
       reach: () => undefined,
       nowMs: () => clock.nowMs(),
     }),
@@ -165,14 +164,13 @@ export function isEmptyOfMail(dirs: MailboxDirs): boolean {
 interface RunInput {
   readonly plan: ApplyPlan;
   readonly pending: Pending;
-  readonly known: KnownMailbox;
   readonly dirs: MailboxDirs;
   readonly uidlist: Uidlist | undefined;
   readonly lock: Dotlock | undefined;
 }
 
 /** Carries the plan out, or takes back what it had done of it. */
-export function runPlan(context: StoreContext, { plan, pending, known, dirs, uidlist, lock }: RunInput): LimboRow[] {
+export function runPlan(context: StoreContext, { plan, pending, dirs, uidlist, lock }: RunInput): LimboRow[] {
   const { txn, staged } = pending;
   const owner = { mailbox: txn.mailbox, path: txn.path };
   const { limbo, life, clock, cache } = context;
@@ -187,7 +185,6 @@ export function runPlan(context: StoreContext, { plan, pending, known, dirs, uid
       staged,
       stagedIn: plan.needs.length === 0 ? [] : stageDir === undefined ? [dirs.tmp] : [dirs.tmp, stageDir],
       openLimbo: () => limbo.open(owner, undo),
-      seekLimbo: (subject) => (known.suspectsLimbo ? limbo.seek(owner, subject) : undefined),
       undo,
       reach: life.reach,
       nowMs: () => clock.nowMs(),

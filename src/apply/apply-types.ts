@@ -7,7 +7,7 @@
  * brackets is the caller's. Several keys may be prepared ahead; they must be executed in the order of the log.
  */
 import type { RawPath } from "../base/raw-name.js";
-import type { EffectCommit } from "../log/state-types.js";
+import type { EffectCommit, LimboRow } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
@@ -230,8 +230,10 @@ export type YieldOutcome =
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
 export interface RecoverOutcome {
-  /** Intents that are dealt with: to be dropped with the next recorded effect. */
+  /** Intents that are done with: to be dropped when `limbo` is recorded. Those that stay come back in `settles` of an effect. */
   readonly intentIds: readonly number[];
+  /** To be recorded first. */
+  readonly limbo: readonly LimboRow[];
   readonly notes: readonly ApplyNote[];
 }
 
@@ -270,10 +272,15 @@ export interface ApplyMethods {
   /** What `recover` needs to clean up after this transaction, to be kept until its effect is recorded. */
   intentOf(request: KeyRequest): Uint8Array;
   execute(request: KeyRequest): ExecuteOutcome;
-  /** Gives a prepared transaction up and removes its staged bodies. */
-  drop(request: KeyRequest): void;
+  /**
+   * Gives a prepared transaction up and removes its staged bodies. Returns whether its intent can go too: nothing of the mailbox is
+   * in doubt, or an older intent tells of that.
+   */
+  drop(request: KeyRequest): boolean;
   mailboxes(): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
+  /** As `intentOf`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
+  intentOfForeign(request: { readonly path: RawPath }): Uint8Array;
   foreign(request: ForeignRequest): ForeignOutcome;
   /** Renumbers foreign messages; needs no recording. */
   yieldUids(request: YieldRequest): YieldOutcome;

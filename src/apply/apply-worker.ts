@@ -32,6 +32,7 @@ async function open(options: ApplyOptions): Promise<void> {
 serveWorker<ApplyMethods>({
   open,
   recover: () => store().recover(),
+  intentOfForeign: (request) => store().intentOfForeign(request),
   warm: () => store().warm(),
   prepare: (request) => store().prepare(request),
   stageMany: (request) => store().stageMany(request),

@@ -97,7 +97,7 @@ function structureOf({ structure }: Transaction): CreateStructure {
 
 function buildMailbox(
   context: StoreContext,
-  { pending, known }: CreateInput,
+  { pending }: CreateInput,
   { plan, build }: { readonly plan: ApplyPlan; readonly build: Dir },
 ): LimboRow[] {
   const { owner, maildirFolder, messageDirs = [owner, owner, owner] } = structureOf(pending.txn);
@@ -107,7 +107,7 @@ function buildMailbox(
     build.createFile(MAILDIR_FOLDER_FILE, [], { mode: mode & 0o666, owner: { uid, gid }, sync: true });
   }
   using dirs = new MailboxDirs(build);
-  const rows = runPlan(context, { plan, pending, known, dirs, uidlist: undefined, lock: undefined });
+  const rows = runPlan(context, { plan, pending, dirs, uidlist: undefined, lock: undefined });
   build.sync();
   return rows;
 }

@@ -42,7 +42,6 @@ export class Draft {
   readonly dropped = new Map<number, Uid>();
   /** Records whose file goes. They stay until a rewrite is due for another reason, as with Dovecot. */
   readonly deadUids: Set<number>;
-  readonly absentSubjects: LimboSubject[] = [];
 
   constructor(view: MailboxView) {
     this.view = view;

@@ -20,7 +20,7 @@ import { KEYWORDS_TEMP_FILE } from "./leftovers.js";
 import type { LimboBatch } from "./limbo.js";
 import { moveWithin } from "./limbo.js";
 import type { MailboxDirs } from "./mailbox-place.js";
-import type { ApplyStep, LimboSubject } from "./mailbox-view.js";
+import type { ApplyStep } from "./mailbox-view.js";
 import type { StagedBody } from "./pending.js";
 import { TimeSetter } from "./set-time.js";
 import { type UidlistRewriteStep, uidlistParts } from "./uidlist-rewrite.js";
@@ -36,7 +36,6 @@ export interface ExecutionPorts {
   /** Where staged bodies may lie, the likeliest first. */
   readonly stagedIn: readonly Dir[];
   readonly openLimbo: () => LimboBatch;
-  readonly seekLimbo: (subject: LimboSubject) => LimboRow | undefined;
   readonly undo: UndoLog;
   readonly reach: CrashPoint;
   readonly nowMs: () => number;
@@ -62,7 +61,6 @@ const CRASH_POINT_AFTER: Partial<Record<ApplyStep["kind"], string>> = {
 class Execution {
   readonly #ports: ExecutionPorts;
   #limbo: LimboBatch | undefined;
-  #sought: LimboRow[] = [];
   #placed = 0;
   #before: ApplyStep["kind"] | undefined;
   #touchedCur = false;
@@ -76,7 +74,7 @@ class Execution {
   }
 
   get rows(): LimboRow[] {
-    return [...this.#sought, ...(this.#limbo?.rows ?? [])];
+    return this.#limbo?.rows ?? [];
   }
 
   run(step: ApplyStep): void {
@@ -97,9 +95,6 @@ class Execution {
         break;
       case "set-time":
         this.#setTime(step);
-        break;
-      case "seek-limbo":
-        this.#seek(step.subject);
         break;
       case "nudge":
         this.#nudge();
@@ -179,11 +174,6 @@ class Execution {
 
   #setTime({ dir: dirName, name, mtimeS }: Extract<ApplyStep, { kind: "set-time" }>): void {
     this.#times.set({ dir: this.#dirOf(dirName), name }, mtimeS, () => this.#ports.dirs.tmp);
-  }
-
-  #seek(subject: LimboSubject): void {
-    const row = this.#ports.seekLimbo(subject);
-    if (row !== undefined) this.#sought.push(row);
   }
 
   #nudge(): void {

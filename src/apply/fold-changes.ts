@@ -131,19 +131,15 @@ function foldExpunge(
   const bound = draft.recordAt(uid);
   const applied = draft.appliedAt(uid);
   if (applied?.base === base) draft.disown(uid);
-  if (bound === undefined && applied?.base === base) {
-    draft.absentSubjects.push({ uid, base, size: applied.size, cause: "expunge" }); // a killed batch may have dropped its record.
-  }
   if (bound === undefined || bound.base !== base) return undefined;
   if ((saveIndexByBase.get(base) ?? -1) > index) {
     draft.unbind(bound);
     return undefined;
   }
   const message = draft.message(base);
-  const subject = { uid, base, size: message.file?.size ?? applied?.size ?? 0, cause: "expunge" } as const;
-  // Also when its body was replaced before in this transaction: the old file went for another reason, and stays so.
-  if (message.body === "file") message.limbo = subject;
-  else if (message.body === "none" && message.limbo === undefined) draft.absentSubjects.push(subject);
+  if (message.body === "file") {
+    message.limbo = { uid, base, size: message.file?.size ?? applied?.size ?? 0, cause: "expunge" };
+  }
   message.body = "none";
   draft.letDie(bound);
   return undefined;

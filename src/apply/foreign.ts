@@ -59,7 +59,8 @@ type Gripped<T> =
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "held"; readonly value: T };
 
-const NO_GUID = parseMailboxGuid("0".repeat(32));
+/** Of a mailbox that has none yet. */
+export const NO_GUID = parseMailboxGuid("0".repeat(32));
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 const NOTHING_MOVED: ForeignOutcome = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
 /** A deletion that no source has sent, but for where. */
@@ -286,7 +287,6 @@ function run({ context, known, path, dirs, uidlist, lock, undo }: Grip, steps: r
   return executeSteps(steps, {
     ...{ dirs, lock, uidlist, undo, staged: new Map(), stagedIn: [] },
     openLimbo: () => limbo.open(owner, undo),
-    seekLimbo: () => undefined,
     reach: life.reach,
     nowMs: () => clock.nowMs(),
   });

@@ -46,7 +46,7 @@ interface Named {
 export function gatherView(input: GatherInput): Gathered {
   const { txn, known, dirs, uidlist, adoption, nowMs } = input;
   const named = txn.changes.flatMap(namedBy);
-  const inOrder = adoption === undefined && known.baseline !== undefined && !known.suspectsLimbo;
+  const inOrder = adoption === undefined && known.baseline !== undefined && !known.isInDoubt;
   const times = named.length === 0 ? undefined : refreshStrays(known, dirs, uidlist, { nowMs, inOrder });
   const appliedByUid = adoption === "reset" ? allApplied(known) : appliedOf(known, named);
   const recordByUid = new Map<number, UidlistRecord>();

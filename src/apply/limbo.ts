@@ -2,8 +2,8 @@
  * Where removed mail waits until its time is up: scratch/limbo/YYYY-MM-DD/NAME, on the file system of the mail and
  * outside of every mail root. What goes there is renamed, not copied, so nothing is lost if we are killed.
  *
- * INVARIANT: the name of a message is made of its mailbox, UID and base name: a crash between the move and the record
- * of it is repaired by looking for that name (`seek`).
+ * INVARIANT: the name of a message is made of its mailbox, UID and base name, that of a mailbox of its GUID: what a crash left
+ * between the move and the record of it is found by that name, and recorded (lost-rows.ts).
  */
 
 import { assert } from "../base/assert.js";
@@ -12,7 +12,7 @@ import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
-import type { MailboxGuid } from "../maildir/ids.js";
+import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { applyError } from "./errors.js";
 import type { LimboSubject } from "./mailbox-view.js";
@@ -32,12 +32,22 @@ export interface LimboOwner {
   readonly path: RawPath;
 }
 
-export interface LostMailbox {
-  readonly row: LimboRow;
-  readonly isWhole: boolean;
+/** Something in the limbo, by what its name says. */
+export interface LimboEntry {
+  /** As in a row. */
+  readonly name: string;
+  readonly mailbox: MailboxGuid;
+  /** Undefined for a whole mailbox. */
+  readonly uid: number | undefined;
+  readonly size: number;
+  readonly ctimeMs: number;
+  /** Whether it may be the file of that base name. */
+  isOf(base: string): boolean;
 }
 
 const MODE_PRIVATE = 0o700;
+/** As `limboName` and `mailboxName` make them, with the number of a second one of that name. */
+const ENTRY_NAME = /^([0-9a-f]{32})\.(?:mailbox|(\d+)\.([0-9a-f]{16}))(?:-\d+)?$/;
 
 export class Limbo {
   readonly #ports: LimboPorts;
@@ -49,11 +59,15 @@ export class Limbo {
 
   /** Rows that may still have their file, by base name: where a body may be had back from. */
   rowsOf(base: string): readonly LimboRow[] {
-    if (this.#rowsByBase === undefined) {
-      this.#rowsByBase = new Map();
-      this.remember(this.#ports.rows());
-    }
-    return this.#rowsByBase.get(base) ?? [];
+    return this.#rows().get(base) ?? [];
+  }
+
+  #rows(): ReadonlyMap<string, readonly LimboRow[]> {
+    if (this.#rowsByBase !== undefined) return this.#rowsByBase;
+    const rowsByBase = new Map<string, LimboRow[]>();
+    this.#rowsByBase = rowsByBase;
+    this.remember(this.#ports.rows());
+    return rowsByBase;
   }
 
   remember(rows: readonly LimboRow[]): void {
@@ -72,27 +86,34 @@ export class Limbo {
     return new LimboBatch(undo.hold(this.#directory(day)), { owner, nowMs, day }, undo);
   }
 
-  /** Row of a message that a killed batch had moved already; undefined when it is in no day's directory. */
-  seek(owner: LimboOwner, subject: LimboSubject): LimboRow | undefined {
-    const name = limboName(owner.mailbox, subject);
-    return this.#withLimbo((limbo) => {
-      for (const day of limbo.list().filter(isDay).sort().reverse()) {
-        const dir = limbo.openDir(day);
-        const stat = dir?.stat(name);
-        dir?.close();
-        if (stat === undefined) continue;
-        return rowOf({ ...subject, size: stat.size }, `${day}/${name}`, { owner, nowMs: Math.floor(stat.ctimeMs) });
-      }
-      return undefined;
-    });
+  /** What lies there of a mailbox without a row: whoever put it there was killed, or failed, before it could be recorded. */
+  unrecorded(mailbox: MailboxGuid): readonly LimboEntry[] {
+    const entries = this.#entriesOf(mailbox);
+    if (entries.length === 0) return [];
+    const recorded = new Set([...this.#rows().values()].flat().map(({ name }) => name));
+    return entries.filter(({ name }) => !recorded.has(name));
   }
 
-  /**
-   * Rows of whole mailboxes that a killed batch had moved already, without a record. `isWhole`: the uidlist, which goes last, is
-   * there as well.
-   */
-  lostMailboxes(owner: LimboOwner): readonly LostMailbox[] {
-    const recorded = new Set(this.rowsOf("").map(({ name }) => name));
+  /** The directory of a mailbox whose move there broke off: its uidlist, which goes last, is not there. */
+  unfinished(mailbox: MailboxGuid): Dir | undefined {
+    for (const { name, uid } of this.#entriesOf(mailbox)) {
+      if (uid !== undefined) continue;
+      const box = this.withFile(name, (dir, inside) => dir.openDir(inside));
+      if (box !== undefined && box.stat(UIDLIST_FILE) === undefined) return box;
+      box?.close();
+    }
+    return undefined;
+  }
+
+  /** A whole mailbox took the lock of the process that was killed along. */
+  unlock(rowName: string): void {
+    const box = this.withFile(rowName, (dir, name) => dir.openDir(name));
+    box?.unlink(UIDLIST_LOCK_FILE);
+    box?.close();
+  }
+
+  #entriesOf(mailbox: MailboxGuid): LimboEntry[] {
+    const isOurs = (name: string): boolean => name.startsWith(`${mailbox}.`);
     const found = this.#withLimbo((limbo) =>
       limbo
         .list()
@@ -100,7 +121,7 @@ export class Limbo {
         .flatMap((day) => {
           const dir = limbo.openDir(day);
           try {
-            return dir === undefined ? [] : lostIn(dir, { owner, day, recorded });
+            return (dir?.list() ?? []).filter(isOurs).flatMap((name) => entryOf(dir, day, name) ?? []);
           } finally {
             dir?.close();
           }
@@ -163,9 +184,9 @@ export class LimboBatch {
     this.rows.push(rowOf(subject, `${this.#when.day}/${target}`, this.#when));
   }
 
-  /** A directory for the parts of a whole mailbox, or its name if the mailbox is to be moved there as one. */
-  mailboxName(): string {
-    return this.#freeName(mailboxName(this.#when.owner.mailbox));
+  /** Name for the directory of a whole mailbox. An empty one that a killed process had made for it serves. */
+  mailboxName(): RawName {
+    return this.#freeName(mailboxName(this.#when.owner.mailbox), (name) => isEmptyDirectory(this.#dir, name));
   }
 
   get dir(): Dir {
@@ -182,11 +203,21 @@ export class LimboBatch {
   }
 
   /** The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset. */
-  #freeName(wanted: string): RawName {
+  #freeName(wanted: string, mayServe: (name: RawName) => boolean = () => false): RawName {
     for (let n = 0; ; n++) {
       const name = nth(wanted, n);
-      if (this.#dir.stat(name) === undefined) return name;
+      if (this.#dir.stat(name) === undefined || mayServe(name)) return name;
     }
+  }
+}
+
+function isEmptyDirectory(dir: Dir, name: RawName): boolean {
+  if (dir.stat(name)?.kind !== "directory") return false;
+  const opened = dir.openDir(name);
+  try {
+    return opened?.list().length === 0;
+  } finally {
+    opened?.close();
   }
 }
 
@@ -194,26 +225,30 @@ function mailboxName(mailbox: MailboxGuid): string {
   return `${mailbox}.mailbox`;
 }
 
-function lostIn(
-  dir: Dir,
-  {
-    owner,
-    day,
-    recorded,
-  }: { readonly owner: LimboOwner; readonly day: string; readonly recorded: ReadonlySet<string> },
-): LostMailbox[] {
-  const lost: LostMailbox[] = [];
-  for (let n = 0; ; n++) {
-    const name = nth(mailboxName(owner.mailbox), n);
-    const stat = dir.stat(name);
-    if (stat === undefined) return lost;
-    if (recorded.has(`${day}/${name}`)) continue;
-    const when = { owner, nowMs: Math.floor(stat.ctimeMs), day };
-    const box = dir.openDir(name);
-    box?.unlink(UIDLIST_LOCK_FILE); // the killed process had it.
-    lost.push({ row: mailboxRow(name, "delete", when), isWhole: box?.stat(UIDLIST_FILE) !== undefined });
-    box?.close();
-  }
+/** Undefined for what has no name of ours, or vanished meanwhile. */
+function entryOf(dir: Dir | undefined, day: string, name: string): LimboEntry | undefined {
+  const match = ENTRY_NAME.exec(name);
+  const stat = match === null ? undefined : dir?.stat(name);
+  const [, mailbox, uid, hash] = match ?? [];
+  if (stat === undefined || !isMailboxGuid(mailbox)) return undefined;
+  if ((uid === undefined) !== (stat.kind === "directory")) return undefined;
+  return {
+    name: `${day}/${name}`,
+    mailbox,
+    uid: uid === undefined ? undefined : Number(uid),
+    size: stat.size,
+    ctimeMs: stat.ctimeMs,
+    isOf: (base) => hash === hashOfBase(base),
+  };
+}
+
+/** The row of an entry, made anew. */
+export function rowOfEntry(
+  { name, mailbox, uid, size, ctimeMs }: LimboEntry,
+  { path, base, cause }: Pick<LimboRow, "path" | "base" | "cause">,
+): LimboRow {
+  const removedMs = Math.floor(ctimeMs);
+  return { name, mailbox, path, uid: uid ?? 0, base, size: uid === undefined ? 0 : size, cause, removedMs };
 }
 
 function mailboxRow(
@@ -231,7 +266,11 @@ function nth(wanted: string, n: number): RawName {
 }
 
 function limboName(mailbox: MailboxGuid, { uid, base }: LimboSubject): string {
-  return `${mailbox}.${uid}.${sha256(Buffer.from(base, "latin1")).toString("hex", 0, 8)}`;
+  return `${mailbox}.${uid}.${hashOfBase(base)}`;
+}
+
+function hashOfBase(base: string): string {
+  return sha256(Buffer.from(base, "latin1")).toString("hex", 0, 8);
 }
 
 function rowOf(

@@ -9,7 +9,7 @@
 import type { RawPath } from "../base/raw-name.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { StateReader } from "../log/state-ports.js";
-import type { MailboxRow } from "../log/state-types.js";
+import type { LimboRow, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { StateDigester } from "../txn/digest.js";
@@ -36,10 +36,17 @@ export interface KnownMailbox extends StrayMemory {
   deadCheckedCount: number;
   /** A stale lock was removed: nobody takes it before then (monotonic milliseconds). */
   lockNotBeforeMs: number;
-  /** A batch was interrupted: removed bodies may lie in the limbo without a row. */
-  suspectsLimbo: boolean;
+  /** A batch was interrupted: files may stand there without a record, and lie in the limbo without a row. */
+  isInDoubt: boolean;
   /** Its lock was not held yet: files of a killed predecessor may stand there (leftovers.ts). */
   mayHaveLeftovers: boolean;
+}
+
+/** That a batch of a mailbox broke off. */
+export interface Doubt {
+  readonly intents: readonly number[];
+  /** What lies in the limbo without a row; undefined = not looked for yet. */
+  lost: readonly LimboRow[] | undefined;
 }
 
 export interface CacheSources {
@@ -51,7 +58,7 @@ export class MailboxCache {
   readonly #sources: CacheSources;
   /** In the order of their last use. */
   readonly #byGuid = new Map<MailboxGuid, KnownMailbox>();
-  readonly #suspects = new Set<MailboxGuid>();
+  readonly #doubts = new Map<MailboxGuid, Doubt>();
   #lastId = 0;
 
   constructor(sources: CacheSources) {
@@ -83,7 +90,26 @@ export class MailboxCache {
   /** After a failed commit, or a batch that broke off: nothing of it is believed. */
   forget(guid: MailboxGuid): void {
     this.#byGuid.delete(guid);
-    this.#suspects.add(guid);
+    this.doubt(guid);
+  }
+
+  /** What was done last is not recorded. `intent`: which a killed process had left, and which tells the next one if this one is killed. */
+  doubt(guid: MailboxGuid, intent?: number): void {
+    const intents = this.#doubts.get(guid)?.intents ?? [];
+    this.#doubts.set(guid, { intents: intent === undefined ? intents : [...intents, intent], lost: undefined });
+    const known = this.#byGuid.get(guid);
+    if (known !== undefined) known.isInDoubt = true;
+  }
+
+  doubtAbout(guid: MailboxGuid): Doubt | undefined {
+    return this.#doubts.get(guid);
+  }
+
+  /** It came to its end, and with its effect all is recorded. */
+  settle(guid: MailboxGuid): void {
+    this.#doubts.delete(guid);
+    const known = this.#byGuid.get(guid);
+    if (known !== undefined) known.isInDoubt = false;
   }
 
   /** The mailbox is gone; a later one with that GUID starts afresh. */
@@ -108,7 +134,7 @@ export class MailboxCache {
       uidlistBytes: 0,
       deadCheckedCount: 0,
       lockNotBeforeMs: 0,
-      suspectsLimbo: this.#suspects.has(guid),
+      isInDoubt: this.#doubts.has(guid),
       mayHaveLeftovers: true,
     };
   }

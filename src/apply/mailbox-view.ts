@@ -81,8 +81,6 @@ export type ApplyStep =
   | { readonly kind: "place"; readonly index: number; readonly dir: "cur" | "new"; readonly name: string }
   | { readonly kind: "rename"; readonly file: PresentFile; readonly dir: "cur" | "new"; readonly name: string }
   | { readonly kind: "set-time"; readonly name: string; readonly dir: "cur" | "new"; readonly mtimeS: number }
-  /** It is gone already: perhaps by us, before a crash, and then the limbo has it without a row. */
-  | { readonly kind: "seek-limbo"; readonly subject: LimboSubject }
   /** Wakes sessions that wait for a change of the directory. */
   | { readonly kind: "nudge" }
   | { readonly kind: "append-records"; readonly add: readonly UidlistRecord[] }

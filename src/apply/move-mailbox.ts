@@ -5,8 +5,9 @@
 
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import type { FileOwner } from "../txn/message-state.js";
@@ -111,12 +112,12 @@ function moveAllParts(
 export function finishRename(
   context: StoreContext,
   root: Dir,
-  { known, from, txn }: { readonly known: KnownMailbox; readonly from: RawPath; readonly txn: Transaction },
+  { known, from }: { readonly known: KnownMailbox; readonly from: RawPath },
 ): RenameOutcome {
   const busy = removeLeftLock(context, root, { known, path: from });
   if (busy !== undefined) return busy;
   if (siteOf(root, from) !== "mailbox") removeEmptied(root, from);
-  return { kind: "moved", limbo: lostRows(context, txn) };
+  return { kind: "moved", limbo: [] };
 }
 
 /** Where nothing of a mailbox is left but the lock of whoever was killed when all had gone. */
@@ -135,10 +136,6 @@ function removeLeftLock(
   } finally {
     closeBelow(root, dir);
   }
-}
-
-function lostRows({ limbo }: StoreContext, { mailbox, path }: Transaction): LimboRow[] {
-  return limbo.lostMailboxes({ mailbox, path }).map(({ row }) => row);
 }
 
 /** Whether `path` is below `above`: then the directory cannot move there as a whole. */
@@ -200,32 +197,22 @@ function occupiedBy({ mailbox, path }: Transaction): Divergence {
   return divergence({ kind: "mailbox-occupied", mailbox, path });
 }
 
-/**
- * An empty mailbox that the replica's Dovecot made in the target's place goes to the limbo. With the rows of what a killed process
- * had taken there.
- */
+/** An empty mailbox that the replica's Dovecot made in the target's place goes to the limbo. */
 function clearTarget(
   context: StoreContext,
   { dir, txn, undo }: { readonly dir: Dir; readonly txn: Transaction; readonly undo: UndoLog },
 ): readonly LimboRow[] {
-  const { limbo, life } = context;
-  const lost = limbo.lostMailboxes({ mailbox: txn.mailbox, path: txn.path });
-  const rows = lost.map(({ row }) => row);
-  if (dir.stat(UIDLIST_FILE) === undefined) return rows;
-  const begun = dir.stat(CUR) === undefined ? lost.find(({ isWhole }) => !isWhole) : undefined;
-  if (begun !== undefined) {
-    continueToLimbo(context, dir, begun.row.name, { undo, life });
-    return rows;
-  }
-  const batch = limbo.open({ mailbox: txn.mailbox, path: txn.path }, undo);
-  partsToLimbo(dir, batch, { undo, life });
-  return [...rows, ...batch.rows];
+  if (dir.stat(UIDLIST_FILE) === undefined) return [];
+  const moves = { undo, life: context.life };
+  if (dir.stat(CUR) === undefined && continueToLimbo(context, dir, txn.mailbox, moves)) return [];
+  const batch = context.limbo.open({ mailbox: txn.mailbox, path: txn.path }, undo);
+  partsToLimbo(dir, batch, moves);
+  return batch.rows;
 }
 
 function partsToLimbo(dir: Dir, batch: LimboBatch, moves: PartMoves): void {
   const name = batch.mailboxName();
-  assert(isRawName(name), "a limbo name is a file name");
-  moveParts(dir, moves.undo.hold(makeChild(batch.dir, name, undefined)), moves);
+  moveParts(dir, moves.undo.hold(batch.dir.openDir(name) ?? makeChild(batch.dir, name, undefined)), moves);
   batch.tookMailbox(name, "delete");
   batch.sync();
 }
@@ -237,24 +224,21 @@ export function deleteMailbox(
   { known, found, txn }: { readonly known: KnownMailbox; readonly found: Found | undefined; readonly txn: Transaction },
 ): ExecuteOutcome {
   const { mailbox, path } = txn;
-  const lost = context.limbo.lostMailboxes({ mailbox, path: found?.path ?? path });
-  const rows = lost.map(({ row }) => row);
   if (found === undefined) {
     const busy = removeLeftLock(context, root, { known, path });
-    return busy ?? { kind: "applied", effect: removal(context, known, rows), notes: [], lockedMs: 0 };
+    return busy ?? { kind: "applied", effect: removal(context, known, []), notes: [], lockedMs: 0 };
   }
   const held = underLock(context, { known, dir: found.dir }, (): Divergence | readonly LimboRow[] => {
     const foreign = context.options.foreign === "limbo" ? 0 : countForeign(known, found);
     if (foreign > 0) return divergence({ kind: "foreign-mail", mailbox, path, messages: foreign });
     return undoing(context.life, (undo) => {
       const moves = { undo, life: context.life };
-      const begun = found.hasCur ? undefined : lost.find(({ isWhole }) => !isWhole);
       const batch = context.limbo.open({ mailbox, path: found.path }, undo);
-      if (begun !== undefined) continueToLimbo(context, found.dir, begun.row.name, moves);
+      if (!found.hasCur && continueToLimbo(context, found.dir, mailbox, moves)) batch.sync();
       else if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, moves);
       else directoryToLimbo(root, found.path, batch, undo);
       context.life.reach("apply.mailbox-in-limbo");
-      return [...rows, ...batch.rows];
+      return batch.rows;
     });
   });
   if (held.kind === "busy") return held;
@@ -263,11 +247,12 @@ export function deleteMailbox(
   return { kind: "applied", effect: removal(context, known, value), notes: [], lockedMs };
 }
 
-/** `cur/` was taken there by a killed process: the rest belongs beside it. */
-function continueToLimbo({ limbo }: StoreContext, dir: Dir, rowName: string, moves: PartMoves): void {
-  const box = limbo.withFile(rowName, (day, name) => day.openDir(name));
-  assert(box !== undefined, "it was seen a moment ago");
+/** Whether `cur/` was taken there by a killed process: then the rest goes beside it. The row of it is among the lost ones. */
+function continueToLimbo({ limbo }: StoreContext, dir: Dir, mailbox: MailboxGuid, moves: PartMoves): boolean {
+  const box = limbo.unfinished(mailbox);
+  if (box === undefined) return false;
   moveParts(dir, moves.undo.hold(box), moves);
+  return true;
 }
 
 function directoryToLimbo(root: Dir, path: RawPath, batch: LimboBatch, undo: UndoLog): void {

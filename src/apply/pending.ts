@@ -65,17 +65,22 @@ export function isStagedName(name: string): boolean {
   return /^mailtwin\.\d+\.\d+$/.test(name);
 }
 
-/** What recovery needs: where staged files may lie. */
+/** What recovery needs: where staged files may lie, and whose mail may be in the limbo without a row. */
 export interface Intent {
+  /** A transaction's number; 0 = what the source asked for beside its transactions. */
   readonly key: number;
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
 }
 
 /** JSON with bytes-in-strings: every character is below U+0100, so UTF-8 gives them back. */
-export function encodeIntent({ key, txn }: Pick<Pending, "key" | "txn">): Uint8Array {
-  const intent: Intent = { key, mailbox: txn.mailbox, path: txn.path };
-  return Buffer.from(JSON.stringify({ version: 1, ...intent }), "utf8");
+export function encodeIntent({ key, mailbox, path }: Intent): Uint8Array {
+  return Buffer.from(JSON.stringify({ version: 1, key, mailbox, path }), "utf8");
+}
+
+/** Those are numbered from 1, and come again. */
+export function isOfTransaction({ key }: Intent): boolean {
+  return key > 0;
 }
 
 /** Undefined for bytes that are no intent of ours. */

@@ -121,10 +121,8 @@ function clearForReset({ draft, saveIndexByBase }: FoldContext): void {
   for (const { uid, base, size } of draft.view.appliedByUid.values()) {
     draft.disown(uid);
     if (saveIndexByBase.has(base)) continue;
-    const subject = { uid, base, size, cause: "reset" } as const;
     const message = draft.message(base);
-    if (message.body === "file") message.limbo = subject;
-    else draft.absentSubjects.push(subject);
+    if (message.body === "file") message.limbo = { uid, base, size, cause: "reset" };
     message.body = "none";
   }
 }
@@ -154,10 +152,9 @@ function planFiles(draft: Draft, notes: ApplyNote[]): ApplyStep[] {
     if (typeof body === "number") place.push({ kind: "place", index: body, ...placeOf(message, notes) });
     else if (body === "file" && file !== undefined) rename.push(...planPresent(draft, message, notes));
   }
-  const sought = draft.absentSubjects.map((subject): ApplyStep => ({ kind: "seek-limbo", subject }));
   const table = draft.keywords.grownTable;
   const keywords: ApplyStep[] = table === undefined ? [] : [{ kind: "write-keywords", table }];
-  return [...keywords, ...limbo, ...place, ...rename, ...expunge, ...sought];
+  return [...keywords, ...limbo, ...place, ...rename, ...expunge];
 }
 
 /** Without a UID: it never had one here that was its own, and is not looked for as anybody's body. */

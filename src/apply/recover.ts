@@ -8,34 +8,40 @@
 import type { Dir } from "../base/disk.js";
 import { replaceDurably } from "../base/durable-file.js";
 import { isRawName, splitRaw } from "../base/raw-name.js";
+import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
 import { returnParked } from "./exchange.js";
-import { hasLeftovers } from "./leftovers.js";
+import { hasLeftovers, removeLeftovers } from "./leftovers.js";
 import { closeBelow } from "./locate.js";
+import { lostRows } from "./lost-rows.js";
 import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
-import { decodeIntent, type Intent, isStagedName } from "./pending.js";
+import { decodeIntent, type Intent, isOfTransaction, isStagedName } from "./pending.js";
 import { BUILD, STAGE } from "./scratch-areas.js";
 import { removeTree } from "./stage-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
 
+/**
+ * INVARIANT: the intent of a transaction stays until that comes to its end, in whichever run: one that is killed again would else
+ * leave nothing that tells of files without a record and of what lies in the limbo without a row.
+ */
 export function recoverStore(context: StoreContext): RecoverOutcome {
   const { disk, options, reader, cache } = context;
   const notes: ApplyNote[] = [];
-  const rows = reader.intents();
+  const limbo: LimboRow[] = [];
+  const intents = reader.intents().map(({ id, bytes }) => ({ id, intent: decodeIntent(bytes) }));
+  const known = intents.flatMap(({ id, intent }) => (intent === undefined ? [] : [{ id, intent }]));
   const root = openStore(disk, options.storeRoot);
   try {
-    const intents = rows.map(({ bytes }) => decodeIntent(bytes)).filter((intent) => intent !== undefined);
-    returnParked(
-      context,
-      root,
-      intents.map(({ path }) => path),
-    );
-    for (const intent of intents) {
+    const targets = known.map(({ intent }) => intent.path);
+    returnParked(context, root, targets);
+    for (const { id, intent } of known) {
       cache.forget(intent.mailbox);
       recoverMailbox(context, root, intent, notes);
+      if (isOfTransaction(intent)) cache.doubt(intent.mailbox, id);
+      else limbo.push(...recoverRequest(context, root, intent));
     }
     // A transaction that was cut off before its intent has left bodies wherever it staged them.
     // One that was cut off between lock and intent, or after its intent was dropped, has left its lock.
@@ -44,7 +50,16 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
     root.close();
   }
   clearScratch(context);
-  return { intentIds: rows.map(({ id }) => id), notes };
+  const isOver = (intent: Intent | undefined): boolean => intent === undefined || !isOfTransaction(intent);
+  return { intentIds: intents.filter(({ intent }) => isOver(intent)).map(({ id }) => id), limbo, notes };
+}
+
+/** It does not come again by itself, so what it came not to record is recorded now. */
+function recoverRequest(context: StoreContext, root: Dir, { mailbox, path }: Intent): LimboRow[] {
+  const rows = lostRows(context, root, { mailbox, path });
+  context.limbo.remember(rows);
+  context.cache.settle(mailbox);
+  return rows;
 }
 
 function clearScratch({ disk, options }: StoreContext): void {
@@ -123,8 +138,9 @@ function repairUidlist(context: StoreContext, { dir, mailbox, notes }: RepairInp
   const known = context.cache.get(mailbox);
   const hadLock = dir.stat(UIDLIST_LOCK_FILE) !== undefined;
   const { lockNotBeforeMs } = known;
-  if (!hadLock && dir.stat(UIDLIST_FILE) === undefined) return;
+  if (!hadLock && dir.stat(UIDLIST_FILE) === undefined && !hasLeftovers(dir)) return;
   const held = underLock(context, { known, dir }, (lock) => {
+    removeLeftovers(dir); // a mailbox that was on its way may have some in two places.
     const read = known.uidlist.read(dir);
     if (!("uidlist" in read) || read.uidlist.endsWithNewline) return false;
     const { mode, uid, gid } = read.stat;

@@ -11,6 +11,7 @@ import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import type { StateReader } from "../log/state-ports.js";
+import type { LimboRow } from "../log/state-types.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { Transaction } from "../txn/transaction.js";
@@ -24,15 +25,17 @@ import type { Divergence } from "./divergence.js";
 import { exchangePlaces, returnFor } from "./exchange.js";
 import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
-import { moveForeign, yieldUids } from "./foreign.js";
+import { moveForeign, NO_GUID, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
 import { judgeTransaction, missing, needsFromNothing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
+import { lostRows } from "./lost-rows.js";
 import { type KnownMailbox, MailboxCache } from "./mailbox-cache.js";
 import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
+import { guidAt } from "./parking.js";
 import { encodeIntent, type Pending } from "./pending.js";
 import { recoverStore } from "./recover.js";
 import { refusing } from "./refusing.js";
@@ -146,27 +149,31 @@ export class ReplicaStore implements Methods {
   }
 
   intentOf({ key }: types.KeyRequest): Uint8Array {
-    return encodeIntent(this.#pendingOf(key));
+    const { mailbox, path } = this.#pendingOf(key).txn;
+    return encodeIntent({ key, mailbox, path });
   }
 
   execute({ key }: types.KeyRequest): types.ExecuteOutcome {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
-    const outcome = this.#refusing(pending, (root) =>
-      whileStanding(() => this.#believing(pending, () => this.#executeIn(root, pending))),
-    );
+    const outcome = this.#refusing(pending, (root) => {
+      const lost = this.#lostIn(root, pending.txn);
+      const executed = whileStanding(() => this.#believing(pending, () => this.#executeIn(root, pending)));
+      return executed.kind === "applied" ? this.#settled(executed, pending.txn, lost) : executed;
+    });
     if (outcome.kind === "applied") this.drop({ key });
     return outcome;
   }
 
-  drop({ key }: types.KeyRequest): void {
+  drop({ key }: types.KeyRequest): boolean {
     const pending = this.#pendingByKey.get(key);
-    if (pending === undefined) return;
+    if (pending === undefined) return true;
     this.#pendingByKey.delete(key);
-    if (!staging.hasStaged(pending)) return;
     // Where they cannot be reached they are left, for the next recovery.
-    this.#refusing(pending, (root) => staging.removeStaged(this.#context, root, pending));
+    if (staging.hasStaged(pending))
+      this.#refusing(pending, (root) => staging.removeStaged(this.#context, root, pending));
+    return this.#context.cache.doubtAbout(pending.txn.mailbox)?.intents.length !== 0;
   }
 
   mailboxes(): readonly types.SurveyedMailbox[] {
@@ -175,6 +182,10 @@ export class ReplicaStore implements Methods {
 
   inventory(request: types.InventoryRequest): types.InventoryOutcome {
     return this.#inStore((root) => this.#inventory.read(root, request));
+  }
+
+  intentOfForeign({ path }: Pick<types.ForeignRequest, "path">): Uint8Array {
+    return this.#inStore((root) => encodeIntent({ key: 0, mailbox: guidAt(root, path) ?? NO_GUID, path }));
   }
 
   foreign(request: types.ForeignRequest): types.ForeignOutcome {
@@ -187,6 +198,28 @@ export class ReplicaStore implements Methods {
 
   forget({ mailbox }: types.ForgetRequest): void {
     this.#context.cache.forget(mailbox);
+  }
+
+  /** Looked for once, before anything is done: while the baseline still knows what was removed. */
+  #lostIn(root: Dir, { mailbox, path }: Transaction): readonly LimboRow[] {
+    const { cache } = this.#context;
+    const doubt = cache.doubtAbout(mailbox);
+    if (doubt === undefined) return [];
+    const lost = doubt.lost ?? lostRows(this.#context, root, { mailbox, path: cache.rowOf(mailbox)?.path ?? path });
+    doubt.lost = lost;
+    return lost;
+  }
+
+  /** The effect also records what an attempt that broke off came not to record, and takes back what told of it. */
+  #settled(outcome: Applied, { mailbox }: Transaction, lost: readonly LimboRow[]): Applied {
+    const { cache, limbo } = this.#context;
+    const settles = cache.doubtAbout(mailbox)?.intents ?? [];
+    cache.settle(mailbox);
+    const { effect } = outcome;
+    const names = new Set(effect.limbo.map(({ name }) => name)); // an empty directory for a mailbox may have served again.
+    const others = lost.filter(({ name }) => !names.has(name));
+    limbo.remember(others);
+    return { ...outcome, effect: { ...effect, settles, limbo: [...effect.limbo, ...others] } };
   }
 
   /** After a failure nothing that is remembered of the mailbox is believed. */
@@ -310,8 +343,7 @@ export class ReplicaStore implements Methods {
       if (!found.hasCur) return { kind: "diverged", divergence: missing(txn) };
       const finished = this.#finishRename(root, known, txn);
       if (finished.kind !== "moved") return finished;
-      const outcome = applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: true });
-      return outcome.kind === "applied" ? withMove(outcome, finished.limbo, []) : outcome;
+      return applyMessages(this.#context, { pending, known, dir: found.dir, mayTakeOver: true });
     }
     const moved = renameMailbox(this.#context, root, { known, found, txn });
     if (moved.kind !== "moved") return moved;
@@ -320,7 +352,9 @@ export class ReplicaStore implements Methods {
     assert(opened.kind === "opened", "a mailbox that has moved is there");
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
-      return outcome.kind === "applied" ? withMove(outcome, moved.limbo, notes) : outcome;
+      if (outcome.kind === "applied") return withMove(outcome, moved.limbo, notes);
+      this.#context.cache.doubt(txn.mailbox); // what made room for it is in the limbo.
+      return outcome;
     } finally {
       closeBelow(root, opened.dir);
     }
@@ -329,19 +363,18 @@ export class ReplicaStore implements Methods {
   #finishRename(root: Dir, known: KnownMailbox, txn: Transaction): RenameOutcome {
     const { structure } = txn;
     if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [] };
-    return finishRename(this.#context, root, { known, from: structure.from, txn });
+    return finishRename(this.#context, root, { known, from: structure.from });
   }
 }
 
-function withRows(
-  outcome: Extract<types.ExecuteOutcome, { kind: "applied" }>,
-  rows: types.AppliedEffect["mailboxes"],
-): types.ExecuteOutcome {
+type Applied = Extract<types.ExecuteOutcome, { kind: "applied" }>;
+
+function withRows(outcome: Applied, rows: types.AppliedEffect["mailboxes"]): types.ExecuteOutcome {
   return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
 }
 
 function withMove(
-  outcome: Extract<types.ExecuteOutcome, { kind: "applied" }>,
+  outcome: Applied,
   limbo: types.AppliedEffect["limbo"],
   notes: readonly types.ApplyNote[],
 ): types.ExecuteOutcome {

@@ -57,8 +57,9 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
     ...(foreign === undefined ? {} : { foreign }),
   });
   const recovered = await store.call("recover");
-  for (const intent of recovered.intentIds) {
-    await writer.recordEffect({ intent, mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] });
+  const { limbo, intentIds: settles } = recovered;
+  if (limbo.length > 0 || settles.length > 0) {
+    await writer.recordEffect({ settles, limbo, mailboxes: [], removedMailboxIds: [], chunks: [] });
   }
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);

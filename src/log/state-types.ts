@@ -84,6 +84,8 @@ export interface CaptureCommit {
 export interface EffectCommit {
   /** The intent that this effect fulfils. */
   readonly intent?: number;
+  /** Intents that killed processes had left for that mailbox, and which are done with as well. */
+  readonly settles?: readonly number[];
   readonly cursor?: { readonly logId: string; readonly lsn: number };
   readonly mailboxes: readonly MailboxRow[];
   readonly removedMailboxIds: readonly number[];

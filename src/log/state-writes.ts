@@ -44,8 +44,8 @@ export class StateWrites {
     return id;
   }
 
-  recordEffect({ intent, cursor, limbo, ...move }: EffectCommit): void {
-    if (intent !== undefined) this.#sql.deleteIntent.run(intent);
+  recordEffect({ intent, settles = [], cursor, limbo, ...move }: EffectCommit): void {
+    for (const id of intent === undefined ? settles : [intent, ...settles]) this.#sql.deleteIntent.run(id);
     if (cursor !== undefined) this.#sql.putApplied.run(cursor.logId, cursor.lsn);
     for (const row of limbo) this.#putLimbo(row);
     this.#moveBaseline(move);

@@ -19,12 +19,15 @@ export class MortalDisk extends FaultDisk {
     return this.#left < 0;
   }
 
+  /** Something is written elsewhere. */
+  spend(): void {
+    if (this.#left <= 0) this.#left = -1;
+    if (this.isDead) throw new Error("killed");
+    this.#left -= 1;
+  }
+
   override perform<T>(call: DiskCall, name: string, run: () => T): T {
-    if (WRITES.has(call.operation)) {
-      if (this.#left <= 0) this.#left = -1;
-      if (this.isDead) throw new Error("killed");
-      this.#left -= 1;
-    }
+    if (WRITES.has(call.operation)) this.spend();
     return super.perform(call, name, run);
   }
 }

@@ -176,6 +176,14 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect(reader.limbo()).toStrictEqual([]);
     });
 
+    test("an effect removes the intents that killed processes had left as well", async () => {
+      const ids: number[] = [];
+      for (let i = 0; i < 4; i++) ids.push(await writer.putIntent({ bytes: Uint8Array.of(i) }));
+      const [first, second, third, fourth] = ids;
+      await writer.recordEffect({ ...NO_EFFECT, intent: fourth ?? 0, settles: [first ?? 0, third ?? 0] });
+      expect(reader.intents().map(({ id }) => id)).toStrictEqual([second]);
+    });
+
     test("rejections are kept per replica and transaction, and dropped per mailbox", async () => {
       const row = (replica: string, lsn: number, mailbox: number): RejectionRow => {
         const place = { replica, lsn, mailbox: guid(mailbox), path: rawPath("u") };

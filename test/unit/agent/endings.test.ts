@@ -51,8 +51,9 @@ describe("an abort", () => {
       run.stop.abort(reason);
       expect(await endsOf(run)).toStrictEqual([reason, reason]);
       const applied = pair.replica.applied.map(({ lsn }) => lsn);
-      const recorded = pair.replicaState.effects.map((effect) => effect.cursor?.lsn);
+      const recorded = pair.replicaState.effects.flatMap((effect) => effect.cursor?.lsn ?? []);
       expect(recorded).toStrictEqual(applied);
+      expect(pair.replicaState.intents.size).toBe(0); // nothing is in doubt.
       isDone.push(applied.includes(4));
       const calls = run.store.calls.length;
       await turns(10);
@@ -92,8 +93,9 @@ describe("a closed link", () => {
       await turns(moment);
       run.link.source.close();
       expect(await endsOf(run)).toStrictEqual(["returned", CLOSED]);
-      const recorded = pair.replicaState.effects.map((effect) => effect.cursor?.lsn);
+      const recorded = pair.replicaState.effects.flatMap((effect) => effect.cursor?.lsn ?? []);
       expect(recorded).toStrictEqual(pair.replica.applied.map(({ lsn }) => lsn));
+      expect(pair.replicaState.intents.size).toBe(0);
     }
   });
 

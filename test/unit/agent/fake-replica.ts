@@ -143,9 +143,10 @@ export class FakeReplica implements Partial<ApplyMethods> {
     };
   }
 
-  drop({ key }: { readonly key: number }): void {
+  drop({ key }: { readonly key: number }): boolean {
     this.dropped.push(key);
     this.#pending.delete(key);
+    return true;
   }
 
   yieldUids(): YieldOutcome {

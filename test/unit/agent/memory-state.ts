@@ -66,8 +66,8 @@ export class MemoryState {
         }),
       recordEffect: (effect) =>
         write("recordEffect", () => {
-          if (effect.intent !== undefined) this.intents.delete(effect.intent);
-          const { cursor } = effect;
+          const { intent, settles = [], cursor } = effect;
+          for (const id of intent === undefined ? settles : [intent, ...settles]) this.intents.delete(id);
           if (cursor !== undefined)
             this.applied.set(cursor.logId, Math.max(cursor.lsn, this.applied.get(cursor.logId) ?? 0));
           this.effects.push(effect);

@@ -55,10 +55,26 @@ describe("answerRequest", () => {
   });
 
   test("what was moved is recorded before the answer", async () => {
-    const foreign = () => ({ kind: "applied" as const, effect: EFFECT, moved: 2, absent: 0 });
-    const reply = await answer({ foreign }, { kind: "foreign", path: path("a"), bases: ["x", "y"], action: "limbo" });
+    const intents: number[] = [];
+    const foreign = () => {
+      intents.push(state.intents.size);
+      return { kind: "applied" as const, effect: EFFECT, moved: 2, absent: 0 };
+    };
+    const intentOfForeign = () => Buffer.from("intent");
+    const ask: Ask = { kind: "foreign", path: path("a"), bases: ["x", "y"], action: "limbo" };
+    const reply = await answer({ foreign, intentOfForeign }, ask);
     expect(reply.result).toStrictEqual({ ok: true, answer: { kind: "foreign", messages: 2 } });
-    expect(state.effects).toStrictEqual([EFFECT]);
+    expect(intents).toEqual([1]);
+    expect(state.effects).toStrictEqual([{ ...EFFECT, intent: 1 }]);
+  });
+
+  test("what was refused leaves no intent", async () => {
+    const found = divergence({ kind: "mailbox-missing", mailbox: guid("a"), path: path("a") });
+    const foreign = () => ({ kind: "diverged" as const, divergence: found });
+    const intentOfForeign = () => Buffer.from("intent");
+    const ask: Ask = { kind: "foreign", path: path("a"), bases: ["x"], action: "limbo" };
+    expect((await answer({ foreign, intentOfForeign }, ask)).result).toMatchObject({ ok: false });
+    expect(state.intents.size).toBe(0);
   });
 
   test("if it cannot be recorded the worker forgets, and the failure is the answer", async () => {

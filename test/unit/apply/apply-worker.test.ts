@@ -26,7 +26,7 @@ test("a transaction crosses the thread and its effect the database", async () =>
   await using worker = startWorker<ApplyMethods>({ url: WORKER, name: "apply" });
   const places = { storeRoot: join(root, "store"), scratchRoot: join(root, "scratch"), statePath };
   await worker.call("open", { ...places, hostname: HOST, pid: process.pid });
-  expect(await worker.call("recover")).toEqual({ intentIds: [], notes: [] });
+  expect(await worker.call("recover")).toEqual({ intentIds: [], limbo: [], notes: [] });
   const bytes = encodeTransaction(
     transaction([save(1, "one", { letters: "S" }), save(2, "two")], { structure: CREATE }),
   );

@@ -10,8 +10,18 @@ import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import type { Structure, Transaction } from "../../../src/txn/transaction.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
-import { isKilledAfter } from "./killed-after.js";
-import { CREATE, expunge, GUID, OTHER_GUID, openReplica, type Replica, save, transaction } from "./replica-fixture.js";
+import { insist, isKilledAfter, isKilledAgainAfter } from "./killed-after.js";
+import {
+  CREATE,
+  expunge,
+  GUID,
+  marks,
+  OTHER_GUID,
+  openReplica,
+  type Replica,
+  save,
+  transaction,
+} from "./replica-fixture.js";
 
 let replica: Replica;
 beforeEach(async () => {
@@ -19,8 +29,10 @@ beforeEach(async () => {
 });
 afterEach(() => replica.remove());
 
-const ATTEMPTS_MAX = 6;
 const TWO = [save(1, "one"), save(2, "two", { letters: "S", keywords: ["k"] })];
+/** Of all pairs of writes to be killed before so many are passed over; each write of either run is in many that are not. */
+const STRIDE = Number(process.env["KILL_STRIDE"] ?? 3);
+const TWICE_MS_MAX = 120_000;
 const THIRD_GUID = "00112233445566778899aabbccddeeff";
 
 interface Scenario {
@@ -82,13 +94,23 @@ const SCENARIOS: readonly Scenario[] = [
     txn: at("box", { kind: "delete" }),
   },
   { what: "the store's root, deleted", prepare: () => make(""), txn: at("", { kind: "delete" }) },
+  {
+    what: "its mail replaced",
+    prepare: () => [make("box"), writeFileSync(replica.path("box/cur/three:2,"), "of another program")],
+    txn: at("box", undefined, [save(3, "three")]),
+  },
+  {
+    what: "a second file of its mail",
+    prepare: () => [make("box"), writeFileSync(replica.path("box/cur/one:2,F"), "of another program")],
+    txn: at("box", undefined, [marks(1, "one", {}, { flags: 1 })]),
+  },
   { what: "its mail expunged", prepare: () => make("box"), txn: at("box", undefined, [expunge(1, "one")]) },
 ];
 
 describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
   test("killed before anything that is written, it ends as if nothing had been", async () => {
     prepare();
-    insist(txn);
+    insist(replica, txn);
     const goal = contents();
     expectLimboKnown();
     let kills = 0;
@@ -98,13 +120,43 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
       prepare();
       survived = !isKilledAfter(replica, kills, txn);
       expect(strayMail(), `killed after ${kills} writes`).toEqual([]);
-      insist(txn);
+      insist(replica, txn);
       expect(contents(), `killed after ${kills} writes`).toEqual(goal);
       expectLimboKnown(`killed after ${kills} writes`);
       expectNothingOutside();
     }
     expect(kills).toBeGreaterThan(5);
   });
+
+  test(
+    "killed twice, it ends so as well",
+    async () => {
+      prepare();
+      insist(replica, txn);
+      const goal = [contents(), limboMail()];
+      let kills = 0;
+      const startAnew = async (first: number): Promise<boolean> => {
+        replica.remove();
+        replica = await openReplica({ inMemory: true });
+        prepare();
+        return isKilledAfter(replica, first, txn);
+      };
+      for (let first = 0; await startAnew(first); first++) {
+        for (let second = first % STRIDE; isKilledAgainAfter(replica, second, txn); second += STRIDE) {
+          const when = `killed after ${first} and after ${second} writes`;
+          expect(strayMail(), when).toEqual([]);
+          insist(replica, txn);
+          expect([contents(), limboMail()], when).toEqual(goal);
+          expectLimboKnown(when);
+          expectNothingOutside();
+          kills += 1;
+          await startAnew(first);
+        }
+      }
+      expect(kills).toBeGreaterThan(20);
+    },
+    TWICE_MS_MAX,
+  );
 
   test("a rename that the system refuses is taken back, or has done all", async () => {
     for (let nth = 1; ; nth++) {
@@ -122,22 +174,12 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
       disk.clearFaults();
       expect(strayMail(), `rename ${nth}`).toEqual([]);
       if (!hasFailed()) break;
-      insist(txn);
+      insist(replica, txn);
       expectLimboKnown();
       expectNothingOutside();
     }
   });
 });
-
-/** As often as it takes to outlast the lock of a dead process. */
-function insist(txn: Transaction): void {
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    replica.open({ laterMs: 10_000 * attempt });
-    replica.store.recover();
-    if (replica.apply(txn).kind === "applied") return;
-  }
-  expect(replica.apply(txn)).toMatchObject({ kind: "applied" });
-}
 
 /** Every name in the store; of files with contents. */
 function contents(): string[] {
@@ -164,6 +206,16 @@ function strayMail(): string[] {
     return existsSync(uidlist) && [GUID, OTHER_GUID].some((guid) => readFileSync(uidlist, "latin1").includes(guid));
   };
   return [...dirs].filter((dir) => !isOurs(dir));
+}
+
+/** Mail in the limbo, by what it says. */
+function limboMail(): string[] {
+  const root = join(replica.scratchRoot, "limbo");
+  if (!existsSync(root)) return [];
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/^(?:dovecot|maildirfolder)/.test(entry.name))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1"))
+    .sort();
 }
 
 /** What lies in the limbo has one row each, and no row lacks its file. */

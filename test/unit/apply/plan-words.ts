@@ -26,8 +26,6 @@ function describeStep(step: ApplyStep): string {
       return `rename ${step.file.dir}/${displayRaw(step.file.name)} to ${step.dir}/${displayRaw(step.name)}`;
     case "set-time":
       return `set-time ${step.dir}/${displayRaw(step.name)} ${step.mtimeS}`;
-    case "seek-limbo":
-      return `seek-limbo ${step.subject.uid} ${displayRaw(step.subject.base)}`;
     case "nudge":
       return "nudge";
     case "append-records":

@@ -210,12 +210,6 @@ describe("expunges and rebinds", () => {
     expect(lines(held, transaction([expunge(1, "b"), expunge(7, "a")], { uidNext: 3 }))).toEqual([]);
   });
 
-  test("what is gone already is looked for in the limbo", () => {
-    expect(lines(view([{ uid: 1, base: "a", name: "" }]), transaction([expunge(1, "a")], { uidNext: 2 }))).toEqual([
-      "seek-limbo 1 a",
-    ]);
-  });
-
   test("another UID moves the record to the end", () => {
     const held = view([
       { uid: 1, base: "a" },

@@ -37,15 +37,26 @@ export const HOST = "replica.test";
 /** No process has it: Linux gives out no number above 4194304. */
 export const DEAD_PID = 4_999_999;
 
+const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
+
 /** What was committed. */
 export class MemoryState {
   readonly mailboxes = new Map<number, MailboxRow>();
   readonly chunks = new Map<string, ChunkWrite>();
-  readonly limbo: LimboRow[] = [];
+  limbo: LimboRow[] = [];
   intents: IntentRow[] = [];
+  /** Called before each commit: throws where the process is killed before it. */
+  beforeCommit: () => void = () => undefined;
   #lastMailbox = 0;
 
-  record(effect: AppliedEffect): void {
+  putIntent(intent: IntentRow): void {
+    this.beforeCommit();
+    this.intents.push(intent);
+  }
+
+  record(effect: AppliedEffect, intents: readonly number[] = []): void {
+    this.beforeCommit();
+    this.intents = this.intents.filter(({ id }) => !intents.includes(id));
     for (const id of effect.removedMailboxIds) {
       this.mailboxes.delete(id);
       for (const [key, chunk] of this.chunks) if (chunk.mailboxId === id) this.chunks.delete(key);
@@ -55,7 +66,8 @@ export class MemoryState {
       this.#lastMailbox = Math.max(this.#lastMailbox, row.id);
     }
     for (const chunk of effect.chunks) this.chunks.set(`${chunk.mailboxId}.${chunk.chunk}`, chunk);
-    this.limbo.push(...effect.limbo);
+    const names = new Set(effect.limbo.map(({ name }) => name));
+    this.limbo = [...this.limbo.filter(({ name }) => !names.has(name)), ...effect.limbo];
   }
 
   get reader(): StateReader {
@@ -137,6 +149,12 @@ export class Replica {
     return this.store;
   }
 
+  /** What the program does first after a start, and what it records of that. */
+  recover(): void {
+    const { intentIds, limbo } = this.store.recover();
+    if (intentIds.length + limbo.length > 0) this.state.record({ ...NO_EFFECT, limbo }, intentIds);
+  }
+
   /** Prepare, stage what is wanted, execute, record. Throws what a call throws. */
   apply(txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): ExecuteOutcome {
     const key = this.nextKey();
@@ -162,7 +180,7 @@ export class Replica {
     if (ticket !== undefined) this.store.adoptStaged({ key, bodies: this.stager.handOver({ key }) });
     if (outcome.kind === "diverged") return outcome;
     this.store.syncStaged({ key });
-    this.state.intents = [{ id: key, bytes: this.store.intentOf({ key }) }];
+    this.state.putIntent({ id: key, bytes: this.store.intentOf({ key }) });
     return { kind: "staged" };
   }
 
@@ -213,8 +231,7 @@ export class Replica {
   execute(key: number): ExecuteOutcome {
     const outcome = this.store.execute({ key });
     if (outcome.kind === "applied") {
-      this.state.record(outcome.effect);
-      this.state.intents = [];
+      this.state.record(outcome.effect, [key, ...(outcome.effect.settles ?? [])]);
     }
     return outcome;
   }

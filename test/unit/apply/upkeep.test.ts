@@ -181,7 +181,7 @@ describe("recovery", () => {
     const list = replica.path("box/dovecot-uidlist");
     writeFileSync(list, `${readFileSync(list, "latin1")}3 :thr`);
     replica.open();
-    expect(replica.store.recover()).toMatchObject({ intentIds: [key], notes: [{ kind: "torn-line-removed" }] });
+    expect(replica.store.recover()).toMatchObject({ intentIds: [], notes: [{ kind: "torn-line-removed" }] });
     expect(readdirSync(replica.path("box/tmp"))).toEqual(["17000.dovecot"]);
     expect(records()).toEqual(["1 :one", "2 :two"]);
   });

@@ -6,10 +6,10 @@ import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
 import { type BaseName, isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
-import { CUR, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { CUR } from "../maildir/mailbox-files.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
+import { readUidlistEnds } from "../maildir/uidlist-ends.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
@@ -18,9 +18,6 @@ import { fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
 import { refusing } from "./refusing.js";
-
-const HEAD_BYTES = 4096;
-const TAIL_BYTES = 4096;
 
 export interface SurveyedStore {
   readonly disk: Disk;
@@ -42,34 +39,13 @@ export function surveyMailbox(root: Dir, path: RawPath): SurveyedMailbox {
   const dir = openQuietly(root, path);
   if (dir === undefined) return { path };
   try {
-    const read = refusing({ mailbox: NO_GUID, path }, () => readEnds(dir));
+    const read = refusing({ mailbox: NO_GUID, path }, () => readUidlistEnds(dir));
     if (read === undefined || "kind" in read) return { path }; // its inventory says why it cannot be read.
-    const { header, lastUid } = read;
-    const { uidValidity, nextUid, guid } = header;
-    const uidNext = Math.max(nextUid, lastUid + 1);
+    const { header, uidNext } = read;
+    const { uidValidity, guid } = header;
     return { path, uidValidity, uidNext, ...(guid === undefined ? {} : { guid }) };
   } finally {
     closeBelow(root, dir);
-  }
-}
-
-/** Header and last whole record, without reading what is between. Undefined where there is no uidlist that says. */
-function readEnds(dir: Dir): { readonly header: UidlistHeader; readonly lastUid: number } | undefined {
-  const file = dir.openFile(UIDLIST_FILE);
-  if (file === undefined) return undefined;
-  try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const [line, ...more] = head.toString("latin1", 0, file.read(head, 0)).split("\n");
-    const parse = parseUidlistHeader(line ?? "");
-    if (parse.kind !== "ok" || more.length === 0) return undefined;
-    const tail = Buffer.alloc(TAIL_BYTES);
-    const start = Math.max(0, file.stat.size - TAIL_BYTES);
-    const lines = tail.toString("latin1", 0, file.read(tail, start)).split("\n");
-    lines.pop(); // what follows the last line end: nothing, or a line that is being written.
-    const last = lines.length > (start === 0 ? 1 : 0) ? lines.at(-1) : undefined;
-    return { header: parse.header, lastUid: Number(/^(\d+) /.exec(last ?? "")?.[1] ?? 0) };
-  } finally {
-    file.close();
   }
 }
 

@@ -5,16 +5,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
+import type { Dir } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
-import { MailtwinError } from "../base/errors.js";
-import { rawFromText } from "../base/raw-name.js";
+import { errnoOf, MailtwinError } from "../base/errors.js";
+import { type RawPath, rawFromText } from "../base/raw-name.js";
 import type { FoundMailbox } from "../capture/capture-types.js";
 import { discoverStore } from "../capture/discover-store.js";
+import { openStoreDir } from "../capture/open-mailbox.js";
 import { planStructure } from "../capture/plan-structure.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { readUidlistEnds } from "../maildir/uidlist-ends.js";
 import { daemonError } from "./errors.js";
 import { hasParked, type Places } from "./places.js";
 import type { MovedMailbox } from "./put-back.js";
@@ -97,13 +100,54 @@ function checkDestination(
     return !isKnown && (isShipped || (logged !== undefined && !unread.has(row.path)));
   };
   const gone = rows.filter(isGone);
-  if (gone.length === 0) return { kind: "work", moved: findMoved(rows, found, source) };
+  if (gone.length === 0) {
+    const older = olderCopies(destination, rows, found);
+    if (older.length === 0) return { kind: "work", moved: findMoved(rows, found, source) };
+    return { kind: "outdated", words: wordsOfOlder(older) };
+  }
   const named = namesOf(gone.map(({ path }) => path));
   const what =
     gone.length === 1
       ? "a mailbox of the destination is gone, cannot be read, or was"
       : "mailboxes of the destination are gone, cannot be read, or were";
   return { kind: "outdated", words: `${what} made anew (${named}): comparing as at first contact` };
+}
+
+/** The next UID of a mailbox never falls. One that is below what was written there is that of a copy made before. */
+function olderCopies(
+  destination: string,
+  rows: readonly MailboxRow[],
+  found: readonly FoundMailbox[],
+): readonly RawPath[] {
+  const rowByGuid = new Map(rows.map((row) => [row.guid, row]));
+  return found.flatMap(({ guid, path, uidValidity }) => {
+    const row = guid === undefined ? undefined : rowByGuid.get(guid);
+    if (row === undefined || row.uidValidity !== uidValidity) return [];
+    const uidNext = uidNextAt(destination, path);
+    return uidNext !== undefined && uidNext < row.uidNext ? [path] : [];
+  });
+}
+
+/** Undefined where it cannot be told: whoever comes to that mailbox says why. */
+function uidNextAt(destination: string, path: RawPath): number | undefined {
+  let mailbox: Dir | undefined;
+  try {
+    mailbox = openStoreDir({ disk: openNodeDisk(), storeRoot: rawFromText(destination) }, path);
+    return mailbox === undefined ? undefined : readUidlistEnds(mailbox)?.uidNext;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  } finally {
+    mailbox?.close();
+  }
+}
+
+function wordsOfOlder(older: readonly RawPath[]): string {
+  const what =
+    older.length === 1
+      ? "a mailbox of the destination is older than what was written there"
+      : "mailboxes of the destination are older than what was written there";
+  return `${what}, as after a backup was restored (${namesOf(older)}): comparing as at first contact`;
 }
 
 /**

@@ -175,3 +175,34 @@ test("a mailbox of the destination that was made anew is compared as at first co
   expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0, problems: 0 });
   expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
 });
+
+describe("a destination that was restored from an older copy", () => {
+  test("gets what came since, however much that was", async () => {
+    using bench = await twinnedBench();
+    const backup = join(bench.dir, "backup");
+    cpSync(bench.replica, backup, { recursive: true, preserveTimestamps: true });
+    for (const seed of [50, 51]) addMessage(join(bench.source, WORK), { seed });
+    expect((await bench.sync()).code).toBe(0);
+    for (const part of ["cur", "dovecot-uidlist"]) {
+      rmSync(join(bench.replica, WORK, part), { recursive: true });
+      cpSync(join(backup, WORK, part), join(bench.replica, WORK, part), { recursive: true, preserveTimestamps: true });
+    }
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    const words = /^a mailbox of the destination is older than what was written there, .* \(u1\/Maildir\/\.Work\): /;
+    expect(eventsOf(run, "conflict")).toMatchObject([{ words: expect.stringMatching(words) }]);
+    expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+    expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
+  });
+
+  test("is not told from the copy that it was made of when nothing came since", async () => {
+    using bench = await twinnedBench();
+    const copy = join(bench.dir, "copy");
+    cpSync(bench.replica, copy, { recursive: true, preserveTimestamps: true });
+    rmSync(bench.replica, { recursive: true });
+    renameSync(copy, bench.replica);
+    const run = await bench.sync();
+    expect(eventsOf(run, "conflict")).toStrictEqual([]);
+    expect(summaryOf(run)).toMatchObject({ transactions: 0, problems: 0 });
+  });
+});

@@ -1,0 +1,39 @@
+/**
+ * A uidlist's header and its last record, without reading what is between: who the mailbox is and which UID comes next.
+ *
+ * SOURCE: Dovecot 2.3 maildir-uidlist.c. N in the header is not touched when records are appended, so the next UID is the
+ * larger one of N and the last record's UID + 1.
+ */
+import type { Dir } from "../base/disk.js";
+import { UIDLIST_FILE } from "./mailbox-files.js";
+import { parseUidlistHeader, type UidlistHeader } from "./uidlist-header.js";
+
+const HEAD_BYTES = 4096;
+const TAIL_BYTES = 4096;
+
+export interface UidlistEnds {
+  readonly header: UidlistHeader;
+  readonly uidNext: number;
+}
+
+/** Undefined where there is no uidlist, or one whose first or last whole line says nothing. Throws: system errors. */
+export function readUidlistEnds(mailbox: Dir): UidlistEnds | undefined {
+  const file = mailbox.openFile(UIDLIST_FILE);
+  if (file === undefined) return undefined;
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    const [line, ...more] = head.toString("latin1", 0, file.read(head, 0)).split("\n");
+    const parse = parseUidlistHeader((line ?? "").replace(/\r$/, ""));
+    if (parse.kind !== "ok" || more.length === 0) return undefined;
+    const tail = Buffer.alloc(TAIL_BYTES);
+    const start = Math.max(0, file.stat.size - TAIL_BYTES);
+    const lines = tail.toString("latin1", 0, file.read(tail, start)).split("\n");
+    lines.pop(); // what follows the last line end: nothing, or a line that is being written.
+    const last = lines.length > (start === 0 ? 1 : 0) ? lines.at(-1) : undefined;
+    const lastUid = last === undefined ? 0 : Number(/^(\d+) /.exec(last)?.[1] ?? Number.NaN);
+    if (Number.isNaN(lastUid)) return undefined;
+    return { header: parse.header, uidNext: Math.max(parse.header.nextUid, lastUid + 1) };
+  } finally {
+    file.close();
+  }
+}

@@ -37,6 +37,9 @@ export interface OriginSources {
 
 interface Expunged {
   readonly origin: BodyOrigin;
+  readonly owner: string;
+  readonly size: number;
+  readonly mtimeS: number;
   readonly atMs: number;
 }
 
@@ -50,11 +53,16 @@ export class OriginFinder {
     this.#sources = sources;
   }
 
-  noteExpunged(mailbox: MailboxGuid, records: readonly BaselineRecord[], nowMs: number): void {
-    for (const { uid, base, ino } of records) {
+  noteExpunged(
+    { guid, path }: Pick<MailboxRow, "guid" | "path">,
+    records: readonly BaselineRecord[],
+    nowMs: number,
+  ): void {
+    const owner = ownerOf(this.#sources, path);
+    for (const { uid, base, size, mtimeS, ino } of records) {
       if (ino === 0) continue;
       this.#expungedByIno.delete(ino);
-      this.#expungedByIno.set(ino, { origin: { mailbox, uid, base }, atMs: nowMs });
+      this.#expungedByIno.set(ino, { origin: { mailbox: guid, uid, base }, owner, size, mtimeS, atMs: nowMs });
     }
     for (const ino of this.#expungedByIno.keys()) {
       if (this.#expungedByIno.size <= EXPUNGED_MAX) return;
@@ -67,7 +75,7 @@ export class OriginFinder {
     const siblings = new Siblings(this.#sources, request.own, this.#lately);
     let missesLeft = OLD_MISSES_MAX;
     return (message) => {
-      const recalled = this.#recall(message, request.nowMs);
+      const recalled = this.#recall(message, request);
       if (recalled !== undefined) return recalled;
       if (!isLinked(message) && (missesLeft === 0 || !isOldAndNew(message))) return undefined;
       const origin = findWithin(request, message) ?? siblings.find(message);
@@ -77,10 +85,13 @@ export class OriginFinder {
     };
   }
 
-  #recall({ base, stat }: PresentMessage, nowMs: number): BodyOrigin | undefined {
+  /** The system gives a freed inode number to whoever makes the next file: another owner's is never the same message. */
+  #recall({ base, stat }: PresentMessage, { own, nowMs }: SearchRequest): BodyOrigin | undefined {
     const expunged = this.#expungedByIno.get(stat.ino);
     if (expunged === undefined || nowMs - expunged.atMs > EXPUNGED_MS_MAX) return undefined;
-    return expunged.origin.base === base ? expunged.origin : undefined;
+    const isSame = stat.size === expunged.size && Math.floor(stat.mtimeMs / 1000) === expunged.mtimeS;
+    const isOwn = expunged.owner === ownerOf(this.#sources, own.path);
+    return isSame && isOwn && expunged.origin.base === base ? expunged.origin : undefined;
   }
 
   #remember(guid: MailboxGuid): void {
@@ -154,19 +165,19 @@ class Siblings {
   }
 
   #choose(): readonly MailboxRow[] {
-    const owner = this.#ownerOf(this.#own.path);
+    const owner = ownerOf(this.#sources, this.#own.path);
     const rank = new Map(this.#lately.map((guid, index) => [guid, index]));
     const rankOf = ({ guid }: MailboxRow): number => rank.get(guid) ?? this.#lately.length;
     const rows = [...this.#sources.rows()].filter(
-      (row) => row.guid !== this.#own.guid && row.messages > 0 && this.#ownerOf(row.path) === owner,
+      (row) => row.guid !== this.#own.guid && row.messages > 0 && ownerOf(this.#sources, row.path) === owner,
     );
     return rows.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, SIBLINGS_MAX);
   }
+}
 
-  #ownerOf(path: RawPath): string {
-    if (!this.#sources.isTree) return "";
-    const [first] = path.split("/");
-    assert(first !== undefined, "split gives at least one part");
-    return first;
-  }
+function ownerOf({ isTree }: Pick<OriginSources, "isTree">, path: RawPath): string {
+  if (!isTree) return "";
+  const [first] = path.split("/");
+  assert(first !== undefined, "split gives at least one part");
+  return first;
 }

@@ -90,7 +90,7 @@ export class OutcomeMaker {
       memory.orphanUidByBase.delete(before.base);
       cursor?.moved.delete(before.base);
     }
-    this.#sources.origins.noteExpunged(subject.guid, result.expunged, request.nowMs);
+    this.#sources.origins.noteExpunged({ guid: subject.guid, path: request.path }, result.expunged, request.nowMs);
     this.#sources.onSealed(commit);
     if (!hasNews) return { kind: "unchanged", ...waiting, commit: commit.seal() };
     const visible = row === undefined || isReset ? {} : visibleSince(result);

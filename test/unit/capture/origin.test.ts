@@ -76,3 +76,30 @@ test("the same base name on another inode is no origin, nor is another user's ma
   bench.look(b, { names: b.takeHints() });
   expect(lastSave(bench).origin).toBeUndefined();
 });
+
+test("the inode of a message that was expunged lately is no origin for another user, whatever its new file is called", async () => {
+  const bench = await CaptureBench.open();
+  const [alice, bob] = [bench.store.create("alice"), bench.store.create("bob")];
+  const base = bob.deliver({ info: ":2,S" });
+  bench.sweep();
+  // As if the system had given the freed inode to alice: a link, so that number, size and dates are the same.
+  bob.copyTo(base, alice);
+  bob.expunge(base);
+  bench.settle(bob);
+  bench.look(alice, { names: alice.takeHints() });
+  expect(lastSave(bench)).toMatchObject({ message: { base } });
+  expect(lastSave(bench).origin).toBeUndefined();
+});
+
+test("nor for a file of other size or date", async () => {
+  const bench = await CaptureBench.open();
+  const [a, b] = [bench.store.create("alice"), bench.store.create("alice/.Work")];
+  const base = a.deliver({ info: ":2,S" });
+  bench.sweep();
+  a.copyTo(base, b);
+  a.expunge(base);
+  bench.settle(a);
+  utimesSync(join(b.dir, "cur", `${base}:2,`), 1, 1);
+  bench.look(b, { names: b.takeHints() });
+  expect(lastSave(bench).origin).toBeUndefined();
+});

@@ -3,6 +3,7 @@
  * replica's Dovecot renames the file, and the twin must get on with files that move under its hands.
  */
 import { createHash } from "node:crypto";
+import type { ImapFlow } from "imapflow";
 import { expect, test } from "vitest";
 import { describeLive } from "./lab/available.js";
 import { differences } from "./lab/differences.js";
@@ -20,6 +21,7 @@ const USER = "u1";
 const ROUNDS = 30;
 const PER_ROUND = 8;
 const OVERLAPPING_MIN = 30;
+const MARKED_MIN = 30;
 const READERS = 3;
 
 /** What the readers saw, by UID, and how much of the mail was still to come then. */
@@ -27,6 +29,8 @@ interface Readings {
   readonly hashes: Map<number, Set<string>>;
   /** Bodies read while the source's mail still changed. */
   overlapping: number;
+  /** Messages that the source has marked since they were read on the replica. */
+  readonly marked: Set<number>;
 }
 
 describeLive("clients that read on the replica", () => {
@@ -38,7 +42,7 @@ describeLive("clients that read on the replica", () => {
   test("each body read while mail is applied is the right one, stays read there, and nothing is lost", async () => {
     const { pair } = lab;
     await pair.settle(USER);
-    const readings: Readings = { hashes: new Map(), overlapping: 0 };
+    const readings: Readings = { hashes: new Map(), overlapping: 0, marked: new Set() };
     const stop = new AbortController();
     const reading = Promise.all(
       Array.from({ length: READERS }, (_, index) => readAll({ readings, index, isOver: () => stop.signal.aborted })),
@@ -55,13 +59,25 @@ describeLive("clients that read on the replica", () => {
       const { uidNext } = await imap.select(session, "INBOX");
       // Of messages that are read just now, or soon: the twin renames what Dovecot renames.
       await imap.store(session, `${uidNext - PER_ROUND}:${uidNext - 4}`, { add: ["\\Flagged", `k${round % 3}`] });
+      await markRead(readings, session);
       if (round % 4 === 3) await imap.expunge(session, [uidNext - 6]);
     }
+    await until("bodies read", () => stop.signal.aborted || readings.hashes.size >= MARKED_MIN);
+    await markRead(readings, session);
+    expect(readings.marked.size).toBeGreaterThanOrEqual(MARKED_MIN);
     stop.abort();
     await reading;
     expect(readings.overlapping).toBeGreaterThanOrEqual(OVERLAPPING_MIN);
     await expectEqualButForSeen(readings);
   });
+
+  /** At the source, where they are not read: what comes of it must leave \\Seen on the replica. */
+  async function markRead({ hashes, marked }: Readings, session: ImapFlow): Promise<void> {
+    const uids = [...hashes.keys()].filter((uid) => !marked.has(uid));
+    if (uids.length === 0) return;
+    await imap.store(session, uids, { add: ["\\Answered"] });
+    for (const uid of uids) marked.add(uid);
+  }
 
   async function readAll(the: {
     readonly readings: Readings;

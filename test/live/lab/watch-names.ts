@@ -1,15 +1,18 @@
 /**
- * A process that only watches one directory and counts the names that it was told of: stopped and continued together with
- * a twin, it shows whether the kernel dropped events meanwhile.
+ * A process that only watches directories and counts the names that it was told of in each: stopped and continued together with
+ * a twin, it shows whether the kernel dropped events meanwhile. They share one queue of the kernel's, as a twin's do.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
 const PROGRAM = `
-const names = new Set();
-require("node:fs").watch(process.argv[1], (_, name) => names.add(name));
-process.stdin.on("data", () => setImmediate(() => console.log(names.size)));
+const namesOf = process.argv.slice(1).map((directory) => {
+  const names = new Set();
+  require("node:fs").watch(directory, (_, name) => names.add(name));
+  return names;
+});
+process.stdin.on("data", () => setImmediate(() => console.log(namesOf.map((names) => names.size).join())));
 process.stdin.on("end", () => process.exit());
 console.log("watching");
 `;
@@ -18,13 +21,13 @@ export interface NameWatch extends AsyncDisposable {
   /** SIGSTOP and SIGCONT. */
   pause(): void;
   resume(): void;
-  /** Names told of so far. */
-  namesTold(): Promise<number>;
+  /** Names told of so far, by directory. */
+  namesTold(): Promise<readonly number[]>;
 }
 
-/** Returns once the directory is watched. */
-export async function watchNames(directory: string): Promise<NameWatch> {
-  const child = spawn(process.execPath, ["-e", PROGRAM, directory], { stdio: ["pipe", "pipe", "inherit"] });
+/** Returns once the directories are watched. */
+export async function watchNames(directories: readonly string[]): Promise<NameWatch> {
+  const child = spawn(process.execPath, ["-e", PROGRAM, ...directories], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<string> => {
     const next = await lines.next();
@@ -37,7 +40,7 @@ export async function watchNames(directory: string): Promise<NameWatch> {
     resume: () => child.kill("SIGCONT"),
     namesTold: async () => {
       child.stdin.write("?");
-      return Number(await nextLine());
+      return (await nextLine()).split(",").map(Number);
     },
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");

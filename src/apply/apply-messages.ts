@@ -77,6 +77,7 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   if (wants.length > 0) return { kind: "lacking", wants };
   if (adoption === "take-over") {
     takeIdentity(context, { txn, dirs, uidlist, lock });
+    known.standsAt = txn.path;
     return noteTakenOver(applyUnderLock(context, input, lock));
   }
   const rows = runPlan(context, { plan: planned.plan, pending, dirs, uidlist, lock });
@@ -87,7 +88,8 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
 
 /**
  * Before any mail comes: what a crash leaves is then the source's mailbox, still empty, and not another's with mail in it that
- * Dovecot would number.
+ * Dovecot would number. Where its UIDVALIDITY happens to be the same, the UIDs that it has given stay given (N never falls): a
+ * message that has one of them does not fit, and the source is asked to give it another.
  */
 function takeIdentity(
   { life, clock }: StoreContext,
@@ -104,7 +106,8 @@ function takeIdentity(
   },
 ): void {
   const { uidValidity, mailbox: guid, headerExtra: extra } = txn;
-  const header = { uidNext: 1, extra, reset: { uidValidity, guid } };
+  const uidNext = uidlist?.header.uidValidity === uidValidity ? uidlist.nextUid : 1;
+  const header = { uidNext, extra, reset: { uidValidity, guid } };
   const steps: readonly ApplyStep[] = [
     { kind: "nudge" },
     { kind: "rewrite-uidlist", header, drop: new Set(), replace: new Map(), add: [] },

@@ -128,8 +128,10 @@ function removeEmptied(context: StoreContext, root: Dir, path: RawPath): Foreign
 /** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
 export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, floor }: YieldRequest): YieldOutcome {
   const row = context.cache.rowOf(mailbox);
-  const isHome = row !== undefined && guidAt(root, row.path) === mailbox;
-  const path = isHome ? row.path : context.whereabouts.of(root, mailbox);
+  // One that took the identity a moment ago has no row yet.
+  const homes = [row?.path, context.cache.get(mailbox).standsAt];
+  const home = homes.find((path) => path !== undefined && guidAt(root, path) === mailbox);
+  const path = home ?? context.whereabouts.of(root, mailbox);
   if (path === undefined) {
     const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
     return { kind: "diverged", divergence: missing };

@@ -58,6 +58,8 @@ export async function startIdle(site: DovecotSite, user: string, path: string): 
       if (found === undefined) throw new Error(`event vanished: ${what}`);
       return found;
     },
-    [Symbol.asyncDispose]: () => client.logout(),
+    [Symbol.asyncDispose]: async () => {
+      if (client.usable) await client.logout(); // else the server has closed it.
+    },
   };
 }

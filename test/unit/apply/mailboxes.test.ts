@@ -83,6 +83,18 @@ describe("create", () => {
     expect(replica.apply(at("box", [save(3, "three")])).kind).toBe("applied");
   });
 
+  test("takes an empty one over whose UIDVALIDITY is the same, and gives none of its UIDs again", () => {
+    dovecotMailbox("box", `3 V${VALIDITY} N5 G${OTHER_GUID}\n1 :expunged\n`);
+    expect(replica.apply(at("box", [save(4, "four")], CREATE))).toMatchObject({
+      kind: "diverged",
+      divergence: { kind: "uid-passed", firstUid: 4, replicaNext: 5 },
+    });
+    expect(replica.text("box/dovecot-uidlist")).toBe(`3 V${VALIDITY} N5 G${GUID}\n`);
+    expect(replica.names("box")).toEqual([]);
+    expect(replica.apply(at("box", [save(5, "five")], CREATE)).kind).toBe("applied");
+    expect(replica.text("box/dovecot-uidlist")).toBe(`3 V${VALIDITY} N5 G${GUID}\n5 :five\n`);
+  });
+
   test("never touches another mailbox that holds mail", () => {
     dovecotMailbox("box", `3 V1234 N2 G${OTHER_GUID}\n1 :theirs\n`);
     writeFileSync(replica.path("box/cur/theirs:2,S"), "their mail");

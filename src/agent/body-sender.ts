@@ -47,7 +47,7 @@ export type SendOutcome =
 
 const NO_HASH = new Uint8Array(0);
 /** Codes that tell nothing about the one body that was asked for. */
-const ENDS_ALL: ReadonlySet<string> = new Set(["store-missing", "worker-closed"]);
+const ENDS_ALL: ReadonlySet<string> = new Set(["store-missing", "store-unreadable", "worker-closed"]);
 
 export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: AbortSignal): Promise<SendOutcome> {
   const { transaction, path, lsn } = wish;

@@ -60,7 +60,7 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     this.#state = state;
   }
 
-  /** In the order of the items. The mailbox is listed at most once. Throws: store-missing. */
+  /** In the order of the items. The mailbox is listed at most once. Throws: store-missing, store-unreadable. */
   readMany({ mailbox, mailboxPath, items, bytesMax }: ReadManyRequest): readonly BodyRead[] {
     const dirs = openMailbox(this.#place, mailboxPath);
     if (dirs === undefined) return items.map(({ index }) => ({ index, kind: "gone" }));
@@ -89,7 +89,7 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     }
   }
 
-  /** The file stays readable even if the message is expunged meanwhile. Throws: store-missing, system errors. */
+  /** The file stays readable even if the message is expunged meanwhile. Throws: store-missing, store-unreadable, system errors. */
   openLarge({ mailbox, mailboxPath, uid, base }: OpenLargeRequest): OpenLargeOutcome {
     assert(this.#large.size < BODY_OPEN_MAX, "too many large bodies are open");
     const dirs = openMailbox(this.#place, mailboxPath);

@@ -11,13 +11,13 @@ import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-heade
 import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
 import { problemOf } from "./errors.js";
 import { readFingerprintText } from "./fingerprint-text.js";
-import { openStoreDir, openStoreRoot, type StorePlace } from "./open-mailbox.js";
+import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } from "./open-mailbox.js";
 
 const HEADER_BYTES_MAX = 4096;
 
-/** Throws: store-missing. */
+/** Throws: store-missing, store-unreadable. */
 export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverOutcome {
-  openStoreRoot(place).close(); // a store that is not there is no empty store.
+  refuseUnreadableStore(place); // a store that is not there is no empty store.
   const discovery = discoverMailboxes(place.storeRoot);
   const problems = discovery.problems.map(explain);
   const mailboxes: FoundMailbox[] = [];

@@ -16,6 +16,7 @@ export type CaptureErrorCode =
   | "message-not-a-file"
   | "source-emptied"
   | "store-missing"
+  | "store-unreadable"
   | "uidlist-lost"
   | "uids-exhausted";
 
@@ -50,11 +51,17 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     exitCode: EX.NOINPUT,
     hint: "Nothing was removed from the replica. Mount or restore the source; to replicate on purpose what is there now, begin anew with another --state directory.",
   },
-  /** The store's root directory is not there: not mounted, or a wrong path. Nothing is taken for deleted. */
+  /** The store's root directory is not there, or is none: not mounted, or a wrong path. Nothing is taken for deleted. */
   "store-missing": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
     hint: "Mount the file system, or correct the path; nothing is taken for deleted meanwhile.",
+  },
+  /** The store's root directory may not be read any more. Nothing is taken for deleted. */
+  "store-unreadable": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Run as a user who may read all of the store (root or the mail owner); nothing is taken for deleted meanwhile.",
   },
   /** dovecot-uidlist of a mailbox that is being replicated is gone. Only Dovecot's index still knows its UIDs. */
   "uidlist-lost": {

@@ -21,7 +21,7 @@ import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
 import { ListingCursor } from "./listing-cursor.js";
 import { type FinishedListing, ListingRun } from "./listing-run.js";
-import { closeMailbox, type MailboxDirs, openMailbox } from "./open-mailbox.js";
+import { closeMailbox, isOfStore, type MailboxDirs, openMailbox } from "./open-mailbox.js";
 import { type Examined, OutcomeMaker, type OutcomeSources } from "./outcome.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 import { uidlistOf } from "./under-lock.js";
@@ -66,7 +66,7 @@ export class Examiner {
     this.#outcomes = new OutcomeMaker(sources);
   }
 
-  /** Failures of the mailbox are outcomes. Throws: store-missing, and what is no operating failure. */
+  /** Failures of the mailbox are outcomes. Throws: store-missing, store-unreadable, and what is no operating failure. */
   examine(request: ExamineRequest): ExamineOutcome {
     const { path } = request;
     let dirs: MailboxDirs | undefined;
@@ -74,7 +74,7 @@ export class Examiner {
       dirs = openMailbox(this.#sources.place, path);
       return dirs === undefined ? { kind: "absent" } : this.#examineOpen(request, dirs);
     } catch (error) {
-      if (error instanceof MailtwinError && error.code === "store-missing") throw error;
+      if (isOfStore(error)) throw error;
       const vanished =
         (error instanceof MailtwinError && error.code === "mailbox-vanished") || errnoOf(error) === "ENOENT";
       return vanished ? { kind: "absent" } : { kind: "problem", problem: problemOf(path, error) };

@@ -4,6 +4,7 @@
  * Directories are opened for one call and closed after it: a renamed mailbox would else be read under its old name.
  */
 import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, NEW, openMessageDir } from "../maildir/mailbox-files.js";
 import { captureError } from "./errors.js";
@@ -22,14 +23,45 @@ export interface MailboxDirs {
   readonly fresh: Dir | undefined;
 }
 
-/** Throws: store-missing. */
+/** Throws: store-missing, store-unreadable. */
 export function openStoreRoot({ disk, storeRoot }: StorePlace): Dir {
-  const root = disk.openRoot(storeRoot);
+  const root = askingStore(storeRoot, () => disk.openRoot(storeRoot));
   if (root !== undefined) return root;
   throw captureError("store-missing", `opening the store ${displayRaw(storeRoot)}: there is no such directory`);
 }
 
-/** Undefined when some component is absent. Throws: store-missing, ELOOP and ENOTDIR for what is no directory. */
+/** Throws: store-missing, store-unreadable; also where the root can be listed, and nothing in it be looked at. */
+export function refuseUnreadableStore(place: StorePlace): void {
+  const root = openStoreRoot(place);
+  try {
+    askingStore(place.storeRoot, () => root.stat(CUR));
+  } finally {
+    root.close();
+  }
+}
+
+/** What the system says of the root is no matter of one mailbox. */
+function askingStore<T>(storeRoot: string, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    const errno = errnoOf(error) ?? "";
+    const code = REFUSED.has(errno) ? "store-unreadable" : GONE.has(errno) ? "store-missing" : undefined;
+    if (code === undefined) throw error;
+    throw captureError(code, `opening the store ${displayRaw(storeRoot)}: ${errno}`, {}, error);
+  }
+}
+
+const REFUSED: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
+/** Something else stands there, or the server of a file system that is mounted there has gone. */
+const GONE: ReadonlySet<string> = new Set(["ENOTDIR", "ELOOP", "ESTALE", "ENOTCONN"]);
+
+/** Whether an error concerns the whole store, and no mailbox of it. */
+export function isOfStore(error: unknown): boolean {
+  return error instanceof MailtwinError && (error.code === "store-missing" || error.code === "store-unreadable");
+}
+
+/** Undefined when some component is absent. Throws: store-missing, store-unreadable, ELOOP and ENOTDIR for what is no directory. */
 export function openStoreDir(place: StorePlace, path: RawPath): Dir | undefined {
   let dir = openStoreRoot(place);
   for (const name of splitRaw(path)) {
@@ -45,7 +77,7 @@ export function openStoreDir(place: StorePlace, path: RawPath): Dir | undefined 
   return dir;
 }
 
-/** Undefined when the directory is absent or is no mailbox (no `cur/`). Throws: store-missing, mailbox-is-link. */
+/** Undefined when the directory is absent or is no mailbox (no `cur/`). Throws: store-missing, store-unreadable, mailbox-is-link. */
 export function openMailbox(place: StorePlace, path: RawPath): MailboxDirs | undefined {
   const mailbox = openStoreDir(place, path);
   if (mailbox === undefined) return undefined;

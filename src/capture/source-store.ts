@@ -143,7 +143,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     });
   }
 
-  /** Throws: store-missing. */
+  /** Throws: store-missing, store-unreadable. */
   discover(): DiscoverOutcome {
     return discoverStore(this.#place, () => this.#ports.clock.nowMs());
   }
@@ -160,12 +160,12 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     }
   }
 
-  /** Throws: store-missing. */
+  /** Throws: store-missing, store-unreadable. */
   examine(request: ExamineRequest): ExamineOutcome {
     return this.#examiner.examine(request);
   }
 
-  /** Throws: store-missing. */
+  /** Throws: store-missing, store-unreadable. */
   vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome {
     const row = this.#rows.byGuid(guid);
     if (row === undefined) return { kind: "unknown" };

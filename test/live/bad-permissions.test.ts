@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { listStore } from "./lab/files.js";
 import { runTwin } from "./lab/mailtwin.js";
 import { ensureMailOwner, type UserIds } from "./lab/place.js";
-import { runTwinAs } from "./twin/as-user.js";
+import { runTwinAs, startTwinAs } from "./twin/as-user.js";
 import { contentsOf } from "./twin/contents.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
 import { canMount, openSmallDisk } from "./twin/small-disk.js";
@@ -43,6 +43,25 @@ describe.skipIf(!IS_ROOT)("permissions that are lacking [needs root to take them
       chmodSync(bench.source, 0o700);
       await expectRefusedUntouched(bench, () => bench.syncAs(), ...refusal);
       chmodSync(bench.source, 0o755);
+      await expectEqual(bench);
+    });
+
+    test.each([
+      ["to it", 0o000],
+      ["to list it", 0o300],
+      ["to look into it", 0o600],
+    ])("%s, while a run is live: it ends with what it would have begun with", async (_, mode) => {
+      using bench = ownedBench();
+      await using twin = await startTwinAs(bench.owner, bench);
+      const before = contentsOf(bench.replica);
+      chmodSync(bench.source, mode);
+      addMessage(join(bench.source, WORK), { seed: 61 });
+      const ended = await twin.exited;
+      expectRefusal({ ...twin.output, ...ended }, "store-unreadable", 66, `${bench.source}: EACCES`);
+      expect(contentsOf(bench.replica)).toEqual(before);
+      expectRefusal(await bench.syncAs(), "source-unreadable", 66, `the source ${bench.source}: EACCES`);
+      chmodSync(bench.source, 0o755);
+      giveTree(bench.source, bench.owner);
       await expectEqual(bench);
     });
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runTwin, type TwinRun } from "../lab/mailtwin.js";
+import { runTwin, startTwin, type Twin, type TwinOptions, type TwinRun } from "../lab/mailtwin.js";
 import type { UserIds } from "../lab/place.js";
 
 export interface AsUser extends UserIds {
@@ -25,4 +25,10 @@ export function cliAs({ uid, gid, groups = [] }: AsUser): Disposable & { readonl
 export async function runTwinAs(user: AsUser, args: readonly string[]): Promise<TwinRun> {
   using cli = cliAs(user);
   return await runTwin(args, { cli: cli.path });
+}
+
+/** The same for one that watches, from when it is live; the script is not needed any more then. */
+export async function startTwinAs(user: AsUser, options: TwinOptions): Promise<Twin> {
+  using cli = cliAs(user);
+  return await startTwin({ ...options, cli: cli.path });
 }

@@ -1,5 +1,5 @@
 /** A store that is not the one that the state describes: refused before anything is written, or as soon as it shows. */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { runTwin, spawnTwin, startTwin, type Twin } from "../../live/lab/mailtwin.js";
@@ -104,6 +104,28 @@ describe("a destination that holds none of what was written to it", () => {
     for (const args of [[], ["--dry-run"]])
       expectRefusal(await bench.sync(...args), "destination-emptied", 69, bench.replica);
     expect(treeState(bench.replica)).toStrictEqual(before);
+  });
+});
+
+describe("a source that is taken away while a run is live", () => {
+  test.each([
+    ["gone", (): void => undefined, "store-missing"],
+    ["a file", (): void => writeFileSync(bench.source, ""), "store-missing"],
+    ["a link to itself", (): void => symlinkSync("source", bench.source), "store-missing"],
+    ["an empty directory, as a mount point", (): void => mkdirSync(bench.source), "source-emptied"],
+  ] as const)("and then is %s: the run stops, and nothing is removed", async (_what, replace, code) => {
+    await using twin = await startTwin({ source: bench.source, replica: bench.replica, state: bench.state });
+    const before = treeState(bench.replica);
+    const away = join(bench.dir, "away");
+    renameSync(bench.source, away);
+    replace();
+    const ended = await twin.exited;
+    expectRefusal({ ...twin.output, ...ended }, code, 66);
+    expect(treeState(bench.replica)).toStrictEqual(before);
+    rmSync(bench.source, { recursive: true, force: true });
+    renameSync(away, bench.source);
+    await expectEqual(bench.sync());
+    expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   });
 });
 

@@ -115,11 +115,12 @@ function buildMailbox(
 type Moved = Busy | { readonly kind: "moved"; readonly lockedMs: number };
 
 /** The whole directory, by one rename. If somebody has made one there meanwhile, the caller looks again. */
-function moveIn({ life }: StoreContext, { root, pending: { txn } }: CreateInput, builds: Dir): Moved {
+function moveIn(context: StoreContext, { root, pending: { txn } }: CreateInput, builds: Dir): Moved {
+  const { life } = context;
   const { owner, parents } = structureOf(txn);
   const name = splitRaw(txn.path).at(-1);
   assert(name !== undefined, "the store's root is always there");
-  const parent = openParent(root, txn.path, [...parents, owner]);
+  const parent = openParent(context, root, txn.path, [...parents, owner]);
   try {
     life.reach("apply.parents-made");
     moveWithin(builds, txn.mailbox, parent, name);

@@ -140,7 +140,7 @@ function swapAside(context: StoreContext, root: Dir, mover: Place, displaced: Pl
     const boxes = [displaced, mover].filter(({ path }) =>
       [displaced, mover].every((other) => !path.startsWith(`${other.path}/`)),
     );
-    for (const { mailbox, path } of boxes) takeDirectory(root, path, { area, name: rawNameOf(mailbox) }, undo);
+    for (const { mailbox, path } of boxes) takeDirectory(context, root, path, { area, name: rawNameOf(mailbox) }, undo);
     context.life.reach("apply.directories-out");
     const inside = (place: Place): Place => ({ ...place, path: insideOf(boxes, place.path) ?? place.path });
     swapPlaces(context, area, { mover: inside(mover), displaced: inside(displaced), isWhole: false }, undo);

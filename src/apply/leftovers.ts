@@ -1,13 +1,11 @@
 /**
- * Files that only we make, only under the lock, and that only a kill leaves behind: a keywords file that was not renamed into
- * its place yet, the dot file that wakes sessions, a stale lock that was moved aside. Dovecot minds none of them. They go
+ * Files that only we make, only under the lock, and that only a kill leaves behind: a uidlist or keywords file that was not renamed
+ * into its place yet, the dot file that wakes sessions, a stale lock that was moved aside. Dovecot minds none of them. They go
  * when this process first holds the mailbox's lock, since whoever holds it knows that nobody is at work on them.
- *
- * dovecot-uidlist.tmp is Dovecot's name as well and stays: whoever rewrites the uidlist next replaces it.
  */
 import type { Dir } from "../base/disk.js";
 import { isStaleLockName } from "../maildir/dotlock.js";
-import { CUR, NUDGE_FILE } from "../maildir/mailbox-files.js";
+import { CUR, NUDGE_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 
 /** Dovecot writes dovecot-keywords.lock instead. */
 export const KEYWORDS_TEMP_FILE = "dovecot-keywords.tmp";
@@ -29,5 +27,5 @@ export function removeLeftovers(mailbox: Dir): void {
 }
 
 function isLeftover(name: string): boolean {
-  return name === KEYWORDS_TEMP_FILE || isStaleLockName(name);
+  return name === UIDLIST_TEMP_FILE || name === KEYWORDS_TEMP_FILE || isStaleLockName(name);
 }

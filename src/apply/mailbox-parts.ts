@@ -9,8 +9,10 @@ import { errnoOf } from "../base/errors.js";
 import { isRawName, isRawPath, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
-import { moveWithin } from "./limbo.js";
+import { moveWithin, openMade } from "./limbo.js";
 import { withDir } from "./mailbox-place.js";
+import { BUILD } from "./scratch-areas.js";
+import { type Places, removeTree } from "./stage-place.js";
 import type { UndoLog } from "./undo-log.js";
 
 const OWN_NAMES: ReadonlySet<string> = new Set([
@@ -80,10 +82,10 @@ function isReplaceable(to: Dir, name: string): boolean {
  * Opens the directory that holds the last component of `path`, making what is missing above it. `owners`: outermost
  * first; the last one serves for levels that are not given. The caller closes it, unless it is `root`.
  */
-export function openParent(root: Dir, path: RawPath, owners: readonly FileOwner[]): Dir {
+export function openParent(places: Places, root: Dir, path: RawPath, owners: readonly FileOwner[]): Dir {
   let dir = root;
   for (const [level, name] of splitRaw(path).slice(0, -1).entries()) {
-    const next = dir.openDir(name) ?? makeChild(dir, name, owners[level] ?? owners.at(-1));
+    const next = dir.openDir(name) ?? placeDirectory(places, dir, name, owners[level] ?? owners.at(-1));
     if (dir !== root) dir.close();
     dir = next;
   }
@@ -121,7 +123,38 @@ function removeIfEmpty(dir: Dir, name: RawName): boolean {
   }
 }
 
-/** Made durable at once. Throws system errors. */
+/** What a directory of the store is called until it has its owner and mode: no GUID, so no mailbox that is being built. */
+const UNPLACED = "directory";
+
+/**
+ * A directory of the store, like its parent if no owner is given: made in the scratch directory and moved in, since one that a
+ * process killed in between has left would be root's for ever. If another stands there by then, it is that one.
+ */
+export function placeDirectory(
+  { disk, options }: Places,
+  parent: Dir,
+  name: RawName,
+  owner: FileOwner | undefined,
+): Dir {
+  const builds = openMade(disk, options.scratchRoot, [BUILD]);
+  assert(isRawName(UNPLACED), "it is a file name");
+  try {
+    removeTree(builds, UNPLACED);
+    makeChild(builds, UNPLACED, owner ?? parent.statSelf()).close();
+    moveWithin(builds, UNPLACED, parent, name);
+  } catch (error) {
+    removeTree(builds, UNPLACED);
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(errnoOf(error) ?? "")) throw error;
+  } finally {
+    builds.close();
+  }
+  parent.sync();
+  const placed = parent.openDir(name);
+  if (placed === undefined) throw new TypeError("a directory vanished as it was made");
+  return placed;
+}
+
+/** Made durable at once, where nobody looks. Throws system errors. */
 export function makeChild(dir: Dir, name: RawName, owner: FileOwner | undefined): Dir {
   const { mode, uid, gid } = owner ?? dir.statSelf();
   dir.mkdir(name, mode, { uid, gid });

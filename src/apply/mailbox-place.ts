@@ -70,12 +70,20 @@ export class MailboxDirs implements Disposable {
 
   /** Made if it is missing: Dovecot does so too. */
   get tmp(): Dir {
-    const tmp = this.#open(TMP);
-    if (tmp !== undefined) return tmp;
     const { mode, uid, gid } = this.dir.statSelf();
-    this.dir.mkdir(TMP, mode, { uid, gid });
+    const tmp = this.#open(TMP);
+    if (tmp !== undefined && !this.#isUnfinished(tmp, uid)) return tmp;
+    tmp?.close();
     this.#opened.delete(TMP);
+    if (tmp !== undefined) this.dir.rmdir(TMP);
+    this.dir.mkdir(TMP, mode, { uid, gid });
     return this.#must(TMP);
+  }
+
+  /** A killed process had made it and came not to give it away: whoever delivers here could not use it. */
+  #isUnfinished(tmp: Dir, uid: number): boolean {
+    const own = tmp.statSelf().uid;
+    return own !== uid && own === process.geteuid?.() && tmp.list().length === 0;
   }
 
   of(dir: "cur" | "new"): Dir {

@@ -26,6 +26,7 @@ import {
   openParent,
   ownParts,
   type PartMoves,
+  placeDirectory,
   removeEmptied,
   removeEmptyParents,
 } from "./mailbox-parts.js";
@@ -56,7 +57,7 @@ export function renameMailbox(
     removeEmptyParents(root, found.path);
     return { kind: "moved", limbo: [] };
   }
-  const dir = target.kind === "opened" ? target.dir : makeTarget(root, found, txn);
+  const dir = target.kind === "opened" ? target.dir : makeTarget(context, root, found, txn);
   try {
     context.life.reach("apply.target-made");
     const occupied = refuseTarget(dir, found, txn);
@@ -148,15 +149,16 @@ function parentsOf({ structure }: Transaction): readonly FileOwner[] {
   return structure?.kind === "rename" ? (structure.parents ?? []) : [];
 }
 
-function moveDirectory({ life }: StoreContext, root: Dir, found: Found, txn: Transaction): void {
+function moveDirectory(context: StoreContext, root: Dir, found: Found, txn: Transaction): void {
+  const { life } = context;
   const { path } = txn;
   const [fromName, toName] = [splitRaw(found.path).at(-1), splitRaw(path).at(-1)];
   assert(fromName !== undefined && toName !== undefined, "the store's root does not move");
   const owners = parentsOf(txn);
-  const to = openParent(root, path, owners.length === 0 ? [{ ...found.dir.statSelf() }] : owners);
+  const to = openParent(context, root, path, owners.length === 0 ? [{ ...found.dir.statSelf() }] : owners);
   try {
     life.reach("apply.parents-made");
-    const from = openParent(root, found.path, []);
+    const from = openParent(context, root, found.path, []);
     try {
       moveWithin(from, fromName, to, toName);
       to.sync();
@@ -170,13 +172,13 @@ function moveDirectory({ life }: StoreContext, root: Dir, found: Found, txn: Tra
   }
 }
 
-function makeTarget(root: Dir, found: Found, txn: Transaction): Dir {
+function makeTarget(context: StoreContext, root: Dir, found: Found, txn: Transaction): Dir {
   const { path } = txn;
   const name = splitRaw(path).at(-1);
   assert(name !== undefined, "the store's root is always there");
-  const parent = openParent(root, path, parentsOf(txn));
+  const parent = openParent(context, root, path, parentsOf(txn));
   try {
-    return makeChild(parent, name, { ...found.dir.statSelf() });
+    return placeDirectory(context, parent, name, { ...found.dir.statSelf() });
   } finally {
     closeBelow(root, parent);
   }
@@ -236,7 +238,7 @@ export function deleteMailbox(
       const batch = context.limbo.open({ mailbox, path: found.path }, undo);
       if (!found.hasCur && continueToLimbo(context, found.dir, mailbox, moves)) batch.sync();
       else if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, moves);
-      else directoryToLimbo(root, found.path, batch, undo);
+      else directoryToLimbo(context, root, found.path, { batch, undo });
       context.life.reach("apply.mailbox-in-limbo");
       return batch.rows;
     });
@@ -255,11 +257,16 @@ function continueToLimbo({ limbo }: StoreContext, dir: Dir, mailbox: MailboxGuid
   return true;
 }
 
-function directoryToLimbo(root: Dir, path: RawPath, batch: LimboBatch, undo: UndoLog): void {
+function directoryToLimbo(
+  context: StoreContext,
+  root: Dir,
+  path: RawPath,
+  { batch, undo }: { readonly batch: LimboBatch; readonly undo: UndoLog },
+): void {
   const name = splitRaw(path).at(-1);
   assert(name !== undefined, "the store's root does not move");
   const limboName = batch.mailboxName();
-  const parent = openParent(root, path, []);
+  const parent = openParent(context, root, path, []);
   if (parent !== root) undo.hold(parent);
   undo.pushRename(batch.dir, limboName, parent, name);
   moveWithin(parent, name, batch.dir, limboName);

@@ -14,7 +14,7 @@ import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import { moveWithin, openMade } from "./limbo.js";
-import { hasOtherDirectories, moveNamed, openParent, ownParts } from "./mailbox-parts.js";
+import { hasOtherDirectories, moveNamed, openParent, ownParts, placeDirectory } from "./mailbox-parts.js";
 import { MailboxDirs, openBelow, withDir } from "./mailbox-place.js";
 import { HELD, PARKED } from "./scratch-areas.js";
 import type { StoreContext } from "./store-context.js";
@@ -39,36 +39,35 @@ export function isAlone(root: Dir, path: RawPath): boolean {
 
 /** Takes a mailbox out of the store, or what an earlier attempt left there of it. */
 export function park(
-  { disk, options, life }: StoreContext,
+  context: StoreContext,
   root: Dir,
   { mailbox, path }: Place,
   { isWhole, undo }: { readonly isWhole: boolean; readonly undo: UndoLog },
 ): void {
-  const { scratchRoot } = options;
+  const { disk, options, life } = context;
+  const name = rawNameOf(mailbox);
+  const area = undo.hold(openMade(disk, options.scratchRoot, [PARKED]));
   if (isWhole) {
-    takeDirectory(
-      root,
-      path,
-      { area: undo.hold(openMade(disk, scratchRoot, [PARKED])), name: rawNameOf(mailbox) },
-      undo,
-    );
+    takeDirectory(context, root, path, { area, name }, undo);
     return;
   }
-  const box = undo.hold(openMade(disk, scratchRoot, [PARKED, mailbox]));
   const dir = openBelow(root, splitRaw(path));
   assert(dir !== undefined, "who is parked stands there");
   held(root, dir, undo);
+  // Like the one that it comes from: it is what moves in, if none stands where the mailbox goes.
+  const box = undo.hold(area.openDir(name) ?? placeDirectory(context, area, name, dir.statSelf()));
   moveNamed(dir, box, ownParts(dir), { undo, life });
 }
 
 /** Takes a directory out of the store with all that is in it. */
 export function takeDirectory(
+  context: StoreContext,
   root: Dir,
   path: RawPath,
   { area, name }: { readonly area: Dir; readonly name: RawName },
   undo: UndoLog,
 ): void {
-  const parent = held(root, openParent(root, path, []), undo);
+  const parent = held(root, openParent(context, root, path, []), undo);
   undo.pushRename(area, name, parent, nameOf(path));
   moveWithin(parent, nameOf(path), area, name);
 }
@@ -110,7 +109,7 @@ export interface Arrival {
 export function moveIn(context: StoreContext, root: Dir, arrival: Arrival, undo: UndoLog): "done" | "occupied" {
   const { area, name, path } = arrival;
   if (withDir(root, path, (dir) => dir === undefined)) {
-    const parent = held(root, openParent(root, path, []), undo);
+    const parent = held(root, openParent(context, root, path, []), undo);
     if (tryRename(area, name, { to: parent, toName: nameOf(path) }, undo)) return "done";
   }
   const dir = openBelow(root, splitRaw(path));

@@ -21,8 +21,11 @@ export const TMP: RawName = named("tmp");
 
 export const UIDLIST_FILE: RawName = named("dovecot-uidlist");
 export const UIDLIST_LOCK_FILE: RawName = named("dovecot-uidlist.lock");
-/** Dovecot's own name for a rewrite in progress; a leftover is overwritten by it, so it may be ours too, under the lock. */
-export const UIDLIST_TEMP_FILE: RawName = named("dovecot-uidlist.tmp");
+/**
+ * Ours, for a rewrite in progress, under the lock. Not Dovecot's own name (dovecot-uidlist.tmp): one of root's that a killed process
+ * had not given away yet would keep Dovecot from rewriting the file.
+ */
+export const UIDLIST_TEMP_FILE: RawName = named("dovecot-uidlist.mailtwin");
 export const KEYWORDS_FILE: RawName = named("dovecot-keywords");
 
 /**

@@ -1,4 +1,5 @@
 /** A disk on which a process dies between two writes, for tests that go through all of them. */
+import { mkdirSync, writeFileSync } from "node:fs";
 import { openNodeDisk } from "../../src/base/disk-node.js";
 import { type DiskCall, FaultDisk } from "./fault-disk.js";
 
@@ -6,13 +7,18 @@ const WRITES = new Set<DiskCall["operation"]>([
   ...(["createFile", "appendFile", "rename", "link", "unlink", "mkdir", "rmdir", "setMtime"] as const),
 ]);
 
-/** After so many writes nothing can be written any more: what a kill before the next one would leave. */
+/**
+ * After so many writes nothing can be written any more: what a kill before the next one would leave, or, `torn`, one in the middle
+ * of it: what was made has neither owner, mode nor bytes yet. Dovecot's own lock is as whole as Dovecot makes it, or not there.
+ */
 export class MortalDisk extends FaultDisk {
   #left: number;
+  readonly #isTorn: boolean;
 
-  constructor(writes: number) {
+  constructor(writes: number, { torn = false } = {}) {
     super(openNodeDisk());
     this.#left = writes;
+    this.#isTorn = torn;
   }
 
   get isDead(): boolean {
@@ -27,7 +33,13 @@ export class MortalDisk extends FaultDisk {
   }
 
   override perform<T>(call: DiskCall, name: string, run: () => T): T {
+    if (this.#isTorn && this.#left === 0) makeHalf(call);
     if (WRITES.has(call.operation)) this.spend();
     return super.perform(call, name, run);
   }
+}
+
+function makeHalf({ operation, path }: DiskCall): void {
+  if (operation === "mkdir") mkdirSync(path, { mode: 0o700 });
+  if (operation === "createFile" && !path.endsWith(".lock")) writeFileSync(path, "", { mode: 0o600, flag: "wx" });
 }

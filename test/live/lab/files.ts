@@ -60,7 +60,7 @@ export function storeLeaks(store: string): string[] {
     const name = baseOf(path);
     const inTmp = baseOf(parentOf(path)) === "tmp" && mailboxes.has(parentOf(parentOf(path)));
     if (inTmp) leaks.push(`left in tmp: ${path}`);
-    else if (kind === "file" && (name.endsWith(".lock") || name === "dovecot-uidlist.tmp"))
+    else if (kind === "file" && (name.endsWith(".lock") || /^dovecot-uidlist\.(tmp|mailtwin)$/.test(name)))
       leaks.push(`left lock: ${path}`);
     else if (kind === "other") leaks.push(`neither file nor directory: ${path}`);
   }

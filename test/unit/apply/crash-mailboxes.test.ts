@@ -3,7 +3,7 @@
  * looks there number mail anew, and the transaction that comes again ends as if nothing had been, with every file in the limbo
  * known.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
@@ -12,7 +12,7 @@ import type { Structure, Transaction } from "../../../src/txn/transaction.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
 import { insist, isKilledAfter, isKilledAgainAfter } from "./killed-after.js";
 import {
-  CREATE,
+  DEAD_PID,
   expunge,
   GUID,
   marks,
@@ -21,6 +21,7 @@ import {
   type Replica,
   save,
   transaction,
+  OWNER as US,
 } from "./replica-fixture.js";
 
 let replica: Replica;
@@ -29,6 +30,9 @@ beforeEach(async () => {
 });
 afterEach(() => replica.remove());
 
+/** Of somebody else, if we may. */
+const OWNER = process.getuid?.() === 0 ? { uid: 4242, gid: 4243, mode: 0o750 } : { ...US, mode: 0o750 };
+const CREATE: Structure = { kind: "create", owner: OWNER, parents: [OWNER], maildirFolder: true };
 const TWO = [save(1, "one"), save(2, "two", { letters: "S", keywords: ["k"] })];
 /** Of all pairs of writes to be killed before so many are passed over; each write of either run is in many that are not. */
 const STRIDE = Number(process.env["KILL_STRIDE"] ?? 3);
@@ -45,6 +49,7 @@ const at = (path: string, structure: Structure | undefined, changes = [] as Tran
   transaction(changes, {
     path: path as RawPath,
     structure,
+    fileOwner: { ...OWNER, mode: 0o640 },
     uidNext: changes.some((it) => it.kind === "save" && it.message.uid === 3) ? 4 : 3,
   });
 const rename = (from: string): Structure => ({ kind: "rename", from: from as RawPath });
@@ -95,6 +100,11 @@ const SCENARIOS: readonly Scenario[] = [
   },
   { what: "the store's root, deleted", prepare: () => make(""), txn: at("", { kind: "delete" }) },
   {
+    what: "mail comes, and tmp/ is not there",
+    prepare: () => [make("box"), rmdirSync(replica.path("box/tmp"))],
+    txn: at("box", undefined, [save(3, "three")]),
+  },
+  {
     what: "its mail replaced",
     prepare: () => [make("box"), writeFileSync(replica.path("box/cur/three:2,"), "of another program")],
     txn: at("box", undefined, [save(3, "three")]),
@@ -108,7 +118,10 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
-  test("killed before anything that is written, it ends as if nothing had been", async () => {
+  test.each([
+    ["before", false],
+    ["in the middle of", true],
+  ])("killed %s anything that is written, it ends as if nothing had been", async (_, torn) => {
     prepare();
     insist(replica, txn);
     const goal = contents();
@@ -118,8 +131,9 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
       replica.remove();
       replica = await openReplica({ inMemory: true });
       prepare();
-      survived = !isKilledAfter(replica, kills, txn);
+      survived = !isKilledAfter(replica, kills, txn, { torn });
       expect(strayMail(), `killed after ${kills} writes`).toEqual([]);
+      expectNothingInDovecotsWay();
       insist(replica, txn);
       expect(contents(), `killed after ${kills} writes`).toEqual(goal);
       expectLimboKnown(`killed after ${kills} writes`);
@@ -181,17 +195,41 @@ describe.each(SCENARIOS)("$what", ({ prepare, txn }) => {
   });
 });
 
-/** Every name in the store; of files with contents. */
+/** What a Dovecot under the mail's own user could not write to, under a name that it uses; its lock is overridden by it. */
+function expectNothingInDovecotsWay(): void {
+  const names = readdirSync(replica.storeRoot, { recursive: true, encoding: "latin1" });
+  expect(names.filter((name) => name.endsWith("dovecot-uidlist.tmp"))).toEqual([]);
+}
+
+/** Every name in the store with its owner and mode; of files with contents. */
 function contents(): string[] {
   const entries = readdirSync(replica.storeRoot, { recursive: true, withFileTypes: true });
   return entries
     .map((entry) => {
       const path = join(entry.parentPath, entry.name);
       const shown = path.slice(replica.storeRoot.length);
-      return entry.isFile() ? `${shown} ${readFileSync(path, "latin1")}` : `${shown}/`;
+      const { mode, uid, gid } = statSync(path);
+      const whose = `${(mode & 0o7777).toString(8)} ${uid}:${gid}`;
+      return entry.isFile() ? `${shown} ${whose} ${readFileSync(path, "latin1")}` : `${shown}/ ${whose}`;
     })
     .sort();
 }
+
+test("a mailbox that was taken out part by part comes back as a directory with its own owner and mode", () => {
+  make("box");
+  makeOther("to/child");
+  const crashPoint = (name: string): void => {
+    if (name === "apply.parts-out") throw new Error("killed");
+  };
+  replica.open({ crashPoint, pid: DEAD_PID });
+  expect(() => replica.apply(at("to", rename("box")))).toThrow("killed");
+  rmSync(replica.path("box"), { recursive: true }); // what it was taken out of; by somebody else.
+  replica.open({ laterMs: 10_000 });
+  replica.recover();
+  expect(readdirSync(replica.path("box/cur"))).toHaveLength(2);
+  const { uid, gid, mode } = statSync(replica.path("box"));
+  expect({ uid, gid, mode: mode & 0o7777 }).toEqual(OWNER);
+});
 
 /** Mail where Dovecot would find it, without the uidlist of one of our mailboxes beside it. */
 function strayMail(): string[] {

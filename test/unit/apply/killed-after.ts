@@ -7,12 +7,18 @@ import { DEAD_PID, type Replica, type StoreOptions } from "./replica-fixture.js"
 /** Restarts that it takes at most to outlast the lock of a dead process. */
 const ATTEMPTS_MAX = 6;
 
+export interface HowKilled {
+  /** In the middle of the next write. */
+  readonly torn?: boolean;
+}
+
 /** Applies it by a process that dies after so many writes; returns whether it did die, and not come to the end before. */
-export function isKilledAfter(replica: Replica, writes: number, txn: Transaction): boolean {
-  return isKilled(replica, writes, (disk) => {
+export function isKilledAfter(replica: Replica, writes: number, txn: Transaction, how: HowKilled = {}): boolean {
+  const run = (disk: MortalDisk): void => {
     replica.open({ disk, pid: DEAD_PID });
     replica.apply(txn);
-  });
+  };
+  return isKilled(replica, writes, run, how);
 }
 
 /** The same for the run that comes after it, and begins with cleaning up. */
@@ -21,8 +27,13 @@ export function isKilledAgainAfter(replica: Replica, writes: number, txn: Transa
 }
 
 /** The same for whatever `run` does on that disk. */
-export function isKilled(replica: Replica, writes: number, run: (disk: MortalDisk) => void): boolean {
-  const disk = new MortalDisk(writes);
+export function isKilled(
+  replica: Replica,
+  writes: number,
+  run: (disk: MortalDisk) => void,
+  how: HowKilled = {},
+): boolean {
+  const disk = new MortalDisk(writes, how);
   replica.state.beforeCommit = () => disk.spend();
   try {
     run(disk);

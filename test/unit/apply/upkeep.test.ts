@@ -214,7 +214,11 @@ describe("recovery", () => {
     expect(existsSync(replica.path("box/dovecot-uidlist.lock"))).toBe(false);
   });
 
-  const LEFTOVERS = ["dovecot-keywords.tmp", `dovecot-uidlist.stale-${DEAD_PID}.lock`] as const;
+  const LEFTOVERS = [
+    "dovecot-uidlist.mailtwin",
+    "dovecot-keywords.tmp",
+    `dovecot-uidlist.stale-${DEAD_PID}.lock`,
+  ] as const;
 
   test("removes temporary files that are ours alone", () => {
     for (const name of LEFTOVERS) writeFileSync(replica.path("box", name), "0 half");

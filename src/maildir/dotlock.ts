@@ -76,10 +76,21 @@ function createLock(control: Dir, { pid, hostname }: LockOptions): Dotlock | und
     if (errnoOf(error) === "EEXIST") return undefined;
     throw error;
   }
-  const file = openIfFile(control, UIDLIST_LOCK_FILE);
+  const file = openCreated(control, created);
   if (file !== undefined && isSameInode(file.stat, created)) return new Dotlock(control, file);
   file?.close(); // overridden within microseconds; try again.
   return undefined;
+}
+
+/** A lock that cannot be opened (no descriptor is left) would stay for as long as this process lives: it goes again. */
+function openCreated(control: Dir, created: FileStat): ReadFile | undefined {
+  try {
+    return openIfFile(control, UIDLIST_LOCK_FILE);
+  } catch (error) {
+    const now = control.stat(UIDLIST_LOCK_FILE);
+    if (now !== undefined && isSameInode(now, created)) control.unlink(UIDLIST_LOCK_FILE);
+    throw error;
+  }
 }
 
 function inspectLock(control: Dir, options: LockOptions): LockAttempt | undefined {

@@ -11,7 +11,9 @@ import {
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Dir } from "../../../src/base/disk.js";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { type Dotlock, type LockOptions, tryLock } from "../../../src/maildir/dotlock.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
 import { openTempMailbox, type TempMailbox } from "./temp-mailbox.js";
 
 const LOCK = "dovecot-uidlist.lock";
@@ -45,6 +47,19 @@ test("the lock names its process and host, readable for all, and goes away", () 
   lock.release();
   expect(existsSync(join(path, LOCK))).toBe(false);
   expect(lock.stillOurs()).toBe(false);
+});
+
+test("one that was made and cannot be opened is not left behind", () => {
+  const { path } = openTempMailbox();
+  const disk = new FaultDisk(openNodeDisk());
+  const hasFailed = disk.inject({ operation: "openFile", error: "EMFILE" });
+  const dir = disk.openRoot(path);
+  if (dir === undefined) throw new Error("it is there");
+  expect(() => tryLock(dir, options())).toThrow(/EMFILE/);
+  expect(hasFailed()).toBe(true);
+  expect(existsSync(join(path, LOCK))).toBe(false);
+  locked(dir).release();
+  dir.close();
 });
 
 test("a lock of a live process is held, however old", () => {

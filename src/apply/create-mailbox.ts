@@ -14,6 +14,7 @@ import { CUR, KEYWORDS_FILE, NEW, TMP, UIDLIST_FILE } from "../maildir/mailbox-f
 import type { Structure, Transaction } from "../txn/transaction.js";
 import { effectOf, runPlan } from "./apply-messages.js";
 import type { ExecuteOutcome } from "./apply-types.js";
+import { refuseTaken } from "./execute.js";
 import { emptyView } from "./gather.js";
 import { moveWithin, openMade } from "./limbo.js";
 import { closeBelow } from "./locate.js";
@@ -172,6 +173,8 @@ function bringNewFiles({ build, standing }: { readonly build: Dir; readonly stan
   assert(from !== undefined, "it was built a moment ago");
   undo.hold(from);
   for (const name of from.list()) {
+    // Of the same size it is what an earlier attempt of ours had brought; anything else is not ours to replace.
+    if (to.stat(name)?.size !== from.stat(name)?.size) refuseTaken(to, name);
     undo.pushRename(to, name, from, name);
     from.rename(name, to, name);
   }

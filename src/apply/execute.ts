@@ -226,7 +226,7 @@ class Execution {
 }
 
 /** Asked before anything is noted for undoing: a rename would replace what somebody else put there. */
-function refuseTaken(dir: Dir, name: string): void {
+export function refuseTaken(dir: Dir, name: string): void {
   if (dir.stat(name) === undefined) return;
   throw makeSystemError("EEXIST", { doing: "placing a message at", path: `${dir.shownPath}/${name}` });
 }

@@ -29,7 +29,7 @@ import type {
 } from "./apply-types.js";
 import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";
-import { executeSteps } from "./execute.js";
+import { executeSteps, refuseTaken } from "./execute.js";
 import { fileAt, listPlaces, type Place } from "./find-files.js";
 import { moveWithin, openMade } from "./limbo.js";
 import { closeBelow, damageOf, openMailbox } from "./locate.js";
@@ -241,6 +241,7 @@ function setAside(it: Grip, wanted: ReadonlySet<string>): number {
   const aside = openAside(it);
   for (const [base, { dir: dirName, name }] of places) {
     const dir = it.dirs.of(dirName);
+    refuseTaken(aside, name); // set aside by a run that was killed, and put here once more by somebody.
     it.undo.pushRename(aside, name, dir, name);
     moveWithin(dir, name, aside, name);
     const uid = uidOf(it, base);
@@ -261,6 +262,7 @@ function restore(it: Grip, wanted: ReadonlySet<string>): number {
     const base = splitBaseName(name);
     if ((wanted.size > 0 && !wanted.has(base)) || !isBaseName(base) || uidOf(it, base) !== undefined) continue;
     const target = name === base && isRawName(`${base}:2,`) ? `${base}:2,` : name;
+    if (it.dirs.cur.stat(target) !== undefined) continue; // another file has that name by now: this one stays aside.
     it.undo.pushRename(it.dirs.cur, target, aside, name);
     moveWithin(aside, name, it.dirs.cur, target);
     add.push({ uid: parseUid(nextUidOf(it) + add.length), base, fields: "" });

@@ -85,9 +85,12 @@ function isReplaceable(to: Dir, name: string): boolean {
 export function openParent(places: Places, root: Dir, path: RawPath, owners: readonly FileOwner[]): Dir {
   let dir = root;
   for (const [level, name] of splitRaw(path).slice(0, -1).entries()) {
-    const next = dir.openDir(name) ?? placeDirectory(places, dir, name, owners[level] ?? owners.at(-1));
-    if (dir !== root) dir.close();
-    dir = next;
+    const above = dir;
+    try {
+      dir = above.openDir(name) ?? placeDirectory(places, above, name, owners[level] ?? owners.at(-1));
+    } finally {
+      if (above !== root) above.close();
+    }
   }
   return dir;
 }

@@ -26,10 +26,13 @@ export function openStore(disk: Disk, storeRoot: string): Dir {
 export function openBelow(root: Dir, names: readonly RawName[]): Dir | undefined {
   let dir: Dir | undefined = root;
   for (const name of names) {
-    const next: Dir | undefined = dir.openDir(name);
-    if (dir !== root) dir.close();
-    if (next === undefined) return undefined;
-    dir = next;
+    const above: Dir = dir;
+    try {
+      dir = above.openDir(name);
+    } finally {
+      if (above !== root) above.close();
+    }
+    if (dir === undefined) return undefined;
   }
   return dir;
 }

@@ -5,6 +5,7 @@
 
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -53,7 +54,8 @@ export function renameMailbox(
   const target = openMailbox(root, txn);
   if (target.kind === "diverged") return target;
   if (target.kind === "absent" && found.path !== "" && !isInside(txn.path, found.path)) {
-    moveDirectory(context, root, found, txn);
+    if (!moveDirectory(context, root, found, txn))
+      return { kind: "busy", by: "whoever has just made a directory in its place", ageMs: 0 };
     removeEmptyParents(root, found.path);
     return { kind: "moved", limbo: [] };
   }
@@ -149,7 +151,8 @@ function parentsOf({ structure }: Transaction): readonly FileOwner[] {
   return structure?.kind === "rename" ? (structure.parents ?? []) : [];
 }
 
-function moveDirectory(context: StoreContext, root: Dir, found: Found, txn: Transaction): void {
+/** False, and nothing is done, when somebody has made a directory there meanwhile: a client's login does. */
+function moveDirectory(context: StoreContext, root: Dir, found: Found, txn: Transaction): boolean {
   const { life } = context;
   const { path } = txn;
   const [fromName, toName] = [splitRaw(found.path).at(-1), splitRaw(path).at(-1)];
@@ -164,6 +167,10 @@ function moveDirectory(context: StoreContext, root: Dir, found: Found, txn: Tran
       to.sync();
       from.sync();
       life.reach("apply.mailbox-renamed");
+      return true;
+    } catch (error) {
+      if (!["ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw error;
+      return false;
     } finally {
       closeBelow(root, from);
     }

@@ -116,6 +116,24 @@ describe("foreign mail", () => {
     expect(replica.text("box/cur/theirs:2,")).toContain("foreign");
   });
 
+  test("set aside or put back, it takes no other file's place", () => {
+    deliver(3, "theirs");
+    move("aside", "theirs");
+    deliver(3, "theirs");
+    writeFileSync(replica.path("box/new/theirs"), "another");
+    expect(() => move("aside", "theirs")).toThrow(/EEXIST/);
+    expect(replica.text("box/new/theirs")).toBe("another");
+    rmSync(replica.path("box/new/theirs"));
+    const list = replica.path("box/dovecot-uidlist");
+    writeFileSync(list, readFileSync(list, "latin1").replace("3 :theirs\n", ""));
+    writeFileSync(replica.path("box/cur/theirs:2,"), "another");
+    expect(move("restore")).toMatchObject({ kind: "applied", moved: 0 });
+    expect(replica.text("box/cur/theirs:2,")).toBe("another");
+    rmSync(replica.path("box/cur/theirs:2,"));
+    expect(move("restore")).toMatchObject({ kind: "applied", moved: 1 });
+    expect(replica.text("box/cur/theirs:2,")).toContain("foreign");
+  });
+
   test("waits for the lock as everybody", () => {
     writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${process.pid}:${HOST}`);
     expect(move("limbo", "one").kind).toBe("busy");

@@ -146,7 +146,7 @@ describe("a full examination", () => {
   });
 
   test("a fingerprint that is younger than a tick is not trusted", async () => {
-    const bench = await CaptureBench.open({}, { clock: clockAhead(0) });
+    const bench = await CaptureBench.open({}, { clock: standingClock() });
     const inbox = bench.store.create("alice");
     inbox.deliver();
     bench.settle(inbox);
@@ -321,8 +321,18 @@ describe("keyword letters", () => {
 });
 
 function clockAhead(ms: number) {
+  return clockOf(() => Date.now() + ms);
+}
+
+/** No file that is made later is older than a tick by it, however long that takes. */
+function standingClock() {
+  const ms = Date.now();
+  return clockOf(() => ms);
+}
+
+function clockOf(nowMs: () => number) {
   return {
-    nowMs: () => (Date.now() + ms) as never,
+    nowMs: () => nowMs() as never,
     monotonicMs: () => performance.now(),
     sleep: () => Promise.reject(new Error("nobody sleeps here")),
     setTimer: () => ({ cancel: () => undefined }),

@@ -113,6 +113,12 @@ export class Draft {
     return message;
   }
 
+  /** Whether the message of that base name has a file, or a staged body, as far as the draft goes. */
+  hasBody(base: string): boolean {
+    const drafted = this.#messages.get(base);
+    return drafted === undefined ? this.view.fileByBase.has(base) : drafted.body !== "none";
+  }
+
   /** The same message under another base name. False if a file of that name is there already: then nothing changed. */
   moveBase(from: BaseName, to: BaseName): boolean {
     const message = this.message(from);

@@ -2,10 +2,12 @@
  * How each kind of change alters the draft, and what makes a transaction impossible here.
  *
  * INVARIANT: a UID that is bound to one base name is never given to another, and a new UID is at or above the
- * replica's next UID: Dovecot would renumber it, or a client would see a UID come back (R6, R12).
+ * replica's next UID: Dovecot would renumber it, or a client would see a UID come back (R6, R12). A UID below it whose
+ * message is not here is passed, whether a record without a file stands there or none.
  * INVARIANT: an expunge removes a file only if UID and base name are bound to each other here. In doubt nothing goes.
  */
 import { unreachable } from "../base/assert.js";
+import type { Uid } from "../maildir/ids.js";
 import { fieldOf, isRecordFields } from "../maildir/uidlist-write.js";
 import { mergeMarks } from "../txn/marks.js";
 import type { MessageMarks, MessageState } from "../txn/message-state.js";
@@ -51,9 +53,10 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   const { txn, draft, notes } = context;
   const { uid, base } = message;
   const bound = draft.recordAt(uid);
-  if (bound !== undefined && bound.base !== base) return boundOtherwise(txn, message, bound.base);
+  const holder = holderOf(draft, uid);
+  if (holder !== undefined && holder !== base) return boundOtherwise(txn, message, holder);
   // Comes and goes within the transaction. Looked at first, since a repetition finds its UID burned.
-  if (bound === undefined && isExpungedLater(txn, message, index)) return undefined;
+  if (holder === undefined && isExpungedLater(txn, message, index)) return undefined;
   const draftMessage = draft.message(base);
   const present = draftMessage.body === "file" ? draftMessage.file : undefined;
   const isFit = present !== undefined && present.size === message.size;
@@ -67,16 +70,15 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
     notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: its message is expunged further on` });
     return undefined;
   }
-  if (bound === undefined && uid < context.voidBelow) {
-    notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: the source has given its message another` });
+  if (holder === undefined && uid < context.voidBelow) {
+    burn(context, uid);
     return undefined;
   }
-  if (bound === undefined && draft.view.adoption === undefined && uid < draft.view.uidNext)
-    return uidPassed(context, uid);
+  if (holder === undefined && isPassed(draft, uid)) return uidPassed(context, uid);
   const record = { uid, base, fields: usableFields(message, notes) };
   const elsewhere = draft.recordOf(base);
   if (elsewhere !== undefined && elsewhere.uid !== uid) draft.unbind(elsewhere);
-  if (bound === undefined || bound.fields !== record.fields) draft.bind(record);
+  if (bound === undefined || bound.base !== base || bound.fields !== record.fields) draft.bind(record);
   else draft.deadUids.delete(uid);
   if (!hasBody) {
     if (draftMessage.body === "file" && draftMessage.file !== undefined) {
@@ -89,6 +91,25 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   draftMessage.mtimeS = message.mtimeS;
   keepApplied(draft, { ...message, fields: record.fields }, isChecked);
   return undefined;
+}
+
+/**
+ * Base name of the message that has that UID here: its record and its file. A record without a file names nothing: the
+ * message was expunged here, and Dovecot lets the record stand until it rewrites the uidlist. It is none of ours that a crash
+ * left half done, for a body is in its place before its record is written.
+ */
+function holderOf(draft: Draft, uid: number): string | undefined {
+  const base = draft.recordAt(uid)?.base;
+  return base !== undefined && draft.hasBody(base) ? base : undefined;
+}
+
+/** A client here may have been told that it names nothing. */
+function isPassed({ view }: Draft, uid: number): boolean {
+  return view.adoption === undefined && uid < view.uidNext;
+}
+
+function burn({ notes }: FoldContext, uid: Uid): void {
+  notes.push({ kind: "uid-burned", uid, words: `UID ${uid} is left out: the source has given its message another` });
 }
 
 function isExpungedLater({ changes }: Transaction, { uid, base }: MessageState, index: number): boolean {
@@ -151,12 +172,17 @@ function foldRebind(context: FoldContext, change: RebindChange, index: number): 
   const from = draft.recordAt(fromUid);
   const isSameName = fromBase === message.base;
   if (from !== undefined && from.base === fromBase && (fromUid !== message.uid || !isSameName)) {
-    const target = draft.recordAt(message.uid);
-    if (target !== undefined && target !== from && target.base !== message.base) {
-      return boundOtherwise(context.txn, message, target.base);
+    const target = fromUid === message.uid ? fromBase : holderOf(draft, message.uid);
+    if (target !== undefined && target !== fromBase && target !== message.base) {
+      return boundOtherwise(context.txn, message, target);
     }
-    const mustBeNew = target === undefined && draft.view.adoption === undefined;
-    if (mustBeNew && message.uid < draft.view.uidNext) return uidPassed(context, message.uid);
+    if (target === undefined && message.uid < context.voidBelow) {
+      // It stays bound until the source's next word about it; a file without a record would get a UID from Dovecot.
+      burn(context, message.uid);
+      if (draft.appliedAt(fromUid)?.base === fromBase) draft.disown(fromUid);
+      return undefined;
+    }
+    if (target === undefined && isPassed(draft, message.uid)) return uidPassed(context, message.uid);
     if (!isSameName && !draft.moveBase(fromBase, message.base)) {
       // Both names are there, or neither: the new one counts, as at the source.
       const old = draft.message(fromBase);

@@ -114,6 +114,8 @@ export class Replica {
   apartAbove = Number.POSITIVE_INFINITY;
   /** Plays a session that asks the source about bodies which are here already. */
   verifies = false;
+  /** Plays a source that has given the messages below it other UIDs. */
+  voidBelow = 0;
   #key = 0;
 
   constructor(digester: StateDigester, base: string) {
@@ -169,9 +171,9 @@ export class Replica {
   }
 
   stage(key: number, txn: Transaction, bodyOf: (base: string) => Uint8Array | undefined = bodyOfBase): StageOutcome {
-    const { verifies, apartAbove } = this;
+    const { verifies, apartAbove, voidBelow } = this;
     const bytes = encodeTransaction(txn);
-    const prepared = this.store.prepare({ key, bytes, voidBelow: 0, verifies, apartAbove });
+    const prepared = this.store.prepare({ key, bytes, voidBelow, verifies, apartAbove });
     if (prepared.kind === "diverged") return prepared;
     const { ticket } = prepared;
     if (ticket !== undefined) this.stager.begin({ key, ticket });

@@ -5,7 +5,7 @@
  * of its mailbox, follows for the replica); everything else is looked for again. A rename must never cost a message.
  */
 import type { Clock } from "../base/clock.js";
-import { parseUid, type Uid } from "../maildir/ids.js";
+import type { Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { SourceSide } from "./source-side.js";
 
@@ -31,10 +31,9 @@ export async function settleAbsent(
     return change?.kind === "save" || change?.kind === "rebind" ? change.message.uid : undefined;
   };
   const uids = indexes.flatMap((index) => uidOf(index) ?? []);
-  if (uids.length === 0) return { gone: indexes, again: [] };
-  const from = parseUid(Math.min(...uids));
-  const below = Math.max(...uids) + 1;
-  const standing = new Set(await source.uidsIn(mailbox, from, below));
+  const [from] = uids;
+  if (from === undefined) return { gone: indexes, again: [] };
+  const standing = new Set(await source.uidsAmong({ guid: mailbox, uids, from, below: from }));
   const isStanding = (index: number): boolean => {
     const uid = uidOf(index);
     return uid !== undefined && standing.has(uid);

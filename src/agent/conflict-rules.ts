@@ -1,12 +1,14 @@
 /**
  * What a refused transaction means and what may be done about it. Pure: who asks, waits and writes is in resolve-conflict.ts.
  *
- * A UID that foreign mail took on the replica is a conflict that can be resolved: the foreign mail gets another UID, and the
- * source's messages get UIDs above all of them, for a UID that a client may have seen never names another message. Anything
- * else that a replica refuses gives its mailbox up for this run.
+ * A UID that the replica has passed, or that foreign mail took there, is a conflict that can be resolved: the foreign mail gets
+ * another UID, and the source's message gets one above all of them, for a UID that a client may have seen never names another
+ * message. Messages that have their UIDs on both sides keep them. Anything else that a replica refuses gives its mailbox up for
+ * this run.
  */
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { isUid, type Uid } from "../maildir/ids.js";
+import type { Transaction } from "../txn/transaction.js";
 import type { WireDivergence } from "../wire/messages.js";
 
 /** Why a mailbox is given up, for the rejection log. */
@@ -18,12 +20,11 @@ export interface Cause {
 /** Times that one transaction is resolved before its mailbox is given up: UIDs must not run away. */
 const REFUSALS_MAX = 4;
 
-/** A conflict about UIDs from `from` on. */
 export interface UidConflict {
   readonly kind: "uid-passed" | "uid-bound-otherwise";
-  readonly from: Uid;
-  /** The replica's next UID; 0 where it is not what the conflict is about. */
-  readonly replicaNext: number;
+  /** Those of the transaction that do not fit, ascending; at least one. */
+  readonly uids: readonly Uid[];
+  readonly replicaNext: Uid;
 }
 
 /** The replica's last word: it holds the mailbox back from here on. */
@@ -32,11 +33,35 @@ export function isLastWord({ code }: Pick<WireDivergence, "code">): boolean {
 }
 
 /** The conflict that making room may resolve; undefined: the mailbox is given up. */
-export function conflictOf({ code, firstUid, replicaNext }: WireDivergence, refusals: number): UidConflict | undefined {
-  if (refusals > REFUSALS_MAX || !isUid(firstUid)) return undefined;
-  return code === "uid-passed" || code === "uid-bound-otherwise"
-    ? { kind: code, from: firstUid, replicaNext }
-    : undefined;
+export function conflictOf(
+  transaction: Pick<Transaction, "changes">,
+  { code, uids, replicaNext }: WireDivergence,
+  refusals: number,
+): UidConflict | undefined {
+  if (code !== "uid-passed" && code !== "uid-bound-otherwise") return undefined;
+  if (refusals > REFUSALS_MAX || !isUid(replicaNext)) return undefined;
+  const refused = new Set(uids);
+  const own = uidsOf(transaction).filter((uid) => refused.has(uid)); // a replica has no say in others.
+  return own.length === 0 ? undefined : { kind: code, uids: own, replicaNext };
+}
+
+/**
+ * UIDs of the transaction that the replica cannot take once it has made room, and is at `uidNext`: those that it refused, and
+ * those that foreign mail has gone past meanwhile.
+ */
+export function uidsToLeave(
+  transaction: Pick<Transaction, "changes">,
+  { uids, replicaNext }: UidConflict,
+  uidNext: number,
+): readonly Uid[] {
+  const refused = new Set<number>(uids);
+  return uidsOf(transaction).filter((uid) => refused.has(uid) || (uid >= replicaNext && uid < uidNext));
+}
+
+/** Of the messages that it gives to the mailbox, or finds there, ascending. */
+function uidsOf({ changes }: Pick<Transaction, "changes">): readonly Uid[] {
+  const uids = changes.map((change) => ("message" in change ? change.message.uid : change.uid));
+  return [...new Set(uids)].sort((a, b) => a - b);
 }
 
 /** The lowest UID that foreign mail may get: above what either side has given out. */
@@ -49,8 +74,12 @@ export function isInVain({ kind }: UidConflict, moved: number): boolean {
   return kind === "uid-bound-otherwise" && moved === 0;
 }
 
-export function wordsOfConflict({ from }: UidConflict, { words }: Cause, moved: number): string {
-  return `${words}: ${moved} foreign ${moved === 1 ? "message" : "messages"} and the source's messages from UID ${from} on get new UIDs`;
+/** `moved` are messages of the replica, `left` those of the source. */
+export function wordsOfConflict({ words }: Cause, { moved, left }: { readonly moved: number; readonly left: number }) {
+  const there = `${moved} ${moved === 1 ? "message" : "messages"} of the replica`;
+  const here = `${left} ${left === 1 ? "message" : "messages"} of the source`;
+  const who = moved === 0 ? here : left === 0 ? there : `${there} and ${here}`;
+  return `${words}: ${who} ${moved + left === 1 ? "gets a new UID" : "get new UIDs"}`;
 }
 
 export function causeOf({ code, message }: CaptureProblem): Cause {

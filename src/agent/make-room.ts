@@ -16,12 +16,15 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 export type RoomOutcome =
-  /** Foreign messages from that UID on have others now; `uidNext` is beyond them. */
+  /** Foreign messages that were in the way have other UIDs now; `uidNext` is beyond them. */
   | { readonly kind: "made"; readonly uidNext: number; readonly moved: number }
   | { readonly kind: "refused"; readonly code: string; readonly words: string };
 
 export interface RoomRequest {
   readonly mailbox: MailboxGuid;
+  /** Foreign messages with these UIDs are in the way, */
+  readonly uids: readonly Uid[];
+  /** and those with this one or a higher one: they came meanwhile. */
   readonly from: Uid;
   readonly floor: number;
 }

@@ -7,14 +7,13 @@
  */
 import type { Clock } from "../base/clock.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { WireDivergence } from "../wire/messages.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Asker } from "./asker.js";
-import { type Cause, causeOf, conflictOf, floorOf, isInVain, wordsOfConflict } from "./conflict-rules.js";
+import { type Cause, causeOf, conflictOf, floorOf, isInVain, uidsToLeave, wordsOfConflict } from "./conflict-rules.js";
 import { makeRoom } from "./make-room.js";
-import type { SourceSide } from "./source-side.js";
+import type { SourceSide, UidQuery } from "./source-side.js";
 
 export interface ConflictPorts {
   readonly asker: Asker;
@@ -39,23 +38,26 @@ export type Ruling =
 export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: AbortSignal): Promise<Ruling> {
   const { transaction, divergence, refusals } = refused;
   const { source, asker } = ports;
-  const { mailbox, path } = transaction;
-  const conflict = conflictOf(divergence, refusals);
+  const { mailbox: guid, path } = transaction;
+  const conflict = conflictOf(transaction, divergence, refusals);
   if (conflict === undefined) return giveUp(divergence);
-  const { from, replicaNext } = conflict;
-  if (conflict.kind === "uid-passed" && (await source.uidsIn(mailbox, from, replicaNext)).length === 0) {
+  const { uids, replicaNext: from } = conflict;
+  if (conflict.kind === "uid-passed" && (await source.uidsAmong({ guid, uids, from, below: from })).length === 0) {
     // An old entry: its messages have other UIDs by now, as an entry further on says. Nothing more has to move.
-    return { kind: "retry", voidBelow: replicaNext };
+    return { kind: "retry", voidBelow: from };
   }
-  const floor = floorOf(conflict, source.uidNextOf(mailbox));
-  const room = await makeRoom(asker, { mailbox, from, floor }, signal);
+  const floor = floorOf(conflict, source.uidNextOf(guid));
+  const room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
   if (room.kind === "refused") return giveUp(room);
   if (isInVain(conflict, room.moved)) return giveUp(divergence);
   const { uidNext, moved } = room;
-  ports.onConflict(path, wordsOfConflict(conflict, divergence, moved));
-  const problem = await source.renumber({ guid: mailbox, from, below: uidNext, floor: uidNext }, signal);
+  // Where foreign mail moved up, or came meanwhile, the replica has passed more than it refused.
+  const query = { guid, uids: uidsToLeave(transaction, conflict, uidNext), from, below: uidNext };
+  const leaving = await source.uidsAmong(query);
+  ports.onConflict(path, wordsOfConflict(divergence, { moved, left: leaving.length }));
+  const problem = await source.renumber({ guid, uids: leaving, floor: uidNext }, signal);
   if (problem !== undefined) return giveUp(causeOf(problem));
-  await untilRenumbered(ports, { mailbox, from, below: uidNext }, signal);
+  await untilRenumbered(ports, query, signal);
   return { kind: "retry", voidBelow: uidNext };
 }
 
@@ -64,14 +66,10 @@ function giveUp({ code, words }: Cause): Ruling {
 }
 
 /** Gives up waiting after a while: the replica judges the transaction again anyway. */
-async function untilRenumbered(
-  { source, clock }: ConflictPorts,
-  { mailbox, from, below }: { readonly mailbox: MailboxGuid; readonly from: Uid; readonly below: number },
-  signal: AbortSignal,
-): Promise<void> {
+async function untilRenumbered({ source, clock }: ConflictPorts, query: UidQuery, signal: AbortSignal): Promise<void> {
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
-    if ((await source.uidsIn(mailbox, from, below)).length === 0) return;
-    source.lookAgain(mailbox);
+    if ((await source.uidsAmong(query)).length === 0) return;
+    source.lookAgain(query.guid);
     await clock.sleep(ABSENT_PAUSE_MS, signal);
   }
 }

@@ -57,8 +57,9 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "yield-uids": {
-      const { mailbox, from, floor } = ask;
-      const outcome = await whileBusy(ports, signal, () => ports.store.call("yieldUids", { mailbox, from, floor }));
+      const { mailbox, uids, from, floor } = ask;
+      const request = { mailbox, uids, from, floor };
+      const outcome = await whileBusy(ports, signal, () => ports.store.call("yieldUids", request));
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
       return { kind: "yielded-uids", uidNext: outcome.uidNext, moved: outcome.moves.length };
     }

@@ -12,7 +12,7 @@ export type Verdict =
 
 /** A divergence that the session itself finds: it concerns no UID. */
 export function divergedBy({ code, words }: { readonly code: string; readonly words: string }) {
-  const divergence: WireDivergence = { code, words, path: ROOT_PATH, firstUid: 0, replicaNext: 0 };
+  const divergence: WireDivergence = { code, words, path: ROOT_PATH, uids: [], replicaNext: 0 };
   return { kind: "diverged", divergence } as const;
 }
 
@@ -26,13 +26,12 @@ export function wireOf(divergence: Divergence): WireDivergence {
   return { code, words, path, ...uidsOf(divergence) };
 }
 
-function uidsOf(divergence: Divergence): { readonly firstUid: number; readonly replicaNext: number } {
+function uidsOf(divergence: Divergence): Pick<WireDivergence, "uids" | "replicaNext"> {
   switch (divergence.kind) {
     case "uid-passed":
-      return { firstUid: divergence.firstUid, replicaNext: divergence.replicaNext };
     case "uid-bound-otherwise":
-      return { firstUid: divergence.uid, replicaNext: 0 };
+      return { uids: divergence.uids, replicaNext: divergence.replicaNext };
     default:
-      return { firstUid: 0, replicaNext: 0 };
+      return { uids: [], replicaNext: 0 };
   }
 }

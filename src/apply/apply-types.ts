@@ -212,7 +212,9 @@ export type ForeignOutcome =
 
 export interface YieldRequest {
   readonly mailbox: MailboxGuid;
-  /** Foreign messages with this UID or a higher one move. */
+  /** Foreign messages with these UIDs move, */
+  readonly uids: readonly number[];
+  /** and those with this one or a higher one. */
   readonly from: number;
   /** The lowest UID they may get: the source's next UID. */
   readonly floor: number;

@@ -14,16 +14,24 @@ interface Where {
   readonly words: string;
 }
 
+/** What the whole transaction is at odds with, so that one conflict is about all of it and about nothing else. */
+interface UidsAtOdds {
+  /** UIDs of its messages that are passed, or bound to other messages, ascending. */
+  readonly uids: readonly number[];
+  readonly replicaNext: number;
+}
+
 export type Divergence =
   /** A UID to be placed is below the replica's next UID: a client here may have been told that it names nothing (R6). */
-  | (Where & { readonly kind: "uid-passed"; readonly firstUid: number; readonly replicaNext: number })
+  | (Where & UidsAtOdds & { readonly kind: "uid-passed"; readonly firstUid: number })
   /** That UID names another message here. */
-  | (Where & {
-      readonly kind: "uid-bound-otherwise";
-      readonly uid: number;
-      readonly base: BaseName;
-      readonly found: string;
-    })
+  | (Where &
+      UidsAtOdds & {
+        readonly kind: "uid-bound-otherwise";
+        readonly uid: number;
+        readonly base: BaseName;
+        readonly found: string;
+      })
   /** Another mailbox stands at that path, and it holds mail or children that must not be touched. */
   | (Where & { readonly kind: "mailbox-occupied"; readonly occupant?: MailboxGuid })
   | (Where & { readonly kind: "uidvalidity-differs"; readonly source: UidValidity; readonly replica: UidValidity })

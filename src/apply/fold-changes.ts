@@ -18,6 +18,7 @@ import type { Draft } from "./draft.js";
 import type { BodyTrust } from "./held-bodies.js";
 import type { PresentFile } from "./mailbox-view.js";
 import { changedMarks, infoOf, marksFromSource, marksOfInfo, NO_NAME_MARKS } from "./marks.js";
+import { uidsAtOdds } from "./uids-at-odds.js";
 
 export interface FoldContext {
   readonly txn: Transaction;
@@ -54,7 +55,7 @@ function foldMessage(context: FoldContext, message: MessageState, index: number)
   const { uid, base } = message;
   const bound = draft.recordAt(uid);
   const holder = holderOf(draft, uid);
-  if (holder !== undefined && holder !== base) return boundOtherwise(txn, message, holder);
+  if (holder !== undefined && holder !== base) return boundOtherwise(context, message, holder);
   // Comes and goes within the transaction. Looked at first, since a repetition finds its UID burned.
   if (holder === undefined && isExpungedLater(txn, message, index)) return undefined;
   const draftMessage = draft.message(base);
@@ -119,10 +120,11 @@ function isExpungedLater({ changes }: Transaction, { uid, base }: MessageState, 
   return changes.slice(index + 1).some((it) => it.kind === "expunge" && it.uid === uid && it.base === base);
 }
 
-function foldMarks({ txn, draft, notes }: FoldContext, change: MarksChange): Divergence | undefined {
+function foldMarks(context: FoldContext, change: MarksChange): Divergence | undefined {
+  const { draft, notes } = context;
   const { uid, base } = change;
   const bound = draft.recordAt(uid);
-  if (bound !== undefined && bound.base !== base) return boundOtherwise(txn, change, bound.base);
+  if (bound !== undefined && bound.base !== base) return boundOtherwise(context, change, bound.base);
   const message = draft.message(base);
   const isPresent = bound !== undefined && message.body !== "none";
   if (isPresent) message.marks = changedMarks(message.marks, change, draft.keywords);
@@ -174,7 +176,7 @@ function foldRebind(context: FoldContext, change: RebindChange, index: number): 
   if (from !== undefined && from.base === fromBase && (fromUid !== message.uid || !isSameName)) {
     const target = fromUid === message.uid ? fromBase : holderOf(draft, message.uid);
     if (target !== undefined && target !== fromBase && target !== message.base) {
-      return boundOtherwise(context.txn, message, target);
+      return boundOtherwise(context, message, target);
     }
     if (target === undefined && message.uid < context.voidBelow) {
       // It stays bound until the source's next word about it; a file without a record would get a UID from Dovecot.
@@ -223,15 +225,16 @@ function usableFields({ uid, fields }: MessageState, notes: ApplyNote[]): string
   return guid !== undefined && isRecordFields(`G${guid}`) ? `G${guid}` : "";
 }
 
-function uidPassed({ txn, draft }: FoldContext, uid: number): Divergence {
-  const { mailbox, path } = txn;
-  return divergence({ kind: "uid-passed", mailbox, path, firstUid: uid, replicaNext: draft.view.uidNext });
+function uidPassed(context: FoldContext, uid: number): Divergence {
+  const { mailbox, path } = context.txn;
+  return divergence({ kind: "uid-passed", mailbox, path, firstUid: uid, ...uidsAtOdds(context, uid) });
 }
 
 function boundOtherwise(
-  { mailbox, path }: Transaction,
+  context: FoldContext,
   { uid, base }: Pick<MessageState, "uid" | "base">,
   found: string,
 ): Divergence {
-  return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found });
+  const { mailbox, path } = context.txn;
+  return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found, ...uidsAtOdds(context, uid) });
 }

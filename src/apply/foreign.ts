@@ -125,8 +125,12 @@ function removeEmptied(context: StoreContext, root: Dir, path: RawPath): Foreign
   }
 }
 
-/** Gives foreign messages from a UID on other UIDs, above both next UIDs, in ascending order of the old ones (R12). */
-export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, floor }: YieldRequest): YieldOutcome {
+/** Gives foreign messages with some UIDs, and from a UID on, other ones, above both next UIDs, in ascending order of the old ones (R12). */
+export function yieldUids(
+  context: StoreContext,
+  root: Dir,
+  { mailbox, uids, from, floor }: YieldRequest,
+): YieldOutcome {
   const row = context.cache.rowOf(mailbox);
   // One that took the identity a moment ago has no row yet.
   const homes = [row?.path, context.cache.get(mailbox).standsAt];
@@ -136,9 +140,10 @@ export function yieldUids(context: StoreContext, root: Dir, { mailbox, from, flo
     const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
     return { kind: "diverged", divergence: missing };
   }
+  const yielding: ReadonlySet<number> = new Set(uids);
   const gripped = grip(context, root, { path, mailbox }, (it) => {
     const places = listPlaces(it.dirs, () => true);
-    const moving = foreignRecords(it, places).filter(({ uid }) => uid >= from);
+    const moving = foreignRecords(it, places).filter(({ uid }) => uid >= from || yielding.has(uid));
     const first = Math.max(floor, nextUidOf(it));
     const moves = moving.map(({ uid, base }, i): UidMove => ({ base, fromUid: uid, toUid: parseUid(first + i) }));
     const uidNext = Math.max(first + moving.length, nextUidOf(it));

@@ -21,7 +21,6 @@ import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure, VANISH_MS } from "./plan-structure.js";
-import { readUids } from "./read-uids.js";
 
 export interface CapturerLimits {
   /** A file without a record gets its UID from us after this long (R13). */
@@ -165,16 +164,14 @@ export class Capturer {
   }
 
   /**
-   * Gives the messages with UIDs in [from, below) new ones at the source (R12), at least `floor`: foreign mail on a replica
-   * has theirs. The change is then captured like any other. `signal` ends the wait for Dovecot's lock. Resolves to the
-   * problem if they keep their UIDs.
+   * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The
+   * change is then captured like any other. `signal` ends the wait for Dovecot's lock. Resolves to the problem if they keep
+   * their UIDs.
    */
   async renumber(
-    range: { readonly guid: MailboxGuid; readonly from: Uid; readonly below: number; readonly floor: number },
+    { guid, uids, floor }: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined> {
-    const { guid, floor } = range;
-    const uids = await readUids(this.#ports.worker, range);
     const endMs = this.#nowMs() + LOCK_WAIT_MS_MAX;
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);

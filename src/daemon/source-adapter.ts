@@ -7,12 +7,12 @@ export function adaptSource({ capturer, worker }: Pick<SourceSide, "capturer" | 
   return {
     pathOf: (guid) => capturer.row(guid)?.path,
     uidNextOf: (guid) => capturer.row(guid)?.uidNext ?? 1,
-    uidsIn: (guid, from, below) => readUids(worker, { guid, from, below }),
+    uidsAmong: (query) => readUids(worker, query),
     lookAgain(guid) {
       const path = capturer.row(guid)?.path;
       if (path !== undefined) capturer.markFull(path, "confirm");
       capturer.sweepSoon();
     },
-    renumber: (range, signal) => capturer.renumber(range, signal),
+    renumber: (request, signal) => capturer.renumber(request, signal),
   };
 }

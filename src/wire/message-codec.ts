@@ -85,7 +85,10 @@ function outcomeInit(message: Outcome) {
   const init = { lsn: BigInt(message.lsn), notes: message.notes.map(clipped) };
   if (divergence === undefined) return init;
   const { words, path } = divergence;
-  return { ...init, divergence: { ...divergence, words: clipped(words), path: bytesOf(path) } };
+  return {
+    ...init,
+    divergence: { ...divergence, uids: [...divergence.uids], words: clipped(words), path: bytesOf(path) },
+  };
 }
 
 function requestInit({ id, ask }: Request): RequestProto {
@@ -93,7 +96,10 @@ function requestInit({ id, ask }: Request): RequestProto {
     case "yield-uids":
       return create(RequestSchema, {
         id,
-        ask: { case: "yieldUids", value: { mailbox: ask.mailbox, from: ask.from, floor: ask.floor } },
+        ask: {
+          case: "yieldUids",
+          value: { mailbox: ask.mailbox, uids: [...ask.uids], from: ask.from, floor: ask.floor },
+        },
       });
     case "survey":
       return create(RequestSchema, { id, ask: { case: "survey", value: {} } });
@@ -231,10 +237,10 @@ function outcomeIn(value: Extract<Envelope["message"], { case: "outcome" }>["val
   const { divergence } = value;
   const outcome = { kind: "outcome" as const, lsn: numberIn(value.lsn), notes: value.notes.map(textIn) };
   if (divergence === undefined) return outcome;
-  const { code, words, firstUid, replicaNext } = divergence;
+  const { code, words, uids, replicaNext } = divergence;
   return {
     ...outcome,
-    divergence: { code: textIn(code), words: textIn(words), path: pathIn(divergence.path), firstUid, replicaNext },
+    divergence: { code: textIn(code), words: textIn(words), path: pathIn(divergence.path), uids, replicaNext },
   };
 }
 
@@ -244,6 +250,7 @@ function askIn({ ask }: RequestProto): Ask {
       return {
         kind: "yield-uids",
         mailbox: parseMailboxGuid(ask.value.mailbox),
+        uids: ask.value.uids,
         from: parseUid(ask.value.from),
         floor: ask.value.floor,
       };

@@ -72,8 +72,11 @@ export interface WireDivergence {
   readonly code: string;
   readonly words: string;
   readonly path: RawPath;
-  /** The first UID that does not fit, for the codes "uid-passed" (with the replica's next UID) and "uid-bound-otherwise". Else 0. */
-  readonly firstUid: number;
+  /**
+   * For the codes "uid-passed" and "uid-bound-otherwise" the UIDs of the transaction that do not fit, ascending, and the replica's
+   * next UID. Else none, and 0.
+   */
+  readonly uids: readonly number[];
   readonly replicaNext: number;
 }
 
@@ -95,7 +98,14 @@ export interface Retry {
 }
 
 export type Ask =
-  | { readonly kind: "yield-uids"; readonly mailbox: MailboxGuid; readonly from: Uid; readonly floor: number }
+  | {
+      readonly kind: "yield-uids";
+      readonly mailbox: MailboxGuid;
+      /** Foreign messages with these UIDs move above `floor`, and those from `from` on. */
+      readonly uids: readonly number[];
+      readonly from: Uid;
+      readonly floor: number;
+    }
   | { readonly kind: "survey" }
   | {
       readonly kind: "inventory";

@@ -45,7 +45,7 @@ const divergence: fc.Arbitrary<WireDivergence> = record({
   code: text,
   words: text,
   path,
-  firstUid: uint32,
+  uids: fc.array(uint32, { maxLength: 5 }),
   replicaNext: uint32,
 });
 
@@ -83,6 +83,7 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   record({
     kind: fc.constant("yield-uids" as const),
     mailbox: guid,
+    uids: fc.array(uint32, { maxLength: 5 }),
     from: fc.integer({ min: 1, max: UID_MAX }).map(parseUid),
     floor: uint32,
   }),

@@ -8,7 +8,7 @@ import { guid, type Pair, path, type Running } from "./pair.js";
 import { openSession } from "./peers.js";
 
 const PASSED = { kind: "uid-passed", replicaNext: 700 } as const;
-const YIELD: Request["ask"] = { kind: "yield-uids", mailbox: guid("a"), from: parseUid(3), floor: 9 };
+const YIELD: Request["ask"] = { kind: "yield-uids", mailbox: guid("a"), uids: [], from: parseUid(3), floor: 9 };
 
 let pair: Pair;
 let stop: AbortController;

@@ -36,10 +36,10 @@ describe("uid-passed", () => {
       [1, 900],
       [2, 0],
     ]);
-    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), from: 100, below: 900, floor: 900 }]);
+    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), uids: [100, 101], floor: 900 }]);
     const asked = run.store.calls.find(({ method }) => method === "yieldUids");
-    expect(asked?.args).toStrictEqual({ mailbox: guid("a"), from: 100, floor: 700 });
-    expect(run.conflicts).toHaveLength(1);
+    expect(asked?.args).toStrictEqual({ mailbox: guid("a"), uids: [100, 101], from: 700, floor: 700 });
+    expect(run.conflicts).toStrictEqual([expect.stringMatching(/: 2 messages of the source get new UIDs$/)]);
     expect(run.rejected).toStrictEqual([]);
   });
 
@@ -51,6 +51,15 @@ describe("uid-passed", () => {
     expect(run.store.calls.find(({ method }) => method === "yieldUids")?.args).toMatchObject({ floor: 500 });
   });
 
+  test("only those that were refused, or passed while room was made, get others", async () => {
+    pair.log("a", [{ uid: 100 }, { uid: 119 }, { uid: 120 }, { uid: 129 }, { uid: 130 }]);
+    pair.replica.refusals.set(1, [{ kind: "uid-passed", replicaNext: 120 }]);
+    pair.replica.yieldOutcome = { kind: "yielded", moves: [], uidNext: 130 };
+    run = pair.start();
+    await run.untilAcked(1);
+    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), uids: [100, 119, 120, 129], floor: 130 }]);
+  });
+
   test("a UID that foreign mail has taken is resolved alike; one that no foreign mail has is rejected", async () => {
     const [move] = [{ base: parseBaseName("other"), fromUid: parseUid(100), toUid: parseUid(899) }];
     pair.log("a", [{ uid: 100 }]);
@@ -60,7 +69,7 @@ describe("uid-passed", () => {
     run = pair.start();
     await run.untilAcked(2);
     expect(pair.replica.applied[0]).toMatchObject({ lsn: 1, voidBelow: 900 });
-    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), from: 100, below: 900, floor: 900 }]);
+    expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), uids: [100], floor: 900 }]);
     pair.log("c", [{ uid: 100 }]);
     pair.replica.refusals.set(3, [{ kind: "uid-bound-otherwise" }]);
     pair.replica.yieldOutcome = { kind: "yielded", moves: [], uidNext: 900 };

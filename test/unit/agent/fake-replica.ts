@@ -29,6 +29,7 @@ interface Pending {
 export type Refusal =
   | "busy"
   | "lacking"
+  /** About all UIDs of the transaction below that one. */
   | { readonly kind: "uid-passed"; readonly replicaNext: number }
   | { readonly kind: "uid-bound-otherwise" }
   | { readonly kind: "mailbox-missing" };
@@ -197,14 +198,17 @@ export function hexOf(bytes: Uint8Array): string {
 }
 
 function divergenceOf({ mailbox, path, changes }: Transaction, refusal: Refusal): Divergence {
-  const first = changes.find((change) => change.kind === "save");
+  const saves = changes.flatMap((change) => (change.kind === "save" ? [change.message] : []));
+  const [first] = saves;
   if (typeof refusal === "object" && refusal.kind === "uid-bound-otherwise" && first !== undefined) {
-    const { uid, base } = first.message;
-    return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found: "other" });
+    const { uid, base } = first;
+    const odds = { uids: [uid], replicaNext: uid + 1 };
+    return divergence({ kind: "uid-bound-otherwise", mailbox, path, uid, base, found: "other", ...odds });
   }
   if (typeof refusal === "object" && refusal.kind === "uid-passed") {
-    const firstUid = first?.message.uid ?? 1;
-    return divergence({ kind: "uid-passed", mailbox, path, firstUid, replicaNext: refusal.replicaNext });
+    const { replicaNext } = refusal;
+    const uids = saves.map(({ uid }) => uid).filter((uid) => uid < replicaNext);
+    return divergence({ kind: "uid-passed", mailbox, path, firstUid: first?.uid ?? 1, uids, replicaNext });
   }
   return divergence({ kind: "mailbox-missing", mailbox, path });
 }

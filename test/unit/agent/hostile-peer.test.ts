@@ -10,7 +10,7 @@ import { openAgent, openSession } from "./peers.js";
 
 const CONFUSED = expect.objectContaining({ code: "peer-confused" });
 const CLOSED = expect.objectContaining({ code: "link-closed" });
-const NOBODY = { path: path("a"), firstUid: 0, replicaNext: 0 };
+const NOBODY = { path: path("a"), uids: [], replicaNext: 0 };
 
 let pair: Pair;
 let stop: AbortController;
@@ -29,7 +29,7 @@ describe("a source", () => {
         await send({
           kind: "request",
           id,
-          ask: { kind: "yield-uids", mailbox: guid("a"), from: parseUid(1), floor: 1 },
+          ask: { kind: "yield-uids", mailbox: guid("a"), uids: [], from: parseUid(1), floor: 1 },
         });
       }
     })();
@@ -121,7 +121,7 @@ describe("a replica", () => {
     pair.log("a", [{ uid: 1 }]);
     const { run, send, heard } = await openAgent(pair, stop.signal);
     await until(() => heard.some(({ kind }) => kind === "offer"), "it is offered");
-    const divergence = { code: "uid-passed", words: "passed", path: path("a"), firstUid: 1, replicaNext: 9 };
+    const divergence = { code: "uid-passed", words: "passed", path: path("a"), uids: [1], replicaNext: 9 };
     await send({ kind: "outcome", lsn: 1, notes: [], divergence });
     await send({ kind: "outcome", lsn: 1, notes: [], divergence });
     await expect(run).rejects.toThrow(CONFUSED);

@@ -60,9 +60,9 @@ export class Pair {
   /** How often the agent had the source looked at again. */
   looks = 0;
   /** What the log gives UIDs to now: what a conflict is about, until it was renumbered; not what is gone. */
-  uidsIn: (...args: Parameters<SourceSide["uidsIn"]>) => readonly Uid[] = (_id, from) => {
-    const isMoved = this.renumbered.some((range) => range.from <= from);
-    return isMoved || this.bodies.gone.size > 0 ? [] : [from];
+  uidsAmong: (...args: Parameters<SourceSide["uidsAmong"]>) => readonly Uid[] = ({ uids }) => {
+    const moved = new Set(this.renumbered.flatMap((request) => request.uids));
+    return this.bodies.gone.size > 0 ? [] : uids.filter((uid) => !moved.has(uid));
   };
   /** The replica's sync of its file system. */
   syncAll: () => Promise<boolean> = async () => true;
@@ -188,7 +188,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
         uidNextOf: () => 500,
-        uidsIn: (id, from, below) => Promise.resolve(pair.uidsIn(id, from, below)),
+        uidsAmong: (query) => Promise.resolve(pair.uidsAmong(query)),
         lookAgain: () => {
           pair.looks += 1;
         },

@@ -67,7 +67,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
       source: {
         pathOf: () => path("x"),
         uidNextOf: () => 1,
-        uidsIn: async (...args) => pair.uidsIn(...args),
+        uidsAmong: async (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
         renumber: (range, signal) => pair.renumber(range, signal),
       },

@@ -107,7 +107,13 @@ describe("answerRequest", () => {
   test("a divergence is a failure in its own words", async () => {
     const found = divergence({ kind: "mailbox-missing", mailbox: guid("a"), path: path("a") });
     const methods: Partial<ApplyMethods> = { yieldUids: () => ({ kind: "diverged", divergence: found }) };
-    const reply = await answer(methods, { kind: "yield-uids", mailbox: guid("a"), from: parseUid(3), floor: 9 });
+    const reply = await answer(methods, {
+      kind: "yield-uids",
+      mailbox: guid("a"),
+      uids: [],
+      from: parseUid(3),
+      floor: 9,
+    });
     expect(reply.result).toMatchObject({ ok: false, failure: { code: "mailbox-rejected", message: found.words } });
   });
 
@@ -118,7 +124,7 @@ describe("answerRequest", () => {
       const move = { base: parseBaseName("x"), fromUid: parseUid(1), toUid: parseUid(8) };
       return left > 0 ? { kind: "busy", by: "9:h", ageMs: 1 } : { kind: "yielded", moves: [move], uidNext: 9 };
     };
-    const ask: Ask = { kind: "yield-uids", mailbox: guid("a"), from: parseUid(3), floor: 9 };
+    const ask: Ask = { kind: "yield-uids", mailbox: guid("a"), uids: [], from: parseUid(3), floor: 9 };
     const replied = answer({ yieldUids }, ask);
     await turns(5);
     await clock.advance(100);
@@ -133,7 +139,7 @@ describe("answerRequest", () => {
 
   test("an abort is no answer", async () => {
     const stop = new AbortController();
-    const ask: Ask = { kind: "yield-uids", mailbox: guid("a"), from: parseUid(3), floor: 9 };
+    const ask: Ask = { kind: "yield-uids", mailbox: guid("a"), uids: [], from: parseUid(3), floor: 9 };
     const replied = answer({ yieldUids: () => ({ kind: "busy", by: "9:h", ageMs: 1 }) }, ask, stop.signal);
     await until(() => clock.timerCount > 0, "it waits for the lock");
     const reason = new Error("stop");

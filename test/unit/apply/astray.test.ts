@@ -97,7 +97,7 @@ describe("a mailbox that stands elsewhere", () => {
     expect(replica.apply(transaction([save(3, "three")]))).toMatchObject({
       divergence: { kind: "uid-bound-otherwise" },
     });
-    const yielded = replica.store.yieldUids({ mailbox: GUID, from: 3, floor: 10 });
+    const yielded = replica.store.yieldUids({ mailbox: GUID, uids: [], from: 3, floor: 10 });
     expect(yielded).toMatchObject({ kind: "yielded", uidNext: 11, moves: [{ base: "theirs", toUid: 10 }] });
     expect(replica.apply(transaction([save(11, "three")])).kind).toBe("applied");
     expect(replica.names("box")).toHaveLength(4);

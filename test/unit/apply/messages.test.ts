@@ -67,7 +67,7 @@ describe("saves", () => {
     const before = replica.picture();
     expect(replica.apply(transaction([save(4, "late")], { uidNext: 6 }))).toMatchObject({
       kind: "diverged",
-      divergence: { kind: "uid-passed", firstUid: 4, replicaNext: 6 },
+      divergence: { kind: "uid-passed", firstUid: 4, uids: [4], replicaNext: 6 },
     });
     expect(replica.picture()).toBe(before);
   });
@@ -223,7 +223,7 @@ test("no directory stays open", () => {
     );
     expect(replica.apply(transaction([save(1, "void")], { uidNext: uid + 1 })).kind).toBe("diverged");
   }
-  replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 1 });
+  replica.store.yieldUids({ mailbox: GUID, uids: [], from: 1, floor: 1 });
   replica.store.mailboxes();
   replica.apply(transaction([], { structure: { kind: "delete" }, uidNext: 12 }));
   expect(open()).toBe(before);

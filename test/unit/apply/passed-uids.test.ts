@@ -2,7 +2,7 @@
  * UIDs below the replica's next UID whose message is not here: its Dovecot may have told a client that they name nothing, and
  * would give a message that came back under one of them another UID (R6). A record without a file says no more than none.
  */
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import type { Change, Transaction } from "../../../src/txn/transaction.js";
@@ -66,7 +66,7 @@ describe("a UID whose message was expunged here", () => {
     const before = replica.picture();
     expect(replica.apply(transaction([...THREE], { structure: CREATE }), refuseBody)).toMatchObject({
       kind: "diverged",
-      divergence: { kind: "uid-passed", replicaNext: 4 },
+      divergence: { kind: "uid-passed", uids: [2], replicaNext: 4 },
     });
     expect(replica.picture()).toBe(before);
   });
@@ -92,6 +92,19 @@ describe("a UID whose message was expunged here", () => {
     writeFileSync(replica.path("box/dovecot-uidlist"), "4 :foreign\n", { flag: "a" });
     if (hasFile) writeFileSync(replica.path("box/new/foreign"), "foreign mail");
     expect(replica.apply(transaction([save(4, "four")]), refuseBody)).toMatchObject({ divergence });
+  });
+
+  test("is told together with all others of the transaction, and with no UID that has its message", () => {
+    created();
+    expungeHere("two");
+    startOver();
+    writeFileSync(replica.path("box/dovecot-uidlist"), "5 :foreign\n7 :six\n", { flag: "a" });
+    writeFileSync(replica.path("box/new/foreign"), "foreign mail");
+    renameSync(replica.path("box/cur/three:2,"), replica.path("box/new/six"));
+    const txn = transaction([...THREE, save(4, "four"), save(5, "five"), save(6, "six"), save(8, "eight")]);
+    expect(replica.apply({ ...txn, structure: CREATE }, refuseBody)).toMatchObject({
+      divergence: { kind: "uid-passed", uids: [2, 3, 4, 5, 6], replicaNext: 8 },
+    });
   });
 
   test("is left out when it is void, and the message comes under its new one, in place of the record", () => {

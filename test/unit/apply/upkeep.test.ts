@@ -54,7 +54,7 @@ describe("foreign mail", () => {
   test("yields UIDs in its own order, above both next UIDs", () => {
     deliver(3, "theirs-b");
     deliver(4, "theirs-a");
-    expect(replica.store.yieldUids({ mailbox: GUID, from: 3, floor: 10 })).toMatchObject({
+    expect(replica.store.yieldUids({ mailbox: GUID, uids: [], from: 3, floor: 10 })).toMatchObject({
       kind: "yielded",
       uidNext: 12,
       moves: [
@@ -67,8 +67,24 @@ describe("foreign mail", () => {
     expect(replica.apply(transaction([save(12, "three")])).kind).toBe("applied");
   });
 
+  test("yields only the UIDs that are named, and those from one on", () => {
+    for (const uid of [3, 4, 5, 6, 7]) deliver(uid, `theirs-${uid}`);
+    expect(replica.store.yieldUids({ mailbox: GUID, uids: [1, 4, 9], from: 7, floor: 5 })).toMatchObject({
+      uidNext: 10,
+      moves: [
+        { fromUid: 4, toUid: 8 },
+        { fromUid: 7, toUid: 9 },
+      ],
+    });
+    const bound = ["3 :theirs-3", "5 :theirs-5", "6 :theirs-6", "8 :theirs-4", "9 :theirs-7"];
+    expect(records()).toEqual(["1 :one", "2 :two", ...bound]);
+  });
+
   test("does not include what was applied", () => {
-    expect(replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 10 })).toMatchObject({ moves: [], uidNext: 3 });
+    expect(replica.store.yieldUids({ mailbox: GUID, uids: [], from: 1, floor: 10 })).toMatchObject({
+      moves: [],
+      uidNext: 3,
+    });
     expect(move("limbo", "one", "nothing")).toMatchObject({ kind: "applied", moved: 0, absent: 2 });
     expect(move("aside", "one")).toMatchObject({ kind: "applied", moved: 0 });
     expect(replica.names("box")).toEqual(["cur/one:2,", "cur/two:2,"]);
@@ -137,7 +153,7 @@ describe("foreign mail", () => {
   test("waits for the lock as everybody", () => {
     writeFileSync(replica.path("box/dovecot-uidlist.lock"), `${process.pid}:${HOST}`);
     expect(move("limbo", "one").kind).toBe("busy");
-    expect(replica.store.yieldUids({ mailbox: GUID, from: 1, floor: 1 }).kind).toBe("busy");
+    expect(replica.store.yieldUids({ mailbox: GUID, uids: [], from: 1, floor: 1 }).kind).toBe("busy");
   });
 });
 

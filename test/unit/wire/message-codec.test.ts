@@ -56,7 +56,7 @@ describe("limits", () => {
 
   test("words that are too long are cut by the sender, so that the message itself arrives", () => {
     const path = rawPath(Array.from({ length: 16 }, () => "\u00e4".repeat(255)).join("/"));
-    const divergence = { code: "mailbox-missing", words: "\u{1f4e8}".repeat(5000), path, firstUid: 0, replicaNext: 0 };
+    const divergence = { code: "mailbox-missing", words: "\u{1f4e8}".repeat(5000), path, uids: [], replicaNext: 0 };
     const decoded = decodeMessage(encodeMessage({ kind: "outcome", lsn: 7, divergence, notes: ["n".repeat(9999)] }));
     if (decoded.kind !== "outcome") throw new Error(decoded.kind);
     expect(decoded.divergence?.path).toBe(path);

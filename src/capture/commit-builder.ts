@@ -1,6 +1,7 @@
 /**
  * Collects what one outcome of the capture worker commits: transactions in their order, baseline rows, removed mailboxes.
  */
+import type { RawPath } from "../base/raw-name.js";
 import type { BaselineRows, MailboxBaseline } from "../log/baseline.js";
 import type { CaptureCommit, ChunkWrite, MailboxRow } from "../log/state-types.js";
 import type { Transaction } from "../txn/transaction.js";
@@ -30,6 +31,11 @@ export class CommitBuilder {
 
   get rows(): Iterable<MailboxRow> {
     return this.#rows.values();
+  }
+
+  /** Where the log has the mailbox once this is committed; undefined if it goes. `row`: as the log has it now. */
+  pathOf({ id, path }: MailboxRow): RawPath | undefined {
+    return this.#removed.some((other) => other.id === id) ? undefined : (this.#rows.get(id)?.path ?? path);
   }
 
   /** Rows as they were. */

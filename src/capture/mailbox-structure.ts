@@ -3,6 +3,7 @@
  *
  * INVARIANT: the log never has two mailboxes at one path: before one comes or moves to a path that another had, it says
  * what became of that other.
+ * INVARIANT: where the log has a mailbox, a replica has it too. So of what a directory carries along the log says so at once.
  */
 import type { Dir } from "../base/disk.js";
 import { displayRaw, isRawPath, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
@@ -21,6 +22,7 @@ import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
 import { ownerOf, sameOwner } from "./seal.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
+const LOOKS_MAX = 5;
 /** Means nothing where no file is saved. */
 const NOBODY: FileOwner = { uid: 0, gid: 0, mode: 0o600 };
 
@@ -95,17 +97,20 @@ export function sealDeletion(commit: CommitBuilder, row: MailboxRow, nowMs: numb
   commit.removeMailbox(row);
 }
 
+/** Returns where the log had it. */
 function sealRename(
   commit: CommitBuilder,
   baseline: MailboxBaseline,
   place: StorePlace,
   { to, displaces }: Pick<Extract<Move<MailboxRow>, { kind: "rename" }>, "to" | "displaces">,
   nowMs: number,
-): void {
+): RawPath {
   const row = { ...baseline.row, path: to };
-  const structure = readRename(place, to, { from: baseline.row.path, displaces });
+  const from = commit.pathOf(baseline.row) ?? baseline.row.path;
+  const structure = readRename(place, to, { from, displaces });
   commit.log(structureTransaction(row, structure, nowMs));
   commit.moveBaseline(baseline, { chunks: [] }, row);
+  return from;
 }
 
 export interface VacateSources {
@@ -140,41 +145,75 @@ export function sealVacating(
       sealDeletion(commit, mailbox, nowMs);
       continue;
     }
-    sealRename(commit, sources.baselineOf(mailbox), sources.place, move, nowMs);
-    if (move.displaces === undefined) sealStaying(commit, { from: mailbox.path, to: move.to }, sources, nowMs);
+    const from = sealRename(commit, sources.baselineOf(mailbox), sources.place, move, nowMs);
+    if (move.displaces === undefined) sealInside(commit, { from, to: move.to }, sources, nowMs);
   }
 }
 
 /**
- * Says of mailboxes in a directory which another one left that they are still there: a replica moves a directory with all
- * that is in it, as RENAME does where folders lie in each other. Their own rename says so only if they moved.
+ * Says where the mailboxes are that the log has in a directory which another one left: a replica moves a directory with all that is
+ * in it, as RENAME does where folders lie in each other. Those that are still there are to stay; all others are from now on where
+ * they were carried, until they are found where they stand. Without that a later comer would find its place free in the log, and
+ * taken on the replica.
  */
-export function sealStaying(
+export function sealInside(
   commit: CommitBuilder,
   { from, to }: { readonly from: RawPath; readonly to: RawPath },
-  { rows, place }: Pick<VacateSources, "rows" | "place">,
+  sources: Pick<VacateSources, "rows" | "place" | "baselineOf">,
   nowMs: number,
 ): void {
+  const { rows, place } = sources;
+  const moved = new Set([...commit.rows].map(({ path }) => path));
   // Of two that changed places each left what was in its directory: on a replica, too.
-  const isTaken = [...commit.rows].some(({ path }) => path === from);
-  if (from === "" || isTaken) return;
-  for (const row of rows.all()) {
-    const carried = `${to}${row.path.slice(from.length)}`;
-    if (!row.path.startsWith(`${from}/`) || !isRawPath(carried) || guidAt(place, row.path) !== row.guid) continue;
-    commit.log(structureTransaction(row, readRename(place, row.path, { from: carried }), nowMs));
+  if (from === "" || moved.has(from)) return;
+  const isTaken = (path: RawPath): boolean => {
+    const logged = rows.byPath(path);
+    return moved.has(path) || (logged !== undefined && commit.pathOf(logged) === path);
+  };
+  for (const { row, path } of insideOf(commit, rows, from)) {
+    if (path === to) continue; // the one that moved, deeper into its own directory.
+    const carried = `${to}${path.slice(from.length)}`;
+    if (!isRawPath(carried)) continue;
+    if (guidAt(place, path) === row.guid) {
+      commit.log(structureTransaction({ ...row, path }, readRename(place, path, { from: carried }), nowMs));
+      continue;
+    }
+    // Something else is in that directory already, so on a replica nothing was carried.
+    if (isTaken(carried)) continue;
+    sealRename(commit, sources.baselineOf(row), place, { to: carried }, nowMs);
+    moved.add(carried);
   }
 }
 
-/** One that a walk does not find may be on the way from one directory to another: only two walks make it gone. */
+interface Inside {
+  readonly row: MailboxRow;
+  readonly path: RawPath;
+}
+
+/** Parents first. */
+function insideOf(commit: CommitBuilder, rows: MailboxRows, top: RawPath): Inside[] {
+  const inside: Inside[] = [];
+  for (const row of rows.all()) {
+    const path = commit.pathOf(row);
+    if (path?.startsWith(`${top}/`) === true) inside.push({ row, path });
+  }
+  return inside.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** One that a walk does not find may be on its way: it is gone only if two walks in a row agree about everything. */
 function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): VacatePlan<MailboxRow> {
-  const look = (): VacatePlan<MailboxRow> => {
+  let before: string | undefined;
+  for (let look = 1; look <= LOOKS_MAX; look++) {
     const pathByGuid = sources.pathByGuid();
-    return planVacating(
+    const plan = planVacating(
       { path, comer },
       (at) => sources.rows.byPath(at),
       (guid) => pathByGuid.get(guid),
     );
-  };
-  const plan = look();
-  return plan.moves.some(({ kind }) => kind === "delete") ? look() : plan;
+    if (!plan.moves.some(({ kind }) => kind === "delete")) return plan;
+    const seen = JSON.stringify([...pathByGuid].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (seen === before) return plan;
+    before = seen;
+  }
+  return { moves: [], isTorn: true };
 }

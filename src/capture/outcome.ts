@@ -4,6 +4,7 @@
  * INVARIANT: a fingerprint is stored only with a baseline that covers everything that the listing behind it saw.
  */
 import type { FileStat } from "../base/disk.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { Structure } from "../txn/transaction.js";
@@ -16,7 +17,7 @@ import type { ListingCursor } from "./listing-cursor.js";
 import {
   readCreation,
   readRename,
-  sealStaying,
+  sealInside,
   sealVacating,
   structureTransaction,
   type VacateSources,
@@ -52,6 +53,13 @@ export interface Examined {
   readonly recheckInMs: number | undefined;
 }
 
+interface SealedStructure {
+  /** What the first transaction carries. */
+  readonly structure: Structure | undefined;
+  /** Where the log had a mailbox that moved. */
+  readonly from?: RawPath;
+}
+
 export class OutcomeMaker {
   readonly #sources: OutcomeSources;
 
@@ -67,7 +75,7 @@ export class OutcomeMaker {
     const uidNext = Math.max(Math.min(settled.openFrom ?? unseenFrom, unseenFrom), memory.baseline.row.uidNext);
     this.#settleCursor(examined, settled);
     const commit = new CommitBuilder();
-    const structure = this.#sealStructure(commit, examined);
+    const { structure, from } = this.#sealStructure(commit, examined);
     const result = sealFindings(commit, {
       baseline: memory.baseline,
       path: request.path,
@@ -80,8 +88,7 @@ export class OutcomeMaker {
       findOrigin: this.#originSearch(examined),
       nowMs: request.nowMs,
     });
-    if (structure?.kind === "rename")
-      sealStaying(commit, { from: structure.from, to: request.path }, this.#sources, request.nowMs);
+    if (from !== undefined) sealInside(commit, { from, to: request.path }, this.#sources, request.nowMs);
     const waiting = waitingOf(examined, settled, uidNext);
     if (commit.isEmpty) return { kind: "unchanged", ...waiting };
     const hasNews = commit.transactions > 0;
@@ -131,16 +138,17 @@ export class OutcomeMaker {
     }
   }
 
-  #sealStructure(commit: CommitBuilder, { request, dirs, subject }: Examined): Structure | undefined {
+  #sealStructure(commit: CommitBuilder, { request, dirs, subject }: Examined): SealedStructure {
     const { path, nowMs } = request;
     const { guid, row, isReset } = subject;
     if (row?.path !== path) sealVacating(commit, path, guid, this.#sources, nowMs);
-    if (row === undefined) return readCreation(this.#sources.place, path, dirs);
-    const moved = row.path === path ? undefined : readRename(this.#sources.place, path, { from: row.path });
-    if (!isReset) return moved;
-    if (moved !== undefined) commit.log(structureTransaction({ ...row, path }, moved, nowMs));
+    if (row === undefined) return { structure: readCreation(this.#sources.place, path, dirs) };
+    const from = commit.pathOf(row) ?? row.path; // what made room for it may have carried it along.
+    const moved = from === path ? undefined : { from, structure: readRename(this.#sources.place, path, { from }) };
+    if (!isReset) return moved ?? { structure: undefined };
+    if (moved !== undefined) commit.log(structureTransaction({ ...row, path }, moved.structure, nowMs));
     commit.removeMailbox(row);
-    return { kind: "reset", before: row.uidValidity };
+    return { ...moved, structure: { kind: "reset", before: row.uidValidity } };
   }
 
   #fingerprint({ subject, comparison, cursor, uidlist, lastUid }: Examined, settled: SettledFindings): string {

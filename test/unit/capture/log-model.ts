@@ -27,6 +27,8 @@ export class LogModel {
   readonly #displacedFrom = new Map<ModelMailbox, string>();
   /** Where mailboxes were before they moved along with the directory that they are in, as long as they do not say it. */
   readonly #carriedFrom = new Map<ModelMailbox, string>();
+  /** Where mailboxes were carried, but have come back with another one, or were not since something stood there: a log need not know. */
+  readonly #notCarriedTo = new Map<ModelMailbox, string>();
   readonly #rows = new Map<number, MailboxRow>();
   readonly #chunks = new Map<number, Map<number, ChunkWrite>>();
   #lastId = 0;
@@ -83,10 +85,15 @@ export class LogModel {
       return;
     }
     if (structure?.kind === "rename") {
-      const homes = [this.#displacedFrom.get(model) ?? model.path, this.#carriedFrom.get(model)];
+      const homes = [
+        this.#displacedFrom.get(model) ?? model.path,
+        this.#carriedFrom.get(model),
+        this.#notCarriedTo.get(model),
+      ];
       expect(homes).toContain(structure.from);
       this.#displacedFrom.delete(model);
       this.#carriedFrom.delete(model);
+      this.#notCarriedTo.delete(model);
       this.#move(model, path, structure.displaces);
     }
     if (structure?.kind === "reset") {
@@ -107,10 +114,17 @@ export class LogModel {
 
   /** As a replica does it: what lies in the directory of a mailbox moves along, but not when two change places. */
   #move(model: ModelMailbox, path: string, displaces: string | undefined): void {
-    for (const inside of displaces === undefined ? this.mailboxes.values() : []) {
+    const others = [...this.mailboxes.values()].filter((other) => other !== model);
+    // Then the directory is there, and the mailbox moves alone.
+    const isInhabited = others.some((other) => other.path.startsWith(`${path}/`));
+    for (const inside of displaces === undefined ? others : []) {
       if (!inside.path.startsWith(`${model.path}/`) || model.path === path) continue;
+      const carried = path + inside.path.slice(model.path.length);
+      if (isInhabited) this.#notCarriedTo.set(inside, carried);
+      if (isInhabited) continue;
       if (!this.#carriedFrom.has(inside)) this.#carriedFrom.set(inside, inside.path);
-      inside.path = path + inside.path.slice(model.path.length);
+      else if (this.#carriedFrom.get(inside) === carried) this.#notCarriedTo.set(inside, inside.path);
+      inside.path = carried;
     }
     const standing = [...this.mailboxes].find(([, other]) => other !== model && other.path === path);
     expect(standing?.[0], "another mailbox than the one that is said to stand there").toBe(displaces);

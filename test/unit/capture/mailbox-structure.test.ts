@@ -105,8 +105,37 @@ describe("mailboxes as a whole", () => {
     expectEqualToDisk(bench.model, bench.store);
     expect(bench.model.log.slice(before).map(({ path, structure }) => [path, structure])).toMatchObject([
       ["q", { kind: "rename", from: "p" }],
-      ["p/staying", { kind: "rename", from: "q/staying", parents: [{ mode: expect.any(Number) }] }],
       ["q/along", { kind: "rename", from: "p/along", parents: [{ mode: expect.any(Number) }] }],
+      ["p/staying", { kind: "rename", from: "q/staying", parents: [{ mode: expect.any(Number) }] }],
+    ]);
+  });
+
+  test("one that was carried along and has moved on is displaced where a replica has it", async () => {
+    const bench = await CaptureBench.open();
+    const [outer, inner, leaf, other] = ["p", "p/in", "p/in/leaf", "z"].map((path) => bench.store.create(path));
+    if (outer === undefined || inner === undefined || leaf === undefined || other === undefined)
+      throw new Error("unreachable");
+    for (const mailbox of bench.store.mailboxes) mailbox.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    outer.rename("q");
+    bench.settle(outer); // the only one that is looked at before the others move on.
+    expect(bench.model.log.slice(before).map(({ path }) => path)).toEqual(["q", "q/in", "q/in/leaf"]);
+    const carried = bench.model.log.length;
+    inner.path = "q/in";
+    other.rename("t");
+    inner.rename("z");
+    mkdirSync(join(bench.store.root, "q"), { recursive: true });
+    other.rename("q/in");
+    leaf.path = "z/leaf";
+    bench.settle(other);
+    bench.sweep();
+    expectEqualToDisk(bench.model, bench.store);
+    const logged = bench.model.log.slice(carried);
+    expect(logged.map(({ mailbox, path, structure }) => [mailbox, path, structure])).toMatchObject([
+      [inner.guid, "z", { kind: "rename", from: "q/in", displaces: other.guid }],
+      [other.guid, "q/in", { kind: "rename", from: "z" }],
+      [leaf.guid, "z/leaf", { kind: "rename", from: "q/in/leaf" }],
     ]);
   });
 

@@ -1,3 +1,7 @@
+import type { NumberOutcome } from "./capture-types.js";
+
+type Numbered = Extract<NumberOutcome, { kind: "numbered" }>;
+
 /** What the capture loop has done so far, for reports. */
 export interface CaptureCounts {
   mailboxes: number;
@@ -7,9 +11,29 @@ export interface CaptureCounts {
   sweeps: number;
   /** Changes found by a sweep while no event had told of them: events that were lost, or still under way. */
   caughtBySweep: number;
+  /** Messages of the source that got their first UID from us. */
   numbered: number;
+  /** Messages of the source that got another UID from us. */
+  renumbered: number;
+  /** Mailboxes of the source that got their identity from us. */
+  identified: number;
 }
 
 export function zeroCounts(): CaptureCounts {
-  return { mailboxes: 0, messages: 0, examined: 0, listings: 0, sweeps: 0, caughtBySweep: 0, numbered: 0 };
+  return {
+    mailboxes: 0,
+    messages: 0,
+    examined: 0,
+    listings: 0,
+    sweeps: 0,
+    caughtBySweep: 0,
+    numbered: 0,
+    renumbered: 0,
+    identified: 0,
+  };
+}
+
+export function noteNumbered(counts: CaptureCounts, { count, isIdentified }: Numbered): void {
+  counts.numbered += count;
+  if (isIdentified === true) counts.identified += 1;
 }

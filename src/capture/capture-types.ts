@@ -162,6 +162,8 @@ export type NumberOutcome =
       readonly uidNext: number;
       /** What got no UID because it is no regular file, as "cur/NAME"; some of them, if there are many. */
       readonly notFiles: readonly string[];
+      /** The mailbox got its GUID from us, and its UIDVALIDITY too if it had no uidlist. */
+      readonly isIdentified?: true;
     }
   | LockedOutcome;
 

@@ -10,7 +10,7 @@ import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
-import { type CaptureCounts, zeroCounts } from "./capture-counts.js";
+import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
@@ -193,7 +193,10 @@ export class Capturer {
     const nowMs = this.#ports.clock.nowMs();
     const outcome = await this.#ports.worker.call("renumber", { path, uids, floor, nowMs });
     if (outcome.kind === "busy") return "busy";
-    if (outcome.kind === "renumbered") this.markFull(path, "continue");
+    if (outcome.kind === "renumbered") {
+      this.counts.renumbered += outcome.moves.length;
+      this.markFull(path, "continue");
+    }
     if (outcome.kind === "absent") this.sweepSoon(); // it is said there what became of it.
     if (outcome.kind !== "problem") return undefined;
     this.problems.set(path, outcome.problem);
@@ -350,7 +353,7 @@ export class Capturer {
     const outcome = await worker.call("number", { path, nowMs: clock.nowMs() });
     switch (outcome.kind) {
       case "numbered":
-        this.counts.numbered += outcome.count;
+        noteNumbered(this.counts, outcome);
         // Without a count the files are gone, which a listing tells; if it does not, they are no files.
         if (outcome.count === 0 && this.#uncounted.has(path))
           this.problems.set(path, problemOfKind(path, outcome.notFiles));

@@ -42,9 +42,19 @@ export interface ProblemReport {
   readonly hint: string;
 }
 
-export interface Summary {
+/** What the capture has counted. */
+export interface SourceSums {
   readonly mailboxes: number;
   readonly messages: number;
+  /** Changes that a sweep found while no event had told of them; live runs only. Many: events are being lost. */
+  readonly caughtBySweep: number;
+  /** Written to SRC: messages that got their first UID, messages that got another one, mailboxes that got their identity. */
+  readonly numberedInSource: number;
+  readonly renumberedInSource: number;
+  readonly identifiedInSource: number;
+}
+
+export interface Summary extends SourceSums {
   readonly transactions: number;
   readonly saves: number;
   readonly marks: number;
@@ -55,8 +65,6 @@ export interface Summary {
   readonly mailboxesRenamed: number;
   readonly mailboxesDeleted: number;
   readonly messagesOfDeleted: number;
-  /** Changes that a sweep found while no event had told of them; live runs only. Many: events are being lost. */
-  readonly caughtBySweep: number;
   readonly problems: number;
   readonly elapsedMs: number;
 }

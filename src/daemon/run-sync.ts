@@ -19,6 +19,7 @@ import type { TwinOptions } from "./twin.js";
 const NOTHING_DONE = {
   ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
+  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
 } as const;
 
 export interface SyncOptions extends Omit<TwinOptions, "moved" | "threads"> {

@@ -1,8 +1,9 @@
 /** Counts what was shipped and turns a transaction into a report. */
 import { displayRaw } from "../base/raw-name.js";
+import type { CaptureCounts } from "../capture/capture-counts.js";
 import type { Change, Transaction } from "../txn/transaction.js";
 import { sumNotes } from "./note-sums.js";
-import type { ShippedReport, Summary } from "./reporter.js";
+import type { ShippedReport, SourceSums, Summary } from "./reporter.js";
 
 export class Tally {
   transactions = 0;
@@ -30,7 +31,7 @@ export class Tally {
     this.#addStructure(report);
   }
 
-  totals(): Omit<Summary, "mailboxes" | "messages" | "caughtBySweep" | "problems" | "elapsedMs"> {
+  totals(): Omit<Summary, keyof SourceSums | "problems" | "elapsedMs"> {
     const { transactions, saves, marks, expunges, bodyBytes: bodiesBytes } = this;
     return {
       ...{ transactions, saves, marks, expunges, bodiesBytes },
@@ -54,6 +55,16 @@ export class Tally {
       this.#messagesIn.set(mailbox, Math.max(0, kept + saves - expunges));
     }
   }
+}
+
+export function sourceSums(counts: Readonly<CaptureCounts>): SourceSums {
+  const { mailboxes, messages, caughtBySweep } = counts;
+  return {
+    ...{ mailboxes, messages, caughtBySweep },
+    numberedInSource: counts.numbered,
+    renumberedInSource: counts.renumbered,
+    identifiedInSource: counts.identified,
+  };
 }
 
 export function reportOf(

@@ -132,7 +132,7 @@ function summaryLine(summary: Summary): string {
   const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
   const whole = wholeOf(messages, mailboxes);
   const took = formatDuration(elapsedMs);
-  const trouble = `${caughtOf(summary)}${problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`}`;
+  const trouble = `${writtenOf(summary)}${caughtOf(summary)}${problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`}`;
   if (transactions === 0) return `nothing to do: ${whole} (${took})${trouble}`;
   const shipped = `${formatCount(saves)} new, ${countOf(marks, "flag change")}, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
   return `done: ${whole}; shipped ${shipped} in ${took}${structureOf(summary)}${trouble}`;
@@ -148,6 +148,16 @@ function structureOf({ mailboxesMade, mailboxesRenamed, mailboxesDeleted, messag
       : `${countOf(mailboxesDeleted, "mailbox")} deleted (${countOf(messagesOfDeleted, "message")} to the limbo)`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "" : `; ${parts.join(", ")}`;
+}
+
+/** What was written to the source, whose mail is never touched, but whose UIDs are; or "". */
+function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }: Summary): string {
+  const parts = [
+    numberedInSource === 0 ? "" : `numbered ${countOf(numberedInSource, "message")}`,
+    renumberedInSource === 0 ? "" : `renumbered ${countOf(renumberedInSource, "message")}`,
+    identifiedInSource === 0 ? "" : `gave ${countOf(identifiedInSource, "mailbox")} an identity`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "" : `; ${parts.join(", ")} in SRC`;
 }
 
 /** Nothing where events had told of every change. */

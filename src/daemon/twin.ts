@@ -26,7 +26,7 @@ import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { StandingProblems } from "./standing-problems.js";
-import { reportOf, Tally } from "./tally.js";
+import { reportOf, sourceSums, Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -333,9 +333,13 @@ class TwinRun {
   }
 
   #summarise(problems: number): void {
-    const { mailboxes, messages, caughtBySweep } = this.#source.capturer.counts;
     const elapsedMs = systemClock.monotonicMs() - this.#startMs;
-    this.#reporter.summary({ mailboxes, messages, caughtBySweep, ...this.#tally.totals(), problems, elapsedMs });
+    this.#reporter.summary({
+      ...sourceSums(this.#source.capturer.counts),
+      ...this.#tally.totals(),
+      problems,
+      elapsedMs,
+    });
   }
 
   #need(): ReplayAgent {

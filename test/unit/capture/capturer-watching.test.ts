@@ -1,7 +1,7 @@
 /** The capture loop while it watches: waits, rations, sweeps, new UIDs. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rawFromText } from "../../../src/base/raw-name.js";
-import { parseUid } from "../../../src/maildir/ids.js";
+import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import { guid, rawPath } from "../log/state-fixtures.js";
 import { Bench, found, IDLE, problem, row, sealed, UNCHANGED } from "./fake-capture.js";
@@ -46,7 +46,8 @@ describe("files without a UID", () => {
   test("get one from us past the limit, and are captured then", async () => {
     const { capturer } = await bench.watching([A]);
     const seenMs = bench.clock.nowMs();
-    bench.capture.numbers.push({ kind: "numbered", count: 2, more: false, uidNext: 9, notFiles: [] });
+    const numbered = { kind: "numbered", count: 2, more: false, uidNext: 9, notFiles: [], isIdentified: true } as const;
+    bench.capture.numbers.push(numbered);
     const examine: number[] = [];
     bench.capture.onExamine = ({ path }) => {
       const isNumbered = bench.worker.calls.some(({ method }) => method === "number");
@@ -58,7 +59,7 @@ describe("files without a UID", () => {
     expect(capturer.counts.numbered).toBe(0);
     await bench.clock.advance(20);
     await until(() => bench.captured.length === 1, "it is captured");
-    expect(capturer.counts.numbered).toBe(2);
+    expect(capturer.counts).toMatchObject({ numbered: 2, renumbered: 0, identified: 1 });
     expect(examine.length).toBeLessThan(15);
   });
 
@@ -240,7 +241,11 @@ describe("new UIDs", () => {
   test("are given to messages that turned up below what the log has passed, which are captured then", async () => {
     bench.capture.mailboxes = [found(A, { fingerprint: "x" })];
     bench.capture.outcomes.set("a", [{ kind: "unchanged", ...IDLE, late }, sealed(A)]);
-    await bench.settle(bench.capturer([A]));
+    const moves = late.map((fromUid) => ({ fromUid, toUid: parseUid(fromUid + 10), base: parseBaseName("x") }));
+    bench.capture.renumbers.push({ kind: "renumbered", moves, uidNext: 16 });
+    const capturer = bench.capturer([A]);
+    await bench.settle(capturer);
+    expect(capturer.counts).toMatchObject({ numbered: 0, renumbered: 2, identified: 0 });
     const renumber = bench.worker.calls.find(({ method }) => method === "renumber");
     expect(renumber?.args).toMatchObject({ path: A.path, uids: late, floor: 0 });
     expect(bench.captured).toHaveLength(1);

@@ -65,6 +65,8 @@ export interface FoundMailbox {
   readonly uidValidity?: UidValidity | undefined;
   /** Equal to the row's fingerprint = nothing happened since that baseline. "" = younger than a clock tick: look again. */
   readonly fingerprint: string;
+  /** There is no dovecot-uidlist at all. `trace`: what shows that the mailbox was in use before, if anything does. */
+  readonly bare?: { readonly trace: string | undefined } | undefined;
 }
 
 export interface DiscoverOutcome {
@@ -100,7 +102,12 @@ export interface Waiting {
   /** Records that no transaction covers yet. */
   readonly pending: number;
   /** Files without a record: normal for a while under load (Dovecot numbers them at its next look). */
-  readonly unnumbered: { readonly count: number; readonly oldestSeenMs: number };
+  readonly unnumbered: {
+    readonly count: number;
+    readonly oldestSeenMs: number;
+    /** Why `number` will refuse them, if nothing changes until then. */
+    readonly refused?: CaptureProblem;
+  };
   /** Only a listing can tell: call again with `full`, when its cost can be afforded. */
   readonly needListing: boolean;
   /** What a listing cost, if there was one. */

@@ -9,9 +9,10 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import { KEYWORDS_FILE, UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
 import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
-import { problemOf } from "./errors.js";
+import { problemOf, problemOfControl } from "./errors.js";
 import { readFingerprintText } from "./fingerprint-text.js";
 import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } from "./open-mailbox.js";
+import { findControls, findTrace } from "./whose-numbers.js";
 
 const HEADER_BYTES_MAX = 4096;
 
@@ -19,7 +20,7 @@ const HEADER_BYTES_MAX = 4096;
 export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverOutcome {
   refuseUnreadableStore(place); // a store that is not there is no empty store.
   const discovery = discoverMailboxes(place.storeRoot);
-  const problems = discovery.problems.map(explain);
+  const problems: CaptureProblem[] = [];
   const mailboxes: FoundMailbox[] = [];
   for (const { path } of discovery.mailboxes) {
     try {
@@ -29,7 +30,36 @@ export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverO
       problems.push(problemOf(path, error));
     }
   }
-  return { mailboxes, problems };
+  const told = discovery.problems.map(explain);
+  return { mailboxes, problems: [...tellControls(place, told, mailboxes), ...problems] };
+}
+
+/** Half a mailbox that is part of a control directory is called that. It stays a problem: nobody's mail is taken for deleted. */
+function tellControls(
+  place: StorePlace,
+  problems: readonly CaptureProblem[],
+  mailboxes: readonly FoundMailbox[],
+): readonly CaptureProblem[] {
+  const broken = problems.filter(({ code }) => code === "mailbox-without-cur").map(({ path }) => path);
+  const controls = findControls(
+    broken.filter((path) => isBodiless(place, path)),
+    mailboxes,
+  );
+  return problems.map((problem) => (controls.has(problem.path) ? problemOfControl(problem.path) : problem));
+}
+
+/** Nothing of a mailbox but its control files. */
+function isBodiless(place: StorePlace, path: RawPath): boolean {
+  let dir: Dir | undefined;
+  try {
+    dir = openStoreDir(place, path);
+    return dir !== undefined && ["cur", "new", "tmp"].every((name) => dir?.stat(name) === undefined);
+  } catch (error) {
+    problemOf(path, error); // it became something else meanwhile; a defect is thrown on.
+    return false;
+  } finally {
+    dir?.close();
+  }
 }
 
 function describeMailbox(place: StorePlace, path: RawPath, nowMs: () => number): FoundMailbox | undefined {
@@ -38,9 +68,20 @@ function describeMailbox(place: StorePlace, path: RawPath, nowMs: () => number):
   try {
     const fingerprint = readFingerprintText(mailbox, nowMs);
     const header = readHeader(mailbox);
-    return { path, guid: header?.guid, uidValidity: header?.uidValidity, fingerprint };
+    const found = { path, guid: header?.guid, uidValidity: header?.uidValidity, fingerprint };
+    const hasUidlist = header !== undefined || mailbox.stat(UIDLIST_FILE) !== undefined;
+    return hasUidlist ? found : { ...found, bare: { trace: traceIn(mailbox, path) } };
   } finally {
     mailbox.close();
+  }
+}
+
+function traceIn(mailbox: Dir, path: RawPath): string | undefined {
+  try {
+    return findTrace(mailbox);
+  } catch (error) {
+    problemOf(path, error); // whoever examines the mailbox hears of it, but for a defect.
+    return undefined;
   }
 }
 

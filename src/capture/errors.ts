@@ -17,7 +17,9 @@ export type CaptureErrorCode =
   | "source-emptied"
   | "store-missing"
   | "store-unreadable"
+  | "uidlist-elsewhere"
   | "uidlist-lost"
+  | "uidlist-missing"
   | "uids-exhausted";
 
 const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
@@ -63,11 +65,23 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     exitCode: EX.NOINPUT,
     hint: "Run as a user who may read all of the store (root or the mail owner); nothing is taken for deleted meanwhile.",
   },
+  /** There are uidlists without mail, and mailboxes without a uidlist: Dovecot keeps its control files elsewhere, it seems. */
+  "uidlist-elsewhere": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Does Dovecot keep its control files there (CONTROL= in mail_location)? That is not supported: they have to be in the directory of the mailbox. If they are left over from another Dovecot, move them out of the store and let the present one number the mailboxes: doveadm index -u USER MAILBOX (-A for all users).",
+  },
   /** dovecot-uidlist of a mailbox that is being replicated is gone. Only Dovecot's index still knows its UIDs. */
   "uidlist-lost": {
     disposition: "operator",
     exitCode: EX.DATAERR,
     hint: "Copy dovecot-uidlist of that mailbox back from the replica before Dovecot opens it; else it gets new UIDs.",
+  },
+  /** A mailbox has mail, no dovecot-uidlist, and is not fresh from an MDA: only Dovecot can tell its UIDs. Nothing was written there. */
+  "uidlist-missing": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Does Dovecot keep its control files elsewhere (CONTROL= in mail_location)? That is not supported: they have to be in the directory of the mailbox. Was dovecot-uidlist lost? Put it back. Is there none to put back, or has no Dovecot opened the mailbox yet? Let it number the mail: doveadm index -u USER MAILBOX (-A for all users).",
   },
   /** A mailbox has used nearly all UIDs there are; renumbering would make Dovecot fail. */
   "uids-exhausted": {
@@ -138,7 +152,7 @@ export function problemOfKind(path: RawPath, names: readonly string[]): CaptureP
   return problemOf(path, captureError("message-not-a-file", message));
 }
 
-function shownPath(path: RawPath): string {
+export function shownPath(path: RawPath): string {
   return path === "" ? "INBOX" : displayRaw(path);
 }
 
@@ -154,4 +168,10 @@ export function problemOfLock(
 export function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
   const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`;
   return problemOf(path, captureError("mailbox-guid-twice", message));
+}
+
+/** A part of a control directory, which is apart from the mail. */
+export function problemOfControl(path: RawPath): CaptureProblem {
+  const message = `looking for mailboxes at ${displayRaw(path)}: there is a dovecot-uidlist without mail, as where CONTROL= leads to`;
+  return problemOf(path, captureError("uidlist-elsewhere", message));
 }

@@ -25,6 +25,7 @@ import { closeMailbox, isOfStore, type MailboxDirs, openMailbox } from "./open-m
 import { type Examined, OutcomeMaker, type OutcomeSources } from "./outcome.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 import { uidlistOf } from "./under-lock.js";
+import { findTrace, type StoreEvidence } from "./whose-numbers.js";
 
 const ATTEMPTS_MAX = 3;
 /** A listing is worked off within this time, or made again. */
@@ -41,6 +42,8 @@ export interface ExamineSources extends SubjectSources, OutcomeSources {
   readonly clock: Clock;
   readonly reach: CrashPoint;
   readonly limits: CaptureLimits;
+  /** What `StoreEvidence` says of a mailbox without a uidlist. */
+  readonly refusal: StoreEvidence["refusal"];
 }
 
 interface Looked {
@@ -267,11 +270,10 @@ export class Examiner {
       (name, index) => [splitBaseName(name), { dir: index < inNew ? "new" : "cur", name }] as const,
     );
     unnumbered.replace(places, nowMs);
-    return {
-      kind: "unchanged",
-      ...NOTHING_OPEN,
-      unnumbered: { count: unnumbered.count, oldestSeenMs: unnumbered.oldestSeenMs },
-    };
+    const { count, oldestSeenMs } = unnumbered;
+    const refusal = hasUidlist || count === 0 ? undefined : this.#sources.refusal(path, findTrace(dirs.mailbox));
+    const refused = refusal === undefined ? {} : { refused: problemOf(path, refusal) };
+    return { kind: "unchanged", ...NOTHING_OPEN, unnumbered: { count, oldestSeenMs, ...refused } };
   }
 }
 

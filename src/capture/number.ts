@@ -6,10 +6,12 @@
  * bounded by the number of records to be added, not by the size of the mailbox.
  */
 
+import type { MailtwinError } from "../base/errors.js";
 import { randomHex } from "../base/random.js";
 import { displayRaw, joinRaw, type RawPath, ROOT_PATH, splitRaw } from "../base/raw-name.js";
 import { isBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, UIDVALIDITY_MAX } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
+import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import { dovecotOrder } from "../maildir/numbering.js";
 import { formatUidlistHeader } from "../maildir/uidlist-header.js";
@@ -19,6 +21,7 @@ import { captureError } from "./errors.js";
 import { findFile, findOddity, likelyPlaces } from "./find-files.js";
 import { type MailboxDirs, openStoreDir, type StorePlace } from "./open-mailbox.js";
 import { appendToUidlist, type LockedMailbox, type LockSources, replaceUidlist, underLock } from "./under-lock.js";
+import { findTrace } from "./whose-numbers.js";
 
 /** Of what cannot be numbered so many are named. */
 const NAMED_MAX = 5;
@@ -29,20 +32,38 @@ export interface NumberRequest {
   readonly countMax: number;
   /** Whether the log has a mailbox there: then only Dovecot may begin a new uidlist. */
   readonly isKnown: boolean;
+  /** Why we may not begin one either where the log has none, with what `findTrace` says; undefined: we may. */
+  readonly refusal: (trace: string | undefined) => MailtwinError | undefined;
 }
 
-export function numberFiles(sources: LockSources, { path, countMax, isKnown }: NumberRequest): NumberOutcome {
-  const prepare = (dirs: MailboxDirs) => listPlaces(sources, path, dirs);
+export function numberFiles(sources: LockSources, request: NumberRequest): NumberOutcome {
+  const { path, countMax } = request;
+  const prepare = (dirs: MailboxDirs) => {
+    // Nothing is written to a mailbox that is not ours to number, not even a lock. While there is one Dovecot is at work.
+    const isBare = dirs.mailbox.stat(UIDLIST_FILE) === undefined && dirs.mailbox.stat(UIDLIST_LOCK_FILE) === undefined;
+    if (isBare) refuseToBegin(dirs, request);
+    return listPlaces(sources, path, dirs);
+  };
   return underLock(sources, path, prepare, (mailbox, placeByBase): NumberOutcome => {
     sources.reach("capture.numbered-locked");
-    if (mailbox.uidlist === undefined && isKnown) {
-      throw captureError("uidlist-lost", `numbering the mailbox "${displayRaw(path)}": its dovecot-uidlist is gone`);
-    }
+    if (mailbox.uidlist === undefined) refuseToBegin(mailbox.dirs, request);
     const chosen = chooseFiles(mailbox, placeByBase, countMax);
-    const uidNext = addRecords(sources, mailbox, chosen.bases);
+    const { bases, more, notFiles } = chosen;
+    const uidNext = addRecords(sources, mailbox, bases);
     sources.reach("capture.numbered-written");
-    return { kind: "numbered", count: chosen.bases.length, more: chosen.more, uidNext, notFiles: chosen.notFiles };
+    const hasBegun = mailbox.uidlist === undefined && bases.length > 0;
+    const isIdentified = hasBegun || (mailbox.uidlist !== undefined && mailbox.uidlist.header.guid === undefined);
+    const outcome = { kind: "numbered" as const, count: bases.length, more, uidNext, notFiles };
+    return isIdentified ? { ...outcome, isIdentified } : outcome;
   });
+}
+
+/** Throws: uidlist-lost, uidlist-missing, uidlist-elsewhere. */
+function refuseToBegin({ mailbox }: MailboxDirs, { path, isKnown, refusal }: NumberRequest): void {
+  if (isKnown)
+    throw captureError("uidlist-lost", `numbering the mailbox "${displayRaw(path)}": its dovecot-uidlist is gone`);
+  const refused = refusal(findTrace(mailbox));
+  if (refused !== undefined) throw refused;
 }
 
 /** Files without a record, as things were before the lock. */
@@ -86,6 +107,7 @@ function addRecords(
 ): number {
   const { uidlist, path } = mailbox;
   const first = uidlist?.nextUid ?? 1;
+  if (uidlist === undefined && bases.length === 0) return first; // an identity without mail is Dovecot's to give.
   const uidNext = first + bases.length;
   if (uidNext > UID_MAX)
     throw captureError(

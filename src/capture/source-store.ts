@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../base/clock.js";
 import { type CrashPoint, crashPointsFromEnv, noCrashPoint } from "../base/crash-points.js";
 import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
+import type { MailtwinError } from "../base/errors.js";
 import { openHash } from "../base/hash.js";
 import { type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
@@ -47,6 +48,7 @@ import { OriginFinder } from "./origin.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
+import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
 
 export interface SourceStorePorts {
   readonly disk: Disk;
@@ -104,6 +106,8 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   readonly #uidlists: UidlistCache;
   readonly #examiner: Examiner;
   readonly #locks: LockSources;
+  /** As of the last `discover`. */
+  #evidence: StoreEvidence | undefined;
   /** GUIDs in the last outcome with a commit. */
   #together: readonly MailboxGuid[] = [];
 
@@ -140,12 +144,15 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       baselineOf,
       pathByGuid: () => this.#pathByGuid(),
       onSealed: (commit) => this.#takeOver(commit),
+      refusal: (path, trace) => this.#refusal(path, trace),
     });
   }
 
   /** Throws: store-missing, store-unreadable. */
   discover(): DiscoverOutcome {
-    return discoverStore(this.#place, () => this.#ports.clock.nowMs());
+    const outcome = discoverStore(this.#place, () => this.#ports.clock.nowMs());
+    this.#evidence = evidenceIn(outcome);
+    return outcome;
   }
 
   warm({ paths }: { readonly paths: readonly RawPath[] }): void {
@@ -181,6 +188,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       path,
       countMax: this.#limits.numberedMax,
       isKnown: this.#rows.byPath(path) !== undefined,
+      refusal: (trace) => this.#refusal(path, trace),
     });
   }
 
@@ -249,6 +257,11 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   #baselineOf(row: MailboxRow): MailboxBaseline {
     const known = this.#memories.peek(row.guid)?.baseline;
     return known?.row.id === row.id ? known : new MailboxBaseline(this.#baselines, row);
+  }
+
+  #refusal(path: RawPath, trace: string | undefined): MailtwinError | undefined {
+    this.#evidence ??= evidenceIn(this.discover());
+    return this.#evidence.refusal(path, trace);
   }
 
   #pathByGuid(): ReadonlyMap<MailboxGuid, RawPath> {

@@ -140,8 +140,9 @@ async function readSource(
       if (outcome.kind === "problem") problems.push(outcome.problem);
       if (outcome.kind === "sealed") sayAll(outcome.commit);
       more = "more" in outcome && outcome.more; // also while a large mailbox is still being listed.
-      const { count } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0 };
-      if (!more && count > 0)
+      const { count, refused } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0, refused: undefined };
+      if (!more && refused !== undefined) problems.push(refused);
+      else if (!more && count > 0)
         say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);
     }
   }

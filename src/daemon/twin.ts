@@ -183,7 +183,8 @@ class TwinRun {
           )
         : undefined;
       await this.#untilEqual(work);
-      if (this.#isFirst && this.#source.capturer.counts.mailboxes === 0)
+      const { counts, problems: unread } = this.#source.capturer;
+      if (this.#isFirst && counts.mailboxes === 0 && unread.size === 0)
         this.#reporter.warning(`no mailbox was found in ${this.#options.places.source}: is it the right directory?`);
       await this.#restore(work);
       this.#isEqual = true;
@@ -192,6 +193,7 @@ class TwinRun {
       // Asked to stop, or why it failed.
       if (!signal.aborted || stop.signal.aborted) {
         this.#tellRejections();
+        this.#tell(this.#source.capturer.problems.values()); // they may be why.
         throw stop.signal.aborted ? stop.signal.reason : error;
       }
       if (this.#isLive) await this.#drain(stop.signal);

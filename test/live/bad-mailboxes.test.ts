@@ -80,6 +80,35 @@ describe("a mailbox with a damaged uidlist", () => {
   });
 });
 
+describe("a store without its uidlists", () => {
+  test("(a copy without Dovecot's files) is not numbered: every mailbox is named, and nothing is written", async () => {
+    using bench = benchWithBad();
+    const boxes = ["u1/Maildir", BAD, "u2/Maildir"];
+    for (const path of boxes)
+      renameSync(join(bench.source, path, "dovecot-uidlist"), join(bench.dir, uidlistAside(path)));
+    const before = treeState(bench.source);
+    const run = await bench.sync();
+    expect(treeState(bench.source)).toEqual(before);
+    expect(run.code, JSON.stringify(run)).toBe(1);
+    const told = eventsOf(run, "problem").map(({ path, code }) => `${String(path)}: ${String(code)}`);
+    expect(told.sort()).toEqual(boxes.map((path) => `${path}: uidlist-missing`).sort());
+    expect(run.events.at(-1)).toMatchObject({ event: "summary", problems: 3, messages: 0, numberedInSource: 0 });
+    for (const path of boxes)
+      renameSync(join(bench.dir, uidlistAside(path)), join(bench.source, path, "dovecot-uidlist"));
+    await expectAllFlow(bench);
+  });
+
+  test("one of many that lost it is left alone, the others flow", async () => {
+    using bench = benchWithBad();
+    const uidlist = join(bench.source, BAD, "dovecot-uidlist");
+    renameSync(uidlist, join(bench.dir, "uidlist"));
+    const run = await expectOthersFlow(bench);
+    expectOneProblem(run, BAD, "uidlist-missing", BAD, "there is mail in cur/");
+    renameSync(join(bench.dir, "uidlist"), uidlist);
+    await expectAllFlow(bench);
+  });
+});
+
 describe("names and links that cannot be mail", () => {
   test.each([
     ["CR", "1700000000.cr\rname"],
@@ -324,6 +353,10 @@ async function expectAllFlow(bench: Bench): Promise<void> {
   expect(run.code, JSON.stringify(run)).toBe(0);
   expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   expect(storeLeaks(bench.replica)).toEqual([]);
+}
+
+function uidlistAside(path: string): string {
+  return `uidlist-${path.replaceAll("/", "-")}`;
 }
 
 function lockText(): string {

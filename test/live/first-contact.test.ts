@@ -145,6 +145,17 @@ describe("first contact with a destination that has mail", () => {
     expect(limboFiles(bench)).toHaveLength(3);
   });
 
+  test("a mailbox that the source cannot show is named beside the refusal of what DST has of it", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    rmSync(join(bench.source, WORK, "dovecot-uidlist"));
+    const before = [treeState(bench.source), treeState(bench.replica)];
+    const run = await bench.sync();
+    expectRefusal(run, "destination-has-mail", 73, /holds 3 messages/, WORK);
+    expect(eventsOf(run, "problem")).toMatchObject([{ path: WORK, code: "uidlist-missing" }]);
+    expect([treeState(bench.source), treeState(bench.replica)]).toEqual(before);
+  });
+
   test("--foreign keep: mail of a mailbox that nobody has numbered is kept, above the source's UIDs", async () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });

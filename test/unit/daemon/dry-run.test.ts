@@ -110,6 +110,13 @@ describe("a first contact", () => {
     ]);
   });
 
+  test("with mail in SRC that only Dovecot can number: said as the problem that a run would end with", async () => {
+    rmSync(join(bench.source, WORK, "dovecot-uidlist"));
+    expect(await wordsBefore(1)).toStrictEqual(DELIVERED.slice(0, 1));
+    const run = await bench.sync("--dry-run");
+    expect(eventsOf(run, "problem")).toMatchObject([{ path: WORK, code: "uidlist-missing" }]);
+  });
+
   test("with a source without mail", async () => {
     rmSync(join(bench.source, "u1"), { recursive: true });
     expect(await wordsOf()).toStrictEqual(["nothing to do: SRC has no mailbox"]);

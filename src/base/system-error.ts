@@ -42,6 +42,14 @@ export function describeAttempt({ doing, path, to }: Attempt): string {
   return to === undefined ? `${doing} ${displayRaw(path)}` : `${doing} ${displayRaw(path)} to ${displayRaw(to)}`;
 }
 
+/** Why something failed, as all our messages have it: "EACCES: permission denied", or its own words. */
+export function whyItFailed(error: unknown): string {
+  const code = errnoOf(error);
+  if (code === undefined) return error instanceof Error ? error.message : String(error);
+  const { errno } = error as NodeJS.ErrnoException;
+  return `${code}: ${describeErrno(errno ?? -constants.errno[code as keyof typeof constants.errno])}`;
+}
+
 function describeErrno(errno: number | undefined): string {
   const known = errno === undefined ? undefined : getSystemErrorMap().get(errno);
   return known?.[1] ?? "unknown system error";

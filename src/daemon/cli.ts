@@ -3,8 +3,9 @@
  * The command line: parses, runs one command, and turns its end into an exit code of sysexits(3).
  */
 import { Command, CommanderError, Option } from "commander";
-import { EX, errnoOf, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
+import { type Output, openOutput } from "./output.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
 
@@ -19,11 +20,12 @@ Exit codes:
   129, 130, 143
             ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
 
-function makeProgram(): Command {
+function makeProgram(output: Output): Command {
   const program = new Command("mailtwin")
     .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
     .version(VERSION)
     .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err })
     .showHelpAfterError("(see --help)");
   program
     .command("sync")
@@ -54,27 +56,27 @@ function makeProgram(): Command {
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
-      process.exitCode = await runSync(source, destination, flags);
+      process.exitCode = await runSync(source, destination, flags, output);
     });
   return program;
 }
 
 async function main(): Promise<void> {
-  // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on("error", (error: Error) => {
-    if (errnoOf(error) !== "EPIPE") throw error;
-    endProcessWithin(0);
+  const output = openOutput(process.stdout, process.stderr);
+  // At the very end: what was written last may fail a moment later.
+  process.once("exit", (exitCode) => {
+    process.exitCode = output.exitCodeOf(exitCode);
   });
   try {
-    await makeProgram().parseAsync();
+    await makeProgram(output).parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EX.OK : EX.USAGE;
       return;
     }
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
-    process.stderr.write(`mailtwin: ${known.message}.\n${known.hint}\n`);
-    if (known.disposition === "bug" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+    output.err(`mailtwin: ${known.message}.\n${known.hint}\n`);
+    if (known.disposition === "bug" && error instanceof Error) output.err(`${error.stack ?? ""}\n`);
     process.exitCode = known.exitCode;
   } finally {
     endProcessWithin(LAST_RESORT_MS);

@@ -10,9 +10,9 @@ import type { Reporter } from "./reporter.js";
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Reports to `inner` and to the log. */
-export function logBeside(inner: Reporter, level: LogLevel): Reporter {
-  const log = pino({ name: "mailtwin", level }, pino.destination({ dest: 2, sync: true }));
+/** Reports to `inner` and to the log, which `write` gets line by line. */
+export function logBeside(inner: Reporter, level: LogLevel, write: (line: string) => void): Reporter {
+  const log = pino({ name: "mailtwin", level }, { write });
   return {
     plan: (words) => inner.plan(words),
     warning(words) {

@@ -6,6 +6,7 @@ import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
+import type { Output } from "./output.js";
 import { findPlaces } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { openTextReporter } from "./text-reporter.js";
@@ -24,8 +25,8 @@ export interface SyncFlags {
 }
 
 /** Returns the exit code. Reports operating failures itself. */
-export async function runSync(source: string, destination: string, flags: SyncFlags): Promise<number> {
-  const reporter = await openReporter(flags);
+export async function runSync(source: string, destination: string, flags: SyncFlags, output: Output): Promise<number> {
+  const reporter = await openReporter(flags, output);
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
@@ -77,20 +78,22 @@ async function runIt(
   );
 }
 
-async function openReporter(flags: SyncFlags): Promise<Reporter> {
-  const shown = await openShown(flags);
+async function openReporter(flags: SyncFlags, output: Output): Promise<Reporter> {
+  const shown = await openShown(flags, output);
   if (flags.logLevel === undefined) return shown;
   const { logBeside } = await import("./log-reporter.js");
-  return logBeside(shown, flags.logLevel);
+  return logBeside(shown, flags.logLevel, output.err);
 }
 
-async function openShown(flags: SyncFlags): Promise<Reporter> {
-  const out = (line: string) => void process.stdout.write(`${line}\n`);
-  const err = (line: string) => void process.stderr.write(`${line}\n`);
-  if (flags.json === true) return openJsonReporter((line) => void process.stdout.write(line));
+async function openShown(flags: SyncFlags, output: Output): Promise<Reporter> {
+  if (flags.json === true) return openJsonReporter(output.out);
   const quiet = flags.quiet === true;
   const bar = process.stdout.isTTY && !quiet ? await openBar() : undefined;
-  return openTextReporter({ out, err, bar, quiet, verbose: flags.verbose === true });
+  return openTextReporter({
+    out: (line) => output.out(`${line}\n`),
+    err: (line) => output.err(`${line}\n`),
+    ...{ bar, quiet, verbose: flags.verbose === true },
+  });
 }
 
 async function openBar() {

@@ -1,11 +1,13 @@
 /** The command as a shell sees it: its words and its exit codes. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VERSION } from "../../../src/daemon/version.js";
+import { rawDifferences } from "../../live/twin/raw-compare.js";
+import { makeMailbox, openBench } from "../../live/twin/small-store.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -79,5 +81,61 @@ describe("exit codes", () => {
 
   test("a command that is refused writes nothing", () => {
     expect([existsSync(join(root, "dst")), existsSync(join(root, "state"))]).toStrictEqual([false, false]);
+  });
+});
+
+describe("output that goes nowhere", () => {
+  /** Many mailboxes, each a line with -v, and one problem: the work's own end is exit code 1. */
+  function filled() {
+    const bench = openBench();
+    for (let i = 0; i < 20; i++) makeMailbox(bench.source, `u${i}/Maildir`, { messages: 3, seed: i * 10 });
+    return bench;
+  }
+
+  /** `redirection`: what a shell does with the output. Ends with the exit code of mailtwin. */
+  function piped(bench: ReturnType<typeof filled>, flags: string, redirection: string) {
+    const command = `"$0" "$1" sync "$2" "$3" --state "$4" ${flags} ${redirection}; exit "\${PIPESTATUS[0]}"`;
+    const cli = join(ROOT, "dist/daemon/cli.js");
+    const args = [process.execPath, cli, bench.source, bench.replica, bench.state];
+    return spawnSync("bash", ["-c", command, ...args], { encoding: "utf8" });
+  }
+
+  test.each(["-v", "--json", "--json --log-level debug"])(
+    "a reader that has seen enough stops nothing: %s",
+    (flags) => {
+      using bench = filled();
+      const all = piped(bench, flags, "2>&1 | true");
+      expect([all.status, all.stderr]).toStrictEqual([0, ""]);
+      expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+      symlinkSync("/dev/null", join(bench.source, "u1/Maildir/cur/1.link:2,"));
+      expect(piped(bench, flags, "| true").status).toBe(1);
+    },
+  );
+
+  test.each(["-v", "--json"])("a full disk is 74 and one sentence, and the work is done: %s", (flags) => {
+    using bench = filled();
+    const run = piped(bench, flags, "> /dev/full");
+    expect(run.status).toBe(74);
+    expect(run.stderr).toMatch(/^warning: writing to standard output: ENOSPC: no space left on device; .*74\n$/);
+    expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+  });
+
+  test("standard error that cannot be written is 74 too, and a failure of the work keeps its own code", () => {
+    using bench = filled();
+    symlinkSync("/dev/null", join(bench.source, "u1/Maildir/cur/1.link:2,"));
+    expect(piped(bench, "", "2> /dev/full")).toMatchObject({ status: 74, stdout: expect.stringMatching(/^done: /) });
+    rmSync(bench.source, { recursive: true });
+    expect(piped(bench, "", "> /dev/full 2> /dev/full").status).toBe(66);
+  });
+
+  test("help and version too", () => {
+    const run = (redirection: string) =>
+      spawnSync("bash", [
+        "-c",
+        `"$0" "$1" --help ${redirection}; exit "\${PIPESTATUS[0]}"`,
+        process.execPath,
+        join(ROOT, "dist/daemon/cli.js"),
+      ]).status;
+    expect([run("| true"), run("> /dev/full")]).toStrictEqual([0, 74]);
   });
 });

@@ -14,8 +14,8 @@ const LAST_RESORT_MS = 10_000;
 
 const EXIT_CODES = `
 Exit codes:
-  0         all of SRC is on DST (with --watch: asked to stop)
-  1         some mailboxes need a person; they are listed
+  0         all changes found in SRC are on DST (with --watch: asked to stop)
+  1         some mailboxes need a person; they are listed on standard error
   64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
   129, 130, 143
             ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;

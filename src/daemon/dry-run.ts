@@ -59,10 +59,15 @@ export async function runDryRun(
   for (const words of contact?.sentences ?? []) say(words);
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
-  if (sentences === 0)
-    reporter.plan(known ? "nothing to do: DST has all that SRC has" : "nothing to do: SRC has no mailbox");
+  if (sentences === 0) reporter.plan(nothingToDo(known, problems.length));
   if (contact?.refused !== undefined) throw contact.refused;
   return problems.length;
+}
+
+/** Says no more than was looked at: DST may have been changed by others. */
+function nothingToDo(known: boolean, problems: number): string {
+  const except = problems === 0 ? "" : `, except for ${countOf(problems, "problem")}`;
+  return `nothing to do${except}: ${known ? "no change in SRC since the last run" : "SRC has no mailbox"}`;
 }
 
 function statePaths({ state }: Places): readonly [source: string, replica: string] {

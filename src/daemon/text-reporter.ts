@@ -128,14 +128,31 @@ function countsOf({ structure, saves, marks, expunges, rebinds }: ShippedReport)
   return parts.length === 0 ? "next UID" : parts.join(", ");
 }
 
+/** What is known, and no more: what others did to the destination is not looked at. */
 function summaryLine(summary: Summary): string {
   const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
   const whole = wholeOf(messages, mailboxes);
   const took = formatDuration(elapsedMs);
-  const trouble = `${writtenOf(summary)}${caughtOf(summary)}${problems === 0 ? "" : `; ${countOf(problems, "problem")}, listed above`}`;
-  if (transactions === 0) return `nothing to do: ${whole} (${took})${trouble}`;
-  const shipped = `${formatCount(saves)} new, ${countOf(marks, "flag change")}, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
-  return `done: ${whole}; shipped ${shipped} in ${took}${structureOf(summary)}${trouble}`;
+  const beside = `${writtenOf(summary)}${caughtOf(summary)}`;
+  const isIdle = transactions === 0;
+  if (isIdle && problems === 0) {
+    const why = mailboxes === 0 ? "SRC has no mailbox" : `no change in SRC since the last run, ${whole}`;
+    return `nothing to do: ${why} (${took})${beside}`;
+  }
+  const counts = `${formatCount(saves)} new, ${countOf(marks, "flag change")}, ${formatCount(expunges)} expunged, ${formatBytes(bodiesBytes)} of bodies`;
+  const shipped = isIdle ? `nothing shipped (${took})` : `shipped ${counts} in ${took}`;
+  return `${doneOf(problems)}: ${whole}; ${shipped}${structureOf(summary)}${beside}${waitingOf(problems)}`;
+}
+
+function doneOf(problems: number): string {
+  return problems === 0 ? "done" : `done, except for ${countOf(problems, "problem")}`;
+}
+
+/** The problems themselves are on stderr, which may be elsewhere than this line. */
+function waitingOf(problems: number): string {
+  if (problems === 0) return "";
+  const them = problems === 1 ? "it" : "them";
+  return `; changes may wait behind ${them}: see "problem: ..." on standard error`;
 }
 
 /** "; 1 mailbox made, 3 mailboxes deleted (60 messages to the limbo)", or "". */

@@ -111,10 +111,14 @@ describe("text", () => {
     text().summary(SUMMARY);
     text().summary({ ...SUMMARY, transactions: 0, problems: 1 });
     text().summary({ ...SUMMARY, problems: 2 });
+    text().summary({ ...SUMMARY, transactions: 0 });
+    text().summary({ ...SUMMARY, transactions: 0, mailboxes: 0, messages: 0 });
     expect(lines).toStrictEqual([
       "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag change, 2 expunged, 5.00 MB of bodies in 2.50 s",
-      "nothing to do: 1,234 messages in 3 mailboxes (2.50 s); 1 problem, listed above",
-      "done: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag change, 2 expunged, 5.00 MB of bodies in 2.50 s; 2 problems, listed above",
+      'done, except for 1 problem: 1,234 messages in 3 mailboxes; nothing shipped (2.50 s); changes may wait behind it: see "problem: ..." on standard error',
+      'done, except for 2 problems: 1,234 messages in 3 mailboxes; shipped 4 new, 1 flag change, 2 expunged, 5.00 MB of bodies in 2.50 s; changes may wait behind them: see "problem: ..." on standard error',
+      "nothing to do: no change in SRC since the last run, 1,234 messages in 3 mailboxes (2.50 s)",
+      "nothing to do: SRC has no mailbox (2.50 s)",
     ]);
   });
 
@@ -123,7 +127,7 @@ describe("text", () => {
     text().summary({ ...SUMMARY, mailboxesDeleted: 1, messagesOfDeleted: 1, problems: 1 });
     expect(lines.map((line) => line.split(" in 2.50 s")[1])).toStrictEqual([
       "; 1 mailbox made, 2 mailboxes renamed, 3 mailboxes deleted (60 messages to the limbo)",
-      "; 1 mailbox deleted (1 message to the limbo); 1 problem, listed above",
+      '; 1 mailbox deleted (1 message to the limbo); changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });
 
@@ -132,7 +136,7 @@ describe("text", () => {
     text().summary({ ...SUMMARY, transactions: 0, caughtBySweep: 1200, problems: 1 });
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
       "; 1 mailbox made; 1 change found by sweeps, of which no event had told",
-      "); 1,200 changes found by sweeps, of which no event had told; 1 problem, listed above",
+      '); 1,200 changes found by sweeps, of which no event had told; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });
 
@@ -150,7 +154,7 @@ describe("text", () => {
     text().summary({ ...SUMMARY, transactions: 0, mailboxes: 1, messages: 1 });
     expect(lines).toStrictEqual([
       "live: 1 message in 1 mailbox is equal; watching (Ctrl-C ends)",
-      "nothing to do: 1 message in 1 mailbox (2.50 s)",
+      "nothing to do: no change in SRC since the last run, 1 message in 1 mailbox (2.50 s)",
     ]);
   });
 

@@ -76,11 +76,11 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Name a directory in which this user may write, outside both stores, with --state DIR.",
   },
-  /** Another run writes to this destination, with a state directory of its own. */
+  /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {
     disposition: "retry",
     exitCode: EX.TEMPFAIL,
-    hint: "Stop the other mailtwin, or wait for its end: one destination is the twin of one source.",
+    hint: "Stop the other mailtwin, or wait for its end: one destination, with all that is in it, is the twin of one source, and has a scratch directory of its own.",
   },
   /** Ctrl-C (SIGINT) before everything was on the destination. 128 and the signal's number, as shells have it. */
   interrupted: {

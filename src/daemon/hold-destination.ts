@@ -1,13 +1,18 @@
 /**
  * One run for each destination, whatever its state and scratch directories: an exclusive flock(2) on the destination's own
- * directory. Nothing is left in it, any name of it is the same lock, and the kernel lets go of it when the process dies.
+ * directory, and shared ones on all directories above it, so that a run to a directory and one to a part of it exclude each
+ * other in either order, and runs to neighbours do not. Nothing is left in them, any name is the same lock, and the kernel lets
+ * go of it when the process dies.
  *
  * Node cannot call flock; flock(1) can, on a descriptor that it inherits: the lock belongs to the open directory, which is
- * ours, and stays when flock(1) has ended. Where it cannot be had (no flock(1), a network file system without locks on
- * directories) the run goes on without: the locks on state and scratch stay.
+ * ours, and stays when flock(1) has ended. Where it cannot be had (no flock(1), a directory that may not be read, a network
+ * file system without locks on directories) the run goes on without: the locks on state and scratch stay.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { MailtwinError } from "../base/errors.js";
+import { holdState } from "../log/state-lock.js";
 import { daemonError } from "./errors.js";
 
 /** What flock(1) ends with when somebody else holds the lock; its other failures are larger. */
@@ -15,17 +20,56 @@ const HELD = 1;
 /** The place that the descriptor has in flock(1). */
 const FD = "3";
 
-/** Throws: destination-in-use. */
+/** `destination`: absolute and real. Throws: destination-in-use. */
 export function holdDestination(destination: string): Disposable {
-  const fd = openQuietly(destination);
-  if (fd === undefined) return { [Symbol.dispose]: () => undefined };
-  const { status } = spawnSync("flock", ["-n", "-x", FD], { stdio: ["ignore", "ignore", "ignore", fd] });
-  if (status !== HELD) return { [Symbol.dispose]: () => closeSync(fd) };
-  closeSync(fd);
-  throw daemonError(
-    "destination-in-use",
-    `taking the lock on the destination ${destination}: another process holds it`,
-  );
+  const fds: number[] = [];
+  const release = () => {
+    for (const fd of fds) closeSync(fd);
+  };
+  try {
+    if (!lock(destination, "-x", fds)) {
+      const who = "another process holds it, a mailtwin that writes there or to a directory in it";
+      throw daemonError("destination-in-use", `taking the lock on the destination ${destination}: ${who}`);
+    }
+    for (const above of directoriesAbove(destination)) {
+      if (lock(above, "-s", fds)) continue;
+      const who = "another process holds it alone, a mailtwin that writes to all of it";
+      throw daemonError("destination-in-use", `taking the lock on ${above}, which holds ${destination}: ${who}`);
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { [Symbol.dispose]: release };
+}
+
+/** The scratch directory's own lock: another destination may have been given the same one. Throws: destination-in-use. */
+export function holdScratch(scratch: string): Disposable {
+  try {
+    return holdState(join(scratch, "lock.db"));
+  } catch (error) {
+    if (!(error instanceof MailtwinError) || error.code !== "state-in-use") throw error;
+    throw daemonError(
+      "destination-in-use",
+      `taking the lock of the scratch directory ${scratch}: another mailtwin works with it`,
+      error,
+    );
+  }
+}
+
+/** Returns false where somebody else's lock is in the way. What was opened is added to `fds`. */
+function lock(path: string, how: "-x" | "-s", fds: number[]): boolean {
+  const fd = openQuietly(path);
+  if (fd === undefined) return true;
+  fds.push(fd);
+  return spawnSync("flock", ["-n", how, FD], { stdio: ["ignore", "ignore", "ignore", fd] }).status !== HELD;
+}
+
+/** Nearest first, without the root: nobody's destination. */
+function directoriesAbove(path: string): readonly string[] {
+  const above: string[] = [];
+  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) above.push(dir);
+  return above;
 }
 
 /** One that may not be read is refused by whoever needs to, with better words. */

@@ -7,7 +7,7 @@ import { systemClock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
-import { holdDestination } from "./hold-destination.js";
+import { holdDestination, holdScratch } from "./hold-destination.js";
 import { refuseUnwritable } from "./permissions.js";
 import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
 import type { Reporter } from "./reporter.js";
@@ -35,8 +35,8 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   if (stores === "same") refuseVanished(places);
   makePlaces(places);
   using _locked = holdState(join(places.state, "lock.db"));
-  using _scratchLocked = holdState(join(places.scratch, "lock.db")); // whatever the state directory: one writer.
-  using _destinationLocked = holdDestination(places.destination); // and whatever the scratch directory.
+  using _destinationLocked = holdDestination(places.destination); // whatever the state directory: one writer.
+  using _scratchLocked = holdScratch(places.scratch); // also for two destinations, and where a directory cannot be locked.
   // Once more: another run may have used it until it was ours.
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);

@@ -170,6 +170,9 @@ test("a second run on the same destination, with everything else of its own, wai
   await using first = spawnTwin({ source: bench.source, replica: bench.replica, state: bench.state });
   await first.waitFor("live", ({ event }) => event === "live");
   const own = ["--state", join(bench.dir, "state2"), "--scratch", join(bench.dir, "scratch2")];
+  expectRefusal(await sync(bench.source, bench.replica, ...own.slice(0, 2)), "destination-in-use", 75, bench.replica);
+  const part = ["sync", join(bench.source, "u1"), join(bench.replica, "u1"), "--json", ...own];
+  expectRefusal(await runTwin(part), "destination-in-use", 75, bench.replica);
   const args: readonly string[] = ["sync", bench.source, bench.replica, "--json", ...own];
   expectRefusal(await runTwin(args), "destination-in-use", 75, bench.replica);
   await first.kill9();

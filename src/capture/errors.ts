@@ -33,7 +33,7 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   "mailbox-guid-twice": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Give the copy an identity of its own: remove dovecot-uidlist and dovecot.index* in it (its messages get new UIDs).",
+    hint: "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original), and run the command again.",
   },
   /** Listings of a mailbox never agreed with each other or with its files. */
   "mailbox-unsettled": {
@@ -165,8 +165,9 @@ export function problemOfLock(
   return problemOf(path, maildirError("lock-held", message));
 }
 
+/** Says nothing of which one is the copy: at first contact the one that is twinned was the first in the order of names. */
 export function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
-  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too`;
+  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too, which is the one that is twinned`;
   return problemOf(path, captureError("mailbox-guid-twice", message));
 }
 

@@ -257,6 +257,18 @@ describe("structure", () => {
     expect(active).toStrictEqual(["a", "b"]);
   });
 
+  test("of two with one GUID at first contact neither is called the copy: names tell nothing", async () => {
+    bench.capture.mailboxes = [found(A, { path: rawPath("aaa") }), found(A, { path: rawPath("bob") })];
+    const capturer = bench.capturer([]);
+    await bench.settle(capturer);
+    expect([...capturer.problems.values()]).toMatchObject([
+      {
+        message: "examining mailbox bob: its GUID is that of aaa too, which is the one that is twinned",
+        hint: expect.stringMatching(/^Find out which of the two is the copy; .* In the copy remove dovecot-uidlist/),
+      },
+    ]);
+  });
+
   test("a copied directory is a problem of the copy, until the copy is gone", async () => {
     bench.capture.mailboxes = [found(A), found(A, { path: rawPath("copy") })];
     const capturer = bench.capturer([A]);

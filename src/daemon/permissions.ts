@@ -7,6 +7,7 @@
 import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errnoOf } from "../base/errors.js";
+import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 
 const { R_OK, W_OK, X_OK } = constants;
@@ -31,8 +32,9 @@ export function refuseUnreadable({
  * be. Throws: destination-read-only, destination-unusable.
  */
 export function refuseUnwritable(destination: string): void {
-  const why = refusalOf(destination, W_OK | X_OK);
-  if (why === "EROFS") throw readOnly(`writing to the destination ${destination}`);
+  const refused = refusal(destination, W_OK | X_OK);
+  const why = refused === undefined ? undefined : whyItFailed(refused);
+  if (errnoOf(refused) === "EROFS") throw readOnly(`writing to the destination ${destination}`);
   if (why !== undefined && readdirSync(destination).length === 0)
     throw daemonError("destination-unusable", `writing to the destination ${destination}: ${why}`);
 }
@@ -55,7 +57,7 @@ export function whyNotMade(path: string, cause: unknown): string {
   let standing = path;
   while (look(statSync, standing) === undefined && dirname(standing) !== standing) standing = dirname(standing);
   if (!isDirectory(standing)) return standing === path ? "it is not a directory" : `${standing} is not a directory`;
-  return refusalOf(standing, W_OK | X_OK) ?? errnoOf(cause) ?? String(cause);
+  return refusalOf(standing, W_OK | X_OK) ?? whyItFailed(cause);
 }
 
 /** Words for a symbolic link that leads nowhere; undefined where none stands. */
@@ -64,13 +66,18 @@ export function danglingLink(path: string): string | undefined {
   return `it is a symbolic link to ${resolve(dirname(path), readlinkSync(path))}, which does not exist`;
 }
 
-/** The errno with which the system refuses; undefined where it does not. */
+/** In words; undefined where the system does not refuse. */
 function refusalOf(path: string, mode: number): string | undefined {
+  const refused = refusal(path, mode);
+  return refused === undefined ? undefined : whyItFailed(refused);
+}
+
+function refusal(path: string, mode: number): unknown {
   try {
     accessSync(path, mode);
     return undefined;
   } catch (error) {
-    return errnoOf(error) ?? String(error);
+    return error;
   }
 }
 

@@ -24,6 +24,7 @@ import { giveTo } from "../base/disk-node-file.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
+import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 
@@ -156,7 +157,7 @@ function realDestination(path: string): string {
   return join(realpathSync(parent), basename(resolve(path)));
 }
 
-const sourceRefused = (errno: string) => (errno === "EACCES" ? "source-unreadable" : "source-missing");
+const sourceRefused = (errno: string | undefined) => (errno === "EACCES" ? "source-unreadable" : "source-missing");
 const destinationRefused = () => "destination-unusable" as const;
 
 /** `codeOf`: the refusal for an errno. */
@@ -168,8 +169,7 @@ function tryStat(
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (cause) {
-    const errno = errnoOf(cause) ?? String(cause);
-    throw daemonError(codeOf(errno), `${doing} ${path}: ${errno}`, cause);
+    throw daemonError(codeOf(errnoOf(cause)), `${doing} ${path}: ${whyItFailed(cause)}`, cause);
   }
 }
 
@@ -232,7 +232,7 @@ function makeDir(path: string, mode: number, code: "destination-unusable" | "scr
   } catch (cause) {
     if (errnoOf(cause) === "EEXIST" && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;
     if (errnoOf(cause) === "EROFS") throw readOnly(`making ${path}`);
-    throw daemonError(code, `making ${path}: ${errnoOf(cause) ?? String(cause)}`, cause);
+    throw daemonError(code, `making ${path}: ${whyItFailed(cause)}`, cause);
   }
 }
 

@@ -11,6 +11,7 @@ import { assert } from "../base/assert.js";
 import { errnoOf } from "../base/errors.js";
 import { type GlobEntry, openGlobFs, statThroughLink } from "../base/glob-fs.js";
 import { displayRaw, isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { whyItFailed } from "../base/system-error.js";
 import { UIDLIST_FILE } from "./mailbox-files.js";
 import { isMailboxComponent, isReservedName } from "./mailbox-name.js";
 
@@ -96,6 +97,7 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
       .map((entry) => [entry.name, entry.isSymbolicLink() ? "link" : "real"]),
   );
   const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
+  if (!hasCur && isScratch(path, entries)) return NOTHING_HERE;
   // A pipe or a file in the place of cur/ is none either.
   const isBroken =
     !hasCur && kinds.get("cur") !== "link" && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
@@ -113,6 +115,19 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
     else if (entry.isDirectory()) problems.push(nameProblem(at(entry.name)));
   }
   return { isMailbox: hasCur && linkedParts.length === 0, descend, links, problems };
+}
+
+const NOTHING_HERE: DirectoryVerdict = { isMailbox: false, descend: [], links: [], problems: [] };
+const SCRATCH_NAME = /(?:^|\/)\.[^/]*\.mailtwin$/;
+/** Stands in every scratch directory (daemon/hold-destination.ts). */
+const SCRATCH_LOCK = "lock.db";
+
+/**
+ * Staging and limbo of a twin whose destination lies beside, as its name and its lock say: not mail of this store. A Maildir++
+ * folder may have such a name, and has no such file; `.mailtwin` itself is a reserved name.
+ */
+function isScratch(path: string, entries: readonly GlobEntry[]): boolean {
+  return SCRATCH_NAME.test(path) && entries.some((entry) => entry.name === SCRATCH_LOCK && entry.isFile());
 }
 
 const PARTS = new Set(["cur", "new", "tmp"]);
@@ -158,7 +173,11 @@ function problemOfError(path: string, error: unknown): DiscoverProblem | undefin
   const code = errnoOf(error);
   if (code === undefined) throw error;
   if (path !== "" && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
-  return { path, code, message: `looking for mailboxes in ${displayRaw(path === "" ? "the root" : path)}: ${code}` };
+  return {
+    path,
+    code,
+    message: `looking for mailboxes in ${displayRaw(path === "" ? "the root" : path)}: ${whyItFailed(error)}`,
+  };
 }
 
 /** "a", "a/b", "a.b": a "/" sorts before every other byte, so that children follow their parent. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { errnoOf } from "../../../src/base/errors.js";
-import { explainSystemError, makeSystemError } from "../../../src/base/system-error.js";
+import { explainSystemError, makeSystemError, whyItFailed } from "../../../src/base/system-error.js";
 
 function failedRead(): unknown {
   try {
@@ -34,4 +34,11 @@ test("two paths are both told", () => {
 test("anything else comes back as it is", () => {
   const defect = new TypeError("x is undefined");
   expect(explainSystemError(defect, { doing: "opening", path: "/a" })).toBe(defect);
+});
+
+test("why something failed has the errno and the words for it, whoever raised it", () => {
+  expect(whyItFailed(failedRead())).toBe("ENOENT: no such file or directory");
+  expect(whyItFailed(Object.assign(new Error("x"), { code: "EACCES" }))).toBe("EACCES: permission denied");
+  expect(whyItFailed(new Error("worn out"))).toBe("worn out");
+  expect(whyItFailed("odd")).toBe("odd");
 });

@@ -83,6 +83,13 @@ describe("findPlaces", () => {
     expect(() => findPlaces(source, join(root, "file"), {})).toThrow(coded("destination-unusable"));
   });
 
+  test("a refusal of the system is told in words", () => {
+    expect(() => findPlaces(source, join(root, "n".repeat(300)), {})).toThrow(/: ENAMETOOLONG: name too long$/);
+    const sealed = "/proc/mailtwin"; // nobody may make a directory there.
+    const refused = { source, destination: sealed, scratch: join(root, ".s"), state: join(root, "state") };
+    expect(() => makePlaces(refused)).toThrow(/^making \/proc\/mailtwin: ENOENT: no such file or directory$/);
+  });
+
   test("stores that overlap, also by another name", () => {
     symlinkSync(source, join(root, "link"));
     mkdirSync(join(source, "inner"));

@@ -142,6 +142,29 @@ describe("problems", () => {
     expect(discovery).toMatchObject({ mailboxes: [], problems: [{ path: "", code: "ENOENT" }] });
   });
 
+  test("another twin's scratch directory is passed over; a folder of such a name is not", () => {
+    const root = tempDir();
+    makeMailbox(root, "A/bob");
+    makeMailbox(root, ".B.mailtwin/limbo/2026-01-31/0123.mailbox");
+    makeMailbox(root, ".B.mailtwin/aside/x");
+    writeFileSync(join(root, ".B.mailtwin/lock.db"), "");
+    makeMailbox(root, "A/bob/.foo.mailtwin");
+    writeFileSync(join(root, "A/bob/.foo.mailtwin/lock.db"), "");
+    makeMailbox(root, "A/bob/.foo.mailtwin.deeper");
+    makeMailbox(root, "eve/.bar.mailtwin/sub"); // no cur/ of its own, and no lock.
+    makeMailbox(root, "mailtwin/lock");
+    writeFileSync(join(root, "mailtwin/lock.db"), "");
+    const discovery = discoverMailboxes(root);
+    const folders = [
+      "A/bob",
+      "A/bob/.foo.mailtwin",
+      "A/bob/.foo.mailtwin.deeper",
+      "eve/.bar.mailtwin/sub",
+      "mailtwin/lock",
+    ];
+    expect([pathsOf(discovery), discovery.problems]).toEqual([folders, []]);
+  });
+
   test("a root that is no directory is told", () => {
     const file = join(tempDir(), "file");
     writeFileSync(file, "");
@@ -157,7 +180,13 @@ describe("problems", () => {
     const discovery = asOrdinaryUser(() => discoverMailboxes(root));
     chmodSync(join(root, ".closed"), 0o700);
     expect(pathsOf(discovery)).toEqual([".open"]);
-    expect(discovery.problems).toMatchObject([{ path: ".closed", code: "EACCES" }]);
+    expect(discovery.problems).toEqual([
+      {
+        path: ".closed",
+        code: "EACCES",
+        message: "looking for mailboxes in .closed: EACCES: permission denied",
+      },
+    ]);
   });
 
   test("a directory whose path is too long is told, not passed over", () => {

@@ -102,7 +102,12 @@ const SYSTEM_HINTS: Readonly<Record<string, readonly [Disposition, number, strin
     EX.DATAERR,
     "Look at what stands there: if it is no regular file (a pipe, a device), move it away; else the file system cannot do what was asked.",
   ],
-  EMFILE: ["operator", EX.OSERR, "Too many open files: raise the limit (ulimit -n)."],
+  EMFILE: [
+    "operator",
+    EX.OSERR,
+    "Too many open files: raise the limit to some thousands (ulimit -n, LimitNOFILE= in a unit), and run the command again.",
+  ],
+  ENFILE: ["operator", EX.OSERR, "Too many open files in the whole system: raise fs.file-max, or see who has them."],
   EIO: ["operator", EX.IOERR, "The disk reports an error: check the kernel log before anything else."],
 };
 

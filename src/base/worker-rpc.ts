@@ -7,7 +7,8 @@
  */
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
 import { baseError } from "./base-errors.js";
-import { type MailtwinError, reviveError } from "./errors.js";
+import { errnoOf, type MailtwinError, recordOfError, reviveError } from "./errors.js";
+import { isFilesErrno } from "./open-files.js";
 import type { Transferred } from "./worker-host.js";
 import type { CallMessage, MethodsOf, ReplyMessage } from "./worker-protocol.js";
 
@@ -148,8 +149,7 @@ class Client<M> implements WorkerClient<M> {
 
   #die(cause: unknown): void {
     if (this.#death !== undefined) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    this.#death = baseError("worker-died", { message: `running ${this.#name}: ${why}`, cause });
+    this.#death = deathOf(this.#name, cause);
     this.#refusal = { reason: this.#death };
     this.#rejectPending(this.#death);
     void this.#worker.terminate();
@@ -161,4 +161,15 @@ class Client<M> implements WorkerClient<M> {
     for (const call of calls) call.reject(reason);
     this.#onIdle?.();
   }
+}
+
+/** A thread that the system did not let run is no defect. Node tells the errno of one that it could not start in words only. */
+function deathOf(name: string, cause: unknown): MailtwinError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const errno = errnoOf(cause) ?? /initialization failure: (E[A-Z]+)$/.exec(why)?.[1];
+  if (isFilesErrno(errno)) {
+    const message = `running the thread ${name}: ${errno}: too many open files`;
+    return reviveError(recordOfError(Object.assign(new Error(message, { cause }), { code: errno })));
+  }
+  return baseError("worker-died", { message: `running ${name}: ${why}`, cause });
 }

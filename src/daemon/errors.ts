@@ -82,6 +82,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "Stop the other mailtwin, or wait for its end: one destination, with all that is in it, is the twin of one source, and has a scratch directory of its own.",
   },
+  /** The limit of open files is so low that a run would fail somewhere on its way. */
+  "too-few-files": {
+    disposition: "operator",
+    exitCode: EX.OSERR,
+    hint: "Raise the limit to some thousands (ulimit -n, LimitNOFILE= in a unit), and run the command again. Nothing was written.",
+  },
   /** Ctrl-C (SIGINT) before everything was on the destination. 128 and the signal's number, as shells have it. */
   interrupted: {
     disposition: "operator",

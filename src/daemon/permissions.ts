@@ -7,6 +7,7 @@
 import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errnoOf } from "../base/errors.js";
+import { openFilesMax } from "../base/open-files.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 
@@ -25,6 +26,16 @@ export function refuseUnreadable({
   const atDestination = isDirectory(destination) ? refusalOf(destination, R_OK | X_OK) : undefined;
   if (atDestination !== undefined)
     throw daemonError("destination-unusable", `reading the destination ${destination}: ${atDestination}`);
+}
+
+/** What a run needs at the least: threads, databases, watches, and the mailboxes that are open at once. */
+const OPEN_FILES_MIN = 128;
+
+/** Throws: too-few-files. */
+export function refuseTooFewFiles(max = openFilesMax()): void {
+  if (max === undefined || max >= OPEN_FILES_MIN) return;
+  const why = `no more than ${max} files may be open at once, and it needs ${OPEN_FILES_MIN} at the least`;
+  throw daemonError("too-few-files", `starting the run: ${why}`);
 }
 
 /**

@@ -7,6 +7,7 @@ import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
 import type { Output } from "./output.js";
+import { refuseTooFewFiles } from "./permissions.js";
 import { findPlaces } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { openTextReporter } from "./text-reporter.js";
@@ -34,6 +35,7 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     if (flags.dryRun === true && flags.watch === true)
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
+    refuseTooFewFiles();
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     const problems = await runIt(places, flags, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;

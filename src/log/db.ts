@@ -7,6 +7,9 @@
  */
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
+import { isOutOfFiles } from "../base/open-files.js";
+import { rawFromText } from "../base/raw-name.js";
+import { makeSystemError } from "../base/system-error.js";
 import { type LogErrorCode, logError } from "./errors.js";
 
 export type SqlValue = string | number | Uint8Array | null;
@@ -85,6 +88,7 @@ function guard<T>(path: string, doing: string, run: () => T): T {
   }
 }
 
+const CANNOT_OPEN = 14;
 /** By SQLite's primary result code. */
 const CODE_BY_RESULT: ReadonlyMap<number, LogErrorCode> = new Map([
   [3, "state-unreachable"], // PERM
@@ -94,7 +98,7 @@ const CODE_BY_RESULT: ReadonlyMap<number, LogErrorCode> = new Map([
   [10, "state-io-failed"], // IOERR
   [11, "state-corrupt"], // CORRUPT
   [13, "state-disk-full"], // FULL
-  [14, "state-unreachable"], // CANTOPEN
+  [CANNOT_OPEN, "state-unreachable"],
   [26, "state-foreign"], // NOTADB
 ]);
 /** IOERR_SHMSIZE: there was no space for the index of the write-ahead log. */
@@ -103,6 +107,9 @@ const NO_SPACE_FOR_INDEX = 4874;
 function explain(error: unknown, path: string, doing: string): unknown {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error;
   const result = error.errcode;
+  if ((result & 0xff) === CANNOT_OPEN && isOutOfFiles())
+    // SQLite does not say why it could not.
+    return makeSystemError("EMFILE", { doing: `${doing} the state database`, path: rawFromText(path) });
   const code = result === NO_SPACE_FOR_INDEX ? "state-disk-full" : CODE_BY_RESULT.get(result & 0xff);
   if (code === undefined) return error;
   return logError(code, `${doing} the state database ${path}: ${error.message}`, { path, result }, error);

@@ -118,6 +118,18 @@ describe("a worker that dies", () => {
     });
   });
 
+  test.each([
+    ["EMFILE", "EMFILE: too many open files, open 'x.js'"],
+    ["ERR_WORKER_INIT_FAILED", "Worker initialization failure: EMFILE"],
+  ])("because too many files are open is no defect: %s", async (code, message) => {
+    const script = `throw Object.assign(new Error(${JSON.stringify(message)}), { code: "${code}" })`;
+    const worker = start({ url: new URL(`data:text/javascript,${encodeURIComponent(script)}`) });
+    await expect(worker.call("noted")).rejects.toMatchObject({
+      ...{ code: "EMFILE", disposition: "operator", exitCode: 71, hint: expect.stringContaining("ulimit -n") },
+      message: "running the thread echo: EMFILE: too many open files",
+    });
+  });
+
   test("because it does not exist shows in the first call", async () => {
     const worker = start({ url: new URL("./no-such-worker.mjs", import.meta.url) });
     await expect(worker.call("noted")).rejects.toMatchObject(died);

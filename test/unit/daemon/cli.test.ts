@@ -79,6 +79,16 @@ describe("exit codes", () => {
     expect(JSON.parse(run.out)).toMatchObject({ event: "error", code: "destination-unusable", exitCode: 73 });
   });
 
+  test("71 for a limit of open files that no run can do with, before anything is written", () => {
+    const cli = join(ROOT, "dist/daemon/cli.js");
+    const args = ["-c", 'ulimit -n 64; "$0" "$1" sync src dst', process.execPath, cli];
+    const run = spawnSync("bash", args, { cwd: root, encoding: "utf8" });
+    expect([run.status, run.stdout]).toStrictEqual([71, ""]);
+    expect(run.stderr).toMatch(
+      /^mailtwin: starting the run: no more than 64 files .*\nRaise the limit .*ulimit -n.*\n$/,
+    );
+  });
+
   test("a command that is refused writes nothing", () => {
     expect([existsSync(join(root, "dst")), existsSync(join(root, "state"))]).toStrictEqual([false, false]);
   });

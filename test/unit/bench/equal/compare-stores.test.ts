@@ -78,7 +78,7 @@ const PLANTED: readonly (readonly [expected: string, what: string, plant: Plant]
   [
     "record-field",
     "another field of a record",
-    (b) => editUidlist(b, SENT, (text) => text.replace("\n1 :", "\n1 S77 :")),
+    (b) => editUidlist(b, SENT, (text) => text.replace("\n1 :", "\n1 P77 :")),
   ],
   ["damage", "a garbage line", (b) => editUidlist(b, SENT, (text) => `${text}garbage\n`)],
   ["damage", "a last line without its line feed", (b) => editUidlist(b, SENT, (text) => text.slice(0, -1))],
@@ -186,6 +186,10 @@ describe("a live replica may differ in this", () => {
       "records of files that are gone",
       (b) => editUidlist(b, "alice/Maildir", (text) => text.replace(/\n[0-9]+ :[^\n]*gone[^\n]*/, "")),
     ],
+    [
+      "sizes that only one side's records have",
+      (b) => editUidlist(b, SENT, (text) => text.replace("\n1 :", "\n1 S77 W78 :")),
+    ],
     ["the host's own indexes", (b) => writeFileSync(join(b, SENT, "dovecot.index.log"), "x")],
     [
       "a UIDVALIDITY counter that is ahead",
@@ -197,6 +201,20 @@ describe("a live replica may differ in this", () => {
     change(b);
     expect(compareStores(a, b, ALL).differences).toEqual([]);
   });
+});
+
+test("sizes count where both records have them, and never hide another field", () => {
+  const a = copyOfTemplate();
+  const b = copyOfTemplate();
+  const record = (store: string, fields: string) =>
+    editUidlist(store, SENT, (text) => text.replace(/\n1( [^:\n]+)? :/, `\n1 ${fields} :`));
+  record(a, "S77 W78");
+  record(b, "W78");
+  expect(compareStores(a, b, ALL).differences).toEqual([]);
+  record(b, "S76 W78");
+  expect(compareStores(a, b, ALL).countByKind).toEqual({ "record-field": 1 });
+  record(b, "P1 S77");
+  expect(compareStores(a, b, ALL).countByKind).toEqual({ "record-field": 1 });
 });
 
 test("an exact comparison refuses what a live replica may have", () => {

@@ -13,6 +13,7 @@ import {
   openSync,
   readdirSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -61,16 +62,29 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   return { source, destination, scratch, state };
 }
 
-/** Makes the directories that are ours; the destination with the source's owner and mode. */
+/** Makes the directories that are ours; the destination with the source's owner and mode. What is refused leaves none of them. */
 export function makePlaces({ source, destination, scratch, state }: Places): void {
   const like = statSync(source);
-  makeState(state);
-  if (makeDir(destination, 0o700, "destination-unusable")) {
-    ownLike(destination, like);
+  const made: string[] = [];
+  try {
+    makeState(state, made);
+    if (makeDir(destination, "destination-unusable", made)) ownLike(destination, like);
+    makeDir(scratch, "scratch-unusable", made);
+    if (statSync(scratch).dev !== statSync(destination).dev) {
+      throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
+    }
+  } catch (error) {
+    takeBack(made);
+    throw error;
   }
-  makeDir(scratch, 0o700, "scratch-unusable");
-  if (statSync(scratch).dev !== statSync(destination).dev) {
-    throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
+}
+
+/** Innermost last. One that somebody has put something into meanwhile stays, and all that holds it. */
+function takeBack(made: readonly string[]): void {
+  try {
+    for (const path of made.toReversed()) rmdirSync(path);
+  } catch {
+    // Why the run was refused is what matters.
   }
 }
 
@@ -83,13 +97,21 @@ function ownLike(path: string, like: Stats): void {
   }
 }
 
-function makeState(path: string): void {
+/** `made`: gets what was not there before. */
+function makeState(path: string, made: string[]): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (first !== undefined) made.push(...directoriesFrom(first, path));
   } catch (cause) {
     throw daemonError("state-unusable", `making the state directory ${path}: ${whyNotMade(path, cause)}`, cause);
   }
   refuseUnusableState(path);
+}
+
+function directoriesFrom(first: string, last: string): string[] {
+  const all = [last];
+  for (let dir = last; dir !== first; dir = dirname(dir)) all.unshift(dirname(dir));
+  return all;
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;
@@ -224,10 +246,11 @@ function hasCur(path: string): boolean {
   return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Returns whether it was not there before. */
-function makeDir(path: string, mode: number, code: "destination-unusable" | "scratch-unusable"): boolean {
+/** Returns whether it was not there before, and is in `made` now. */
+function makeDir(path: string, code: "destination-unusable" | "scratch-unusable", made: string[]): boolean {
   try {
-    mkdirSync(path, { mode });
+    mkdirSync(path, { mode: 0o700 });
+    made.push(path);
     return true;
   } catch (cause) {
     if (errnoOf(cause) === "EEXIST" && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;

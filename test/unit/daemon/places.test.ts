@@ -168,6 +168,21 @@ describe("makePlaces", () => {
     expect(statSync(destination).mode & 0o7777).toBe(0o711);
   });
 
+  test("what is refused leaves nothing behind that was not there, and takes nothing that was", () => {
+    const before = readdirSync(root, { recursive: true }).sort();
+    const state = join(root, "a/b/state");
+    expect(() => makePlaces({ source, destination: join(root, "none/dst"), scratch: join(root, ".s"), state })).toThrow(
+      coded("destination-unusable"),
+    );
+    const unusable = { source, destination, scratch: join(root, "none/scratch"), state };
+    expect(() => makePlaces(unusable)).toThrow(coded("scratch-unusable"));
+    expect(readdirSync(root, { recursive: true }).sort()).toStrictEqual(before);
+    mkdirSync(join(root, "a"));
+    mkdirSync(destination);
+    expect(() => makePlaces(unusable)).toThrow(coded("scratch-unusable"));
+    expect(readdirSync(root, { recursive: true }).sort()).toStrictEqual([...before, "a", "dst"].sort());
+  });
+
   test("something in the way of scratch or the destination is said so", () => {
     writeFileSync(join(root, ".dst.mailtwin"), "");
     expect(() => makePlaces(findPlaces(source, destination, {}))).toThrow(coded("scratch-unusable"));
@@ -194,6 +209,9 @@ describe("makePlaces", () => {
     try {
       const elsewhere = findPlaces(source, destination, { scratch });
       expect(() => makePlaces(elsewhere)).toThrow(coded("scratch-unusable"));
+      const absent = findPlaces(source, destination, { scratch: join(scratch, "inner") });
+      expect(() => makePlaces(absent)).toThrow(coded("scratch-unusable"));
+      expect([readdirSync(root), readdirSync(scratch)]).toStrictEqual([["src"], []]);
     } finally {
       rmSync(scratch, { recursive: true });
     }

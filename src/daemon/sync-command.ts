@@ -9,6 +9,7 @@ import type { LogLevel } from "./log-reporter.js";
 import type { Output } from "./output.js";
 import { refuseTooFewFiles } from "./permissions.js";
 import { findPlaces } from "./places.js";
+import { canRedraw } from "./progress-line.js";
 import type { Reporter } from "./reporter.js";
 import { openTextReporter } from "./text-reporter.js";
 
@@ -90,11 +91,13 @@ async function openReporter(flags: SyncFlags, output: Output): Promise<Reporter>
 async function openShown(flags: SyncFlags, output: Output): Promise<Reporter> {
   if (flags.json === true) return openJsonReporter(output.out);
   const quiet = flags.quiet === true;
-  const bar = process.stdout.isTTY && !quiet ? await openBar() : undefined;
+  const { stdout, stderr, env } = process;
+  const bar = !quiet && canRedraw([stdout, stderr], env["TERM"]) ? await openBar() : undefined; // it is drawn on stderr.
   return openTextReporter({
     out: (line) => output.out(`${line}\n`),
     err: (line) => output.err(`${line}\n`),
     ...{ bar, quiet, verbose: flags.verbose === true },
+    columns: () => stderr.columns || 80,
   });
 }
 
@@ -102,7 +105,7 @@ async function openBar() {
   const { default: progress } = await import("cli-progress");
   return new progress.SingleBar(
     {
-      format: "{bar} {percentage}% {value}/{total} messages, {note}",
+      format: "{line}",
       hideCursor: true,
       clearOnComplete: true,
       stopOnComplete: false,

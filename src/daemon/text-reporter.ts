@@ -1,12 +1,13 @@
 /**
- * For people: a progress bar with the time left on a terminal, else a line every five seconds; notes summed up, a line every
+ * For people: a progress bar with the time left on a terminal (progress-line.ts), else a line every five seconds; notes summed up, a line every
  * five seconds too; problems and the summary in plain words. Results go to stdout, problems to stderr.
  */
 import type { SingleBar } from "cli-progress";
 import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
 import { NoteSums } from "./note-sums.js";
-import type { Progress, Reporter, ShippedReport, Summary } from "./reporter.js";
+import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
+import type { Reporter, ShippedReport, Summary } from "./reporter.js";
 import { countOf } from "./words.js";
 
 export interface TextSinks {
@@ -14,6 +15,8 @@ export interface TextSinks {
   readonly err: (line: string) => void;
   /** A bar to draw on; undefined where stdout is no terminal. */
   readonly bar: SingleBar | undefined;
+  /** How wide the terminal is now (default: 80). */
+  readonly columns?: () => number;
   readonly quiet: boolean;
   readonly verbose: boolean;
   /** Default: the system's. */
@@ -22,8 +25,10 @@ export interface TextSinks {
 
 const LINE_EVERY_MS = 5_000;
 
-export function openTextReporter({ out, err, bar, quiet, verbose, clock = systemClock }: TextSinks): Reporter {
+export function openTextReporter(sinks: TextSinks): Reporter {
+  const { out, err, bar, columns = () => 80, quiet, verbose, clock = systemClock } = sinks;
   let lastLineMs = 0;
+  let percentShown = 0;
   let barShown = false;
   const hideBar = () => {
     if (barShown) bar?.stop();
@@ -43,15 +48,17 @@ export function openTextReporter({ out, err, bar, quiet, verbose, clock = system
     progress(progress) {
       if (quiet) return;
       if (bar !== undefined) {
+        const percent = percentOf(progress);
+        // What came meanwhile makes the whole larger; nothing that was done is undone.
+        if (percent !== undefined) percentShown = Math.max(percentShown, percent);
+        const line = drawProgress(progress, percent === undefined ? undefined : percentShown, columns() - 1);
         if (barShown) bar.setTotal(progress.messagesTotal);
-        else bar.start(progress.messagesTotal, 0, { note: "" });
+        else bar.start(progress.messagesTotal, 0, { line });
         barShown = true;
-        bar.update(progress.messagesDone, { note: noteOf(progress) });
+        bar.update(progress.messagesDone, { line });
       } else if (progress.elapsedMs - lastLineMs >= LINE_EVERY_MS) {
         lastLineMs = progress.elapsedMs;
-        out(
-          `${formatCount(progress.messagesDone)} of ${formatCount(progress.messagesTotal)} messages, ${noteOf(progress)}`,
-        );
+        out(`${countsOf(progress)}, ${noteOf(progress)}`);
       }
     },
     live({ mailboxes, messages }) {
@@ -62,7 +69,7 @@ export function openTextReporter({ out, err, bar, quiet, verbose, clock = system
     shipped(report) {
       if (!quiet) notes.add(report);
       if (verbose)
-        say(`${report.path === "" ? "INBOX" : report.path}: ${countsOf(report)} (${Math.round(report.lagMs)} ms)`);
+        say(`${report.path === "" ? "INBOX" : report.path}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`);
     },
     conflict: ({ words }) => say(`conflict: ${words}`),
     problem({ message, hint }) {
@@ -110,14 +117,7 @@ function openNotes(clock: Clock, show: (line: string) => void) {
   };
 }
 
-function noteOf({ messagesTotal, counting, messagesDone, bytesDone, elapsedMs }: Progress): string {
-  const bytes = `${formatBytes(bytesDone)} sent`;
-  if (counting || messagesDone === 0) return `${bytes}, still reading the source`;
-  const leftMs = (elapsedMs / messagesDone) * Math.max(0, messagesTotal - messagesDone);
-  return `${bytes}, ${formatDuration(leftMs)} left`;
-}
-
-function countsOf({ structure, saves, marks, expunges, rebinds }: ShippedReport): string {
+function changesOf({ structure, saves, marks, expunges, rebinds }: ShippedReport): string {
   const parts = [
     structure === undefined ? "" : `mailbox ${structure}`,
     saves === 0 ? "" : `${saves} new`,

@@ -26,7 +26,7 @@ const SUMMARY: Summary = {
 };
 
 let lines: string[];
-let bars: unknown[][];
+let bars: [name: string, count: number, shown: { readonly line: string }][];
 let clock: FakeClock;
 
 beforeEach(() => {
@@ -36,10 +36,8 @@ beforeEach(() => {
 });
 
 function text(more: { readonly bar?: boolean; readonly quiet?: boolean; readonly verbose?: boolean } = {}) {
-  const note =
-    (name: string) =>
-    (...args: unknown[]) =>
-      void bars.push([name, ...args]);
+  const note = (name: string) => (count: number, shown: { readonly line: string }) =>
+    void bars.push([name, count, shown]);
   const bar = { start: note("start"), update: note("update"), setTotal: note("setTotal"), stop: note("stop") };
   return openTextReporter({
     out: (line) => void lines.push(line),
@@ -81,6 +79,20 @@ describe("text", () => {
     reporter.close();
     expect(bars.map(([name]) => name)).toStrictEqual(["start", "update", "setTotal", "update", "stop"]);
     expect(lines).toStrictEqual(["live: 7 messages in 2 mailboxes are equal; watching (Ctrl-C ends)"]);
+  });
+
+  test("the share that a bar shows never goes back, whatever is found meanwhile", () => {
+    const reporter = text({ bar: true });
+    for (const [messagesDone, messagesTotal, counting] of [
+      [500, 1_000, true],
+      [900, 1_000, false],
+      [1_000, 20_000, true],
+      [1_000, 20_000, false],
+      [19_000, 20_000, false],
+    ] as const)
+      reporter.progress({ ...PROGRESS, messagesDone, messagesTotal, counting });
+    const drawn = bars.filter(([name]) => name === "update").map(([, , { line }]) => line);
+    expect(drawn.map((line) => /\d+%/.exec(line)?.[0])).toStrictEqual([undefined, "90%", undefined, "90%", "95%"]);
   });
 
   test("shipped transactions are shown when asked for, notes always", () => {

@@ -35,6 +35,9 @@ const SHIPPED_WORDS: Readonly<Record<keyof ShippedTotals, string>> = {
   transactions: "transactions",
 };
 
+const COUNTS_DIFFER =
+  "  (not one to one: a move is a new message and an expunge, a folder is renamed with those in it, and what cancels out is not shipped)";
+
 const WORDS: Readonly<Record<LiveAction, string>> = {
   deliver: "deliveries",
   "store-flags": "flag and keyword changes",
@@ -113,12 +116,13 @@ function showChanges(changes: readonly LiveChange[]): void {
   }
 }
 
-/** By mailtwin's own word. What changes twice in one moment is shipped once, and a move is a new message and an expunge. */
+/** By mailtwin's own word. */
 function showShipped(events: readonly TwinEvent[]): void {
   const { seed, live } = sumShipped(events);
   say("\n  shipped, says mailtwin           first run      live");
   for (const [name, words] of Object.entries(SHIPPED_WORDS) as [keyof ShippedTotals, string][])
     say(`  ${words.padEnd(30)} ${String(seed[name]).padStart(11)} ${String(live[name]).padStart(9)}`);
+  say(COUNTS_DIFFER);
 }
 
 function showLags({ lagsMs, changedSince, missing }: DeliveryLags): void {

@@ -80,7 +80,7 @@ test("in a large mailbox a file whose record is lacking is found by the third ru
       expect(replica.apply(transaction(some)).kind).toBe("applied");
   };
   await killOnce(fill, txn, () => existsSync(replica.path("box/cur/late:2,S")));
-  replica.open({ pid: DEAD_PID, laterMs: 10_000 });
+  replica.open({ pid: DEAD_PID - 1, laterMs: 10_000 }); // not the same process.
   replica.recover(); // and is killed then.
   renameSync(replica.path("box/cur/late:2,S"), replica.path("box/cur/late:2,FS")); // by a reader.
   replica.open({ laterMs: 20_000 });

@@ -20,6 +20,7 @@ import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
 
 const PAGE_MESSAGES_MAX = 1_000_000;
+const NAMED_MAX = 5;
 
 export interface ContactWords {
   /** In the order of the destination's mailboxes; none when nothing stands there. */
@@ -56,24 +57,25 @@ export async function describeFirstContact(
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */
-function readMailbox(storeRoot: string, { path, guid, uidValidity }: SurveyedMailbox): ReplicaMailbox {
+function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }: SurveyedMailbox): ReplicaMailbox {
   const root = openStore(openNodeDisk(), storeRoot);
   try {
     const read = new InventoryReader().read(root, { path, afterUid: 0, messagesMax: PAGE_MESSAGES_MAX });
-    const messages = read.kind === "read" ? [...read.messages, ...read.files] : [];
-    return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, messages };
+    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0 })) : [];
+    const messages = read.kind === "read" ? [...read.messages, ...files] : [];
+    return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, uidNext, messages };
   } finally {
     root.close();
   }
 }
 
 function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
-  return { ...mailbox, sizeByBase: new Map(messages.map(({ base, size }) => [base, size])) };
+  return { ...mailbox, messageByBase: new Map(messages.map(({ base, uid, size }) => [base, { uid, size }])) };
 }
 
 /** What becomes of one mailbox of the destination. Exported for its tests. */
 export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): readonly string[] {
-  const { path, foreign, present, isOther, copies, changed } = finding;
+  const { path, foreign, present, isOther, copies, changed, passed } = finding;
   const name = mailboxName(path);
   const words: string[] = [];
   if (present > 0)
@@ -93,20 +95,41 @@ export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): rea
   }
   if (foreign.length > 0)
     words.push(`${name}: ${countOf(foreign.length, "message")} that only DST has: ${fateOf(finding, choice)}`);
+  if (passed.length > 0) {
+    const [who, theirs] =
+      passed.length === 1
+        ? ["1 message of SRC gets a new UID", "its own"]
+        : [`${formatCount(passed.length)} messages of SRC get new UIDs`, "theirs"];
+    words.push(`${name}: ${who}, in SRC as well: DST has passed ${theirs} (${uidsInWords(passed)})`);
+  }
   return words;
 }
 
-function fateOf({ foreign, isOther }: ContactFinding, choice: ForeignChoice): string {
+/** "UID 3", "UID 3, 10", "UID 3, 4, 5, ... 90". */
+function uidsInWords(uids: readonly number[]): string {
+  const told = uids.slice(0, NAMED_MAX).join(", ");
+  return `UID ${told}${uids.length > NAMED_MAX ? `, ... ${uids.at(-1)}` : ""}`;
+}
+
+function fateOf({ foreign, isOther, inTheWay }: ContactFinding, choice: ForeignChoice): string {
   const isOne = foreign.length === 1;
   switch (choice) {
     case "refuse":
       return "so the run would be refused; say --foreign keep or --foreign limbo";
     case "keep":
+      if (!isOther && inTheWay.length > 0) return keptInTheWay(inTheWay.length, foreign.length);
       if (!isOther) return isOne ? "kept as it is" : "kept as they are";
       return `kept beside the others, with ${isOne ? "a new UID" : "new UIDs"} above those of SRC`;
     case "limbo":
       return "moved to the limbo";
   }
+}
+
+/** Its UID is that of one of the source's messages. */
+function keptInTheWay(inTheWay: number, all: number): string {
+  const what = inTheWay === 1 ? "a new UID above all others" : "new UIDs above all others";
+  if (inTheWay === all) return `kept, with ${what}: SRC has used ${all === 1 ? "its own" : "theirs"}`;
+  return `kept, ${formatCount(inTheWay)} of them with ${what}: SRC has used ${inTheWay === 1 ? "its own" : "theirs"}`;
 }
 
 function be(count: number): string {

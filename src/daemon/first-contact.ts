@@ -15,13 +15,14 @@ import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
+import { parseUid, UID_MAX } from "../maildir/ids.js";
 import {
   type ContactFinding,
   compareAtFirstContact,
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
-import type { Answer, Ask, SurveyedMailbox } from "../wire/messages.js";
+import type { Answer, Ask, InventoryMessage, SurveyedMailbox } from "../wire/messages.js";
 import { daemonError } from "./errors.js";
 import { type HashedMailbox, type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
@@ -31,6 +32,8 @@ export interface FirstContactPorts {
   readonly worker: WorkerClient<CaptureMethods>;
   readonly bodies: WorkerClient<BodyMethods>;
   readonly capturer: Pick<Capturer, "rows">;
+  /** So many messages that only the destination has get new UIDs: their own are the source's. */
+  readonly onYielded: (path: RawPath, messages: number) => void;
 }
 
 export type ForeignChoice = "refuse" | "keep" | "limbo";
@@ -41,8 +44,17 @@ const BASES_MAX = 5_000;
 const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
 
+/** What was done before the first offer. */
+export interface Meeting {
+  /** For each mailbox of the source that stands there, by GUID, how many of its messages do. */
+  readonly foundByGuid: ReadonlyMap<string, number>;
+  /** Messages that are in the limbo now. */
+  readonly toLimbo: number;
+}
+
 interface SourceMail extends SourceMailbox, HashedMailbox {
   readonly guid: MailboxRow["guid"];
+  readonly uidNext: number;
   readonly messageByBase: ReadonlyMap<string, HashedMessage>;
 }
 
@@ -52,34 +64,62 @@ export async function surveyDestination(asker: Asker, signal: AbortSignal): Prom
 }
 
 /**
- * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside; put it back
- * with `restoreAside` once the source's mail is there. Throws: destination-has-mail, having changed nothing.
+ * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside, and mail in the
+ * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there. `onYielded`:
+ * so many messages get new UIDs. Throws: destination-has-mail, having changed nothing.
  */
 export async function meetDestination(
   ports: FirstContactPorts,
   standing: readonly SurveyedMailbox[],
   choice: ForeignChoice,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Meeting> {
   const { asker } = ports;
   const replica: ReplicaMailbox[] = [];
-  for (const { path, guid, uidValidity } of standing) {
-    const messages = await readInventory(asker, path, signal);
-    if (messages.length > 0) replica.push({ path, guid, uidValidity, messages });
+  for (const mailbox of standing) {
+    const messages = await readInventory(asker, mailbox.path, signal);
+    if (messages.length > 0) replica.push({ ...mailbox, messages });
   }
   const sources = await readSources(ports, replica, signal);
   const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox)]));
   const findings = compareAtFirstContact(replica, ({ path }) => sourceByPath.get(path));
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
+  const foundByGuid = new Map<string, number>();
+  let toLimbo = 0;
   for (const finding of findings) {
-    const { path, isOther, copies, changed } = finding;
-    if (choice === "limbo") await removeForeign(asker, finding, sourceByPath.get(path) !== undefined, signal);
-    else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
+    const { path, isOther, copies, changed, present } = finding;
     const source = sourceByPath.get(path);
+    if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
+    else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
+    else if (source !== undefined) await makeWay(ports, finding, source, signal);
+    if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
     if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
-    await move(asker, path, changed, "limbo", signal);
+    toLimbo += await move(asker, path, changed, "limbo", signal);
   }
+  return { foundByGuid, toLimbo };
+}
+
+/**
+ * Kept mail gets out of the way of the source's. Where the source has newer messages they come first: whatever gets a UID above
+ * theirs before would make the destination pass them.
+ */
+async function makeWay(
+  { asker, onYielded }: FirstContactPorts,
+  { path, inTheWay, hasNewer }: ContactFinding,
+  { guid: mailbox, uidNext: floor }: SourceMail,
+  signal: AbortSignal,
+): Promise<void> {
+  if (inTheWay.length === 0) return;
+  if (hasNewer) {
+    const bases = inTheWay.map(({ base }) => base);
+    await move(asker, path, bases, "aside", signal);
+  } else {
+    const uids = inTheWay.map(({ uid }) => uid);
+    const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
+    await ask(asker, question, "yielded-uids", signal);
+  }
+  onYielded(path, inTheWay.length);
 }
 
 /**
@@ -128,12 +168,8 @@ function isRefusal(error: unknown): error is MailtwinError {
 }
 
 /** All of a mailbox, files without a UID among them. */
-async function readInventory(
-  asker: Asker,
-  path: RawPath,
-  signal: AbortSignal,
-): Promise<{ readonly base: string; readonly size: number }[]> {
-  const messages: { readonly base: string; readonly size: number }[] = [];
+async function readInventory(asker: Asker, path: RawPath, signal: AbortSignal): Promise<InventoryMessage[]> {
+  const messages: InventoryMessage[] = [];
   let afterUid = 0;
   let afterBase = "";
   for (;;) {
@@ -141,7 +177,7 @@ async function readInventory(
     const page = await askUnlessRefused(asker, question, signal);
     if (page === undefined) return [];
     for (const { base, uid, size } of page.messages) {
-      messages.push({ base, size });
+      messages.push({ base, uid, size });
       if (uid === 0) afterBase = base;
       else afterUid = Math.max(afterUid, uid);
     }
@@ -177,11 +213,10 @@ async function readSources(
 
 async function readSource(
   worker: WorkerClient<CaptureMethods>,
-  { path, guid, uidValidity }: MailboxRow,
+  { path, guid, uidValidity, uidNext }: MailboxRow,
   signal: AbortSignal,
 ): Promise<SourceMail> {
   const messageByBase = new Map<string, HashedMessage>();
-  const sizeByBase = new Map<string, number>();
   let afterUid: number | undefined = 0;
   while (afterUid !== undefined) {
     signal.throwIfAborted();
@@ -189,13 +224,10 @@ async function readSource(
       "states",
       { guid, afterUid, max: STATES_MAX },
     );
-    for (const { uid, base, size } of page.states) {
-      messageByBase.set(base, { uid, base, size });
-      sizeByBase.set(base, size);
-    }
+    for (const { uid, base, size } of page.states) messageByBase.set(base, { uid, base, size });
     afterUid = page.nextAfterUid;
   }
-  return { path, guid, uidValidity, sizeByBase, messageByBase };
+  return { path, guid, uidValidity, uidNext, messageByBase };
 }
 
 /** Copies of the source's messages go to the limbo, from where those with the same bytes are had back. */
@@ -226,9 +258,10 @@ async function removeForeign(
   { path, foreign }: ContactFinding,
   isAtSource: boolean,
   signal: AbortSignal,
-): Promise<void> {
-  await move(asker, path, foreign, "limbo", signal);
+): Promise<number> {
+  const moved = await move(asker, path, foreign, "limbo", signal);
   if (!isAtSource) await ask(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
+  return moved;
 }
 
 function* batchesOf(messages: readonly HashedMessage[]): Generator<HashedMessage[]> {
@@ -252,10 +285,19 @@ async function move(
   bases: readonly string[],
   action: "limbo" | "aside",
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
+  let moved = 0;
   for (let at = 0; at < bases.length; at += BASES_MAX) {
-    await ask(asker, { kind: "foreign", path, bases: bases.slice(at, at + BASES_MAX), action }, "foreign", signal);
+    const question = { kind: "foreign", path, bases: bases.slice(at, at + BASES_MAX), action } as const;
+    moved += (await ask(asker, question, "foreign", signal)).messages;
   }
+  return moved;
+}
+
+export function wordsOfYielded(path: RawPath, messages: number): string {
+  const isOne = messages === 1;
+  const what = isOne ? "gets a new UID: SRC has used its own" : "get new UIDs: SRC has used theirs";
+  return `${mailboxName(path)}: ${countOf(messages, "message")} that only DST has ${what}`;
 }
 
 /** Why a first contact is refused that finds these. */

@@ -15,7 +15,13 @@ import { latestFirst } from "../capture/fingerprint-text.js";
 import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
-import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
+import {
+  type ForeignChoice,
+  meetDestination,
+  restoreAside,
+  surveyDestination,
+  wordsOfYielded,
+} from "./first-contact.js";
 import { withWords } from "./interruption.js";
 import { together } from "./open-together.js";
 import { hasAside, type Places } from "./places.js";
@@ -159,7 +165,10 @@ class TwinRun {
     const captured = new Waiter<void>(signal); // capture may fail before it gets there.
     void this.#firstCapture.then(() => captured.settle());
     await captured.promise;
-    await meetDestination({ asker, worker, bodies, capturer }, standing, this.#options.foreign, signal);
+    const onYielded = (path: RawPath, messages: number) =>
+      this.#reporter.conflict({ path: displayRaw(path), words: wordsOfYielded(path, messages) });
+    const ports = { asker, worker, bodies, capturer, onYielded };
+    await meetDestination(ports, standing, this.#options.foreign, signal);
   }
 
   async live(

@@ -3,6 +3,8 @@
  * at hand? Pure.
  *
  * A message is the source's if the mailbox with the same GUID, or else at the same path, has one with the same base name.
+ * In the source's own mailbox a UID that the destination's Dovecot has passed, or given to other mail, is lost to both sides:
+ * a client may have seen it name nothing, or that mail.
  * INVARIANT: a mailbox of another identity (GUID or UIDVALIDITY) keeps none of its UIDs: a client of the destination may have
  * seen them. It begins anew with the source's, and what both have comes again under those.
  */
@@ -13,15 +15,16 @@ export interface ReplicaMailbox {
   /** "" where Dovecot has not given one yet; the UIDVALIDITY is 0 then. */
   readonly guid: string;
   readonly uidValidity: number;
-  /** Files without a UID are among them. */
-  readonly messages: readonly { readonly base: string; readonly size: number }[];
+  readonly uidNext: number;
+  /** Files without a UID are among them, with UID 0. */
+  readonly messages: readonly { readonly base: string; readonly uid: number; readonly size: number }[];
 }
 
 export interface SourceMailbox {
   readonly path: RawPath;
   readonly guid: string;
   readonly uidValidity: number;
-  readonly sizeByBase: ReadonlyMap<string, number>;
+  readonly messageByBase: ReadonlyMap<string, { readonly uid: number; readonly size: number }>;
 }
 
 export interface ContactFinding {
@@ -36,30 +39,56 @@ export interface ContactFinding {
   readonly copies: readonly string[];
   /** Both have these, but not of the same size, in a mailbox of another identity. */
   readonly changed: readonly string[];
+  /** Of the foreign ones in the source's own mailbox, those whose UIDs the source's messages have. */
+  readonly inTheWay: readonly { readonly base: string; readonly uid: number }[];
+  /** UIDs of the source's messages that the destination has passed: they get new ones, at the source too. Ascending. */
+  readonly passed: readonly number[];
+  /** The source has messages that come after all that the destination has given out. */
+  readonly hasNewer: boolean;
 }
 
-/** One finding for each mailbox of the replica that has mail, in the order given. `sourceOf`: undefined if the source has none. */
+/** One finding for each mailbox of the replica that has mail or has passed UIDs, in the order given. `sourceOf`: undefined if the source has none. */
 export function compareAtFirstContact(
   replica: readonly ReplicaMailbox[],
   sourceOf: (mailbox: ReplicaMailbox) => SourceMailbox | undefined,
 ): readonly ContactFinding[] {
-  return replica
-    .filter(({ messages }) => messages.length > 0)
-    .map((mailbox) => compareMailbox(mailbox, sourceOf(mailbox)));
+  return replica.flatMap((mailbox) => {
+    const finding = compareMailbox(mailbox, sourceOf(mailbox));
+    return mailbox.messages.length > 0 || finding.passed.length > 0 ? [finding] : [];
+  });
 }
 
-function compareMailbox(
-  { path, guid, uidValidity, messages }: ReplicaMailbox,
-  source: SourceMailbox | undefined,
-): ContactFinding {
-  const sizes = source?.sizeByBase ?? new Map<string, number>();
+function compareMailbox(mailbox: ReplicaMailbox, source: SourceMailbox | undefined): ContactFinding {
+  const { path, guid, uidValidity, messages } = mailbox;
+  const known: SourceMailbox["messageByBase"] = source?.messageByBase ?? new Map();
   const basesWhere = (fits: (size: number, sourceSize: number | undefined) => boolean): string[] =>
-    messages.filter(({ base, size }) => fits(size, sizes.get(base))).map(({ base }) => base);
+    messages.filter(({ base, size }) => fits(size, known.get(base)?.size)).map(({ base }) => base);
   const foreign = basesWhere((_size, sourceSize) => sourceSize === undefined);
   const isOther = source !== undefined && (source.guid !== guid || source.uidValidity !== uidValidity);
   const common = { path, foreign, isOther };
-  if (!isOther) return { ...common, present: messages.length - foreign.length, copies: [], changed: [] };
+  if (!isOther) {
+    const present = messages.length - foreign.length;
+    return { ...common, present, copies: [], changed: [], ...compareUids(mailbox, known) };
+  }
   const copies = basesWhere((size, sourceSize) => size === sourceSize);
   const changed = basesWhere((size, sourceSize) => sourceSize !== undefined && size !== sourceSize);
-  return { ...common, present: 0, copies, changed };
+  return { ...common, present: 0, copies, changed, inTheWay: [], passed: [], hasNewer: false };
+}
+
+function compareUids(
+  { messages, uidNext }: ReplicaMailbox,
+  known: SourceMailbox["messageByBase"],
+): Pick<ContactFinding, "inTheWay" | "passed" | "hasNewer"> {
+  const baseByUid = new Map(messages.flatMap(({ uid, base }) => (uid === 0 ? [] : [[uid, base] as const])));
+  const passed: number[] = [];
+  const taken = new Set<string>();
+  let hasNewer = false;
+  for (const [base, { uid }] of known) {
+    const there = baseByUid.get(uid);
+    if (uid >= uidNext) hasNewer = true;
+    else if (uid > 0 && there !== base) passed.push(uid);
+    if (there !== undefined && !known.has(there)) taken.add(there);
+  }
+  const inTheWay = messages.filter(({ base }) => taken.has(base)).map(({ base, uid }) => ({ base, uid }));
+  return { inTheWay, passed: passed.sort((a, b) => a - b), hasNewer };
 }

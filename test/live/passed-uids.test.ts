@@ -50,12 +50,25 @@ describeLive("starting over, with UIDs that the replica has passed", () => {
     const foreign = there.messages.slice(-3).map(({ guid }) => guid);
     const before = await uidsByGuid(pair, "source");
     startOver(pair);
-    await syncWell(pair, "--foreign", "keep");
+    const dry = await syncWell(pair, "--foreign", "keep", "--dry-run");
+    expect(eventsOf(dry, "plan").map((event) => String(event["words"]))).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/: 3 messages that only DST has: kept, 2 of them with new UIDs above all others/),
+        expect.stringMatching(/: 3 messages of SRC get new UIDs, in SRC as well: .*\(UID 2, 7, 8\)$/),
+      ]),
+    );
+    const run = await syncWell(pair, "--foreign", "keep");
+    expect(conflictsOf(run)).toEqual([
+      expect.stringMatching(/: 2 messages that only DST has get new UIDs/),
+      expect.stringMatching(/: 3 messages of the source get new UIDs$/),
+    ]);
     await untilSourceIsShown(pair, USER, foreign, ledger);
     expect(ledger.contradictions()).toEqual([]);
     const after = await uidsByGuid(pair, "source");
     const moved = [...after].filter(([guid, uid]) => before.get(guid) !== uid).map(([guid]) => before.get(guid));
     expect(moved).toEqual([2, 7, 8]);
+    const replica = await uidsByGuid(pair, "replica");
+    expect(foreign.map((guid) => replica.get(guid))).toEqual([10, 11, 9]);
     await pair.expectClean();
     expect(summaryOf(await syncWell(pair))).toMatchObject({ transactions: 0, problems: 0 });
   });

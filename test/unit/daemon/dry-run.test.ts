@@ -166,19 +166,47 @@ describe("a later run", () => {
   });
 });
 
+const FINDING: ContactFinding = {
+  ...{ path: rawPath(""), foreign: ["x"], present: 0, isOther: false, copies: [], changed: [] },
+  ...{ inTheWay: [], passed: [], hasNewer: false },
+};
+
 test("kept mail of a mailbox that begins anew gets other UIDs; the store's own mailbox is the INBOX", () => {
-  const path = rawPath("");
-  const finding: ContactFinding = {
-    path,
-    foreign: ["x"],
-    present: 0,
-    isOther: true,
-    copies: ["a"],
-    changed: ["b", "c"],
-  };
+  const finding = { ...FINDING, isOther: true, copies: ["a"], changed: ["b", "c"] };
   expect(sentencesOf(finding, "keep").slice(1)).toStrictEqual([
     "INBOX: 1 of these messages is in DST already, and used again if the bytes are the same",
     "INBOX: 2 messages of DST have another size than in SRC: moved to the limbo, and sent",
     "INBOX: 1 message that only DST has: kept beside the others, with a new UID above those of SRC",
   ]);
+});
+
+describe("UIDs that both sides have given out", () => {
+  const [x, y] = [
+    { base: "x", uid: 7 },
+    { base: "y", uid: 8 },
+  ];
+
+  test.each([
+    [["x"], [x], "1 message that only DST has: kept, with a new UID above all others: SRC has used its own"],
+    [["x", "y"], [x, y], "2 messages that only DST has: kept, with new UIDs above all others: SRC has used theirs"],
+    [
+      ["x", "y", "z"],
+      [y],
+      "3 messages that only DST has: kept, 1 of them with a new UID above all others: SRC has used its own",
+    ],
+    [["x", "y", "z"], [], "3 messages that only DST has: kept as they are"],
+  ])("mail that only DST has, and is in the way: %j %j", (foreign, inTheWay, words) => {
+    expect(sentencesOf({ ...FINDING, foreign, inTheWay }, "keep")).toStrictEqual([`INBOX: ${words}`]);
+  });
+
+  test.each([
+    [[3], "1 message of SRC gets a new UID, in SRC as well: DST has passed its own (UID 3)"],
+    [[3, 9], "2 messages of SRC get new UIDs, in SRC as well: DST has passed theirs (UID 3, 9)"],
+    [
+      [1, 2, 3, 4, 5, 8, 9],
+      "7 messages of SRC get new UIDs, in SRC as well: DST has passed theirs (UID 1, 2, 3, 4, 5, ... 9)",
+    ],
+  ])("mail of SRC whose UIDs DST has passed: %j", (passed, words) => {
+    expect(sentencesOf({ ...FINDING, foreign: [], passed }, "refuse")).toStrictEqual([`INBOX: ${words}`]);
+  });
 });

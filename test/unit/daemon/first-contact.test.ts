@@ -7,6 +7,7 @@ import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { CaptureMethods } from "../../../src/capture/capture-types.js";
 import { meetDestination, restoreAside, surveyDestination } from "../../../src/daemon/first-contact.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
+import { UID_MAX } from "../../../src/maildir/ids.js";
 import type { Answer, Ask, SurveyedMailbox } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
 import { guid, mailboxRow, rawPath } from "../log/state-fixtures.js";
@@ -23,10 +24,11 @@ interface Standing extends SurveyedMailbox {
 
 let standing: Standing[];
 let asked: Ask[];
+let yielded: string[];
 let basesByGuid: Map<string, readonly string[]>;
 
 beforeEach(() => {
-  [standing, asked] = [[], []];
+  [standing, asked, yielded] = [[], [], []];
   basesByGuid = new Map([
     [INBOX.guid, ["i1", "i2"]],
     [SENT.guid, ["s1", "s2"]],
@@ -54,7 +56,7 @@ function answer(ask: Ask): Answer {
     case "foreign":
       return { kind: "foreign", messages: ask.bases.length };
     case "yield-uids":
-      throw new Error("nobody asks for that here");
+      return { kind: "yielded-uids", uidNext: 99, moved: ask.uids.length };
   }
 }
 
@@ -81,7 +83,8 @@ function ports() {
         : { index, kind: "body", bytes: Buffer.from(base), sha256: hashOf(base).toString("hex") },
     );
   const bodies = inlineWorker({ readMany } as unknown as BodyMethods);
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer: { rows: [INBOX, SENT] } };
+  const onYielded = (path: string, messages: number) => yielded.push(`${path} ${messages}`);
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer: { rows: [INBOX, SENT] }, onYielded };
 }
 
 /** The text of a message is its base name. */
@@ -130,10 +133,30 @@ describe("meetDestination", () => {
   });
 
   test("kept mail stays where it is if the mailbox is the source's own, or the source has none there", async () => {
-    stand(INBOX, ["i1", "x1"]);
+    stand(INBOX, ["i1", "i2", "x1"]);
     stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);
+    const { foundByGuid, toLimbo } = await meetDestination(ports(), standing, "keep", never);
+    expect(moves()).toStrictEqual([]);
+    expect([...foundByGuid, toLimbo]).toStrictEqual([[INBOX.guid, 2], 0]);
+    expect(asked.map(({ kind }) => kind)).not.toContain("yield-uids");
+  });
+
+  test("kept mail under a UID of the source's mail gets another one, above both next UIDs", async () => {
+    stand(INBOX, ["x1", "i2", "x3"]);
     await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([]);
+    expect(asked.filter(({ kind }) => kind === "yield-uids")).toStrictEqual([
+      { kind: "yield-uids", mailbox: INBOX.guid, uids: [1], from: UID_MAX, floor: INBOX.uidNext },
+    ]);
+    expect(yielded).toStrictEqual([" 1"]);
+  });
+
+  test("where newer mail of the source is still to come, it is set aside meanwhile", async () => {
+    basesByGuid.set(INBOX.guid, ["i1", "i2", "i3", "i4"]);
+    stand(INBOX, ["i1", "x2", "x3"], { uidNext: 4 });
+    await meetDestination(ports(), standing, "keep", never);
+    expect(moves()).toStrictEqual([" aside x2 x3"]);
+    expect(yielded).toStrictEqual([" 2"]);
   });
 
   test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {
@@ -186,8 +209,9 @@ describe("meetDestination", () => {
   test("limbo takes foreign mail, wherever it is", async () => {
     stand(INBOX, ["i1", "x1"]);
     stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);
-    await meetDestination(ports(), standing, "limbo", never);
+    const { toLimbo } = await meetDestination(ports(), standing, "limbo", never);
     expect(moves()).toStrictEqual([" limbo x1", ".Own limbo o1", ".Own limbo "]); // the emptied one goes as well.
+    expect(toLimbo).toBe(2); // as many as moved.
   });
 
   test("a mailbox without a GUID yet is compared with the one at its path, not with the INBOX", async () => {

@@ -9,26 +9,34 @@ import {
 import { rawPath } from "../log/state-fixtures.js";
 
 const PATH = rawPath("u/Maildir");
-const NOTHING: ContactFinding = { path: PATH, foreign: [], present: 0, isOther: false, copies: [], changed: [] };
+const NOTHING: ContactFinding = {
+  ...{ path: PATH, foreign: [], present: 0, isOther: false, copies: [], changed: [] },
+  ...{ inTheWay: [], passed: [], hasNewer: false },
+};
 
-/** "a" is 10 bytes long, "a/7" is 7. */
+/** "a" is 10 bytes long, "a/7" is 7; its UID is its place in the alphabet, "a@9" has UID 9, "a@0" none. */
 function messages(texts: readonly string[]) {
-  return texts.map((text) => ({ base: text.split("/")[0] ?? "", size: Number(text.split("/")[1] ?? 10) }));
+  return texts.map((text) => {
+    const [, base = "", size = "10", uid] = /^(\w+)(?:\/(\d+))?(?:@(\d+))?$/.exec(text) ?? [];
+    return { base, uid: Number(uid ?? base.charCodeAt(0) - 96), size: Number(size) };
+  });
 }
 
 function replica(texts: readonly string[], more: Partial<ReplicaMailbox> = {}): ReplicaMailbox {
-  return { path: PATH, guid: "g1", uidValidity: 7, messages: messages(texts), ...more };
+  const all = messages(texts);
+  const uidNext = Math.max(0, ...all.map(({ uid }) => uid)) + 1;
+  return { path: PATH, guid: "g1", uidValidity: 7, uidNext, messages: all, ...more };
 }
 
 function source(texts: readonly string[], more: Partial<SourceMailbox> = {}): SourceMailbox {
-  const sizeByBase = new Map(messages(texts).map(({ base, size }) => [base, size]));
-  return { path: PATH, guid: "g1", uidValidity: 7, sizeByBase, ...more };
+  const messageByBase = new Map(messages(texts).map(({ base, uid, size }) => [base, { uid, size }]));
+  return { path: PATH, guid: "g1", uidValidity: 7, messageByBase, ...more };
 }
 
 describe("compareAtFirstContact", () => {
   test("the same mailbox with a part of the source's mail: it is there", () => {
     expect(compareAtFirstContact([replica(["a", "b"])], () => source(["a", "b", "c"]))).toStrictEqual([
-      { ...NOTHING, present: 2 },
+      { ...NOTHING, present: 2, hasNewer: true },
     ]);
   });
 
@@ -47,6 +55,18 @@ describe("compareAtFirstContact", () => {
     expect(compareAtFirstContact([replica(["a", "b"])], () => undefined)).toStrictEqual([
       { ...NOTHING, foreign: ["a", "b"] },
     ]);
+  });
+
+  test("a UID below the destination's next one without its message is passed, whether something else has it or nothing", () => {
+    const found = compareAtFirstContact([replica(["a", "x@3", "y@6"])], () => source(["a", "b", "c", "d", "g"]));
+    expect(found).toMatchObject([{ passed: [2, 3, 4], inTheWay: [{ base: "x", uid: 3 }], hasNewer: true }]);
+    const empty = compareAtFirstContact([replica([], { uidNext: 2 })], () => source(["a", "b"]));
+    expect(empty).toStrictEqual([{ ...NOTHING, passed: [1], hasNewer: true }]);
+  });
+
+  test("the source's own mail under another UID is no foreign mail, and passed for both", () => {
+    const found = compareAtFirstContact([replica(["a", "b@4"])], () => source(["a", "b", "d", "e@0"]));
+    expect(found).toStrictEqual([{ ...NOTHING, present: 2, passed: [2, 4] }]);
   });
 
   test.each([

@@ -77,7 +77,6 @@ function applyUnderLock(context: StoreContext, input: MessagesInput, lock: Dotlo
   if (wants.length > 0) return { kind: "lacking", wants };
   if (adoption === "take-over") {
     takeIdentity(context, { txn, dirs, uidlist, lock });
-    known.standsAt = txn.path;
     return noteTakenOver(applyUnderLock(context, input, lock));
   }
   const rows = runPlan(context, { plan: planned.plan, pending, dirs, uidlist, lock });

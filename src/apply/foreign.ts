@@ -132,10 +132,8 @@ export function yieldUids(
   { mailbox, uids, from, floor }: YieldRequest,
 ): YieldOutcome {
   const row = context.cache.rowOf(mailbox);
-  // One that took the identity a moment ago has no row yet.
-  const homes = [row?.path, context.cache.get(mailbox).standsAt];
-  const home = homes.find((path) => path !== undefined && guidAt(root, path) === mailbox);
-  const path = home ?? context.whereabouts.of(root, mailbox);
+  const isHome = row !== undefined && guidAt(root, row.path) === mailbox;
+  const path = isHome ? row.path : context.whereabouts.of(root, mailbox);
   if (path === undefined) {
     const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
     return { kind: "diverged", divergence: missing };

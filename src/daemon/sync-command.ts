@@ -97,7 +97,7 @@ async function openShown(flags: SyncFlags, output: Output): Promise<Reporter> {
     out: (line) => output.out(`${line}\n`),
     err: (line) => output.err(`${line}\n`),
     ...{ bar, quiet, verbose: flags.verbose === true },
-    columns: () => stderr.columns || 80,
+    columns: () => (stderr.columns > 0 ? stderr.columns : 80), // 0 or none where the terminal does not say.
   });
 }
 

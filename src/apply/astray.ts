@@ -11,7 +11,7 @@ import { discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { ApplyNote } from "./apply-types.js";
-import { type Located, locateMailbox } from "./locate.js";
+import { closeBelow, type Located, locateMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { surveyMailbox } from "./survey.js";
 
@@ -24,6 +24,7 @@ export class Whereabouts {
   readonly #clock: Pick<Clock, "monotonicMs">;
   #pathByGuid: ReadonlyMap<MailboxGuid, RawPath> = new Map();
   #believedUntilMs = Number.NEGATIVE_INFINITY;
+  #stood: ReadonlySet<MailboxGuid> = new Set();
 
   constructor(storeRoot: string, clock: Pick<Clock, "monotonicMs">) {
     this.#storeRoot = storeRoot;
@@ -41,6 +42,21 @@ export class Whereabouts {
     return this.#pathByGuid.get(guid);
   }
 
+  /** Mailboxes have moved: what was read no longer holds. */
+  forget(): void {
+    this.#believedUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** What stood in the store at first contact, before anything was written to it. */
+  noteStanding(guids: readonly MailboxGuid[]): void {
+    this.#stood = new Set(guids);
+  }
+
+  /** Whether the mailbox stood somewhere at this run's first contact. */
+  hasStood(guid: MailboxGuid): boolean {
+    return this.#stood.has(guid);
+  }
+
   /** Also those whose move broke off between `cur/` and the uidlist. */
   #read(root: Dir): ReadonlyMap<MailboxGuid, RawPath> {
     const { mailboxes, problems } = discoverMailboxes(this.#storeRoot);
@@ -54,12 +70,22 @@ export class Whereabouts {
   }
 }
 
-/** As `locateMailbox`; a mailbox that was written before is looked for everywhere. */
+/**
+ * As `locateMailbox`; a mailbox that was written before is looked for everywhere, and one that stood somewhere at first contact: by
+ * its GUID and UIDVALIDITY it is the source's own, at a wrong place.
+ */
 export function locateAnywhere(whereabouts: Whereabouts, root: Dir, known: KnownMailbox, txn: Transaction): Located {
   const located = locateMailbox(root, known, txn);
-  if (located.kind !== "absent" || known.baseline === undefined) return located;
+  if (located.kind !== "absent") return located;
+  const isWritten = known.baseline !== undefined;
+  if (!isWritten && !whereabouts.hasStood(txn.mailbox)) return located;
   known.standsAt = whereabouts.of(root, txn.mailbox);
-  return known.standsAt === undefined ? located : locateMailbox(root, known, txn);
+  if (known.standsAt === undefined) return located;
+  const found = locateMailbox(root, known, txn);
+  if (isWritten || found.kind !== "found" || found.uidlist.header.uidValidity === txn.uidValidity) return found;
+  closeBelow(root, found.dir);
+  known.standsAt = undefined;
+  return located;
 }
 
 /** Whether it was found only because it was looked for everywhere. */

@@ -71,6 +71,36 @@ export function exchangePlaces(context: StoreContext, root: Dir, txn: Transactio
   return { kind: "settled", rows: now === undefined ? [] : recordAt(context, displaces, now) };
 }
 
+/** A mailbox that this replica was given: by the log, or at first contact before it was sent. */
+export function isOurs({ cache, whereabouts }: StoreContext, mailbox: MailboxGuid): boolean {
+  return cache.rowOf(mailbox) !== undefined || whereabouts.hasStood(mailbox);
+}
+
+/**
+ * Where another mailbox of ours stands at the mover's target, though the log has it elsewhere, the two change places: it goes on from
+ * there by its own transaction. Undefined where none of ours is there.
+ */
+export function exchangeWithOccupant(
+  context: StoreContext,
+  root: Dir,
+  { mover, path }: { readonly mover: Place; readonly path: RawPath },
+): ExchangeOutcome | undefined {
+  const occupant = guidAt(root, path);
+  if (occupant === undefined || occupant === mover.mailbox || !isOurs(context, occupant)) return undefined;
+  if (!isSound(context, root, { mailbox: occupant, path })) return undefined;
+  const changed = changePlaces(context, root, mover, { mailbox: occupant, path });
+  if (changed === "occupied") {
+    const occupied = divergence({ kind: "mailbox-occupied", mailbox: mover.mailbox, path, occupant });
+    return { kind: "diverged", divergence: occupied };
+  }
+  if (changed !== "done") return changed;
+  context.whereabouts.forget();
+  const other = context.cache.get(occupant);
+  other.standsAt = mover.path;
+  // One that is remembered elsewhere is astray, and will be put back there.
+  return { kind: "settled", rows: other.baseline?.row.path === path ? recordAt(context, occupant, mover.path) : [] };
+}
+
 /** What is remembered of the other one says from now on where it is. */
 function recordAt({ cache }: StoreContext, mailbox: MailboxGuid, path: RawPath): MailboxRow[] {
   const { baseline } = cache.get(mailbox);
@@ -78,6 +108,17 @@ function recordAt({ cache }: StoreContext, mailbox: MailboxGuid, path: RawPath):
   const row = { ...baseline.row, path };
   baseline.adopt([], row);
   return [row];
+}
+
+/** A person has to look at one whose uidlist is damaged: it stays where it is. */
+function isSound({ cache }: StoreContext, root: Dir, place: Place): boolean {
+  const opened = openMailbox(root, place);
+  if (opened.kind !== "opened") return false;
+  try {
+    return "uidlist" in cache.get(place.mailbox).uidlist.read(opened.dir);
+  } finally {
+    closeBelow(root, opened.dir);
+  }
 }
 
 function changePlaces(context: StoreContext, root: Dir, mover: Place, displaced: Place): "done" | "occupied" | Busy {

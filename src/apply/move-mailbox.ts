@@ -7,7 +7,7 @@ import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
-import type { LimboRow } from "../log/state-types.js";
+import type { LimboRow, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
@@ -16,6 +16,7 @@ import type { Transaction } from "../txn/transaction.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import type { AppliedEffect, ExecuteOutcome } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
+import { exchangeWithOccupant, isOurs } from "./exchange.js";
 import { listPlaces } from "./find-files.js";
 import { type LimboBatch, moveWithin } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
@@ -32,7 +33,7 @@ import {
   removeEmptyParents,
 } from "./mailbox-parts.js";
 import { MailboxDirs, withDir } from "./mailbox-place.js";
-import { park, removeBox, syncPlaces, unpark } from "./parking.js";
+import { guidAt, park, removeBox, syncPlaces, unpark } from "./parking.js";
 import { PARKED } from "./scratch-areas.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
@@ -40,9 +41,12 @@ import { type UndoLog, undoing } from "./undo-log.js";
 type Found = Extract<Located, { kind: "found" }>;
 
 export type RenameOutcome =
-  | { readonly kind: "moved"; readonly limbo: readonly LimboRow[] }
+  /** `rows`: of another mailbox that made room, to be recorded with the effect. */
+  | { readonly kind: "moved"; readonly limbo: readonly LimboRow[]; readonly rows: readonly MailboxRow[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "busy"; readonly by: string; readonly ageMs: number };
+
+const MOVED = { kind: "moved", limbo: [], rows: [] } as const;
 
 /** Moves the mailbox to the transaction's path, if it is not there. */
 export function renameMailbox(
@@ -50,19 +54,25 @@ export function renameMailbox(
   root: Dir,
   { known, found, txn }: { readonly known: KnownMailbox; readonly found: Found; readonly txn: Transaction },
 ): RenameOutcome {
-  if (found.path === txn.path) return { kind: "moved", limbo: [] };
+  if (found.path === txn.path) return MOVED;
   const target = openMailbox(root, txn);
   if (target.kind === "diverged") return target;
   if (target.kind === "absent" && found.path !== "" && !isInside(txn.path, found.path)) {
     if (!moveDirectory(context, root, found, txn))
       return { kind: "busy", by: "whoever has just made a directory in its place", ageMs: 0 };
     removeEmptyParents(root, found.path);
-    return { kind: "moved", limbo: [] };
+    return MOVED;
+  }
+  if (target.kind === "opened" && found.hasCur && target.dir.stat(CUR) !== undefined) {
+    const mover = { mailbox: txn.mailbox, path: found.path };
+    const exchanged = exchangeWithOccupant(context, root, { mover, path: txn.path });
+    if (exchanged !== undefined) closeBelow(root, target.dir);
+    if (exchanged !== undefined) return exchanged.kind === "settled" ? { ...MOVED, rows: exchanged.rows } : exchanged;
   }
   const dir = target.kind === "opened" ? target.dir : makeTarget(context, root, found, txn);
   try {
     context.life.reach("apply.target-made");
-    const occupied = refuseTarget(dir, found, txn);
+    const occupied = refuseTarget(context, root, { dir, found, txn });
     if (occupied !== undefined) return { kind: "diverged", divergence: occupied };
     const held = underLock(context, { known, dir: found.dir }, () =>
       undoing(context.life, (undo) => {
@@ -75,7 +85,7 @@ export function renameMailbox(
     removeBox(context, PARKED, txn.mailbox);
     if (held.value === "occupied") return { kind: "diverged", divergence: occupiedBy(txn) };
     removeEmptied(root, found.path);
-    return { kind: "moved", limbo: held.value };
+    return { ...MOVED, limbo: held.value };
   } finally {
     closeBelow(root, dir);
   }
@@ -120,7 +130,7 @@ export function finishRename(
   const busy = removeLeftLock(context, root, { known, path: from });
   if (busy !== undefined) return busy;
   if (siteOf(root, from) !== "mailbox") removeEmptied(root, from);
-  return { kind: "moved", limbo: [] };
+  return MOVED;
 }
 
 /** Where nothing of a mailbox is left but the lock of whoever was killed when all had gone. */
@@ -192,7 +202,14 @@ function makeTarget(context: StoreContext, root: Dir, found: Found, txn: Transac
 }
 
 /** An interrupted move has left cur/ there and the uidlist here; anything else with mail is another's. */
-function refuseTarget(dir: Dir, found: Found, txn: Transaction): Divergence | undefined {
+function refuseTarget(
+  context: StoreContext,
+  root: Dir,
+  { dir, found, txn }: { readonly dir: Dir; readonly found: Found; readonly txn: Transaction },
+): Divergence | undefined {
+  const other = guidAt(root, txn.path);
+  // Not even an empty one of ours makes room by going away: it would be missing afterwards.
+  if (other !== undefined && other !== txn.mailbox && isOurs(context, other)) return occupiedBy(txn);
   if (isContinued(dir, found) || dir.stat(CUR) === undefined) return undefined;
   using dirs = new MailboxDirs(dir);
   return isEmptyOfMail(dirs) ? undefined : occupiedBy(txn);

@@ -13,6 +13,7 @@ import { errnoOf } from "../base/errors.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LimboRow } from "../log/state-types.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
@@ -177,7 +178,9 @@ export class ReplicaStore implements Methods {
   }
 
   mailboxes(): readonly types.SurveyedMailbox[] {
-    return surveyMailboxes(this.#context);
+    const found = surveyMailboxes(this.#context);
+    this.#context.whereabouts.noteStanding(found.flatMap(({ guid }) => guid ?? []));
+    return found;
   }
 
   inventory(request: types.InventoryRequest): types.InventoryOutcome {
@@ -320,11 +323,16 @@ export class ReplicaStore implements Methods {
     const standing = opened.dir;
     try {
       const isMailbox = siteOf(root, txn.path) === "mailbox";
-      if (isMailbox) return applyMessages(this.#context, { pending, known, dir: standing, mayTakeOver: true });
+      const mayTakeOver = !this.#isWritten(guidAt(root, txn.path)); // an empty one of ours is to move, not to become another.
+      if (isMailbox) return applyMessages(this.#context, { pending, known, dir: standing, mayTakeOver });
       return createMailbox(this.#context, { root, pending, known, standing });
     } finally {
       closeBelow(root, standing);
     }
+  }
+
+  #isWritten(mailbox: MailboxGuid | undefined): boolean {
+    return mailbox !== undefined && this.#context.cache.rowOf(mailbox) !== undefined;
   }
 
   #executeFound(
@@ -352,7 +360,7 @@ export class ReplicaStore implements Methods {
     assert(opened.kind === "opened", "a mailbox that has moved is there");
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
-      if (outcome.kind === "applied") return withMove(outcome, moved.limbo, notes);
+      if (outcome.kind === "applied") return withRows(withMove(outcome, moved.limbo, notes), moved.rows);
       this.#context.cache.doubt(txn.mailbox); // what made room for it is in the limbo.
       return outcome;
     } finally {
@@ -362,7 +370,7 @@ export class ReplicaStore implements Methods {
 
   #finishRename(root: Dir, known: KnownMailbox, txn: Transaction): RenameOutcome {
     const { structure } = txn;
-    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [] };
+    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [], rows: [] };
     return finishRename(this.#context, root, { known, from: structure.from });
   }
 }
@@ -377,7 +385,7 @@ function withMove(
   outcome: Applied,
   limbo: types.AppliedEffect["limbo"],
   notes: readonly types.ApplyNote[],
-): types.ExecuteOutcome {
+): Applied {
   const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
   return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
 }

@@ -44,9 +44,12 @@ export function readStanding(places: Places): Standing {
   if (source === undefined || replica === undefined) return WORK;
   const applied = replica.appliedLsn(source.meta("log-id") ?? "");
   const isShipped = applied > 0 && applied === source.lastLsn() && source.rejections().length === 0;
-  const standing = checkDestination(places.destination, { source, replica, isShipped });
-  // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise.
-  if (applied === 0 || replica.intents().length > 0 || hasParked(places)) return WORK;
+  const isCutOff = replica.intents().length > 0;
+  const standing = checkDestination(places.destination, { source, replica, isShipped: isShipped && !isCutOff });
+  if (applied === 0 || hasParked(places)) return WORK;
+  // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise. One
+  // that the log has and that stands nowhere does not come again by itself, and its intent would stay for good.
+  if (isCutOff && standing.kind !== "outdated") return WORK;
   if (standing.kind === "outdated" || standing.moved.length > 0) return standing;
   if (!isShipped) return WORK;
   const rows = source.mailboxes();

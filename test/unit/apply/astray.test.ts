@@ -111,10 +111,26 @@ describe("what is no rename", () => {
     expect(replica.names("a-copy")).toHaveLength(2);
   });
 
-  test("another mailbox with mail in its place: refused, and both are as they were", () => {
-    replica.apply(other([save(1, "inner")], { structure: CREATE, path: "second" as RawPath }));
+  test("another mailbox of ours in its place: that one makes room, and gets its own name back in its turn", () => {
+    const path = "second" as RawPath;
+    replica.apply(other([save(1, "inner")], { structure: CREATE, path }));
     move("box", "theirs");
     move("second", "box");
+    expect(replica.apply(transaction([save(3, "three")]))).toMatchObject({ kind: "applied", notes: [PUT_BACK] });
+    expect(replica.names("box")).toEqual(["cur/one:2,", "cur/three:2,", "cur/two:2,"]);
+    expect(replica.names("theirs")).toEqual(["cur/inner:2,"]);
+    replica.open();
+    expect(replica.apply(other([save(2, "more")], { path }))).toMatchObject({ kind: "applied" });
+    expect(replica.names("second")).toEqual(["cur/inner:2,", "cur/more:2,"]);
+    expect(readdirSync(replica.storeRoot).sort()).toEqual(["box", "second"]);
+    expect(replica.state.limbo).toEqual([]);
+  });
+
+  test("a mailbox with mail that is not ours in its place: refused, and both are as they were", () => {
+    move("box", "theirs");
+    for (const dir of ["cur", "new", "tmp"]) mkdirSync(replica.path("box", dir), { recursive: true });
+    writeFileSync(replica.path("box/dovecot-uidlist"), `3 V1 N2 G${OTHER_GUID}\n1 :inner\n`);
+    writeFileSync(replica.path("box/cur/inner:2,"), "their mail");
     const before = replica.picture();
     expect(replica.apply(transaction([save(3, "three")]))).toMatchObject({ divergence: { kind: "mailbox-occupied" } });
     rmSync(join(replica.storeRoot, "theirs/tmp"), { recursive: true });

@@ -186,13 +186,49 @@ describe("not as the log has it", () => {
     expect(standing(["Left", "Right"])).toEqual({ n0: "Right" });
   });
 
-  test("a third one with mail is in the way: refused, and all stay", () => {
+  test("one that is not ours is in the way, with mail: refused, and all stay", () => {
     create(boxes);
-    create([{ name: "third", path: "Third" }]);
+    for (const dir of ["cur", "new", "tmp"]) mkdirSync(replica.path("Third", dir), { recursive: true });
+    writeFileSync(replica.path("Third/dovecot-uidlist"), `3 V1 N2 G${guidOf("theirs")}\n1 :theirs\n`);
+    writeFileSync(replica.path("Third/cur/theirs:2,"), "their mail");
     const before = replica.picture();
     const txn = rename({ name: "n0", path: "Third" }, "Left", { name: "n1", path: "Right" });
     expect(replica.apply(txn)).toMatchObject({ kind: "diverged", divergence: { kind: "mailbox-occupied" } });
     expect(replica.picture()).toBe(before);
+  });
+
+  test.each(["with mail", "empty"])("a third one of ours, %s, is in the way of a plain rename: they change places", (how) => {
+    create(boxes);
+    const third = { name: "third", path: "Third" };
+    const at = { mailbox: guidOf(third.name), path: third.path as RawPath, structure: CREATE, uidNext: 2 };
+    replica.apply(transaction(how === "empty" ? [] : [save(1, "mail-third")], at));
+    const files = inodes(["Left", "Right", "Third"]);
+    const txn = rename({ name: "n0", path: "Third" }, "Left");
+    expect(replica.apply(txn)).toMatchObject({ kind: "applied", effect: { limbo: [] } });
+    expect(replica.text("Left/dovecot-uidlist")).toContain(guidOf("third"));
+    for (const row of replica.state.mailboxes.values())
+      expect(replica.text(row.path, "dovecot-uidlist"), `what is recorded at ${row.path}`).toContain(row.guid);
+    // Its own rename finds it there, also in another run.
+    replica.open();
+    replica.store.recover();
+    expect(replica.apply(rename({ name: "third", path: "Fourth" }, "Elsewhere")).kind).toBe("applied");
+    expect(replica.text("Fourth/dovecot-uidlist")).toContain(guidOf("third"));
+    expect(replica.names("Third")).toEqual(["cur/mail-n0:2,"]);
+    expect(inodes(["Third", "Right", "Fourth"])).toEqual(files);
+    expect([existsSync(replica.path("Left")), parked()]).toEqual([false, []]);
+  });
+
+  test("an empty one of ours is in the way of one that is to be made: it does not become that one", () => {
+    const at = { mailbox: guidOf("n0"), path: "Left" as RawPath, structure: CREATE };
+    replica.apply(transaction([], at));
+    const before = replica.picture();
+    const comer = { ...at, mailbox: guidOf("comer") };
+    expect(replica.apply(transaction([save(1, "mail-comer")], comer))).toMatchObject({
+      divergence: { kind: "mailbox-occupied" },
+    });
+    expect(replica.picture()).toBe(before);
+    expect(replica.apply(rename({ name: "n0", path: "Right" }, "Left")).kind).toBe("applied");
+    expect(replica.apply(transaction([save(1, "mail-comer")], comer)).kind).toBe("applied");
   });
 
   test("the uidlist of the one that moves is damaged: both wait until it is mended", () => {

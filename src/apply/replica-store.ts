@@ -381,11 +381,7 @@ function withRows(outcome: Applied, rows: types.AppliedEffect["mailboxes"]): typ
   return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
 }
 
-function withMove(
-  outcome: Applied,
-  limbo: types.AppliedEffect["limbo"],
-  notes: readonly types.ApplyNote[],
-): Applied {
+function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: readonly types.ApplyNote[]): Applied {
   const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
   return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
 }

@@ -72,6 +72,8 @@ export interface FoundMailbox {
 export interface DiscoverOutcome {
   readonly mailboxes: readonly FoundMailbox[];
   readonly problems: readonly CaptureProblem[];
+  /** Mailboxes came, went or moved between two walks: what one of them missed may stand there. Never set unless asked for. */
+  readonly isMoving?: boolean;
 }
 
 /** A name that an event mentioned, whether it appeared or went. */
@@ -194,7 +196,8 @@ export interface StatesPage {
 /** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. */
 export interface CaptureMethods {
   open(options: CaptureOptions): Promise<void>;
-  discover(): DiscoverOutcome;
+  /** `twice`: by two walks. A walk misses a mailbox whose directory, or one above it, is renamed meanwhile. */
+  discover(request: { readonly twice: boolean }): DiscoverOutcome;
   /**
    * Reads the large uidlists among these mailboxes, first come first, as far as the cache has room for them: the first mail
    * into a mailbox of half a million would wait a quarter of a second for that. What cannot be read is left out.

@@ -235,7 +235,8 @@ export class Capturer {
     this.#structureDueMs = Number.POSITIVE_INFINITY;
     if (this.#watching) this.#nextSweepMs = startMs + this.#limits.sweepMs;
     this.counts.sweeps++;
-    const { mailboxes, problems } = await this.#ports.worker.call("discover");
+    const look = { twice: this.#missing.isRipe(startMs) };
+    const { mailboxes, problems, isMoving = false } = await this.#ports.worker.call("discover", look);
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#committer.rows, unread);
     if (plan.emptied) {
@@ -251,7 +252,7 @@ export class Capturer {
     for (const duplicate of plan.duplicates) this.problems.set(duplicate.path, problemOfDuplicate(duplicate));
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
-    for (const { guid } of this.#missing.note(plan.missing, startMs)) await this.#captureGone(guid);
+    for (const { guid } of this.#missing.note(plan.missing, startMs, isMoving)) await this.#captureGone(guid);
     const nameless = mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path);
     const isBeingMade = this.#missing.noteNameless(nameless) && this.#watching;
     if (this.#missing.isOpen || isBeingMade)

@@ -1,8 +1,8 @@
 /**
  * Mailboxes that the last look at the store did not find. Pure but for its memory.
  *
- * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, since a walk can miss
- * a directory that is being renamed meanwhile.
+ * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, and the last one was of a store
+ * that stood still: a walk can miss a directory that is being renamed meanwhile, and the next one another directory around it.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -36,8 +36,13 @@ export class MissingMailboxes {
     return paths.some((path) => (this.#looksByPath.get(path) ?? 0) <= NAMELESS_LOOKS_MAX);
   }
 
-  /** What a look that began at `startMs` missed; returns those that are gone. */
-  note(missing: readonly KnownMailbox[], startMs: number): readonly KnownMailbox[] {
+  /** A look that begins at `startMs` may call one gone: then it has to be certain. */
+  isRipe(startMs: number): boolean {
+    return [...this.#sinceMs.values()].some((sinceMs) => startMs - sinceMs >= VANISH_MS);
+  }
+
+  /** What a look that began at `startMs` missed; returns those that are gone. `isMoving`: the look is not certain. */
+  note(missing: readonly KnownMailbox[], startMs: number, isMoving = false): readonly KnownMailbox[] {
     this.#emptiedSinceMs = undefined;
     const still = new Set(missing.map((mailbox) => mailbox.guid));
     for (const guid of [...this.#sinceMs.keys()]) if (!still.has(guid)) this.#sinceMs.delete(guid);
@@ -45,7 +50,7 @@ export class MissingMailboxes {
     for (const mailbox of missing) {
       const sinceMs = this.#sinceMs.get(mailbox.guid);
       if (sinceMs === undefined) this.#sinceMs.set(mailbox.guid, startMs);
-      else if (startMs - sinceMs >= VANISH_MS) {
+      else if (startMs - sinceMs >= VANISH_MS && !isMoving) {
         this.#sinceMs.delete(mailbox.guid);
         gone.push(mailbox);
       }

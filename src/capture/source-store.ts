@@ -93,6 +93,11 @@ function fileExists(disk: Disk, path: string): boolean {
   }
 }
 
+/** Who stands where, for comparing. */
+function placesOf({ mailboxes }: DiscoverOutcome): string {
+  return JSON.stringify(mailboxes.map(({ path, guid }) => [path, guid]));
+}
+
 /** A smaller uidlist is read in a few milliseconds when it is needed. */
 const WARM_BYTES_MIN = 256 * 1024;
 
@@ -149,7 +154,14 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   }
 
   /** Throws: store-missing, store-unreadable. */
-  discover(): DiscoverOutcome {
+  discover({ twice }: { readonly twice: boolean } = { twice: false }): DiscoverOutcome {
+    const first = this.#look();
+    if (!twice) return first;
+    const second = this.#look();
+    return { ...second, isMoving: placesOf(first) !== placesOf(second) };
+  }
+
+  #look(): DiscoverOutcome {
     const outcome = discoverStore(this.#place, () => this.#ports.clock.nowMs());
     this.#evidence = evidenceIn(outcome);
     return outcome;

@@ -126,7 +126,7 @@ async function readSource(
   say: (words: string) => void,
   signal: AbortSignal,
 ): Promise<readonly CaptureProblem[]> {
-  const { mailboxes, problems: unread } = await worker.call("discover");
+  const { mailboxes, problems: unread } = await worker.call("discover", { twice: false });
   const plan = planStructure(
     mailboxes,
     rows,

@@ -173,6 +173,22 @@ describe("structure", () => {
     expect(bench.worker.calls.map(({ method }) => method)).toContain("vanished");
   });
 
+  test("a store in which mailboxes move while it is looked at says nothing about which are gone", async () => {
+    bench.capture.mailboxes = [found(B)];
+    bench.capture.moving.push(true, true);
+    const run = bench.capturer([A, B]).run(bench.stop.signal, true);
+    await turns();
+    for (const discoveries of [2, 3]) {
+      await bench.clock.advance(320);
+      await turns();
+      expect(bench.capture.discoveries).toBe(discoveries);
+      expect(bench.worker.calls.map(({ method }) => method)).not.toContain("vanished");
+    }
+    await bench.clock.advance(320);
+    await run;
+    expect(bench.worker.calls.map(({ method }) => method)).toContain("vanished");
+  });
+
   test("one that stands again after all is left alone", async () => {
     bench.capture.mailboxes = [found(B)];
     const capturer = bench.capturer([A, B]);

@@ -59,13 +59,16 @@ export class FakeCapture {
   vanishedOutcome: VanishedOutcome = { kind: "unknown" };
   readonly forgotten: string[] = [];
   discoveries = 0;
+  /** What a look by two walks says, once for each. */
+  readonly moving: boolean[] = [];
   onExamine: (request: ExamineRequest) => void = () => undefined;
   onDiscover: () => void | Promise<void> = () => undefined;
 
-  async discover() {
+  async discover(request?: { readonly twice: boolean }) {
     this.discoveries += 1;
     await this.onDiscover();
-    return { mailboxes: this.mailboxes, problems: this.problems };
+    const isMoving = request?.twice === true && this.moving.shift() === true;
+    return { mailboxes: this.mailboxes, problems: this.problems, isMoving };
   }
 
   warm(): void {}

@@ -1,7 +1,9 @@
 import { mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../../src/base/clock.js";
 import { CaptureBench, rawPath } from "./capture-bench.js";
+import { openFakeStore } from "./fake-dovecot.js";
 import { expectEqualToDisk } from "./log-model.js";
 
 describe("mailboxes as a whole", () => {
@@ -167,6 +169,27 @@ describe("mailboxes as a whole", () => {
     bench.sweep();
     expect(bench.model.mailboxes.size).toBe(0);
     expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "unknown" });
+  });
+
+  test("two walks that differ are told apart from two that agree", async () => {
+    let looks = 0;
+    const store = openFakeStore();
+    let looked = (): void => undefined;
+    const nowMs = (): ReturnType<typeof systemClock.nowMs> => {
+      looked();
+      return systemClock.nowMs();
+    };
+    const clock = { ...systemClock, nowMs };
+    const bench = await CaptureBench.open({}, { clock }, store);
+    const [a] = [store.create("a"), store.create("b")];
+    expect(bench.source.discover({ twice: true }).isMoving).toBe(false);
+    // Each look asks for the time once for each mailbox: the rename is between the two walks.
+    looked = () => {
+      looks += 1;
+      if (looks === 2) a.rename("c");
+    };
+    const { mailboxes, isMoving } = bench.source.discover({ twice: true });
+    expect([mailboxes.map(({ path }) => path), isMoving]).toEqual([["b", "c"], true]);
   });
 
   test("a store that is not there is no empty store", async () => {

@@ -12,6 +12,7 @@ import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js"
 import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
 import type { ExpectedBodies } from "./expected-bodies.js";
+import type { ReplicaSites } from "./pinned-root.js";
 
 /** What becomes of mail that only the replica has when its mailbox is deleted at the source. */
 export type ForeignPolicy = "keep" | "limbo";
@@ -21,6 +22,8 @@ export interface ApplyOptions {
   readonly storeRoot: string;
   /** Absolute, as bytes-in-a-string; on the store's file system, outside of every mail root. Holds stage/, limbo/, aside/. */
   readonly scratchRoot: string;
+  /** Which directories these two are; without it those that are opened first. */
+  readonly sites?: ReplicaSites | undefined;
   readonly statePath: string;
   /** What Dovecot's gethostname() says. */
   readonly hostname: string;
@@ -102,6 +105,7 @@ export interface StageTicket {
   /** Absolute, as bytes-in-a-string, like the next. */
   readonly storeRoot: string;
   readonly scratchRoot: string;
+  readonly sites?: ReplicaSites | undefined;
   /** The mailbox's directory. Absent where there is none yet: the scratch directory takes its place. */
   readonly mailbox?: MailboxSite | undefined;
 }

@@ -10,7 +10,7 @@ import { serveWorker } from "../base/worker-host.js";
 import { openStateReader } from "../log/state-reader.js";
 import { StateDigester } from "../txn/digest.js";
 import type { ApplyMethods, ApplyOptions } from "./apply-types.js";
-import { pinRoot } from "./pinned-root.js";
+import { pinReplica } from "./pinned-root.js";
 import { ReplicaStore } from "./replica-store.js";
 
 let opened: ReplicaStore | undefined;
@@ -25,7 +25,7 @@ async function open(options: ApplyOptions): Promise<void> {
   const digester = new StateDigester(await openHash());
   const reader = openStateReader(options.statePath);
   const crashPoint = crashPointsFromEnv(options.crashAt);
-  const disk = pinRoot(openNodeDisk(), options.storeRoot);
+  const disk = pinReplica(openNodeDisk(), options);
   opened = new ReplicaStore({ disk, reader, digester, clock: systemClock, crashPoint }, options);
 }
 

@@ -25,6 +25,7 @@ import type {
 import { closeBelow } from "./locate.js";
 import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
 import { type StagingState, stagedName } from "./pending.js";
+import { pinReplica } from "./pinned-root.js";
 import { refusing } from "./refusing.js";
 import { stageBody, stagePart } from "./stage.js";
 import { makeStageDir } from "./stage-place.js";
@@ -121,26 +122,28 @@ export class BodyStager implements StageMethods {
 
   #placeOf(apart: Apart): Dir {
     const { ticket, expected } = apart;
-    apart.place ??=
-      (ticket.mailbox === undefined ? undefined : this.#openTmp(ticket.storeRoot, ticket.mailbox)) ??
-      makeStageDir({ disk: this.#disk, options: ticket }, expected.mailbox);
+    if (apart.place !== undefined) return apart.place;
+    const disk = pinReplica(this.#disk, ticket);
+    apart.place =
+      (ticket.mailbox === undefined ? undefined : openTmp(disk, ticket.storeRoot, ticket.mailbox)) ??
+      makeStageDir({ disk, options: ticket }, expected.mailbox);
     return apart.place;
   }
+}
 
-  /** Undefined when the mailbox is not there any more, or has no `tmp/`. */
-  #openTmp(storeRoot: string, { path, dev, ino }: MailboxSite): Dir | undefined {
-    const root = openStore(this.#disk, storeRoot);
+/** Undefined when the mailbox is not there any more, or has no `tmp/`. */
+function openTmp(disk: Disk, storeRoot: string, { path, dev, ino }: MailboxSite): Dir | undefined {
+  const root = openStore(disk, storeRoot);
+  try {
+    const mailbox = openUnlessWrong(root, path);
+    if (mailbox === undefined) return undefined;
     try {
-      const mailbox = openUnlessWrong(root, path);
-      if (mailbox === undefined) return undefined;
-      try {
-        return mailbox.dev === dev && mailbox.ino === ino ? mailbox.openDir(TMP) : undefined;
-      } finally {
-        closeBelow(root, mailbox);
-      }
+      return mailbox.dev === dev && mailbox.ino === ino ? mailbox.openDir(TMP) : undefined;
     } finally {
-      root.close();
+      closeBelow(root, mailbox);
     }
+  } finally {
+    root.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
 
 export type ApplyErrorCode =
   | "limbo-file-missing"
+  | "scratch-foreign"
   | "scratch-missing"
   | "scratch-other-file-system"
   | "destination-missing"
@@ -18,11 +19,17 @@ const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
     exitCode: EX.NOINPUT,
     hint: "Somebody removed it from the scratch directory: take the message from a backup or from the other side.",
   },
-  /** The scratch directory is not there, though it was made at the start. */
+  /** Something in the scratch directory belongs to another user than the directory. */
+  "scratch-foreign": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Find out who put it there. Move it out of the scratch directory, or give it to the user that mailtwin runs as if that was you.",
+  },
+  /** The scratch directory is not there, or another one than at the start. */
   "scratch-missing": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
-    hint: "Make the directory that the configuration names for scratch files, owned by the user that mailtwin runs as.",
+    hint: "Put back the directory that was there when the run began, or remove what stands in its place; who may write in the directory above? Then run the command again.",
   },
   /** Mail cannot be moved into the limbo, or a new mailbox into the store, in one step. */
   "scratch-other-file-system": {

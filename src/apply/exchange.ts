@@ -12,7 +12,7 @@ import type { MailboxRow } from "../log/state-types.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { type Divergence, divergence } from "./divergence.js";
-import { openMade } from "./limbo.js";
+import { openMade, openScratch } from "./limbo.js";
 import { closeBelow, openMailbox } from "./locate.js";
 import {
   guidAt,
@@ -232,7 +232,7 @@ type PathOf = (mailbox: MailboxGuid) => RawPath | undefined;
 
 /** First the mailboxes into the directories that are held, as those would stand in the store; then these. */
 function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
-  const area = context.disk.openRoot(`${context.options.scratchRoot}/${HELD}`);
+  const area = openScratch(context.disk, context.options.scratchRoot, [HELD]);
   if (area === undefined) return;
   try {
     const boxes = area

@@ -31,7 +31,7 @@ import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps, refuseTaken } from "./execute.js";
 import { fileAt, listPlaces, type Place } from "./find-files.js";
-import { moveWithin, openMade } from "./limbo.js";
+import { moveWithin, openMade, openScratch } from "./limbo.js";
 import { closeBelow, damageOf, openMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
@@ -307,14 +307,14 @@ function openAside(it: Grip): Dir {
 
 /** Whether something of that mailbox was set aside. */
 function hasAside({ disk, options }: StoreContext, path: RawPath): boolean {
-  const aside = disk.openRoot(`${options.scratchRoot}/${ASIDE}/${asideName(path)}`);
+  const aside = openScratch(disk, options.scratchRoot, [ASIDE, asideName(path)]);
   aside?.close();
   return aside !== undefined;
 }
 
 /** All of it is back: what is left in scratch/aside/ tells whether something is still to be put back. */
 function removeAside({ context: { disk, options }, path }: Grip): void {
-  const parent = disk.openRoot(`${options.scratchRoot}/${ASIDE}`);
+  const parent = openScratch(disk, options.scratchRoot, [ASIDE]);
   try {
     parent?.rmdir(asideName(path));
   } catch (error) {

@@ -145,7 +145,7 @@ export class Limbo {
   }
 
   #withLimbo<T>(use: (limbo: Dir) => T): T | undefined {
-    const root = this.#ports.disk.openRoot(`${this.#ports.scratchRoot}/limbo`);
+    const root = openScratch(this.#ports.disk, this.#ports.scratchRoot, ["limbo"]);
     if (root === undefined) return undefined;
     try {
       return use(root);
@@ -296,23 +296,56 @@ export function moveWithin(from: Dir, name: string, to: Dir, toName: string): vo
   }
 }
 
-/** Opens a directory below the scratch root, making what is missing. Throws: scratch-missing. */
+/** Opens a directory below the scratch root, making what is missing. Throws: scratch-missing, scratch-foreign. */
 export function openMade(disk: Disk, scratchRoot: string, names: readonly string[]): Dir {
-  const root = disk.openRoot(scratchRoot);
-  if (root === undefined) {
+  const dir = descend(disk, scratchRoot, names, openChildMade);
+  assert(dir !== undefined, "what is missing was made");
+  return dir;
+}
+
+/** Undefined when it is not there. Throws: scratch-missing, scratch-foreign. */
+export function openScratch(disk: Disk, scratchRoot: string, names: readonly string[]): Dir | undefined {
+  return descend(disk, scratchRoot, names, (dir, name) => dir.openDir(name));
+}
+
+/** From the root, one component after the other: of the root alone it is known that its path leads to what is ours. */
+function descend(
+  disk: Disk,
+  scratchRoot: string,
+  names: readonly string[],
+  open: (dir: Dir, name: RawName) => Dir | undefined,
+): Dir | undefined {
+  let dir = disk.openRoot(scratchRoot);
+  if (dir === undefined) {
     throw applyError("scratch-missing", `opening the scratch directory ${displayRaw(scratchRoot)}: it is not there`);
   }
-  let dir = root;
-  for (const name of names) {
-    const next = openChildMade(dir, name);
-    dir.close();
-    dir = next;
+  const { uid } = dir.statSelf();
+  for (const [level, name] of names.entries()) {
+    assert(isRawName(name), "a scratch name is a file name");
+    const parent: Dir = dir;
+    try {
+      dir = open(parent, name);
+    } finally {
+      parent.close();
+    }
+    if (dir === undefined) return undefined;
+    if (level === 0) refuseForeign(dir, uid);
   }
   return dir;
 }
 
-function openChildMade(dir: Dir, name: string): Dir {
-  assert(isRawName(name), "a scratch name is a file name");
+/** What lies deeper may be mail on its way, with the owner that it has in the store. */
+function refuseForeign(area: Dir, uid: number): void {
+  const stat = area.statSelf();
+  if (stat.uid === uid) return;
+  area.close();
+  throw applyError(
+    "scratch-foreign",
+    `opening ${displayRaw(area.shownPath)} in the scratch directory: it belongs to user ${stat.uid}, and not to ${uid}`,
+  );
+}
+
+function openChildMade(dir: Dir, name: RawName): Dir {
   const known = dir.openDir(name);
   if (known !== undefined) return known;
   dir.mkdir(name, MODE_PRIVATE);

@@ -13,7 +13,7 @@ import { isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } f
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
-import { moveWithin, openMade } from "./limbo.js";
+import { moveWithin, openMade, openScratch } from "./limbo.js";
 import { hasOtherDirectories, moveNamed, openParent, ownParts, placeDirectory } from "./mailbox-parts.js";
 import { MailboxDirs, openBelow, withDir } from "./mailbox-place.js";
 import { HELD, PARKED } from "./scratch-areas.js";
@@ -78,7 +78,7 @@ export function parkedMailboxes(context: Pick<StoreContext, "disk" | "options">)
 }
 
 function guidsIn({ disk, options }: Pick<StoreContext, "disk" | "options">, area: string): MailboxGuid[] {
-  const dir = disk.openRoot(`${options.scratchRoot}/${area}`);
+  const dir = openScratch(disk, options.scratchRoot, [area]);
   try {
     return (dir?.list() ?? []).filter(isMailboxGuid);
   } finally {
@@ -147,7 +147,7 @@ export function removeBox(
   area: typeof PARKED | typeof HELD,
   mailbox: MailboxGuid,
 ): void {
-  const dir = disk.openRoot(`${options.scratchRoot}/${area}`);
+  const dir = openScratch(disk, options.scratchRoot, [area]);
   const box = dir?.openDir(rawNameOf(mailbox));
   try {
     if (dir === undefined || box === undefined) return;

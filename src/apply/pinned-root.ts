@@ -1,40 +1,38 @@
 /**
- * A disk on which the store's root stays the directory that it was when it was first opened. The path is opened anew for each
- * transaction; should another directory have come to stand there (a file system was unmounted or mounted over it, a link
- * replaced it), nothing may be written to that one.
+ * The replica's two roots, store and scratch directory, stay the directories that they were at the start (base/pinned-roots.ts).
  */
-import type { Dir, Disk } from "../base/disk.js";
-import { errnoOf } from "../base/errors.js";
+import type { Disk, Site } from "../base/disk.js";
+import { pinRoots } from "../base/pinned-roots.js";
 import { displayRaw } from "../base/raw-name.js";
 import { applyError } from "./errors.js";
-import { isWrongKind } from "./mailbox-place.js";
 
-/** `disk`, whose `openRoot(storeRoot)` throws destination-missing for another directory than the first one, or for none. */
-export function pinRoot(disk: Disk, storeRoot: string): Disk {
-  let first: Pick<Dir, "dev" | "ino"> | undefined;
-  return {
-    openRoot(path) {
-      if (path !== storeRoot) return disk.openRoot(path);
-      const root = openAnyRoot(disk, path);
-      if (root === undefined) return undefined;
-      first ??= { dev: root.dev, ino: root.ino };
-      if (root.dev === first.dev && root.ino === first.ino) return root;
-      root.close();
-      throw applyError(
-        "destination-missing",
-        `opening the store ${displayRaw(path)}: another directory stands there than at the start`,
-      );
-    },
-  };
+export interface ReplicaRoots {
+  /** Absolute, as bytes-in-a-string, like the next. */
+  readonly storeRoot: string;
+  readonly scratchRoot: string;
+  /** Which directories they are; without it those that are opened first. */
+  readonly sites?: ReplicaSites | undefined;
 }
 
-/** A file in its place is no matter of one mailbox. */
-function openAnyRoot(disk: Disk, path: string): Dir | undefined {
-  try {
-    return disk.openRoot(path);
-  } catch (error) {
-    if (!isWrongKind(error)) throw error;
-    const why = errnoOf(error) ?? String(error);
-    throw applyError("destination-missing", `opening the store ${displayRaw(path)}: ${why}`, {}, error);
-  }
+export interface ReplicaSites {
+  readonly store: Site;
+  readonly scratch: Site;
+}
+
+/** `disk`, whose `openRoot` throws destination-missing or scratch-missing for another directory than it must be. */
+export function pinReplica(disk: Disk, { storeRoot, scratchRoot, sites }: ReplicaRoots): Disk {
+  return pinRoots(disk, [
+    {
+      path: storeRoot,
+      site: sites?.store,
+      refuse: (why, cause) =>
+        applyError("destination-missing", `opening the store ${displayRaw(storeRoot)}: ${why}`, {}, cause),
+    },
+    {
+      path: scratchRoot,
+      site: sites?.scratch,
+      refuse: (why, cause) =>
+        applyError("scratch-missing", `opening the scratch directory ${displayRaw(scratchRoot)}: ${why}`, {}, cause),
+    },
+  ]);
 }

@@ -15,6 +15,7 @@ import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
 import { returnParked } from "./exchange.js";
 import { hasLeftovers, removeLeftovers } from "./leftovers.js";
+import { openScratch } from "./limbo.js";
 import { closeBelow } from "./locate.js";
 import { lostRows } from "./lost-rows.js";
 import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
@@ -66,6 +67,7 @@ function clearScratch({ disk, options }: StoreContext): void {
   const scratch = disk.openRoot(options.scratchRoot);
   try {
     for (const name of [STAGE, BUILD]) {
+      openScratch(disk, options.scratchRoot, [name])?.close(); // throws for what is not ours to clear.
       if (scratch !== undefined && isRawName(name)) removeTree(scratch, name);
     }
   } finally {

@@ -11,7 +11,7 @@ import { errnoOf, MailtwinError } from "../base/errors.js";
 import { isRawName, type RawName } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { ApplyOptions } from "./apply-types.js";
-import { openMade } from "./limbo.js";
+import { openMade, openScratch } from "./limbo.js";
 import { STAGE } from "./scratch-areas.js";
 
 /** What a thread must know to find the scratch directory. */
@@ -22,7 +22,7 @@ export interface Places {
 
 /** Undefined when nothing was staged there. The caller closes it. */
 export function openStageDir({ disk, options }: Places, mailbox: MailboxGuid): Dir | undefined {
-  return disk.openRoot(`${options.scratchRoot}/${STAGE}/${mailbox}`);
+  return openScratch(disk, options.scratchRoot, [STAGE, mailbox]);
 }
 
 /** Two threads make it, and one removes it: often enough for each of them to come between once. */
@@ -47,7 +47,7 @@ function hasChangedUnderUs(error: unknown): boolean {
 
 /** Removes the mailbox's staging directory if it is empty. */
 export function removeStageDir({ disk, options }: Places, mailbox: MailboxGuid): void {
-  const stage = disk.openRoot(`${options.scratchRoot}/${STAGE}`);
+  const stage = openScratch(disk, options.scratchRoot, [STAGE]);
   try {
     stage?.rmdir(mailbox);
   } catch (error) {

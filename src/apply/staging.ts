@@ -60,8 +60,8 @@ export function stageBodyPart(context: StoreContext, root: Dir, pending: Pending
 
 /** Where another thread may stage the bodies: where this one would at this moment. */
 export function ticketFor({ cache, options }: StoreContext, root: Dir, { txn, expected }: Pending): StageTicket {
-  const { storeRoot, scratchRoot } = options;
-  const ticket = { storeRoot, scratchRoot, expected };
+  const { storeRoot, scratchRoot, sites } = options;
+  const ticket = { storeRoot, scratchRoot, sites, expected };
   const located = locateMailbox(root, cache.get(txn.mailbox), txn);
   if (located.kind !== "found") return ticket;
   const { path, dir, hasCur } = located;

@@ -10,13 +10,11 @@ import {
   closeSync,
   constants,
   existsSync,
-  fchmodSync,
   fstatSync,
   fsyncSync,
   linkSync,
   lstatSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -32,13 +30,13 @@ import {
   appendWhole,
   fileStatOf,
   fillFile,
-  giveTo,
   NodeReadFile,
   nodeTime,
   type Owner,
   readWhole,
   withoutGroup,
 } from "./disk-node-file.js";
+import { makeUnsettled, settleDirectory } from "./disk-node-mkdir.js";
 import { openNodeWalk } from "./disk-node-walk.js";
 import { errnoOf } from "./errors.js";
 import { displayRaw, isRawName, nodePath, type RawName, rawFromText } from "./raw-name.js";
@@ -72,6 +70,17 @@ function openRoot(path: string): Dir | undefined {
   }
 }
 
+/**
+ * As `openRoot`, for a path that is free of links (realpath): undefined when absent, ELOOP when a link has come to stand in it since,
+ * in whatever component.
+ */
+export function openReal(path: string): Dir | undefined {
+  const dir = openRoot(path);
+  if (dir === undefined || nodeDir(dir).standsAt() === dir.shownPath) return dir;
+  dir.close();
+  throw makeSystemError("ELOOP", { doing: "opening", path: dir.shownPath });
+}
+
 function openDescriptor(path: string | Buffer, flags: number, shownPath: string): NodeDir {
   const fd = openSync(path, flags);
   try {
@@ -102,6 +111,12 @@ class NodeDir implements Dir {
     this.dev = stat.dev;
     this.ino = stat.ino;
     this.shownPath = shownPath;
+  }
+
+  /** Where the kernel says that it is. */
+  standsAt(): string {
+    this.#assertOpen();
+    return readlinkSync(this.#prefix.slice(0, -1), AS_BYTES);
   }
 
   openDir(name: RawName): Dir | undefined {
@@ -232,12 +247,12 @@ class NodeDir implements Dir {
     const path = this.#path(name);
     const attempt = this.#attempt("creating", name);
     try {
-      mkdirSync(path, { mode: withoutGroup(mode) });
+      makeUnsettled(path);
     } catch (error) {
       throw explainSystemError(error, attempt);
     }
     try {
-      settleDirectory(path, mode, owner);
+      settleDirectory(path, { mode, owner }, attempt);
     } catch (error) {
       throw withRemoval(explainSystemError(error, attempt), () => this.rmdir(name));
     }
@@ -363,16 +378,6 @@ function regularStat(fd: number, attempt: Attempt): FileStat {
   const stat = fileStatOf(fstatSync(fd));
   if (stat.kind === "file") return stat;
   throw makeSystemError(stat.kind === "directory" ? "EISDIR" : "EINVAL", attempt);
-}
-
-/** Owner before mode, through a descriptor: a path could be swapped for a link between the calls. */
-function settleDirectory(path: string | Buffer, mode: number, owner: Owner | undefined): void {
-  const fd = openSync(path, OPEN_DIR);
-  try {
-    fchmodSync(fd, giveTo(fd, owner, mode));
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Takes back what a failed call created; the reason of a removal that fails too travels as the cause. */

@@ -66,6 +66,7 @@ export interface Dir {
   link(name: string, to: Dir, toName: string): void;
   /** False when it was absent. */
   unlink(name: string): boolean;
+  /** Throws EEXIST also when somebody exchanged it for something else before it had its owner. Of `mode` only 02777 count. */
   mkdir(name: string, mode: number, owner?: { readonly uid: number; readonly gid: number }): void;
   /** False when it was absent. */
   rmdir(name: string): boolean;
@@ -98,6 +99,12 @@ export interface ReadFile {
   /** Reads up to `into.length` bytes at `position`; returns the count, 0 at the end. */
   read(into: Uint8Array, position: number): number;
   close(): void;
+}
+
+/** Which directory it is, whatever stands at its path later. */
+export interface Site {
+  readonly dev: number;
+  readonly ino: number;
 }
 
 /** The port. The node implementation is `openNodeDisk`; tests wrap it to inject faults. */

@@ -7,9 +7,11 @@
  * as an open descriptor, not as text: a program's arguments are UTF-8 in Node, paths are not.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { baseError } from "./base-errors.js";
+import type { Site } from "./disk.js";
 import { errnoOf } from "./errors.js";
+import { isSite } from "./pinned-roots.js";
 import { displayRaw, nodePath } from "./raw-name.js";
 import { explainSystemError } from "./system-error.js";
 
@@ -31,13 +33,15 @@ interface Waiting {
 /** One file system. One call at a time (`GroupSync` sees to that). */
 export class FileSystemSync implements Disposable {
   readonly #path: string;
+  readonly #site: Site | undefined;
   #shell: ChildProcess | undefined;
   #waiting: Waiting | undefined;
   #answer = "";
 
-  /** `path`: bytes-in-a-string, of a directory on that file system. */
-  constructor(path: string) {
+  /** `path`: bytes-in-a-string, of a directory on that file system; `site`: which one it must be. */
+  constructor(path: string, site?: Site) {
     this.#path = path;
+    this.#site = site;
   }
 
   /**
@@ -67,6 +71,10 @@ export class FileSystemSync implements Disposable {
   #start(): ChildProcess {
     const fd = openPlace(this.#path);
     try {
+      const { dev, ino } = fstatSync(fd);
+      // Else another file system might be synced, and this one be called durable.
+      const isIt = this.#site === undefined || isSite({ dev, ino }, this.#site);
+      if (!isIt) throw this.#failed("another directory stands there than at the start");
       const env = { ...process.env, LC_ALL: "C" }; // its words are read below.
       const shell = spawn("/bin/sh", ["-c", SCRIPT], { stdio: ["pipe", "pipe", "ignore", fd], env });
       shell.unref(); // it keeps nothing alive; when this process ends, its input does.
@@ -124,7 +132,7 @@ export class FileSystemSync implements Disposable {
 
 function openPlace(path: string): number {
   try {
-    return openSync(nodePath(path), "r");
+    return openSync(nodePath(path), constants.O_RDONLY | constants.O_DIRECTORY); // a pipe would never open.
   } catch (error) {
     throw explainSystemError(error, { doing: "opening", path });
   }

@@ -34,11 +34,11 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name two directories of which neither holds the other.",
   },
-  /** There is no room outside the mail roots, on the destination's file system, for staging and limbo. */
+  /** There is no place for staging and limbo outside the mail roots, on the destination's file system, that is ours alone. */
   "scratch-unusable": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
-    hint: "Name a directory on the destination's file system, outside every mail root, with --scratch DIR.",
+    hint: "Name a directory on the destination's file system, outside every mail root, with --scratch DIR: one that is not there yet, or that belongs to the user mailtwin runs as and is open to him alone (chmod 700), and no link. Else remove what stands in its place, or see who put it there.",
   },
   /** The state directory lies inside a mail store. */
   "state-inside-store": {
@@ -70,11 +70,11 @@ const KINDS = {
     exitCode: EX.CONFIG,
     hint: "Nothing was written. Put back the database that belongs there; or move both away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
   },
-  /** The state directory cannot be made, read or written. */
+  /** The state directory cannot be made, read or written, or others may write in it. */
   "state-unusable": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
-    hint: "Name a directory in which this user may write, outside both stores, with --state DIR.",
+    hint: "Name a directory that belongs to the user mailtwin runs as and in which nobody else may write (chmod go-w), outside both stores, with --state DIR.",
   },
   /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {

@@ -10,9 +10,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { MailtwinError } from "../base/errors.js";
-import { holdState } from "../log/state-lock.js";
+import { dirname } from "node:path";
 import { daemonError } from "./errors.js";
 
 /** What flock(1) ends with when somebody else holds the lock; its other failures are larger. */
@@ -41,20 +39,6 @@ export function holdDestination(destination: string): Disposable {
     throw error;
   }
   return { [Symbol.dispose]: release };
-}
-
-/** The scratch directory's own lock: another destination may have been given the same one. Throws: destination-in-use. */
-export function holdScratch(scratch: string): Disposable {
-  try {
-    return holdState(join(scratch, "lock.db"));
-  } catch (error) {
-    if (!(error instanceof MailtwinError) || error.code !== "state-in-use") throw error;
-    throw daemonError(
-      "destination-in-use",
-      `taking the lock of the scratch directory ${scratch}: another mailtwin works with it`,
-      error,
-    );
-  }
 }
 
 /** Returns false where somebody else's lock is in the way. What was opened is added to `fds`. */

@@ -46,7 +46,7 @@ export function refuseUnwritable(destination: string): void {
   const refused = refusal(destination, W_OK | X_OK);
   const why = refused === undefined ? undefined : whyItFailed(refused);
   if (errnoOf(refused) === "EROFS") throw readOnly(`writing to the destination ${destination}`);
-  if (why !== undefined && readdirSync(destination).length === 0)
+  if (why !== undefined && (!isDirectory(destination) || readdirSync(destination).length === 0))
     throw daemonError("destination-unusable", `writing to the destination ${destination}: ${why}`);
 }
 

@@ -4,34 +4,25 @@
  *
  * INVARIANT: state, staging and limbo never lie below a mail root (Dovecot would take them for folders, R19).
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, type Stats, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
-import { giveTo } from "../base/disk-node-file.js";
+import type { FileStat, Site } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
+import { isSite } from "../base/pinned-roots.js";
 import { rawFromText } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
+import { makeLike, makeOurs, openStanding, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 
 export interface Places {
   /** Absolute and real, as text. */
   readonly source: string;
+  /** Which directory that is. */
+  readonly sourceSite: Site;
   readonly destination: string;
   /** Staging and limbo, on the destination's file system. */
   readonly scratch: string;
@@ -59,20 +50,38 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
       throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
   }
   refuseUnreadable({ source, destination });
-  return { source, destination, scratch, state };
+  const sourceSite = siteAt(source, sourceRefusal(source));
+  if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
+  refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
+  refuseForeign(state, stateRefusal(state), { mayBeRead: true });
+  return { source, sourceSite, destination, scratch, state };
 }
 
-/** Makes the directories that are ours; the destination with the source's owner and mode. What is refused leaves none of them. */
-export function makePlaces({ source, destination, scratch, state }: Places): void {
-  const like = statSync(source);
+export interface Sites {
+  readonly source: Site;
+  readonly destination: Site;
+  readonly scratch: Site;
+}
+
+/**
+ * Makes the directories that are ours, and the destination with the source's owner and mode. Returns which directories they are:
+ * no other one may be read or written in this run, whatever comes to stand at their paths. What is refused leaves none of them.
+ */
+export function makePlaces({ source, sourceSite, destination, scratch, state }: Places): Sites {
+  const like = statSource(source, sourceSite);
   const made: string[] = [];
   try {
-    makeState(state, made);
-    if (makeDir(destination, "destination-unusable", made)) ownLike(destination, like);
-    makeDir(scratch, "scratch-unusable", made);
-    if (statSync(scratch).dev !== statSync(destination).dev) {
+    makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
+    refuseUnusableState(state);
+    const sites = {
+      source: sourceSite,
+      destination: makeLike(destination, like, { refuse: destinationRefusal(destination), made }),
+      scratch: makeOurs(scratch, scratchRefusal(scratch), { mayBeRead: false, levelsMax: 1, made }),
+    };
+    if (sites.scratch.dev !== sites.destination.dev) {
       throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
     }
+    return sites;
   } catch (error) {
     takeBack(made);
     throw error;
@@ -88,30 +97,41 @@ function takeBack(made: readonly string[]): void {
   }
 }
 
-function ownLike(path: string, like: Stats): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+function statSource(source: string, site: Site): FileStat {
+  const dir = openStanding(source, sourceRefusal(source));
   try {
-    fchmodSync(fd, giveTo(fd, like, like.mode & 0o7777)); // not at mkdir, where the umask would take bits away.
+    if (dir !== undefined && isSite(dir, site)) return dir.statSelf();
   } finally {
-    closeSync(fd);
+    dir?.close();
   }
+  throw sourceRefusal(source)("another directory has come to stand there");
 }
 
-/** `made`: gets what was not there before. */
-function makeState(path: string, made: string[]): void {
-  try {
-    const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (first !== undefined) made.push(...directoriesFrom(first, path));
-  } catch (cause) {
-    throw daemonError("state-unusable", `making the state directory ${path}: ${whyNotMade(path, cause)}`, cause);
-  }
-  refuseUnusableState(path);
+function sourceRefusal(source: string): Refusal {
+  return (why, cause) => daemonError("source-missing", `reading the source ${source}: ${why}`, cause);
 }
 
-function directoriesFrom(first: string, last: string): string[] {
-  const all = [last];
-  for (let dir = last; dir !== first; dir = dirname(dir)) all.unshift(dirname(dir));
-  return all;
+function destinationRefusal(destination: string): Refusal {
+  return (why, cause) =>
+    errnoOf(cause) === "EROFS"
+      ? readOnly(`making ${destination}`)
+      : daemonError("destination-unusable", `making ${destination}: ${why}`, cause);
+}
+
+export function scratchRefusal(scratch: string): Refusal {
+  return (why, cause) =>
+    errnoOf(cause) === "EROFS"
+      ? readOnly(`making ${scratch}`)
+      : daemonError("scratch-unusable", `staging in ${scratch}: ${why}`, cause);
+}
+
+function stateRefusal(state: string): Refusal {
+  return (why, cause) =>
+    daemonError(
+      "state-unusable",
+      `using the state directory ${state}: ${cause === undefined ? why : whyNotMade(state, cause)}`,
+      cause,
+    );
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;
@@ -198,7 +218,7 @@ function tryStat(
 /** Beside the destination; where that is a mount point, inside it, unless the destination itself is a mailbox. */
 function findScratch(source: string, destination: string, wished: string | undefined): string {
   if (wished !== undefined) {
-    const scratch = realOrWished(wished);
+    const scratch = realExceptLast(wished);
     const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination, source) : undefined;
     if (maildir !== undefined)
       throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${maildir}`);
@@ -242,21 +262,22 @@ function realOrWished(path: string): string {
   }
 }
 
-function hasCur(path: string): boolean {
-  return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
+/**
+ * As `realOrWished`, but a link in its last place stays one, and is refused: who could plant it would choose among the directories
+ * that are ours one that is cleared.
+ */
+function realExceptLast(path: string): string {
+  const wished = resolve(path);
+  try {
+    if (!lstatSync(wished).isSymbolicLink()) return realpathSync(wished);
+  } catch {
+    return realOrWished(wished);
+  }
+  return join(realOrWished(dirname(wished)), basename(wished));
 }
 
-/** Returns whether it was not there before, and is in `made` now. */
-function makeDir(path: string, code: "destination-unusable" | "scratch-unusable", made: string[]): boolean {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-    made.push(path);
-    return true;
-  } catch (cause) {
-    if (errnoOf(cause) === "EEXIST" && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return false;
-    if (errnoOf(cause) === "EROFS") throw readOnly(`making ${path}`);
-    throw daemonError(code, `making ${path}: ${whyItFailed(cause)}`, cause);
-  }
+function hasCur(path: string): boolean {
+  return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function isInside(inner: string, outer: string): boolean {

@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import { Session } from "../agent/session.js";
+import type { ReplicaSites } from "../apply/pinned-root.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
@@ -21,6 +22,7 @@ import { WorkerOnDemand } from "./worker-on-demand.js";
 export interface ReplicaOptions {
   readonly store: string;
   readonly scratch: string;
+  readonly sites: ReplicaSites;
   readonly stateDir: string;
   readonly threads: Pick<Threads, "state" | "apply">;
   readonly hostname: string;
@@ -50,6 +52,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   await store.call("open", {
     storeRoot: rawFromText(options.store),
     scratchRoot: rawFromText(options.scratch),
+    sites: options.sites,
     statePath,
     hostname,
     pid: process.pid,
@@ -66,7 +69,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   return {
     messageCounts: () => new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages])),
     async serve(link, signal) {
-      using fileSystem = new FileSystemSync(rawFromText(options.scratch));
+      using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));
       const syncAll = async () => (await group.run()).kind === "synced";
       const appliedLsn = (logId: string) => {

@@ -7,9 +7,10 @@ import { systemClock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
-import { holdDestination, holdScratch } from "./hold-destination.js";
+import { holdDestination } from "./hold-destination.js";
+import { holdScratch } from "./hold-scratch.js";
 import { refuseUnwritable } from "./permissions.js";
-import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished } from "./places.js";
+import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished, scratchRefusal } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
@@ -22,7 +23,7 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "threads"> {
+export interface SyncOptions extends Omit<TwinOptions, "moved" | "sites" | "threads"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -33,10 +34,11 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const startMs = systemClock.monotonicMs();
   const stores = compareStores(places, acceptsMoved);
   if (stores === "same") refuseVanished(places);
-  makePlaces(places);
+  const sites = makePlaces(places);
   using _locked = holdState(join(places.state, "lock.db"));
   using _destinationLocked = holdDestination(places.destination); // whatever the state directory: one writer.
-  using _scratchLocked = holdScratch(places.scratch); // also for two destinations, and where a directory cannot be locked.
+  // Also for two destinations, and where a directory cannot be locked.
+  using _scratchLocked = holdScratch(places.scratch, sites.scratch, scratchRefusal(places.scratch));
   // Once more: another run may have used it until it was ours.
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
@@ -56,5 +58,5 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   await using threads = startThreads();
   const [{ runTwin }, { describeMoved }] = await Promise.all([import("./twin.js"), import("./put-back.js")]);
   for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
-  return await runTwin({ ...options, threads, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
+  return await runTwin({ ...options, sites, threads, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
 }

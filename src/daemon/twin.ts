@@ -24,7 +24,7 @@ import {
 } from "./first-contact.js";
 import { withWords } from "./interruption.js";
 import { together } from "./open-together.js";
-import { hasAside, type Places } from "./places.js";
+import { hasAside, type Places, type Sites } from "./places.js";
 import { logPutBack, type MovedMailbox } from "./put-back.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
@@ -38,6 +38,7 @@ import { countOf, mailboxName } from "./words.js";
 
 export interface TwinOptions {
   readonly places: Places;
+  readonly sites: Sites;
   /** They end with the twin. */
   readonly threads: Threads;
   readonly watch: boolean;
@@ -65,7 +66,7 @@ const PROMOTED_MAX = 64;
  * `signal`, with what was done.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
-  const { places, threads } = options;
+  const { places, sites, threads } = options;
   await using owner = new Disposer();
   owner.adopt(threads.state);
   const common = {
@@ -80,7 +81,11 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const [source, replica] = await together(
     openSourceSide({ ...common, store: places.source, onCommitted }, owner),
     openReplicaSide(
-      { ...common, store: places.destination, scratch: places.scratch, foreign, live: options.watch },
+      {
+        ...common,
+        ...{ store: places.destination, scratch: places.scratch, foreign, live: options.watch },
+        sites: { store: sites.destination, scratch: sites.scratch },
+      },
       owner,
     ),
   );

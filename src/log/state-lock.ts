@@ -7,9 +7,9 @@ import { MailtwinError } from "../base/errors.js";
 import { openDb } from "./db.js";
 import { logError } from "./errors.js";
 
-/** `path`: the lock file, made if absent. Throws: state-in-use when another process holds it. */
-export function holdState(path: string): Disposable {
-  const db = openDb(path, "create");
+/** `path`: the lock file; "create": made if absent. Throws: state-in-use when another process holds it. */
+export function holdState(path: string, mode: "create" | "write" = "create"): Disposable {
+  const db = openDb(path, mode);
   try {
     db.exec("PRAGMA busy_timeout = 0");
     db.exec("BEGIN EXCLUSIVE");

@@ -183,12 +183,16 @@ describe.skipIf(!IS_ROOT)("permissions that are lacking [needs root to take them
       addMessage(join(bench.source, WORK), { seed: 61 });
       giveTree(bench.source, bench.owner);
       give(bench.state, ROOT);
-      for (const mode of [0o755, 0o700]) {
-        chmodSync(bench.state, mode);
-        const refusal = ["state-unusable", 73, `${bench.state}: EACCES`] as const;
-        await expectRefusedUntouched(bench, () => bench.syncAs(), ...refusal);
-      }
+      const refused = (why: string) =>
+        expectRefusedUntouched(bench, () => bench.syncAs(), "state-unusable", 73, `${bench.state}: ${why}`);
+      chmodSync(bench.state, 0o755);
+      await refused("it belongs to user 0");
+      chmodSync(bench.state, 0o700);
+      await refused("EACCES");
       give(bench.state, bench.owner);
+      chmodSync(bench.state, 0o500);
+      await refused("EACCES");
+      chmodSync(bench.state, 0o700);
       const file = join(bench.state, "replica.db");
       chmodSync(file, 0o600);
       give(file, ROOT);

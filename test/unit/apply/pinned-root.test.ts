@@ -1,11 +1,24 @@
-/** The store's root stays the directory that it was. */
-import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+/** The roots of a replica stay the directories that they were. */
+import { AssertionError } from "node:assert";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { pinRoot } from "../../../src/apply/pinned-root.js";
+import { openMade, openScratch } from "../../../src/apply/limbo.js";
+import { pinReplica } from "../../../src/apply/pinned-root.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 
+const coded = (code: string, exitCode: number) => expect.objectContaining({ code, exitCode });
 const MISSING = expect.objectContaining({ code: "destination-missing", exitCode: 69 });
 let dir: string;
 let root: string;
@@ -19,7 +32,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 test("another directory at its path is refused, also by way of a link; the same one is taken back", () => {
-  const disk = pinRoot(openNodeDisk(), root);
+  const disk = pinReplica(openNodeDisk(), { storeRoot: root, scratchRoot: join(dir, "scratch") });
   disk.openRoot(root)?.close();
   renameSync(root, join(dir, "away"));
   expect(disk.openRoot(root)).toBeUndefined();
@@ -39,8 +52,47 @@ test("another directory at its path is refused, also by way of a link; the same 
   again?.close();
 });
 
+test("where it is known which directories they are, the first opening is compared too", () => {
+  const scratchRoot = join(dir, "scratch");
+  mkdirSync(scratchRoot);
+  const siteOf = (path: string) => ({ dev: statSync(path).dev, ino: statSync(path).ino });
+  const sites = { store: siteOf(root), scratch: siteOf(scratchRoot) };
+  for (const path of [root, scratchRoot]) {
+    renameSync(path, `${path}-away`);
+    mkdirSync(path);
+  }
+  const disk = pinReplica(openNodeDisk(), { storeRoot: root, scratchRoot, sites });
+  expect(() => disk.openRoot(root)).toThrow(MISSING);
+  expect(() => disk.openRoot(scratchRoot)).toThrow(coded("scratch-missing", 73));
+  rmdirSync(scratchRoot);
+  symlinkSync(`${root}-away`, scratchRoot); // to a directory of ours, which is another one all the same.
+  expect(() => openMade(disk, scratchRoot, ["build"])).toThrow(coded("scratch-missing", 73));
+  expect(() => openScratch(disk, scratchRoot, ["build"])).toThrow(coded("scratch-missing", 73));
+});
+
+test("what is below a pinned root is not opened by a path of its own", () => {
+  const disk = pinReplica(openNodeDisk(), { storeRoot: root, scratchRoot: join(dir, "scratch") });
+  expect(() => disk.openRoot(join(dir, "scratch/build"))).toThrow(AssertionError);
+});
+
+test.skipIf(process.getuid?.() !== 0)(
+  "an area of the scratch directory that is somebody else's is refused [needs root]",
+  () => {
+    const scratchRoot = join(dir, "scratch");
+    for (const name of ["", "stage", "held"]) mkdirSync(join(scratchRoot, name));
+    chownSync(join(scratchRoot, "stage"), 71_001, 71_001);
+    const disk = openNodeDisk();
+    openScratch(disk, scratchRoot, ["held"])?.close();
+    expect(openScratch(disk, scratchRoot, ["build"])).toBeUndefined();
+    for (const open of [openScratch, openMade])
+      expect(() => open(disk, scratchRoot, ["stage"])).toThrow(coded("scratch-foreign", 73));
+    symlinkSync(root, join(scratchRoot, "limbo"));
+    expect(() => openScratch(disk, scratchRoot, ["limbo"])).toThrow(expect.objectContaining({ code: "ELOOP" }));
+  },
+);
+
 test("other directories are opened as they are", () => {
-  const disk = pinRoot(openNodeDisk(), join(dir, "none"));
+  const disk = pinReplica(openNodeDisk(), { storeRoot: join(dir, "none"), scratchRoot: join(dir, "neither") });
   for (let times = 1; times <= 2; times++) {
     const opened = disk.openRoot(root);
     expect(opened?.statSelf().kind).toBe("directory");

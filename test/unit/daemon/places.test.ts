@@ -3,11 +3,14 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   realpathSync,
+  renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -147,6 +150,73 @@ describe("scratch", () => {
   test("is not put into a Maildir that holds the destination", () => {
     maildir(join(root, "box"));
     expect(() => findPlaces(source, join(root, "box/.Copy"), {})).toThrow(coded("scratch-unusable"));
+  });
+});
+
+describe("directories that are not ours alone", () => {
+  const scratchOf = (): string => join(root, ".dst.mailtwin");
+
+  test("a scratch directory that is a link is refused, wherever it leads, and nothing is written", () => {
+    mkdirSync(join(root, "mine/build"), { recursive: true, mode: 0o700 });
+    symlinkSync("mine", scratchOf());
+    expect(() => findPlaces(source, destination, {})).toThrow(coded("scratch-unusable"));
+    symlinkSync(join(root, "mine"), join(root, "wished"));
+    expect(() => findPlaces(source, destination, { scratch: join(root, "wished") })).toThrow(coded("scratch-unusable"));
+    expect(readdirSync(root).sort()).toStrictEqual([".dst.mailtwin", "mine", "src", "wished"]);
+  });
+
+  test("so is one that others may write in, or only enter", () => {
+    mkdirSync(scratchOf());
+    for (const mode of [0o770, 0o707, 0o750, 0o701]) {
+      chmodSync(scratchOf(), mode);
+      expect(() => findPlaces(source, destination, {})).toThrow(/its mode is/);
+    }
+    chmodSync(scratchOf(), 0o2700);
+    makePlaces(findPlaces(source, destination, {}));
+  });
+
+  test.runIf(IS_ROOT)("so is one of another user, and such a state directory [needs root]", () => {
+    for (const [path, code] of [
+      [scratchOf(), "scratch-unusable"],
+      [join(root, "st"), "state-unusable"],
+    ] as const) {
+      mkdirSync(path, { mode: 0o700 });
+      chownSync(path, 12345, 12345);
+      const find = () => findPlaces(source, destination, { state: join(root, "st") });
+      expect(find).toThrow(coded(code));
+      expect(find).toThrow(/belongs to user 12345, and mailtwin runs as user 0/);
+      chownSync(path, 0, 0);
+      find();
+    }
+  });
+
+  test("what comes to stand there after they were found is refused all the same", () => {
+    const places = findPlaces(source, destination, {});
+    mkdirSync(join(root, "mine"), { mode: 0o700 });
+    symlinkSync(join(root, "mine"), places.scratch);
+    expect(() => makePlaces(places)).toThrow(coded("scratch-unusable"));
+    rmSync(places.scratch);
+    rmSync(destination, { recursive: true });
+    symlinkSync(join(root, "mine"), destination);
+    expect(() => makePlaces(places)).toThrow(coded("destination-unusable"));
+    rmSync(destination);
+    renameSync(source, join(root, "away"));
+    symlinkSync("away", source);
+    expect(() => makePlaces(places)).toThrow(coded("source-missing"));
+    rmSync(source);
+    mkdirSync(source);
+    expect(() => makePlaces(places)).toThrow(coded("source-missing"));
+    expect(readdirSync(join(root, "mine"))).toStrictEqual([]);
+  });
+
+  test("a link that came into the path above is not followed", () => {
+    mkdirSync(join(root, "above"));
+    mkdirSync(join(root, "elsewhere"));
+    const places = findPlaces(source, join(root, "above/dst"), {});
+    rmdirSync(join(root, "above"));
+    symlinkSync("elsewhere", join(root, "above"));
+    expect(() => makePlaces(places)).toThrow(coded("destination-unusable"));
+    expect(readdirSync(join(root, "elsewhere"))).toStrictEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@
  * INVARIANT: what is judged is an open directory, not a path, and its path is free of links: whoever may write above it can
  * exchange either at any moment. Its device and inode say later whether it is still that one.
  */
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Dir, FileStat, Site } from "../base/disk.js";
 import { openReal } from "../base/disk-node.js";
@@ -74,6 +75,26 @@ export function makeOurs(path: string, refuse: Refusal, how: Privacy & Making & 
   dir.close();
   if (why !== undefined) throw refuse(why);
   return site;
+}
+
+/**
+ * Takes a file of ours from everybody else, in a directory that others may look into: one that was made with another umask. Call it
+ * before it is opened as a database: to close it takes away the locks that this process has on it.
+ */
+export function protectFile(path: string): void {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return; // not there yet; or not to be opened, which whoever needs it says.
+  }
+  try {
+    const stat = fstatSync(fd);
+    const isOpen = stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & OPEN_TO_OTHERS) !== 0;
+    if (isOpen) fchmodSync(fd, stat.mode & MODE_OURS);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function whyNotOurs(dir: Dir, { mayBeRead }: Privacy): string | undefined {

@@ -15,7 +15,7 @@ import { isSite } from "../base/pinned-roots.js";
 import { rawFromText } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
-import { makeLike, makeOurs, openStanding, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
+import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 
 export interface Places {
@@ -73,6 +73,7 @@ export function makePlaces({ source, sourceSite, destination, scratch, state }: 
   try {
     makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
     refuseUnusableState(state);
+    for (const file of [...STATE_FILES.flatMap(withCompanions), "lock.db"]) protectFile(join(state, file));
     const sites = {
       source: sourceSite,
       destination: makeLike(destination, like, { refuse: destinationRefusal(destination), made }),
@@ -136,6 +137,11 @@ function stateRefusal(state: string): Refusal {
 
 const STATE_FILES = ["source.db", "replica.db"] as const;
 
+/** With the files that SQLite puts beside it, which have the database's mode. */
+function withCompanions(file: string): string[] {
+  return ["", "-wal", "-shm"].map((suffix) => file + suffix);
+}
+
 /**
  * The two state databases are one state: with only one of them left, both are begun anew, and the stores are compared as at
  * first contact. Call it while holding the state directory's lock.
@@ -160,8 +166,7 @@ export function refuseVanished({ state, destination }: Places): void {
 
 /** Begins anew: the next run is a first contact. No mail is touched. */
 export function forgetState({ state }: Places): void {
-  for (const file of STATE_FILES)
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(join(state, file + suffix), { force: true });
+  for (const file of STATE_FILES.flatMap(withCompanions)) rmSync(join(state, file), { force: true });
 }
 
 /** Whether mail was set aside at first contact and not put back yet. */

@@ -12,6 +12,7 @@ export function holdState(path: string, mode: "create" | "write" = "create"): Di
   const db = openDb(path, mode);
   try {
     db.exec("PRAGMA busy_timeout = 0");
+    db.exec("PRAGMA journal_mode = MEMORY"); // nothing is ever written to it: no second file, which would be made by its path.
     db.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     db[Symbol.dispose]();

@@ -2,9 +2,10 @@
  * A mail user who owns the directories above her mail and its twin, against a mailtwin that runs as root: what she puts in the
  * place of ours is neither cleared, nor filled, nor given to her, and mail of others never becomes hers.
  */
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { runTwin } from "./lab/mailtwin.js";
 import { ALICE, type AliceBench, giveAll, openAliceBench } from "./twin/alice.js";
 import { treeState } from "./twin/raw-compare.js";
 import { expectRefusal, makeMailbox } from "./twin/small-store.js";
@@ -52,5 +53,39 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
     expect(await twin.exited).toMatchObject({ code: 73 });
     expect(twin.output.events.filter(({ event }) => event === "error")).toMatchObject([{ code: "scratch-missing" }]);
     expect(treeState(bench.project)).toEqual(before);
+  });
+
+  test("finds the state of a run in a directory that she may look into: she reads none of it", async () => {
+    using bench = fullBench();
+    mkdirSync(bench.state);
+    chmodSync(bench.state, 0o755);
+    await using twin = await bench.watch();
+    const modes = () => readdirSync(bench.state).map((name) => [name, statSync(join(bench.state, name)).mode & 0o777]);
+    const ours = [
+      "lock.db",
+      ...["replica", "source"].flatMap((name) => [`${name}.db`, `${name}.db-shm`, `${name}.db-wal`]),
+    ];
+    expect(modes()).toEqual(ours.map((name) => [name, 0o600]));
+    expect(statSync(bench.state).mode & 0o777).toBe(0o755);
+    for (const name of ours) expect(() => bench.as("cat", join(bench.state, name))).toThrow(/Permission denied/);
+    expect((await twin.stop()).code).toBe(0);
+    for (const name of readdirSync(bench.state)) chmodSync(join(bench.state, name), 0o644); // as an older version left it.
+    expect((await bench.sync()).code).toBe(0);
+    expect(new Set(modes().map(([, mode]) => mode))).toEqual(new Set([0o600]));
+  });
+
+  test("has a state directory of her own, or may write in root's: refused before anything is written", async () => {
+    using bench = fullBench();
+    const theirs = join(bench.home, "state");
+    bench.as("mkdir", "-m", "700", theirs);
+    const args = ["sync", bench.source, bench.replica, "--json", "--state"];
+    for (const more of [[], ["--dry-run"]])
+      expectRefusal(await runTwin([...args, theirs, ...more]), "state-unusable", 73, theirs, /belongs to user 71001/);
+    mkdirSync(bench.state);
+    for (const mode of [0o770, 0o702]) {
+      chmodSync(bench.state, mode);
+      expectRefusal(await bench.sync(), "state-unusable", 73, bench.state, /others than its owner may write/);
+    }
+    expect([existsSync(bench.replica), readdirSync(theirs), readdirSync(bench.state)]).toEqual([false, [], []]);
   });
 });

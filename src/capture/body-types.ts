@@ -1,4 +1,5 @@
 /** What the body worker is asked and what it answers. It reads message files and nothing else. */
+import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem } from "./capture-types.js";
@@ -64,10 +65,18 @@ export interface CloseLargeOutcome {
   readonly readBytes: number;
 }
 
+export interface StoreToRead {
+  /** Absolute, bytes-in-a-string. */
+  readonly storeRoot: string;
+  /** Which directory that is; without it the one that is opened first. */
+  readonly storeSite?: Site | undefined;
+  readonly statePath?: string | undefined;
+}
+
 /** The methods of the body worker. */
 export interface BodyMethods {
   /** `statePath`: the state database, whose baseline knows the present file names; without it they are looked for. */
-  open(options: { readonly storeRoot: string; readonly statePath?: string | undefined }): void;
+  open(options: StoreToRead): void;
   readMany(request: ReadManyRequest): readonly BodyRead[];
   openLarge(request: OpenLargeRequest): OpenLargeOutcome;
   readPart(request: ReadPartRequest): Uint8Array<ArrayBuffer>;

@@ -12,7 +12,9 @@ import type {
   OpenLargeRequest,
   ReadManyRequest,
   ReadPartRequest,
+  StoreToRead,
 } from "./body-types.js";
+import { pinStore } from "./open-mailbox.js";
 
 let opened: BodyReader | undefined;
 
@@ -22,9 +24,9 @@ function reader(): BodyReader {
 }
 
 const methods = {
-  open({ storeRoot, statePath }: { readonly storeRoot: string; readonly statePath?: string | undefined }): void {
+  open({ storeRoot, storeSite, statePath }: StoreToRead): void {
     const state = statePath === undefined ? undefined : openStateReader(statePath);
-    opened = new BodyReader({ disk: openNodeDisk(), storeRoot }, state);
+    opened = new BodyReader({ disk: pinStore(openNodeDisk(), storeRoot, storeSite), storeRoot }, state);
   },
   readMany(request: ReadManyRequest): Transferred<readonly BodyRead[]> {
     const reads = reader().readMany(request);

@@ -4,6 +4,7 @@
  * The worker decides nothing about time: it says what is still open (`Waiting`), and the caller schedules. After an
  * outcome with a commit the worker already holds the new baseline; a caller whose commit fails must call `forget`.
  */
+import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
@@ -40,6 +41,8 @@ export const CAPTURE_LIMITS: CaptureLimits = {
 export interface CaptureOptions {
   /** Absolute, bytes-in-a-string. */
   readonly storeRoot: string;
+  /** Which directory that is; without it the one that is opened first. */
+  readonly storeSite?: Site | undefined;
   /** The state database, as Node takes a path, read only; without it (or if it does not exist yet) the baseline is empty. */
   readonly statePath?: string | undefined;
   /** As Dovecot's gethostname() says it: stands in the lock. */

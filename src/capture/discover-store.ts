@@ -30,6 +30,7 @@ export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverO
       problems.push(problemOf(path, error));
     }
   }
+  openStoreRoot(place).close(); // nor is one that went away, or became another, while it was walked.
   const told = discovery.problems.map(explain);
   return { mailboxes, problems: [...tellControls(place, told, mailboxes), ...problems] };
 }

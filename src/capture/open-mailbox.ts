@@ -3,8 +3,9 @@
  *
  * Directories are opened for one call and closed after it: a renamed mailbox would else be read under its old name.
  */
-import type { Dir, Disk } from "../base/disk.js";
+import type { Dir, Disk, Site } from "../base/disk.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
+import { pinRoots } from "../base/pinned-roots.js";
 import { displayRaw, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, NEW, openMessageDir } from "../maildir/mailbox-files.js";
 import { captureError } from "./errors.js";
@@ -13,6 +14,16 @@ export interface StorePlace {
   readonly disk: Disk;
   /** Absolute, bytes-in-a-string. */
   readonly storeRoot: string;
+}
+
+/**
+ * `disk`, for which the store stays the directory that it is (`site`), or that it was when it was opened first: whoever may write in
+ * the directory above could put a link to the mail of others there, and would have it sent to his twin. Throws: store-missing.
+ */
+export function pinStore(disk: Disk, storeRoot: string, site?: Site): Disk {
+  const refuse = (why: string, cause?: unknown) =>
+    captureError("store-missing", `opening the store ${displayRaw(storeRoot)}: ${why}`, {}, cause);
+  return pinRoots(disk, [{ path: storeRoot, site, refuse }]);
 }
 
 /** The three directories of an open mailbox. The caller closes them with `closeMailbox`. */

@@ -43,7 +43,7 @@ import { MailboxMemories } from "./mailbox-memory.js";
 import { MailboxRows } from "./mailbox-rows.js";
 import { sealDeletion } from "./mailbox-structure.js";
 import { numberFiles } from "./number.js";
-import { openStoreDir, type StorePlace } from "./open-mailbox.js";
+import { openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { UidlistCache } from "./uidlist-cache.js";
@@ -76,7 +76,7 @@ export async function openSourceStore(
   const hasState = statePath !== undefined && fileExists(disk, rawFromText(statePath));
   const reader = ports.reader ?? (hasState ? openStateReader(statePath) : EMPTY_STATE);
   return new SourceStore(options, new StateDigester(await openHash()), {
-    disk,
+    disk: pinStore(disk, options.storeRoot, options.storeSite),
     clock: ports.clock ?? systemClock,
     reach: ports.reach ?? (options.crashAt === undefined ? noCrashPoint : crashPointsFromEnv(options.crashAt)),
     reader,

@@ -5,13 +5,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
-import type { Dir } from "../base/disk.js";
+import type { Dir, Site } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { type RawPath, rawFromText } from "../base/raw-name.js";
 import type { FoundMailbox } from "../capture/capture-types.js";
 import { discoverStore } from "../capture/discover-store.js";
-import { openStoreDir } from "../capture/open-mailbox.js";
+import { openStoreDir, pinStore } from "../capture/open-mailbox.js";
 import { planStructure } from "../capture/plan-structure.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
@@ -53,7 +53,7 @@ export function readStanding(places: Places): Standing {
   if (standing.kind === "outdated" || standing.moved.length > 0) return standing;
   if (!isShipped) return WORK;
   const rows = source.mailboxes();
-  const { mailboxes, problems } = discover(places.source);
+  const { mailboxes, problems } = discover(places.source, places.sourceSite);
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);
   if (examine.length + missing.length + duplicates.length + problems.length > 0) return WORK;
   return { kind: "at-rest", mailboxes: rows.length, messages: rows.reduce((sum, row) => sum + row.messages, 0) };
@@ -69,8 +69,9 @@ export function openIfCurrent(path: string): (StateReader & Disposable) | undefi
   }
 }
 
-function discover(store: string) {
-  return discoverStore({ disk: openNodeDisk(), storeRoot: rawFromText(store) }, () => systemClock.nowMs());
+function discover(store: string, site?: Site) {
+  const storeRoot = rawFromText(store);
+  return discoverStore({ disk: pinStore(openNodeDisk(), storeRoot, site), storeRoot }, () => systemClock.nowMs());
 }
 
 /** Whether every mailbox that was written still stands there, and under which name. */

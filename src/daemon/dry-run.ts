@@ -52,7 +52,7 @@ export async function runDryRun(
   const [sourceState, replicaState] = statePaths(places);
   const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
   if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) say(wordsOf(bytes));
-  const worker = await openWorker(places.source, known ? sourceState : undefined, owner);
+  const worker = await openWorker(places, known ? sourceState : undefined, owner);
   const problems = await readSource(worker, known ? readRows(sourceState) : [], say, signal);
   const isContact = !known && existsSync(places.destination);
   const contact = isContact ? await describeFirstContact(places, foreign, signal) : undefined;
@@ -108,14 +108,15 @@ function pendingEntries(sourceState: string, replicaState: string): readonly Log
 }
 
 async function openWorker(
-  store: string,
+  { source, sourceSite: storeSite }: Places,
   statePath: string | undefined,
   owner: Disposer,
 ): Promise<WorkerClient<CaptureMethods>> {
   const worker = owner.adopt(
     startWorker<CaptureMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "dry-run" }),
   );
-  await worker.call("open", { storeRoot: rawFromText(store), statePath, hostname: hostname(), pid: process.pid });
+  const store = { storeRoot: rawFromText(source), storeSite, statePath };
+  await worker.call("open", { ...store, hostname: hostname(), pid: process.pid });
   return worker;
 }
 

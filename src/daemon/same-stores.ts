@@ -7,10 +7,11 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Site } from "../base/disk.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openIfCurrent } from "./at-rest.js";
 import { daemonError } from "./errors.js";
-import type { Places } from "./places.js";
+import type { Places, Sites } from "./places.js";
 
 /** `dev` and `ino` as text: they may be larger than a double holds. */
 interface StoreRecord {
@@ -53,9 +54,25 @@ export function areRecorded(places: Places): boolean {
 export async function recordStores(
   { reader, writer }: { readonly reader: StateReader; readonly writer: StateWriter },
   places: Places,
+  sites: Sites,
 ): Promise<void> {
-  const changed = STORES.filter((store) => reader.meta(keyOf(store)) !== recordOf(places[store]));
-  await Promise.all(changed.map((store) => writer.setMeta(keyOf(store), recordOf(places[store]) ?? "")));
+  const records = STORES.map((store) => ({ store, text: recordOfSite(places[store], sites[store]) }));
+  for (const { store, text } of records) if (text === undefined) throw exchanged(store, places[store]);
+  const changed = records.filter(({ store, text }) => reader.meta(keyOf(store)) !== text);
+  await Promise.all(changed.map(({ store, text = "" }) => writer.setMeta(keyOf(store), text)));
+}
+
+/** Undefined where another directory stands: noted, it would be taken for the store by later runs. */
+function recordOfSite(path: string, { dev, ino }: Site): string | undefined {
+  const text = recordOf(path);
+  if (text === undefined) return undefined;
+  const noted = JSON.parse(text) as StoreRecord;
+  return Number(noted.dev) === dev && Number(noted.ino) === ino ? text : undefined;
+}
+
+function exchanged(store: Store, path: string): Error {
+  const code = store === "source" ? "source-missing" : "destination-unusable";
+  return daemonError(code, `noting the ${store} ${path}: another directory stands there than at the start`);
 }
 
 function keyOf(store: Store): string {

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
+import type { Site } from "../base/disk.js";
 import type { Disposer } from "../base/disposal.js";
 import { errnoOf } from "../base/errors.js";
 import { rawFromText } from "../base/raw-name.js";
@@ -30,6 +31,7 @@ export interface SourceSide {
 
 export interface SourceOptions {
   readonly store: string;
+  readonly storeSite: Site;
   readonly stateDir: string;
   readonly threads: Pick<Threads, "state" | "capture" | "bodies">;
   readonly hostname: string;
@@ -46,15 +48,12 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const statePath = join(options.stateDir, "source.db");
   const { threads, hostname, crashAt, clock, onCommitted } = options;
   const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: threads.state }));
-  const storeRoot = rawFromText(options.store);
+  const place = { storeRoot: rawFromText(options.store), storeSite: options.storeSite, statePath };
   const worker = owner.adopt(threads.capture);
   const bodies = owner.adopt(threads.bodies);
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
-  await together(
-    worker.call("open", { storeRoot, statePath, hostname, pid: process.pid, crashAt }),
-    bodies.call("open", { storeRoot, statePath }),
-  );
+  await together(worker.call("open", { ...place, hostname, pid: process.pid, crashAt }), bodies.call("open", place));
   const reach = crashPointsFromEnv(crashAt);
   const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
   return { reader, writer, capturer, bodies, worker };

@@ -79,7 +79,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const onCommitted = () => agent.wake();
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const [source, replica] = await together(
-    openSourceSide({ ...common, store: places.source, onCommitted }, owner),
+    openSourceSide({ ...common, store: places.source, storeSite: sites.source, onCommitted }, owner),
     openReplicaSide(
       {
         ...common,
@@ -89,7 +89,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
       owner,
     ),
   );
-  await recordStores(source, places);
+  await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
   const run = new TwinRun(options, reporter, source, new Tally(replica.messageCounts()));

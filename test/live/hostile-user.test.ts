@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { runTwin } from "./lab/mailtwin.js";
 import { ALICE, type AliceBench, giveAll, openAliceBench } from "./twin/alice.js";
 import { treeState } from "./twin/raw-compare.js";
-import { expectRefusal, makeMailbox } from "./twin/small-store.js";
+import { addMessage, expectRefusal, makeMailbox } from "./twin/small-store.js";
 
 /** Alice with one mailbox, and root's own directory that has what a scratch directory has. */
 function fullBench(): AliceBench & { readonly project: string } {
@@ -87,5 +87,27 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
       expectRefusal(await bench.sync(), "state-unusable", 73, bench.state, /others than its owner may write/);
     }
     expect([existsSync(bench.replica), readdirSync(theirs), readdirSync(bench.state)]).toEqual([false, [], []]);
+  });
+
+  test("exchanges her mail for a link to Bob's while a run is live: it ends, and none of his is in her twin", async () => {
+    using bench = fullBench();
+    const bobs = join(bench.dir, "bob");
+    makeMailbox(bobs, "", { messages: 3, seed: 40 });
+    makeMailbox(bobs, ".Secret", { messages: 2, seed: 50 });
+    giveAll(bobs, { uid: 71_002, gid: 71_002 });
+    await using twin = await bench.watch();
+    const before = treeState(bench.replica);
+    bench.as("mv", bench.source, `${bench.source}-away`);
+    bench.as("ln", "-s", bobs, bench.source);
+    addMessage(bobs, { seed: 60 });
+    expect(await twin.exited).toMatchObject({ code: 66 });
+    expect(twin.output.events.filter(({ event }) => event === "error")).toMatchObject([{ code: "store-missing" }]);
+    expect(treeState(bench.replica)).toEqual(before);
+    // Nor is it hers in the next run: the state is of the directory that the link has replaced.
+    for (const more of [[], ["--dry-run"]]) expectRefusal(await bench.sync(...more), "stores-differ", 78, bobs);
+    bench.as("rm", bench.source);
+    bench.as("mv", `${bench.source}-away`, bench.source);
+    expect((await bench.sync()).code).toBe(0);
+    expect(treeState(bench.replica)).toEqual(before);
   });
 });

@@ -38,7 +38,7 @@ export function openAliceBench(): AliceBench {
     ...{ dir: bench.dir, home, source, replica, state, scratch: join(home, ".twin.mailtwin") },
     as: (command, ...args) => {
       const ids = [`--reuid=${ALICE.uid}`, `--regid=${ALICE.gid}`, "--clear-groups"];
-      execFileSync("setpriv", [...ids, command, ...args], { cwd: home });
+      execFileSync("setpriv", [...ids, command, ...args], { cwd: home, stdio: "pipe" });
     },
     sync: (...args) => runTwin(["sync", source, replica, "--json", "--state", state, ...args]),
     watch: () => startTwin({ source, replica, state }),

@@ -31,7 +31,7 @@ export type LockAttempt =
   | { readonly kind: "locked"; readonly lock: Dotlock }
   | {
       readonly kind: "held";
-      /** The lock's content as bytes-in-a-string ("1427:mail1"). */
+      /** The lock's content as it may be shown ("1427:mail1"): escaped and cut, since whoever may write there wrote it. */
       readonly by: string;
       /** Since its last change; 0 when the clock says that this is in the future. */
       readonly ageMs: number;
@@ -46,6 +46,8 @@ export type LockAttempt =
 export const OVERRIDE_PAUSE_MS = 150;
 
 const CONTENT_BYTES_MAX = 512;
+/** A process id, and what of a host name tells hosts apart. */
+const SHOWN_CHARS_MAX = 80;
 const ATTEMPTS_MAX = 8;
 
 /**
@@ -111,7 +113,12 @@ function inspectLock(control: Dir, options: LockOptions): LockAttempt | undefine
   const witness: LockWitness = options;
   const decision = decideStale({ content, lockAgeMs, unchangedMs }, witness);
   const overridden = decision.kind === "stale" && removeStale(control, stat, options.pid);
-  return { kind: "held", by: content, ageMs: Math.max(0, lockAgeMs), inode: stat.ino, overridden };
+  return { kind: "held", by: shownHolder(content), ageMs: Math.max(0, lockAgeMs), inode: stat.ino, overridden };
+}
+
+function shownHolder(content: string): string {
+  const text = content.replace(/\s+$/, "");
+  return text.length <= SHOWN_CHARS_MAX ? displayRaw(text) : `${displayRaw(text.slice(0, SHOWN_CHARS_MAX))}...`;
 }
 
 /** The later of mtime and ctime, but an mtime in the future says nothing (it may carry other facts). */

@@ -62,6 +62,18 @@ test("one that was made and cannot be opened is not left behind", () => {
   dir.close();
 });
 
+test("what stands in a lock is told escaped and cut: whoever may write there wrote it", () => {
+  for (const [content, by] of [
+    ["99:\x1b]0;root\x07\x9b2J\nall is well", "99:\\x1b]0;root\\x07\\x9b2J\\x0aall is well"],
+    ["99:mail1\r\n", "99:mail1"],
+    ["x".repeat(500), `${"x".repeat(80)}...`],
+  ] as const) {
+    const mailbox = openTempMailbox();
+    put(mailbox, content);
+    expect(tryLock(mailbox.dir, options())).toMatchObject({ kind: "held", by });
+  }
+});
+
 test("a lock of a live process is held, however old", () => {
   const mailbox = openTempMailbox();
   put(mailbox, "99:mail1");

@@ -11,6 +11,7 @@
  */
 import { assert } from "../base/assert.js";
 import { isBaseName, isUid } from "../maildir/ids.js";
+import { KEYWORDS_MAX } from "../maildir/keywords.js";
 import { parseMessageName } from "../maildir/message-name.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
@@ -121,7 +122,9 @@ function decodeRecord(reader: ByteReader, uid: number, names: readonly string[])
   const [info, fields] = [reader.text(), reader.text()];
   const [size, mtimeS, ino] = [reader.varint(), reader.zigzag(), reader.varint()];
   const keywords: string[] = [];
-  for (let left = reader.varint(); left > 0; left--) {
+  const count = reader.varint();
+  must(count <= KEYWORDS_MAX, "a message has too many keywords");
+  for (let left = count; left > 0; left--) {
     const name = names[reader.varint()];
     must(name !== undefined, "a keyword is not in the mailbox's list");
     keywords.push(name);

@@ -4,10 +4,12 @@
  * INVARIANT: whatever bytes come in, decoding ends in a valid message or in the error "wire-invalid".
  */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { unreachable } from "../base/assert.js";
 import { MailtwinError } from "../base/errors.js";
 import { isRawPath, type RawPath } from "../base/raw-name.js";
 import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
+import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 import { wireError } from "./errors.js";
 import {
   type Envelope,
@@ -28,6 +30,9 @@ export interface Parcel {
 export const HEAD_BYTES_MAX = 16 * 1024 * 1024;
 export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 const NAME_BYTES_MAX = 4096;
+/** A number and the most indexes that there can be, each as long as numbers get. What is longer is not even decoded. */
+const WANT_BYTES_MAX = 16 + TRANSACTION_CHANGES_MAX * 11;
+const WANT_FIELD = EnvelopeSchema.field.want.number;
 
 type Init = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
 
@@ -150,7 +155,8 @@ export function decodeMessage(parcel: Parcel): WireMessage {
   }
   let envelope: Envelope;
   try {
-    envelope = fromBinary(EnvelopeSchema, parcel.head);
+    if (bytesOfField(parcel.head, WANT_FIELD) > WANT_BYTES_MAX) throw new RangeError("it wants more than there can be");
+    envelope = fromBinary(EnvelopeSchema, parcel.head, { readUnknownFields: false });
   } catch (cause) {
     throw wireError("wire-invalid", "reading a message of the other end: it is not well-formed", cause);
   }
@@ -161,6 +167,19 @@ export function decodeMessage(parcel: Parcel): WireMessage {
     if (!(cause instanceof MailtwinError) || cause.code === "wire-invalid") throw cause;
     throw wireError("wire-invalid", `reading a message of the other end: ${cause.message}`, cause);
   }
+}
+
+/** How many bytes of a message are in that field of its. Throws what is not well-formed. */
+function bytesOfField(bytes: Uint8Array, field: number): number {
+  const reader = new BinaryReader(bytes);
+  let sum = 0;
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    const start = reader.pos;
+    reader.skip(type, number);
+    if (number === field) sum += reader.pos - start;
+  }
+  return sum;
 }
 
 function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): WireMessage {
@@ -183,8 +202,15 @@ function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): Wire
         mailbox: parseMailboxGuid(message.value.mailbox),
         payload: onlyIn(payloads),
       };
-    case "want":
-      return { kind: "want", lsn: numberIn(message.value.lsn), indexes: message.value.indexes };
+    case "want": {
+      const { lsn, indexes } = message.value;
+      if (indexes.length > TRANSACTION_CHANGES_MAX)
+        throw wireError(
+          "wire-invalid",
+          "reading which bodies the other end wants: they are more than a transaction has",
+        );
+      return { kind: "want", lsn: numberIn(lsn), indexes };
+    }
     case "bodies":
       return bodiesIn(message.value, payloads);
     case "bodyPart": {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { BaselineSources } from "../../../src/log/baseline.js";
 import { chunkOf, decodeChunk, stateOfRecord } from "../../../src/log/baseline-chunk.js";
+import { ByteWriter } from "../../../src/log/byte-codec.js";
 import type { ChunkWrite } from "../../../src/log/state-types.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { addDigest } from "../../../src/txn/digest.js";
@@ -120,4 +121,13 @@ describe("stateOfRecord", () => {
   test.each(["", ":1,foreign"])("a name without our info has no flags: %j", (info) => {
     expect(stateOfRecord(record(3, { info }))).toMatchObject({ flags: 0, odd: "", tail: "" });
   });
+});
+
+test("a record with more keywords than a message can have is refused before they are read", () => {
+  const writer = new ByteWriter();
+  for (const number of [1, 0, 1, 5]) writer.varint(number); // version, chunk, one record, its UID.
+  for (const text of ["base", "", ""]) writer.text(text);
+  for (const number of [0, 0, 0, 1_000_000]) writer.varint(number); // size, mtime, inode, keywords.
+  for (let i = 0; i < 1_000_000; i++) writer.byte(0);
+  expect(() => decodeChunk(writer.finish(), ["$Junk"])).toThrow(/too many keywords/);
 });

@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
+import { TRANSACTION_CHANGES_MAX } from "../../../src/txn/transaction.js";
 import { type Envelope, EnvelopeSchema } from "../../../src/wire/gen/link_pb.js";
 import { decodeMessage, encodeMessage, HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../../../src/wire/message-codec.js";
 import type { WireMessage } from "../../../src/wire/messages.js";
@@ -38,6 +39,27 @@ describe("limits", () => {
     expect(decodeMessage({ head, payloads: [half] })).toMatchObject({ kind: "offer" });
     expect(() => decodeMessage({ head, payloads: [half, half] })).toThrow(/longer than/);
     expect(() => decodeMessage({ head, payloads: [new Uint8Array(PAYLOAD_BYTES_MAX + 1)] })).toThrow(REFUSED);
+  });
+
+  test("no more bodies are wanted than a transaction has, and a head that says more is not decoded", () => {
+    const indexes = (count: number) => Array.from({ length: count }, (_, i) => i);
+    const want = (count: number) => decode({ case: "want", value: { lsn: 1n, indexes: indexes(count) } });
+    expect(want(TRANSACTION_CHANGES_MAX)).toMatchObject({ kind: "want", indexes: indexes(TRANSACTION_CHANGES_MAX) });
+    expect(() => want(TRANSACTION_CHANGES_MAX + 1)).toThrow(/more than a transaction has/);
+    expect(() => want(100_000)).toThrow(/well-formed/);
+    const half = headOf({ case: "want", value: { indexes: indexes(TRANSACTION_CHANGES_MAX) } });
+    const often = Buffer.concat(Array.from({ length: 20 }, () => half)); // each short enough; together they are one.
+    expect(() => decodeMessage({ head: often, payloads: [] })).toThrow(REFUSED);
+  });
+
+  test("what this program does not know is passed over, and not kept", () => {
+    const known = headOf({ case: "retry", value: { lsn: 7n } });
+    const unknown = Buffer.concat(Array.from({ length: 1000 }, () => Buffer.from([0xa0, 0x06, 0x01]))); // field 100.
+    const head = Buffer.concat([known, unknown]);
+    expect(decodeMessage({ head, payloads: [] })).toEqual(decodeMessage({ head: known, payloads: [] }));
+    const retry = Buffer.concat([Buffer.from([0x08, 0x07]), unknown]);
+    const inside = Buffer.concat([Buffer.from([0x42, 0x80 | (retry.length & 0x7f), retry.length >> 7]), retry]);
+    expect(decodeMessage({ head: inside, payloads: [] })).toMatchObject({ kind: "retry", lsn: 7 });
   });
 
   test("numbers beyond the exact integers are refused", () => {

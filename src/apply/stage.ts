@@ -162,8 +162,9 @@ function bodyOf({ expected }: StagingState, index: number): ExpectedBody {
   return body;
 }
 
+/** Without set-id bits, which older logs have: a file with them is none that could serve by a second name. */
 function optionsOf({ owner: { uid, gid, mode }, mtimeS }: ExpectedBody): CreateOptions {
-  return { mode, owner: { uid, gid }, mtimeS };
+  return { mode: mode & 0o777, owner: { uid, gid }, mtimeS };
 }
 
 /** A leftover of the same number is ours. */

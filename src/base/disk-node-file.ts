@@ -26,6 +26,8 @@ import { type Attempt, describeAttempt, explainSystemError } from "./system-erro
 
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = fsConstants;
 const PERMISSION_BITS = 0o7777;
+/** Of a file: what runs as its owner for everybody is no mail, and no file of ours. */
+const FILE_BITS = 0o777;
 
 export interface Owner {
   readonly uid: number;
@@ -90,7 +92,7 @@ export function withoutGroup(mode: number): number {
  * mode after the owner, since chown clears set-id bits; both it and the time before the fsync that covers them.
  */
 export function fillFile(fd: number, parts: readonly Uint8Array[], options: CreateOptions): FileStat {
-  const mode = giveTo(fd, options.owner, options.mode);
+  const mode = giveTo(fd, options.owner, options.mode & FILE_BITS);
   for (const part of parts) writeWhole(fd, part);
   if (options.mtimeS !== undefined) futimesSync(fd, nodeTime(options.mtimeS), nodeTime(options.mtimeS));
   let stats = fstatSync(fd);

@@ -191,7 +191,7 @@ class NodeDir implements Dir {
     const attempt = this.#attempt("creating", name);
     let fd = -1;
     try {
-      fd = openSync(path, OPEN_CREATE, withoutGroup(options.mode));
+      fd = openSync(path, OPEN_CREATE, withoutGroup(options.mode & 0o777));
     } catch (error) {
       throw explainSystemError(error, attempt);
     }

@@ -22,6 +22,7 @@ export interface FileStat {
 }
 
 export interface CreateOptions {
+  /** Only 0777 of it: no file gets a set-id bit or the sticky bit. */
   readonly mode: number;
   /**
    * Set on the open file before anything is written to it. Without root only the group can be set, to one that the process is

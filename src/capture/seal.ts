@@ -120,7 +120,7 @@ function withBody(
   const now = change.kind === "save" ? presentByUid.get(change.message.uid) : undefined;
   if (change.kind !== "save" || now === undefined) return change;
   const origin = findOrigin(now);
-  const owner = ownerOf(now.stat);
+  const owner = ownerOfFile(now.stat);
   const save: SaveChange = { ...change, ...(origin === undefined ? {} : { origin }) };
   return sameOwner(owner, fileOwner) ? save : { ...save, owner };
 }
@@ -128,7 +128,12 @@ function withBody(
 /** That of the first file; without one, what Dovecot would give a file there. */
 function commonOwner(saves: readonly MarkedMessage[], directory: FileStat): FileOwner {
   const [first] = saves;
-  return first === undefined ? { ...ownerOf(directory), mode: directory.mode & 0o666 } : ownerOf(first.stat);
+  return first === undefined ? { ...ownerOf(directory), mode: directory.mode & 0o666 } : ownerOfFile(first.stat);
+}
+
+/** Without set-id bits: a message that somebody made a program of the group's is none on the replica. */
+function ownerOfFile({ uid, gid, mode }: FileStat): FileOwner {
+  return { uid, gid, mode: mode & 0o777 };
 }
 
 export function ownerOf({ uid, gid, mode }: FileStat): FileOwner {

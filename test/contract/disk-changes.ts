@@ -43,6 +43,12 @@ function describeCreating(at: () => OpenedRoot): void {
       expect(dir.createFile("shut", [], { mode: 0o400 }).mode).toBe(0o400);
     });
 
+    test("no file gets a set-id bit or the sticky bit", () => {
+      const { dir } = at();
+      expect(dir.createFile("x", [], { mode: 0o7755 }).mode).toBe(0o755);
+      expect(dir.stat("x")?.mode).toBe(0o755);
+    });
+
     test.each([1_700_000_000, 0, BEFORE_1970_S])("the time is the one asked for: %d", (mtimeS) => {
       const { dir } = at();
       expect(dir.createFile("x", [bytes("body")], { mode: 0o600, mtimeS }).mtimeMs).toBe(mtimeS * 1000);
@@ -166,6 +172,12 @@ function describeDirectories(at: () => OpenedRoot): void {
       expect(dir.stat("sub")).toMatchObject({ kind: "directory", mode: 0o2770 });
       expect(thrownBy(() => dir.mkdir("sub", 0o700)).code).toBe("EEXIST");
       expect(dir.stat("sub")?.mode).toBe(0o2770);
+    });
+
+    test("of the bits beyond the nine a directory gets set-group-id only", () => {
+      const { dir } = at();
+      dir.mkdir("sub", 0o7771);
+      expect(dir.stat("sub")?.mode).toBe(0o2771);
     });
 
     test.runIf(isRoot)("root gives the directory away [needs root]", () => {

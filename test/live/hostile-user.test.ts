@@ -110,4 +110,16 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
     expect((await bench.sync()).code).toBe(0);
     expect(treeState(bench.replica)).toEqual(before);
   });
+
+  test("makes a message a program of her group's: on her twin it is a message", async () => {
+    using bench = fullBench();
+    const cur = join(bench.source, "cur");
+    for (const [i, name] of readdirSync(cur).entries()) chmodSync(join(cur, name), i === 0 ? 0o7755 : 0o2640);
+    chmodSync(cur, 0o2750);
+    expect((await bench.sync()).code).toBe(0);
+    const twins = join(bench.replica, "cur");
+    const modes = readdirSync(twins).map((name) => (statSync(join(twins, name)).mode & 0o7777).toString(8));
+    expect(modes.sort()).toEqual(["640", "755"]);
+    expect(statSync(twins).mode & 0o7777).toBe(0o2750);
+  });
 });

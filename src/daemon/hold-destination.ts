@@ -18,8 +18,11 @@ const HELD = 1;
 /** The place that the descriptor has in flock(1). */
 const FD = "3";
 
-/** `destination`: absolute and real. Throws: destination-in-use. */
-export function holdDestination(destination: string): Disposable {
+/**
+ * `destination`: absolute and real. `takeBack` is called before a refusal because of what holds the destination, while that itself
+ * is ours: what was made for this run lies in another run's destination. Throws: destination-in-use.
+ */
+export function holdDestination(destination: string, takeBack: () => void = () => undefined): Disposable {
   const fds: number[] = [];
   const release = () => {
     for (const fd of fds) closeSync(fd);
@@ -31,6 +34,7 @@ export function holdDestination(destination: string): Disposable {
     }
     for (const above of directoriesAbove(destination)) {
       if (lock(above, "-s", fds)) continue;
+      takeBack();
       const who = "another process holds it alone, a mailtwin that writes to all of it";
       throw daemonError("destination-in-use", `taking the lock on ${above}, which holds ${destination}: ${who}`);
     }

@@ -63,11 +63,17 @@ export interface Sites {
   readonly scratch: Site;
 }
 
+export interface MadePlaces {
+  readonly sites: Sites;
+  /** Paths of directories that were not there before, the innermost last. */
+  readonly made: readonly string[];
+}
+
 /**
  * Makes the directories that are ours, and the destination with the source's owner and mode. Returns which directories they are:
  * no other one may be read or written in this run, whatever comes to stand at their paths. What is refused leaves none of them.
  */
-export function makePlaces({ source, sourceSite, destination, scratch, state }: Places): Sites {
+export function makePlaces({ source, sourceSite, destination, scratch, state }: Places): MadePlaces {
   const like = statSource(source, sourceSite);
   const made: string[] = [];
   try {
@@ -82,15 +88,15 @@ export function makePlaces({ source, sourceSite, destination, scratch, state }: 
     if (sites.scratch.dev !== sites.destination.dev) {
       throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
     }
-    return sites;
+    return { sites, made };
   } catch (error) {
     takeBack(made);
     throw error;
   }
 }
 
-/** Innermost last. One that somebody has put something into meanwhile stays, and all that holds it. */
-function takeBack(made: readonly string[]): void {
+/** `made`: by `makePlaces`. One that has something in it meanwhile stays, and all that was made before it. */
+export function takeBack(made: readonly string[]): void {
   try {
     for (const path of made.toReversed()) rmdirSync(path);
   } catch {

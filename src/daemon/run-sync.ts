@@ -10,7 +10,15 @@ import { readStanding } from "./at-rest.js";
 import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
 import { refuseUnwritable } from "./permissions.js";
-import { forgetHalfState, forgetState, hasAside, makePlaces, refuseVanished, scratchRefusal } from "./places.js";
+import {
+  forgetHalfState,
+  forgetState,
+  hasAside,
+  makePlaces,
+  refuseVanished,
+  scratchRefusal,
+  takeBack,
+} from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
@@ -34,9 +42,9 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const startMs = systemClock.monotonicMs();
   const stores = compareStores(places, acceptsMoved);
   if (stores === "same") refuseVanished(places);
-  const sites = makePlaces(places);
+  const { sites, made } = makePlaces(places);
   using _locked = holdState(join(places.state, "lock.db"));
-  using _destinationLocked = holdDestination(places.destination); // whatever the state directory: one writer.
+  using _destinationLocked = holdDestination(places.destination, () => takeBack(made)); // whatever the state directory: one writer.
   // Also for two destinations, and where a directory cannot be locked.
   using _scratchLocked = holdScratch(places.scratch, sites.scratch, scratchRefusal(places.scratch));
   // Once more: another run may have used it until it was ours.

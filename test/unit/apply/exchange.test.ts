@@ -197,26 +197,29 @@ describe("not as the log has it", () => {
     expect(replica.picture()).toBe(before);
   });
 
-  test.each(["with mail", "empty"])("a third one of ours, %s, is in the way of a plain rename: they change places", (how) => {
-    create(boxes);
-    const third = { name: "third", path: "Third" };
-    const at = { mailbox: guidOf(third.name), path: third.path as RawPath, structure: CREATE, uidNext: 2 };
-    replica.apply(transaction(how === "empty" ? [] : [save(1, "mail-third")], at));
-    const files = inodes(["Left", "Right", "Third"]);
-    const txn = rename({ name: "n0", path: "Third" }, "Left");
-    expect(replica.apply(txn)).toMatchObject({ kind: "applied", effect: { limbo: [] } });
-    expect(replica.text("Left/dovecot-uidlist")).toContain(guidOf("third"));
-    for (const row of replica.state.mailboxes.values())
-      expect(replica.text(row.path, "dovecot-uidlist"), `what is recorded at ${row.path}`).toContain(row.guid);
-    // Its own rename finds it there, also in another run.
-    replica.open();
-    replica.store.recover();
-    expect(replica.apply(rename({ name: "third", path: "Fourth" }, "Elsewhere")).kind).toBe("applied");
-    expect(replica.text("Fourth/dovecot-uidlist")).toContain(guidOf("third"));
-    expect(replica.names("Third")).toEqual(["cur/mail-n0:2,"]);
-    expect(inodes(["Third", "Right", "Fourth"])).toEqual(files);
-    expect([existsSync(replica.path("Left")), parked()]).toEqual([false, []]);
-  });
+  test.each(["with mail", "empty"])(
+    "a third one of ours, %s, is in the way of a plain rename: they change places",
+    (how) => {
+      create(boxes);
+      const third = { name: "third", path: "Third" };
+      const at = { mailbox: guidOf(third.name), path: third.path as RawPath, structure: CREATE, uidNext: 2 };
+      replica.apply(transaction(how === "empty" ? [] : [save(1, "mail-third")], at));
+      const files = inodes(["Left", "Right", "Third"]);
+      const txn = rename({ name: "n0", path: "Third" }, "Left");
+      expect(replica.apply(txn)).toMatchObject({ kind: "applied", effect: { limbo: [] } });
+      expect(replica.text("Left/dovecot-uidlist")).toContain(guidOf("third"));
+      for (const row of replica.state.mailboxes.values())
+        expect(replica.text(row.path, "dovecot-uidlist"), `what is recorded at ${row.path}`).toContain(row.guid);
+      // Its own rename finds it there, also in another run.
+      replica.open();
+      replica.store.recover();
+      expect(replica.apply(rename({ name: "third", path: "Fourth" }, "Elsewhere")).kind).toBe("applied");
+      expect(replica.text("Fourth/dovecot-uidlist")).toContain(guidOf("third"));
+      expect(replica.names("Third")).toEqual(["cur/mail-n0:2,"]);
+      expect(inodes(["Third", "Right", "Fourth"])).toEqual(files);
+      expect([existsSync(replica.path("Left")), parked()]).toEqual([false, []]);
+    },
+  );
 
   test("an empty one of ours is in the way of one that is to be made: it does not become that one", () => {
     const at = { mailbox: guidOf("n0"), path: "Left" as RawPath, structure: CREATE };

@@ -89,7 +89,8 @@ describe("findPlaces", () => {
   test("a refusal of the system is told in words", () => {
     expect(() => findPlaces(source, join(root, "n".repeat(300)), {})).toThrow(/: ENAMETOOLONG: name too long$/);
     const sealed = "/proc/mailtwin"; // nobody may make a directory there.
-    const refused = { source, destination: sealed, scratch: join(root, ".s"), state: join(root, "state") };
+    const found = findPlaces(source, destination, {});
+    const refused = { ...found, destination: sealed, scratch: join(root, ".s"), state: join(root, "state") };
     expect(() => makePlaces(refused)).toThrow(/^making \/proc\/mailtwin: ENOENT: no such file or directory$/);
   });
 
@@ -241,10 +242,11 @@ describe("makePlaces", () => {
   test("what is refused leaves nothing behind that was not there, and takes nothing that was", () => {
     const before = readdirSync(root, { recursive: true }).sort();
     const state = join(root, "a/b/state");
-    expect(() => makePlaces({ source, destination: join(root, "none/dst"), scratch: join(root, ".s"), state })).toThrow(
+    const found = { ...findPlaces(source, destination, {}), state };
+    expect(() => makePlaces({ ...found, destination: join(root, "none/dst"), scratch: join(root, ".s") })).toThrow(
       coded("destination-unusable"),
     );
-    const unusable = { source, destination, scratch: join(root, "none/scratch"), state };
+    const unusable = { ...found, scratch: join(root, "none/scratch") };
     expect(() => makePlaces(unusable)).toThrow(coded("scratch-unusable"));
     expect(readdirSync(root, { recursive: true }).sort()).toStrictEqual(before);
     mkdirSync(join(root, "a"));

@@ -1,5 +1,5 @@
 /** A store that is not the one that the state describes: refused before anything is written, or as soon as it shows. */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { runTwin, spawnTwin, startTwin, type Twin } from "../../live/lab/mailtwin.js";
@@ -171,8 +171,10 @@ test("a second run on the same destination, with everything else of its own, wai
   await first.waitFor("live", ({ event }) => event === "live");
   const own = ["--state", join(bench.dir, "state2"), "--scratch", join(bench.dir, "scratch2")];
   expectRefusal(await sync(bench.source, bench.replica, ...own.slice(0, 2)), "destination-in-use", 75, bench.replica);
-  const part = ["sync", join(bench.source, "u1"), join(bench.replica, "u1"), "--json", ...own];
+  const before = readdirSync(bench.replica);
+  const part = ["sync", join(bench.source, "u1"), join(bench.replica, "new"), "--json", ...own.slice(0, 2)];
   expectRefusal(await runTwin(part), "destination-in-use", 75, bench.replica);
+  expect(readdirSync(bench.replica)).toStrictEqual(before); // neither "new" nor a scratch directory beside it.
   const args: readonly string[] = ["sync", bench.source, bench.replica, "--json", ...own];
   expectRefusal(await runTwin(args), "destination-in-use", 75, bench.replica);
   await first.kill9();

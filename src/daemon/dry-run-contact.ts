@@ -27,6 +27,9 @@ export interface ContactWords {
   readonly sentences: readonly string[];
   /** Why the run would be refused, if it would. */
   readonly refused: Error | undefined;
+  readonly findings: readonly ContactFinding[];
+  /** For each mailbox of the source that stands there, by GUID, the base names of what is in it. */
+  readonly basesByGuid: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export async function describeFirstContact(
@@ -41,19 +44,24 @@ export async function describeFirstContact(
   const sourceByGuid = new Map(ofSource.flatMap((it) => (it.guid === undefined ? [] : [[it.guid, it] as const])));
   const sourceByPath = new Map(ofSource.map((it) => [it.path, it]));
   const sentences: string[] = [];
-  const foreign: ContactFinding[] = [];
+  const findings: ContactFinding[] = [];
+  const basesByGuid = new Map<string, ReadonlySet<string>>();
   for (const standing of survey(destinationRoot)) {
     await systemClock.sleep(0, signal); // lets a signal in.
     const own =
       (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
     const replica = readMailbox(destinationRoot, standing);
     const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
+    if (sourceMailbox !== undefined && isSame(sourceMailbox, replica))
+      basesByGuid.set(replica.guid, new Set(replica.messages.map(({ base }) => base)));
     for (const finding of compareAtFirstContact([replica], () => sourceMailbox)) {
       sentences.push(...sentencesOf(finding, choice));
-      if (finding.foreign.length > 0) foreign.push(finding);
+      findings.push(finding);
     }
   }
-  return { sentences, refused: foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined };
+  const foreign = findings.filter((finding) => finding.foreign.length > 0);
+  const refused = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
+  return { sentences, refused, findings, basesByGuid };
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */
@@ -69,6 +77,10 @@ function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }
   }
 }
 
+function isSame(source: SourceMailbox, replica: ReplicaMailbox): boolean {
+  return source.guid === replica.guid && source.uidValidity === replica.uidValidity;
+}
+
 function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
   return { ...mailbox, messageByBase: new Map(messages.map(({ base, uid, size }) => [base, { uid, size }])) };
 }
@@ -79,7 +91,7 @@ export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): rea
   const name = mailboxName(path);
   const words: string[] = [];
   if (present > 0)
-    words.push(`${name}: ${formatCount(present)} of these messages ${be(present)} in DST already, and not sent`);
+    words.push(`${name}: ${countOf(present, "message")} of SRC ${be(present)} in DST already: adopted, and not sent`);
   if (isOther) {
     words.push(`${name}: the mailbox in DST has other UIDs, or none: it begins anew with those of SRC`);
   }

@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
-import { displayRaw, rawFromText } from "../base/raw-name.js";
+import { displayRaw, type RawPath, rawFromText } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { CaptureMethods, CaptureProblem, ExamineOutcome } from "../capture/capture-types.js";
 import { captureError, SOURCE_EMPTIED } from "../capture/errors.js";
@@ -14,9 +14,11 @@ import { planStructure } from "../capture/plan-structure.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js";
 import { describeTransaction } from "../txn/describe.js";
+import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { readStanding } from "./at-rest.js";
 import { describeFirstContact } from "./dry-run-contact.js";
+import { PlanTotals } from "./dry-run-totals.js";
 import type { ForeignChoice } from "./first-contact.js";
 import { hasAside, type Places, refuseVanished } from "./places.js";
 import { describeMoved } from "./put-back.js";
@@ -51,14 +53,28 @@ export async function runDryRun(
   if (standing.kind === "work") for (const mailbox of standing.moved) say(describeMoved(mailbox));
   const [sourceState, replicaState] = statePaths(places);
   const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
-  if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) say(wordsOf(bytes));
-  const worker = await openWorker(places, known ? sourceState : undefined, owner);
-  const problems = await readSource(worker, known ? readRows(sourceState) : [], say, signal);
   const isContact = !known && existsSync(places.destination);
   const contact = isContact ? await describeFirstContact(places, foreign, signal) : undefined;
+  const totals = new PlanTotals();
+  const tell = (bytes: Uint8Array): void => {
+    const transaction = lackingIn(contact?.basesByGuid, decodeTransaction(bytes));
+    if (transaction === undefined) return;
+    totals.addTransaction(transaction);
+    say(describeTransaction(transaction));
+  };
+  if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) tell(bytes);
+  const worker = await openWorker(places, known ? sourceState : undefined, owner);
+  const tellUnnumbered = (path: RawPath, count: number): void => {
+    totals.addUnnumbered(count);
+    say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);
+  };
+  const problems = await readSource(worker, known ? readRows(sourceState) : [], { tell, tellUnnumbered }, signal);
   for (const words of contact?.sentences ?? []) say(words);
+  for (const finding of contact?.findings ?? []) totals.addFinding(finding, foreign);
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
+  const inAll = totals.words();
+  if (inAll !== undefined) reporter.plan(inAll);
   if (sentences === 0) reporter.plan(nothingToDo(known, problems.length));
   if (contact?.refused !== undefined) throw contact.refused;
   return problems.length;
@@ -74,8 +90,16 @@ function statePaths({ state }: Places): readonly [source: string, replica: strin
   return [join(state, "source.db"), join(state, "replica.db")];
 }
 
-function wordsOf(bytes: Uint8Array): string {
-  return describeTransaction(decodeTransaction(bytes));
+/** What a mailbox that stands there already has not got; undefined if it has all of it. */
+function lackingIn(
+  basesByGuid: ReadonlyMap<string, ReadonlySet<string>> | undefined,
+  transaction: Transaction,
+): Transaction | undefined {
+  const bases = basesByGuid?.get(transaction.mailbox);
+  if (bases === undefined) return transaction;
+  const { structure: _created, ...rest } = transaction;
+  const changes = transaction.changes.filter((change) => change.kind !== "save" || !bases.has(change.message.base));
+  return changes.length === 0 ? undefined : { ...rest, changes };
 }
 
 /** Something was written to the destination before: this is no first contact. */
@@ -120,11 +144,16 @@ async function openWorker(
   return worker;
 }
 
-/** Says every transaction that would be logged; returns what keeps mailboxes from being read. Throws: source-emptied. */
+interface Telling {
+  readonly tell: (bytes: Uint8Array) => void;
+  readonly tellUnnumbered: (path: RawPath, messages: number) => void;
+}
+
+/** Tells every transaction that would be logged; returns what keeps mailboxes from being read. Throws: source-emptied. */
 async function readSource(
   worker: WorkerClient<CaptureMethods>,
   rows: readonly MailboxRow[],
-  say: (words: string) => void,
+  { tell, tellUnnumbered }: Telling,
   signal: AbortSignal,
 ): Promise<readonly CaptureProblem[]> {
   const { mailboxes, problems: unread } = await worker.call("discover", { twice: false });
@@ -136,7 +165,7 @@ async function readSource(
   if (plan.emptied) throw captureError("source-emptied", SOURCE_EMPTIED);
   const problems = [...unread];
   const sayAll = ({ transactions }: CaptureCommit) => {
-    for (const { bytes } of transactions) say(wordsOf(bytes));
+    for (const { bytes } of transactions) tell(bytes);
   };
   for (const { path } of plan.examine) {
     for (let more = true; more; ) {
@@ -148,8 +177,7 @@ async function readSource(
       more = "more" in outcome && outcome.more; // also while a large mailbox is still being listed.
       const { count, refused } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0, refused: undefined };
       if (!more && refused !== undefined) problems.push(refused);
-      else if (!more && count > 0)
-        say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);
+      else if (!more && count > 0) tellUnnumbered(path, count);
     }
   }
   for (const { guid } of plan.missing) {

@@ -56,10 +56,16 @@ export interface SourceSums {
 
 export interface Summary extends SourceSums {
   readonly transactions: number;
+  /** New on the destination: without those that were adopted. */
   readonly saves: number;
   readonly marks: number;
   readonly expunges: number;
   readonly bodiesBytes: number;
+  /** At first contact: messages, and mailboxes, of the source that stood there already. */
+  readonly adopted: number;
+  readonly mailboxesFound: number;
+  /** At first contact: messages that were moved from the destination to the limbo. */
+  readonly toLimbo: number;
   /** Shipped, as a whole; a mailbox that was deleted is in the limbo with all that was in it. */
   readonly mailboxesMade: number;
   readonly mailboxesRenamed: number;

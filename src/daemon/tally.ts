@@ -2,11 +2,13 @@
 import { displayRaw } from "../base/raw-name.js";
 import type { CaptureCounts } from "../capture/capture-counts.js";
 import type { Change, Transaction } from "../txn/transaction.js";
+import type { Meeting } from "./first-contact.js";
 import { sumNotes } from "./note-sums.js";
 import type { ShippedReport, SourceSums, Summary } from "./reporter.js";
 
 export class Tally {
   transactions = 0;
+  /** Messages that were adopted are among them. */
   saves = 0;
   marks = 0;
   expunges = 0;
@@ -17,14 +19,29 @@ export class Tally {
   #messagesOfDeleted = 0;
   /** By GUID. */
   readonly #messagesIn: Map<string, number>;
+  /** Of the source's mailboxes that stood there at first contact, by GUID: how many of their messages have not come by yet. */
+  #foundLeft = new Map<string, number>();
+  #adopted = 0;
+  #mailboxesFound = 0;
+  #toLimbo = 0;
 
   /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
   constructor(messagesIn: Map<string, number>) {
     this.#messagesIn = messagesIn;
   }
 
+  /** What a first contact found and did: a message that stood there already is not new. */
+  meet({ foundByGuid, toLimbo }: Meeting): void {
+    this.#foundLeft = new Map(foundByGuid);
+    this.#toLimbo += toLimbo;
+  }
+
   add(report: ShippedReport): void {
     this.transactions += 1;
+    const left = this.#foundLeft.get(report.mailbox) ?? 0;
+    const adopted = Math.min(left, report.saves);
+    this.#adopted += adopted;
+    if (adopted > 0) this.#foundLeft.set(report.mailbox, left - adopted);
     this.saves += report.saves;
     this.marks += report.marks;
     this.expunges += report.expunges;
@@ -34,7 +51,10 @@ export class Tally {
   totals(): Omit<Summary, keyof SourceSums | "problems" | "elapsedMs"> {
     const { transactions, saves, marks, expunges, bodyBytes: bodiesBytes } = this;
     return {
-      ...{ transactions, saves, marks, expunges, bodiesBytes },
+      ...{ transactions, saves: saves - this.#adopted, marks, expunges, bodiesBytes },
+      adopted: this.#adopted,
+      mailboxesFound: this.#mailboxesFound,
+      toLimbo: this.#toLimbo,
       mailboxesMade: this.#made,
       mailboxesRenamed: this.#renamed,
       mailboxesDeleted: this.#deleted,
@@ -44,7 +64,9 @@ export class Tally {
 
   #addStructure({ mailbox, structure, saves, expunges }: ShippedReport): void {
     const before = this.#messagesIn.get(mailbox) ?? 0;
-    if (structure === "create") this.#made += 1;
+    const isFound = this.#foundLeft.has(mailbox);
+    if (structure === "create" && isFound) this.#mailboxesFound += 1;
+    if (structure === "create" && !isFound) this.#made += 1;
     if (structure === "rename") this.#renamed += 1;
     if (structure === "delete") {
       this.#deleted += 1;

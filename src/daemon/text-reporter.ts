@@ -133,7 +133,7 @@ function summaryLine(summary: Summary): string {
   const { mailboxes, messages, transactions, saves, marks, expunges, bodiesBytes, problems, elapsedMs } = summary;
   const whole = wholeOf(messages, mailboxes);
   const took = formatDuration(elapsedMs);
-  const beside = `${writtenOf(summary)}${caughtOf(summary)}`;
+  const beside = `${contactOf(summary)}${writtenOf(summary)}${caughtOf(summary)}`;
   const isIdle = transactions === 0;
   if (isIdle && problems === 0) {
     const why = mailboxes === 0 ? "SRC has no mailbox" : `no change in SRC since the last run, ${whole}`;
@@ -175,6 +175,14 @@ function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }:
     identifiedInSource === 0 ? "" : `gave ${countOf(identifiedInSource, "mailbox")} an identity`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "" : `; ${parts.join(", ")} in SRC`;
+}
+
+/** "; 65 messages in 5 mailboxes were there already; 4 messages moved to the limbo", or "". */
+function contactOf({ adopted, mailboxesFound, toLimbo }: Summary): string {
+  const were = adopted === 1 ? "was" : "were";
+  const found =
+    adopted === 0 && mailboxesFound === 0 ? "" : `; ${wholeOf(adopted, mailboxesFound)} ${were} there already`;
+  return `${found}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
 }
 
 /** Nothing where events had told of every change. */

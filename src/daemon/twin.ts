@@ -173,7 +173,7 @@ class TwinRun {
     const onYielded = (path: RawPath, messages: number) =>
       this.#reporter.conflict({ path: displayRaw(path), words: wordsOfYielded(path, messages) });
     const ports = { asker, worker, bodies, capturer, onYielded };
-    await meetDestination(ports, standing, this.#options.foreign, signal);
+    this.#tally.meet(await meetDestination(ports, standing, this.#options.foreign, signal));
   }
 
   async live(

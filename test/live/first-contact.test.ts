@@ -70,6 +70,7 @@ describe("first contact with a destination that has mail", () => {
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
     expect(storeLeaks(bench.replica)).toEqual([]);
     expect(limboFiles(bench).filter((path) => !path.endsWith("/dovecot-uidlist"))).toHaveLength(5);
+    expect(summaryOf(run)).toMatchObject({ saves: 8, adopted: 0, toLimbo: 5 });
   });
 
   test("a copy by other means (cp -a): adopted without sending a body", async () => {
@@ -78,6 +79,7 @@ describe("first contact with a destination that has mail", () => {
     const before = treeState(bench.replica).filter((line) => /\/(cur|new)\/[^/]+ /.test(line));
     const run = await bench.sync();
     expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ saves: 0, adopted: 8, mailboxesMade: 0, mailboxesFound: 2, toLimbo: 0 });
     expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0 });
     expect(treeState(bench.replica).filter((line) => /\/(cur|new)\/[^/]+ /.test(line))).toEqual(before);
     expect(rawDifferences(bench.source, bench.replica)).toEqual([]);

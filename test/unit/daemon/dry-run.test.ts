@@ -38,9 +38,14 @@ beforeEach(() => {
   return () => bench[Symbol.dispose]();
 });
 
-/** The sentences, without sizes, of a dry run that found no problem and left everything as it was. */
-function wordsOf(...args: readonly string[]): Promise<string[]> {
-  return wordsBefore(0, ...args);
+/** The sentences, without sizes and the totals, of a dry run that found no problem and left everything as it was. */
+async function wordsOf(...args: readonly string[]): Promise<string[]> {
+  return (await wordsBefore(0, ...args)).filter((words) => !words.startsWith("in all: "));
+}
+
+/** The last line. */
+async function totalsOf(code = 0, ...args: readonly string[]): Promise<string | undefined> {
+  return (await wordsBefore(code, ...args)).at(-1);
 }
 
 async function wordsBefore(code: number, ...args: readonly string[]): Promise<string[]> {
@@ -69,10 +74,21 @@ describe("a first contact", () => {
   test("with a copy: what is there is not sent", async () => {
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     expect(await wordsOf()).toStrictEqual([
-      ...DELIVERED,
-      "u1/Maildir: 5 of these messages are in DST already, and not sent",
-      "u1/Maildir/.Work: 1 of these messages is in DST already, and not sent",
+      "u1/Maildir: 5 messages of SRC are in DST already: adopted, and not sent",
+      "u1/Maildir/.Work: 1 message of SRC is in DST already: adopted, and not sent",
     ]);
+    expect(await totalsOf()).toBe("in all: 6 in DST already");
+  });
+
+  test("with an older copy: what came since is delivered, and the mailbox is not made", async () => {
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    addMessage(join(bench.source, WORK), { seed: 20 });
+    expect(await wordsOf()).toStrictEqual([
+      "u1/Maildir/.Work: deliver UID 2 (...)",
+      "u1/Maildir: 5 messages of SRC are in DST already: adopted, and not sent",
+      "u1/Maildir/.Work: 1 message of SRC is in DST already: adopted, and not sent",
+    ]);
+    expect(await totalsOf()).toBe("in all: 1 new (...), 6 in DST already");
   });
 
   test("with a copy that is numbered otherwise, or by nobody", async () => {
@@ -80,7 +96,7 @@ describe("a first contact", () => {
     rmSync(join(bench.replica, INBOX, "dovecot-uidlist"));
     const [cut = ""] = readdirSync(join(bench.replica, INBOX, "cur"));
     writeFileSync(join(bench.replica, INBOX, "cur", cut), "");
-    expect((await wordsOf()).slice(2, 5)).toStrictEqual([
+    expect((await wordsOf()).slice(1, 4)).toStrictEqual([
       "u1/Maildir: the mailbox in DST has other UIDs, or none: it begins anew with those of SRC",
       "u1/Maildir: 4 of these messages are in DST already, and used again if the bytes are the same",
       "u1/Maildir: 1 message of DST has another size than in SRC: moved to the limbo, and sent",
@@ -95,19 +111,22 @@ describe("a first contact", () => {
     makeMailbox(bench.replica, "u9/Maildir", { messages: 2, seed: 200 });
     addFile(join(bench.replica, "u9/Maildir"), { seed: 300 });
     const code = args.length === 0 ? 73 : 0; // as the run itself.
+    const moved = args.includes("limbo") ? ", 3 moved from DST to the limbo" : "";
     expect((await wordsBefore(code, ...args)).slice(2)).toStrictEqual([
       `u9/Maildir: 3 messages that only DST has: ${fate}`,
+      `in all: 2 mailboxes made, 6 new (...)${moved}`,
     ]);
   });
 
   test("with files that have no UID in SRC either: they are not DST's alone", async () => {
     addFile(join(bench.source, WORK), { seed: 50 });
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
-    expect((await wordsOf()).slice(2)).toStrictEqual([
+    expect(await wordsOf()).toStrictEqual([
       "u1/Maildir/.Work: give UIDs to 1 message of SRC without one, and deliver",
-      "u1/Maildir: 5 of these messages are in DST already, and not sent",
-      "u1/Maildir/.Work: 2 of these messages are in DST already, and not sent",
+      "u1/Maildir: 5 messages of SRC are in DST already: adopted, and not sent",
+      "u1/Maildir/.Work: 2 messages of SRC are in DST already: adopted, and not sent",
     ]);
+    expect(await totalsOf()).toBe("in all: 1 without a UID in SRC yet, 7 in DST already");
   });
 
   test("with mail in SRC that only Dovecot can number: said as the problem that a run would end with", async () => {

@@ -71,3 +71,24 @@ test("a tally knows how many messages a deleted mailbox had", () => {
     ...{ mailboxesDeleted: 1, messagesOfDeleted: 6 },
   });
 });
+
+test("what stood there at first contact is adopted, and neither new nor made", () => {
+  const guid = transaction().mailbox;
+  const tally = new Tally(new Map());
+  tally.meet({ foundByGuid: new Map([[guid, 3]]), toLimbo: 4 });
+  const structure = {
+    kind: "create",
+    owner: { uid: 0, gid: 0, mode: 0o700 },
+    parents: [],
+    maildirFolder: true,
+  } as const;
+  tally.add(reportOf(1, transaction({ structure }), [], 1_000)); // 2 saves each.
+  tally.add(reportOf(2, transaction(), [], 1_000));
+  const mailbox = parseMailboxGuid("f".repeat(32));
+  tally.add(reportOf(3, transaction({ mailbox, structure }), [], 1_000));
+  expect(tally.totals()).toMatchObject({
+    ...{ adopted: 3, mailboxesFound: 1, toLimbo: 4 },
+    ...{ saves: 3, mailboxesMade: 1 },
+  });
+  expect(tally.saves).toBe(6);
+});

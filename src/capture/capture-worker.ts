@@ -15,7 +15,7 @@ const methods: CaptureMethods = {
   async open(options: CaptureOptions): Promise<void> {
     opened = await openSourceStore(options);
   },
-  discover: () => store().discover(),
+  discover: (request) => store().discover(request),
   warm: (request) => store().warm(request),
   examine: (request) => store().examine(request),
   vanished: (request) => store().vanished(request),

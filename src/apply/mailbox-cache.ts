@@ -42,6 +42,12 @@ export interface KnownMailbox extends StrayMemory {
   mayHaveLeftovers: boolean;
 }
 
+/** The rest of it may be needed for an effect that is not recorded yet; the uidlist can be read again. */
+function forgetUidlist(known: KnownMailbox): void {
+  known.uidlist.forget();
+  known.uidlistBytes = 0;
+}
+
 /** That a batch of a mailbox broke off. */
 export interface Doubt {
   readonly intents: readonly number[];
@@ -142,11 +148,14 @@ export class MailboxCache {
   #evict(): void {
     let bytes = 0;
     for (const known of this.#byGuid.values()) bytes += known.uidlistBytes;
+    let left = this.#byGuid.size; // the last one is in use.
     for (const [guid, known] of this.#byGuid) {
+      left -= 1;
       const isOver = this.#byGuid.size > MAILBOXES_MAX || bytes > UIDLIST_BYTES_MAX;
-      if (!isOver || this.#byGuid.size <= MAILBOXES_MIN) return;
+      if (!isOver || left === 0) return;
       bytes -= known.uidlistBytes;
-      this.#byGuid.delete(guid);
+      if (this.#byGuid.size > MAILBOXES_MIN) this.#byGuid.delete(guid);
+      else forgetUidlist(known);
     }
   }
 }

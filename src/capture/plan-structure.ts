@@ -2,7 +2,8 @@
  * Compares the mailboxes that stand on disk with those that the baseline knows, by GUID: a rename is a rename. Pure.
  *
  * INVARIANT: a mailbox is not missing while its directory stands there without an identity, or cannot be looked into: a
- * uidlist that someone removed, or a permission that is lacking, must not delete mail on a replica.
+ * uidlist that someone removed, or a permission that is lacking, must not delete mail on a replica. Nor while a copy of another
+ * mailbox stands there: whose mail that is a person has to say.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -58,7 +59,9 @@ export function planStructure(
     if (!same) examine.push(mailbox);
   }
   const nameless = new Set(standing.filter((mailbox) => mailbox.guid === undefined).map((mailbox) => mailbox.path));
-  const mayStand = (path: RawPath): boolean => nameless.has(path) || unread.some((top) => isAtOrBelow(path, top));
+  const copies = new Set(duplicates.map(({ path }) => path));
+  const mayStand = (path: RawPath): boolean =>
+    nameless.has(path) || copies.has(path) || unread.some((top) => isAtOrBelow(path, top));
   const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid) && !mayStand(mailbox.path));
   const hasKnown = known.some((mailbox) => homeByGuid.has(mailbox.guid));
   return { examine, missing, duplicates, emptied: missing.length > 0 && !hasKnown };

@@ -188,7 +188,8 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome {
     const row = this.#rows.byGuid(guid);
     if (row === undefined) return { kind: "unknown" };
-    if (guidAt(this.#place, row.path) === guid) return { kind: "present" };
+    const standing = guidAt(this.#place, row.path);
+    if (standing === guid || this.#isCopy(row.path, standing)) return { kind: "present" };
     const commit = new CommitBuilder();
     sealDeletion(commit, row, nowMs);
     this.#takeOver(commit);
@@ -274,6 +275,12 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   #refusal(path: RawPath, trace: string | undefined): MailtwinError | undefined {
     this.#evidence ??= evidenceIn(this.discover());
     return this.#evidence.refusal(path, trace);
+  }
+
+  /** The mailbox at that path is named like another one that stands where it is known to. */
+  #isCopy(path: RawPath, guid: MailboxGuid | undefined): boolean {
+    const original = guid === undefined ? undefined : this.#rows.byGuid(guid);
+    return original !== undefined && original.path !== path && guidAt(this.#place, original.path) === guid;
   }
 
   #pathByGuid(): ReadonlyMap<MailboxGuid, RawPath> {

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/base/clock.js";
@@ -190,6 +190,20 @@ describe("mailboxes as a whole", () => {
     };
     const { mailboxes, isMoving } = bench.source.discover({ twice: true });
     expect([mailboxes.map(({ path }) => path), isMoving]).toEqual([["b", "c"], true]);
+  });
+
+  test("one that is overwritten by a copy of another one is not deleted", async () => {
+    const bench = await CaptureBench.open();
+    const [alice, bob] = [bench.store.create("alice"), bench.store.create("bob")];
+    alice.deliver();
+    bench.sweep();
+    const [row] = bench.model.reader.mailboxes().filter(({ path }) => path === "alice");
+    if (row === undefined) throw new Error("no row");
+    rmSync(alice.dir, { recursive: true });
+    cpSync(bob.dir, alice.dir, { recursive: true });
+    expect(bench.examine(alice)).toMatchObject({ kind: "problem", problem: { code: "mailbox-guid-twice" } });
+    expect(bench.source.vanished({ guid: row.guid, nowMs: 1 })).toEqual({ kind: "present" });
+    expect(bench.model.mailboxes.size).toBe(2);
   });
 
   test("a store that is not there is no empty store", async () => {

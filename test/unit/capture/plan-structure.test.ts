@@ -68,6 +68,14 @@ describe("planStructure", () => {
     expect(paths(planStructure([found("a", 2)], [known("a", 1)], []).missing)).toStrictEqual(["a"]);
   });
 
+  test("a copy of another mailbox in its place does not: a person has to say whose mail that is", () => {
+    const all = [known("alice", 1), known("bob", 2), known("carol", 3)];
+    const plan = planStructure([found("alice", 2), found("bob", 2), found("carol", 3)], all, []);
+    expect(plan).toMatchObject({ missing: [], examine: [], duplicates: [{ path: "alice", of: "bob" }] });
+    // The original moved as well, or went: then it is no copy that stands there.
+    expect(paths(planStructure([found("alice", 2), found("carol", 3)], all, []).missing)).toStrictEqual(["alice"]);
+  });
+
   test("a mailbox is not missing while its directory stands without an identity", () => {
     const plan = planStructure([found("a", undefined)], [known("a", 1)], []);
     expect([plan.missing, paths(plan.examine)]).toStrictEqual([[], ["a"]]);

@@ -1,0 +1,31 @@
+/** What looks like a deletion at the source and is none that anybody meant: the replica keeps its mail. */
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { rawDifferences, treeState } from "../../live/twin/raw-compare.js";
+import { type Bench, expectOneProblem, makeMailbox, openBench } from "../../live/twin/small-store.js";
+
+let bench: Bench;
+
+beforeEach(async () => {
+  bench = openBench();
+  makeMailbox(bench.source, "alice", { messages: 4 });
+  makeMailbox(bench.source, "bob", { messages: 2, seed: 10 });
+  expect((await bench.sync()).code).toBe(0);
+  return () => bench[Symbol.dispose]();
+});
+
+test("a mailbox that is overwritten by a copy of another one stays until a person has said whose mail that is", async () => {
+  const before = treeState(bench.replica);
+  const alice = join(bench.source, "alice");
+  rmSync(alice, { recursive: true });
+  cpSync(join(bench.source, "bob"), alice, { recursive: true, preserveTimestamps: true });
+  for (const _run of [1, 2]) {
+    expectOneProblem(await bench.sync(), "alice", "mailbox-guid-twice", /alice.* bob /);
+    expect(treeState(bench.replica)).toStrictEqual(before);
+  }
+  rmSync(alice, { recursive: true });
+  makeMailbox(bench.source, "alice", { messages: 1, seed: 30 });
+  expect((await bench.sync()).code).toBe(0);
+  expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+});

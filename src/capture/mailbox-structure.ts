@@ -117,8 +117,16 @@ export interface VacateSources {
   readonly place: StorePlace;
   readonly rows: MailboxRows;
   readonly baselineOf: (row: MailboxRow) => MailboxBaseline;
-  /** Where each mailbox stands on disk now. */
-  readonly pathByGuid: () => ReadonlyMap<MailboxGuid, RawPath>;
+  /** Walks through the store. */
+  readonly lookAround: () => Surroundings;
+}
+
+/** The store as it stands on disk now. */
+export interface Surroundings {
+  /** Where each mailbox is. */
+  readonly pathByGuid: ReadonlyMap<MailboxGuid, RawPath>;
+  /** None of the known ones is there, whatever else is (`StructurePlan.emptied`). */
+  readonly isEmptied: boolean;
 }
 
 /**
@@ -200,11 +208,14 @@ function insideOf(commit: CommitBuilder, rows: MailboxRows, top: RawPath): Insid
   return inside.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** One that a walk does not find may be on its way: it is gone only if two walks in a row agree about everything. */
+/**
+ * One that a walk does not find may be on its way: it is gone only if two walks in a row agree about everything. Where none of
+ * the known ones is left it is no deletion (I-30): the sweep that is asked for then says what it is. Throws: mailbox-vanished.
+ */
 function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): VacatePlan<MailboxRow> {
   let before: string | undefined;
   for (let look = 1; look <= LOOKS_MAX; look++) {
-    const pathByGuid = sources.pathByGuid();
+    const { pathByGuid, isEmptied } = sources.lookAround();
     const plan = planVacating(
       { path, comer },
       (at) => sources.rows.byPath(at),
@@ -212,6 +223,10 @@ function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): V
     );
     if (!plan.moves.some(({ kind }) => kind === "delete")) return plan;
     const seen = JSON.stringify([...pathByGuid].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (seen === before && isEmptied) {
+      const message = `examining the mailbox "${displayRaw(path)}": none of the known mailboxes is there any more`;
+      throw maildirError("mailbox-vanished", message);
+    }
     if (seen === before) return plan;
     before = seen;
   }

@@ -72,9 +72,9 @@ function isAtOrBelow(path: RawPath, top: RawPath): boolean {
 }
 
 /** Where each GUID lives: at its known path if it still stands there, else at the first path that has it. */
-function chooseHomes(
+export function chooseHomes(
   standing: readonly FoundMailbox[],
-  knownByGuid: ReadonlyMap<MailboxGuid, KnownMailbox>,
+  knownByGuid: Pick<ReadonlyMap<MailboxGuid, KnownMailbox>, "get">,
 ): Map<MailboxGuid, RawPath> {
   const homes = new Map<MailboxGuid, RawPath>();
   for (const { guid, path } of standing) {

@@ -41,10 +41,11 @@ import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
 import { Examiner } from "./examine.js";
 import { MailboxMemories } from "./mailbox-memory.js";
 import { MailboxRows } from "./mailbox-rows.js";
-import { sealDeletion } from "./mailbox-structure.js";
+import { type Surroundings, sealDeletion } from "./mailbox-structure.js";
 import { numberFiles } from "./number.js";
 import { openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
+import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
@@ -147,7 +148,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       reach,
       origins,
       baselineOf,
-      pathByGuid: () => this.#pathByGuid(),
+      lookAround: () => this.#lookAround(),
       onSealed: (commit) => this.#takeOver(commit),
       refusal: (path, trace) => this.#refusal(path, trace),
     });
@@ -283,13 +284,11 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     return original !== undefined && original.path !== path && guidAt(this.#place, original.path) === guid;
   }
 
-  #pathByGuid(): ReadonlyMap<MailboxGuid, RawPath> {
-    const paths = new Map<MailboxGuid, RawPath>();
-    for (const { guid, path } of this.discover().mailboxes) {
-      const isKnownPlace = guid !== undefined && this.#rows.byGuid(guid)?.path === path;
-      if (guid !== undefined && (isKnownPlace || !paths.has(guid))) paths.set(guid, path);
-    }
-    return paths;
+  #lookAround(): Surroundings {
+    const { mailboxes, problems } = this.discover();
+    const pathByGuid = chooseHomes(mailboxes, { get: (guid) => this.#rows.byGuid(guid) });
+    const unread = problems.map(({ path }) => path);
+    return { pathByGuid, isEmptied: planStructure(mailboxes, [...this.#rows.all()], unread).emptied };
   }
 
   /** Undefined also when the file is smaller than `bytesMin`. */

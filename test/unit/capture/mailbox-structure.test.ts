@@ -206,6 +206,25 @@ describe("mailboxes as a whole", () => {
     expect(bench.model.mailboxes.size).toBe(2);
   });
 
+  test("others in place of all that were known are no deletion, whichever is looked at first", async () => {
+    const bench = await CaptureBench.open();
+    const [alice, bob] = [bench.store.create("alice"), bench.store.create("bob")];
+    alice.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    const away = `${bench.store.root}-away`;
+    bench.store.remove(alice);
+    renameSync(bob.dir, away);
+    const [alice2, bob2] = [bench.store.create("alice"), bench.store.create("bob")];
+    expect(bench.examine(alice2)).toEqual({ kind: "absent" });
+    expect(bench.examine(bob2, { full: true })).toEqual({ kind: "absent" });
+    expect(bench.model.log.length).toBe(before);
+    bench.store.remove(bob2);
+    renameSync(away, bob.dir);
+    expect(bench.settle(alice2)).toBe(0); // bob is back: then alice's was deleted, and made anew.
+    expect(bench.model.log.slice(before).map(({ structure }) => structure?.kind)).toEqual(["delete", "create"]);
+  });
+
   test("a store that is not there is no empty store", async () => {
     const bench = await CaptureBench.open();
     const inbox = bench.store.create("alice");

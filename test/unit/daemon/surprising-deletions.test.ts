@@ -2,8 +2,9 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
+import { startTwin } from "../../live/lab/mailtwin.js";
 import { rawDifferences, treeState } from "../../live/twin/raw-compare.js";
-import { type Bench, expectOneProblem, makeMailbox, openBench } from "../../live/twin/small-store.js";
+import { type Bench, expectOneProblem, expectRefusal, makeMailbox, openBench } from "../../live/twin/small-store.js";
 
 let bench: Bench;
 
@@ -28,4 +29,15 @@ test("a mailbox that is overwritten by a copy of another one stays until a perso
   makeMailbox(bench.source, "alice", { messages: 1, seed: 30 });
   expect((await bench.sync()).code).toBe(0);
   expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+});
+
+test("while it watches, others in place of all mailboxes stop the run, as they do before it begins", async () => {
+  await using twin = await startTwin({ source: bench.source, replica: bench.replica, state: bench.state });
+  const before = treeState(bench.replica);
+  for (const user of ["alice", "bob"]) rmSync(join(bench.source, user), { recursive: true });
+  for (const user of ["alice", "bob"]) makeMailbox(bench.source, user, { messages: 0, seed: 40 });
+  const ended = await twin.exited;
+  expectRefusal({ ...twin.output, ...ended }, "source-emptied", 66);
+  expect(treeState(bench.replica)).toStrictEqual(before);
+  expectRefusal(await bench.sync(), "source-emptied", 66);
 });

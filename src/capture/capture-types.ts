@@ -70,6 +70,8 @@ export interface FoundMailbox {
   readonly fingerprint: string;
   /** There is no dovecot-uidlist at all. `trace`: what shows that the mailbox was in use before, if anything does. */
   readonly bare?: { readonly trace: string | undefined } | undefined;
+  /** It has the GUID of the mailbox that was known at this path and left it, and is not to be taken for that one (claims.ts). */
+  readonly claims?: RawPath;
 }
 
 export interface DiscoverOutcome {

@@ -8,6 +8,7 @@ import { type ErrorKind, EX, MailtwinError, recordOfError } from "../base/errors
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { maildirError } from "../maildir/errors.js";
 import type { CaptureProblem } from "./capture-types.js";
+import type { Duplicate } from "./plan-structure.js";
 
 export type CaptureErrorCode =
   | "body-changed"
@@ -166,9 +167,16 @@ export function problemOfLock(
 }
 
 /** Says nothing of which one is the copy: at first contact the one that is twinned was the first in the order of names. */
-export function problemOfDuplicate({ path, of }: { readonly path: RawPath; readonly of: RawPath }): CaptureProblem {
+export function problemOfDuplicate({ path, of, isAstray }: Duplicate): CaptureProblem {
+  if (isAstray === true) return problemOf(path, errorOfClaim(path, of));
   const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too, which is the one that is twinned`;
   return problemOf(path, captureError("mailbox-guid-twice", message));
+}
+
+/** Nothing is renamed or deleted meanwhile. `of`: where the mailbox with that GUID was known. */
+export function errorOfClaim(path: RawPath, of: RawPath): MailtwinError<CaptureErrorCode> {
+  const message = `examining mailbox ${displayRaw(path)}: it has the GUID of ${displayRaw(of)}, which is not there any more, and is not known to be that mailbox`;
+  return captureError("mailbox-guid-twice", message);
 }
 
 /** A part of a control directory, which is apart from the mail. */

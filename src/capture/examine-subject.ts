@@ -1,14 +1,14 @@
 /**
  * Whose mailbox stands at a path, what the log knows of it, and with which baseline it is to be compared.
  */
-import { displayRaw } from "../base/raw-name.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
 import { guidAt } from "./discover-store.js";
-import { captureError } from "./errors.js";
+import { captureError, errorOfClaim } from "./errors.js";
 import { type MailboxMemories, MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import type { StorePlace } from "./open-mailbox.js";
@@ -20,6 +20,8 @@ export interface SubjectSources {
   readonly memories: MailboxMemories;
   readonly baselines: BaselineSources;
   readonly limits: CaptureLimits;
+  /** The mailbox at that path is not the known one whose GUID it has. Throws: mailbox-vanished. */
+  readonly isOnlyClaim: (row: MailboxRow, path: RawPath, dirIno: number) => boolean;
 }
 
 export interface Subject {
@@ -35,14 +37,15 @@ export interface Subject {
 export function findSubject(
   sources: SubjectSources,
   { path }: ExamineRequest,
-  uidlist: Uidlist,
-  guid: MailboxGuid,
+  { uidlist, guid, dirIno }: { readonly uidlist: Uidlist; readonly guid: MailboxGuid; readonly dirIno: number },
 ): Subject {
   const row = sources.rows.byGuid(guid);
   if (row !== undefined && row.path !== path && guidAt(sources.place, row.path) === guid) {
     const both = `"${displayRaw(path)}" and "${displayRaw(row.path)}"`;
     throw captureError("mailbox-guid-twice", `examining mailboxes: ${both} have the same GUID`);
   }
+  if (row !== undefined && row.path !== path && sources.isOnlyClaim(row, path, dirIno))
+    throw errorOfClaim(path, row.path);
   const isReset = row !== undefined && row.uidValidity !== uidlist.header.uidValidity;
   const known = sources.memories.get(guid);
   const keepsBaseline = row !== undefined && !isReset;
@@ -57,6 +60,7 @@ export function findSubject(
       memory.cursor = undefined;
     }
   }
+  memory.dirIno = dirIno;
   return { guid, memory, row, isReset };
 }
 

@@ -98,7 +98,7 @@ export class Examiner {
         return this.#examineNameless(request, dirs, uidlist !== undefined);
       if (request.guid !== undefined && request.guid !== guid) return { kind: "absent" };
       memories.dropUnnumberedAt(path);
-      const subject = findSubject(this.#sources, request, uidlist, guid);
+      const subject = findSubject(this.#sources, request, { uidlist, guid, dirIno: dirs.mailbox.ino });
       const ino = "stat" in read ? read.stat.ino : undefined;
       const looked = this.#look({ request, dirs, subject, uidlist, ino });
       if (looked === "listing") return { kind: "unchanged", ...NOTHING_OPEN, more: true };

@@ -32,6 +32,11 @@ export function changedSince(dirs: MailboxDirs, listing: MessageTimes): boolean 
   return !sameMessageTimes(readMessageTimes(dirs.cur, dirs.fresh), listing);
 }
 
+/** The inode of the mailbox's directory in a stored fingerprint. */
+export function dirInoOf(fingerprint: string): number | undefined {
+  return fingerprint === "" ? undefined : Number(fingerprint.split(" ")[0]);
+}
+
 /** The inode of dovecot-uidlist in a stored fingerprint. */
 export function uidlistInoOf(fingerprint: string): number | undefined {
   const ino = fingerprint.split(" ")[3];

@@ -23,6 +23,8 @@ export class MailboxMemory {
   absent: ReadonlySet<number> = new Set();
   /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
   readonly missedOnce = new Set<string>();
+  /** Of its directory, when it was looked at last: a fingerprint that is not trusted yet does not say it. */
+  dirIno: number | undefined;
   /** A listing that is being made. */
   run: ListingRun | undefined;
   /** Listings in a row that were given up because the uidlist was rewritten meanwhile. */

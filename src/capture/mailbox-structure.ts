@@ -16,6 +16,7 @@ import type { FileOwner } from "../txn/message-state.js";
 import type { MessageDirOwners, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
 import { guidAt } from "./discover-store.js";
+import { errorOfClaim } from "./errors.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
 import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
@@ -127,6 +128,8 @@ export interface Surroundings {
   readonly pathByGuid: ReadonlyMap<MailboxGuid, RawPath>;
   /** None of the known ones is there, whatever else is (`StructurePlan.emptied`). */
   readonly isEmptied: boolean;
+  /** Mailboxes that have the GUID of a known one and are not taken for it: by that GUID, where they stand. */
+  readonly claimByGuid: ReadonlyMap<MailboxGuid, RawPath>;
 }
 
 /**
@@ -215,7 +218,7 @@ function insideOf(commit: CommitBuilder, rows: MailboxRows, top: RawPath): Insid
 function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): VacatePlan<MailboxRow> {
   let before: string | undefined;
   for (let look = 1; look <= LOOKS_MAX; look++) {
-    const { pathByGuid, isEmptied } = sources.lookAround();
+    const { pathByGuid, isEmptied, claimByGuid } = sources.lookAround();
     const plan = planVacating(
       { path, comer },
       (at) => sources.rows.byPath(at),
@@ -227,7 +230,13 @@ function planTwice(path: RawPath, comer: MailboxGuid, sources: VacateSources): V
       const message = `examining the mailbox "${displayRaw(path)}": none of the known mailboxes is there any more`;
       throw maildirError("mailbox-vanished", message);
     }
-    if (seen === before) return plan;
+    if (seen === before) {
+      for (const { kind, mailbox } of plan.moves) {
+        const claim = claimByGuid.get(mailbox.guid);
+        if (kind === "delete" && claim !== undefined) throw errorOfClaim(claim, mailbox.path);
+      }
+      return plan;
+    }
     before = seen;
   }
   return { moves: [], isTorn: true };

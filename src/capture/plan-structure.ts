@@ -22,9 +22,16 @@ export interface StructurePlan {
   /** In the baseline, nowhere on disk. One look is not enough to believe it (missing-mailboxes.ts). */
   readonly missing: readonly KnownMailbox[];
   /** The same GUID stands at two paths (a copied directory): only the known or first one counts. */
-  readonly duplicates: readonly { readonly path: RawPath; readonly of: RawPath }[];
+  readonly duplicates: readonly Duplicate[];
   /** None of the known mailboxes stands any more, whatever else does: another store, or one that was made anew. */
   readonly emptied: boolean;
+}
+
+export interface Duplicate {
+  readonly path: RawPath;
+  readonly of: RawPath;
+  /** That one is not at its place, and may be anywhere or nowhere. */
+  readonly isAstray?: true;
 }
 
 /** How long a mailbox must be missing. */
@@ -39,13 +46,19 @@ export function planStructure(
   const knownByGuid = new Map(known.map((mailbox) => [mailbox.guid, mailbox]));
   const homeByGuid = chooseHomes(standing, knownByGuid);
   const examine: FoundMailbox[] = [];
-  const duplicates: { path: RawPath; of: RawPath }[] = [];
+  const duplicates: Duplicate[] = [];
+  const claimed = new Set<MailboxGuid>();
   for (const mailbox of standing) {
     if (mailbox.guid === undefined) {
       examine.push(mailbox);
       continue;
     }
     const home = homeByGuid.get(mailbox.guid);
+    if (mailbox.claims !== undefined && home === undefined) {
+      duplicates.push({ path: mailbox.path, of: mailbox.claims, isAstray: true });
+      claimed.add(mailbox.guid);
+      continue;
+    }
     if (home !== undefined && home !== mailbox.path) {
       duplicates.push({ path: mailbox.path, of: home });
       continue;
@@ -62,7 +75,7 @@ export function planStructure(
   const copies = new Set(duplicates.map(({ path }) => path));
   const mayStand = (path: RawPath): boolean =>
     nameless.has(path) || copies.has(path) || unread.some((top) => isAtOrBelow(path, top));
-  const missing = known.filter((mailbox) => !homeByGuid.has(mailbox.guid) && !mayStand(mailbox.path));
+  const missing = known.filter(({ guid, path }) => !homeByGuid.has(guid) && !claimed.has(guid) && !mayStand(path));
   const hasKnown = known.some((mailbox) => homeByGuid.has(mailbox.guid));
   return { examine, missing, duplicates, emptied: missing.length > 0 && !hasKnown };
 }
@@ -77,8 +90,8 @@ export function chooseHomes(
   knownByGuid: Pick<ReadonlyMap<MailboxGuid, KnownMailbox>, "get">,
 ): Map<MailboxGuid, RawPath> {
   const homes = new Map<MailboxGuid, RawPath>();
-  for (const { guid, path } of standing) {
-    if (guid === undefined) continue;
+  for (const { guid, path, claims } of standing) {
+    if (guid === undefined || claims !== undefined) continue;
     if (!homes.has(guid) || knownByGuid.get(guid)?.path === path) homes.set(guid, path);
   }
   return homes;

@@ -12,11 +12,12 @@ import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import type { MailtwinError } from "../base/errors.js";
 import { openHash } from "../base/hash.js";
-import { type RawPath, rawFromText } from "../base/raw-name.js";
+import { displayRaw, type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
+import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -35,10 +36,12 @@ import {
   type StatesPage,
   type VanishedOutcome,
 } from "./capture-types.js";
+import { type ClaimTells, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
 import { discoverStore, guidAt, isTreeOfUsers } from "./discover-store.js";
 import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
 import { Examiner } from "./examine.js";
+import { dirInoOf } from "./fingerprint-text.js";
 import { MailboxMemories } from "./mailbox-memory.js";
 import { MailboxRows } from "./mailbox-rows.js";
 import { type Surroundings, sealDeletion } from "./mailbox-structure.js";
@@ -47,6 +50,7 @@ import { openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
 import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
+import { hasFileOf, inoAt } from "./same-files.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
@@ -112,6 +116,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   readonly #uidlists: UidlistCache;
   readonly #examiner: Examiner;
   readonly #locks: LockSources;
+  readonly #tells: ClaimTells;
   /** As of the last `discover`. */
   #evidence: StoreEvidence | undefined;
   /** GUIDs in the last outcome with a commit. */
@@ -131,8 +136,16 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     this.#uidlists = new UidlistCache(limits.uidlistCacheBytesMax);
     this.#locks = { ...this.#place, uidlists: this.#uidlists, clock, hostname, pid, reach };
     const baselineOf = (row: MailboxRow): MailboxBaseline => this.#baselineOf(row);
+    const isTree = isTreeOfUsers(this.#place);
+    this.#tells = {
+      isTree,
+      rowOf: (guid) => this.#rows.byGuid(guid),
+      knownInoOf: (row) => this.#memories.peek(row.guid)?.dirIno ?? dirInoOf(row.fingerprint),
+      inoAt: (path) => inoAt(this.#place, path),
+      hasFileOf: (row, path) => hasFileOf(this.#place, path, baselineOf(row)),
+    };
     const origins = new OriginFinder({
-      isTree: isTreeOfUsers(this.#place),
+      isTree,
       rows: () => this.#rows.all(),
       baselineOf,
       readUidlist: (path) => this.#readUidlist(path),
@@ -148,6 +161,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       reach,
       origins,
       baselineOf,
+      isOnlyClaim: (row, path, dirIno) => this.#isOnlyClaim(row, path, dirIno),
       lookAround: () => this.#lookAround(),
       onSealed: (commit) => this.#takeOver(commit),
       refusal: (path, trace) => this.#refusal(path, trace),
@@ -165,7 +179,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   #look(): DiscoverOutcome {
     const outcome = discoverStore(this.#place, () => this.#ports.clock.nowMs());
     this.#evidence = evidenceIn(outcome);
-    return outcome;
+    return { ...outcome, mailboxes: markClaims(outcome.mailboxes, this.#tells) };
   }
 
   warm({ paths }: { readonly paths: readonly RawPath[] }): void {
@@ -284,11 +298,22 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     return original !== undefined && original.path !== path && guidAt(this.#place, original.path) === guid;
   }
 
+  #isOnlyClaim(row: MailboxRow, path: RawPath, dirIno: number): boolean {
+    if (this.#tells.knownInoOf(row) === dirIno) return false;
+    const found = this.discover().mailboxes.find((mailbox) => mailbox.path === path);
+    if (found?.guid === row.guid) return found.claims !== undefined;
+    throw maildirError("mailbox-vanished", `examining the mailbox "${displayRaw(path)}": it is another one meanwhile`);
+  }
+
   #lookAround(): Surroundings {
     const { mailboxes, problems } = this.discover();
     const pathByGuid = chooseHomes(mailboxes, { get: (guid) => this.#rows.byGuid(guid) });
     const unread = problems.map(({ path }) => path);
-    return { pathByGuid, isEmptied: planStructure(mailboxes, [...this.#rows.all()], unread).emptied };
+    const claims = mailboxes.flatMap(({ guid, path, claims }) =>
+      guid === undefined || claims === undefined ? [] : [[guid, path] as const],
+    );
+    const claimByGuid = new Map(claims);
+    return { pathByGuid, claimByGuid, isEmptied: planStructure(mailboxes, [...this.#rows.all()], unread).emptied };
   }
 
   /** Undefined also when the file is smaller than `bytesMin`. */

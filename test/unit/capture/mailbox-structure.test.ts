@@ -225,6 +225,50 @@ describe("mailboxes as a whole", () => {
     expect(bench.model.log.slice(before).map(({ structure }) => structure?.kind)).toEqual(["delete", "create"]);
   });
 
+  test("one that another user gives the GUID of a mailbox is not that mailbox, wherever that one is", async () => {
+    const bench = await CaptureBench.open();
+    const [fake, arch] = [bench.store.create("alice/.Fake"), bench.store.create("bob/.Arch")];
+    for (const mailbox of [fake, arch]) mailbox.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    fake.guid = arch.guid;
+    fake.writeUidlist(fake.records(), 2);
+    arch.rename("bob/.Arch2");
+    const refused = { kind: "problem", problem: { code: "mailbox-guid-twice", path: "alice/.Fake" } };
+    for (const _when of ["in the same run", "in a later one"]) {
+      expect(bench.examine(fake, { full: true })).toMatchObject(refused);
+      await bench.restart();
+    }
+    bench.settle(arch);
+    expect(bench.model.log.slice(before).map(({ path, structure }) => [path, structure])).toMatchObject([
+      ["bob/.Arch2", { kind: "rename", from: "bob/.Arch" }],
+    ]);
+    bench.store.remove(arch);
+    expect(bench.examine(fake, { full: true })).toMatchObject(refused);
+    const fresh = bench.store.create("bob/.Arch2"); // its place is not free before a person has decided.
+    expect(bench.examine(fresh, { full: true })).toMatchObject({
+      kind: "problem",
+      problem: { code: "mailbox-guid-twice", message: expect.stringMatching(/alice\/\.Fake.*bob\/\.Arch2/) },
+    });
+    expect(bench.model.log.length).toBe(before + 1);
+  });
+
+  test.each(["while it runs", "while nobody looks"])("a user's directory gets another name %s", async (when) => {
+    const bench = await CaptureBench.open();
+    const [inbox, empty, full] = ["u1", "u1/.Empty", "u1/.Full"].map((path) => bench.store.create(path));
+    if (inbox === undefined || empty === undefined || full === undefined) throw new Error("unreachable");
+    for (const mailbox of [inbox, full]) mailbox.deliver();
+    bench.sweep();
+    const before = bench.model.log.length;
+    inbox.rename("u9");
+    for (const mailbox of [empty, full]) mailbox.path = mailbox.path.replace("u1", "u9");
+    if (when === "while nobody looks") await bench.restart();
+    for (const mailbox of [full, empty, inbox]) bench.settle(mailbox);
+    expectEqualToDisk(bench.model, bench.store);
+    const kinds = bench.model.log.slice(before).map(({ structure }) => structure?.kind);
+    expect([...new Set(kinds)]).toEqual(["rename"]);
+  });
+
   test("a store that is not there is no empty store", async () => {
     const bench = await CaptureBench.open();
     const inbox = bench.store.create("alice");

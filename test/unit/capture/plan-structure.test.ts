@@ -76,6 +76,17 @@ describe("planStructure", () => {
     expect(paths(planStructure([found("alice", 2), found("carol", 3)], all, []).missing)).toStrictEqual(["alice"]);
   });
 
+  test("nor does one that only claims to be the mailbox: that one is neither renamed nor missing", () => {
+    const all = [known("alice/.Fake", 1), known("bob/.Arch", 2), known("bob", 3)];
+    const claim = { ...found("alice/.Fake", 2), claims: rawPath("bob/.Arch") };
+    const gone = planStructure([claim, found("bob", 3)], all, []);
+    expect([gone.missing, gone.examine]).toStrictEqual([[], []]);
+    expect(gone.duplicates).toStrictEqual([{ path: "alice/.Fake", of: "bob/.Arch", isAstray: true }]);
+    const moved = planStructure([claim, found("bob", 3), found("bob/.Arch2", 2)], all, []);
+    expect([moved.missing, paths(moved.examine)]).toStrictEqual([[], ["bob/.Arch2"]]);
+    expect(moved.duplicates).toStrictEqual([{ path: "alice/.Fake", of: "bob/.Arch2" }]);
+  });
+
   test("a mailbox is not missing while its directory stands without an identity", () => {
     const plan = planStructure([found("a", undefined)], [known("a", 1)], []);
     expect([plan.missing, paths(plan.examine)]).toStrictEqual([[], ["a"]]);

@@ -1,5 +1,5 @@
 /** What looks like a deletion at the source and is none that anybody meant: the replica keeps its mail. */
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { startTwin } from "../../live/lab/mailtwin.js";
@@ -29,6 +29,25 @@ test("a mailbox that is overwritten by a copy of another one stays until a perso
   makeMailbox(bench.source, "alice", { messages: 1, seed: 30 });
   expect((await bench.sync()).code).toBe(0);
   expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+});
+
+test("a mailbox that another user's claims to be goes with its user, and is kept when it goes", async () => {
+  const [fake, arch] = ["alice/.Fake", "bob/.Arch"].map((path) => join(bench.source, path));
+  if (fake === undefined || arch === undefined) throw new Error("unreachable");
+  makeMailbox(bench.source, "alice/.Fake", { messages: 1, seed: 50 });
+  makeMailbox(bench.source, "bob/.Arch", { messages: 3, seed: 60 });
+  expect((await bench.sync()).code).toBe(0);
+  const guidIn = (dir: string) => / G(\w+)/.exec(readFileSync(join(dir, "dovecot-uidlist"), "latin1"))?.[1] ?? "";
+  const stolen = readFileSync(join(fake, "dovecot-uidlist"), "latin1").replace(guidIn(fake), guidIn(arch));
+  writeFileSync(join(fake, "dovecot-uidlist"), stolen);
+  renameSync(arch, `${arch}2`);
+  expectOneProblem(await bench.sync(), "alice/.Fake", "mailbox-guid-twice", /bob\/\.Arch/);
+  const moved = treeState(bench.replica);
+  expect(treeState(join(bench.replica, "bob/.Arch2")).length).toBeGreaterThan(3);
+  expect(treeState(join(bench.replica, "alice/.Fake")).length).toBeGreaterThan(1);
+  rmSync(`${arch}2`, { recursive: true });
+  expectOneProblem(await bench.sync(), "alice/.Fake", "mailbox-guid-twice", /bob\/\.Arch2/);
+  expect(treeState(bench.replica)).toStrictEqual(moved);
 });
 
 test("while it watches, others in place of all mailboxes stop the run, as they do before it begins", async () => {

@@ -62,6 +62,8 @@ export const SESSION_LIMITS: SessionLimits = {
 const OFFERS_MAX = 256;
 /** Messages with bodies that may be with the threads that stage: the next is there when one is done. */
 const STAGING_MAX = 3;
+/** Times that staged bodies may be gone when they are to be placed: an owner who removes them in a loop holds nobody else up. */
+const LACKS_MAX = 8;
 const LOCK_PAUSE_MS_MIN = 1;
 const LOCK_PAUSE_MS_MAX = 50;
 
@@ -260,7 +262,7 @@ export class Session {
     }
   }
 
-  async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal): Promise<Verdict> {
+  async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal, lacks = 0): Promise<Verdict> {
     if (readiness.kind === "given-up")
       return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
@@ -281,8 +283,10 @@ export class Session {
           words: `dovecot-uidlist.lock has been held by ${outcome.by} for ${Math.round(outcome.ageMs / 1000)} s`,
         });
       case "lacking":
+        if (lacks === LACKS_MAX)
+          return divergedBy({ code: "path-refused", words: "what is staged in the tmp/ of the mailbox is taken away" });
         incoming.lack(outcome.wants.map((wanted) => wanted.index));
-        return this.#tryOnce(incoming, await incoming.ready, signal);
+        return this.#tryOnce(incoming, await incoming.ready, signal, lacks + 1);
       case "diverged":
         return { kind: "diverged", divergence: wireOf(outcome.divergence) };
     }

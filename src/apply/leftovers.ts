@@ -17,12 +17,21 @@ export function hasLeftovers(mailbox: Dir): boolean {
 
 /** Only under the lock. */
 export function removeLeftovers(mailbox: Dir): void {
-  for (const name of mailbox.list()) if (isLeftover(name)) mailbox.unlink(name);
+  for (const name of mailbox.list()) if (isLeftover(name)) removeUnlessDirectory(mailbox, name);
   const cur = mailbox.stat(CUR)?.kind === "directory" ? mailbox.openDir(CUR) : undefined;
   try {
-    cur?.unlink(NUDGE_FILE);
+    if (cur !== undefined) removeUnlessDirectory(cur, NUDGE_FILE);
   } finally {
     cur?.close();
+  }
+}
+
+/** A directory of such a name is its owner's, and none of what a kill leaves. It is named where it stands in the way of a file. */
+export function removeUnlessDirectory(dir: Dir, name: string): void {
+  try {
+    dir.unlink(name);
+  } catch (error) {
+    if (dir.stat(name)?.kind !== "directory") throw error;
   }
 }
 

@@ -44,7 +44,6 @@ function lookAt(root: Dir, known: KnownMailbox, where: Pick<Transaction, "mailbo
   const { dir } = opened;
   const read = known.uidlist.read(dir);
   if ("uidlist" in read && read.uidlist.header.guid === where.mailbox) {
-    known.uidlistBytes = read.uidlist.byteLength;
     return { kind: "found", path: where.path, dir, uidlist: read.uidlist, hasCur: dir.stat(CUR)?.kind === "directory" };
   }
   closeBelow(root, dir);

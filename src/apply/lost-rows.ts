@@ -13,7 +13,8 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import { type LimboEntry, rowOfEntry } from "./limbo.js";
 import { closeBelow } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
-import { isWrongKind, openBelow } from "./mailbox-place.js";
+import { openBelow } from "./mailbox-place.js";
+import { isOfMailbox } from "./refusing.js";
 import type { StoreContext } from "./store-context.js";
 
 /** `path`: where the mailbox is, or was. */
@@ -66,7 +67,7 @@ function uidlistAt(root: Dir, known: KnownMailbox, path: RawPath): Uidlist | und
       ? read.uidlist
       : undefined;
   } catch (error) {
-    if (isWrongKind(error)) return undefined; // the transaction itself will say so.
+    if (isOfMailbox(error)) return undefined; // the transaction itself will say so.
     throw error;
   } finally {
     if (dir !== undefined) closeBelow(root, dir);

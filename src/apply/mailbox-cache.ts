@@ -30,8 +30,6 @@ export interface KnownMailbox extends StrayMemory {
   baseline: MailboxBaseline | undefined;
   /** Where it was seen last when it was not where it should be (astray.ts). */
   standsAt: RawPath | undefined;
-  /** Approximate size of the uidlist, for the bound. */
-  uidlistBytes: number;
   /** Records that were left when dead ones were last looked for; 0 = never. */
   deadCheckedCount: number;
   /** A stale lock was removed: nobody takes it before then (monotonic milliseconds). */
@@ -40,12 +38,6 @@ export interface KnownMailbox extends StrayMemory {
   isInDoubt: boolean;
   /** Its lock was not held yet: files of a killed predecessor may stand there (leftovers.ts). */
   mayHaveLeftovers: boolean;
-}
-
-/** The rest of it may be needed for an effect that is not recorded yet; the uidlist can be read again. */
-function forgetUidlist(known: KnownMailbox): void {
-  known.uidlist.forget();
-  known.uidlistBytes = 0;
 }
 
 /** That a batch of a mailbox broke off. */
@@ -137,7 +129,6 @@ export class MailboxCache {
       standsAt: undefined,
       unrecorded: undefined,
       listed: undefined,
-      uidlistBytes: 0,
       deadCheckedCount: 0,
       lockNotBeforeMs: 0,
       isInDoubt: this.#doubts.has(guid),
@@ -147,15 +138,15 @@ export class MailboxCache {
 
   #evict(): void {
     let bytes = 0;
-    for (const known of this.#byGuid.values()) bytes += known.uidlistBytes;
-    let left = this.#byGuid.size; // the last one is in use.
+    for (const known of this.#byGuid.values()) bytes += known.uidlist.heldBytes;
+    const latest = [...this.#byGuid.keys()].at(-1);
     for (const [guid, known] of this.#byGuid) {
-      left -= 1;
       const isOver = this.#byGuid.size > MAILBOXES_MAX || bytes > UIDLIST_BYTES_MAX;
-      if (!isOver || left === 0) return;
-      bytes -= known.uidlistBytes;
+      if (!isOver || guid === latest) return;
+      bytes -= known.uidlist.heldBytes;
+      // The last ones keep what is not recorded yet, but no uidlist: whatever its size, it can be read again.
       if (this.#byGuid.size > MAILBOXES_MIN) this.#byGuid.delete(guid);
-      else forgetUidlist(known);
+      else known.uidlist.forget();
     }
   }
 }

@@ -6,7 +6,17 @@ import { assert } from "../base/assert.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { isRawName, isRawPath, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import {
+  displayRaw,
+  isRawName,
+  isRawPath,
+  lastRaw,
+  parentRaw,
+  type RawName,
+  type RawPath,
+  splitRaw,
+} from "../base/raw-name.js";
+import { maildirError } from "../maildir/errors.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin, openMade } from "./limbo.js";
@@ -153,7 +163,8 @@ export function placeDirectory(
   }
   parent.sync();
   const placed = parent.openDir(name);
-  if (placed === undefined) throw new TypeError("a directory vanished as it was made");
+  if (placed === undefined)
+    throw maildirError("mailbox-vanished", `making ${displayRaw(parent.shownPath)}/${displayRaw(name)}: it vanished`);
   return placed;
 }
 

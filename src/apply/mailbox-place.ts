@@ -6,6 +6,7 @@
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { maildirError } from "../maildir/errors.js";
 import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
 import { isMailboxPath } from "../maildir/mailbox-name.js";
 import { applyError } from "./errors.js";
@@ -101,7 +102,7 @@ export class MailboxDirs implements Disposable {
   #must(name: RawName): Dir {
     const dir = this.#open(name);
     if (dir === undefined)
-      throw applyError("destination-missing", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
+      throw maildirError("mailbox-vanished", `opening ${name}/ of ${displayRaw(this.dir.shownPath)}: it is not there`);
     return dir;
   }
 

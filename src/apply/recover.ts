@@ -14,12 +14,13 @@ import { TMP, UIDLIST_FILE, UIDLIST_LOCK_FILE, UIDLIST_TEMP_FILE } from "../mail
 import { planUidlistRewrite } from "../maildir/uidlist-write.js";
 import type { ApplyNote, RecoverOutcome } from "./apply-types.js";
 import { returnParked } from "./exchange.js";
-import { hasLeftovers, removeLeftovers } from "./leftovers.js";
+import { hasLeftovers, removeLeftovers, removeUnlessDirectory } from "./leftovers.js";
 import { openScratch } from "./limbo.js";
 import { closeBelow } from "./locate.js";
 import { lostRows } from "./lost-rows.js";
-import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
+import { openBelow, openStore } from "./mailbox-place.js";
 import { decodeIntent, type Intent, isOfTransaction, isStagedName } from "./pending.js";
+import { isOfMailbox } from "./refusing.js";
 import { BUILD, STAGE } from "./scratch-areas.js";
 import { removeTree } from "./stage-place.js";
 import { type StoreContext, underLock } from "./store-context.js";
@@ -37,7 +38,7 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
   const root = openStore(disk, options.storeRoot);
   try {
     const targets = known.map(({ intent }) => intent.path);
-    returnParked(context, root, targets);
+    returnQuietly(context, root, targets);
     for (const { id, intent } of known) {
       cache.forget(intent.mailbox);
       recoverMailbox(context, root, intent, notes);
@@ -63,6 +64,15 @@ function recoverRequest(context: StoreContext, root: Dir, { mailbox, path }: Int
   return rows;
 }
 
+/** What stands in the way of one that is out of the store is named when its transaction comes, which brings it back as well. */
+function returnQuietly(context: StoreContext, root: Dir, targets: readonly Intent["path"][]): void {
+  try {
+    returnParked(context, root, targets);
+  } catch (error) {
+    if (!isOfMailbox(error)) throw error;
+  }
+}
+
 function clearScratch({ disk, options }: StoreContext): void {
   const scratch = disk.openRoot(options.scratchRoot);
   try {
@@ -83,6 +93,8 @@ function recoverMailbox(context: StoreContext, root: Dir, intent: Intent, notes:
     try {
       removeStaged(dir);
       repairUidlist(context, { dir, mailbox: intent.mailbox, notes });
+    } catch (error) {
+      if (!isOfMailbox(error)) throw error; // the transaction comes again, and says so.
     } finally {
       closeBelow(root, dir);
     }
@@ -103,7 +115,7 @@ function recoverQuietly(
     const isSuspect = dir.stat(UIDLIST_LOCK_FILE) !== undefined || hasLeftovers(dir);
     if (isSuspect) repairUidlist(context, { dir, mailbox, notes });
   } catch (error) {
-    if (!isWrongKind(error)) throw error; // what stands in the place of tmp/ is named when mail comes.
+    if (!isOfMailbox(error)) throw error; // what stands in the place of tmp/ or the lock is named when mail comes.
   } finally {
     closeBelow(root, dir);
   }
@@ -113,7 +125,7 @@ function openQuietly(root: Dir, path: Intent["path"]): Dir | undefined {
   try {
     return openBelow(root, splitRaw(path));
   } catch (error) {
-    if (isWrongKind(error)) return undefined; // the transaction itself will say so.
+    if (isOfMailbox(error)) return undefined; // the transaction itself will say so.
     throw error;
   }
 }
@@ -123,7 +135,7 @@ function removeStaged(dir: Dir): void {
   const tmp = dir.openDir(TMP);
   if (tmp === undefined) return;
   try {
-    for (const name of tmp.list()) if (isStagedName(name)) tmp.unlink(name);
+    for (const name of tmp.list()) if (isStagedName(name)) removeUnlessDirectory(tmp, name);
   } finally {
     tmp.close();
   }

@@ -9,7 +9,8 @@ import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
-import { errnoOf } from "../base/errors.js";
+import { MailtwinError } from "../base/errors.js";
+import { ROOT_PATH } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LimboRow } from "../log/state-types.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
@@ -39,7 +40,7 @@ import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf 
 import { guidAt } from "./parking.js";
 import { encodeIntent, type Pending } from "./pending.js";
 import { recoverStore } from "./recover.js";
-import { refusing } from "./refusing.js";
+import { isPassing, refusing } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
 import { Life, type StoreContext } from "./store-context.js";
@@ -134,7 +135,11 @@ export class ReplicaStore implements Methods {
   }
 
   hashHeld({ key, indexes }: IndexesRequest): readonly types.HeldHash[] {
-    return this.#inStore((root) => hashHeld(this.#context, root, this.#pendingOf(key), indexes));
+    const pending = this.#pendingOf(key);
+    const hashes = this.#refusing(pending, (root) => hashHeld(this.#context, root, pending, indexes));
+    if (!("kind" in hashes)) return hashes;
+    for (const index of indexes) pending.held.delete(index); // they cannot be reached: their bytes have to come.
+    return [];
   }
 
   confirmHeld({ key, indexes }: IndexesRequest): void {
@@ -146,7 +151,9 @@ export class ReplicaStore implements Methods {
   }
 
   syncStaged({ key }: types.KeyRequest): void {
-    this.#inStore((root) => staging.syncStaged(this.#context, root, this.#pendingOf(key)));
+    const pending = this.#pendingOf(key);
+    const synced = this.#refusing(pending, (root) => staging.syncStaged(this.#context, root, pending));
+    if (synced !== undefined) pending.staged.clear(); // out of reach: found lacking when the transaction is executed.
   }
 
   intentOf({ key }: types.KeyRequest): Uint8Array {
@@ -192,11 +199,16 @@ export class ReplicaStore implements Methods {
   }
 
   foreign(request: types.ForeignRequest): types.ForeignOutcome {
-    return this.#inStore((root) => moveForeign(this.#context, root, request));
+    const { path } = request;
+    return refusing({ mailbox: NO_GUID, path }, () =>
+      this.#inStore((root) => moveForeign(this.#context, root, request)),
+    );
   }
 
   yieldUids(request: types.YieldRequest): types.YieldOutcome {
-    return this.#inStore((root) => yieldUids(this.#context, root, request));
+    const { mailbox } = request;
+    const path = this.#context.cache.rowOf(mailbox)?.path ?? ROOT_PATH;
+    return refusing({ mailbox, path }, () => this.#inStore((root) => yieldUids(this.#context, root, request)));
   }
 
   forget({ mailbox }: types.ForgetRequest): void {
@@ -357,7 +369,10 @@ export class ReplicaStore implements Methods {
     if (moved.kind !== "moved") return moved;
     const notes = astray ? [notePutBack(found.path, txn.path)] : [];
     const opened = openMailbox(root, txn);
-    assert(opened.kind === "opened", "a mailbox that has moved is there");
+    if (opened.kind !== "opened") {
+      this.#context.cache.doubt(txn.mailbox); // as below.
+      return { kind: "busy", by: "somebody who moves it on", ageMs: 0 };
+    }
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
       if (outcome.kind === "applied") return withRows(withMove(outcome, moved.limbo, notes), moved.rows);
@@ -386,12 +401,12 @@ function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: 
   return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
 }
 
-/** Dovecot renames for a flag without our lock: what was looked up a moment ago is gone, all is undone, look again. */
 function whileStanding(execute: () => types.ExecuteOutcome): types.ExecuteOutcome {
   try {
     return execute();
   } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-    return { kind: "busy", by: "changes of flags", ageMs: 0 };
+    if (!isPassing(error)) throw error;
+    const isTaken = error instanceof MailtwinError && error.code === "lock-lost";
+    return { kind: "busy", by: isTaken ? "somebody who removes ours" : "changes of flags", ageMs: 0 };
   }
 }

@@ -7,6 +7,7 @@ import type { AdoptedBody, BodyPart, BodyParts, StageOutcome, StageTicket } from
 import { closeBelow, type Located, locateMailbox } from "./locate.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import { type Pending, stagedName } from "./pending.js";
+import { isOfMailbox } from "./refusing.js";
 import { stageBody, stagePart } from "./stage.js";
 import { makeStageDir, openStageDir } from "./stage-place.js";
 import type { StoreContext } from "./store-context.js";
@@ -81,10 +82,26 @@ export function adoptStaged({ key, staged, held, gone }: Pending, bodies: readon
 
 export function syncStaged(context: StoreContext, root: Dir, pending: Pending): void {
   eachStagedDir(context, root, pending, (dir) => {
-    const present = [...pending.staged.values()].filter(({ name }) => dir.stat(name) !== undefined);
-    for (const { name } of present) dir.syncFile(name);
-    if (present.length > 0) dir.sync();
+    let synced = 0;
+    for (const [index, { name }] of pending.staged) {
+      const stat = dir.stat(name);
+      if (stat === undefined) continue; // it is in the other directory.
+      if (stat.kind === "file" && syncFile(dir, name)) synced += 1;
+      else pending.staged.delete(index); // what its owner put there is no body: found lacking when the transaction is executed.
+    }
+    if (synced > 0) dir.sync();
   });
+}
+
+/** False when it is not there any more, or something else is. */
+function syncFile(dir: Dir, name: string): boolean {
+  try {
+    dir.syncFile(name);
+    return true;
+  } catch (error) {
+    if (!isOfMailbox(error)) throw error;
+    return false;
+  }
 }
 
 export function hasStaged({ staged, partial, held }: Pending): boolean {

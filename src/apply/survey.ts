@@ -36,11 +36,16 @@ export function surveyMailboxes({ disk, options }: SurveyedStore): SurveyedMailb
 
 /** One mailbox, by its path. */
 export function surveyMailbox(root: Dir, path: RawPath): SurveyedMailbox {
+  const surveyed = refusing({ mailbox: NO_GUID, path }, () => surveyAt(root, path));
+  return "kind" in surveyed ? { path } : surveyed; // its inventory says why it cannot be read.
+}
+
+function surveyAt(root: Dir, path: RawPath): SurveyedMailbox {
   const dir = openQuietly(root, path);
   if (dir === undefined) return { path };
   try {
-    const read = refusing({ mailbox: NO_GUID, path }, () => readUidlistEnds(dir));
-    if (read === undefined || "kind" in read) return { path }; // its inventory says why it cannot be read.
+    const read = readUidlistEnds(dir);
+    if (read === undefined) return { path };
     const { header, uidNext } = read;
     const { uidValidity, guid } = header;
     return { path, uidValidity, uidNext, ...(guid === undefined ? {} : { guid }) };

@@ -37,9 +37,8 @@ function warmMailbox(
       const known = cache.get(where.mailbox);
       const read = known.uidlist.read(opened.dir);
       if (!("uidlist" in read)) return 0;
-      known.uidlistBytes = read.uidlist.byteLength;
       read.uidlist.indexOfBase(""); // any name: the first search builds the index.
-      return read.uidlist.byteLength;
+      return read.uidlist.heldBytes;
     } finally {
       closeBelow(root, opened.dir);
     }

@@ -157,6 +157,8 @@ export type ExamineOutcome =
 
 export type VanishedOutcome =
   | { readonly kind: "sealed"; readonly commit: CaptureCommit }
+  /** Something stands in its way, or its place cannot be looked at: it is not taken for deleted. */
+  | { readonly kind: "problem"; readonly problem: CaptureProblem }
   /** It is there after all, or the log never had it. */
   | { readonly kind: "present" }
   | { readonly kind: "unknown" };

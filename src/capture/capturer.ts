@@ -21,6 +21,7 @@ import { locate } from "./locate.js";
 import { MissingMailboxes } from "./missing-mailboxes.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure, VANISH_MS } from "./plan-structure.js";
+import { SweepProblems } from "./sweep-problems.js";
 
 export interface CapturerLimits {
   /** A file without a record gets its UID from us after this long (R13). */
@@ -59,8 +60,7 @@ export class Capturer {
   readonly #history = new ListingHistory();
   readonly #rounds = new ConfirmRounds();
   readonly #missing = new MissingMailboxes();
-  /** Paths whose problem was found by the last look at the whole store. */
-  #sweepProblems: readonly RawPath[] = [];
+  readonly #sweepProblems = new SweepProblems(this.problems);
   /** Where something has no UID and can get none. */
   readonly #uncounted = new Set<RawPath>();
   readonly #wake = new Gate();
@@ -246,10 +246,8 @@ export class Capturer {
       this.#structureDueMs = startMs + VANISH_MS + 10;
       return;
     }
-    for (const path of this.#sweepProblems) this.problems.delete(path);
-    this.#sweepProblems = [...unread, ...plan.duplicates.map(({ path }) => path)];
-    for (const problem of problems) this.problems.set(problem.path, problem);
-    for (const duplicate of plan.duplicates) this.problems.set(duplicate.path, problemOfDuplicate(duplicate));
+    const missing = plan.missing.map(({ path }) => path);
+    this.#sweepProblems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], missing);
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
     for (const { guid } of this.#missing.note(plan.missing, startMs, isMoving)) await this.#captureGone(guid);
@@ -271,6 +269,7 @@ export class Capturer {
   async #captureGone(guid: MailboxGuid): Promise<void> {
     const path = this.#committer.row(guid)?.path;
     const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
+    if (outcome.kind === "problem") this.#sweepProblems.add(outcome.problem);
     if (path === undefined || outcome.kind !== "sealed") return;
     await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
     this.problems.delete(path);

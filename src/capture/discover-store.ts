@@ -2,7 +2,7 @@
  * Which mailboxes the store has, who they are, and whether they changed: a few calls for each, none for a message.
  */
 import type { Dir } from "../base/disk.js";
-import { recordOfError } from "../base/errors.js";
+import { errnoOf, recordOfError } from "../base/errors.js";
 import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -109,6 +109,16 @@ export function guidAt(place: StorePlace, path: RawPath): MailboxGuid | undefine
     return mailbox.stat("cur")?.kind === "directory" ? readHeader(mailbox)?.guid : undefined;
   } finally {
     mailbox.close();
+  }
+}
+
+/** As `guidAt`; nobody where something else stands in the way. Throws: what concerns more than that path. */
+export function guidIfAny(place: StorePlace, path: RawPath): MailboxGuid | undefined {
+  try {
+    return guidAt(place, path);
+  } catch (error) {
+    if (!["ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) throw error;
+    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import type { MessageDirOwners, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
-import { guidAt } from "./discover-store.js";
+import { guidIfAny } from "./discover-store.js";
 import { errorOfClaim } from "./errors.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
@@ -185,7 +185,7 @@ export function sealInside(
     if (path === to) continue; // the one that moved, deeper into its own directory.
     const carried = `${to}${path.slice(from.length)}`;
     if (!isRawPath(carried)) continue;
-    if (guidAt(place, path) === row.guid) {
+    if (guidIfAny(place, path) === row.guid) {
       commit.log(structureTransaction({ ...row, path }, readRename(place, path, { from: carried }), nowMs));
       continue;
     }

@@ -38,15 +38,16 @@ import {
 } from "./capture-types.js";
 import { type ClaimTells, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
-import { discoverStore, guidAt, isTreeOfUsers } from "./discover-store.js";
+import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-store.js";
 import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
+import { problemOf } from "./errors.js";
 import { Examiner } from "./examine.js";
 import { dirInoOf } from "./fingerprint-text.js";
 import { MailboxMemories } from "./mailbox-memory.js";
 import { MailboxRows } from "./mailbox-rows.js";
 import { type Surroundings, sealDeletion } from "./mailbox-structure.js";
 import { numberFiles } from "./number.js";
-import { openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
+import { isOfStore, openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
 import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
@@ -148,7 +149,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       isTree,
       rows: () => this.#rows.all(),
       baselineOf,
-      readUidlist: (path) => this.#readUidlist(path),
+      readUidlist: (path) => this.#readSibling(path),
     });
     this.#examiner = new Examiner({
       place: this.#place,
@@ -203,8 +204,13 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome {
     const row = this.#rows.byGuid(guid);
     if (row === undefined) return { kind: "unknown" };
-    const standing = guidAt(this.#place, row.path);
-    if (standing === guid || this.#isCopy(row.path, standing)) return { kind: "present" };
+    try {
+      const standing = guidAt(this.#place, row.path);
+      if (standing === guid || this.#isCopy(row.path, standing)) return { kind: "present" };
+    } catch (error) {
+      if (isOfStore(error)) throw error;
+      return { kind: "problem", problem: problemOf(row.path, error) };
+    }
     const commit = new CommitBuilder();
     sealDeletion(commit, row, nowMs);
     this.#takeOver(commit);
@@ -295,7 +301,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   /** The mailbox at that path is named like another one that stands where it is known to. */
   #isCopy(path: RawPath, guid: MailboxGuid | undefined): boolean {
     const original = guid === undefined ? undefined : this.#rows.byGuid(guid);
-    return original !== undefined && original.path !== path && guidAt(this.#place, original.path) === guid;
+    return original !== undefined && original.path !== path && guidIfAny(this.#place, original.path) === guid;
   }
 
   #isOnlyClaim(row: MailboxRow, path: RawPath, dirIno: number): boolean {
@@ -314,6 +320,17 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     );
     const claimByGuid = new Map(claims);
     return { pathByGuid, claimByGuid, isEmptied: planStructure(mailboxes, [...this.#rows.all()], unread).emptied };
+  }
+
+  /** Undefined for one that cannot be read: another mailbox is being examined, and is not to suffer for it. */
+  #readSibling(path: RawPath): Uidlist | undefined {
+    try {
+      return this.#readUidlist(path);
+    } catch (error) {
+      if (isOfStore(error)) throw error;
+      problemOf(path, error); // whoever examines that mailbox hears of it, but for a defect.
+      return undefined;
+    }
   }
 
   /** Undefined also when the file is smaller than `bytesMin`. */

@@ -90,7 +90,7 @@ async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt();
     } catch (error) {
-      if (attempts >= ATTEMPTS_MAX || !/No such file or directory/.test(String(error))) throw error;
+      if (attempts >= ATTEMPTS_MAX || !/No such file or directory|Not a directory/.test(String(error))) throw error;
     }
   }
 }

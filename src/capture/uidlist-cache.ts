@@ -12,9 +12,6 @@ interface CachedUidlist {
   compared: Uidlist | undefined;
 }
 
-/** What a record costs in memory besides its line: columns and hash slots. */
-const COLUMN_BYTES = 45;
-
 export class UidlistCache {
   readonly #bytesMax: number;
   /** In the order of use, latest last. */
@@ -32,12 +29,16 @@ export class UidlistCache {
     const cached = this.#byPath.get(path) ?? { reader: new UidlistReader(), bytes: 0, compared: undefined };
     this.#byPath.delete(path);
     this.#byPath.set(path, cached);
-    const read = cached.reader.read(mailbox);
-    const bytes = "uidlist" in read ? read.uidlist.byteLength + read.uidlist.count * COLUMN_BYTES : 0;
-    this.#bytes += bytes - cached.bytes;
-    cached.bytes = bytes;
-    this.#evict(path);
-    return read;
+    let isReadable = false;
+    try {
+      const read = cached.reader.read(mailbox);
+      isReadable = read.kind !== "damaged" && read.kind !== "unsupported";
+      return read;
+    } finally {
+      if (!isReadable) cached.compared = undefined; // else a damaged one would keep its predecessor in memory, and out of the bound.
+      this.#count(cached);
+      this.#evict(path);
+    }
   }
 
   /** Half of the bound is free. */
@@ -56,12 +57,23 @@ export class UidlistCache {
 
   setCompared(path: RawPath, uidlist: Uidlist): void {
     const cached = this.#byPath.get(path);
-    if (cached !== undefined) cached.compared = uidlist;
+    if (cached === undefined) return;
+    cached.compared = uidlist;
+    this.#count(cached);
   }
 
   forget(path: RawPath): void {
     this.#bytes -= this.#byPath.get(path)?.bytes ?? 0;
     this.#byPath.delete(path);
+  }
+
+  /** A rewritten uidlist is kept beside its predecessor until the mailbox was looked at with it. */
+  #count(cached: CachedUidlist): void {
+    const { reader, compared } = cached;
+    const before = compared === undefined || reader.holds(compared) ? 0 : compared.heldBytes;
+    const bytes = reader.heldBytes + before;
+    this.#bytes += bytes - cached.bytes;
+    cached.bytes = bytes;
   }
 
   #evict(inUse: RawPath): void {

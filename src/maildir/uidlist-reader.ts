@@ -54,6 +54,16 @@ export class UidlistReader {
     }
   }
 
+  /** What the known uidlist costs in memory; 0 for none. */
+  get heldBytes(): number {
+    return this.#known?.uidlist.heldBytes ?? 0;
+  }
+
+  /** Whether that is the known uidlist. */
+  holds(uidlist: Uidlist): boolean {
+    return this.#known?.uidlist === uidlist;
+  }
+
   /** Forgets what it knows; the next read is a whole one. */
   forget(): void {
     this.#known = undefined;
@@ -70,6 +80,7 @@ export class UidlistReader {
     if (file === undefined) return { read: { kind: "absent" }, stat: undefined };
     try {
       if (file.stat.size > UIDLIST_BYTES_MAX) {
+        this.forget(); // of a file that cannot be read nothing is kept.
         throw maildirError(
           "uidlist-too-large",
           `reading dovecot-uidlist of ${displayRaw(control.shownPath)}: ${file.stat.size} bytes`,

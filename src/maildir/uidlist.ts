@@ -33,6 +33,8 @@ const HEADER_BYTES_MAX = 4096;
 const LF = 0x0a;
 /** A generous guess of records per byte, so that the columns rarely have to grow. */
 const RECORD_BYTES_TYPICAL = 40;
+/** What a record costs in memory besides its line. */
+const RECORD_COLUMN_BYTES = 45;
 
 /**
  * Reads a whole file: the first `length` of `bytes`; what follows is room to grow into. Keeps `bytes` and does not copy them:
@@ -116,6 +118,11 @@ export class Uidlist {
   /** Bytes of an unfinished last line that were left out. */
   get ignoredBytes(): number {
     return this.#ignored;
+  }
+
+  /** What it costs in memory: the file's bytes, an unfinished line among them, columns and hash slots. */
+  get heldBytes(): number {
+    return this.#end + this.#ignored + this.#columns.count * RECORD_COLUMN_BYTES;
   }
 
   /** If false, nothing may be appended: it would be glued to the unfinished line. Rewrite instead. */

@@ -2,12 +2,14 @@
  * What an owner can put into one mailbox, on either side: in all these cases that mailbox is named with what to do, the others flow,
  * the exit code is 1, nothing is lost, and it goes on when the cause is removed.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { storeLeaks } from "./lab/files.js";
 import { startTwin, type TwinRun } from "./lab/mailtwin.js";
+import { until } from "./lab/until.js";
 import { rawDifferences } from "./twin/raw-compare.js";
 import { addMessage, type Bench, eventsOf, expectOneProblem, makeMailbox, openBench } from "./twin/small-store.js";
 
@@ -51,7 +53,7 @@ function fileAt(name: string, at: string, words: RegExp, spoil: (path: string) =
 }
 
 function stagedDirectories(): Odd {
-  const names = Array.from({ length: 40 }, (_, key) => `tmp/mailtwin.${key}.0`);
+  const names = Array.from({ length: 160 }, (_, at) => `tmp/mailtwin.${at >> 2}.${at & 3}`); // of transaction and change.
   return {
     name: ".Staged",
     words: /tmp\/mailtwin/,
@@ -209,6 +211,40 @@ describe("something else in the place of a mailbox of the source that is known",
       { event: "problem", path: FOLDER, code: "ENOTDIR" },
       { event: "summary", problems: 1 },
     ]);
+  });
+});
+
+/** What the owner of a replica's mailbox may do again and again while a run is live. */
+const LOOPS: readonly (readonly [string, string, string])[] = [
+  ["removes the lock", "rm -f dovecot-uidlist.lock", ":"],
+  ["moves cur/ away and back", "mv cur c2; mv c2 cur", "test -d cur || mv c2 cur"],
+  ["puts links over staged files", 'for f in tmp/mailtwin.*; do ln -sf /etc/passwd "$f"; done', "rm -f tmp/*"],
+];
+
+describe("an owner on the replica's side who", () => {
+  test.each(LOOPS)("%s all the time stops nobody else, and loses nothing", { timeout: 180_000 }, async (_, loop, end) => {
+    using bench = benchWithFolder();
+    await using twin = await startTwin(bench);
+    const cwd = join(bench.replica, FOLDER);
+    const attack = spawn("sh", ["-c", `while [ -d . ]; do ${loop}; done 2>/dev/null`], { cwd, stdio: "ignore" });
+    try {
+      for (let seed = 100; seed < 108; seed++) {
+        addMessage(join(bench.source, FOLDER), { seed });
+        addMessage(join(bench.source, BOB), { seed: seed + 50 });
+        const bobs = namesIn(bench.source, BOB).length;
+        await until("the other's mail", () => namesIn(bench.replica, BOB).length === bobs, { deadlineMs: 60_000 });
+      }
+    } finally {
+      attack.kill("SIGKILL");
+      await once(attack, "exit");
+    }
+    execFileSync("sh", ["-c", end], { cwd });
+    expect([0, 1]).toContain((await twin.stop()).code); // 1 where its mailbox was given up for that run.
+    expect(twin.output.events.filter(({ event }) => event === "error")).toEqual([]);
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(namesIn(bench.replica, FOLDER)).toEqual(namesIn(bench.source, FOLDER));
+    expect(namesIn(bench.replica, BOB)).toEqual(namesIn(bench.source, BOB));
   });
 });
 

@@ -9,7 +9,8 @@
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { displayRaw, isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { maildirError } from "../maildir/errors.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
@@ -52,7 +53,7 @@ export function park(
     return;
   }
   const dir = openBelow(root, splitRaw(path));
-  assert(dir !== undefined, "who is parked stands there");
+  if (dir === undefined) throw maildirError("mailbox-vanished", `moving ${displayRaw(path)}: it is not there any more`);
   held(root, dir, undo);
   // Like the one that it comes from: it is what moves in, if none stands where the mailbox goes.
   const box = undo.hold(area.openDir(name) ?? placeDirectory(context, area, name, dir.statSelf()));

@@ -5,6 +5,7 @@
  */
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import type { Transaction } from "../txn/transaction.js";
+import type { ExecuteOutcome } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
 
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -66,9 +67,20 @@ export function isOfMailbox(error: unknown): boolean {
  * Whether it is worth another try at once: Dovecot renames for a flag without our lock, an owner moves a directory or removes the
  * lock. What was done is undone, and what was looked up a moment ago has to be looked up again.
  */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   if (error instanceof MailtwinError) return ["file-changed", "lock-lost", "mailbox-vanished"].includes(error.code);
   return errnoOf(error) === "ENOENT";
+}
+
+/** Runs `execute`; "busy", to be tried again, where what it worked on was taken away meanwhile. */
+export function whileStanding(execute: () => ExecuteOutcome): ExecuteOutcome {
+  try {
+    return execute();
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    const isTaken = error instanceof MailtwinError && error.code === "lock-lost";
+    return { kind: "busy", by: isTaken ? "somebody who removes ours" : "changes of flags", ageMs: 0 };
+  }
 }
 
 /** With what to do where the words do not say so. */

@@ -9,7 +9,6 @@ import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
-import { MailtwinError } from "../base/errors.js";
 import { ROOT_PATH } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LimboRow } from "../log/state-types.js";
@@ -40,7 +39,7 @@ import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf 
 import { guidAt } from "./parking.js";
 import { encodeIntent, type Pending } from "./pending.js";
 import { recoverStore } from "./recover.js";
-import { isPassing, refusing } from "./refusing.js";
+import { refusing, whileStanding } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
 import { Life, type StoreContext } from "./store-context.js";
@@ -399,14 +398,4 @@ function withRows(outcome: Applied, rows: types.AppliedEffect["mailboxes"]): typ
 function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: readonly types.ApplyNote[]): Applied {
   const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
   return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
-}
-
-function whileStanding(execute: () => types.ExecuteOutcome): types.ExecuteOutcome {
-  try {
-    return execute();
-  } catch (error) {
-    if (!isPassing(error)) throw error;
-    const isTaken = error instanceof MailtwinError && error.code === "lock-lost";
-    return { kind: "busy", by: isTaken ? "somebody who removes ours" : "changes of flags", ageMs: 0 };
-  }
 }

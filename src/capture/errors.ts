@@ -108,7 +108,9 @@ export function captureError(
 
 /** One mailbox's problem out of what was thrown there. A defect of the program is thrown on. */
 export function problemOf(path: RawPath, error: unknown): CaptureProblem {
-  const { code, message, hint, disposition } = recordOfError(error);
+  // Of a write that failed and whose traces could not be removed the first failure tells why.
+  const cause: unknown = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  const { code, message, hint, disposition } = recordOfError(cause);
   if (disposition === "bug") throw error;
   return { path, code, message, hint };
 }

@@ -222,30 +222,34 @@ const LOOPS: readonly (readonly [string, string, string])[] = [
 ];
 
 describe("an owner on the replica's side who", () => {
-  test.each(LOOPS)("%s all the time stops nobody else, and loses nothing", { timeout: 180_000 }, async (_, loop, end) => {
-    using bench = benchWithFolder();
-    await using twin = await startTwin(bench);
-    const cwd = join(bench.replica, FOLDER);
-    const attack = spawn("sh", ["-c", `while [ -d . ]; do ${loop}; done 2>/dev/null`], { cwd, stdio: "ignore" });
-    try {
-      for (let seed = 100; seed < 108; seed++) {
-        addMessage(join(bench.source, FOLDER), { seed });
-        addMessage(join(bench.source, BOB), { seed: seed + 50 });
-        const bobs = namesIn(bench.source, BOB).length;
-        await until("the other's mail", () => namesIn(bench.replica, BOB).length === bobs, { deadlineMs: 60_000 });
+  test.each(LOOPS)(
+    "%s all the time stops nobody else, and loses nothing",
+    { timeout: 180_000 },
+    async (_, loop, end) => {
+      using bench = benchWithFolder();
+      await using twin = await startTwin(bench);
+      const cwd = join(bench.replica, FOLDER);
+      const attack = spawn("sh", ["-c", `while [ -d . ]; do ${loop}; done 2>/dev/null`], { cwd, stdio: "ignore" });
+      try {
+        for (let seed = 100; seed < 108; seed++) {
+          addMessage(join(bench.source, FOLDER), { seed });
+          addMessage(join(bench.source, BOB), { seed: seed + 50 });
+          const bobs = namesIn(bench.source, BOB).length;
+          await until("the other's mail", () => namesIn(bench.replica, BOB).length === bobs, { deadlineMs: 60_000 });
+        }
+      } finally {
+        attack.kill("SIGKILL");
+        await once(attack, "exit");
       }
-    } finally {
-      attack.kill("SIGKILL");
-      await once(attack, "exit");
-    }
-    execFileSync("sh", ["-c", end], { cwd });
-    expect([0, 1]).toContain((await twin.stop()).code); // 1 where its mailbox was given up for that run.
-    expect(twin.output.events.filter(({ event }) => event === "error")).toEqual([]);
-    const run = await bench.sync();
-    expect(run.code, JSON.stringify(run)).toBe(0);
-    expect(namesIn(bench.replica, FOLDER)).toEqual(namesIn(bench.source, FOLDER));
-    expect(namesIn(bench.replica, BOB)).toEqual(namesIn(bench.source, BOB));
-  });
+      execFileSync("sh", ["-c", end], { cwd });
+      expect([0, 1]).toContain((await twin.stop()).code); // 1 where its mailbox was given up for that run.
+      expect(twin.output.events.filter(({ event }) => event === "error")).toEqual([]);
+      const run = await bench.sync();
+      expect(run.code, JSON.stringify(run)).toBe(0);
+      expect(namesIn(bench.replica, FOLDER)).toEqual(namesIn(bench.source, FOLDER));
+      expect(namesIn(bench.replica, BOB)).toEqual(namesIn(bench.source, BOB));
+    },
+  );
 });
 
 function benchWithFolder(): Bench {

@@ -145,6 +145,16 @@ describe("shipping", () => {
     expect(pair.replica.applied[0]?.bodies.size).toBe(1);
   });
 
+  test("bodies that are taken away again and again hold up their mailbox, and no other", async () => {
+    pair.log("a", [{ uid: 1 }]);
+    pair.log("b", [{ uid: 1 }]);
+    pair.replica.refusals.set(1, Array.from({ length: 50 }, () => "lacking" as const));
+    run = pair.start();
+    await run.untilAcked(2);
+    expect(pair.replica.applied.map(({ lsn }) => lsn)).toStrictEqual([2]);
+    expect(run.rejected).toMatchObject([{ lsn: 1, code: "path-refused", message: expect.stringMatching(/taken away/) }]);
+  });
+
   test("many bodies are made durable by one sync of the file system", async () => {
     pair.log(
       "a",

@@ -200,6 +200,26 @@ describe("structure", () => {
     expect(bench.worker.calls.map(({ method }) => method)).not.toContain("vanished");
   });
 
+  test("one with something else in its place is named until it is found, or is really gone", async () => {
+    bench.capture.mailboxes = [found(B)];
+    const problem = { path: A.path, code: "ENOTDIR", message: "a file stands there", hint: "Move it away." };
+    bench.capture.vanishedOutcome = { kind: "problem", problem };
+    const capturer = bench.capturer([A, B]);
+    await bench.settle(capturer);
+    expect([capturer.row(A.guid), capturer.problems.get(A.path)]).toStrictEqual([A, problem]);
+    capturer.sweepSoon();
+    const again = capturer.run(bench.stop.signal, true);
+    await turns();
+    expect(capturer.problems.get(A.path)).toStrictEqual(problem); // between two looks, too.
+    await bench.clock.advance(400);
+    await again;
+    expect(capturer.problems.get(A.path)).toStrictEqual(problem);
+    bench.capture.mailboxes = [found(A), found(B)];
+    capturer.sweepSoon();
+    await bench.settle(capturer);
+    expect([...capturer.problems]).toStrictEqual([]);
+  });
+
   test("one that is back by the time it is asked for stays", async () => {
     bench.capture.mailboxes = [found(B)];
     bench.capture.vanishedOutcome = { kind: "present" };

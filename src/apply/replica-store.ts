@@ -9,10 +9,11 @@ import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import { type CrashPoint, noCrashPoint } from "../base/crash-points.js";
 import type { Dir, Disk } from "../base/disk.js";
-import { ROOT_PATH } from "../base/raw-name.js";
+import { displayRaw, ROOT_PATH } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LimboRow } from "../log/state-types.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
+import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { Transaction } from "../txn/transaction.js";
@@ -198,16 +199,17 @@ export class ReplicaStore implements Methods {
   }
 
   foreign(request: types.ForeignRequest): types.ForeignOutcome {
-    const { path } = request;
-    return refusing({ mailbox: NO_GUID, path }, () =>
-      this.#inStore((root) => moveForeign(this.#context, root, request)),
-    );
+    const where = { mailbox: NO_GUID, path: request.path };
+    return refusing(where, () => this.#inStore((root) => moveForeign(this.#context, root, request)));
   }
 
   yieldUids(request: types.YieldRequest): types.YieldOutcome {
     const { mailbox } = request;
-    const path = this.#context.cache.rowOf(mailbox)?.path ?? ROOT_PATH;
-    return refusing({ mailbox, path }, () => this.#inStore((root) => yieldUids(this.#context, root, request)));
+    const { cache, whereabouts } = this.#context;
+    return this.#inStore((root) => {
+      const path = cache.rowOf(mailbox)?.path ?? whereabouts.of(root, mailbox) ?? ROOT_PATH;
+      return refusing({ mailbox, path }, () => yieldUids(this.#context, root, request));
+    });
   }
 
   forget({ mailbox }: types.ForgetRequest): void {
@@ -368,10 +370,7 @@ export class ReplicaStore implements Methods {
     if (moved.kind !== "moved") return moved;
     const notes = astray ? [notePutBack(found.path, txn.path)] : [];
     const opened = openMailbox(root, txn);
-    if (opened.kind !== "opened") {
-      this.#context.cache.doubt(txn.mailbox); // as below.
-      return { kind: "busy", by: "somebody who moves it on", ageMs: 0 };
-    }
+    if (opened.kind !== "opened") throw maildirError("mailbox-vanished", `moving ${displayRaw(txn.path)}: it moved on`);
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
       if (outcome.kind === "applied") return withRows(withMove(outcome, moved.limbo, notes), moved.rows);

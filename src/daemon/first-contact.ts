@@ -90,12 +90,16 @@ export async function meetDestination(
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
     const source = sourceByPath.get(path);
-    if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
-    else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
-    else if (source !== undefined) await makeWay(ports, finding, source, signal);
-    if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
-    if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
-    toLimbo += await move(asker, path, changed, "limbo", signal);
+    try {
+      if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
+      else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
+      else if (source !== undefined) await makeWay(ports, finding, source, signal);
+      if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
+      if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
+      toLimbo += await move(asker, path, changed, "limbo", signal);
+    } catch (error) {
+      if (!isRefusal(error)) throw error; // one mailbox's matter: what is offered for it meets the same, and is named then.
+    }
   }
   return { foundByGuid, toLimbo };
 }

@@ -154,6 +154,26 @@ describe("odd things in many mailboxes of a replica at once", () => {
   });
 });
 
+describe("mail of others in a mailbox of a replica that is odd", () => {
+  test("cannot make way at first contact: that mailbox is named, and the others flow", async () => {
+    using bench = benchWithFolder();
+    await expectAllFlow(bench);
+    rmSync(bench.state, { recursive: true });
+    const there = join(bench.replica, FOLDER);
+    addMessage(there, { seed: 300 });
+    for (const path of [FOLDER, BOB]) addMessage(join(bench.source, path), { seed: 50 });
+    mkdirSync(join(there, "dovecot-uidlist.lock/x"), { recursive: true });
+    const first = await bench.sync("--foreign", "keep");
+    expectOneProblem(first, FOLDER, "mailbox-rejected", /a directory stands in the lock/, `mailbox ${FOLDER} cannot`);
+    expect(namesIn(bench.replica, BOB)).toEqual(namesIn(bench.source, BOB));
+    expect(namesIn(bench.replica, FOLDER)).toHaveLength(3);
+    rmSync(join(there, "dovecot-uidlist.lock"), { recursive: true });
+    const run = await bench.sync("--foreign", "keep");
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(namesIn(bench.replica, FOLDER)).toHaveLength(4);
+  });
+});
+
 const IN_ITS_PLACE: readonly (readonly [string, (path: string) => void])[] = [
   ["a file", (path) => writeFileSync(path, "")],
   ["a pipe", (path) => execFileSync("mkfifo", [path])],

@@ -148,11 +148,16 @@ describe("shipping", () => {
   test("bodies that are taken away again and again hold up their mailbox, and no other", async () => {
     pair.log("a", [{ uid: 1 }]);
     pair.log("b", [{ uid: 1 }]);
-    pair.replica.refusals.set(1, Array.from({ length: 50 }, () => "lacking" as const));
+    pair.replica.refusals.set(
+      1,
+      Array.from({ length: 50 }, () => "lacking" as const),
+    );
     run = pair.start();
     await run.untilAcked(2);
     expect(pair.replica.applied.map(({ lsn }) => lsn)).toStrictEqual([2]);
-    expect(run.rejected).toMatchObject([{ lsn: 1, code: "path-refused", message: expect.stringMatching(/taken away/) }]);
+    expect(run.rejected).toMatchObject([
+      { lsn: 1, code: "path-refused", message: expect.stringMatching(/taken away/) },
+    ]);
   });
 
   test("many bodies are made durable by one sync of the file system", async () => {

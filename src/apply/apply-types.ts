@@ -248,6 +248,16 @@ export interface ForgetRequest {
 }
 
 /** A transaction, by the caller's number. */
+export interface StageRequest {
+  readonly key: number;
+  readonly bodies: readonly BodyParts[];
+}
+
+export interface IndexesRequest {
+  readonly key: number;
+  readonly indexes: readonly number[];
+}
+
 export interface KeyRequest {
   readonly key: number;
 }
@@ -263,14 +273,14 @@ export interface ApplyMethods {
   /** May be called again for the same key; bodies that are staged already stay staged. */
   prepare(request: PrepareRequest): PrepareOutcome;
   /** Stops at the first body that is not what was announced. */
-  stageMany(request: { readonly key: number; readonly bodies: readonly BodyParts[] }): StageOutcome;
+  stageMany(request: StageRequest): StageOutcome;
   stagePart(part: BodyPart): StageOutcome;
   /** Takes over what another thread has staged with the ticket of `prepare`. Nothing is known of it before. */
   adoptStaged(request: { readonly key: number; readonly bodies: readonly AdoptedBody[] }): void;
   /** Reads those bodies whole. One that is not as it was is left out: its bytes have to come. */
-  hashHeld(request: { readonly key: number; readonly indexes: readonly number[] }): readonly HeldHash[];
+  hashHeld(request: IndexesRequest): readonly HeldHash[];
   /** Only after `hashHeld` told their hashes. */
-  confirmHeld(request: { readonly key: number; readonly indexes: readonly number[] }): void;
+  confirmHeld(request: IndexesRequest): void;
   /** The source does not have that body any more: the save is left out and its UID burned. */
   gone(request: { readonly key: number; readonly index: number }): void;
   /** Makes staged bodies durable one by one; a caller with many of them syncs the whole file system instead. */

@@ -56,16 +56,6 @@ export interface ReplicaStorePorts {
   readonly isAlive?: (pid: number) => boolean;
 }
 
-interface StageRequest {
-  readonly key: number;
-  readonly bodies: readonly types.BodyParts[];
-}
-
-interface IndexesRequest {
-  readonly key: number;
-  readonly indexes: readonly number[];
-}
-
 type Methods = Omit<types.ApplyMethods, "open">;
 
 export class ReplicaStore implements Methods {
@@ -120,7 +110,7 @@ export class ReplicaStore implements Methods {
     });
   }
 
-  stageMany({ key, bodies }: StageRequest): types.StageOutcome {
+  stageMany({ key, bodies }: types.StageRequest): types.StageOutcome {
     const pending = this.#pendingOf(key);
     return this.#refusing(pending, (root) => staging.stageBodies(this.#context, root, pending, bodies));
   }
@@ -134,7 +124,7 @@ export class ReplicaStore implements Methods {
     staging.adoptStaged(this.#pendingOf(key), bodies);
   }
 
-  hashHeld({ key, indexes }: IndexesRequest): readonly types.HeldHash[] {
+  hashHeld({ key, indexes }: types.IndexesRequest): readonly types.HeldHash[] {
     const pending = this.#pendingOf(key);
     const hashes = this.#refusing(pending, (root) => hashHeld(this.#context, root, pending, indexes));
     if (!("kind" in hashes)) return hashes;
@@ -142,7 +132,7 @@ export class ReplicaStore implements Methods {
     return [];
   }
 
-  confirmHeld({ key, indexes }: IndexesRequest): void {
+  confirmHeld({ key, indexes }: types.IndexesRequest): void {
     confirmHeld(this.#pendingOf(key), indexes);
   }
 

@@ -4,13 +4,13 @@
  * INVARIANT: whatever bytes come in, decoding ends in a valid message or in the error "wire-invalid".
  */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { unreachable } from "../base/assert.js";
 import { MailtwinError } from "../base/errors.js";
 import { isRawPath, type RawPath } from "../base/raw-name.js";
 import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
 import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 import { wireError } from "./errors.js";
+import { bytesOfField } from "./field-bytes.js";
 import {
   type Envelope,
   EnvelopeSchema,
@@ -167,19 +167,6 @@ export function decodeMessage(parcel: Parcel): WireMessage {
     if (!(cause instanceof MailtwinError) || cause.code === "wire-invalid") throw cause;
     throw wireError("wire-invalid", `reading a message of the other end: ${cause.message}`, cause);
   }
-}
-
-/** How many bytes of a message are in that field of its. Throws what is not well-formed. */
-function bytesOfField(bytes: Uint8Array, field: number): number {
-  const reader = new BinaryReader(bytes);
-  let sum = 0;
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    const start = reader.pos;
-    reader.skip(type, number);
-    if (number === field) sum += reader.pos - start;
-  }
-  return sum;
 }
 
 function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): WireMessage {

@@ -151,7 +151,7 @@ describe("text", () => {
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
       "; 1 mailbox made; 1,200 messages in 2 mailboxes were there already",
       "; 1 message in 1 mailbox was there already; 1 message moved to the limbo",
-      "); 3 messages moved to the limbo; 1 problem, listed above",
+      '); 3 messages moved to the limbo; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });
 
@@ -169,7 +169,7 @@ describe("text", () => {
     text().summary({ ...SUMMARY, transactions: 0, renumberedInSource: 1, problems: 1 });
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
       "; numbered 1,200 messages, gave 1 mailbox an identity in SRC",
-      "); renumbered 1 message in SRC; 1 problem, listed above",
+      '); renumbered 1 message in SRC; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });
 

@@ -11,8 +11,8 @@ import { type Attempt, makeSystemError } from "./system-error.js";
 const OPEN_DIR = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Nobody else comes in before it is settled. */
 const MODE_UNSETTLED = 0o700;
-/** Mail stores use the set-group-id bit of directories; no other bit beyond the nine is for a directory of ours. */
-const DIRECTORY_BITS = 0o2777;
+/** Mail stores use the set-group-id and the sticky bit of directories; set-user-id means nothing there. */
+const DIRECTORY_BITS = 0o3777;
 
 export function makeUnsettled(path: string | Buffer): void {
   mkdirSync(path, { mode: MODE_UNSETTLED });

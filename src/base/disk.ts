@@ -67,7 +67,7 @@ export interface Dir {
   link(name: string, to: Dir, toName: string): void;
   /** False when it was absent. */
   unlink(name: string): boolean;
-  /** Throws EEXIST also when somebody exchanged it for something else before it had its owner. Of `mode` only 02777 count. */
+  /** Throws EEXIST also when somebody exchanged it for something else before it had its owner. Of `mode` only 03777 count. */
   mkdir(name: string, mode: number, owner?: { readonly uid: number; readonly gid: number }): void;
   /** False when it was absent. */
   rmdir(name: string): boolean;

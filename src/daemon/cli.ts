@@ -62,7 +62,6 @@ function makeProgram(output: Output): Command {
 }
 
 async function main(): Promise<void> {
-  process.umask(0o077); // what SQLite makes has lists of all mail in it; what others may read gets its mode by itself.
   const output = openOutput(process.stdout, process.stderr);
   // At the very end: what was written last may fail a moment later.
   process.once("exit", (exitCode) => {

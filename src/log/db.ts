@@ -8,6 +8,7 @@
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { isOutOfFiles } from "../base/open-files.js";
+import { makePrivateFile } from "../base/private-file.js";
 import { rawFromText } from "../base/raw-name.js";
 import { makeSystemError } from "../base/system-error.js";
 import { type LogErrorCode, logError } from "./errors.js";
@@ -34,10 +35,11 @@ export interface Db extends Disposable {
 /** How long a statement waits for another connection's lock. */
 const BUSY_MS = 5000;
 
-/** "create": makes the file if it is absent. Throws: state-unreachable and the other codes of this room. */
+/** "create": makes the file if it is absent, for its owner alone; SQLite makes those beside it likewise. Throws: state-unreachable and the other codes of this room. */
 export function openDb(path: string, mode: "create" | "write" | "read"): Db {
   const sqlMode = { create: "rwc", write: "rw", read: "ro" }[mode];
   const location = `${pathToFileURL(path).href}?mode=${sqlMode}`;
+  if (mode === "create") makePrivateFile(path); // SQLite would ask for 0644, and it has lists of all mail in it.
   const db = guard(path, "opening", () => new DatabaseSync(location, { readOnly: mode === "read", timeout: BUSY_MS }));
   return {
     path,

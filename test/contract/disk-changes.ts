@@ -174,10 +174,10 @@ function describeDirectories(at: () => OpenedRoot): void {
       expect(dir.stat("sub")?.mode).toBe(0o2770);
     });
 
-    test("of the bits beyond the nine a directory gets set-group-id only", () => {
+    test("of the bits beyond the nine a directory gets set-group-id and sticky, not set-user-id", () => {
       const { dir } = at();
       dir.mkdir("sub", 0o7771);
-      expect(dir.stat("sub")?.mode).toBe(0o2771);
+      expect(dir.stat("sub")?.mode).toBe(0o3771);
     });
 
     test.runIf(isRoot)("root gives the directory away [needs root]", () => {

@@ -249,7 +249,11 @@ describe("an owner on the replica's side who", () => {
       using bench = benchWithFolder();
       await using twin = await startTwin(bench);
       const cwd = join(bench.replica, FOLDER);
-      const attack = spawn("sh", ["-c", `while [ -d . ]; do ${loop}; done 2>/dev/null`], { cwd, stdio: "ignore" });
+      // Ended by a file, and not by a signal, so that no command of it goes on after it.
+      const goesOn = join(bench.dir, "goes-on");
+      writeFileSync(goesOn, "");
+      const script = `while [ -e "${goesOn}" ]; do ${loop}; done 2>/dev/null`;
+      const attack = spawn("sh", ["-c", script], { cwd, stdio: "ignore" });
       try {
         for (let seed = 100; seed < 108; seed++) {
           addMessage(join(bench.source, FOLDER), { seed });
@@ -258,8 +262,9 @@ describe("an owner on the replica's side who", () => {
           await until("the other's mail", () => namesIn(bench.replica, BOB).length === bobs, { deadlineMs: 60_000 });
         }
       } finally {
-        attack.kill("SIGKILL");
-        await once(attack, "exit");
+        const ended = once(attack, "exit");
+        rmSync(goesOn);
+        await ended;
       }
       execFileSync("sh", ["-c", end], { cwd });
       expect([0, 1]).toContain((await twin.stop()).code); // 1 where its mailbox was given up for that run.

@@ -34,7 +34,7 @@ describe.skipIf(!canMount())("the destination's disk is full [needs root to moun
     const place = placeOn(bench, { replica: join(disk.path, "store") });
     const before = treeState(bench.source);
     disk.fill();
-    expectFull(await place.sync(), "state-disk-full", disk.path);
+    expectFull(await place.sync(), "ENOSPC", disk.path); // it is the lock file in the scratch directory that cannot be made.
     expectNothingWrong(place);
     expect(treeState(bench.source)).toEqual(before);
     disk.clear();

@@ -20,11 +20,11 @@ function settle(mode: number, owner = OWNER): void {
   settleDirectory(path, { mode, owner }, { doing: "creating", path });
 }
 
-test("is for its owner alone until it is settled, and gets no bit beyond the nine but set-group-id", () => {
+test("is for its owner alone until it is settled, and gets no bit beyond the nine but set-group-id and sticky", () => {
   makeUnsettled(path);
   expect(statSync(path).mode & 0o7777).toBe(0o700);
   settle(0o7751);
-  expect(statSync(path).mode & 0o7777).toBe(0o2751);
+  expect(statSync(path).mode & 0o7777).toBe(0o3751);
 });
 
 test("a link, a file, a directory with something in it get nothing", () => {

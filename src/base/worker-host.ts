@@ -8,7 +8,7 @@ import { AssertionError } from "node:assert";
 import { parentPort, type Transferable } from "node:worker_threads";
 import { assert } from "./assert.js";
 import { recordOfError } from "./errors.js";
-import type { CallMessage, MethodsOf, ReplyMessage } from "./worker-protocol.js";
+import { type CallMessage, LOADED_ID, type MethodsOf, type ReplyMessage } from "./worker-protocol.js";
 
 /** A result whose buffers move to the other side instead of being copied. */
 export class Transferred<T> {
@@ -42,6 +42,7 @@ export function serveWorker<M extends MethodsOf<M>>(methods: M): void {
     };
     answer(() => run(args), succeed, fail);
   });
+  reply({ id: LOADED_ID, value: undefined }, []);
 }
 
 /** What `fail` throws (and a result that cannot be cloned) is uncaught on purpose: it ends the worker. */

@@ -17,3 +17,6 @@ export interface CallMessage {
 export type ReplyMessage =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ErrorRecord };
+
+/** A reply to no call: the worker has loaded its code. Calls have numbers from 1. */
+export const LOADED_ID = 0;

@@ -10,7 +10,7 @@ import { baseError } from "./base-errors.js";
 import { errnoOf, type MailtwinError, recordOfError, reviveError } from "./errors.js";
 import { isFilesErrno } from "./open-files.js";
 import type { Transferred } from "./worker-host.js";
-import type { CallMessage, MethodsOf, ReplyMessage } from "./worker-protocol.js";
+import { type CallMessage, LOADED_ID, type MethodsOf, type ReplyMessage } from "./worker-protocol.js";
 
 export interface WorkerOptions {
   readonly url: URL;
@@ -76,6 +76,10 @@ class Client<M> implements WorkerClient<M> {
   #death: MailtwinError | undefined;
   #disposed: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
+  #hasLoaded: () => void = () => undefined;
+  readonly #loaded = new Promise<void>((resolve) => {
+    this.#hasLoaded = resolve;
+  });
 
   constructor({ url, name, workerData, resourceLimits, signal }: WorkerOptions) {
     this.#name = name;
@@ -128,11 +132,14 @@ class Client<M> implements WorkerClient<M> {
         this.#onIdle = resolve;
       });
     }
+    // A thread that is ended while it loads native code takes the process with it (SIGABRT).
+    await Promise.race([this.#loaded, this.ended]);
     await this.#worker.terminate();
     await this.ended;
   }
 
   #receive(reply: ReplyMessage): void {
+    if (reply.id === LOADED_ID) this.#hasLoaded();
     const call = this.#pendingById.get(reply.id);
     if (call === undefined) return; // it was rejected by an abort that crossed this reply.
     this.#pendingById.delete(reply.id);

@@ -62,6 +62,7 @@ function chooseClaim(row: MailboxRow, paths: readonly RawPath[], tells: ClaimTel
   return undefined;
 }
 
-function userOf(path: RawPath): string {
+/** In a tree of users. */
+export function userOf(path: RawPath): string {
   return path.split("/", 1)[0] ?? "";
 }

@@ -6,7 +6,6 @@
  * is bounded, and made only for files that look like links: more than one name, a G in the record, or an arrival date
  * long before the inode was last touched.
  */
-import { assert } from "../base/assert.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
@@ -14,6 +13,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { fieldOf } from "../maildir/uidlist-write.js";
 import type { BodyOrigin } from "../txn/transaction.js";
+import { userOf } from "./claims.js";
 import type { PresentMessage } from "./finding.js";
 
 const LINKED_AFTER_MS = 60_000;
@@ -176,8 +176,5 @@ class Siblings {
 }
 
 function ownerOf({ isTree }: Pick<OriginSources, "isTree">, path: RawPath): string {
-  if (!isTree) return "";
-  const [first] = path.split("/");
-  assert(first !== undefined, "split gives at least one part");
-  return first;
+  return isTree ? userOf(path) : "";
 }

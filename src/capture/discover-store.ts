@@ -7,14 +7,12 @@ import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { KEYWORDS_FILE, UIDLIST_FILE } from "../maildir/mailbox-files.js";
-import { parseUidlistHeader, type UidlistHeader } from "../maildir/uidlist-header.js";
+import { readUidlistHeader } from "../maildir/uidlist-ends.js";
 import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
 import { problemOf, problemOfControl } from "./errors.js";
 import { readFingerprintText } from "./fingerprint-text.js";
 import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } from "./open-mailbox.js";
 import { findControls, findTrace } from "./whose-numbers.js";
-
-const HEADER_BYTES_MAX = 4096;
 
 /** Throws: store-missing, store-unreadable. */
 export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverOutcome {
@@ -68,7 +66,7 @@ function describeMailbox(place: StorePlace, path: RawPath, nowMs: () => number):
   if (mailbox === undefined) return undefined;
   try {
     const fingerprint = readFingerprintText(mailbox, nowMs);
-    const header = readHeader(mailbox);
+    const header = readUidlistHeader(mailbox);
     const found = { path, guid: header?.guid, uidValidity: header?.uidValidity, fingerprint };
     const hasUidlist = header !== undefined || mailbox.stat(UIDLIST_FILE) !== undefined;
     return hasUidlist ? found : { ...found, bare: { trace: traceIn(mailbox, path) } };
@@ -86,27 +84,12 @@ function traceIn(mailbox: Dir, path: RawPath): string | undefined {
   }
 }
 
-/** Undefined where there is no whole header line that can be read. */
-export function readHeader(mailbox: Dir): UidlistHeader | undefined {
-  const file = mailbox.openFile(UIDLIST_FILE);
-  if (file === undefined) return undefined;
-  try {
-    const bytes = Buffer.alloc(HEADER_BYTES_MAX);
-    const text = bytes.toString("latin1", 0, file.read(bytes, 0));
-    const end = text.indexOf("\n");
-    const parse = end < 0 ? undefined : parseUidlistHeader(text.slice(0, end).replace(/\r$/, ""));
-    return parse?.kind === "ok" ? parse.header : undefined;
-  } finally {
-    file.close();
-  }
-}
-
 /** Who stands at that path now. */
 export function guidAt(place: StorePlace, path: RawPath): MailboxGuid | undefined {
   const mailbox = openStoreDir(place, path);
   if (mailbox === undefined) return undefined;
   try {
-    return mailbox.stat("cur")?.kind === "directory" ? readHeader(mailbox)?.guid : undefined;
+    return mailbox.stat("cur")?.kind === "directory" ? readUidlistHeader(mailbox)?.guid : undefined;
   } finally {
     mailbox.close();
   }

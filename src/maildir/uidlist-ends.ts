@@ -4,7 +4,7 @@
  * SOURCE: Dovecot 2.3 maildir-uidlist.c. N in the header is not touched when records are appended, so the next UID is the
  * larger one of N and the last record's UID + 1.
  */
-import type { Dir } from "../base/disk.js";
+import type { Dir, ReadFile } from "../base/disk.js";
 import { UIDLIST_FILE } from "./mailbox-files.js";
 import { parseUidlistHeader, type UidlistHeader } from "./uidlist-header.js";
 
@@ -21,10 +21,8 @@ export function readUidlistEnds(mailbox: Dir): UidlistEnds | undefined {
   const file = mailbox.openFile(UIDLIST_FILE);
   if (file === undefined) return undefined;
   try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const [line, ...more] = head.toString("latin1", 0, file.read(head, 0)).split("\n");
-    const parse = parseUidlistHeader((line ?? "").replace(/\r$/, ""));
-    if (parse.kind !== "ok" || more.length === 0) return undefined;
+    const header = headerOf(file);
+    if (header === undefined) return undefined;
     const tail = Buffer.alloc(TAIL_BYTES);
     const start = Math.max(0, file.stat.size - TAIL_BYTES);
     const lines = tail.toString("latin1", 0, file.read(tail, start)).split("\n");
@@ -32,8 +30,27 @@ export function readUidlistEnds(mailbox: Dir): UidlistEnds | undefined {
     const last = lines.length > (start === 0 ? 1 : 0) ? lines.at(-1) : undefined;
     const lastUid = last === undefined ? 0 : Number(/^(\d+) /.exec(last)?.[1] ?? Number.NaN);
     if (Number.isNaN(lastUid)) return undefined;
-    return { header: parse.header, uidNext: Math.max(parse.header.nextUid, lastUid + 1) };
+    return { header, uidNext: Math.max(header.nextUid, lastUid + 1) };
   } finally {
     file.close();
   }
+}
+
+/** Undefined where there is no whole header line that can be read. Throws: system errors. */
+export function readUidlistHeader(mailbox: Dir): UidlistHeader | undefined {
+  const file = mailbox.openFile(UIDLIST_FILE);
+  if (file === undefined) return undefined;
+  try {
+    return headerOf(file);
+  } finally {
+    file.close();
+  }
+}
+
+function headerOf(file: ReadFile): UidlistHeader | undefined {
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  const text = bytes.toString("latin1", 0, file.read(bytes, 0));
+  const end = text.indexOf("\n");
+  const parse = end < 0 ? undefined : parseUidlistHeader(text.slice(0, end).replace(/\r$/, ""));
+  return parse?.kind === "ok" ? parse.header : undefined;
 }

@@ -124,9 +124,10 @@ function foldMarks(context: FoldContext, change: MarksChange): Divergence | unde
   const { draft, notes } = context;
   const { uid, base } = change;
   const bound = draft.recordAt(uid);
-  if (bound !== undefined && bound.base !== base) return boundOtherwise(context, change, bound.base);
+  const holder = holderOf(draft, uid);
+  if (holder !== undefined && holder !== base) return boundOtherwise(context, change, holder);
   const message = draft.message(base);
-  const isPresent = bound !== undefined && message.body !== "none";
+  const isPresent = bound?.base === base && message.body !== "none";
   if (isPresent) message.marks = changedMarks(message.marks, change, draft.keywords);
   else notes.push({ kind: "message-absent", uid, words: `flags of UID ${uid} are not set: it is not here` });
   const applied = draft.appliedAt(uid);

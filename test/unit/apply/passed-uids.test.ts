@@ -11,6 +11,7 @@ import {
   CREATE,
   expunge,
   GUID,
+  marks,
   message,
   type Replica,
   refuseBody,
@@ -116,6 +117,24 @@ describe("a UID whose message was expunged here", () => {
     expect(replica.apply(transaction([rebind(2, 4, "two")])).kind).toBe("applied");
     expect(records()).toEqual(["1 :one", "3 :three", "4 :two"]);
     expect(replica.names("box")).toEqual(["cur/one:2,", "cur/three:2,", "cur/two:2,"]);
+  });
+
+  test("is no hindrance for flags of the message that was to have it, once that is void", () => {
+    created();
+    writeFileSync(replica.path("box/dovecot-uidlist"), "4 :foreign\n", { flag: "a" });
+    const flags = marks(4, "four", {}, { flags: 8 });
+    expect(applyVoid(transaction([save(4, "four"), flags]), 5)).toMatchObject({
+      kind: "applied",
+      notes: [
+        { kind: "uid-burned", uid: 4 },
+        { kind: "message-absent", uid: 4 },
+      ],
+    });
+    expect(replica.apply(transaction([flags], { uidNext: 5 }))).toMatchObject({
+      kind: "applied",
+      notes: [{ kind: "message-absent", uid: 4 }],
+    });
+    expect(records()).toContain("4 :foreign");
   });
 
   test("is no hindrance where its message goes within the transaction", () => {

@@ -73,7 +73,8 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       };
       const intent = action === "limbo" ? await putIntent(ports, path) : {};
       const outcome = await whileBusy(ports, signal, () => ports.store.call("foreign", request));
-      await record(ports, { ...(outcome.kind === "applied" ? outcome.effect : NO_EFFECT), ...intent });
+      const effect = outcome.kind === "applied" ? outcome.effect : { ...NO_EFFECT, limbo: outcome.limbo };
+      await record(ports, { ...effect, ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
       return { kind: "foreign", messages: outcome.moved };
     }

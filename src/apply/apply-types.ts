@@ -212,7 +212,8 @@ export interface ForeignRequest {
 export type ForeignOutcome =
   | { readonly kind: "applied"; readonly effect: AppliedEffect; readonly moved: number; readonly absent: number }
   | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
-  | { readonly kind: "diverged"; readonly divergence: Divergence };
+  /** `limbo`: what is there all the same, to be recorded. */
+  | { readonly kind: "diverged"; readonly divergence: Divergence; readonly limbo: readonly LimboRow[] };
 
 export interface YieldRequest {
   readonly mailbox: MailboxGuid;

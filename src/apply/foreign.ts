@@ -33,11 +33,13 @@ import { executeSteps, refuseTaken } from "./execute.js";
 import { fileAt, listPlaces, type Place } from "./find-files.js";
 import { moveWithin, openMade, openScratch } from "./limbo.js";
 import { closeBelow, damageOf, openMailbox } from "./locate.js";
+import { lostRows } from "./lost-rows.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep } from "./mailbox-view.js";
 import { deleteMailbox } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
+import { refusing } from "./refusing.js";
 import { ASIDE } from "./scratch-areas.js";
 import { type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
@@ -62,7 +64,7 @@ type Gripped<T> =
 /** Of a mailbox that has none yet. */
 export const NO_GUID = parseMailboxGuid("0".repeat(32));
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
-const NOTHING_MOVED: ForeignOutcome = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
+const NOTHING_MOVED: Moved = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
 /** A deletion that no source has sent, but for where. */
 const NO_CHANGE = {
   uidNext: 1,
@@ -73,8 +75,25 @@ const NO_CHANGE = {
   capturedMs: 0,
 } as const;
 
-/** Moves messages out of, or back into, the mailbox at that path. Bases that are not there, or not foreign, count as absent. */
+/**
+ * Moves messages out of, or back into, the mailbox at that path. Bases that are not there, or not foreign, count as absent. What the
+ * system refuses in that mailbox is its divergence.
+ */
 export function moveForeign(context: StoreContext, root: Dir, request: ForeignRequest): ForeignOutcome {
+  const where = { mailbox: guidAt(root, request.path) ?? NO_GUID, path: request.path };
+  const outcome = refusing({ ...where, mailbox: NO_GUID }, () => moveOrThrow(context, root, request));
+  if (outcome.kind !== "diverged") return outcome;
+  // Its lock was taken away after all was done, or what was done could not be taken back: no transaction comes that would tell.
+  const limbo = request.action === "limbo" ? lostRows(context, root, where) : [];
+  context.limbo.remember(limbo);
+  return { ...outcome, limbo };
+}
+
+type Moved =
+  | Exclude<ForeignOutcome, { readonly kind: "diverged" }>
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+function moveOrThrow(context: StoreContext, root: Dir, request: ForeignRequest): Moved {
   const { path, bases, action, hashes = [] } = request;
   if (action === "limbo" && bases.length === 0) return removeEmptied(context, root, path);
   const wanted: ReadonlySet<string> = new Set(bases);
@@ -102,7 +121,7 @@ export function moveForeign(context: StoreContext, root: Dir, request: ForeignRe
  * A mailbox that the source does not have, and whose mail went to the limbo, follows it there: as an empty folder it would be
  * all that is left of what was to go. One that holds mail, or that was ever applied to, stays.
  */
-function removeEmptied(context: StoreContext, root: Dir, path: RawPath): ForeignOutcome {
+function removeEmptied(context: StoreContext, root: Dir, path: RawPath): Moved {
   const opened = openMailbox(root, { mailbox: NO_GUID, path });
   if (opened.kind === "diverged") return opened;
   if (opened.kind === "absent") return NOTHING_MOVED;

@@ -60,7 +60,8 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
 function recoverRequest(context: StoreContext, root: Dir, { mailbox, path }: Intent): LimboRow[] {
   const rows = lostRows(context, root, { mailbox, path });
   context.limbo.remember(rows);
-  context.cache.settle(mailbox);
+  // A transaction of the same mailbox may have been cut off as well: what that left is still in doubt.
+  if (context.cache.doubtAbout(mailbox)?.intents.length === 0) context.cache.settle(mailbox);
   return rows;
 }
 

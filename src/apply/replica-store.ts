@@ -189,8 +189,7 @@ export class ReplicaStore implements Methods {
   }
 
   foreign(request: types.ForeignRequest): types.ForeignOutcome {
-    const where = { mailbox: NO_GUID, path: request.path };
-    return refusing(where, () => this.#inStore((root) => moveForeign(this.#context, root, request)));
+    return this.#inStore((root) => moveForeign(this.#context, root, request));
   }
 
   yieldUids(request: types.YieldRequest): types.YieldOutcome {

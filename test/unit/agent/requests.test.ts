@@ -68,13 +68,16 @@ describe("answerRequest", () => {
     expect(state.effects).toStrictEqual([{ ...EFFECT, intent: 1 }]);
   });
 
-  test("what was refused leaves no intent", async () => {
+  test("what was refused leaves no intent, and what is in the limbo all the same is recorded", async () => {
     const found = divergence({ kind: "mailbox-missing", mailbox: guid("a"), path: path("a") });
-    const foreign = () => ({ kind: "diverged" as const, divergence: found });
+    const where = { name: "2026-01-01/x", mailbox: guid("a"), path: path("a") };
+    const limbo = [{ ...where, uid: 1, base: "x", size: 1, cause: "foreign", removedMs: 0 }];
+    const foreign = () => ({ kind: "diverged" as const, divergence: found, limbo });
     const intentOfForeign = () => Buffer.from("intent");
     const ask: Ask = { kind: "foreign", path: path("a"), bases: ["x"], action: "limbo" };
     expect((await answer({ foreign, intentOfForeign }, ask)).result).toMatchObject({ ok: false });
     expect(state.intents.size).toBe(0);
+    expect(state.effects).toMatchObject([{ limbo }]);
   });
 
   test("if it cannot be recorded the worker forgets, and the failure is the answer", async () => {

@@ -1,9 +1,11 @@
 /** What a killed process had moved and came not to record: found again by the next one, or the one after that. */
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ForeignRequest } from "../../../src/apply/apply-types.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
+import { OVERRIDE_PAUSE_MS } from "../../../src/maildir/dotlock.js";
 import { parseBaseName } from "../../../src/maildir/ids.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { MortalDisk } from "../../contract/mortal-disk.js";
@@ -62,6 +64,23 @@ test("the row of an expunge says what it was, whichever run makes it", async () 
     { name, mailbox: GUID, path: "box", uid: 1, base: "one", cause: "expunge", size: expect.any(Number) },
   ]);
   expect(replica.state.intents).toEqual([]);
+});
+
+test("a request that was cut off after it, for the same mailbox, settles nothing of a transaction", async () => {
+  const txn = transaction([expunge(1, "one")], { uidNext: 3 });
+  await killOnce(
+    () => undefined,
+    txn,
+    () => inLimbo().length > 0,
+  );
+  replica.open({ laterMs: 10_000 });
+  replica.state.putIntent({ id: 77, bytes: replica.store.intentOfForeign({ path: txn.path }) });
+  replica.recover();
+  expect(replica.state.intents).toHaveLength(1);
+  await setTimeout(OVERRIDE_PAUSE_MS + 10); // the lock of the process that was killed has just gone.
+  expect(replica.apply(txn).kind).toBe("applied");
+  expect(replica.state.intents).toEqual([]);
+  expect(replica.state.limbo.map(({ name }) => name)).toEqual(inLimbo());
 });
 
 test("that of a second file of a message has its base name, and never serves as a body", async () => {
@@ -128,5 +147,20 @@ describe("what the source asks for beside its transactions, killed before each w
     }
     expect(kills).toBeGreaterThan(5);
     expect(replica.state.limbo.map(({ cause }) => cause)).toEqual(goal === 1 ? ["delete"] : ["foreign", "foreign"]);
+  });
+
+  test("a lock that is taken away when all is done: what is in the limbo is recorded all the same", () => {
+    fill();
+    mail();
+    const request: ForeignRequest = { path: theirs, action: "limbo", bases: ["a", "b"].map(parseBaseName) };
+    const crashPoint = (name: string): void => {
+      if (name === "apply.bodies-in-limbo") unlinkSync(replica.path("theirs/dovecot-uidlist.lock"));
+    };
+    replica.open({ crashPoint });
+    const outcome = replica.store.foreign(request);
+    expect(outcome).toMatchObject({ kind: "diverged", limbo: [{ cause: "foreign" }, { cause: "foreign" }] });
+    const names = outcome.kind === "diverged" ? outcome.limbo.map(({ name }) => name) : [];
+    expect(names.sort()).toEqual(inLimbo());
+    expect(names).toHaveLength(2);
   });
 });

@@ -95,10 +95,27 @@ export function exchangeWithOccupant(
   }
   if (changed !== "done") return changed;
   context.whereabouts.forget();
-  const other = context.cache.get(occupant);
-  other.standsAt = mover.path;
-  // One that is remembered elsewhere is astray, and will be put back there.
-  return { kind: "settled", rows: other.baseline?.row.path === path ? recordAt(context, occupant, mover.path) : [] };
+  context.cache.get(occupant).standsAt = mover.path;
+  return { kind: "settled", rows: [] }; // what is recorded of it follows with the effect (`occupantRows`).
+}
+
+/**
+ * With the mover's effect: the row of a mailbox that stands where the mover was, though the database has it where the mover is now.
+ * They have changed places, in this attempt or in one that came to record nothing. One that is recorded elsewhere is astray, and
+ * will be put back there.
+ */
+export function occupantRows(
+  context: StoreContext,
+  root: Dir,
+  { mailbox, path }: Transaction,
+  homes: readonly (RawPath | undefined)[],
+): MailboxRow[] {
+  return [...new Set(homes)].flatMap((home) => {
+    if (home === undefined || home === path) return [];
+    const other = guidAt(root, home);
+    const isRecordedHere = other !== undefined && context.reader.mailboxByGuid(other)?.path === path;
+    return isRecordedHere && other !== mailbox ? recordAt(context, other, home) : [];
+  });
 }
 
 /** What is remembered of the other one says from now on where it is. */

@@ -7,7 +7,7 @@ import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
-import type { LimboRow, MailboxRow } from "../log/state-types.js";
+import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
@@ -41,12 +41,11 @@ import { type UndoLog, undoing } from "./undo-log.js";
 type Found = Extract<Located, { kind: "found" }>;
 
 export type RenameOutcome =
-  /** `rows`: of another mailbox that made room, to be recorded with the effect. */
-  | { readonly kind: "moved"; readonly limbo: readonly LimboRow[]; readonly rows: readonly MailboxRow[] }
+  | { readonly kind: "moved"; readonly limbo: readonly LimboRow[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "busy"; readonly by: string; readonly ageMs: number };
 
-const MOVED = { kind: "moved", limbo: [], rows: [] } as const;
+const MOVED = { kind: "moved", limbo: [] } as const;
 
 /** Moves the mailbox to the transaction's path, if it is not there. */
 export function renameMailbox(
@@ -63,14 +62,13 @@ export function renameMailbox(
     removeEmptyParents(root, found.path);
     return MOVED;
   }
-  if (target.kind === "opened" && found.hasCur && target.dir.stat(CUR) !== undefined) {
-    const mover = { mailbox: txn.mailbox, path: found.path };
-    const exchanged = exchangeWithOccupant(context, root, { mover, path: txn.path });
-    if (exchanged !== undefined) closeBelow(root, target.dir);
-    if (exchanged !== undefined) return exchanged.kind === "settled" ? { ...MOVED, rows: exchanged.rows } : exchanged;
-  }
   const dir = target.kind === "opened" ? target.dir : makeTarget(context, root, found, txn);
   try {
+    if (target.kind === "opened" && found.hasCur && dir.stat(CUR) !== undefined) {
+      const mover = { mailbox: txn.mailbox, path: found.path };
+      const exchanged = exchangeWithOccupant(context, root, { mover, path: txn.path });
+      if (exchanged !== undefined) return exchanged.kind === "settled" ? MOVED : exchanged;
+    }
     context.life.reach("apply.target-made");
     const occupied = refuseTarget(context, root, { dir, found, txn });
     if (occupied !== undefined) return { kind: "diverged", divergence: occupied };
@@ -85,7 +83,7 @@ export function renameMailbox(
     removeBox(context, PARKED, txn.mailbox);
     if (held.value === "occupied") return { kind: "diverged", divergence: occupiedBy(txn) };
     removeEmptied(root, found.path);
-    return { ...MOVED, limbo: held.value };
+    return { kind: "moved", limbo: held.value };
   } finally {
     closeBelow(root, dir);
   }

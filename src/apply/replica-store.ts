@@ -24,7 +24,7 @@ import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js"
 import { carriedRows } from "./carried.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
-import { exchangePlaces, returnFor } from "./exchange.js";
+import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
 import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, NO_GUID, yieldUids } from "./foreign.js";
@@ -309,7 +309,9 @@ export class ReplicaStore implements Methods {
       const homes = [known.baseline?.row.path, txn.structure?.kind === "rename" ? txn.structure.from : undefined];
       const outcome = this.#executeFound(root, pending, { known, found: located });
       if (outcome.kind !== "applied") return outcome;
-      return withRows(outcome, [...exchanged.rows, ...carriedRows(this.#context, root, txn, homes)]);
+      const others = [carriedRows, occupantRows].flatMap((rowsOf) => rowsOf(this.#context, root, txn, homes));
+      const displaced = new Set(exchanged.rows.map(({ guid }) => guid)); // it may be among the others, too.
+      return withRows(outcome, [...exchanged.rows, ...others.filter(({ guid }) => !displaced.has(guid))]);
     } finally {
       closeBelow(root, located.dir);
     }
@@ -362,7 +364,7 @@ export class ReplicaStore implements Methods {
     if (opened.kind !== "opened") throw maildirError("mailbox-vanished", `moving ${displayRaw(txn.path)}: it moved on`);
     try {
       const outcome = applyMessages(this.#context, { pending, known, dir: opened.dir, mayTakeOver: false });
-      if (outcome.kind === "applied") return withRows(withMove(outcome, moved.limbo, notes), moved.rows);
+      if (outcome.kind === "applied") return withMove(outcome, moved.limbo, notes);
       this.#context.cache.doubt(txn.mailbox); // what made room for it is in the limbo.
       return outcome;
     } finally {
@@ -372,7 +374,7 @@ export class ReplicaStore implements Methods {
 
   #finishRename(root: Dir, known: KnownMailbox, txn: Transaction): RenameOutcome {
     const { structure } = txn;
-    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [], rows: [] };
+    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [] };
     return finishRename(this.#context, root, { known, from: structure.from });
   }
 }

@@ -67,8 +67,9 @@ export function heldAmong({ held, staged }: Pending, needs: readonly BodyNeed[])
 /** What is not as it was is left out, and is held no more: its bytes have to come. */
 export function hashHeld(context: StoreContext, root: Dir, pending: Pending, indexes: readonly number[]): HeldHash[] {
   const located = locateMailbox(root, context.cache.get(pending.txn.mailbox), pending.txn);
-  const stage = openStageDir(context, pending.txn.mailbox);
+  let stage: Dir | undefined;
   try {
+    stage = openStageDir(context, pending.txn.mailbox);
     using dirs = located.kind === "found" && located.hasCur ? new MailboxDirs(located.dir) : undefined;
     const placesOf = ({ dir }: HeldBody): readonly (Dir | undefined)[] => {
       if (dir === "staged") return [dirs?.tmp, stage];

@@ -42,13 +42,19 @@ function lookAt(root: Dir, known: KnownMailbox, where: Pick<Transaction, "mailbo
   const opened = openMailbox(root, where);
   if (opened.kind !== "opened") return opened;
   const { dir } = opened;
-  const read = known.uidlist.read(dir);
-  if ("uidlist" in read && read.uidlist.header.guid === where.mailbox) {
-    return { kind: "found", path: where.path, dir, uidlist: read.uidlist, hasCur: dir.stat(CUR)?.kind === "directory" };
+  let isFound = false;
+  try {
+    const read = known.uidlist.read(dir);
+    if ("uidlist" in read && read.uidlist.header.guid === where.mailbox) {
+      const hasCur = dir.stat(CUR)?.kind === "directory";
+      isFound = true;
+      return { kind: "found", path: where.path, dir, uidlist: read.uidlist, hasCur };
+    }
+    const damage = damageOf(read, where);
+    return damage === undefined ? { kind: "absent" } : { kind: "diverged", divergence: damage };
+  } finally {
+    if (!isFound) closeBelow(root, dir);
   }
-  closeBelow(root, dir);
-  const damage = damageOf(read, where);
-  return damage === undefined ? { kind: "absent" } : { kind: "diverged", divergence: damage };
 }
 
 export type Opened =

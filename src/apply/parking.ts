@@ -149,8 +149,9 @@ export function removeBox(
   mailbox: MailboxGuid,
 ): void {
   const dir = openScratch(disk, options.scratchRoot, [area]);
-  const box = dir?.openDir(rawNameOf(mailbox));
+  let box: Dir | undefined;
   try {
+    box = dir?.openDir(rawNameOf(mailbox));
     if (dir === undefined || box === undefined) return;
     for (const name of [TMP, NEW, CUR]) removeEmpty(box, name);
     box.unlink(UIDLIST_LOCK_FILE);

@@ -118,13 +118,17 @@ export function removeStaged(context: StoreContext, root: Dir, pending: Pending)
 
 function eachStagedDir(context: StoreContext, root: Dir, { txn }: Pending, use: (dir: Dir) => void): void {
   const stage = openStageDir(context, txn.mailbox);
-  if (stage !== undefined) {
-    use(stage);
-    stage.close();
+  try {
+    if (stage !== undefined) use(stage);
+  } finally {
+    stage?.close();
   }
   const located = locateMailbox(root, context.cache.get(txn.mailbox), txn);
   if (located.kind !== "found") return;
-  using dirs = new MailboxDirs(located.dir);
-  if (located.hasCur) use(dirs.tmp);
-  closeBelow(root, located.dir);
+  try {
+    using dirs = new MailboxDirs(located.dir);
+    if (located.hasCur) use(dirs.tmp);
+  } finally {
+    closeBelow(root, located.dir);
+  }
 }

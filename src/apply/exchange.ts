@@ -5,10 +5,10 @@
  * INVARIANT: what a crash leaves parked goes back into the store at the next start (`returnParked`), before anything else:
  * to where it was, or, if the other one is there already, to where that one was. The transaction then comes again.
  */
-import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
-import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { displayRaw, isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
+import { maildirError } from "../maildir/errors.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { type Divergence, divergence } from "./divergence.js";
@@ -160,7 +160,8 @@ function locked<T extends "done" | "occupied" | Busy>(
   run: () => T,
 ): T | Busy {
   const opened = openMailbox(root, place);
-  assert(opened.kind === "opened", "its uidlist was just read");
+  if (opened.kind !== "opened")
+    throw maildirError("mailbox-vanished", `locking ${displayRaw(place.path)}: it is not there any more`);
   try {
     const held = underLock(context, { known: context.cache.get(place.mailbox), dir: opened.dir }, run);
     return held.kind === "busy" ? held : held.value;
@@ -252,11 +253,7 @@ function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
   const area = openScratch(context.disk, context.options.scratchRoot, [HELD]);
   if (area === undefined) return;
   try {
-    const boxes = area
-      .list()
-      .filter(isMailboxGuid)
-      .map((mailbox) => ({ mailbox, path: pathOf(mailbox) }))
-      .filter((box): box is Place => box.path !== undefined);
+    const boxes = boxesIn(area, pathOf);
     returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH), []);
     for (const box of boxes) {
       const outcome = undoing(context.life, (undo) => giveBack(context, root, area, box, undo));
@@ -273,6 +270,25 @@ function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
   }
 }
 
+function boxesIn(area: Dir, pathOf: PathOf): Place[] {
+  return area
+    .list()
+    .filter(isMailboxGuid)
+    .map((mailbox) => ({ mailbox, path: pathOf(mailbox) }))
+    .filter((box): box is Place => box.path !== undefined);
+}
+
+/** Whether the directory that the mailbox is in could not be put back. */
+function isHeld({ disk, options }: StoreContext, mailbox: MailboxGuid, pathOf: PathOf): boolean {
+  const home = pathOf(mailbox);
+  const area = openScratch(disk, options.scratchRoot, [HELD]);
+  try {
+    return area !== undefined && home !== undefined && insideOf(boxesIn(area, pathOf), home) !== undefined;
+  } finally {
+    area?.close();
+  }
+}
+
 function returnAll(context: StoreContext, root: Dir, pathOf: PathOf, targets: readonly RawPath[]): void {
   const parked = parkedMailboxes(context);
   const homes = [...parked.flatMap((guid) => pathOf(guid) ?? []), ...targets];
@@ -286,6 +302,7 @@ function returnAll(context: StoreContext, root: Dir, pathOf: PathOf, targets: re
 export function returnFor(context: StoreContext, root: Dir, { mailbox, path }: Transaction): boolean {
   const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
   returnHeld(context, root, pathOf);
+  if (isHeld(context, mailbox, pathOf)) return false;
   return (
     !parkedMailboxes(context).includes(mailbox) ||
     returnOne(context, root, mailbox, { pathOf, homes: [path], wanted: path })

@@ -84,10 +84,13 @@ export class MailboxDirs implements Disposable {
     return this.#must(TMP);
   }
 
-  /** A killed process had made it and came not to give it away: whoever delivers here could not use it. */
+  /**
+   * A killed process had made it and came not to give it away, as only root does: whoever delivers here could not use it. Of a user
+   * who may write in another's mailbox it is as he can make it.
+   */
   #isUnfinished(tmp: Dir, uid: number): boolean {
-    const own = tmp.statSelf().uid;
-    return own !== uid && own === process.geteuid?.() && tmp.list().length === 0;
+    const isRoots = process.geteuid?.() === 0 && tmp.statSelf().uid === 0;
+    return isRoots && uid !== 0 && tmp.list().length === 0;
   }
 
   of(dir: "cur" | "new"): Dir {

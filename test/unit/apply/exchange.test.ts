@@ -328,3 +328,35 @@ describe("not as the log has it", () => {
     });
   });
 });
+
+test("a mailbox whose directory waits outside, for others' mail is in its place, is not gone: it is not deleted there", () => {
+  create([
+    { name: "n0", path: "Left" },
+    { name: "n1", path: "Right" },
+    { name: "inner", path: "Right/Sub" },
+  ]);
+  const [txn = expect.fail()] = circle([
+    { name: "n0", path: "Left" },
+    { name: "n1", path: "Right" },
+  ]);
+  const crashPoint = (name: string): void => {
+    if (name === "apply.directories-out") throw new Error("killed");
+  };
+  replica.open({ crashPoint, pid: DEAD_PID });
+  expect(() => replica.apply(txn)).toThrow("killed");
+  for (const dir of ["cur", "new", "tmp"]) mkdirSync(replica.path("Right", dir), { recursive: true });
+  writeFileSync(replica.path("Right/cur/theirs:2,"), "their mail");
+  replica.open({ laterMs: 10_000 });
+  replica.recover();
+  const held = readdirSync(join(replica.scratchRoot, "held"));
+  expect(held).toEqual([guidOf("n1")]);
+  for (const name of ["n1", "inner"]) {
+    const at = { mailbox: guidOf(name), path: (name === "n1" ? "Right" : "Right/Sub") as RawPath, uidNext: 2 };
+    const outcome = replica.apply(transaction([], { ...at, structure: { kind: "delete" } }));
+    expect(outcome, name).toMatchObject({ kind: "diverged", divergence: { kind: "mailbox-missing" } });
+  }
+  unlinkSync(replica.path("Right/cur/theirs:2,"));
+  replica.open({ laterMs: 20_000 });
+  replica.recover();
+  expect(standing(["Left", "Right", "Right/Sub"])).toEqual({ n0: "Left", n1: "Right", inner: "Right/Sub" });
+});

@@ -1,9 +1,10 @@
 /** What the owner of a mailbox takes away, or puts in its place, while a transaction is applied: that mailbox alone has to wait. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { RawPath } from "../../../src/base/raw-name.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { eachReplica } from "./each-replica.js";
-import { CREATE, marks, type Replica, save, transaction } from "./replica-fixture.js";
+import { CREATE, marks, OTHER_GUID, type Replica, save, transaction } from "./replica-fixture.js";
 
 let replica: Replica;
 
@@ -123,4 +124,19 @@ describe("recovery", () => {
     expect(() => replica.recover()).not.toThrow();
     expect(readdirSync(replica.path("box", name))).toEqual(["x"]);
   });
+});
+
+test("a mailbox that is renamed by its owner as it is to change places: it is tried again", () => {
+  const other = { mailbox: OTHER_GUID, path: "to" as RawPath, structure: CREATE };
+  expect(replica.apply(transaction([save(1, "other")], other)).kind).toBe("applied");
+  at("apply.locked", () => {
+    renameSync(replica.path("box"), replica.path("elsewhere"));
+    return false;
+  });
+  const structure = { kind: "rename", from: "box" as RawPath, displaces: OTHER_GUID } as const;
+  const key = staged(transaction([], { path: "to" as RawPath, uidNext: 3, structure }));
+  expect(replica.execute(key)).toMatchObject({ kind: "busy" });
+  renameSync(replica.path("elsewhere"), replica.path("box"));
+  expect(replica.execute(key).kind).toBe("applied");
+  expect(replica.names("box")).toEqual(["cur/other:2,"]);
 });

@@ -3,6 +3,7 @@
  */
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
+import { errnoOf } from "../base/errors.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { readKeywords } from "../maildir/keywords.js";
@@ -179,13 +180,14 @@ export function runPlan(context: StoreContext, { plan, pending, dirs, uidlist, l
   using undo = new UndoLog();
   const stageDir = openStageDir(context, txn.mailbox);
   if (stageDir !== undefined) undo.hold(stageDir);
+  const stagedIn = plan.needs.length === 0 ? [] : stageDir === undefined ? [dirs.tmp] : [dirs.tmp, stageDir];
   try {
     const rows = executeSteps(plan.steps, {
       dirs,
       lock,
       uidlist,
       staged,
-      stagedIn: plan.needs.length === 0 ? [] : stageDir === undefined ? [dirs.tmp] : [dirs.tmp, stageDir],
+      stagedIn,
       openLimbo: () => limbo.open(owner, undo),
       undo,
       reach: life.reach,
@@ -197,9 +199,16 @@ export function runPlan(context: StoreContext, { plan, pending, dirs, uidlist, l
     if (!life.hasEnded) {
       cache.forget(txn.mailbox);
       undo.undo(error);
+      if (errnoOf(error) === "ENOENT") forgetTaken(staged, stagedIn);
     }
     throw error;
   }
+}
+
+/** What its owner has taken out of tmp/ is staged no more: found lacking at the next attempt, which would else fail like this one. */
+function forgetTaken(staged: Pending["staged"], dirs: readonly Dir[]): void {
+  for (const [index, { name }] of staged)
+    if (dirs.length > 0 && dirs.every((dir) => dir.stat(name) === undefined)) staged.delete(index);
 }
 
 export interface EffectInput {

@@ -102,9 +102,21 @@ describe("staged bodies", () => {
       sync(request);
     };
     expect(replica.stage(key, transaction([save(3, "three")])).kind).toBe("staged");
-    const outcome = replica.execute(key);
-    expect(["lacking", "busy"]).toContain(outcome.kind);
+    const outcomes = [replica.execute(key), replica.execute(key)];
+    expect(outcomes.at(-1)).toMatchObject({ kind: "lacking", wants: [{ index: 0 }] });
     expect(replica.names("box").some((name) => name.includes("three"))).toBe(false);
+  });
+
+  test("taken away when they are durable: that one is found lacking, and comes again", () => {
+    const key = staged(transaction([save(3, "three"), save(4, "four")]));
+    const [, second = expect.fail()] = replica.stagedNames();
+    unlinkSync(replica.path("box/tmp", second));
+    expect(replica.execute(key).kind).toBe("busy");
+    const outcome = replica.execute(key);
+    expect(outcome).toMatchObject({ kind: "lacking", wants: [{ index: 1 }] });
+    replica.stageWanted({ key, isApart: false }, outcome.kind === "lacking" ? outcome.wants : []);
+    expect(replica.execute(key).kind).toBe("applied");
+    expect(replica.names("box").filter((name) => /three|four/.test(name))).toHaveLength(2);
   });
 });
 

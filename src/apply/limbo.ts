@@ -11,6 +11,7 @@ import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
+import { whyItFailed } from "../base/system-error.js";
 import type { LimboRow } from "../log/state-types.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
@@ -315,16 +316,15 @@ function descend(
   names: readonly string[],
   open: (dir: Dir, name: RawName) => Dir | undefined,
 ): Dir | undefined {
-  let dir = disk.openRoot(scratchRoot);
-  if (dir === undefined) {
-    throw applyError("scratch-missing", `opening the scratch directory ${displayRaw(scratchRoot)}: it is not there`);
-  }
+  const what = `opening the scratch directory ${displayRaw(scratchRoot)}`;
+  let dir = inScratch(what, () => disk.openRoot(scratchRoot));
+  if (dir === undefined) throw applyError("scratch-missing", `${what}: it is not there`);
   const { uid } = dir.statSelf();
   for (const [level, name] of names.entries()) {
     assert(isRawName(name), "a scratch name is a file name");
     const parent: Dir = dir;
     try {
-      dir = open(parent, name);
+      dir = inScratch(`opening ${displayRaw(parent.shownPath)}/${name}`, () => open(parent, name));
     } finally {
       parent.close();
     }
@@ -332,6 +332,18 @@ function descend(
     if (level === 0) refuseForeign(dir, uid);
   }
   return dir;
+}
+
+/** What bars the way to it, or stands in its place, is no matter of one mailbox: nothing of any could be removed, or made. */
+const BARRED = new Set(["EACCES", "EPERM", "ELOOP", "ENOTDIR"]);
+
+function inScratch<T>(what: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!BARRED.has(errnoOf(error) ?? "")) throw error;
+    throw applyError("scratch-missing", `${what}: ${whyItFailed(error)}`, {}, error);
+  }
 }
 
 /** What lies deeper may be mail on its way, with the owner that it has in the store. */

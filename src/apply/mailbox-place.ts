@@ -6,6 +6,7 @@
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
+import { whyItFailed } from "../base/system-error.js";
 import { maildirError } from "../maildir/errors.js";
 import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
 import { isMailboxPath } from "../maildir/mailbox-name.js";
@@ -18,9 +19,16 @@ export function refusePath(path: RawPath): string | undefined {
 
 /** The store's root. The caller closes it. Throws: destination-missing. */
 export function openStore(disk: Disk, storeRoot: string): Dir {
-  const root = disk.openRoot(storeRoot);
+  const what = `opening the store ${displayRaw(storeRoot)}`;
+  let root: Dir | undefined;
+  try {
+    root = disk.openRoot(storeRoot);
+  } catch (error) {
+    if (errnoOf(error) !== "EACCES") throw error; // that would be taken for the matter of one mailbox.
+    throw applyError("destination-missing", `${what}: ${whyItFailed(error)}`, {}, error);
+  }
   if (root !== undefined) return root;
-  throw applyError("destination-missing", `opening the store ${displayRaw(storeRoot)}: it is not there`);
+  throw applyError("destination-missing", `${what}: it is not there`);
 }
 
 /** Undefined when some component is absent. The caller closes it. Throws: ELOOP for a link on the way, ENOTDIR. */

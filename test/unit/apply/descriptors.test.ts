@@ -78,7 +78,11 @@ test.each<readonly [string, () => unknown, Transaction]>([
     const disk = new RefusingDisk(refusals);
     replica.open({ disk });
     const before = openDescriptors();
-    replica.apply(txn);
+    try {
+      replica.apply(txn);
+    } catch (error) {
+      expect(error).toMatchObject({ code: "scratch-missing" });
+    }
     if (disk.refused === undefined) break;
     const { operation, path } = disk.refused;
     expect(openDescriptors() - before, `${operation} ${path}`).toBe(0);

@@ -17,6 +17,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openMade, openScratch } from "../../../src/apply/limbo.js";
 import { pinReplica } from "../../../src/apply/pinned-root.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
+import { CREATE, expunge, openReplica, save, transaction } from "./replica-fixture.js";
 
 const coded = (code: string, exitCode: number) => expect.objectContaining({ code, exitCode });
 const MISSING = expect.objectContaining({ code: "destination-missing", exitCode: 69 });
@@ -70,6 +72,28 @@ test("where it is known which directories they are, the first opening is compare
   expect(() => openScratch(disk, scratchRoot, ["build"])).toThrow(coded("scratch-missing", 73));
 });
 
+test.each([
+  ["openRoot", "store", /store$/, "destination-missing"],
+  ["openRoot", "scratch", /scratch$/, "scratch-missing"],
+  ["openDir", "limbo", /^limbo$/, "scratch-missing"],
+] as const)(
+  "%s of %s: what may not be opened any more is no matter of one mailbox",
+  async (operation, _, name, code) => {
+    const replica = await openReplica();
+    try {
+      expect(replica.apply(transaction([save(1, "one")], { structure: CREATE })).kind).toBe("applied");
+      const disk = new FaultDisk(openNodeDisk());
+      replica.open({ disk });
+      disk.inject({ operation, name, error: "EACCES", lasting: true });
+      expect(() => replica.apply(transaction([expunge(1, "one")], { uidNext: 2 }))).toThrow(
+        expect.objectContaining({ code, message: expect.stringContaining("EACCES: permission denied") }),
+      );
+    } finally {
+      replica.remove();
+    }
+  },
+);
+
 test("what is below a pinned root is not opened by a path of its own", () => {
   const disk = pinReplica(openNodeDisk(), { storeRoot: root, scratchRoot: join(dir, "scratch") });
   expect(() => disk.openRoot(join(dir, "scratch/build"))).toThrow(AssertionError);
@@ -87,7 +111,7 @@ test.skipIf(process.getuid?.() !== 0)(
     for (const open of [openScratch, openMade])
       expect(() => open(disk, scratchRoot, ["stage"])).toThrow(coded("scratch-foreign", 73));
     symlinkSync(root, join(scratchRoot, "limbo"));
-    expect(() => openScratch(disk, scratchRoot, ["limbo"])).toThrow(expect.objectContaining({ code: "ELOOP" }));
+    expect(() => openScratch(disk, scratchRoot, ["limbo"])).toThrow(coded("scratch-missing", 73));
   },
 );
 

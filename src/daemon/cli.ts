@@ -14,7 +14,7 @@ const LAST_RESORT_MS = 10_000;
 
 const EXIT_CODES = `
 Exit codes:
-  0         all changes found in SRC are on DST (with --watch: asked to stop)
+  0         all changes found in SRC are on DST (with --watch: when asked to stop)
   1         some mailboxes need a person; they are listed on standard error
   64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
   129, 130, 143

@@ -62,8 +62,8 @@ const PROMOTED_MAX = 64;
 /**
  * The caller has made the places and holds the state directory's lock.
  * Returns the number of problems (mailboxes that need a person); throws what stops the whole. With `watch` it returns when
- * `signal` aborts, after everything captured has been shipped. Before both sides were equal once, it throws the reason of
- * `signal`, with what was done.
+ * `signal` aborts, after everything captured has been shipped. Where that was not so, or it was not live yet, it throws the reason
+ * of `signal`, with what was done or is left.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
   const { places, sites, threads } = options;
@@ -116,7 +116,7 @@ class TwinRun {
   readonly #startMs = systemClock.monotonicMs();
   readonly #standing = new StandingProblems();
   #agent: ReplayAgent | undefined;
-  /** Both sides were equal once in this run. */
+  /** Both sides were equal once in this run, and what was captured after that is shipped. */
   #isEqual = false;
   #isLive = false;
   #isFirst = false;
@@ -210,7 +210,7 @@ class TwinRun {
         this.#tell(this.#source.capturer.problems.values()); // they may be why.
         throw stop.signal.aborted ? stop.signal.reason : error;
       }
-      if (this.#isLive) await this.#drain(stop.signal);
+      this.#isEqual = this.#isLive && (await this.#drain(stop.signal));
     } finally {
       ticker.cancel();
     }
@@ -247,13 +247,15 @@ class TwinRun {
     await ended;
   }
 
-  /** Ships what was captured; what takes too long is in the log and is shipped by the next run. */
-  async #drain(signal: AbortSignal): Promise<void> {
+  /** Ships what was captured, and returns whether all of it is; what takes too long is in the log and shipped by the next run. */
+  async #drain(signal: AbortSignal): Promise<boolean> {
     const deadline = AbortSignal.timeout(DRAIN_MS_MAX);
     try {
       await this.#need().untilAcked(this.#source.reader.lastLsn(), AbortSignal.any([signal, deadline]));
+      return true;
     } catch (error) {
-      if (!deadline.aborted) throw error;
+      if (!deadline.aborted || signal.aborted) throw error;
+      return false;
     }
   }
 
@@ -341,6 +343,8 @@ class TwinRun {
   }
 
   #doneSoFar(): string {
+    const left = this.#source.reader.lastLsn() - this.#need().ackedLsn;
+    if (this.#isLive) return `still to be shipped: ${countOf(left, "transaction")}`;
     const { transactions, saves } = this.#tally;
     if (transactions === 0) return "nothing was shipped yet";
     const { messages } = this.#source.capturer.counts;

@@ -9,9 +9,11 @@ import watcher from "@parcel/watcher";
 import { rawFromText } from "../base/raw-name.js";
 
 export interface StructureWatch extends AsyncDisposable {
+  /** False where the system refused it: nothing is told then. */
+  readonly isSet: boolean;
   /**
    * Watches anew: directories that were moved in, or filled before their watch stood, are not watched otherwise. What
-   * happens meanwhile is not seen: sweep afterwards.
+   * happens meanwhile is not seen: sweep afterwards. Throws when it cannot be set, and nothing is told any more.
    */
   refresh(): Promise<void>;
 }
@@ -37,7 +39,7 @@ const MESSAGE_DIRS = [
   "**/.mailtwin*/**",
 ];
 
-/** `root` is the store's absolute path as text. Throws when the system has no watches left. */
+/** `root` is the store's absolute path as text. Where it cannot be set `onFailure` hears why, and `refresh` tries again. */
 export async function openStructureWatch(root: string, { onPath, onFailure }: StructureSinks): Promise<StructureWatch> {
   let watched = root;
   const open = () => {
@@ -51,15 +53,25 @@ export async function openStructureWatch(root: string, { onPath, onFailure }: St
     };
     return retrying(() => watcher.subscribe(watched, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
   };
-  let subscription = await open();
+  let subscription: watcher.AsyncSubscription | undefined;
+  try {
+    subscription = await open();
+  } catch (error) {
+    onFailure(error instanceof Error ? error : new Error(String(error)));
+  }
   return {
+    get isSet() {
+      return subscription !== undefined;
+    },
     async refresh() {
+      const before = subscription;
+      subscription = undefined;
       // A second subscription of the same directory would share the first one's view of the tree.
-      if (!(await hasEnded(subscription))) watched = nextSpelling(root, watched);
+      if (before !== undefined && !(await hasEnded(before))) watched = nextSpelling(root, watched);
       subscription = await open();
     },
     async [Symbol.asyncDispose]() {
-      await hasEnded(subscription);
+      if (subscription !== undefined) await hasEnded(subscription);
     },
   };
 }
@@ -90,7 +102,9 @@ async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt();
     } catch (error) {
-      if (attempts >= ATTEMPTS_MAX || !/No such file or directory|Not a directory/.test(String(error))) throw error;
+      if (!/No such file or directory|Not a directory/.test(String(error))) throw error;
+      if (attempts >= ATTEMPTS_MAX)
+        throw new Error("its directories come and go while they are to be watched", { cause: error });
     }
   }
 }

@@ -61,16 +61,26 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
 
 /** Structure changes come in bursts (a folder with its children): the tier is set up again once, after them. */
 const REFRESH_QUIET_MS = 500;
+/** After a failure. */
+const REFRESH_AGAIN_MS = 20_000;
 
 export interface WatchSinks {
   /** The system refuses watches: changes are found by sweeps only. */
   readonly onDegraded: (error: Error) => void;
 }
 
-/** Sets both tiers. Call it before the first sweep, so that nothing falls between the two. */
+export type WatchedCapturer = Pick<
+  Capturer,
+  "onMessageHint" | "onUidlistHint" | "onPath" | "onActive" | "onMoved" | "onStructure" | "markFull" | "sweepSoon"
+>;
+
+/**
+ * Sets both tiers. Call it before the first sweep, so that nothing falls between the two. What the system refuses, or an owner
+ * prevents who renames his folders all the time, ends nothing: it is tried again.
+ */
 export async function watchStore(
   store: string,
-  capturer: Capturer,
+  capturer: WatchedCapturer,
   sinks: WatchSinks & { readonly clock: Clock },
   owner: Disposer,
 ): Promise<{ readonly hot: MessageWatch }> {
@@ -116,25 +126,32 @@ function hasVanished(error: Error): boolean {
   return ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "");
 }
 
-function refreshAfterQuiet(structure: StructureWatch, capturer: Capturer, clock: Clock, sinks: WatchSinks) {
+function refreshAfterQuiet(structure: StructureWatch, capturer: WatchedCapturer, clock: Clock, sinks: WatchSinks) {
   let timer: Timer | undefined;
   let running: Promise<void> = Promise.resolve();
+  let hasEnded = false;
+  const refreshIn = (ms: number): void => {
+    timer?.cancel();
+    if (hasEnded) return;
+    timer = clock.setTimer(ms, () => {
+      running = running.then(refresh);
+    });
+  };
   const refresh = async () => {
+    const wasSet = structure.isSet;
     try {
       await structure.refresh();
     } catch (error) {
-      sinks.onDegraded(error instanceof Error ? error : new Error(String(error)));
+      if (wasSet) sinks.onDegraded(error instanceof Error ? error : new Error(String(error))); // said once.
+      refreshIn(REFRESH_AGAIN_MS);
     }
     capturer.sweepSoon();
   };
+  if (!structure.isSet) refreshIn(REFRESH_AGAIN_MS);
   return {
-    soon() {
-      timer?.cancel();
-      timer = clock.setTimer(REFRESH_QUIET_MS, () => {
-        running = running.then(refresh);
-      });
-    },
+    soon: () => refreshIn(REFRESH_QUIET_MS),
     async cancel() {
+      hasEnded = true;
       timer?.cancel();
       await running;
     },

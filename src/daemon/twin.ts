@@ -320,7 +320,7 @@ class TwinRun {
       path: "",
       code: "watch-refused",
       message: `watching the source: ${error.message}`,
-      hint: "Changes are found by sweeps meanwhile; raise fs.inotify.max_user_watches and max_user_instances.",
+      hint: "Changes are found by sweeps until it succeeds; are fs.inotify.max_user_watches and max_user_instances too low?",
     });
   }
 

@@ -48,3 +48,25 @@ test("a name that is no UTF-8 is told so that it can be known again", async () =
     await vi.waitUntil(() => [...told].some((path) => isToldAs(`${name}/f`, path)), 5_000);
   }
 });
+
+test("a store that cannot be watched is no end: it says so, and is watched when it is tried again", async () => {
+  const above = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
+  onTestFinished(() => rmSync(above, { recursive: true, force: true }));
+  const root = `${above}/gone`;
+  const [paths, failures] = [new Set<string>(), [] as Error[]];
+  await using watch = await openStructureWatch(root, {
+    onPath: (path) => void paths.add(path),
+    onFailure: (error) => failures.push(error),
+  });
+  expect(failures).toHaveLength(1);
+  expect(watch.isSet).toBe(false);
+  await expect(watch.refresh()).rejects.toThrow();
+  mkdirSync(`${root}/a`, { recursive: true });
+  await watch.refresh();
+  expect(watch.isSet).toBe(true);
+  writeFileSync(`${root}/a/f`, "");
+  await vi.waitUntil(() => paths.has("a/f"), 5_000);
+  rmSync(root, { recursive: true });
+  await expect(watch.refresh()).rejects.toThrow();
+  expect(watch.isSet).toBe(false);
+});

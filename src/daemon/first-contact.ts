@@ -34,6 +34,8 @@ export interface FirstContactPorts {
   readonly capturer: Pick<Capturer, "rows">;
   /** So many messages that only the destination has get new UIDs: their own are the source's. */
   readonly onYielded: (path: RawPath, messages: number) => void;
+  /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
+  readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
 
 export type ForeignChoice = "refuse" | "keep" | "limbo";
@@ -98,7 +100,9 @@ export async function meetDestination(
       if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, changed, "limbo", signal);
     } catch (error) {
-      if (!isRefusal(error)) throw error; // one mailbox's matter: what is offered for it meets the same, and is named then.
+      if (!isRefusal(error)) throw error;
+      // One mailbox's matter. What is offered for it meets the same, and is named then, but for mail that is in nobody's way.
+      if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
   return { foundByGuid, toLimbo };
@@ -167,8 +171,9 @@ async function askUnlessRefused(asker: Asker, question: Extract<Ask, { kind: "in
   }
 }
 
+/** Also where somebody keeps the mailbox's lock: an owner can for as long as he likes. */
 function isRefusal(error: unknown): error is MailtwinError {
-  return error instanceof MailtwinError && error.code === "mailbox-rejected";
+  return error instanceof MailtwinError && (error.code === "mailbox-rejected" || error.code === "replica-lock-held");
 }
 
 /** All of a mailbox, files without a UID among them. */

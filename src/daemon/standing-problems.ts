@@ -1,9 +1,12 @@
 /**
- * Which problems of mailboxes a live run tells before its end: those that stay. Much passes by itself between two looks (a lock
- * in other hands, a file that moves while it is read), and is nobody's concern.
+ * Problems that a run tells as they come, and which of those of mailboxes a live run tells before its end: those that stay. Much
+ * passes by itself between two looks (a lock in other hands, a file that moves while it is read), and is nobody's concern.
  */
-import type { RawPath } from "../base/raw-name.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
+import type { RejectionRow } from "../log/state-types.js";
+import type { ProblemReport } from "./reporter.js";
+import { mailboxName } from "./words.js";
 
 export class StandingProblems {
   /** Codes, as numbers in a message may change. */
@@ -20,4 +23,27 @@ export class StandingProblems {
     this.#seen = new Map([...problems.values()].map(({ path, code }) => [path, code]));
     return due;
   }
+}
+
+const REJECTED_HINT =
+  "The other mailboxes go on. It is kept in the log; remove the cause, and the next run tries it again.";
+const MISSING_HINT =
+  "The other mailboxes go on. If it was removed in DST, the next run compares DST as at first contact and makes it anew.";
+
+export function problemOfRejection(row: RejectionRow): ProblemReport {
+  return {
+    path: displayRaw(row.path),
+    code: row.code,
+    message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
+    hint: row.code === "mailbox-missing" ? MISSING_HINT : REJECTED_HINT,
+  };
+}
+
+export function problemOfWatch(error: Error): ProblemReport {
+  return {
+    path: "",
+    code: "watch-refused",
+    message: `watching the source: ${error.message}`,
+    hint: "Changes are found by sweeps until it succeeds; are fs.inotify.max_user_watches and max_user_instances too low?",
+  };
 }

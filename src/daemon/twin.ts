@@ -12,7 +12,6 @@ import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
-import type { RejectionRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
 import {
@@ -31,7 +30,7 @@ import type { Reporter } from "./reporter.js";
 import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
-import { StandingProblems } from "./standing-problems.js";
+import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
 import { reportOf, sourceSums, Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { countOf, mailboxName } from "./words.js";
@@ -120,7 +119,7 @@ class TwinRun {
   #isEqual = false;
   #isLive = false;
   #isFirst = false;
-  #asideProblems = 0;
+  #foreignProblems = 0;
   #captured: () => void = () => undefined;
   /** The first sweep has been worked off. */
   readonly #firstCapture = new Promise<void>((resolve) => {
@@ -172,7 +171,12 @@ class TwinRun {
     await captured.promise;
     const onYielded = (path: RawPath, messages: number) =>
       this.#reporter.conflict({ path: displayRaw(path), words: wordsOfYielded(path, messages) });
-    const ports = { asker, worker, bodies, capturer, onYielded };
+    const onRefused = (path: RawPath, error: MailtwinError) =>
+      this.#refused(path, error, {
+        what: "moving mail that only DST has to the limbo",
+        hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
+      });
+    const ports = { asker, worker, bodies, capturer, onYielded, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, this.#options.foreign, signal));
   }
 
@@ -192,7 +196,7 @@ class TwinRun {
         ? await watchStore(
             this.#options.places.source,
             this.#source.capturer,
-            { onDegraded: (error) => this.#degraded(error), clock: systemClock },
+            { onDegraded: (error) => this.#reporter.problem(problemOfWatch(error)), clock: systemClock },
             owner,
           )
         : undefined;
@@ -262,13 +266,23 @@ class TwinRun {
   async #restore(signal: AbortSignal): Promise<void> {
     if (!hasAside(this.#options.places)) return;
     const paths = [...this.#source.capturer.rows].map((row) => row.path);
-    const onRefused = (path: RawPath, { code, message }: MailtwinError) => {
-      const hint = "It is kept in the scratch directory, below aside/, and put back by the next run.";
-      const what = `putting back mail that was set aside, in ${mailboxName(path)}: ${message}`;
-      this.#asideProblems += 1;
-      this.#reporter.problem({ path: displayRaw(path), code, message: what, hint });
-    };
+    const onRefused = (path: RawPath, error: MailtwinError) =>
+      this.#refused(path, error, {
+        what: "putting back mail that was set aside",
+        hint: "It is kept in the scratch directory, below aside/, and put back by the next run.",
+      });
     await restoreAside(this.#need().asker, paths, onRefused, signal);
+  }
+
+  /** What a mailbox of the destination does not let be done with foreign mail. */
+  #refused(
+    path: RawPath,
+    { code, message }: MailtwinError,
+    told: { readonly what: string; readonly hint: string },
+  ): void {
+    this.#foreignProblems += 1;
+    const words = `${told.what}, in ${mailboxName(path)}: ${message}`;
+    this.#reporter.problem({ path: displayRaw(path), code, message: words, hint: told.hint });
   }
 
   async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
@@ -309,19 +323,11 @@ class TwinRun {
     };
     return { cancel: () => timer.cancel() };
   }
+
   async #workerLost(): Promise<never> {
     const { worker, bodies } = this.#source;
     const error = await Promise.race([worker.ended, bodies.ended]);
     throw error ?? daemonError("worker-lost", "running the twin: a worker thread has ended");
-  }
-
-  #degraded(error: Error): void {
-    this.#reporter.problem({
-      path: "",
-      code: "watch-refused",
-      message: `watching the source: ${error.message}`,
-      hint: "Changes are found by sweeps until it succeeds; are fs.inotify.max_user_watches and max_user_instances too low?",
-    });
   }
 
   /** Tells of what is left to a person; returns how much that is. */
@@ -331,7 +337,7 @@ class TwinRun {
     await writer.trimLog(agent.trimmableLsn);
     this.#tellRejections();
     this.#tell(capturer.problems.values());
-    return capturer.problems.size + agent.rejections.length + this.#asideProblems;
+    return capturer.problems.size + agent.rejections.length + this.#foreignProblems;
   }
 
   #tellRejections(): void {
@@ -366,20 +372,6 @@ class TwinRun {
     if (this.#agent === undefined) throw new TypeError("the agent is made first");
     return this.#agent;
   }
-}
-
-const REJECTED_HINT =
-  "The other mailboxes go on. It is kept in the log; remove the cause, and the next run tries it again.";
-const MISSING_HINT =
-  "The other mailboxes go on. If it was removed in DST, the next run compares DST as at first contact and makes it anew.";
-
-function problemOfRejection(row: RejectionRow) {
-  return {
-    path: displayRaw(row.path),
-    code: row.code,
-    message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
-    hint: row.code === "mailbox-missing" ? MISSING_HINT : REJECTED_HINT,
-  };
 }
 
 /** Rejects with why it failed: when one end only found the link closed, with why the other end closed it. */

@@ -25,10 +25,11 @@ interface Standing extends SurveyedMailbox {
 let standing: Standing[];
 let asked: Ask[];
 let yielded: string[];
+let refused: string[];
 let basesByGuid: Map<string, readonly string[]>;
 
 beforeEach(() => {
-  [standing, asked, yielded] = [[], [], []];
+  [standing, asked, yielded, refused] = [[], [], [], []];
   basesByGuid = new Map([
     [INBOX.guid, ["i1", "i2"]],
     [SENT.guid, ["s1", "s2"]],
@@ -84,7 +85,9 @@ function ports() {
     );
   const bodies = inlineWorker({ readMany } as unknown as BodyMethods);
   const onYielded = (path: string, messages: number) => yielded.push(`${path} ${messages}`);
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer: { rows: [INBOX, SENT] }, onYielded };
+  const onRefused = (path: string, { code }: { readonly code: string }) => refused.push(`${path} ${code}`);
+  const capturer = { rows: [INBOX, SENT] };
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, onYielded, onRefused };
 }
 
 /** The text of a message is its base name. */
@@ -212,6 +215,26 @@ describe("meetDestination", () => {
     const { toLimbo } = await meetDestination(ports(), standing, "limbo", never);
     expect(moves()).toStrictEqual([" limbo x1", ".Own limbo o1", ".Own limbo "]); // the emptied one goes as well.
     expect(toLimbo).toBe(2); // as many as moved.
+  });
+
+  test.each([
+    ["mailbox-rejected", () => agentError("mailbox-rejected", "it does not go")],
+    ["replica-lock-held", () => agentError("replica-lock-held", "it stays in other hands")],
+  ] as const)("one that lets nothing be moved stops no other, and is named: %s", async (code, why) => {
+    stand(INBOX, ["i1", "x1"]);
+    stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);
+    stand(SENT, ["s1", "x2"]);
+    const { asker, ...others } = ports();
+    const refuses = {
+      ask: async (question: Ask) => {
+        if (question.kind === "foreign" && question.path !== SENT.path) throw why();
+        return asker.ask(question, never);
+      },
+    } as unknown as Asker;
+    const { toLimbo } = await meetDestination({ asker: refuses, ...others }, standing, "limbo", never);
+    expect(moves()).toStrictEqual([".Sent limbo x2"]);
+    expect(toLimbo).toBe(1);
+    expect(refused).toStrictEqual([` ${code}`, `.Own ${code}`]);
   });
 
   test("a mailbox without a GUID yet is compared with the one at its path, not with the INBOX", async () => {

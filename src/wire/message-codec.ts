@@ -191,12 +191,7 @@ function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): Wire
       };
     case "want": {
       const { lsn, indexes } = message.value;
-      if (indexes.length > TRANSACTION_CHANGES_MAX)
-        throw wireError(
-          "wire-invalid",
-          "reading which bodies the other end wants: they are more than a transaction has",
-        );
-      return { kind: "want", lsn: numberIn(lsn), indexes };
+      return { kind: "want", lsn: numberIn(lsn), indexes: ofTransaction(indexes, "which bodies the other end wants") };
     }
     case "bodies":
       return bodiesIn(message.value, payloads);
@@ -250,11 +245,17 @@ function outcomeIn(value: Extract<Envelope["message"], { case: "outcome" }>["val
   const { divergence } = value;
   const outcome = { kind: "outcome" as const, lsn: numberIn(value.lsn), notes: value.notes.map(textIn) };
   if (divergence === undefined) return outcome;
-  const { code, words, uids, replicaNext } = divergence;
+  const { code, words, replicaNext } = divergence;
+  const uids = ofTransaction(divergence.uids, "which UIDs the other end refuses");
   return {
     ...outcome,
     divergence: { code: textIn(code), words: textIn(words), path: pathIn(divergence.path), uids, replicaNext },
   };
+}
+
+function ofTransaction(numbers: number[], what: string): number[] {
+  if (numbers.length <= TRANSACTION_CHANGES_MAX) return numbers;
+  throw wireError("wire-invalid", `reading ${what}: they are more than a transaction has`);
 }
 
 function askIn({ ask }: RequestProto): Ask {

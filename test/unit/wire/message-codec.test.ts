@@ -47,6 +47,10 @@ describe("limits", () => {
     expect(want(TRANSACTION_CHANGES_MAX)).toMatchObject({ kind: "want", indexes: indexes(TRANSACTION_CHANGES_MAX) });
     expect(() => want(TRANSACTION_CHANGES_MAX + 1)).toThrow(/more than a transaction has/);
     expect(() => want(100_000)).toThrow(/well-formed/);
+    const refused = (count: number) =>
+      decode({ case: "outcome", value: { lsn: 1n, divergence: { code: "uid-passed", uids: indexes(count) } } });
+    expect(refused(TRANSACTION_CHANGES_MAX)).toMatchObject({ kind: "outcome" });
+    expect(() => refused(TRANSACTION_CHANGES_MAX + 1)).toThrow(/more than a transaction has/);
     const half = headOf({ case: "want", value: { indexes: indexes(TRANSACTION_CHANGES_MAX) } });
     const often = Buffer.concat(Array.from({ length: 20 }, () => half)); // each short enough; together they are one.
     expect(() => decodeMessage({ head: often, payloads: [] })).toThrow(REFUSED);

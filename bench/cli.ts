@@ -2,9 +2,11 @@
 /**
  * The harness's command line: make trees, compare stores, run workloads.
  *
- * Exit status: 0 when all is equal, 1 when something differs or a contender failed, 64 on wrong usage (sysexits).
+ * Exit status: 0 when all is equal, 1 when something differs or a contender failed, 64 on wrong usage, 66 where there is no
+ * store to compare (sysexits).
  */
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EX } from "../src/base/errors.js";
 import { compareInThreads } from "./equal/compare-in-threads.js";
@@ -42,7 +44,7 @@ program
   .option("--seed <n>", "another seed, another tree", wholeNumber, DEFAULT_TREE.seed)
   .action((dir: string, options: typeof DEFAULT_TREE) => {
     const startMs = monotonicMs();
-    const made = generateTree(dir, options, ({ mails, bytes }) => {
+    const made = generateTree(fromCaller(dir), options, ({ mails, bytes }) => {
       process.stderr.write(`\r${mails} mails, ${(bytes / 1e6).toFixed(0)} MB`);
     });
     const seconds = ((monotonicMs() - startMs) / 1000).toFixed(1);
@@ -57,7 +59,7 @@ program
   .description("write a small store with everything that is odd about real ones")
   .argument("<dir>", "a directory that is new or empty")
   .action((dir: string) => {
-    const made = makeSampleStore(dir);
+    const made = makeSampleStore(fromCaller(dir));
     process.stdout.write(`${made.messages} messages in ${made.mailboxes.length} mailboxes\n`);
   });
 
@@ -79,7 +81,13 @@ program
     ) => {
       const { bodies, exact, sideFiles, max } = options;
       const say = (line: string): void => void process.stderr.write(`${line}\n`);
-      const result = await compareInThreads(a, b, { bodies, exact, sideFiles, keptMax: max }, say);
+      const stores = [fromCaller(a), fromCaller(b)] as const;
+      for (const store of stores)
+        if (!statSync(store, { throwIfNoEntry: false })?.isDirectory())
+          throw new NothingToCompare(`${store} is not there, or is no directory`);
+      const result = await compareInThreads(...stores, { bodies, exact, sideFiles, keptMax: max }, say);
+      if (result.mailboxes === 0 && result.equal)
+        throw new NothingToCompare(`neither ${stores.join(" nor ")} has a mailbox: that proves nothing`);
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
       else {
         for (const { kind, words } of result.differences) process.stdout.write(`${kind}: ${words}\n`);
@@ -138,13 +146,21 @@ program
       mails,
       rounds,
       keep,
-      work,
-      lasting: workspace,
+      work: work === undefined ? undefined : fromCaller(work),
+      lasting: workspace === undefined ? undefined : fromCaller(workspace),
       repository,
       writeReadme,
     });
     if (!allEqual) process.exitCode = 1;
   });
+
+class NothingToCompare extends Error {}
+
+/** npm runs it in the repository, whoever calls from wherever: what is typed is meant from there. */
+function fromCaller(path: string): string {
+  const callersDirectory = process.env["npm_lifecycle_event"] === "bench" ? process.env["INIT_CWD"] : undefined;
+  return resolve(callersDirectory ?? ".", path);
+}
 
 function wholeNumber(text: string): number {
   const value = Number(text);
@@ -170,6 +186,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EX.USAGE;
   else {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof NothingToCompare ? EX.NOINPUT : 1;
   }
 }

@@ -53,6 +53,11 @@ const WORDS: Readonly<Record<LiveAction, string>> = {
 
 async function main(): Promise<number> {
   const work = mkdtempSync(join(tmpdir(), "mailtwin-quickstart-"));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => {
+      say(`\nstopped; what was made until then is in ${work}`);
+      process.kill(process.pid, signal); // nobody listens any more: it ends as that signal ends a program.
+    });
   const copying = { source: join(work, "source"), target: join(work, "twin"), state: join(work, "state") };
   say(`making a sample store in ${copying.source}`);
   const sample = makeSampleStore(copying.source);

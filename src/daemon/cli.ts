@@ -30,7 +30,7 @@ function makeProgram(output: Output): Command {
   program
     .command("sync")
     .description("make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes")
-    .argument("<SRC>", "a Maildir, or a directory that holds many (/var/vmail); it is read")
+    .argument("<SRC>", "a Maildir, or a directory that holds many (/var/vmail); read, and written to only to give UIDs")
     .argument("<DST>", "the twin; made if it is not there")
     .option("-w, --watch", "go on live until interrupted")
     .option("-n, --dry-run", "say in words what would be done, and do nothing")

@@ -97,7 +97,7 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     exitCode: EX.DATAERR,
     hint: "Restore dovecot-uidlist of that mailbox from the other side before Dovecot reads it, or let Dovecot renumber the mailbox.",
   },
-  /** dovecot-uidlist is larger than any that is sane (512 MiB, about ten million messages). */
+  /** dovecot-uidlist is larger than any that is sane (256 MiB, about five million messages). */
   "uidlist-too-large": {
     disposition: "operator",
     exitCode: EX.DATAERR,

@@ -26,8 +26,8 @@ export interface UidlistDamage {
 
 export type UidlistExtension = { readonly kind: "ok"; readonly firstNewIndex: number } | UidlistDamage;
 
-/** About ten million messages. Offsets must stay below 2^32. */
-export const UIDLIST_BYTES_MAX = 512 * 1024 * 1024;
+/** About five million messages: what one owner can have read costs memory and time of all. Offsets must stay below 2^32. */
+export const UIDLIST_BYTES_MAX = 256 * 1024 * 1024;
 
 const HEADER_BYTES_MAX = 4096;
 const LF = 0x0a;

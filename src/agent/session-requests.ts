@@ -37,7 +37,7 @@ export async function answerRequest(ports: RequestPorts, request: Request, signa
 async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Promise<Answer> {
   switch (ask.kind) {
     case "survey": {
-      const found = await ports.store.call("mailboxes");
+      const found = await ports.store.call("mailboxes", { strangers: ask.strangers ?? [] });
       const mailboxes = found.map(({ path, guid, uidValidity, uidNext }) => {
         return { path, guid: guid ?? ("" as const), uidValidity: uidValidity ?? 0, uidNext: uidNext ?? 0 };
       });

@@ -294,7 +294,8 @@ export interface ApplyMethods {
    * in doubt, or an older intent tells of that.
    */
   drop(request: KeyRequest): boolean;
-  mailboxes(): readonly SurveyedMailbox[];
+  /** What stands now counts as the source's own from here on, but for `strangers`. */
+  mailboxes(request: { readonly strangers: readonly MailboxGuid[] }): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
   /** As `intentOf`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
   intentOfForeign(request: { readonly path: RawPath }): Uint8Array;

@@ -45,7 +45,7 @@ serveWorker<ApplyMethods>({
   intentOf: (request) => store().intentOf(request),
   execute: (request) => store().execute(request),
   drop: (request) => store().drop(request),
-  mailboxes: () => store().mailboxes(),
+  mailboxes: (request) => store().mailboxes(request),
   inventory: (request) => store().inventory(request),
   foreign: (request) => store().foreign(request),
   yieldUids: (request) => store().yieldUids(request),

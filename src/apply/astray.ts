@@ -47,12 +47,12 @@ export class Whereabouts {
     this.#believedUntilMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** What stood in the store at first contact, before anything was written to it. */
-  noteStanding(guids: readonly MailboxGuid[]): void {
-    this.#stood = new Set(guids);
+  /** What of the source's stood in the store at first contact, before anything was written to it. */
+  noteStanding(guids: ReadonlySet<MailboxGuid>): void {
+    this.#stood = guids;
   }
 
-  /** Whether the mailbox stood somewhere at this run's first contact. */
+  /** Whether the mailbox is the source's and stood somewhere at this run's first contact. */
   hasStood(guid: MailboxGuid): boolean {
     return this.#stood.has(guid);
   }

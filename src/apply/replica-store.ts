@@ -174,9 +174,11 @@ export class ReplicaStore implements Methods {
     return this.#context.cache.doubtAbout(pending.txn.mailbox)?.intents.length !== 0;
   }
 
-  mailboxes(): readonly types.SurveyedMailbox[] {
+  mailboxes({ strangers }: { readonly strangers: readonly MailboxGuid[] }): readonly types.SurveyedMailbox[] {
     const found = surveyMailboxes(this.#context);
-    this.#context.whereabouts.noteStanding(found.flatMap(({ guid }) => guid ?? []));
+    const standing = new Set(found.flatMap(({ guid }) => guid ?? []));
+    for (const guid of strangers) standing.delete(guid);
+    this.#context.whereabouts.noteStanding(standing);
     return found;
   }
 

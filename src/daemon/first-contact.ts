@@ -87,6 +87,7 @@ export async function meetDestination(
   const findings = compareAtFirstContact(replica, ({ path }) => sourceByPath.get(path));
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
+  await tellStrangers(ports, standing, signal);
   const foundByGuid = new Map<string, number>();
   let toLimbo = 0;
   for (const finding of findings) {
@@ -106,6 +107,20 @@ export async function meetDestination(
     }
   }
   return { foundByGuid, toLimbo };
+}
+
+/**
+ * What the source does not have is nobody's to the replica: where one of the source's comes to stand, an empty one gives way, and one
+ * with mail is not moved elsewhere.
+ */
+async function tellStrangers(
+  { asker, capturer }: FirstContactPorts,
+  standing: readonly SurveyedMailbox[],
+  signal: AbortSignal,
+): Promise<void> {
+  const own = new Set(Array.from(capturer.rows, ({ guid }) => guid));
+  const strangers = standing.flatMap(({ guid }) => (guid === "" || own.has(guid) ? [] : [guid]));
+  if (strangers.length > 0) await ask(asker, { kind: "survey", strangers }, "survey", signal);
 }
 
 /**

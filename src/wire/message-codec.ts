@@ -107,7 +107,7 @@ function requestInit({ id, ask }: Request): RequestProto {
         },
       });
     case "survey":
-      return create(RequestSchema, { id, ask: { case: "survey", value: {} } });
+      return create(RequestSchema, { id, ask: { case: "survey", value: { strangers: [...(ask.strangers ?? [])] } } });
     case "inventory": {
       const value = { path: bytesOf(ask.path), afterUid: ask.afterUid, afterBase: bytesOf(ask.afterBase ?? "") };
       return create(RequestSchema, { id, ask: { case: "inventory", value } });
@@ -268,8 +268,10 @@ function askIn({ ask }: RequestProto): Ask {
         from: parseUid(ask.value.from),
         floor: ask.value.floor,
       };
-    case "survey":
-      return { kind: "survey" };
+    case "survey": {
+      const strangers = ask.value.strangers.map(parseMailboxGuid);
+      return { kind: "survey", ...(strangers.length === 0 ? {} : { strangers }) };
+    }
     case "inventory": {
       const { path, afterUid } = ask.value;
       const afterBase = nameIn(ask.value.afterBase);

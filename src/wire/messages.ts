@@ -106,7 +106,11 @@ export type Ask =
       readonly from: Uid;
       readonly floor: number;
     }
-  | { readonly kind: "survey" }
+  | {
+      readonly kind: "survey";
+      /** Of those that stand, the source does not have these; all others that stand now are its own. Absent = none. */
+      readonly strangers?: readonly MailboxGuid[];
+    }
   | {
       readonly kind: "inventory";
       readonly path: RawPath;

@@ -88,6 +88,7 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
     floor: uint32,
   }),
   fc.constant({ kind: "survey" as const }),
+  record({ kind: fc.constant("survey" as const), strangers: fc.array(guid, { minLength: 1, maxLength: 3 }) }),
   record({ kind: fc.constant("inventory" as const), path, afterUid: uint32 }),
   record({
     kind: fc.constant("inventory" as const),

@@ -224,7 +224,7 @@ test("no directory stays open", () => {
     expect(replica.apply(transaction([save(1, "void")], { uidNext: uid + 1 })).kind).toBe("diverged");
   }
   replica.store.yieldUids({ mailbox: GUID, uids: [], from: 1, floor: 1 });
-  replica.store.mailboxes();
+  replica.store.mailboxes({ strangers: [] });
   replica.apply(transaction([], { structure: { kind: "delete" }, uidNext: 12 }));
   expect(open()).toBe(before);
 });

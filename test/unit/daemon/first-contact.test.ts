@@ -125,6 +125,17 @@ describe("meetDestination", () => {
     expect(moves()).toStrictEqual([]);
   });
 
+  test("mailboxes that the source does not have are told, wherever they stand, with mail or without", async () => {
+    const own = mailboxRow(9, { path: rawPath(".Own") });
+    const empty = mailboxRow(8, { path: SENT.path });
+    stand(own, ["o1"]);
+    stand(empty, []);
+    stand(SENT, ["s1"], { path: rawPath(".Moved") });
+    await meetDestination(ports(), standing, "keep", never);
+    const surveys = asked.filter(({ kind }) => kind === "survey");
+    expect(surveys).toStrictEqual([{ kind: "survey", strangers: [own.guid, empty.guid] }]);
+  });
+
   test("foreign mail is refused, in words, with nothing changed", async () => {
     stand(INBOX, ["i1", "x1", "x2", "x3"]);
     stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);

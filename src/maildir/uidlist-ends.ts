@@ -27,10 +27,12 @@ export function readUidlistEnds(mailbox: Dir): UidlistEnds | undefined {
     const start = Math.max(0, file.stat.size - TAIL_BYTES);
     const lines = tail.toString("latin1", 0, file.read(tail, start)).split("\n");
     lines.pop(); // what follows the last line end: nothing, or a line that is being written.
-    const last = lines.length > (start === 0 ? 1 : 0) ? lines.at(-1) : undefined;
-    const lastUid = last === undefined ? 0 : Number(/^(\d+) /.exec(last)?.[1] ?? Number.NaN);
-    if (Number.isNaN(lastUid)) return undefined;
-    return { header, uidNext: Math.max(header.nextUid, lastUid + 1) };
+    lines.shift(); // the header, or the rest of a line.
+    const last = lines.at(-1);
+    if (last === undefined) return start === 0 ? { header, uidNext: header.nextUid } : undefined;
+    const lastUid = /^(\d+) /.exec(last)?.[1];
+    if (lastUid === undefined) return undefined;
+    return { header, uidNext: Math.max(header.nextUid, Number(lastUid) + 1) };
   } finally {
     file.close();
   }

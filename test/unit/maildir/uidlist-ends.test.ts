@@ -41,6 +41,8 @@ test.each([
   ["a header without its end", HEADER.trim()],
   ["another version", "2 V7 N3\n"],
   ["a last line that is no record", `${HEADER}9 :a\nno record\n`],
+  ["a last line of which only the end is read", `${HEADER}9 :a\n12 ${"S7 ".repeat(3_000)}:b\n`],
+  ["nothing but a part of a line in what is read", `${HEADER}9 :a\n12 ${"S7 ".repeat(3_000)}:b`],
 ])("is not known with %s", (_what, text) => {
   expect(uidNextOf(text)).toBeUndefined();
 });

@@ -9,7 +9,7 @@ import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords
 import { CUR } from "../maildir/mailbox-files.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { readUidlistEnds } from "../maildir/uidlist-ends.js";
+import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
@@ -44,11 +44,12 @@ function surveyAt(root: Dir, path: RawPath): SurveyedMailbox {
   const dir = openQuietly(root, path);
   if (dir === undefined) return { path };
   try {
-    const read = readUidlistEnds(dir);
-    if (read === undefined) return { path };
-    const { header, uidNext } = read;
+    const ends = readUidlistEnds(dir);
+    const header = ends?.header ?? readUidlistHeader(dir); // whose it is does not depend on its last line.
+    if (header === undefined) return { path };
     const { uidValidity, guid } = header;
-    return { path, uidValidity, uidNext, ...(guid === undefined ? {} : { guid }) };
+    const uidNext = ends === undefined ? {} : { uidNext: ends.uidNext };
+    return { path, uidValidity, ...uidNext, ...(guid === undefined ? {} : { guid }) };
   } finally {
     closeBelow(root, dir);
   }

@@ -234,6 +234,18 @@ describe("not as the log has it", () => {
     expect(replica.apply(transaction([save(1, "mail-comer")], comer)).kind).toBe("applied");
   });
 
+  test("an empty one of ours whose uidlist is damaged is in the way: it is still ours, and stays", () => {
+    create(boxes);
+    const at = { mailbox: guidOf("third"), path: "Third" as RawPath, structure: CREATE, uidNext: 2 };
+    replica.apply(transaction([], at));
+    writeFileSync(replica.path("Third/dovecot-uidlist"), "garbage\n", { flag: "a" });
+    const before = replica.picture();
+    const occupied = { kind: "diverged", divergence: { kind: "mailbox-occupied" } };
+    expect(replica.apply(rename({ name: "n0", path: "Third" }, "Left"))).toMatchObject(occupied);
+    expect(replica.apply(transaction([], { ...at, mailbox: guidOf("comer") }))).toMatchObject({ kind: "diverged" });
+    expect(replica.picture()).toBe(before);
+  });
+
   test("the uidlist of the one that moves is damaged: both wait until it is mended", () => {
     create(boxes);
     const txns = circle(boxes);

@@ -3,7 +3,7 @@
  */
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
 import type { Clock } from "../base/clock.js";
-import { recordOfError } from "../base/errors.js";
+import { MailtwinError, recordOfError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
@@ -71,8 +71,13 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
         action,
         ...(hashes === undefined ? {} : { hashes }),
       };
-      const intent = action === "limbo" ? await putIntent(ports, path) : {};
-      const outcome = await whileBusy(ports, signal, () => ports.store.call("foreign", request));
+      const intent: Pick<EffectCommit, "intent"> = action === "limbo" ? await putIntent(ports, path) : {};
+      const attempt = whileBusy(ports, signal, () => ports.store.call("foreign", request));
+      const outcome = await attempt.catch(async (error: unknown) => {
+        // Nothing was done: an intent that stayed would have the next start look for it.
+        if (isLockHeld(error) && intent.intent !== undefined) await record(ports, { ...NO_EFFECT, ...intent });
+        throw error;
+      });
       const effect = outcome.kind === "applied" ? outcome.effect : { ...NO_EFFECT, limbo: outcome.limbo };
       await record(ports, { ...effect, ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
@@ -84,6 +89,10 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
 /** What is killed between a move to the limbo and the record of it is recorded by the next start. */
 async function putIntent({ store, writer }: RequestPorts, path: RawPath): Promise<{ readonly intent: number }> {
   return { intent: await writer.putIntent({ bytes: await store.call("intentOfForeign", { path }) }) };
+}
+
+function isLockHeld(error: unknown): boolean {
+  return error instanceof MailtwinError && error.code === "replica-lock-held";
 }
 
 /** A commit that fails must not leave the worker believing in it. */

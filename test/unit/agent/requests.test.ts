@@ -80,6 +80,17 @@ describe("answerRequest", () => {
     expect(state.effects).toMatchObject([{ limbo }]);
   });
 
+  test("what waits for a lock in vain leaves no intent", async () => {
+    const foreign = () => ({ kind: "busy" as const, by: "9:h", ageMs: 1 });
+    const ask: Ask = { kind: "foreign", path: path("a"), bases: ["x"], action: "limbo" };
+    const refused = answer({ foreign, intentOfForeign: () => Buffer.from("intent") }, ask);
+    await turns(5);
+    expect(state.intents.size).toBe(1);
+    await clock.advance(40_000);
+    expect((await refused).result).toMatchObject({ ok: false, failure: { code: "replica-lock-held" } });
+    expect(state.intents.size).toBe(0);
+  });
+
   test("if it cannot be recorded the worker forgets, and the failure is the answer", async () => {
     const forgotten: string[] = [];
     state.onWrite = () => {

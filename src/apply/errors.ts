@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
     exitCode: EX.CANTCREAT,
     hint: "Find out who put it there. Move it out of the scratch directory, or give it to the user that mailtwin runs as if that was you.",
   },
-  /** The scratch directory is not there, or another one than at the start. */
+  /** The scratch directory is not there, cannot be opened, or is another one than at the start. */
   "scratch-missing": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
@@ -37,7 +37,7 @@ const KINDS: Readonly<Record<ApplyErrorCode, ErrorKind>> = {
     exitCode: EX.CONFIG,
     hint: "Set the scratch directory to one on the same file system as the mail, outside of every mail root.",
   },
-  /** The store's directory is not there, or another one than at the start: a file system may not be mounted. */
+  /** The store's directory is not there, cannot be opened, or is another one than at the start: a file system may not be mounted. */
   "destination-missing": {
     disposition: "operator",
     exitCode: EX.UNAVAILABLE,

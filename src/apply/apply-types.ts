@@ -248,7 +248,6 @@ export interface ForgetRequest {
   readonly mailbox: MailboxGuid;
 }
 
-/** A transaction, by the caller's number. */
 export interface StageRequest {
   readonly key: number;
   readonly bodies: readonly BodyParts[];
@@ -259,6 +258,7 @@ export interface IndexesRequest {
   readonly indexes: readonly number[];
 }
 
+/** A transaction, by the caller's number. */
 export interface KeyRequest {
   readonly key: number;
 }

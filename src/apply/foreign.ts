@@ -12,7 +12,7 @@ import { sha256 } from "../base/hash.js";
 import { isRawName, type RawName, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
-import { isBaseName, type MailboxGuid, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
+import { isBaseName, type MailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import { CUR } from "../maildir/mailbox-files.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -42,6 +42,7 @@ import { guidAt } from "./parking.js";
 import { refusing } from "./refusing.js";
 import { ASIDE } from "./scratch-areas.js";
 import { type StoreContext, underLock } from "./store-context.js";
+import { NO_GUID } from "./survey.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
 /** A mailbox under its lock, as read just now. */
@@ -61,8 +62,6 @@ type Gripped<T> =
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "held"; readonly value: T };
 
-/** Of a mailbox that has none yet. */
-export const NO_GUID = parseMailboxGuid("0".repeat(32));
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 const NOTHING_MOVED: Moved = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
 /** A deletion that no source has sent, but for where. */

@@ -27,7 +27,7 @@ import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
 import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
-import { moveForeign, NO_GUID, yieldUids } from "./foreign.js";
+import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
 import { judgeTransaction, missing, needsFromNothing, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
@@ -44,7 +44,7 @@ import { refusing, whileStanding } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
 import { Life, type StoreContext } from "./store-context.js";
-import { InventoryReader, surveyMailboxes } from "./survey.js";
+import { InventoryReader, NO_GUID, surveyMailboxes } from "./survey.js";
 import { warmMailboxes } from "./warm.js";
 
 export interface ReplicaStorePorts {

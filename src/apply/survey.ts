@@ -19,6 +19,9 @@ import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
 import { refusing } from "./refusing.js";
 
+/** Of a mailbox that has none yet, or whose uidlist cannot be read. */
+export const NO_GUID = parseMailboxGuid("0".repeat(32));
+
 export interface SurveyedStore {
   readonly disk: Disk;
   readonly options: Pick<ApplyOptions, "storeRoot">;
@@ -132,9 +135,6 @@ function readMailbox(dirs: MailboxDirs, path: RawPath): Reading | Extract<Invent
   unnumbered.sort();
   return { path, uidlist, keywords: readKeywords(dirs.dir).keywords, placeByBase, uids, unnumbered };
 }
-
-/** Stands for "whatever is there" in the words about a mailbox whose uidlist cannot be read. */
-const NO_GUID = parseMailboxGuid("0".repeat(32));
 
 function identityOf(uidlist: Uidlist | undefined): Pick<SurveyedMailbox, "guid" | "uidValidity"> {
   if (uidlist === undefined) return {};

@@ -27,6 +27,7 @@ import {
   takeDirectory,
   unpark,
 } from "./parking.js";
+import { isOfMailbox } from "./refusing.js";
 import { HELD, PARKED } from "./scratch-areas.js";
 import { type Busy, type StoreContext, underLock } from "./store-context.js";
 import { type UndoLog, undoing } from "./undo-log.js";
@@ -199,7 +200,7 @@ function swapAside(context: StoreContext, root: Dir, mover: Place, displaced: Pl
     const boxes = [displaced, mover].filter(({ path }) =>
       [displaced, mover].every((other) => !path.startsWith(`${other.path}/`)),
     );
-    for (const { mailbox, path } of boxes) takeDirectory(context, root, path, { area, name: rawNameOf(mailbox) }, undo);
+    for (const { mailbox, path } of boxes) takeDirectory(root, path, { area, name: rawNameOf(mailbox) }, undo);
     context.life.reach("apply.directories-out");
     const inside = (place: Place): Place => ({ ...place, path: insideOf(boxes, place.path) ?? place.path });
     swapPlaces(context, area, { mover: inside(mover), displaced: inside(displaced), isWhole: false }, undo);
@@ -237,27 +238,44 @@ function giveBack(
 }
 
 /**
- * Brings mailboxes back into the store that a broken exchange or move left out of it, where there is room for them. `targets`: where
- * a move may have begun to put one.
+ * Brings mailboxes back into the store that a broken exchange or move left out of it, where there is room for them: what is refused
+ * of one stops no other. `targets`: where a move may have begun to put one.
  */
 export function returnParked(context: StoreContext, root: Dir, targets: readonly RawPath[]): void {
   const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
-  returnHeld(context, root, pathOf);
-  returnAll(context, root, pathOf, targets);
+  quietly(() => returnHeld(context, root, pathOf, quietly));
+  quietly(() => returnAll(context, root, { pathOf, targets, each: quietly }));
 }
+
+/** How each mailbox is brought back. */
+type Each = (bring: () => void) => void;
+
+/** What stands in the way of one is named when its transaction comes, which brings it back as well; the others come back now. */
+const quietly: Each = (bring) => {
+  try {
+    bring();
+  } catch (error) {
+    if (!isOfMailbox(error)) throw error;
+  }
+};
+
+const strictly: Each = (bring) => bring();
 
 type PathOf = (mailbox: MailboxGuid) => RawPath | undefined;
 
 /** First the mailboxes into the directories that are held, as those would stand in the store; then these. */
-function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf): void {
+function returnHeld(context: StoreContext, root: Dir, pathOf: PathOf, each: Each): void {
   const area = openScratch(context.disk, context.options.scratchRoot, [HELD]);
   if (area === undefined) return;
   try {
     const boxes = boxesIn(area, pathOf);
-    returnAll(context, area, (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH), []);
+    const inside: PathOf = (guid) => insideOf(boxes, pathOf(guid) ?? ROOT_PATH);
+    returnAll(context, area, { pathOf: inside, targets: [], each });
     for (const box of boxes) {
-      const outcome = undoing(context.life, (undo) => giveBack(context, root, area, box, undo));
-      if (outcome === "done") removeBox(context, HELD, box.mailbox);
+      each(() => {
+        const outcome = undoing(context.life, (undo) => giveBack(context, root, area, box, undo));
+        if (outcome === "done") removeBox(context, HELD, box.mailbox);
+      });
     }
     if (boxes.length > 0)
       syncPlaces(
@@ -289,10 +307,14 @@ function isHeld({ disk, options }: StoreContext, mailbox: MailboxGuid, pathOf: P
   }
 }
 
-function returnAll(context: StoreContext, root: Dir, pathOf: PathOf, targets: readonly RawPath[]): void {
+function returnAll(
+  context: StoreContext,
+  root: Dir,
+  { pathOf, targets, each }: { readonly pathOf: PathOf; readonly targets: readonly RawPath[]; readonly each: Each },
+): void {
   const parked = parkedMailboxes(context);
   const homes = [...parked.flatMap((guid) => pathOf(guid) ?? []), ...targets];
-  for (const mailbox of parked) returnOne(context, root, mailbox, { pathOf, homes });
+  for (const mailbox of parked) each(() => void returnOne(context, root, mailbox, { pathOf, homes }));
 }
 
 /**
@@ -301,7 +323,7 @@ function returnAll(context: StoreContext, root: Dir, pathOf: PathOf, targets: re
  */
 export function returnFor(context: StoreContext, root: Dir, { mailbox, path }: Transaction): boolean {
   const pathOf = (guid: MailboxGuid): RawPath | undefined => context.cache.rowOf(guid)?.path;
-  returnHeld(context, root, pathOf);
+  returnHeld(context, root, pathOf, strictly);
   if (isHeld(context, mailbox, pathOf)) return false;
   return (
     !parkedMailboxes(context).includes(mailbox) ||

@@ -20,7 +20,7 @@ import { maildirError } from "../maildir/errors.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin, openMade } from "./limbo.js";
-import { withDir } from "./mailbox-place.js";
+import { openBelow, withDir } from "./mailbox-place.js";
 import { BUILD } from "./scratch-areas.js";
 import { type Places, removeTree } from "./stage-place.js";
 import type { UndoLog } from "./undo-log.js";
@@ -103,6 +103,16 @@ export function openParent(places: Places, root: Dir, path: RawPath, owners: rea
     }
   }
   return dir;
+}
+
+/** Opens the directory that holds what is to be taken from `path`. The caller closes it, unless it is `root`. Throws: mailbox-vanished. */
+export function openHolder(root: Dir, path: RawPath): Dir {
+  const holder = openBelow(root, splitRaw(path).slice(0, -1));
+  if (holder !== undefined) return holder;
+  throw maildirError(
+    "mailbox-vanished",
+    `moving ${displayRaw(path)}: the directory that it was in is not there any more`,
+  );
 }
 
 /**

@@ -25,6 +25,7 @@ import {
   hasOtherDirectories,
   makeChild,
   moveParts,
+  openHolder,
   openParent,
   ownParts,
   type PartMoves,
@@ -169,7 +170,7 @@ function moveDirectory(context: StoreContext, root: Dir, found: Found, txn: Tran
   const to = openParent(context, root, path, owners.length === 0 ? [{ ...found.dir.statSelf() }] : owners);
   try {
     life.reach("apply.parents-made");
-    const from = openParent(context, root, found.path, []);
+    const from = openHolder(root, found.path);
     try {
       moveWithin(from, fromName, to, toName);
       to.sync();
@@ -260,7 +261,7 @@ export function deleteMailbox(
       const batch = context.limbo.open({ mailbox, path: found.path }, undo);
       if (!found.hasCur && continueToLimbo(context, found.dir, mailbox, moves)) batch.sync();
       else if (found.path === "" || hasOtherDirectories(found.dir)) partsToLimbo(found.dir, batch, moves);
-      else directoryToLimbo(context, root, found.path, { batch, undo });
+      else directoryToLimbo(root, found.path, { batch, undo });
       context.life.reach("apply.mailbox-in-limbo");
       return batch.rows;
     });
@@ -280,7 +281,6 @@ function continueToLimbo({ limbo }: StoreContext, dir: Dir, mailbox: MailboxGuid
 }
 
 function directoryToLimbo(
-  context: StoreContext,
   root: Dir,
   path: RawPath,
   { batch, undo }: { readonly batch: LimboBatch; readonly undo: UndoLog },
@@ -288,7 +288,7 @@ function directoryToLimbo(
   const name = splitRaw(path).at(-1);
   assert(name !== undefined, "the store's root does not move");
   const limboName = batch.mailboxName();
-  const parent = openParent(context, root, path, []);
+  const parent = openHolder(root, path);
   if (parent !== root) undo.hold(parent);
   undo.pushRename(batch.dir, limboName, parent, name);
   moveWithin(parent, name, batch.dir, limboName);

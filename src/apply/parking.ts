@@ -15,7 +15,7 @@ import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import { moveWithin, openMade, openScratch } from "./limbo.js";
-import { hasOtherDirectories, moveNamed, openParent, ownParts, placeDirectory } from "./mailbox-parts.js";
+import { hasOtherDirectories, moveNamed, openHolder, openParent, ownParts, placeDirectory } from "./mailbox-parts.js";
 import { MailboxDirs, openBelow, withDir } from "./mailbox-place.js";
 import { HELD, PARKED } from "./scratch-areas.js";
 import type { StoreContext } from "./store-context.js";
@@ -49,7 +49,7 @@ export function park(
   const name = rawNameOf(mailbox);
   const area = undo.hold(openMade(disk, options.scratchRoot, [PARKED]));
   if (isWhole) {
-    takeDirectory(context, root, path, { area, name }, undo);
+    takeDirectory(root, path, { area, name }, undo);
     return;
   }
   const dir = openBelow(root, splitRaw(path));
@@ -62,13 +62,12 @@ export function park(
 
 /** Takes a directory out of the store with all that is in it. */
 export function takeDirectory(
-  context: StoreContext,
   root: Dir,
   path: RawPath,
   { area, name }: { readonly area: Dir; readonly name: RawName },
   undo: UndoLog,
 ): void {
-  const parent = held(root, openParent(context, root, path, []), undo);
+  const parent = held(root, openHolder(root, path), undo);
   undo.pushRename(area, name, parent, nameOf(path));
   moveWithin(parent, nameOf(path), area, name);
 }

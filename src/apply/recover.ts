@@ -38,7 +38,7 @@ export function recoverStore(context: StoreContext): RecoverOutcome {
   const root = openStore(disk, options.storeRoot);
   try {
     const targets = known.map(({ intent }) => intent.path);
-    returnQuietly(context, root, targets);
+    returnParked(context, root, targets);
     for (const { id, intent } of known) {
       cache.forget(intent.mailbox);
       recoverMailbox(context, root, intent, notes);
@@ -63,15 +63,6 @@ function recoverRequest(context: StoreContext, root: Dir, { mailbox, path }: Int
   // A transaction of the same mailbox may have been cut off as well: what that left is still in doubt.
   if (context.cache.doubtAbout(mailbox)?.intents.length === 0) context.cache.settle(mailbox);
   return rows;
-}
-
-/** What stands in the way of one that is out of the store is named when its transaction comes, which brings it back as well. */
-function returnQuietly(context: StoreContext, root: Dir, targets: readonly Intent["path"][]): void {
-  try {
-    returnParked(context, root, targets);
-  } catch (error) {
-    if (!isOfMailbox(error)) throw error;
-  }
 }
 
 function clearScratch({ disk, options }: StoreContext): void {

@@ -1,5 +1,5 @@
 /** Mailboxes that change places: in all places where they may stand, and killed before each thing that is written. */
-import { existsSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXCHANGE_CRASH_POINTS } from "../../../src/apply/exchange.js";
@@ -173,6 +173,24 @@ test.each(EXCHANGE_CRASH_POINTS)("killed at %s: both are in the store at the nex
   insist(txn);
   expect(standing(["Left", "Right"])).toEqual({ n0: "Right", n1: "Left" });
 });
+
+test.each(["Left", "Right"])(
+  "killed, and a link stands at %s: the other one is in the store at the next start",
+  (path) => {
+    const boxes = boxesOf({ paths: ["Left", "Right"] });
+    create(boxes);
+    const [txn = expect.fail()] = circle(boxes);
+    const crashPoint = (name: string): void => {
+      if (name === "apply.mover-out") throw new Error("killed here");
+    };
+    replica.open({ crashPoint, pid: DEAD_PID });
+    expect(() => replica.apply(txn)).toThrow("killed here");
+    symlinkSync(replica.scratchRoot, replica.path(path));
+    replica.open({ laterMs: 10_000 });
+    replica.store.recover();
+    expect(standing(["Left", "Right"])).toEqual(path === "Left" ? { n1: "Right" } : { n0: "Left" });
+  },
+);
 
 describe("not as the log has it", () => {
   const boxes = boxesOf({ paths: ["Left", "Right"] });

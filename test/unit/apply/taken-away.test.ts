@@ -138,6 +138,29 @@ describe("recovery", () => {
   });
 });
 
+test("the directory above a mailbox that is renamed by its owner as the mailbox is to move: it is not made anew", () => {
+  replica.apply(
+    transaction([], {
+      structure: { kind: "rename", from: "box" as RawPath },
+      path: "u/above/box" as RawPath,
+      uidNext: 3,
+    }),
+  );
+  const txn = transaction([], {
+    structure: { kind: "rename", from: "u/above/box" as RawPath },
+    path: "u/to" as RawPath,
+    uidNext: 3,
+  });
+  at("apply.parents-made", () => {
+    renameSync(replica.path("u/above"), replica.path("u/elsewhere"));
+    return false;
+  });
+  expect(replica.execute(staged(txn))).toMatchObject({ kind: "busy" });
+  expect(readdirSync(replica.path("u"))).toEqual(["elsewhere"]);
+  expect(replica.apply(txn).kind).toBe("applied");
+  expect(replica.names("u/to")).toHaveLength(2);
+});
+
 test("a mailbox that is renamed by its owner as it is to change places: it is tried again", () => {
   const other = { mailbox: OTHER_GUID, path: "to" as RawPath, structure: CREATE };
   expect(replica.apply(transaction([save(1, "other")], other)).kind).toBe("applied");

@@ -161,7 +161,9 @@ describe("foreign mail", () => {
 describe("surveys", () => {
   test("name every mailbox with its identity", () => {
     deliver(9, "theirs");
-    expect(replica.store.mailboxes({ strangers: [] })).toEqual([{ path: "box", guid: GUID, uidValidity: VALIDITY, uidNext: 10 }]);
+    expect(replica.store.mailboxes({ strangers: [] })).toEqual([
+      { path: "box", guid: GUID, uidValidity: VALIDITY, uidNext: 10 },
+    ]);
   });
 
   test("read a mailbox in pages", () => {

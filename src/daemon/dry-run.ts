@@ -17,6 +17,7 @@ import { describeTransaction } from "../txn/describe.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { readStanding } from "./at-rest.js";
+import { choiceAnew, isBegunAnew } from "./begin-anew.js";
 import { describeFirstContact } from "./dry-run-contact.js";
 import { PlanTotals } from "./dry-run-totals.js";
 import type { ForeignChoice } from "./first-contact.js";
@@ -37,7 +38,7 @@ export interface DryRunChoices {
 /** Returns the number of problems. Throws what would stop the sync before anything is written, when all else is said. */
 export async function runDryRun(
   places: Places,
-  { foreign, moved }: DryRunChoices,
+  { foreign: chosen, moved }: DryRunChoices,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -51,6 +52,7 @@ export async function runDryRun(
   const standing = readStanding(places);
   if (standing.kind === "outdated") say(standing.words);
   if (standing.kind === "work") for (const mailbox of standing.moved) say(describeMoved(mailbox));
+  const foreign = choiceAnew(chosen, standing.kind === "outdated" || isBegunAnew(places));
   const [sourceState, replicaState] = statePaths(places);
   const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
   const isContact = !known && existsSync(places.destination);

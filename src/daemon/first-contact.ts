@@ -34,6 +34,8 @@ export interface FirstContactPorts {
   readonly capturer: Pick<Capturer, "rows">;
   /** So many messages that only the destination has get new UIDs: their own are the source's. */
   readonly onYielded: (path: RawPath, messages: number) => void;
+  /** What is kept of the destination's own mail, in words. */
+  readonly onKept: (words: string) => void;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
   readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
@@ -88,6 +90,7 @@ export async function meetDestination(
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   await tellStrangers(ports, standing, signal);
+  if (foreign.length > 0 && choice === "keep") ports.onKept(`${wordsOfForeign(foreign)}: kept beside`);
   const foundByGuid = new Map<string, number>();
   let toLimbo = 0;
   for (const finding of findings) {
@@ -326,13 +329,14 @@ export function wordsOfYielded(path: RawPath, messages: number): string {
 
 /** Why a first contact is refused that finds these. */
 export function refusal(foreign: readonly ContactFinding[]): Error {
+  return daemonError("destination-has-mail", `twinning for the first time: ${wordsOfForeign(foreign)}`);
+}
+
+function wordsOfForeign(foreign: readonly ContactFinding[]): string {
   const total = foreign.reduce((sum, finding) => sum + finding.foreign.length, 0);
   const named = foreign
     .slice(0, NAMED_MAX)
     .map(({ path, foreign: bases }) => `${mailboxName(path)} (${formatCount(bases.length)})`);
   const more = foreign.length > NAMED_MAX ? ` and ${countOf(foreign.length - NAMED_MAX, "mailbox")} more` : "";
-  return daemonError(
-    "destination-has-mail",
-    `twinning for the first time: the destination holds ${countOf(total, "message")} that the source does not have, in ${named.join(", ")}${more}`,
-  );
+  return `the destination holds ${countOf(total, "message")} that the source does not have, in ${named.join(", ")}${more}`;
 }

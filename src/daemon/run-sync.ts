@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding } from "./at-rest.js";
+import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
 import { refuseUnwritable } from "./permissions.js";
@@ -32,7 +33,7 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "sites" | "threads"> {
+export interface SyncOptions extends Omit<TwinOptions, "moved" | "sites" | "threads" | "onKept"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -60,12 +61,19 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   refuseUnwritable(places.destination);
   if (standing.kind === "outdated") {
     reporter.conflict({ path: "", words: standing.words });
-    forgetState(places);
+    beginAnew(places);
   }
+  const isAnew = isBegunAnew(places);
   const moved = standing.kind === "work" ? standing.moved : [];
   tuneEngine();
   await using threads = startThreads();
   const [{ runTwin }, { describeMoved }] = await Promise.all([import("./twin.js"), import("./put-back.js")]);
   for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
-  return await runTwin({ ...options, sites, threads, moved }, reporter, signal); // awaited here: the lock is held until it has ended.
+  const foreign = choiceAnew(options.foreign, isAnew);
+  const onKept = (words: string) => {
+    if (foreign !== options.foreign) reporter.conflict({ path: "", words });
+  };
+  const problems = await runTwin({ ...options, foreign, onKept, sites, threads, moved }, reporter, signal);
+  if (isAnew) endAnew(places);
+  return problems;
 }

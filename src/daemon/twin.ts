@@ -42,6 +42,8 @@ export interface TwinOptions {
   readonly threads: Threads;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** What a first contact says of mail that it keeps. */
+  readonly onKept: (words: string) => void;
   readonly crashAt: string | undefined;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
@@ -176,8 +178,9 @@ class TwinRun {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const ports = { asker, worker, bodies, capturer, onYielded, onRefused };
-    this.#tally.meet(await meetDestination(ports, standing, this.#options.foreign, signal));
+    const { foreign, onKept } = this.#options;
+    const ports = { asker, worker, bodies, capturer, onYielded, onKept, onRefused };
+    this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
   }
 
   async live(

@@ -87,7 +87,8 @@ function ports() {
   const onYielded = (path: string, messages: number) => yielded.push(`${path} ${messages}`);
   const onRefused = (path: string, { code }: { readonly code: string }) => refused.push(`${path} ${code}`);
   const capturer = { rows: [INBOX, SENT] };
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, onYielded, onRefused };
+  const onKept = () => undefined;
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, onYielded, onKept, onRefused };
 }
 
 /** The text of a message is its base name. */

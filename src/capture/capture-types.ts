@@ -77,8 +77,8 @@ export interface FoundMailbox {
 export interface DiscoverOutcome {
   readonly mailboxes: readonly FoundMailbox[];
   readonly problems: readonly CaptureProblem[];
-  /** Mailboxes came, went or moved between two walks: what one of them missed may stand there. Never set unless asked for. */
-  readonly isMoving?: boolean;
+  /** Known mailboxes that are not among them, and may stand there all the same (two-walks.ts). Never set unless asked for. */
+  readonly uncertain?: readonly MailboxGuid[];
 }
 
 /** A name that an event mentioned, whether it appeared or went. */

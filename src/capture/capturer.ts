@@ -14,14 +14,13 @@ import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.j
 import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
-import { captureError, problemOfDuplicate, problemOfKind, problemOfLock, SOURCE_EMPTIED } from "./errors.js";
+import { problemOfKind, problemOfLock } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
 import { ConfirmRounds, problemAfter } from "./listing-problems.js";
 import { locate } from "./locate.js";
-import { MissingMailboxes } from "./missing-mailboxes.js";
 import { nextStep, type Step } from "./next-step.js";
-import { planStructure, VANISH_MS } from "./plan-structure.js";
-import { SweepProblems } from "./sweep-problems.js";
+import { planStructure } from "./plan-structure.js";
+import { StoreLooks } from "./store-looks.js";
 
 export interface CapturerLimits {
   /** A file without a record gets its UID from us after this long (R13). */
@@ -47,8 +46,6 @@ const LOCK_PAUSE_MS = 5;
 const LOCK_WAIT_MS_MAX = 30_000;
 /** Between two looks at files that have no UID yet. */
 const UNNUMBERED_PAUSE_MS = 50;
-/** Between two looks at something that does not fit together: a mailbox that is there and is not. */
-const PUZZLED_PAUSE_MS = 50;
 
 export class Capturer {
   readonly counts: CaptureCounts = zeroCounts();
@@ -59,13 +56,10 @@ export class Capturer {
   readonly #committer: Committer;
   readonly #history = new ListingHistory();
   readonly #rounds = new ConfirmRounds();
-  readonly #missing = new MissingMailboxes();
-  readonly #sweepProblems = new SweepProblems(this.problems);
+  readonly #looks: StoreLooks;
   /** Where something has no UID and can get none. */
   readonly #uncounted = new Set<RawPath>();
   readonly #wake = new Gate();
-  #structureDueMs = 0;
-  #nextSweepMs = Number.POSITIVE_INFINITY;
   #watching = false;
   #busy = false;
   #hintedInRow = 0;
@@ -79,6 +73,7 @@ export class Capturer {
   constructor(ports: CapturerPorts, limits: CapturerLimits, rows: readonly MailboxRow[]) {
     this.#ports = ports;
     this.#limits = limits;
+    this.#looks = new StoreLooks(this.problems, limits.sweepMs, () => this.#nowMs());
     this.#committer = new Committer(ports, rows);
     this.#committer.onMoved = (from, to) => this.onMoved(from, to);
     this.#count();
@@ -93,16 +88,15 @@ export class Capturer {
     return this.#committer.rows;
   }
 
-  /** Nothing is dirty, nothing is awaited: all that was there when the last sweep began is in the log. */
+  /** Nothing is dirty, nothing is awaited: all that was there when the last sweep began is in the log, or among the problems. */
   get settled(): boolean {
-    const isAwaited = this.#structureDueMs !== Number.POSITIVE_INFINITY || this.#missing.isOpen;
-    return !this.#busy && this.#dirty.size === 0 && !isAwaited;
+    return !this.#busy && this.#dirty.size === 0 && !this.#looks.isAwaited;
   }
 
   /** From now on sweep again and again, and list a mailbox that went quiet. */
   startWatching(): void {
     this.#watching = true;
-    this.#nextSweepMs = this.#ports.clock.monotonicMs() + this.#limits.sweepMs;
+    this.#looks.repeat();
     this.#wake.wake();
   }
 
@@ -124,8 +118,10 @@ export class Capturer {
   onPath(relative: string): void {
     const place = locate(relative, (path) => this.#committer.pathsToldAs(path));
     if (place.kind === "nothing") return;
-    if (place.kind === "structure") this.sweepSoon();
-    else
+    if (place.kind === "structure") {
+      this.#looks.suspectNow();
+      this.#wake.wake();
+    } else
       for (const path of place.paths) {
         this.onActive(path);
         this.onUidlistHint(path);
@@ -134,7 +130,7 @@ export class Capturer {
 
   /** Compare the list of mailboxes and all fingerprints at once. */
   sweepSoon(): void {
-    this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs());
+    this.#looks.askNow();
     this.#wake.wake();
   }
 
@@ -220,7 +216,7 @@ export class Capturer {
   #nextStep(): Step {
     const step = nextStep({
       nowMs: this.#nowMs(),
-      structureDueMs: Math.min(this.#structureDueMs, this.#nextSweepMs),
+      structureDueMs: this.#looks.dueMs,
       dirty: this.#dirty,
       listingDueMs: (path, reason) => (this.#watching ? this.#history.dueMs(path, reason) : 0),
       hintedInRow: this.#hintedInRow,
@@ -231,30 +227,17 @@ export class Capturer {
   }
 
   async #compareStructure(): Promise<void> {
-    const startMs = this.#nowMs();
-    this.#structureDueMs = Number.POSITIVE_INFINITY;
-    if (this.#watching) this.#nextSweepMs = startMs + this.#limits.sweepMs;
     this.counts.sweeps++;
-    const look = { twice: this.#missing.isRipe(startMs) };
-    const { mailboxes, problems, isMoving = false } = await this.#ports.worker.call("discover", look);
+    const outcome = await this.#ports.worker.call("discover", this.#looks.begin());
+    const { mailboxes, problems } = outcome;
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#committer.rows, unread);
-    if (plan.emptied) {
-      if (this.#missing.noteEmptied(startMs)) {
-        throw captureError("source-emptied", SOURCE_EMPTIED);
-      }
-      this.#structureDueMs = startMs + VANISH_MS + 10;
-      return;
-    }
-    const missing = plan.missing.map(({ path }) => path);
-    this.#sweepProblems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], missing);
+    const gone = this.#looks.end(outcome, plan);
+    if (gone === undefined) return;
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
-    for (const { guid } of this.#missing.note(plan.missing, startMs, isMoving)) await this.#captureGone(guid);
-    const nameless = mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path);
-    const isBeingMade = this.#missing.noteNameless(nameless) && this.#watching;
-    if (this.#missing.isOpen || isBeingMade)
-      this.#structureDueMs = Math.min(this.#structureDueMs, startMs + VANISH_MS + 10);
+    for (const { guid } of gone) await this.#captureGone(guid);
+    this.#looks.noteNameless(mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path));
   }
 
   /** Returns whether the watches do not know that path yet. */
@@ -269,7 +252,7 @@ export class Capturer {
   async #captureGone(guid: MailboxGuid): Promise<void> {
     const path = this.#committer.row(guid)?.path;
     const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
-    if (outcome.kind === "problem") this.#sweepProblems.add(outcome.problem);
+    if (outcome.kind === "problem") this.#looks.addProblem(outcome.problem);
     if (path === undefined || outcome.kind !== "sealed") return;
     await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
     this.problems.delete(path);
@@ -297,7 +280,7 @@ export class Capturer {
   async #settle(path: RawPath, dirt: Dirt, outcome: ExamineOutcome): Promise<void> {
     if (outcome.kind === "absent") {
       this.problems.delete(path);
-      this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs() + PUZZLED_PAUSE_MS);
+      this.#looks.puzzleAt(path);
       return;
     }
     if (outcome.kind === "problem") {
@@ -365,7 +348,7 @@ export class Capturer {
         else this.problems.set(path, problemOfLock(path, outcome)); // tried again when a sweep comes by.
         return;
       case "absent":
-        this.#structureDueMs = Math.min(this.#structureDueMs, this.#nowMs() + PUZZLED_PAUSE_MS);
+        this.#looks.puzzleAt(path);
         return;
       case "problem":
         this.problems.set(path, outcome.problem); // tried again when a sweep comes by.

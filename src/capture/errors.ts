@@ -13,6 +13,7 @@ import type { Duplicate } from "./plan-structure.js";
 export type CaptureErrorCode =
   | "body-changed"
   | "mailbox-guid-twice"
+  | "mailbox-restless"
   | "mailbox-unsettled"
   | "message-not-a-file"
   | "source-emptied"
@@ -35,6 +36,12 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.DATAERR,
     hint: "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original), and run the command again.",
+  },
+  /** For a minute no look at the store found all mailboxes in their places: directories are renamed all the time. */
+  "mailbox-restless": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "It is not taken for deleted, and all other mailboxes are replicated; it is looked for by the next run or sweep. If it stays, find what renames that mailbox, or directories around it, without pause.",
   },
   /** Listings of a mailbox never agreed with each other or with its files. */
   "mailbox-unsettled": {
@@ -153,6 +160,12 @@ export function problemOfKind(path: RawPath, names: readonly string[]): CaptureP
   const shown = names.length === 0 ? "something in cur/ or new/" : names.map((name) => displayRaw(name)).join(", ");
   const message = `numbering messages of ${shownPath(path)}: ${shown} is no regular file`;
   return problemOf(path, captureError("message-not-a-file", message));
+}
+
+/** It is missing or was there for a moment, and no look at the store tells which. */
+export function problemOfTurmoil(path: RawPath): CaptureProblem {
+  const message = `looking for ${shownPath(path)}: it is not there, or comes and goes while mailboxes are renamed`;
+  return problemOf(path, captureError("mailbox-restless", message));
 }
 
 export function shownPath(path: RawPath): string {

@@ -1,8 +1,10 @@
 /**
  * Mailboxes that the last look at the store did not find. Pure but for its memory.
  *
- * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, and the last one was of a store
- * that stood still: a walk can miss a directory that is being renamed meanwhile, and the next one another directory around it.
+ * INVARIANT: a mailbox is called gone only if it was missing in two looks that began `VANISH_MS` apart, and two walks of the last one
+ * agree about it and about its user's other mailboxes: a walk can miss a directory that is being renamed meanwhile, and the next
+ * one another directory around it. Two that miss the same agree too, so that this is no proof. Who is called gone is looked for
+ * once more at its place, and nowhere else, before that is logged (`SourceStore.vanished`).
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -41,16 +43,21 @@ export class MissingMailboxes {
     return [...this.#sinceMs.values()].some((sinceMs) => startMs - sinceMs >= VANISH_MS);
   }
 
-  /** What a look that began at `startMs` missed; returns those that are gone. `isMoving`: the look is not certain. */
-  note(missing: readonly KnownMailbox[], startMs: number, isMoving = false): readonly KnownMailbox[] {
+  /** What a look that began at `startMs` missed; returns those that are gone. `uncertain`: of which the look says nothing. */
+  note(
+    missing: readonly KnownMailbox[],
+    startMs: number,
+    uncertain: readonly MailboxGuid[] = [],
+  ): readonly KnownMailbox[] {
     this.#emptiedSinceMs = undefined;
     const still = new Set(missing.map((mailbox) => mailbox.guid));
     for (const guid of [...this.#sinceMs.keys()]) if (!still.has(guid)) this.#sinceMs.delete(guid);
+    const moving = new Set(uncertain);
     const gone: KnownMailbox[] = [];
     for (const mailbox of missing) {
       const sinceMs = this.#sinceMs.get(mailbox.guid);
       if (sinceMs === undefined) this.#sinceMs.set(mailbox.guid, startMs);
-      else if (startMs - sinceMs >= VANISH_MS && !isMoving) {
+      else if (startMs - sinceMs >= VANISH_MS && !moving.has(mailbox.guid)) {
         this.#sinceMs.delete(mailbox.guid);
         gone.push(mailbox);
       }

@@ -52,6 +52,7 @@ import { OriginFinder } from "./origin.js";
 import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { hasFileOf, inoAt } from "./same-files.js";
+import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
@@ -97,11 +98,6 @@ function fileExists(disk: Disk, path: string): boolean {
   } finally {
     dir?.close();
   }
-}
-
-/** Who stands where, for comparing. */
-function placesOf({ mailboxes }: DiscoverOutcome): string {
-  return JSON.stringify(mailboxes.map(({ path, guid }) => [path, guid]));
 }
 
 /** A smaller uidlist is read in a few milliseconds when it is needed. */
@@ -174,7 +170,8 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     const first = this.#look();
     if (!twice) return first;
     const second = this.#look();
-    return { ...second, isMoving: placesOf(first) !== placesOf(second) };
+    const walks = { first: first.mailboxes, second: second.mailboxes, isTree: this.#tells.isTree };
+    return { ...second, uncertain: uncertainAfter(walks, this.#rows.all()) };
   }
 
   #look(): DiscoverOutcome {

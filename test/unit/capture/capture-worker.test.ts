@@ -33,8 +33,8 @@ test("the worker, the real state database, and a restart", async () => {
     await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });
     await worker.call("open", options);
     expect(await worker.call("examine", request)).toMatchObject({ kind: "unchanged", pending: 0 });
-    const { mailboxes, isMoving } = await worker.call("discover", { twice: false });
-    expect([isMoving, (await worker.call("discover", { twice: true })).isMoving]).toStrictEqual([undefined, false]);
+    const { mailboxes, uncertain } = await worker.call("discover", { twice: false });
+    expect([uncertain, (await worker.call("discover", { twice: true })).uncertain]).toStrictEqual([undefined, []]);
     const [found] = mailboxes;
     if (found?.guid === undefined) throw new Error("not found");
     const page = await worker.call("states", { guid: found.guid, afterUid: 0, max: 1 });

@@ -173,9 +173,9 @@ describe("structure", () => {
     expect(bench.worker.calls.map(({ method }) => method)).toContain("vanished");
   });
 
-  test("a store in which mailboxes move while it is looked at says nothing about which are gone", async () => {
+  test("one of which a look cannot be certain is looked for again", async () => {
     bench.capture.mailboxes = [found(B)];
-    bench.capture.moving.push(true, true);
+    bench.capture.uncertain.push([A.guid], [A.guid]);
     const run = bench.capturer([A, B]).run(bench.stop.signal, true);
     await turns();
     for (const discoveries of [2, 3]) {
@@ -187,6 +187,49 @@ describe("structure", () => {
     await bench.clock.advance(320);
     await run;
     expect(bench.worker.calls.map(({ method }) => method)).toContain("vanished");
+  });
+
+  describe("while one owner renames all the time", () => {
+    const isGone = () => bench.worker.calls.some(({ method }) => method === "vanished");
+
+    test("a run comes to its end, and names what never was in its place", async () => {
+      bench.capture.mailboxes = [found(B)];
+      for (let i = 0; i < 1000; i++) bench.capture.uncertain.push([A.guid]);
+      const capturer = bench.capturer([A, B]);
+      await bench.settle(capturer, 70_000);
+      expect([isGone(), capturer.row(A.guid)]).toStrictEqual([false, A]);
+      expect([...capturer.problems.values()]).toMatchObject([{ path: A.path, code: "mailbox-restless" }]);
+      expect(bench.clock.monotonicMs()).toBeGreaterThan(60_000);
+      await bench.settle(capturer, 100); // the next round waits for nothing.
+    });
+
+    test("also where each look finds one that is elsewhere a moment later", async () => {
+      bench.capture.mailboxes = [found(A), found(B, { fingerprint: "x" })];
+      bench.capture.outcomes.set("b", Array(5_000).fill({ kind: "absent" }));
+      const capturer = bench.capturer([A, B]);
+      await bench.settle(capturer, 70_000);
+      expect([...capturer.problems.values()]).toMatchObject([{ path: B.path, code: "mailbox-restless" }]);
+      bench.capture.outcomes.clear();
+      capturer.sweepSoon();
+      await bench.settle(capturer);
+      expect([...capturer.problems]).toStrictEqual([]);
+    });
+
+    test("events that tell of it keep no run from its end, and bring a look in two seconds", async () => {
+      bench.capture.mailboxes = [found(B)];
+      for (let i = 0; i < 1000; i++) bench.capture.uncertain.push([A.guid]);
+      const capturer = bench.capturer([A, B]);
+      await bench.settle(capturer, 70_000);
+      const looks = bench.capture.discoveries;
+      const run = capturer.run(bench.stop.signal, false);
+      run.catch(() => undefined);
+      for (let ms = 0; ms < 3_900; ms += 100) {
+        capturer.onPath("c");
+        expect(capturer.settled || bench.capture.discoveries > looks).toBe(true);
+        await bench.clock.advance(100);
+      }
+      expect(bench.capture.discoveries - looks).toBeOneOf([1, 2]);
+    });
   });
 
   test("one that stands again after all is left alone", async () => {

@@ -13,6 +13,7 @@ import type {
 import { Capturer, type CapturerLimits } from "../../../src/capture/capturer.js";
 import type { StateWriter } from "../../../src/log/state-ports.js";
 import type { CaptureCommit, MailboxRow } from "../../../src/log/state-types.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
 import { FakeClock } from "../../fake-clock.js";
 import { until } from "../../turns.js";
 import { inlineWorker } from "../../worker-client.js";
@@ -59,16 +60,16 @@ export class FakeCapture {
   vanishedOutcome: VanishedOutcome = { kind: "unknown" };
   readonly forgotten: string[] = [];
   discoveries = 0;
-  /** What a look by two walks says, once for each. */
-  readonly moving: boolean[] = [];
+  /** What looks by two walks say, one after the other. */
+  readonly uncertain: MailboxGuid[][] = [];
   onExamine: (request: ExamineRequest) => void = () => undefined;
   onDiscover: () => void | Promise<void> = () => undefined;
 
   async discover(request?: { readonly twice: boolean }) {
     this.discoveries += 1;
     await this.onDiscover();
-    const isMoving = request?.twice === true && this.moving.shift() === true;
-    return { mailboxes: this.mailboxes, problems: this.problems, isMoving };
+    const uncertain = request?.twice === true ? this.uncertain.shift() : undefined;
+    return { mailboxes: this.mailboxes, problems: this.problems, ...(uncertain === undefined ? {} : { uncertain }) };
   }
 
   warm(): void {}

@@ -1,0 +1,117 @@
+/**
+ * The looks at the whole store: when the next one is due, whether something is awaited of it, what it says of mailboxes that it
+ * did not find.
+ *
+ * INVARIANT: a mailbox is called gone by `MissingMailboxes` only; one that is waited for in vain (turmoil.ts) is named as a problem, so
+ * that a run which ends meanwhile tells of it.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { CaptureProblem, DiscoverOutcome } from "./capture-types.js";
+import { captureError, problemOfDuplicate, problemOfTurmoil, SOURCE_EMPTIED } from "./errors.js";
+import { MissingMailboxes } from "./missing-mailboxes.js";
+import { type KnownMailbox, type StructurePlan, VANISH_MS } from "./plan-structure.js";
+import { SweepProblems } from "./sweep-problems.js";
+import { Turmoil } from "./turmoil.js";
+
+/** Between two looks at something that does not fit together: a mailbox that is there and is not. */
+const PUZZLED_PAUSE_MS = 50;
+/** Between two looks in a store that does not come to rest. */
+const RESTLESS_PAUSE_MS = 2_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class StoreLooks {
+  readonly #missing = new MissingMailboxes();
+  readonly #turmoil = new Turmoil();
+  readonly #problems: SweepProblems;
+  readonly #sweepMs: number;
+  readonly #nowMs: () => number;
+  #startMs = 0;
+  /** Somebody needs one. */
+  #askedMs = 0;
+  /** An event, or something that does not fit together. */
+  #suspectedMs = NEVER;
+  /** Comes by itself. */
+  #sweepDueMs = NEVER;
+
+  constructor(problems: Map<RawPath, CaptureProblem>, sweepMs: number, nowMs: () => number) {
+    this.#problems = new SweepProblems(problems);
+    this.#sweepMs = sweepMs;
+    this.#nowMs = nowMs;
+  }
+
+  get dueMs(): number {
+    const restMs = this.#turmoil.isLasting ? this.#startMs + RESTLESS_PAUSE_MS : 0;
+    return Math.min(this.#askedMs, Math.max(this.#suspectedMs, restMs), this.#sweepDueMs);
+  }
+
+  /** It takes another look to tell how things stand. */
+  get isAwaited(): boolean {
+    if (this.#askedMs !== NEVER) return true;
+    return !this.#turmoil.isLasting && (this.#suspectedMs !== NEVER || this.#missing.isOpen);
+  }
+
+  /** They come by themselves from now on. */
+  repeat(): void {
+    this.#sweepDueMs = this.#nowMs() + this.#sweepMs;
+  }
+
+  askNow(): void {
+    this.#askedMs = Math.min(this.#askedMs, this.#nowMs());
+  }
+
+  /** An event tells of a change. */
+  suspectNow(): void {
+    this.#suspectWithin(0);
+  }
+
+  /** A mailbox was listed and is not there. */
+  puzzleAt(path: RawPath): void {
+    this.#turmoil.note(this.#nowMs());
+    if (this.#turmoil.isLasting) this.#problems.add(problemOfTurmoil(path));
+    this.#suspectWithin(PUZZLED_PAUSE_MS);
+  }
+
+  addProblem(problem: CaptureProblem): void {
+    this.#problems.add(problem);
+  }
+
+  /** One begins; `twice`: it may call a mailbox gone. */
+  begin(): { readonly twice: boolean } {
+    this.#startMs = this.#nowMs();
+    this.#askedMs = NEVER;
+    this.#suspectedMs = NEVER;
+    if (this.#sweepDueMs !== NEVER) this.#sweepDueMs = this.#startMs + this.#sweepMs;
+    this.#turmoil.beginLook(this.#startMs);
+    return { twice: this.#missing.isRipe(this.#startMs) };
+  }
+
+  /** Returns the mailboxes that are gone; undefined where nothing can be said of any yet. Throws: source-emptied. */
+  end({ problems, uncertain = [] }: DiscoverOutcome, plan: StructurePlan): readonly KnownMailbox[] | undefined {
+    if (plan.emptied) {
+      if (this.#missing.noteEmptied(this.#startMs)) throw captureError("source-emptied", SOURCE_EMPTIED);
+      this.#askedMs = this.#startMs + VANISH_MS + 10;
+      return undefined;
+    }
+    const missing = plan.missing.map(({ path }) => path);
+    this.#problems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], missing);
+    const gone = this.#missing.note(plan.missing, this.#startMs, uncertain);
+    if (this.#missing.isOpen) {
+      this.#turmoil.note(this.#nowMs());
+      this.#suspectWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
+    }
+    const isGone = new Set(gone.map(({ guid }) => guid));
+    if (this.#turmoil.isLasting)
+      for (const { guid, path } of plan.missing) if (!isGone.has(guid)) this.#problems.add(problemOfTurmoil(path));
+    return gone;
+  }
+
+  /** `nameless`: where Dovecot is just making a mailbox. Call it while looks repeat. */
+  noteNameless(nameless: readonly RawPath[]): void {
+    const isBeingMade = this.#missing.noteNameless(nameless);
+    if (isBeingMade && this.#sweepDueMs !== NEVER) this.#suspectWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
+  }
+
+  #suspectWithin(ms: number): void {
+    this.#suspectedMs = Math.min(this.#suspectedMs, this.#nowMs() + ms);
+  }
+}

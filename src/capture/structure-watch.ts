@@ -4,8 +4,11 @@
  *
  * What it gets wrong (so nothing relies on it): an inotify overflow is silent, a create and unlink inside one batch is no
  * event at all, what was put into a new directory before its watch existed is missed. The sweep makes up for all of it.
+ *
+ * INVARIANT: it is not asked for a watch where the system has no inotify instance left: it would hold the main thread for ever.
  */
 import watcher from "@parcel/watcher";
+import { probeInotify } from "../base/inotify-probe.js";
 import { rawFromText } from "../base/raw-name.js";
 
 export interface StructureWatch extends AsyncDisposable {
@@ -40,9 +43,14 @@ const MESSAGE_DIRS = [
 ];
 
 /** `root` is the store's absolute path as text. Where it cannot be set `onFailure` hears why, and `refresh` tries again. */
-export async function openStructureWatch(root: string, { onPath, onFailure }: StructureSinks): Promise<StructureWatch> {
+export async function openStructureWatch(
+  root: string,
+  { onPath, onFailure }: StructureSinks,
+  probe = probeInotify,
+): Promise<StructureWatch> {
   let watched = root;
-  const open = () => {
+  const open = async () => {
+    await probe(rawFromText(root));
     const prefix = watched.length + 1;
     const onBatch: watcher.SubscribeCallback = (error, events) => {
       if (error !== null) {
@@ -51,7 +59,7 @@ export async function openStructureWatch(root: string, { onPath, onFailure }: St
       }
       for (const event of events) onPath(rawFromText(event.path.slice(prefix)));
     };
-    return retrying(() => watcher.subscribe(watched, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
+    return await retrying(() => watcher.subscribe(watched, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
   };
   let subscription: watcher.AsyncSubscription | undefined;
   try {

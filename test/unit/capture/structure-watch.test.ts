@@ -49,6 +49,23 @@ test("a name that is no UTF-8 is told so that it can be known again", async () =
   }
 });
 
+test("where the system has no instance left it is not asked for a watch, until it has", async () => {
+  const root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const [paths, failures] = [new Set<string>(), [] as Error[]];
+  const sinks = { onPath: (path: string) => void paths.add(path), onFailure: (error: Error) => failures.push(error) };
+  let refusal: Error | undefined = new Error("EMFILE");
+  await using watch = await openStructureWatch(root, sinks, async () => {
+    if (refusal !== undefined) throw refusal;
+  });
+  expect([watch.isSet, failures]).toStrictEqual([false, [refusal]]);
+  await expect(watch.refresh()).rejects.toThrow("EMFILE");
+  refusal = undefined;
+  await watch.refresh();
+  writeFileSync(`${root}/f`, "");
+  await vi.waitUntil(() => paths.has("f"), 5_000);
+});
+
 test("a store that cannot be watched is no end: it says so, and is watched when it is tried again", async () => {
   const above = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
   onTestFinished(() => rmSync(above, { recursive: true, force: true }));

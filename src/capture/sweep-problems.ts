@@ -9,7 +9,7 @@ import type { CaptureProblem } from "./capture-types.js";
 
 export class SweepProblems {
   readonly #problems: Map<RawPath, CaptureProblem>;
-  #paths: readonly RawPath[] = [];
+  #paths = new Set<RawPath>();
 
   /** `problems`: all that are known, by path. */
   constructor(problems: Map<RawPath, CaptureProblem>) {
@@ -18,15 +18,16 @@ export class SweepProblems {
 
   /** What a look found; `missing`: paths of mailboxes that it did not find. */
   replace(found: readonly CaptureProblem[], missing: readonly (RawPath | undefined)[]): void {
-    const kept = this.#paths.filter((path) => missing.includes(path));
-    for (const path of this.#paths) if (!kept.includes(path)) this.#problems.delete(path);
-    this.#paths = [...kept, ...found.map(({ path }) => path)];
+    const stillMissing = new Set(missing);
+    for (const path of this.#paths) if (!stillMissing.has(path)) this.#problems.delete(path);
+    const kept = [...this.#paths].filter((path) => stillMissing.has(path));
+    this.#paths = new Set([...kept, ...found.map(({ path }) => path)]);
     for (const problem of found) this.#problems.set(problem.path, problem);
   }
 
   /** Of a mailbox that the last look missed. */
   add(problem: CaptureProblem): void {
-    this.#paths = [...this.#paths.filter((path) => path !== problem.path), problem.path];
+    this.#paths.add(problem.path);
     this.#problems.set(problem.path, problem);
   }
 }

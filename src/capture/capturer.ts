@@ -119,7 +119,7 @@ export class Capturer {
     const place = locate(relative, (path) => this.#committer.pathsToldAs(path));
     if (place.kind === "nothing") return;
     if (place.kind === "structure") {
-      this.#looks.suspectNow();
+      this.#looks.hintNow();
       this.#wake.wake();
     } else
       for (const path of place.paths) {

@@ -28,8 +28,10 @@ export class StoreLooks {
   #startMs = 0;
   /** Somebody needs one. */
   #askedMs = 0;
-  /** An event, or something that does not fit together. */
-  #suspectedMs = NEVER;
+  /** Something does not fit together. */
+  #puzzledMs = NEVER;
+  /** An event told of a change since the last one began. */
+  #hintedMs = NEVER;
   /** Comes by itself. */
   #sweepDueMs = NEVER;
 
@@ -41,13 +43,13 @@ export class StoreLooks {
 
   get dueMs(): number {
     const restMs = this.#turmoil.isLasting ? this.#startMs + RESTLESS_PAUSE_MS : 0;
-    return Math.min(this.#askedMs, Math.max(this.#suspectedMs, restMs), this.#sweepDueMs);
+    return Math.min(this.#askedMs, Math.max(Math.min(this.#puzzledMs, this.#hintedMs), restMs), this.#sweepDueMs);
   }
 
-  /** It takes another look to tell how things stand. */
+  /** It takes another look to tell how things stood when the last one began: what events have told since is newer. */
   get isAwaited(): boolean {
     if (this.#askedMs !== NEVER) return true;
-    return !this.#turmoil.isLasting && (this.#suspectedMs !== NEVER || this.#missing.isOpen);
+    return !this.#turmoil.isLasting && (this.#puzzledMs !== NEVER || this.#missing.isOpen);
   }
 
   /** They come by themselves from now on. */
@@ -60,15 +62,15 @@ export class StoreLooks {
   }
 
   /** An event tells of a change. */
-  suspectNow(): void {
-    this.#suspectWithin(0);
+  hintNow(): void {
+    this.#hintedMs = Math.min(this.#hintedMs, this.#nowMs());
   }
 
   /** A mailbox was listed and is not there. */
   puzzleAt(path: RawPath): void {
     this.#turmoil.note(this.#nowMs());
     if (this.#turmoil.isLasting) this.#problems.add(problemOfTurmoil(path));
-    this.#suspectWithin(PUZZLED_PAUSE_MS);
+    this.#lookWithin(PUZZLED_PAUSE_MS);
   }
 
   addProblem(problem: CaptureProblem): void {
@@ -79,7 +81,8 @@ export class StoreLooks {
   begin(): { readonly twice: boolean } {
     this.#startMs = this.#nowMs();
     this.#askedMs = NEVER;
-    this.#suspectedMs = NEVER;
+    this.#puzzledMs = NEVER;
+    this.#hintedMs = NEVER;
     if (this.#sweepDueMs !== NEVER) this.#sweepDueMs = this.#startMs + this.#sweepMs;
     this.#turmoil.beginLook(this.#startMs);
     return { twice: this.#missing.isRipe(this.#startMs) };
@@ -97,7 +100,7 @@ export class StoreLooks {
     const gone = this.#missing.note(plan.missing, this.#startMs, uncertain);
     if (this.#missing.isOpen) {
       this.#turmoil.note(this.#nowMs());
-      this.#suspectWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
+      this.#lookWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
     }
     const isGone = new Set(gone.map(({ guid }) => guid));
     if (this.#turmoil.isLasting)
@@ -108,10 +111,10 @@ export class StoreLooks {
   /** `nameless`: where Dovecot is just making a mailbox. Call it while looks repeat. */
   noteNameless(nameless: readonly RawPath[]): void {
     const isBeingMade = this.#missing.noteNameless(nameless);
-    if (isBeingMade && this.#sweepDueMs !== NEVER) this.#suspectWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
+    if (isBeingMade && this.#sweepDueMs !== NEVER) this.#lookWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
   }
 
-  #suspectWithin(ms: number): void {
-    this.#suspectedMs = Math.min(this.#suspectedMs, this.#nowMs() + ms);
+  #lookWithin(ms: number): void {
+    this.#puzzledMs = Math.min(this.#puzzledMs, this.#nowMs() + ms);
   }
 }

@@ -1,10 +1,12 @@
 /** Counts what was shipped and turns a transaction into a report. */
 import { displayRaw } from "../base/raw-name.js";
+import { formatCount } from "../base/text-format.js";
 import type { CaptureCounts } from "../capture/capture-counts.js";
 import type { Change, Transaction } from "../txn/transaction.js";
 import type { Meeting } from "./first-contact.js";
 import { sumNotes } from "./note-sums.js";
 import type { ShippedReport, SourceSums, Summary } from "./reporter.js";
+import { countOf } from "./words.js";
 
 export class Tally {
   transactions = 0;
@@ -77,6 +79,17 @@ export class Tally {
       this.#messagesIn.set(mailbox, Math.max(0, kept + saves - expunges));
     }
   }
+}
+
+/** What was done before the end. `found`: messages of the source. */
+export function wordsOfShipped(
+  { transactions, saves, adopted }: Pick<Summary, "transactions" | "saves" | "adopted">,
+  found: number,
+): string {
+  if (transactions === 0) return "nothing was shipped yet";
+  const known = adopted === 0 ? "" : `, ${formatCount(adopted)} found there,`;
+  const shipped = `${countOf(saves, "message")} shipped${known} in ${countOf(transactions, "transaction")}`;
+  return `${shipped}, of ${countOf(found, "message")} found in SRC so far`;
 }
 
 export function sourceSums(counts: Readonly<CaptureCounts>): SourceSums {

@@ -13,6 +13,7 @@ import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import { openMemoryLink } from "../wire/memory-link.js";
+import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
 import {
   type ForeignChoice,
@@ -31,7 +32,7 @@ import { recordStores } from "./same-stores.js";
 import { adaptSource } from "./source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
-import { reportOf, sourceSums, Tally } from "./tally.js";
+import { reportOf, sourceSums, Tally, wordsOfShipped } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -230,12 +231,13 @@ class TwinRun {
   /** Captures until nothing is dirty and ships until all of it is acknowledged; conflicts may need another round. */
   async #untilEqual(signal: AbortSignal): Promise<void> {
     const { capturer, reader } = this.#source;
+    const rounds = new EqualRounds();
     for (;;) {
       await capturer.run(signal, true);
       this.#captured();
       const lsn = reader.lastLsn();
       await this.#untilAcked(lsn, signal);
-      if (capturer.settled && reader.lastLsn() === lsn) return;
+      if ((capturer.settled && reader.lastLsn() === lsn) || rounds.isEnough(systemClock.monotonicMs())) return;
     }
   }
 
@@ -354,11 +356,7 @@ class TwinRun {
   #doneSoFar(): string {
     const left = this.#source.reader.lastLsn() - this.#need().ackedLsn;
     if (this.#isLive) return `still to be shipped: ${countOf(left, "transaction")}`;
-    const { transactions, saves } = this.#tally;
-    if (transactions === 0) return "nothing was shipped yet";
-    const { messages } = this.#source.capturer.counts;
-    const shipped = `${countOf(saves, "message")} shipped in ${countOf(transactions, "transaction")}`;
-    return `${shipped}, of ${countOf(messages, "message")} found in SRC so far`;
+    return wordsOfShipped(this.#tally.totals(), this.#source.capturer.counts.messages);
   }
 
   #summarise(problems: number): void {

@@ -1,6 +1,6 @@
 /** What was shipped, counted. */
 import { describe, expect, test } from "vitest";
-import { reportOf, Tally } from "../../../src/daemon/tally.js";
+import { reportOf, Tally, wordsOfShipped } from "../../../src/daemon/tally.js";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Change, Transaction } from "../../../src/txn/transaction.js";
@@ -91,4 +91,12 @@ test("what stood there at first contact is adopted, and neither new nor made", (
     ...{ saves: 3, mailboxesMade: 1 },
   });
   expect(tally.saves).toBe(6);
+});
+
+test("what was done before the end counts no message as shipped that stood there already", () => {
+  expect(wordsOfShipped({ transactions: 0, saves: 0, adopted: 0 }, 9)).toBe("nothing was shipped yet");
+  const shipped = { transactions: 2, saves: 1, adopted: 0 };
+  expect(wordsOfShipped(shipped, 9)).toBe("1 message shipped in 2 transactions, of 9 messages found in SRC so far");
+  const some = wordsOfShipped({ ...shipped, adopted: 7 }, 9);
+  expect(some).toBe("1 message shipped, 7 found there, in 2 transactions, of 9 messages found in SRC so far");
 });

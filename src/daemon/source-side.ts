@@ -61,6 +61,8 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
 
 /** Structure changes come in bursts (a folder with its children): the tier is set up again once, after them. */
 const REFRESH_QUIET_MS = 500;
+/** Also where they never end. */
+const REFRESH_MS_MAX = 5_000;
 /** After a failure. */
 const REFRESH_AGAIN_MS = 20_000;
 
@@ -130,6 +132,8 @@ function refreshAfterQuiet(structure: StructureWatch, capturer: WatchedCapturer,
   let timer: Timer | undefined;
   let running: Promise<void> = Promise.resolve();
   let hasEnded = false;
+  /** When the first change was told that no refresh has followed yet. */
+  let askedMs: number | undefined;
   const refreshIn = (ms: number): void => {
     timer?.cancel();
     if (hasEnded) return;
@@ -139,6 +143,7 @@ function refreshAfterQuiet(structure: StructureWatch, capturer: WatchedCapturer,
   };
   const refresh = async () => {
     const wasSet = structure.isSet;
+    askedMs = undefined;
     try {
       await structure.refresh();
     } catch (error) {
@@ -149,7 +154,11 @@ function refreshAfterQuiet(structure: StructureWatch, capturer: WatchedCapturer,
   };
   if (!structure.isSet) refreshIn(REFRESH_AGAIN_MS);
   return {
-    soon: () => refreshIn(REFRESH_QUIET_MS),
+    soon() {
+      const nowMs = clock.monotonicMs();
+      askedMs ??= nowMs;
+      refreshIn(Math.max(0, Math.min(REFRESH_QUIET_MS, askedMs + REFRESH_MS_MAX - nowMs)));
+    },
     async cancel() {
       hasEnded = true;
       timer?.cancel();

@@ -1,5 +1,5 @@
 /** The watches of a source that refuse to be set: no end of a run, and tried again. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -41,6 +41,15 @@ test("a store that cannot be watched is told of once, and watched as soon as it 
     await vi.waitUntil(() => sweeps > failed, 5_000);
     writeFileSync(`${store}/a/f`, "");
     await vi.waitUntil(() => paths.has("a/f"), 5_000);
+    // Changes without a pause do not put it off for ever.
+    mkdirSync(`${above}/out/b`, { recursive: true });
+    renameSync(`${above}/out`, `${store}/in`);
+    const seen = sweeps;
+    for (let ms = 0; ms < 5_200; ms += 400) {
+      capturer.onStructure();
+      await clock.advance(400);
+    }
+    await vi.waitUntil(() => sweeps > seen, 5_000);
     capturer.onStructure();
   }
   expect(clock.timerCount).toBe(0);

@@ -29,13 +29,15 @@ export function holdDestination(destination: string, takeBack: () => void = () =
   };
   try {
     if (!lock(destination, "-x", fds)) {
-      const who = "another process holds it, a mailtwin that writes there or to a directory in it";
+      const who =
+        "another process holds it with flock(2): a mailtwin that writes there or to a directory in it, or perhaps no mailtwin";
       throw daemonError("destination-in-use", `taking the lock on the destination ${destination}: ${who}`);
     }
     for (const above of directoriesAbove(destination)) {
       if (lock(above, "-s", fds)) continue;
       takeBack();
-      const who = "another process holds it alone, a mailtwin that writes to all of it";
+      const who =
+        "another process holds it alone with flock(2): a mailtwin that writes to all of it, or perhaps no mailtwin";
       throw daemonError("destination-in-use", `taking the lock on ${above}, which holds ${destination}: ${who}`);
     }
   } catch (error) {

@@ -82,7 +82,10 @@ export async function meetDestination(
   const replica: ReplicaMailbox[] = [];
   for (const mailbox of standing) {
     const messages = await readInventory(asker, mailbox.path, signal);
-    if (messages.length > 0) replica.push({ ...mailbox, messages });
+    if (messages instanceof MailtwinError) {
+      const isAtSource = [...ports.capturer.rows].some((row) => row.guid === mailbox.guid || row.path === mailbox.path);
+      if (choice === "limbo" && !isAtSource) ports.onRefused(mailbox.path, messages);
+    } else if (messages.length > 0) replica.push({ ...mailbox, messages });
   }
   const sources = await readSources(ports, replica, signal);
   const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox)]));
@@ -179,13 +182,13 @@ async function ask<K extends Answer["kind"]>(
   return answer as Extract<Answer, { kind: K }>;
 }
 
-/** Undefined for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
+/** An error for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
 async function askUnlessRefused(asker: Asker, question: Extract<Ask, { kind: "inventory" }>, signal: AbortSignal) {
   try {
     return await ask(asker, question, "inventory", signal);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return undefined;
+    return error;
   }
 }
 
@@ -195,14 +198,18 @@ function isRefusal(error: unknown): error is MailtwinError {
 }
 
 /** All of a mailbox, files without a UID among them. */
-async function readInventory(asker: Asker, path: RawPath, signal: AbortSignal): Promise<InventoryMessage[]> {
+async function readInventory(
+  asker: Asker,
+  path: RawPath,
+  signal: AbortSignal,
+): Promise<InventoryMessage[] | MailtwinError> {
   const messages: InventoryMessage[] = [];
   let afterUid = 0;
   let afterBase = "";
   for (;;) {
     const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
     const page = await askUnlessRefused(asker, question, signal);
-    if (page === undefined) return [];
+    if (page instanceof MailtwinError) return page;
     for (const { base, uid, size } of page.messages) {
       messages.push({ base, uid, size });
       if (uid === 0) afterBase = base;

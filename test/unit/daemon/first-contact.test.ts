@@ -229,6 +229,19 @@ describe("meetDestination", () => {
     expect(toLimbo).toBe(2); // as many as moved.
   });
 
+  test("limbo names a mailbox that only DST has and that cannot be read: no transaction of it is refused later", async () => {
+    stand(INBOX, ["i1"]);
+    stand(mailboxRow(9, { path: rawPath(".Own") }), ["o1"]);
+    const asker = {
+      ask: async (question: Ask) => {
+        if (question.kind === "inventory") throw agentError("mailbox-rejected", "its uidlist is damaged");
+        return answer(question);
+      },
+    } as unknown as Asker;
+    await meetDestination({ ...ports(), asker }, standing, "limbo", never);
+    expect(refused).toStrictEqual([".Own mailbox-rejected"]);
+  });
+
   test.each([
     ["mailbox-rejected", () => agentError("mailbox-rejected", "it does not go")],
     ["replica-lock-held", () => agentError("replica-lock-held", "it stays in other hands")],

@@ -117,6 +117,7 @@ class TwinRun {
   readonly #tally: Tally;
   readonly #startMs = systemClock.monotonicMs();
   readonly #standing = new StandingProblems();
+  readonly #rounds = new EqualRounds();
   #agent: ReplayAgent | undefined;
   /** Both sides were equal once in this run, and what was captured after that is shipped. */
   #isEqual = false;
@@ -231,13 +232,12 @@ class TwinRun {
   /** Captures until nothing is dirty and ships until all of it is acknowledged; conflicts may need another round. */
   async #untilEqual(signal: AbortSignal): Promise<void> {
     const { capturer, reader } = this.#source;
-    const rounds = new EqualRounds();
     for (;;) {
       await capturer.run(signal, true);
       this.#captured();
       const lsn = reader.lastLsn();
       await this.#untilAcked(lsn, signal);
-      if ((capturer.settled && reader.lastLsn() === lsn) || rounds.isEnough(systemClock.monotonicMs())) return;
+      if ((capturer.settled && reader.lastLsn() === lsn) || this.#rounds.isEnough(systemClock.monotonicMs())) return;
     }
   }
 

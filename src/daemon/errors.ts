@@ -80,7 +80,13 @@ const KINDS = {
   "destination-in-use": {
     disposition: "retry",
     exitCode: EX.TEMPFAIL,
-    hint: "Stop the other mailtwin, or wait for its end: one destination, with all that is in it, is the twin of one source, and has a scratch directory of its own.",
+    hint: "Stop the other mailtwin, or wait for its end: one destination, with all that is in it, is the twin of one source, and has a scratch directory of its own. If there is no other one: fuser -v DIR and lslocks name who holds that directory; whoever may read a directory can lock it.",
+  },
+  /** The command was begun in a directory that was removed: relative names mean nothing there, and no thread starts. */
+  "working-directory-gone": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Nothing was written. Change to a directory that exists (cd /; by hand also cd $PWD where it was made anew), and run the command again.",
   },
   /** The limit of open files is so low that a run would fail somewhere on its way. */
   "too-few-files": {

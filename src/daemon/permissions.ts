@@ -38,6 +38,16 @@ export function refuseTooFewFiles(max = openFilesMax()): void {
   throw daemonError("too-few-files", `starting the run: ${why}`);
 }
 
+/** Throws: working-directory-gone. */
+export function refuseLostDirectory(): void {
+  try {
+    process.cwd();
+  } catch (cause) {
+    const why = `the directory it was started in cannot be used any more: ${whyItFailed(cause)}`;
+    throw daemonError("working-directory-gone", `starting the run: ${why}`, cause);
+  }
+}
+
 /**
  * Call it when there is something to write. A destination with mailboxes may lie in a directory that is not ours: they can
  * be. Throws: destination-read-only, destination-unusable.

@@ -7,7 +7,7 @@ import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
 import type { Output } from "./output.js";
-import { refuseTooFewFiles } from "./permissions.js";
+import { refuseLostDirectory, refuseTooFewFiles } from "./permissions.js";
 import { findPlaces } from "./places.js";
 import { canRedraw } from "./progress-line.js";
 import type { Reporter } from "./reporter.js";
@@ -37,6 +37,7 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     refuseTooFewFiles();
+    refuseLostDirectory();
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     const problems = await runIt(places, flags, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;

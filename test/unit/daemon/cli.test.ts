@@ -152,3 +152,11 @@ describe("output that goes nowhere", () => {
     expect([run("| true"), run("> /dev/full")]).toStrictEqual([0, 74]);
   });
 });
+
+test("started in a directory that was removed it says so, and what to do", () => {
+  const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"';
+  const args = [process.execPath, join(ROOT, "dist/daemon/cli.js"), "sync", join(root, "src"), join(root, "dst")];
+  const run = spawnSync("sh", ["-c", script, ...args], { cwd: root, encoding: "utf8" });
+  expect(run.status, run.stderr).toBe(66);
+  expect(run.stderr).toMatch(/the directory it was started in cannot be used .*\n.*cd \//);
+});

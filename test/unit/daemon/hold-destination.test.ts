@@ -38,6 +38,7 @@ describe.runIf(HAS_FLOCK)("a run [needs flock(1)]", () => {
   test("on the same directory excludes another one", () => {
     using _first = holdDestination(at("vm/A"));
     expect(() => holdDestination(at("vm/A"))).toThrow(inUse(at("vm/A")));
+    expect(() => holdDestination(at("vm/A"))).toThrow(/with flock\(2\): .*perhaps no mailtwin$/);
   });
 
   test("leaves its neighbours alone, and all when it has ended or was refused", () => {

@@ -80,7 +80,7 @@ export function planStructure(
   return { examine, missing, duplicates, emptied: missing.length > 0 && !hasKnown };
 }
 
-function isAtOrBelow(path: RawPath, top: RawPath): boolean {
+export function isAtOrBelow(path: RawPath, top: RawPath): boolean {
   return path === top || (top !== "" && path.startsWith(`${top}/`));
 }
 

@@ -12,11 +12,14 @@ import { type RawPath, rawFromText } from "../base/raw-name.js";
 import type { FoundMailbox } from "../capture/capture-types.js";
 import { discoverStore } from "../capture/discover-store.js";
 import { openStoreDir, pinStore } from "../capture/open-mailbox.js";
-import { planStructure } from "../capture/plan-structure.js";
+import { isAtOrBelow, planStructure } from "../capture/plan-structure.js";
+import { decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { listMessages } from "../maildir/listing.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import { readUidlistEnds } from "../maildir/uidlist-ends.js";
 import { daemonError } from "./errors.js";
 import { hasParked, type Places } from "./places.js";
@@ -26,13 +29,13 @@ import { countOf, namesOf } from "./words.js";
 export type Standing =
   /** The source is as the log covers it, and the destination has applied the log. */
   | { readonly kind: "at-rest"; readonly mailboxes: number; readonly messages: number }
-  /** `moved`: mailboxes that were renamed on the destination since they were written. */
-  | { readonly kind: "work"; readonly moved: readonly MovedMailbox[] }
-  /** Mailboxes that were written are gone or have become others: the state no longer describes the destination. */
+  /** Mailboxes that were renamed on the destination since they were written, and those that are gone, as they were written. */
+  | { readonly kind: "work"; readonly moved: readonly MovedMailbox[]; readonly gone: readonly MailboxRow[] }
+  /** Mailboxes that were written have become others: the state no longer describes the destination. */
   | { readonly kind: "outdated"; readonly words: string };
 
 const NOTHING_FOUND = { mailboxes: [], problems: [] } as const;
-const WORK = { kind: "work", moved: [] } as const satisfies Standing;
+export const WORK = { kind: "work", moved: [], gone: [] } as const satisfies Standing;
 
 /** Call it while holding the state directory's lock. Throws: destination-emptied, store-missing, the codes of the state database. */
 export function readStanding(places: Places): Standing {
@@ -49,8 +52,8 @@ export function readStanding(places: Places): Standing {
   if (applied === 0 || hasParked(places)) return WORK;
   // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise. One
   // that the log has and that stands nowhere does not come again by itself, and its intent would stay for good.
-  if (isCutOff && standing.kind !== "outdated") return WORK;
-  if (standing.kind === "outdated" || standing.moved.length > 0) return standing;
+  if (isCutOff && standing.kind !== "outdated") return { ...standing, moved: [] };
+  if (standing.kind === "outdated" || standing.moved.length + standing.gone.length > 0) return standing;
   if (!isShipped) return WORK;
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source, places.sourceSite);
@@ -103,18 +106,50 @@ function checkDestination(
     const isKnown = validity === row.uidValidity || validity === logged?.uidValidity;
     return !isKnown && (isShipped || (logged !== undefined && !unread.has(row.path)));
   };
-  const gone = rows.filter(isGone);
-  if (gone.length === 0) {
-    const older = olderCopies(destination, rows, found);
-    if (older.length === 0) return { kind: "work", moved: findMoved(rows, found, source) };
-    return { kind: "outdated", words: wordsOfOlder(older) };
-  }
-  const named = namesOf(gone.map(({ path }) => path));
+  const stands = new Set(found.map(({ path }) => path));
+  const isUnread = ({ path }: MailboxRow): boolean => problems.some((problem) => isAtOrBelow(path, problem.path));
+  /** What else stands at its path, if anything, has none of its mail: it can be made anew alone, or is refused by name. */
+  const isMissing = (row: MailboxRow): boolean =>
+    !validityByGuid.has(row.guid) &&
+    (isShipped || source.mailboxByGuid(row.guid) !== undefined) &&
+    !isUnread(row) &&
+    !(stands.has(row.path) && hasMailOf(row, { destination, replica }));
+  const missing = new Set(rows.filter(isMissing));
+  const changed = rows.filter((row) => !missing.has(row) && isGone(row));
+  if (changed.length > 0) return { kind: "outdated", words: wordsOfChanged(changed) };
+  const older = olderCopies(destination, rows, found);
+  if (older.length > 0) return { kind: "outdated", words: wordsOfOlder(older) };
+  return { kind: "work", moved: findMoved(rows, found, source), gone: [...missing] };
+}
+
+function wordsOfChanged(changed: readonly MailboxRow[]): string {
   const what =
-    gone.length === 1
-      ? "a mailbox of the destination is gone, cannot be read, or was"
-      : "mailboxes of the destination are gone, cannot be read, or were";
-  return { kind: "outdated", words: `${what} made anew (${named}): comparing as at first contact` };
+    changed.length === 1
+      ? "a mailbox of the destination cannot be read, or was"
+      : "mailboxes of the destination cannot be read, or were";
+  return `${what} made anew (${namesOf(changed.map(({ path }) => path))}): comparing as at first contact`;
+}
+
+/** Whether a file of its mail is in what stands at its path: a mailbox that Dovecot has numbered anew, not another one. */
+function hasMailOf(
+  row: MailboxRow,
+  { destination, replica }: { readonly destination: string; readonly replica: StateReader },
+): boolean {
+  let mailbox: Dir | undefined;
+  try {
+    mailbox = openStoreDir({ disk: openNodeDisk(), storeRoot: rawFromText(destination) }, row.path);
+    const standing = new Set<string>(mailbox === undefined ? [] : listMessages(mailbox).names.map(splitBaseName));
+    if (standing.size === 0) return false;
+    return replica.looks(row.id).some(({ chunk }) => {
+      const bytes = replica.chunk(row.id, chunk);
+      return bytes !== undefined && decodeChunk(bytes, row.keywords).some(({ base }) => standing.has(base));
+    });
+  } catch (error) {
+    if (errnoOf(error) === undefined && !(error instanceof MailtwinError)) throw error;
+    return true; // it cannot be told.
+  } finally {
+    mailbox?.close();
+  }
 }
 
 /** The next UID of a mailbox never falls. One that is below what was written there is that of a copy made before. */

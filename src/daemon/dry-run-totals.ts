@@ -1,5 +1,6 @@
 /** What a dry run has said, counted: its last line. */
 import { formatBytes, formatCount } from "../base/text-format.js";
+import type { MailboxRow } from "../log/state-types.js";
 import type { ContactFinding } from "../resync/first-contact.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { ForeignChoice } from "./first-contact.js";
@@ -11,6 +12,7 @@ export class PlanTotals {
   #deleted = 0;
   #saves = 0;
   #bytes = 0;
+  #again = 0;
   #unnumbered = 0;
   #marks = 0;
   #expunges = 0;
@@ -32,6 +34,12 @@ export class PlanTotals {
         this.#bytes += change.message.size;
       }
     }
+  }
+
+  /** Mailboxes that are made anew, as they were written. */
+  addGone(gone: readonly Pick<MailboxRow, "messages">[]): void {
+    this.#made += gone.length;
+    for (const { messages } of gone) this.#again += messages;
   }
 
   /** Messages of the source that are to get their UID first. */
@@ -56,6 +64,7 @@ export class PlanTotals {
       ...mailboxes(this.#renamed, "renamed"),
       ...mailboxes(this.#deleted, "deleted"),
       ...count(this.#saves, `new (${formatBytes(this.#bytes)})`),
+      ...count(this.#again, "sent again"),
       ...count(this.#unnumbered, "without a UID in SRC yet"),
       ...(this.#marks === 0 ? [] : [countOf(this.#marks, "flag change")]),
       ...count(this.#expunges, "expunged"),

@@ -16,13 +16,13 @@ import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js"
 import { describeTransaction } from "../txn/describe.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import { readStanding } from "./at-rest.js";
+import { readStanding, WORK } from "./at-rest.js";
 import { choiceAnew, isBegunAnew } from "./begin-anew.js";
 import { describeFirstContact } from "./dry-run-contact.js";
 import { PlanTotals } from "./dry-run-totals.js";
 import type { ForeignChoice } from "./first-contact.js";
 import { hasAside, type Places, refuseVanished } from "./places.js";
-import { describeMoved } from "./put-back.js";
+import { describeGone, describeMoved } from "./put-back.js";
 import type { Reporter } from "./reporter.js";
 import { compareStores } from "./same-stores.js";
 import { countOf, mailboxName } from "./words.js";
@@ -51,13 +51,16 @@ export async function runDryRun(
   if (compareStores(places, moved) === "same") refuseVanished(places);
   const standing = readStanding(places);
   if (standing.kind === "outdated") say(standing.words);
-  if (standing.kind === "work") for (const mailbox of standing.moved) say(describeMoved(mailbox));
+  const { moved: astray, gone } = standing.kind === "work" ? standing : WORK;
+  for (const mailbox of astray) say(describeMoved(mailbox));
+  for (const mailbox of gone) say(describeGone(mailbox));
   const foreign = choiceAnew(chosen, standing.kind === "outdated" || isBegunAnew(places));
   const [sourceState, replicaState] = statePaths(places);
   const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
   const isContact = !known && existsSync(places.destination);
   const contact = isContact ? await describeFirstContact(places, foreign, signal) : undefined;
   const totals = new PlanTotals();
+  totals.addGone(gone);
   const tell = (bytes: Uint8Array): void => {
     const transaction = lackingIn(contact?.basesByGuid, decodeTransaction(bytes));
     if (transaction === undefined) return;

@@ -13,6 +13,7 @@ import { rawFromText } from "../base/raw-name.js";
 import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker } from "../base/worker-rpc.js";
 import { openStateReader } from "../log/state-reader.js";
+import type { MailboxRow } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
 import type { Link } from "../wire/link.js";
 import { adoptLater } from "./open-together.js";
@@ -34,8 +35,8 @@ export interface ReplicaOptions {
 }
 
 export interface ReplicaSide {
-  /** What is applied: the messages of each mailbox, by GUID. */
-  messageCounts(): Map<string, number>;
+  /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
+  messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
   /** Serves the link until it closes. */
   serve(link: Link, signal: AbortSignal): Promise<void>;
 }
@@ -67,7 +68,11 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);
   return {
-    messageCounts: () => new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages])),
+    messageCounts: (gone) => {
+      const counts = new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]));
+      for (const { guid } of gone) counts.delete(guid);
+      return counts;
+    },
     async serve(link, signal) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));

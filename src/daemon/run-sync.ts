@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
-import { readStanding } from "./at-rest.js";
+import { readStanding, WORK } from "./at-rest.js";
 import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
@@ -33,7 +33,7 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "sites" | "threads" | "onKept"> {
+export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -64,16 +64,20 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     beginAnew(places);
   }
   const isAnew = isBegunAnew(places);
-  const moved = standing.kind === "work" ? standing.moved : [];
+  const { moved, gone } = standing.kind === "work" ? standing : WORK;
   tuneEngine();
   await using threads = startThreads();
-  const [{ runTwin }, { describeMoved }] = await Promise.all([import("./twin.js"), import("./put-back.js")]);
+  const [{ runTwin }, { describeGone, describeMoved }] = await Promise.all([
+    import("./twin.js"),
+    import("./put-back.js"),
+  ]);
   for (const mailbox of moved) reporter.conflict({ path: displayRaw(mailbox.path), words: describeMoved(mailbox) });
+  for (const mailbox of gone) reporter.conflict({ path: displayRaw(mailbox.path), words: describeGone(mailbox) });
   const foreign = choiceAnew(options.foreign, isAnew);
   const onKept = (words: string) => {
     if (foreign !== options.foreign) reporter.conflict({ path: "", words });
   };
-  const problems = await runTwin({ ...options, foreign, onKept, sites, threads, moved }, reporter, signal);
+  const problems = await runTwin({ ...options, foreign, onKept, sites, threads, moved, gone }, reporter, signal);
   if (isAnew) endAnew(places);
   return problems;
 }

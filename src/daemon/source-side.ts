@@ -17,8 +17,10 @@ import { MessageWatch } from "../capture/message-watch.js";
 import type { StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
+import type { MailboxRow } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
 import { adoptLater, together } from "./open-together.js";
+import { logMadeAnew } from "./put-back.js";
 import type { Threads } from "./threads.js";
 
 export interface SourceSide {
@@ -37,6 +39,8 @@ export interface SourceOptions {
   readonly hostname: string;
   readonly crashAt: string | undefined;
   readonly clock: Clock;
+  /** Mailboxes that are gone from the destination: they are captured as if they were new. */
+  readonly gone: readonly MailboxRow[];
   readonly onCommitted: CapturerPorts["onCommitted"];
 }
 
@@ -53,6 +57,7 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const bodies = owner.adopt(threads.bodies);
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
+  await logMadeAnew({ reader, writer }, options.gone, clock.nowMs());
   await together(worker.call("open", { ...place, hostname, pid: process.pid, crashAt }), bodies.call("open", place));
   const reach = crashPointsFromEnv(crashAt);
   const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());

@@ -71,9 +71,10 @@ export class Tally {
     if (structure === "create" && !isFound) this.#made += 1;
     if (structure === "rename") this.#renamed += 1;
     if (structure === "delete") {
+      // One that was not there is none that was deleted.
+      if (!this.#messagesIn.delete(mailbox)) return;
       this.#deleted += 1;
       this.#messagesOfDeleted += before;
-      this.#messagesIn.delete(mailbox);
     } else {
       const kept = structure === "reset" ? 0 : before;
       this.#messagesIn.set(mailbox, Math.max(0, kept + saves - expunges));

@@ -12,6 +12,7 @@ import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
+import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
@@ -48,6 +49,8 @@ export interface TwinOptions {
   readonly crashAt: string | undefined;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
+  /** Mailboxes that are gone from the destination: they are made anew. */
+  readonly gone: readonly MailboxRow[];
 }
 
 const REPLICA = "destination";
@@ -68,7 +71,7 @@ const PROMOTED_MAX = 64;
  * of `signal`, with what was done or is left.
  */
 export async function runTwin(options: TwinOptions, reporter: Reporter, signal: AbortSignal): Promise<number> {
-  const { places, sites, threads } = options;
+  const { places, sites, threads, gone } = options;
   await using owner = new Disposer();
   owner.adopt(threads.state);
   const common = {
@@ -81,7 +84,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const onCommitted = () => agent.wake();
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const [source, replica] = await together(
-    openSourceSide({ ...common, store: places.source, storeSite: sites.source, onCommitted }, owner),
+    openSourceSide({ ...common, store: places.source, storeSite: sites.source, gone, onCommitted }, owner),
     openReplicaSide(
       {
         ...common,
@@ -94,7 +97,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const run = new TwinRun(options, reporter, source, new Tally(replica.messageCounts()));
+  const run = new TwinRun(options, reporter, source, new Tally(replica.messageCounts(gone)));
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   const ends = [

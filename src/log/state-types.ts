@@ -78,6 +78,8 @@ export interface CaptureCommit {
     readonly capturedMs: number;
     readonly bytes: Uint8Array;
   }[];
+  /** Mailboxes that begin anew: these bytes replace all that the log still has of them, and what was refused of them is forgotten. */
+  readonly begunAnew?: readonly { readonly mailbox: MailboxGuid; readonly bytes: Uint8Array }[];
 }
 
 /** What moves together when a transaction was applied on a replica. */

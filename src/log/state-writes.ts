@@ -21,6 +21,10 @@ export class StateWrites {
 
   /** Returns the LSNs. INVARIANT: dense, also over transactions that were rolled back, for the counter rolls back too. */
   appendCaptured(commit: CaptureCommit): number[] {
+    for (const { mailbox, bytes } of commit.begunAnew ?? []) {
+      this.#sql.replaceEntries.run(bytes, mailbox); // not deleted: LSNs stay dense.
+      this.#sql.deleteAllRejections.run(mailbox);
+    }
     const lsns = commit.transactions.map(({ mailbox, capturedMs, bytes }) => {
       const lsn = this.#sql.insertEntry.get(mailbox, capturedMs, bytes)?.lsn;
       assert(lsn !== undefined, "an inserted row has a number");
@@ -108,6 +112,7 @@ function prepareAll(db: Db) {
     insertEntry: db.prepare<{ lsn: number }>(
       "INSERT INTO entry (mailbox, captured_ms, bytes) VALUES (?, ?, ?) RETURNING lsn",
     ),
+    replaceEntries: db.prepare("UPDATE entry SET bytes = ? WHERE mailbox = ?"),
     putCursor: db.prepare(
       "INSERT INTO cursor (replica, lsn) VALUES (?, ?) ON CONFLICT DO UPDATE SET lsn = max(lsn, excluded.lsn)",
     ),
@@ -142,6 +147,7 @@ function prepareAll(db: Db) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     deleteRejections: db.prepare("DELETE FROM rejection WHERE replica = ? AND mailbox = ?"),
+    deleteAllRejections: db.prepare("DELETE FROM rejection WHERE mailbox = ?"),
     putMeta: db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"),
   };
 }

@@ -198,6 +198,35 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect(reader.rejections()).toStrictEqual([rows[1], rows[2]]);
     });
 
+    test("a mailbox that begins anew: its rows, what the log has of it and its rejections go together", async () => {
+      const { row, chunks } = newBaseline(mailboxRow(1)).edit({ put: [record(5)], drop: [] });
+      const other = mailboxRow(2);
+      const of = (mailbox: number, byte: number) => ({
+        ...{ mailbox: guid(mailbox), capturedMs: 5, bytes: Uint8Array.of(byte) },
+      });
+      const transactions = [of(1, 1), of(2, 2), of(1, 3)];
+      await writer.appendCaptured({ ...NOTHING_CAPTURED, mailboxes: [row, other], chunks, transactions });
+      const why = { code: "uid-taken", message: "why", attempts: 1, firstMs: 1, lastMs: 2 };
+      const rejection = (lsn: number, mailbox: number): RejectionRow => ({
+        ...{ replica: "a", lsn, mailbox: guid(mailbox), path: rawPath("u"), ...why },
+      });
+      for (const each of [rejection(1, 1), rejection(2, 2)]) await writer.putRejection(each);
+      const removal = of(1, 9);
+      const anew = { removedMailboxIds: [row.id], begunAnew: [removal], transactions: [removal] };
+      expect(await writer.appendCaptured({ ...NOTHING_CAPTURED, ...anew })).toStrictEqual([4]);
+      expect(reader.entriesAfter(0, 1000).map(({ lsn, bytes }) => [lsn, bytes[0]])).toStrictEqual([
+        ...[
+          [1, 9],
+          [2, 2],
+          [3, 9],
+          [4, 9],
+        ],
+      ]);
+      expect(reader.mailboxes()).toStrictEqual([other]);
+      expect(reader.looks(row.id)).toStrictEqual([]);
+      expect(reader.rejections()).toStrictEqual([rejection(2, 2)]);
+    });
+
     test("meta values are replaced", async () => {
       await writer.setMeta("site", "one");
       await writer.setMeta("site", "two");

@@ -2,11 +2,13 @@
  * Mailboxes that a client of the replica renames or deletes: the source is the master, so they get their names back, with the
  * files that they had, or are made anew.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ImapFlow } from "imapflow";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeLive } from "./lab/available.js";
 import type { Layout } from "./lab/config.js";
-import { listStore } from "./lab/files.js";
+import { bytesOf, listStore } from "./lab/files.js";
 import * as imap from "./lab/imap.js";
 import type { TwinRun } from "./lab/mailtwin.js";
 import { makeMessage } from "./lab/messages.js";
@@ -20,7 +22,7 @@ const LAYOUTS: readonly { readonly layout: Layout; readonly separator: string }[
 
 for (const { layout, separator } of LAYOUTS) {
   describeLive(`mailboxes that a client of the replica changes, ${layout}`, () => {
-    const users = ["u1", "u2", "u3", "u4", "u5", "u6"];
+    const users = ["u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"];
     const folder = (...parts: readonly string[]): string => parts.join(separator);
     const [work, below] = [folder("Work"), folder("Work", "Below")];
     let pair: Pair;
@@ -63,6 +65,17 @@ for (const { layout, separator } of LAYOUTS) {
       const mail = listStore(pair.replica.store).filter(({ path }) => path.startsWith(`${user}/`));
       const files = mail.filter(({ path }) => /\/(cur|new)\/[^/]+$/.test(path));
       return new Set(files.map(({ path, stats }) => `${path.replace(/^.*\//, "").replace(/:2,.*$/, "")} ${stats.ino}`));
+    }
+
+    /** Files of the user's mail with their inodes, and what all of his uidlists say. */
+    function mailOf(site: Pair["source"], user: string): readonly string[] {
+      const ofUser = listStore(site.store).filter(({ path }) => path.startsWith(`${user}/`));
+      const mail = ofUser.filter(({ path }) => /\/(cur|new)\/[^/]+$|\/dovecot-uidlist$/.test(path));
+      const lists = mail.filter(({ path }) => path.endsWith("/dovecot-uidlist"));
+      return [
+        ...mail.filter((file) => !lists.includes(file)).map(({ path, stats }) => `${path} ${stats.ino}`),
+        ...lists.map(({ path }) => `${path} ${readFileSync(bytesOf(join(site.store, path)), "latin1")}`),
+      ];
     }
 
     function expectKept(user: string, before: ReadonlySet<string>, more: number): void {
@@ -155,6 +168,40 @@ for (const { layout, separator } of LAYOUTS) {
       const kept = [...filesOf("u6")].filter((file) => before.has(file));
       expect(kept).toHaveLength(before.size - 3);
       expect(summaryOf(await expectEqualRun("u6"))).toMatchObject({ transactions: 0, problems: 0 });
+    });
+
+    // Last: what is done to u8 stays.
+    test("deleted, one of them made again: they alone are made anew, whatever others did there", async () => {
+      await onReplica("u8", async (session) => {
+        await append(session, "INBOX"); // mail that only the replica has.
+        await imap.select(session, "INBOX");
+        await imap.store(session, [1, 2], { add: ["\\Deleted"] });
+        await imap.expunge(session, [1, 2]);
+        await imap.store(session, [3], { add: ["\\Flagged"] });
+      });
+      const theirs = mailOf(pair.replica, "u8");
+      const source = users.map((user) => mailOf(pair.source, user));
+      await onReplica("u7", async (session) => {
+        for (const name of [below, work, "Other"]) await imap.deleteFolder(session, name);
+        await imap.createFolder(session, "Other");
+      });
+      await sourceGetsMail("u6", "Other");
+      source[users.indexOf("u6")] = mailOf(pair.source, "u6");
+      const run = await expectEqualRun("u7");
+      const words = eventsOf(run, "conflict").map((event) => String(event["words"]));
+      expect(words).toHaveLength(3);
+      for (const each of words) expect(each).toMatch(/^u7\/.* is gone in DST, and is made anew \(3 messages\)$/);
+      expect(summaryOf(run)).toMatchObject({
+        saves: 10,
+        marks: 0,
+        expunges: 0,
+        mailboxesDeleted: 0,
+        renumberedInSource: 0,
+      });
+      expect(users.map((user) => mailOf(pair.source, user))).toEqual(source);
+      expect(mailOf(pair.replica, "u8")).toEqual(theirs);
+      await pair.settle("u7");
+      expect(summaryOf(await expectEqualRun("u7"))).toMatchObject({ transactions: 0, problems: 0 });
     });
   });
 }

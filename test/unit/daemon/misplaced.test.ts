@@ -85,7 +85,7 @@ test("one that is gone while a transaction of it was under way is made anew by t
   rmSync(join(bench.replica, Z), { recursive: true });
   const run = await bench.sync();
   expect(run.code, JSON.stringify(run)).toBe(0);
-  expect(eventsOf(run, "conflict")).toMatchObject([{ words: expect.stringContaining(`is gone, cannot be read`) }]);
+  expect(eventsOf(run, "conflict")).toMatchObject([{ words: expect.stringContaining("is gone in DST") }]);
   expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
   expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
 });

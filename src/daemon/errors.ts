@@ -64,6 +64,12 @@ const KINDS = {
     exitCode: EX.CONFIG,
     hint: "Nothing was written. Name another directory with --state for other stores. If this store was moved or restored elsewhere, say --moved once.",
   },
+  /** SRC is the twin of DST, as its own scratch directory says: the run would take back what DST has got since. */
+  "stores-swapped": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was written. Were SRC and DST exchanged by mistake? To let them change roles on purpose, stop all runs of this pair and remove the file that the message names: docs/operations.md, Changing roles.",
+  },
   /** The two databases of the state directory are not of the same run: one was put there from elsewhere. */
   "state-mixed": {
     disposition: "operator",

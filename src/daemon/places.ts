@@ -17,6 +17,7 @@ import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
+import { recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
 
 export interface Places {
   /** Absolute and real, as text. */
@@ -54,6 +55,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
   refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
   refuseForeign(state, stateRefusal(state), { mayBeRead: true });
+  refuseSwapped({ source, destination });
   return { source, sourceSite, destination, scratch, state };
 }
 
@@ -102,6 +104,12 @@ export function takeBack(made: readonly string[]): void {
   } catch {
     // Why the run was refused is what matters.
   }
+}
+
+/** Call it when the first contact is accepted, holding the scratch directory. Throws: stores-swapped, scratch-unusable. */
+export function noteTwin(places: Places, sites: Sites): void {
+  const { scratch: path } = places;
+  recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) });
 }
 
 function statSource(source: string, site: Site): FileStat {
@@ -243,8 +251,9 @@ function findScratch(source: string, destination: string, wished: string | undef
       "scratch-unusable",
       `finding a place for staging: ${parent}, beside the destination, is a Maildir`,
     );
+  const [beside, within] = scratchPlaces(destination);
   const own = statSync(destination, { throwIfNoEntry: false });
-  if (own === undefined || own.dev === statSync(parent).dev) return join(parent, `.${basename(destination)}.mailtwin`);
+  if (own === undefined || own.dev === statSync(parent).dev) return beside;
   if (hasCur(destination) || hasCur(source)) {
     const is = hasCur(destination) ? "is" : "will be";
     throw daemonError(
@@ -252,7 +261,7 @@ function findScratch(source: string, destination: string, wished: string | undef
       `finding a place for staging: ${destination} is a mount point and ${is} a Maildir at once; a directory below it could be DST`,
     );
   }
-  return join(destination, ".mailtwin");
+  return within;
 }
 
 /** The mailbox at or above `path`, up to `top`: one that is there, or that the source will bring. */

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
+import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
 import { holdState } from "../log/state-lock.js";
 import { readStanding, WORK } from "./at-rest.js";
@@ -16,7 +17,10 @@ import {
   forgetState,
   hasAside,
   makePlaces,
+  noteTwin,
+  type Places,
   refuseVanished,
+  type Sites,
   scratchRefusal,
   takeBack,
 } from "./places.js";
@@ -54,6 +58,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   forgetHalfState(places);
   const standing = readStanding(places);
   if (standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places)) {
+    noteQuietly(places, sites);
     const { mailboxes, messages } = standing;
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
@@ -80,4 +85,13 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const problems = await runTwin({ ...options, foreign, onKept, sites, threads, moved, gone }, reporter, signal);
   if (isAnew) endAnew(places);
   return problems;
+}
+
+/** Where nothing is to be done a full or read-only disk is no failure: the next run notes it. */
+function noteQuietly(places: Places, sites: Sites): void {
+  try {
+    noteTwin(places, sites);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
 }

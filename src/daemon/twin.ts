@@ -25,7 +25,7 @@ import {
 } from "./first-contact.js";
 import { withWords } from "./interruption.js";
 import { together } from "./open-together.js";
-import { hasAside, type Places, type Sites } from "./places.js";
+import { hasAside, noteTwin, type Places, type Sites } from "./places.js";
 import { logPutBack, type MovedMailbox } from "./put-back.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
@@ -102,7 +102,10 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const stop = new AbortController();
   const ends = [
     replica.serve(link.replica, stop.signal),
-    agent.run((welcome, inner) => run.meet(welcome.firstContact, inner), stop.signal),
+    agent.run(async (welcome, inner) => {
+      await run.meet(welcome.firstContact, inner);
+      noteTwin(places, sites); // before the first offer.
+    }, stop.signal),
   ];
   // Closed before what they use: both ends let go of their workers and databases first.
   owner.defer(async () => {

@@ -51,13 +51,13 @@ describe("a state that is of other stores", () => {
     await expectEqual(bench.sync());
   });
 
-  test("so is another destination, also one that is not there yet, and the two exchanged", async () => {
+  test("so is another destination, also one that is not there yet; and the two exchanged", async () => {
     const absent = join(bench.dir, "absent");
     for (const destination of [other, absent]) {
       expectRefusal(await sync(bench.source, destination), "stores-differ", 78, destination, bench.replica);
     }
     expect(existsSync(absent)).toBe(false);
-    expectRefusal(await sync(bench.replica, bench.source), "stores-differ", 78, bench.source);
+    expectRefusal(await sync(bench.replica, bench.source), "stores-swapped", 78, bench.source);
   });
 
   test("a store that was renamed on its file system is the same one", async () => {

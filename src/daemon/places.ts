@@ -6,7 +6,7 @@
  */
 import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, type Stats, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
 import type { FileStat, Site } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
@@ -15,6 +15,7 @@ import { isSite } from "../base/pinned-roots.js";
 import { rawFromText } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
+import { isInside, isSameDirectory, liesIn } from "./mounts.js";
 import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 import { recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
@@ -39,15 +40,11 @@ export interface PlaceOptions {
 export function findPlaces(sourceArg: string, destinationArg: string, options: PlaceOptions): Places {
   const source = realSource(sourceArg);
   const destination = realDestination(destinationArg);
-  if (source === destination)
-    throw daemonError("stores-overlap", `twinning ${source} to ${destination}: they are the same directory`);
-  if (isInside(source, destination) || isInside(destination, source)) {
-    throw daemonError("stores-overlap", `twinning ${source} to ${destination}: one lies inside the other`);
-  }
+  refuseOverlap(source, destination);
   const scratch = findScratch(source, destination, options.scratch);
   const state = realOrWished(options.state ?? join(stateHome(), "mailtwin", linkName(source, destination)));
   for (const store of [source, destination]) {
-    if (isInside(state, store))
+    if (liesIn(state, store))
       throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
   }
   refuseUnreadable({ source, destination });
@@ -218,6 +215,18 @@ function realDestination(path: string): string {
   return join(realpathSync(parent), basename(resolve(path)));
 }
 
+function refuseOverlap(source: string, destination: string): void {
+  const why = isSameDirectory(source, destination)
+    ? "they are the same directory"
+    : liesIn(destination, source) || liesIn(source, destination)
+      ? "one lies inside the other"
+      : undefined;
+  if (why === undefined) return;
+  const isByName = isInside(source, destination) || isInside(destination, source);
+  const how = isByName ? "" : ", by another name (a bind mount)";
+  throw daemonError("stores-overlap", `twinning ${source} to ${destination}: ${why}${how}`);
+}
+
 const sourceRefused = (errno: string | undefined) => (errno === "EACCES" ? "source-unreadable" : "source-missing");
 const destinationRefused = () => "destination-unusable" as const;
 
@@ -241,8 +250,10 @@ function findScratch(source: string, destination: string, wished: string | undef
     const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination, source) : undefined;
     if (maildir !== undefined)
       throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${maildir}`);
-    if (scratch === destination || isInside(scratch, source))
+    if (isSameDirectory(scratch, destination) || liesIn(scratch, source))
       throw daemonError("scratch-unusable", `staging in ${scratch}: that is a mail store, or inside the source`);
+    if (liesIn(scratch, destination) && !isInside(scratch, destination))
+      throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside ${destination}, by another name`);
     return scratch;
   }
   const parent = dirname(destination);
@@ -298,10 +309,6 @@ function realExceptLast(path: string): string {
 
 function hasCur(path: string): boolean {
   return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-function isInside(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
 }
 
 function stateHome(): string {

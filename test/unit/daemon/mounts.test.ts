@@ -1,0 +1,82 @@
+/** One directory under several real paths, as bind mounts make them. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { isSameDirectory, liesIn, parseMounts } from "../../../src/daemon/mounts.js";
+import { findPlaces } from "../../../src/daemon/places.js";
+
+let root: string;
+let mounted: string[];
+const at = (path: string) => join(root, path);
+const state = () => at("state");
+
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), "mailtwin mounts-")));
+  mounted = [];
+  for (const path of ["src/u1", "src/u2", "view", "other/dst"]) mkdirSync(at(path), { recursive: true });
+  return () => {
+    for (const path of mounted.toReversed()) spawnSync("umount", [path]);
+    rmSync(root, { recursive: true });
+  };
+});
+
+/** Gives `of` the second name `as`. Skips the test where we may not. */
+function bind(context: TestContext, of: string, as: string): void {
+  const run = spawnSync("mount", ["--bind", at(of), at(as)]);
+  if (run.status !== 0) context.skip("this user may not mount a directory here");
+  mounted.push(at(as));
+}
+
+describe("a bind mount [needs to mount]", () => {
+  const overlap = (why: RegExp) =>
+    expect.objectContaining({ code: "stores-overlap", message: expect.stringMatching(why) });
+
+  test("of SRC is SRC, and what is in it is in SRC, there or not", (context) => {
+    bind(context, "src", "view");
+    expect(() => findPlaces(at("src"), at("view"), {})).toThrow(overlap(/same directory, by another name/));
+    for (const inner of ["view/u1", "view/new"]) {
+      expect(() => findPlaces(at("src"), at(inner), {})).toThrow(overlap(/inside the other, by another name/));
+      expect(() => findPlaces(at(inner === "view/new" ? "view/u2" : inner), at("src"), {})).toThrow(overlap(/inside/));
+    }
+    expect(readdirSync(at("src"))).toEqual(["u1", "u2"]);
+  });
+
+  test("of a part of SRC is in SRC", (context) => {
+    bind(context, "src/u1", "view");
+    expect(() => findPlaces(at("src"), at("view"), {})).toThrow(overlap(/inside the other, by another name/));
+    expect(() => findPlaces(at("src"), at("view/new"), {})).toThrow(overlap(/inside the other/));
+    expect(() => findPlaces(at("view"), at("src"), {})).toThrow(overlap(/inside the other/));
+    expect(findPlaces(at("src/u2"), at("view/new"), { state: state() }).source).toBe(at("src/u2"));
+  });
+
+  test("of a directory beside SRC is not in SRC", (context) => {
+    bind(context, "other", "view");
+    expect(liesIn(at("view/dst"), at("other"))).toBe(true);
+    expect(liesIn(at("view/dst"), at("src"))).toBe(false);
+    expect(isSameDirectory(at("view/dst"), at("other/dst"))).toBe(true);
+    expect(findPlaces(at("src"), at("view/dst"), { state: state() }).destination).toBe(at("view/dst"));
+  });
+
+  test("is no way to put the state or scratch directory into a store", (context) => {
+    bind(context, "src", "view");
+    mkdirSync(at("view2"));
+    bind(context, "other", "view2");
+    const find = (options: Parameters<typeof findPlaces>[2]) => () => findPlaces(at("src"), at("other/dst"), options);
+    for (const inner of ["view", "view/st", "view2/dst/st"])
+      expect(find({ state: at(inner) })).toThrow(expect.objectContaining({ code: "state-inside-store" }));
+    for (const scratch of ["view/s", "view/u1", "view2/dst", "view2/dst/s"])
+      expect(find({ state: state(), scratch: at(scratch) })).toThrow(
+        expect.objectContaining({ code: "scratch-unusable" }),
+      );
+    expect(find({ state: at("view2/st") })().state).toBe(at("view2/st"));
+  });
+});
+
+test("paths in mountinfo are unescaped", () => {
+  const line = (mountPoint: string) => `36 35 98:0 /mnt1 ${mountPoint} rw,noatime master:1 - ext3 /dev/root rw`;
+  expect(parseMounts(`${line("/a\\040b\\134040")}\n${line("/c")}\n`)).toEqual(
+    ["/a b\\040", "/c"].map((mountPoint) => ({ id: "36", dev: "98:0", root: "/mnt1", mountPoint })),
+  );
+});

@@ -40,6 +40,12 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Name a directory on the destination's file system, outside every mail root, with --scratch DIR: one that is not there yet, or that belongs to the user mailtwin runs as and is open to him alone (chmod 700), and no link. Else remove what stands in its place, or see who put it there.",
   },
+  /** DST is a mount point and a Maildir at once: nothing can be renamed into it from outside, and nothing of ours may lie in it. */
+  "scratch-nowhere": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "No --scratch can help: mount that file system one level higher, or name a directory below the mount point as DST (and in Dovecot's mail_location). Nothing was written.",
+  },
   /** The state directory lies inside a mail store. */
   "state-inside-store": {
     disposition: "operator",

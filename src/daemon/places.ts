@@ -15,7 +15,7 @@ import { isSite } from "../base/pinned-roots.js";
 import { rawFromText } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
-import { isInside, isSameDirectory, liesIn } from "./mounts.js";
+import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
 import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 import { recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
@@ -84,8 +84,9 @@ export function makePlaces({ source, sourceSite, destination, scratch, state }: 
       destination: makeLike(destination, like, { refuse: destinationRefusal(destination), made }),
       scratch: makeOurs(scratch, scratchRefusal(scratch), { mayBeRead: false, levelsMax: 1, made }),
     };
-    if (sites.scratch.dev !== sites.destination.dev) {
-      throw daemonError("scratch-unusable", `staging in ${scratch}: it is not on the file system of ${destination}`);
+    if (areApart(scratch, destination)) {
+      const why = `it is not on the file system of ${destination}, or not in the same mount of it`;
+      throw daemonError("scratch-unusable", `staging in ${scratch}: ${why}`);
     }
     return { sites, made };
   } catch (error) {
@@ -263,13 +264,12 @@ function findScratch(source: string, destination: string, wished: string | undef
       `finding a place for staging: ${parent}, beside the destination, is a Maildir`,
     );
   const [beside, within] = scratchPlaces(destination);
-  const own = statSync(destination, { throwIfNoEntry: false });
-  if (own === undefined || own.dev === statSync(parent).dev) return beside;
+  if (!existsSync(destination) || !areApart(parent, destination)) return beside;
   if (hasCur(destination) || hasCur(source)) {
     const is = hasCur(destination) ? "is" : "will be";
     throw daemonError(
-      "scratch-unusable",
-      `finding a place for staging: ${destination} is a mount point and ${is} a Maildir at once; a directory below it could be DST`,
+      "scratch-nowhere",
+      `finding a place for staging: ${destination} is a mount point and ${is} a Maildir at once`,
     );
   }
   return within;

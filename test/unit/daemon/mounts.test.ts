@@ -1,11 +1,11 @@
 /** One directory under several real paths, as bind mounts make them. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { isSameDirectory, liesIn, parseMounts } from "../../../src/daemon/mounts.js";
-import { findPlaces } from "../../../src/daemon/places.js";
+import { findPlaces, makePlaces } from "../../../src/daemon/places.js";
 
 let root: string;
 let mounted: string[];
@@ -71,6 +71,34 @@ describe("a bind mount [needs to mount]", () => {
         expect.objectContaining({ code: "scratch-unusable" }),
       );
     expect(find({ state: at("view2/st") })().state).toBe(at("view2/st"));
+  });
+});
+
+describe("DST that is a bind mount of a directory on the same file system [needs to mount]", () => {
+  const coded = (code: string) => expect.objectContaining({ code });
+
+  test("has its scratch directory in it; one beside it cannot be renamed from, and is refused", (context) => {
+    bind(context, "other", "view");
+    const find = (...scratch: readonly string[]) =>
+      findPlaces(at("src"), at("view"), { state: state(), scratch: scratch[0] });
+    expect(find().scratch).toBe(at("view/.mailtwin"));
+    makePlaces(find());
+    expect(existsSync(at("other/.mailtwin"))).toBe(true);
+    expect(() => makePlaces(find(at("beside")))).toThrow(coded("scratch-unusable"));
+    expect(existsSync(at("beside"))).toBe(false);
+    makePlaces(findPlaces(at("src"), at("view/dst"), { state: state(), scratch: at("view/.s") }));
+  });
+
+  test("and a Maildir at once has no place for it, which no --scratch can mend", (context) => {
+    bind(context, "other", "view");
+    mkdirSync(at("src/cur"));
+    expect(() => findPlaces(at("src"), at("view"), {})).toThrow(coded("scratch-nowhere"));
+    expect(() => findPlaces(at("src"), at("view"), {})).toThrow(
+      expect.objectContaining({
+        hint: expect.stringMatching(/^No --scratch can help: .*below the mount point as DST/),
+      }),
+    );
+    expect(findPlaces(at("src"), at("view/new"), {}).scratch).toBe(at("view/.new.mailtwin"));
   });
 });
 

@@ -7,3 +7,5 @@ export const BUILD = "build";
 export const PARKED = "parked";
 export const HELD = "held";
 export const ASIDE = "aside";
+/** A file that stands in every one: held while a process works there. */
+export const SCRATCH_LOCK = "lock.db";

@@ -34,6 +34,12 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name two directories of which neither holds the other.",
   },
+  /** SRC or DST is the scratch directory of a twin, or lies in one. */
+  "store-in-scratch": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Name a mail store: what lies in a scratch directory is moved and removed by the runs of its twin. Mail of the limbo is had back as docs/operations.md says.",
+  },
   /** There is no place for staging and limbo outside the mail roots, on the destination's file system, that is ours alone. */
   "scratch-unusable": {
     disposition: "operator",

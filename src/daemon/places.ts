@@ -7,7 +7,7 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, type Stats, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
+import { ASIDE, HELD, PARKED, SCRATCH_LOCK } from "../apply/scratch-areas.js";
 import type { FileStat, Site } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
@@ -18,7 +18,7 @@ import { daemonError } from "./errors.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
 import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
-import { recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
+import { isScratchName, recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
 
 export interface Places {
   /** Absolute and real, as text. */
@@ -41,6 +41,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   const source = realSource(sourceArg);
   const destination = realDestination(destinationArg);
   refuseOverlap(source, destination);
+  for (const store of [source, destination]) refuseScratch(store);
   const scratch = findScratch(source, destination, options.scratch);
   const state = realOrWished(options.state ?? join(stateHome(), "mailtwin", linkName(source, destination)));
   for (const store of [source, destination]) {
@@ -226,6 +227,15 @@ function refuseOverlap(source: string, destination: string): void {
   const isByName = isInside(source, destination) || isInside(destination, source);
   const how = isByName ? "" : ", by another name (a bind mount)";
   throw daemonError("stores-overlap", `twinning ${source} to ${destination}: ${why}${how}`);
+}
+
+/** A store that is a scratch directory, or in one: staging and limbo of a twin. */
+function refuseScratch(store: string): void {
+  for (let dir = store; dir !== dirname(dir); dir = dirname(dir)) {
+    if (!isScratchName(basename(dir)) || !existsSync(join(dir, SCRATCH_LOCK))) continue;
+    const what = dir === store ? "it is" : `it lies in ${dir},`;
+    throw daemonError("store-in-scratch", `using the store ${store}: ${what} the scratch directory of a twin`);
+  }
 }
 
 const sourceRefused = (errno: string | undefined) => (errno === "EACCES" ? "source-unreadable" : "source-missing");

@@ -35,6 +35,11 @@ export function scratchPlaces(destination: string): readonly [beside: string, wi
   return [join(dirname(destination), `.${basename(destination)}.mailtwin`), join(destination, ".mailtwin")];
 }
 
+/** Whether a name is one of `scratchPlaces`. */
+export function isScratchName(name: string): boolean {
+  return name === ".mailtwin" || /^\..+\.mailtwin$/.test(name);
+}
+
 /** Throws: stores-swapped, where the source is the twin of the destination, or of a twin of it. */
 export function refuseSwapped({ source, destination }: Pair): void {
   const own = findRecord(source);

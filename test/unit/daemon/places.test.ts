@@ -148,6 +148,19 @@ describe("scratch", () => {
     expect(() => findPlaces(source, destination, { scratch: fine })).toThrow(coded("scratch-unusable"));
   });
 
+  test("of another twin is no store, and holds none", () => {
+    const scratches = [join(root, ".tw.mailtwin"), join(root, "tw/.mailtwin")];
+    for (const scratch of scratches) {
+      mkdirSync(join(scratch, "limbo"), { recursive: true });
+      expect(findPlaces(source, join(scratch, "new"), {}).destination).toBe(join(scratch, "new")); // only named like one.
+      writeFileSync(join(scratch, "lock.db"), "");
+      for (const store of [scratch, join(scratch, "limbo"), join(scratch, "new")])
+        expect(() => findPlaces(source, store, {})).toThrow(coded("store-in-scratch"));
+      for (const store of [scratch, join(scratch, "limbo")])
+        expect(() => findPlaces(store, destination, {})).toThrow(coded("store-in-scratch"));
+    }
+  });
+
   test("is not put into a Maildir that holds the destination", () => {
     maildir(join(root, "box"));
     expect(() => findPlaces(source, join(root, "box/.Copy"), {})).toThrow(coded("scratch-unusable"));

@@ -1,6 +1,7 @@
 /**
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
+import { lstatSync } from "node:fs";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
@@ -36,6 +37,7 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     if (flags.dryRun === true && flags.watch === true)
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
+    refuseHosts({ SRC: source, DST: destination });
     refuseTooFewFiles();
     refuseLostDirectory();
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
@@ -56,6 +58,15 @@ export async function runSync(source: string, destination: string, flags: SyncFl
 function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): void {
   for (const [use, name] of Object.entries(nameByUse))
     if (name === "") throw daemonError("usage", `reading the command line: ${use} is empty ("")`);
+}
+
+/** As rsync and scp take it: `[user@]host:path`, with no slash before the colon. */
+function refuseHosts(pathByUse: Readonly<Record<string, string>>): void {
+  for (const [use, path] of Object.entries(pathByUse)) {
+    if (!/^[^/:]+:/.test(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined) continue;
+    const why = `${use} is "${path}", and hosts are not supported: both are paths on this machine`;
+    throw daemonError("usage", `reading the command line: ${why} (write ./${path} for a directory of that name)`);
+  }
 }
 
 /** Imported late: a command that is refused must not pay for the database and the watchers. */

@@ -66,6 +66,26 @@ describe("exit codes", () => {
     expect(run.err).not.toMatch(/\n\s+at /); // no stack for what a person can mend.
   });
 
+  test("64 for a host in a path, unless a directory has that name or a slash says that it is a path", () => {
+    for (const host of ["host2:twin", "root@host2:/srv/twin", "host2:", "[fe80::1]:twin", "rsync://host2/twin"]) {
+      for (const args of [
+        ["src", host],
+        [host, "dst"],
+      ]) {
+        const run = mailtwin("sync", ...args);
+        expect(run).toMatchObject({ code: 64, out: "" });
+        expect(run.err).toContain(
+          `"${host}", and hosts are not supported: both are paths on this machine (write ./${host} `,
+        );
+      }
+    }
+    expect(existsSync(join(root, "host2:twin"))).toBe(false);
+    expect(mailtwin("sync", "src", "./host2:twin", "--dry-run").code).toBe(0);
+    mkdirSync(join(root, "host3:twin"));
+    expect(mailtwin("sync", "src", "host3:twin", "--dry-run").code).toBe(0);
+    expect(mailtwin("sync", "src", "a/host2:twin").code).toBe(73); // its parent is not there.
+  });
+
   test("66 for a source that is not there, with a hint", () => {
     const run = mailtwin("sync", "none", "dst");
     expect(run).toMatchObject({ code: 66, out: "" });

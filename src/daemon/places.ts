@@ -323,7 +323,21 @@ function hasCur(path: string): boolean {
 
 function stateHome(): string {
   const xdg = process.env["XDG_STATE_HOME"];
-  return xdg === undefined || !isAbsolute(xdg) ? join(homedir(), ".local", "state") : xdg;
+  if (xdg !== undefined && isAbsolute(xdg)) return xdg;
+  const home = homeOf();
+  if (home !== undefined) return join(home, ".local", "state");
+  const why = `HOME is not set, and user ${process.geteuid?.()} has no home directory of his own`;
+  throw daemonError("state-unusable", `finding a place for the state: ${why}`);
+}
+
+/** Undefined for a user without an entry in passwd, unless HOME says it. */
+function homeOf(): string | undefined {
+  try {
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Readable and unique: the destination's name and a hash of both paths. */

@@ -1,6 +1,15 @@
 /** The command as a shell sees it: its words and its exit codes. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -90,6 +99,30 @@ describe("exit codes", () => {
     const run = mailtwin("sync", "none", "dst");
     expect(run).toMatchObject({ code: 66, out: "" });
     expect(run.err).toMatch(/^mailtwin: reading the source none: .*\n.*mounted/);
+  });
+
+  test("73 where nothing says where the state may be, with what to name [needs root]", (context) => {
+    // No entry in passwd, no HOME: a unit or container with a bare uid.
+    const uid = ["--reuid", "54321", "--regid", "54321", "--clear-groups", "env", "-u", "XDG_STATE_HOME"];
+    const run = (env: readonly string[], ...args: readonly string[]) => {
+      const node = [process.execPath, join(ROOT, "dist/daemon/cli.js"), ...args];
+      const ended = spawnSync("setpriv", [...uid, ...env, ...node], { cwd: "/", encoding: "utf8" });
+      return { code: ended.status, out: ended.stdout, err: ended.stderr };
+    };
+    if (run([], "--version").code !== 0) return context.skip("nobody else may run the program here");
+    chmodSync(root, 0o755);
+    const sync = ["sync", join(root, "src"), join(root, "dst"), "--dry-run"];
+    for (const env of [["-u", "HOME"], ["HOME="], ["HOME=relative"]]) {
+      const refused = run(env, ...sync);
+      expect(refused).toMatchObject({ code: 73, out: "" });
+      expect(refused.err).toMatch(/^mailtwin: finding a place for the state: HOME is not set.*\n.*--state DIR\.\n$/);
+    }
+    const known = [
+      run(["-u", "HOME"], ...sync, "--state", "/x"),
+      run(["-u", "HOME", "XDG_STATE_HOME=/x"], ...sync),
+      run(["HOME=/x"], ...sync),
+    ];
+    expect(known.map(({ code }) => code)).toStrictEqual([0, 0, 0]);
   });
 
   test("73 for a destination that cannot be made; with --json the failure is an event", () => {

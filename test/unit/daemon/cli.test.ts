@@ -47,6 +47,35 @@ test("the version is that of the package", () => {
   expect(mailtwin("--version")).toStrictEqual({ code: 0, out: `${VERSION}\n`, err: "" });
 });
 
+describe("an older Node", () => {
+  /** Tells the program that it runs in that version. */
+  const inVersion = (version: string, ...args: readonly string[]) => {
+    const fake = `Object.defineProperty(process,"versions",{value:{...process.versions,node:"${version}"}})`;
+    const cli = join(ROOT, "dist/daemon/cli.js");
+    return spawnSync(process.execPath, ["--import", `data:text/javascript,${fake}`, cli, ...args], {
+      encoding: "utf8",
+    });
+  };
+
+  test("is refused in one sentence, with 71, before the program is loaded", () => {
+    for (const version of ["18.20.4", "20.18.3", "16.0.0"]) {
+      const run = inVersion(version, "--version");
+      expect([run.status, run.stdout]).toStrictEqual([71, ""]);
+      expect(run.stderr).toMatch(
+        /^mailtwin needs Node\.js 20\.19 or newer; this is v[\d.]+ \(\/.*\)\.\nInstall it .*\n$/,
+      );
+      expect(run.stderr).toContain(`v${version}`);
+    }
+    for (const version of ["20.19.0", "22.1.0", "24.0.0"]) expect(inVersion(version, "--version").status).toBe(0);
+  });
+
+  test("loads nothing that it may not have: the built entry has no static import", () => {
+    const entry = readFileSync(join(ROOT, "dist/daemon/cli.js"), "utf8");
+    expect(entry).toMatch(/await import\("\.\.\/shared\//);
+    expect(entry).not.toMatch(/^\s*(?:import|export)\b(?! \{\};).*/m);
+  });
+});
+
 describe("exit codes", () => {
   test("help is no failure", () => {
     expect(mailtwin("--help")).toMatchObject({ code: 0, err: "", out: expect.stringContaining("sync") });

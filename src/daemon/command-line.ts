@@ -1,0 +1,84 @@
+/**
+ * The command line: parses, runs one command, and turns its end into an exit code of sysexits(3).
+ */
+import { Command, CommanderError, Option } from "commander";
+import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { endProcessWithin } from "../base/last-resort.js";
+import { type Output, openOutput } from "./output.js";
+import { runSync, type SyncFlags } from "./sync-command.js";
+import { VERSION } from "./version.js";
+
+/** A process that cannot empty its loop must not hang for ever. */
+const LAST_RESORT_MS = 10_000;
+
+const EXIT_CODES = `
+Exit codes:
+  0         all changes found in SRC are on DST (with --watch: when asked to stop)
+  1         some mailboxes need a person; they are listed on standard error
+  64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
+  129, 130, 143
+            ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
+
+function makeProgram(output: Output): Command {
+  const program = new Command("mailtwin")
+    .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err })
+    .showHelpAfterError("(see --help)");
+  program
+    .command("sync")
+    .description("make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes")
+    .argument("<SRC>", "a Maildir, or a directory that holds many (/var/vmail); read, and written to only to give UIDs")
+    .argument("<DST>", "the twin; made if it is not there")
+    .option("-w, --watch", "go on live until interrupted")
+    .option("-n, --dry-run", "say in words what would be done, and do nothing")
+    .option("--json", "one JSON object a line, for machines")
+    .option("-q, --quiet", "only problems")
+    .option("-v, --verbose", "a line for each shipped transaction")
+    .addOption(
+      new Option(
+        "--foreign <what>",
+        "mail that only DST has at first contact: keep it beside, or move it to limbo",
+      ).choices(["keep", "limbo"]),
+    )
+    .addOption(
+      new Option("--log-level <level>", "also write log lines (JSON) to stderr").choices([
+        "error",
+        "warn",
+        "info",
+        "debug",
+      ]),
+    )
+    .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
+    .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
+    .addHelpText("after", EXIT_CODES)
+    .action(async (source: string, destination: string, flags: SyncFlags) => {
+      process.exitCode = await runSync(source, destination, flags, output);
+    });
+  return program;
+}
+
+/** Ends with `process.exitCode` set. */
+export async function runCommandLine(): Promise<void> {
+  const output = openOutput(process.stdout, process.stderr);
+  // At the very end: what was written last may fail a moment later.
+  process.once("exit", (exitCode) => {
+    process.exitCode = output.exitCodeOf(exitCode);
+  });
+  try {
+    await makeProgram(output).parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EX.OK : EX.USAGE;
+      return;
+    }
+    const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
+    output.err(`mailtwin: ${known.message}.\n${known.hint}\n`);
+    if (known.disposition === "bug" && error instanceof Error) output.err(`${error.stack ?? ""}\n`);
+    process.exitCode = known.exitCode;
+  } finally {
+    endProcessWithin(LAST_RESORT_MS);
+  }
+}

@@ -4,6 +4,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
+import { daemonError } from "./errors.js";
+import { openJsonReporter } from "./json-reporter.js";
 import { type Output, openOutput } from "./output.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
@@ -24,8 +26,7 @@ function makeProgram(output: Output): Command {
     .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.err })
-    .showHelpAfterError("(see --help)");
+    .configureOutput({ writeOut: output.out, writeErr: output.err, outputError: () => undefined }); // `tell` says it.
   program
     .command("sync")
     .description("make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes")
@@ -70,15 +71,33 @@ export async function runCommandLine(): Promise<void> {
   try {
     await makeProgram(output).parseAsync();
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? EX.OK : EX.USAGE;
-      return;
-    }
-    const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
-    output.err(`mailtwin: ${known.message}.\n${known.hint}\n`);
-    if (known.disposition === "bug" && error instanceof Error) output.err(`${error.stack ?? ""}\n`);
-    process.exitCode = known.exitCode;
+    process.exitCode = error instanceof CommanderError ? endOfParsing(error, output) : tell(error, output);
   } finally {
     endProcessWithin(LAST_RESORT_MS);
   }
+}
+
+/** Help and version are an end too, and have been written; help that nobody asked for is none to be content with. */
+function endOfParsing(error: CommanderError, output: Output): number {
+  if (error.exitCode === 0) return EX.OK;
+  if (error.code === "commander.help") return EX.USAGE;
+  const words = error.message.replace(/^error: /, "").replace(/\n\(?(.*?)\)?$/, " ($1)");
+  const known = daemonError("usage", `reading the command line: ${words.replace(/\.$/, "")}`);
+  if (!isForMachines(process.argv)) return tell(known, output);
+  openJsonReporter(output.out).error(known);
+  return known.exitCode;
+}
+
+/** The flags have not been understood, so that is not known for sure. */
+function isForMachines(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(2, end < 0 ? undefined : end).includes("--json");
+}
+
+/** Returns the exit code. */
+function tell(error: unknown, output: Output): number {
+  const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
+  output.err(`mailtwin: ${known.message}.\n${known.hint}\n`);
+  if (known.disposition === "bug" && error instanceof Error) output.err(`${error.stack ?? ""}\n`);
+  return known.exitCode;
 }

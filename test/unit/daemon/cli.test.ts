@@ -104,6 +104,24 @@ describe("exit codes", () => {
     expect(run.err).not.toMatch(/\n\s+at /); // no stack for what a person can mend.
   });
 
+  test("64 says in the form of all errors what is not understood; with --json as an event", () => {
+    for (const [args, words] of [
+      [["sync", "src"], "missing required argument 'DST'"],
+      [["sync", "src", "dst", "--wach"], "unknown option '--wach' (Did you mean --watch?)"],
+      [["sync", "src", "dst", "--state"], "option '--state <dir>' argument missing"],
+      [["snyc"], "unknown command 'snyc' (Did you mean sync?)"],
+    ] as const) {
+      const message = `reading the command line: ${words}`;
+      const hint = "See `mailtwin sync --help`.";
+      expect(mailtwin(...args)).toStrictEqual({ code: 64, out: "", err: `mailtwin: ${message}.\n${hint}\n` });
+      if (args[0] === "snyc") continue;
+      const { code, out, err } = mailtwin("sync", "--json", ...args.slice(1));
+      expect({ code, err }).toStrictEqual({ code: 64, err: "" });
+      expect(JSON.parse(out)).toMatchObject({ event: "error", code: "usage", exitCode: 64, message, hint });
+    }
+    expect(mailtwin("sync", "src", "--", "--json", "third").out).toBe(""); // a name, not a flag.
+  });
+
   test("64 for a host in a path, unless a directory has that name or a slash says that it is a path", () => {
     for (const host of ["host2:twin", "root@host2:/srv/twin", "host2:", "[fe80::1]:twin", "rsync://host2/twin"]) {
       for (const args of [

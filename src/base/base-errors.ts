@@ -11,6 +11,7 @@ export type BaseErrorCode =
   | "proc-missing"
   | "short-write"
   | "sync-failed"
+  | "sync-killed"
   | "worker-closed"
   | "worker-died";
 
@@ -44,6 +45,12 @@ const KINDS: Readonly<Record<BaseErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.IOERR,
     hint: "The disk did not confirm the writes: check the kernel log before anything else.",
+  },
+  /** The shell that starts sync(1), or sync(1) itself, was ended by a signal twice: nothing is known of the disk. */
+  "sync-killed": {
+    disposition: "retry",
+    exitCode: EX.OSERR,
+    hint: "Something ends mailtwin's child processes (a limit of memory or processes, a person): see the system's log, then run the command again. Nothing is half done.",
   },
   /** A call reached a worker thread that was already shut down on purpose. */
   "worker-closed": {

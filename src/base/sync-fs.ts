@@ -24,6 +24,8 @@ export type SyncOutcome =
 const SCRIPT = `while read -r _; do said=$(sync -f /proc/self/fd/3 2>&1); printf '%s\\n%s\\000' "$?" "$said"; done`;
 const ANSWER_CHARS_MAX = 4000;
 const NOT_FOUND = 127;
+/** A shell says so of a program that a signal ended, and adds its number. */
+const BY_SIGNAL = 128;
 
 interface Waiting {
   readonly resolve: (outcome: SyncOutcome) => void;
@@ -37,6 +39,8 @@ export class FileSystemSync implements Disposable {
   #shell: ChildProcess | undefined;
   #waiting: Waiting | undefined;
   #answer = "";
+  /** This call's shell, or its `sync`, was killed once already. */
+  #wasKilled = false;
 
   /** `path`: bytes-in-a-string, of a directory on that file system; `site`: which one it must be. */
   constructor(path: string, site?: Site) {
@@ -46,7 +50,7 @@ export class FileSystemSync implements Disposable {
 
   /**
    * Resolves to "synced" after everything written before the call to the file system is on stable storage. An abort ends
-   * it; then nothing is known. Throws: sync-failed, system errors.
+   * it; then nothing is known. Throws: sync-failed, sync-killed, system errors.
    */
   async run(signal: AbortSignal): Promise<SyncOutcome> {
     signal.throwIfAborted();
@@ -55,8 +59,8 @@ export class FileSystemSync implements Disposable {
     try {
       return await new Promise((resolve, reject) => {
         this.#waiting = { resolve, reject };
-        this.#shell ??= this.#start();
-        this.#shell.stdin?.write("\n");
+        this.#wasKilled = false;
+        this.#ask();
       });
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -66,6 +70,27 @@ export class FileSystemSync implements Disposable {
   /** Ends the shell. */
   [Symbol.dispose](): void {
     this.#end(this.#failed("it was closed"));
+  }
+
+  #ask(): void {
+    this.#shell ??= this.#start();
+    this.#shell.stdin?.write("\n");
+  }
+
+  /** No word of the disk: whoever killed it once is asked no more. All that was written before the call is synced by the second one. */
+  #killed(what: string): void {
+    if (this.#waiting === undefined || this.#wasKilled) {
+      const message = `syncing the file system of ${displayRaw(this.#path)}: ${what}, twice in a row`;
+      this.#end(baseError("sync-killed", { message }));
+      return;
+    }
+    this.#wasKilled = true;
+    this.#stop();
+    try {
+      this.#ask();
+    } catch (error) {
+      this.#end(error);
+    }
   }
 
   #start(): ChildProcess {
@@ -80,13 +105,17 @@ export class FileSystemSync implements Disposable {
       shell.unref(); // it keeps nothing alive; when this process ends, its input does.
       this.#answer = "";
       shell.stdin?.on("error", () => undefined); // it ended: "close" tells.
-      shell.stdout?.setEncoding("utf8").on("data", (text: string) => this.#receive(text));
+      shell.stdout?.setEncoding("utf8").on("data", (text: string) => {
+        if (this.#shell === shell) this.#receive(text);
+      });
       shell.on("error", (error) => {
         if (errnoOf(error) === "ENOENT") this.#settle(({ resolve }) => resolve({ kind: "unavailable" }));
         else this.#end(error);
       });
       shell.on("close", (exitCode, killedBy) => {
-        if (this.#shell === shell) this.#end(this.#failed(`the shell ended with ${killedBy ?? exitCode}`));
+        if (this.#shell !== shell) return;
+        if (killedBy === null) this.#end(this.#failed(`the shell ended with ${exitCode}`));
+        else this.#killed(`the shell was ended by ${killedBy}`);
       });
       return shell;
     } finally {
@@ -107,6 +136,7 @@ export class FileSystemSync implements Disposable {
     this.#answer = "";
     const isUnavailable = exitCode === NOT_FOUND || /\boption\b/.test(said); // a `sync` that has no -f.
     if (exitCode === 0) this.#settle(({ resolve }) => resolve({ kind: "synced" }));
+    else if (exitCode > BY_SIGNAL) this.#killed(`sync was ended by signal ${exitCode - BY_SIGNAL}`);
     else if (isUnavailable) this.#settle(({ resolve }) => resolve({ kind: "unavailable" }));
     else this.#settle(({ reject }) => reject(this.#failed(said === "" ? `sync ended with ${exitCode}` : said)));
   }
@@ -117,11 +147,15 @@ export class FileSystemSync implements Disposable {
     if (waiting !== undefined) how(waiting);
   }
 
-  #end(reason: unknown): void {
+  #stop(): void {
     const shell = this.#shell;
     this.#shell = undefined;
     shell?.stdin?.destroy();
     shell?.kill("SIGKILL");
+  }
+
+  #end(reason: unknown): void {
+    this.#stop();
     this.#settle(({ reject }) => reject(reason));
   }
 

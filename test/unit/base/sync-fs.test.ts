@@ -47,10 +47,23 @@ describe("FileSystemSync", () => {
     expect(readFileSync(join(dir, "ran"), "utf8")).toBe("x\nx\nx\n");
   });
 
-  test("when the shell is killed, the caller hears of it, and the next call works", async () => {
-    installSync(`kill -9 $PPID`);
+  test.each([
+    ["the shell", "kill -9 $PPID", /: the shell was ended by SIGKILL, twice in a row$/],
+    ["sync", "kill -9 $$", /: sync was ended by signal 9, twice in a row$/],
+  ])("when %s is killed, it is done once more", async (_what, kill, words) => {
+    installSync(`echo x >> "${dir}/ran"; [ -e "${dir}/killed" ] || { touch "${dir}/killed"; ${kill}; }`);
     using fileSystem = new FileSystemSync(dir);
-    await expect(fileSystem.run(never)).rejects.toMatchObject({ code: "sync-failed" });
+    for (let i = 0; i < 2; i++) {
+      rmSync(join(dir, "killed"), { force: true });
+      expect(await fileSystem.run(never)).toEqual({ kind: "synced" });
+    }
+    expect(readFileSync(join(dir, "ran"), "utf8")).toBe("x\n".repeat(4));
+    installSync(kill);
+    // No disk is to blame for it.
+    await expect(fileSystem.run(never)).rejects.toMatchObject({
+      ...{ code: "sync-killed", exitCode: 71, disposition: "retry" },
+      message: expect.stringMatching(words),
+    });
     installSync("exit 0");
     expect(await fileSystem.run(never)).toEqual({ kind: "synced" });
   });

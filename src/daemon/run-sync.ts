@@ -2,15 +2,14 @@
  * One `sync`: makes the places, takes the state directory's lock, looks whether there is anything to do, and only then starts
  * and loads the machinery (threads and codecs cost more than the look at a store that is at rest).
  */
-import { join } from "node:path";
 import { systemClock } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
-import { holdState } from "../log/state-lock.js";
 import { readStanding, WORK } from "./at-rest.js";
 import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
+import { holdStateDirectory, leaveState } from "./hold-state.js";
 import { refuseUnwritable } from "./permissions.js";
 import {
   forgetHalfState,
@@ -49,10 +48,19 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const stores = compareStores(places, acceptsMoved);
   if (stores === "same") refuseVanished(places);
   const { sites, made } = makePlaces(places);
-  using _locked = holdState(join(places.state, "lock.db"));
-  using _destinationLocked = holdDestination(places.destination, () => takeBack(made)); // whatever the state directory: one writer.
+  using _locked = holdStateDirectory(places.state);
+  const orLeave = <T>(step: () => T): T => {
+    try {
+      return step();
+    } catch (error) {
+      leaveState(places.state, made);
+      throw error;
+    }
+  };
+  // Whatever the state directory: one writer.
+  using _destinationLocked = orLeave(() => holdDestination(places.destination, () => takeBack(made)));
   // Also for two destinations, and where a directory cannot be locked.
-  using _scratchLocked = holdScratch(places.scratch, sites.scratch, scratchRefusal(places.scratch));
+  using _scratchLocked = orLeave(() => holdScratch(places.scratch, sites.scratch, scratchRefusal(places.scratch)));
   // Once more: another run may have used it until it was ours.
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
@@ -63,7 +71,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }
-  refuseUnwritable(places.destination);
+  orLeave(() => refuseUnwritable(places.destination));
   if (standing.kind === "outdated") {
     reporter.conflict({ path: "", words: standing.words });
     beginAnew(places);

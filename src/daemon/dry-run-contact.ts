@@ -9,12 +9,14 @@ import { systemClock } from "../base/clock.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { rawFromText } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
+import { type Elsewhere, findElsewhere } from "../resync/elsewhere.js";
 import {
   type ContactFinding,
   compareAtFirstContact,
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
+import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
 import { type ForeignChoice, refusal } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
@@ -28,6 +30,8 @@ export interface ContactWords {
   /** Why the run would be refused, if it would. */
   readonly refused: Error | undefined;
   readonly findings: readonly ContactFinding[];
+  /** What stands at other paths than in the source. */
+  readonly elsewhere: readonly Elsewhere[];
   /** For each mailbox of the source that stands there, by GUID, the base names of what is in it. */
   readonly basesByGuid: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -43,10 +47,12 @@ export async function describeFirstContact(
   const ofSource = survey(sourceRoot);
   const sourceByGuid = new Map(ofSource.flatMap((it) => (it.guid === undefined ? [] : [[it.guid, it] as const])));
   const sourceByPath = new Map(ofSource.map((it) => [it.path, it]));
-  const sentences: string[] = [];
+  const ofDestination = survey(destinationRoot);
+  const elsewhere = findElsewhere(ofDestination, ofSource);
+  const sentences = elsewhere.map(describeElsewhere);
   const findings: ContactFinding[] = [];
   const basesByGuid = new Map<string, ReadonlySet<string>>();
-  for (const standing of survey(destinationRoot)) {
+  for (const standing of ofDestination) {
     await systemClock.sleep(0, signal); // lets a signal in.
     const own =
       (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
@@ -60,8 +66,9 @@ export async function describeFirstContact(
     }
   }
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
-  const refused = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
-  return { sentences, refused, findings, basesByGuid };
+  const hasMail = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
+  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? hasMail;
+  return { sentences, refused, findings, elsewhere, basesByGuid };
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */

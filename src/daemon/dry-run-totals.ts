@@ -34,6 +34,11 @@ export class PlanTotals {
     }
   }
 
+  /** A mailbox of the destination that gets the source's path. */
+  addRenamed(): void {
+    this.#renamed += 1;
+  }
+
   /** Messages of the source that are to get their UID first. */
   addUnnumbered(messages: number): void {
     this.#unnumbered += messages;

@@ -71,6 +71,7 @@ export async function runDryRun(
   const problems = await readSource(worker, known ? readRows(sourceState) : [], { tell, tellUnnumbered }, signal);
   for (const words of contact?.sentences ?? []) say(words);
   for (const finding of contact?.findings ?? []) totals.addFinding(finding, foreign);
+  for (const { isWhole } of contact?.elsewhere ?? []) if (!isWhole) totals.addRenamed();
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
   const inAll = totals.words();

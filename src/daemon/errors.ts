@@ -52,6 +52,12 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Nothing was changed. Is DST the right directory? To go on, say what to do with that mail: --foreign keep (it stays, beside the twin's mail) or --foreign limbo (it is moved aside and can be had back).",
   },
+  /** First contact: the destination has whole Maildirs of the source at other paths. */
+  "maildirs-elsewhere": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Nothing was changed. Name two directories that hold the same at the same paths. If these two are meant, move the Maildirs in DST yourself to where SRC has them, then run the command again.",
+  },
   /** Every mailbox that was written to the destination is gone at once: more likely an accident than a wish. */
   "destination-emptied": {
     disposition: "operator",

@@ -16,6 +16,7 @@ import type { CaptureMethods } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { parseUid, UID_MAX } from "../maildir/ids.js";
+import { findElsewhere } from "../resync/elsewhere.js";
 import {
   type ContactFinding,
   compareAtFirstContact,
@@ -23,7 +24,9 @@ import {
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import type { Answer, Ask, InventoryMessage, SurveyedMailbox } from "../wire/messages.js";
+import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
+import type { Places } from "./places.js";
 import { type HashedMailbox, type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -32,8 +35,9 @@ export interface FirstContactPorts {
   readonly worker: WorkerClient<CaptureMethods>;
   readonly bodies: WorkerClient<BodyMethods>;
   readonly capturer: Pick<Capturer, "rows">;
-  /** So many messages that only the destination has get new UIDs: their own are the source's. */
-  readonly onYielded: (path: RawPath, messages: number) => void;
+  readonly stores: Pick<Places, "source" | "destination">;
+  /** What is done with mail or mailboxes that the destination has otherwise than the source, in words. */
+  readonly onConflict: (path: RawPath, words: string) => void;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
   readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
@@ -52,6 +56,8 @@ export interface Meeting {
   readonly foundByGuid: ReadonlyMap<string, number>;
   /** Messages that are in the limbo now. */
   readonly toLimbo: number;
+  /** The GUIDs of mailboxes that are moved to where the source has them, each when its first transaction comes. */
+  readonly elsewhere: ReadonlySet<string>;
 }
 
 interface SourceMail extends SourceMailbox, HashedMailbox {
@@ -67,8 +73,8 @@ export async function surveyDestination(asker: Asker, signal: AbortSignal): Prom
 
 /**
  * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside, and mail in the
- * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there. `onYielded`:
- * so many messages get new UIDs. Throws: destination-has-mail, having changed nothing.
+ * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there.
+ * Throws: maildirs-elsewhere, destination-has-mail, having changed nothing.
  */
 export async function meetDestination(
   ports: FirstContactPorts,
@@ -77,6 +83,8 @@ export async function meetDestination(
   signal: AbortSignal,
 ): Promise<Meeting> {
   const { asker } = ports;
+  const elsewhere = findElsewhere(standing, ports.capturer.rows);
+  refuseWhole(elsewhere, ports.stores);
   const replica: ReplicaMailbox[] = [];
   for (const mailbox of standing) {
     const messages = await readInventory(asker, mailbox.path, signal);
@@ -89,6 +97,7 @@ export async function meetDestination(
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   const foundByGuid = new Map<string, number>();
   let toLimbo = 0;
+  for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
     const source = sourceByPath.get(path);
@@ -105,7 +114,7 @@ export async function meetDestination(
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
-  return { foundByGuid, toLimbo };
+  return { foundByGuid, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
 /**
@@ -113,7 +122,7 @@ export async function meetDestination(
  * theirs before would make the destination pass them.
  */
 async function makeWay(
-  { asker, onYielded }: FirstContactPorts,
+  { asker, onConflict }: FirstContactPorts,
   { path, inTheWay, hasNewer }: ContactFinding,
   { guid: mailbox, uidNext: floor }: SourceMail,
   signal: AbortSignal,
@@ -127,7 +136,7 @@ async function makeWay(
     const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
     await ask(asker, question, "yielded-uids", signal);
   }
-  onYielded(path, inTheWay.length);
+  onConflict(path, wordsOfYielded(path, inTheWay.length));
 }
 
 /**
@@ -303,7 +312,7 @@ async function move(
   return moved;
 }
 
-export function wordsOfYielded(path: RawPath, messages: number): string {
+function wordsOfYielded(path: RawPath, messages: number): string {
   const isOne = messages === 1;
   const what = isOne ? "gets a new UID: SRC has used its own" : "get new UIDs: SRC has used theirs";
   return `${mailboxName(path)}: ${countOf(messages, "message")} that only DST has ${what}`;

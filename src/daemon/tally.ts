@@ -21,6 +21,8 @@ export class Tally {
   readonly #messagesIn: Map<string, number>;
   /** Of the source's mailboxes that stood there at first contact, by GUID: how many of their messages have not come by yet. */
   #foundLeft = new Map<string, number>();
+  /** Of these, those that stood at another path. */
+  #elsewhere: Meeting["elsewhere"] = new Set();
   #adopted = 0;
   #mailboxesFound = 0;
   #toLimbo = 0;
@@ -31,8 +33,9 @@ export class Tally {
   }
 
   /** What a first contact found and did: a message that stood there already is not new. */
-  meet({ foundByGuid, toLimbo }: Meeting): void {
+  meet({ foundByGuid, toLimbo, elsewhere }: Meeting): void {
     this.#foundLeft = new Map(foundByGuid);
+    this.#elsewhere = elsewhere;
     this.#toLimbo += toLimbo;
   }
 
@@ -66,8 +69,9 @@ export class Tally {
     const before = this.#messagesIn.get(mailbox) ?? 0;
     const isFound = this.#foundLeft.has(mailbox);
     if (structure === "create" && isFound) this.#mailboxesFound += 1;
-    if (structure === "create" && !isFound) this.#made += 1;
-    if (structure === "rename") this.#renamed += 1;
+    const isMoved = structure === "create" && this.#elsewhere.has(mailbox);
+    if (structure === "create" && !isFound && !isMoved) this.#made += 1;
+    if (structure === "rename" || isMoved) this.#renamed += 1;
     if (structure === "delete") {
       this.#deleted += 1;
       this.#messagesOfDeleted += before;

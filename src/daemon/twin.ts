@@ -14,13 +14,7 @@ import type { CaptureProblem } from "../capture/capture-types.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { daemonError } from "./errors.js";
-import {
-  type ForeignChoice,
-  meetDestination,
-  restoreAside,
-  surveyDestination,
-  wordsOfYielded,
-} from "./first-contact.js";
+import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
 import { withWords } from "./interruption.js";
 import { together } from "./open-together.js";
 import { hasAside, type Places, type Sites } from "./places.js";
@@ -169,15 +163,15 @@ class TwinRun {
     const captured = new Waiter<void>(signal); // capture may fail before it gets there.
     void this.#firstCapture.then(() => captured.settle());
     await captured.promise;
-    const onYielded = (path: RawPath, messages: number) =>
-      this.#reporter.conflict({ path: displayRaw(path), words: wordsOfYielded(path, messages) });
+    const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const ports = { asker, worker, bodies, capturer, onYielded, onRefused };
-    this.#tally.meet(await meetDestination(ports, standing, this.#options.foreign, signal));
+    const { places: stores, foreign } = this.#options;
+    const ports = { asker, worker, bodies, capturer, stores, onConflict, onRefused };
+    this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
   }
 
   async live(

@@ -24,12 +24,12 @@ interface Standing extends SurveyedMailbox {
 
 let standing: Standing[];
 let asked: Ask[];
-let yielded: string[];
+let conflicts: string[];
 let refused: string[];
 let basesByGuid: Map<string, readonly string[]>;
 
 beforeEach(() => {
-  [standing, asked, yielded, refused] = [[], [], [], []];
+  [standing, asked, conflicts, refused] = [[], [], [], []];
   basesByGuid = new Map([
     [INBOX.guid, ["i1", "i2"]],
     [SENT.guid, ["s1", "s2"]],
@@ -84,10 +84,11 @@ function ports() {
         : { index, kind: "body", bytes: Buffer.from(base), sha256: hashOf(base).toString("hex") },
     );
   const bodies = inlineWorker({ readMany } as unknown as BodyMethods);
-  const onYielded = (path: string, messages: number) => yielded.push(`${path} ${messages}`);
+  const onConflict = (path: string, words: string) => conflicts.push(`${path} ${words}`);
   const onRefused = (path: string, { code }: { readonly code: string }) => refused.push(`${path} ${code}`);
   const capturer = { rows: [INBOX, SENT] };
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, onYielded, onRefused };
+  const stores = { source: "/s", destination: "/d" };
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, stores, onConflict, onRefused };
 }
 
 /** The text of a message is its base name. */
@@ -151,7 +152,7 @@ describe("meetDestination", () => {
     expect(asked.filter(({ kind }) => kind === "yield-uids")).toStrictEqual([
       { kind: "yield-uids", mailbox: INBOX.guid, uids: [1], from: UID_MAX, floor: INBOX.uidNext },
     ]);
-    expect(yielded).toStrictEqual([" 1"]);
+    expect(conflicts).toStrictEqual([" INBOX: 1 message that only DST has gets a new UID: SRC has used its own"]);
   });
 
   test("where newer mail of the source is still to come, it is set aside meanwhile", async () => {
@@ -159,7 +160,7 @@ describe("meetDestination", () => {
     stand(INBOX, ["i1", "x2", "x3"], { uidNext: 4 });
     await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([" aside x2 x3"]);
-    expect(yielded).toStrictEqual([" 2"]);
+    expect(conflicts).toStrictEqual([" INBOX: 2 messages that only DST has get new UIDs: SRC has used theirs"]);
   });
 
   test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {

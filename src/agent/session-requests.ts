@@ -9,6 +9,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { EffectCommit } from "../log/state-types.js";
 import { parseBaseName } from "../maildir/ids.js";
+import { visibleMarks } from "../txn/marks.js";
 import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
 import { agentError } from "./errors.js";
 
@@ -52,8 +53,10 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       });
       if (outcome.kind === "absent") return { kind: "inventory", messages: [], more: false, unnumbered: 0 };
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      const numbered = outcome.messages.map(({ uid, base, size }) => ({ uid, base, size }));
-      const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size }))];
+      const numbered = outcome.messages.map((it) => {
+        return { uid: it.uid, base: it.base, size: it.size, marks: visibleMarks(it) };
+      });
+      const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size, marks: "" }))];
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "yield-uids": {

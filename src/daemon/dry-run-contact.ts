@@ -16,6 +16,7 @@ import {
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
+import { visibleMarks } from "../txn/marks.js";
 import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
 import { type ForeignChoice, refusal } from "./first-contact.js";
 import type { Places } from "./places.js";
@@ -76,8 +77,9 @@ function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }
   const root = openStore(openNodeDisk(), storeRoot);
   try {
     const read = new InventoryReader().read(root, { path, afterUid: 0, messagesMax: PAGE_MESSAGES_MAX });
-    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0 })) : [];
-    const messages = read.kind === "read" ? [...read.messages, ...files] : [];
+    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0, marks: "" })) : [];
+    const marked = read.kind === "read" ? read.messages.map((it) => ({ ...it, marks: visibleMarks(it) })) : [];
+    const messages = [...marked, ...files];
     return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, uidNext, messages };
   } finally {
     root.close();
@@ -89,16 +91,17 @@ function isSame(source: SourceMailbox, replica: ReplicaMailbox): boolean {
 }
 
 function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
-  return { ...mailbox, messageByBase: new Map(messages.map(({ base, uid, size }) => [base, { uid, size }])) };
+  return { ...mailbox, messageByBase: new Map(messages.map(({ base, ...message }) => [base, message])) };
 }
 
 /** What becomes of one mailbox of the destination. Exported for its tests. */
 export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): readonly string[] {
-  const { path, foreign, present, isOther, copies, changed, passed } = finding;
+  const { path, foreign, present, remarked, isOther, copies, changed, passed } = finding;
   const name = mailboxName(path);
   const words: string[] = [];
   if (present > 0)
     words.push(`${name}: ${countOf(present, "message")} of SRC ${be(present)} in DST already: adopted, and not sent`);
+  if (remarked > 0) words.push(`${name}: ${countOf(remarked, "message")} in DST ${take(remarked)} SRC's flags`);
   if (isOther) {
     words.push(`${name}: the mailbox in DST has other UIDs, or none: it begins anew with those of SRC`);
   }
@@ -153,6 +156,10 @@ function keptInTheWay(inTheWay: number, all: number): string {
 
 function be(count: number): string {
   return count === 1 ? "is" : "are";
+}
+
+function take(count: number): string {
+  return count === 1 ? "takes" : "take";
 }
 
 function have(count: number): string {

@@ -16,6 +16,7 @@ export class PlanTotals {
   #expunges = 0;
   #rebinds = 0;
   #found = 0;
+  #remarked = 0;
   #toLimbo = 0;
   #newUids = 0;
 
@@ -45,8 +46,12 @@ export class PlanTotals {
   }
 
   /** What a first contact does with one mailbox of the destination. */
-  addFinding({ present, foreign, changed, inTheWay, isOther, passed }: ContactFinding, choice: ForeignChoice): void {
+  addFinding(
+    { present, remarked, foreign, changed, inTheWay, isOther, passed }: ContactFinding,
+    choice: ForeignChoice,
+  ): void {
     this.#found += present;
+    this.#remarked += remarked;
     this.#toLimbo += changed.length + (choice === "limbo" ? foreign.length : 0);
     this.#newUids += passed.length;
     if (choice === "keep") this.#newUids += isOther ? foreign.length : inTheWay.length;
@@ -66,6 +71,7 @@ export class PlanTotals {
       ...count(this.#expunges, "expunged"),
       ...count(this.#rebinds, "moved to another UID, or renamed"),
       ...count(this.#found, "in DST already"),
+      ...count(this.#remarked, "with SRC's flags in place of their own"),
       ...count(this.#toLimbo, "moved from DST to the limbo"),
       ...count(this.#newUids, "with new UIDs"),
     ];

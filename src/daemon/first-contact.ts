@@ -12,7 +12,7 @@ import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
-import type { CaptureMethods } from "../capture/capture-types.js";
+import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { parseUid, UID_MAX } from "../maildir/ids.js";
@@ -23,6 +23,7 @@ import {
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
+import { visibleMarks } from "../txn/marks.js";
 import type { Answer, Ask, InventoryMessage, SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
@@ -54,6 +55,8 @@ const NAMED_MAX = 5;
 export interface Meeting {
   /** For each mailbox of the source that stands there, by GUID, how many of its messages do. */
   readonly foundByGuid: ReadonlyMap<string, number>;
+  /** How many of these have other flags or keywords in the destination, and take the source's. */
+  readonly remarked: number;
   /** Messages that are in the limbo now. */
   readonly toLimbo: number;
   /** The GUIDs of mailboxes that are moved to where the source has them, each when its first transaction comes. */
@@ -63,7 +66,11 @@ export interface Meeting {
 interface SourceMail extends SourceMailbox, HashedMailbox {
   readonly guid: MailboxRow["guid"];
   readonly uidNext: number;
-  readonly messageByBase: ReadonlyMap<string, HashedMessage>;
+  readonly messageByBase: ReadonlyMap<string, MarkedMessage>;
+}
+
+interface MarkedMessage extends HashedMessage {
+  readonly marks: string;
 }
 
 /** Which mailboxes stand at the destination. */
@@ -96,7 +103,7 @@ export async function meetDestination(
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   const foundByGuid = new Map<string, number>();
-  let toLimbo = 0;
+  let [toLimbo, remarked] = [0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
@@ -106,6 +113,7 @@ export async function meetDestination(
       else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
       else if (source !== undefined) await makeWay(ports, finding, source, signal);
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
+      remarked += finding.remarked;
       if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, changed, "limbo", signal);
     } catch (error) {
@@ -114,7 +122,7 @@ export async function meetDestination(
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
-  return { foundByGuid, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
+  return { foundByGuid, remarked, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
 /**
@@ -194,8 +202,9 @@ async function readInventory(asker: Asker, path: RawPath, signal: AbortSignal): 
     const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
     const page = await askUnlessRefused(asker, question, signal);
     if (page === undefined) return [];
-    for (const { base, uid, size } of page.messages) {
-      messages.push({ base, uid, size });
+    for (const message of page.messages) {
+      const { base, uid } = message;
+      messages.push(message);
       if (uid === 0) afterBase = base;
       else afterUid = Math.max(afterUid, uid);
     }
@@ -234,15 +243,15 @@ async function readSource(
   { path, guid, uidValidity, uidNext }: MailboxRow,
   signal: AbortSignal,
 ): Promise<SourceMail> {
-  const messageByBase = new Map<string, HashedMessage>();
+  const messageByBase = new Map<string, MarkedMessage>();
   let afterUid: number | undefined = 0;
   while (afterUid !== undefined) {
     signal.throwIfAborted();
-    const page: { readonly states: readonly HashedMessage[]; readonly nextAfterUid?: number } = await worker.call(
-      "states",
-      { guid, afterUid, max: STATES_MAX },
-    );
-    for (const { uid, base, size } of page.states) messageByBase.set(base, { uid, base, size });
+    const page: StatesPage = await worker.call("states", { guid, afterUid, max: STATES_MAX });
+    for (const it of page.states) {
+      const { uid, base, size } = it;
+      messageByBase.set(base, { uid, base, size, marks: visibleMarks(it) });
+    }
     afterUid = page.nextAfterUid;
   }
   return { path, guid, uidValidity, uidNext, messageByBase };

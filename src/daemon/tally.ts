@@ -25,6 +25,7 @@ export class Tally {
   #elsewhere: Meeting["elsewhere"] = new Set();
   #adopted = 0;
   #mailboxesFound = 0;
+  #remarked = 0;
   #toLimbo = 0;
 
   /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
@@ -33,9 +34,10 @@ export class Tally {
   }
 
   /** What a first contact found and did: a message that stood there already is not new. */
-  meet({ foundByGuid, toLimbo, elsewhere }: Meeting): void {
+  meet({ foundByGuid, remarked, toLimbo, elsewhere }: Meeting): void {
     this.#foundLeft = new Map(foundByGuid);
     this.#elsewhere = elsewhere;
+    this.#remarked += remarked;
     this.#toLimbo += toLimbo;
   }
 
@@ -57,6 +59,7 @@ export class Tally {
       ...{ transactions, saves: saves - this.#adopted, marks, expunges, bodiesBytes },
       adopted: this.#adopted,
       mailboxesFound: this.#mailboxesFound,
+      remarked: this.#remarked,
       toLimbo: this.#toLimbo,
       mailboxesMade: this.#made,
       mailboxesRenamed: this.#renamed,

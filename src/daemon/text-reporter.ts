@@ -178,11 +178,12 @@ function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }:
 }
 
 /** "; 65 messages in 5 mailboxes were there already; 4 messages moved to the limbo", or "". */
-function contactOf({ adopted, mailboxesFound, toLimbo }: Summary): string {
+function contactOf({ adopted, mailboxesFound, remarked, toLimbo }: Summary): string {
   const were = adopted === 1 ? "was" : "were";
   const found =
     adopted === 0 && mailboxesFound === 0 ? "" : `; ${wholeOf(adopted, mailboxesFound)} ${were} there already`;
-  return `${found}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
+  const flagged = remarked === 0 ? "" : `, of which ${formatCount(remarked)} took SRC's flags`;
+  return `${found}${flagged}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
 }
 
 /** Nothing where events had told of every change. */

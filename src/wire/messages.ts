@@ -142,6 +142,8 @@ export interface InventoryMessage {
   readonly uid: number;
   readonly base: string;
   readonly size: number;
+  /** `visibleMarks`; "" where they are not told. */
+  readonly marks: string;
 }
 
 export type Answer =

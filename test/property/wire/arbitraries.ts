@@ -127,7 +127,7 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
   record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
   record({
     kind: fc.constant("inventory" as const),
-    messages: fc.array(record({ uid: uint32, base: names, size: uint53 }), { maxLength: 4 }),
+    messages: fc.array(record({ uid: uint32, base: names, size: uint53, marks: names }), { maxLength: 4 }),
     more: fc.boolean(),
     unnumbered: uint32,
   }),

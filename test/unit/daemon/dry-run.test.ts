@@ -186,7 +186,7 @@ describe("a later run", () => {
 });
 
 const FINDING: ContactFinding = {
-  ...{ path: rawPath(""), foreign: ["x"], present: 0, isOther: false, copies: [], changed: [] },
+  ...{ path: rawPath(""), foreign: ["x"], present: 0, remarked: 0, isOther: false, copies: [], changed: [] },
   ...{ inTheWay: [], passed: [], hasNewer: false },
 };
 

@@ -8,6 +8,7 @@ import type { CaptureMethods } from "../../../src/capture/capture-types.js";
 import { meetDestination, restoreAside, surveyDestination } from "../../../src/daemon/first-contact.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
 import { UID_MAX } from "../../../src/maildir/ids.js";
+import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Answer, Ask, SurveyedMailbox } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
 import { guid, mailboxRow, rawPath } from "../log/state-fixtures.js";
@@ -48,7 +49,12 @@ function answer(ask: Ask): Answer {
     case "inventory": {
       // Two messages a page.
       const { bases, unnumberedFrom = 1e9 } = standing.find(({ path }) => path === ask.path) ?? { bases: [] };
-      const all = bases.map((base, i) => ({ uid: i < unnumberedFrom ? i + 1 : 0, base, size: sizeOf(base) }));
+      const all = bases.map((base, i) => ({
+        uid: i < unnumberedFrom ? i + 1 : 0,
+        base,
+        size: sizeOf(base),
+        marks: "",
+      }));
       const isAfter = ({ uid, base }: { uid: number; base: string }) =>
         uid === 0 ? base > (ask.afterBase ?? "") : uid > ask.afterUid;
       const page = all.filter(isAfter);
@@ -72,7 +78,7 @@ function ports() {
     const base = bases[afterUid];
     if (base === undefined) return { states: [] };
     return {
-      states: [{ uid: afterUid + 1, base, size: base.length }] as never,
+      states: [{ uid: afterUid + 1, base, size: base.length, ...NO_MARKS }] as never,
       ...(afterUid + 1 < bases.length ? { nextAfterUid: afterUid + 1 } : {}),
     };
   };

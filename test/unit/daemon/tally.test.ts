@@ -76,7 +76,7 @@ test("what stood there at first contact is adopted, and neither new nor made", (
   const guid = transaction().mailbox;
   const tally = new Tally(new Map());
   const elsewhere = new Set([guid, "e".repeat(32)]);
-  tally.meet({ foundByGuid: new Map([[guid, 3]]), toLimbo: 4, elsewhere });
+  tally.meet({ foundByGuid: new Map([[guid, 3]]), remarked: 2, toLimbo: 4, elsewhere });
   const structure = {
     kind: "create",
     owner: { uid: 0, gid: 0, mode: 0o700 },
@@ -88,7 +88,7 @@ test("what stood there at first contact is adopted, and neither new nor made", (
   const mailbox = parseMailboxGuid("f".repeat(32));
   tally.add(reportOf(3, transaction({ mailbox, structure }), [], 1_000));
   expect(tally.totals()).toMatchObject({
-    ...{ adopted: 3, mailboxesFound: 1, toLimbo: 4 },
+    ...{ adopted: 3, mailboxesFound: 1, remarked: 2, toLimbo: 4 },
     ...{ saves: 3, mailboxesMade: 1, mailboxesRenamed: 1 },
   });
   expect(tally.saves).toBe(6);

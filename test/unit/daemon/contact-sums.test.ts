@@ -1,0 +1,43 @@
+/** What a first contact with a destination that holds mail counts: in the lines of a dry run, and in the summary of the run. */
+import { appendFileSync, cpSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { rawDifferences } from "../../live/twin/raw-compare.js";
+import { type Bench, eventsOf, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
+
+const INBOX = "u1/Maildir";
+let bench: Bench;
+
+beforeEach(() => {
+  bench = openBench();
+  makeMailbox(bench.source, INBOX, { messages: 5 });
+  cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+  return () => bench[Symbol.dispose]();
+});
+
+/** The lines of a dry run. */
+async function plans(...args: readonly string[]): Promise<string[]> {
+  const run = await bench.sync("--dry-run", ...args);
+  expect(run.code, JSON.stringify(run)).toBe(0);
+  return eventsOf(run, "plan").map((event) => String(event["words"]));
+}
+
+test("flags and keywords of DST that give way to those of SRC", async () => {
+  const cur = join(bench.replica, INBOX, "cur");
+  const [first = "", second = "", third = ""] = readdirSync(cur).sort();
+  const mark = (name: string, marks: string) =>
+    renameSync(join(cur, name), join(cur, name.replace(/:2,.*/, `:2,${marks}`)));
+  mark(first, "F");
+  writeFileSync(join(bench.replica, INBOX, "dovecot-keywords"), "0 $Forwarded\n1 $Junk\n");
+  mark(second, "Sb");
+  // The same keyword, under another letter.
+  mark(third, "a");
+  appendFileSync(join(bench.source, INBOX, "dovecot-keywords"), "2 $Forwarded\n");
+  renameSync(join(bench.source, INBOX, "cur", third), join(bench.source, INBOX, "cur", third.replace(/:2,.*/, ":2,c")));
+  const said = await plans();
+  expect(said).toContain("u1/Maildir: 2 messages in DST take SRC's flags");
+  expect(said.at(-1)).toBe("in all: 5 in DST already, 2 with SRC's flags in place of their own");
+  const run = await bench.sync();
+  expect(summaryOf(run)).toMatchObject({ adopted: 5, remarked: 2, problems: 0 });
+  expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+});

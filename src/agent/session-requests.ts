@@ -2,6 +2,7 @@
  * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
  */
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
+import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import type { Clock } from "../base/clock.js";
 import { recordOfError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -79,7 +80,8 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const effect = outcome.kind === "applied" ? outcome.effect : { ...NO_EFFECT, limbo: outcome.limbo };
       await record(ports, { ...effect, ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      return { kind: "foreign", messages: outcome.moved };
+      const copies = effect.limbo.filter(({ cause }) => cause === COPY_CAUSE).length;
+      return { kind: "foreign", messages: outcome.moved, copies };
     }
   }
 }

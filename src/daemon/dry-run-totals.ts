@@ -17,6 +17,7 @@ export class PlanTotals {
   #rebinds = 0;
   #found = 0;
   #remarked = 0;
+  #copies = 0;
   #toLimbo = 0;
   #newUids = 0;
 
@@ -47,11 +48,12 @@ export class PlanTotals {
 
   /** What a first contact does with one mailbox of the destination. */
   addFinding(
-    { present, remarked, foreign, changed, inTheWay, isOther, passed }: ContactFinding,
+    { present, remarked, copies, foreign, changed, inTheWay, isOther, passed }: ContactFinding,
     choice: ForeignChoice,
   ): void {
     this.#found += present;
     this.#remarked += remarked;
+    this.#copies += copies.length;
     this.#toLimbo += changed.length + (choice === "limbo" ? foreign.length : 0);
     this.#newUids += passed.length;
     if (choice === "keep") this.#newUids += isOther ? foreign.length : inTheWay.length;
@@ -66,6 +68,7 @@ export class PlanTotals {
       ...mailboxes(this.#renamed, "renamed"),
       ...mailboxes(this.#deleted, "deleted"),
       ...count(this.#saves, `new (${formatBytes(this.#bytes)})`),
+      ...count(this.#copies, "of them perhaps with bodies that are in DST already"),
       ...count(this.#unnumbered, "without a UID in SRC yet"),
       ...(this.#marks === 0 ? [] : [countOf(this.#marks, "flag change")]),
       ...count(this.#expunges, "expunged"),

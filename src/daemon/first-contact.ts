@@ -57,6 +57,8 @@ export interface Meeting {
   readonly foundByGuid: ReadonlyMap<string, number>;
   /** How many of these have other flags or keywords in the destination, and take the source's. */
   readonly remarked: number;
+  /** Bodies that are not sent: files of DST that have the same bytes, in mailboxes that begin anew. */
+  readonly reused: number;
   /** Messages that are in the limbo now. */
   readonly toLimbo: number;
   /** The GUIDs of mailboxes that are moved to where the source has them, each when its first transaction comes. */
@@ -103,7 +105,7 @@ export async function meetDestination(
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   const foundByGuid = new Map<string, number>();
-  let [toLimbo, remarked] = [0, 0];
+  let [toLimbo, remarked, reused] = [0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
@@ -114,7 +116,7 @@ export async function meetDestination(
       else if (source !== undefined) await makeWay(ports, finding, source, signal);
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
       remarked += finding.remarked;
-      if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
+      if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, changed, "limbo", signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -122,7 +124,7 @@ export async function meetDestination(
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
-  return { foundByGuid, remarked, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
+  return { foundByGuid, remarked, reused, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
 /**
@@ -257,12 +259,13 @@ async function readSource(
   return { path, guid, uidValidity, uidNext, messageByBase };
 }
 
-/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back. */
+/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back: so many. */
 async function giveWay(
   { asker, bodies }: FirstContactPorts,
   { path, source, copies }: { readonly path: RawPath; readonly source: SourceMail; readonly copies: readonly string[] },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
+  let reused = 0;
   const messages = copies.flatMap((base) => source.messageByBase.get(base) ?? []);
   for (const batch of batchesOf(messages)) {
     const hashByBase = await hashMessages(bodies, source, batch, signal);
@@ -272,11 +275,12 @@ async function giveWay(
     });
     if (known.length > 0) {
       const [bases, hashes] = [known.map(({ base }) => base), known.map(({ hash }) => hash)];
-      await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal);
+      reused += (await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal)).copies;
     }
     const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
     await move(asker, path, unknown, "limbo", signal);
   }
+  return reused;
 }
 
 /** A mailbox that the source does not have goes as well: as an empty folder it would be all that is left of its mail. */

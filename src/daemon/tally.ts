@@ -26,6 +26,7 @@ export class Tally {
   #adopted = 0;
   #mailboxesFound = 0;
   #remarked = 0;
+  #reused = 0;
   #toLimbo = 0;
 
   /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
@@ -34,10 +35,11 @@ export class Tally {
   }
 
   /** What a first contact found and did: a message that stood there already is not new. */
-  meet({ foundByGuid, remarked, toLimbo, elsewhere }: Meeting): void {
+  meet({ foundByGuid, remarked, reused, toLimbo, elsewhere }: Meeting): void {
     this.#foundLeft = new Map(foundByGuid);
     this.#elsewhere = elsewhere;
     this.#remarked += remarked;
+    this.#reused += reused;
     this.#toLimbo += toLimbo;
   }
 
@@ -60,6 +62,7 @@ export class Tally {
       adopted: this.#adopted,
       mailboxesFound: this.#mailboxesFound,
       remarked: this.#remarked,
+      reused: this.#reused,
       toLimbo: this.#toLimbo,
       mailboxesMade: this.#made,
       mailboxesRenamed: this.#renamed,

@@ -143,7 +143,7 @@ function replyInit({ id, result }: Reply): ReplyProto {
       return create(ReplySchema, { id, inventory: { messages, more: answer.more, unnumbered: answer.unnumbered } });
     }
     case "foreign":
-      return create(ReplySchema, { id, foreign: { messages: answer.messages } });
+      return create(ReplySchema, { id, foreign: { messages: answer.messages, copies: answer.copies } });
     default:
       return unreachable(answer);
   }
@@ -328,7 +328,10 @@ function answerIn(value: ReplyProto): Answer {
     });
     return { kind: "inventory", messages, more: value.inventory.more, unnumbered: value.inventory.unnumbered };
   }
-  if (value.foreign !== undefined) return { kind: "foreign", messages: value.foreign.messages };
+  if (value.foreign !== undefined) {
+    const { messages, copies } = value.foreign;
+    return { kind: "foreign", messages, copies };
+  }
   throw wireError("wire-invalid", "reading a reply of the other end: it is empty");
 }
 

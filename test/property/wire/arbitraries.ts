@@ -131,7 +131,7 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
     more: fc.boolean(),
     unnumbered: uint32,
   }),
-  record({ kind: fc.constant("foreign" as const), messages: uint32 }),
+  record({ kind: fc.constant("foreign" as const), messages: uint32, copies: uint32 }),
 );
 
 const reply: fc.Arbitrary<Reply> = record({

@@ -1,5 +1,5 @@
 /** What a first contact with a destination that holds mail counts: in the lines of a dry run, and in the summary of the run. */
-import { appendFileSync, cpSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
@@ -40,4 +40,15 @@ test("flags and keywords of DST that give way to those of SRC", async () => {
   const run = await bench.sync();
   expect(summaryOf(run)).toMatchObject({ adopted: 5, remarked: 2, problems: 0 });
   expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+});
+
+test("bodies of DST that are used again, in a mailbox that nobody has numbered", async () => {
+  rmSync(join(bench.replica, INBOX, "dovecot-uidlist"));
+  expect((await plans()).at(-1)).toMatch(
+    /^in all: 1 mailbox made, 5 new \(.*\), 5 of them perhaps with bodies that are in DST already$/,
+  );
+  const run = await bench.sync();
+  expect(summaryOf(run)).toMatchObject({ saves: 5, reused: 5, adopted: 0, bodiesBytes: 0, problems: 0 });
+  const words = "the mailbox that stood here had another identity, or none, and has the source's now";
+  expect(eventsOf(run, "shipped")).toMatchObject([{ notes: [{ words, count: 1 }] }]);
 });

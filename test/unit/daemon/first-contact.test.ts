@@ -61,7 +61,7 @@ function answer(ask: Ask): Answer {
       return { kind: "inventory", messages: page.slice(0, 2), more: page.length > 2, unnumbered: 0 };
     }
     case "foreign":
-      return { kind: "foreign", messages: ask.bases.length };
+      return { kind: "foreign", messages: ask.bases.length, copies: ask.hashes?.length ?? 0 };
     case "yield-uids":
       return { kind: "yielded-uids", uidNext: 99, moved: ask.uids.length };
   }
@@ -171,8 +171,9 @@ describe("meetDestination", () => {
 
   test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {
     stand(SENT, ["s1", "x1"], { guid: guid(77) });
-    await meetDestination(ports(), standing, "keep", never);
+    const { reused } = await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1#"]);
+    expect(reused).toBe(1);
   });
 
   test("what cannot be read at the source just now gives way without a hash", async () => {

@@ -18,6 +18,7 @@ export class PlanTotals {
   #found = 0;
   #remarked = 0;
   #copies = 0;
+  #kept = 0;
   #toLimbo = 0;
   #newUids = 0;
 
@@ -55,6 +56,7 @@ export class PlanTotals {
     this.#remarked += remarked;
     this.#copies += copies.length;
     this.#toLimbo += changed.length + (choice === "limbo" ? foreign.length : 0);
+    if (choice === "keep") this.#kept += foreign.length;
     this.#newUids += passed.length;
     if (choice === "keep") this.#newUids += isOther ? foreign.length : inTheWay.length;
   }
@@ -75,6 +77,7 @@ export class PlanTotals {
       ...count(this.#rebinds, "moved to another UID, or renamed"),
       ...count(this.#found, "in DST already"),
       ...count(this.#remarked, "with SRC's flags in place of their own"),
+      ...count(this.#kept, "kept that only DST has"),
       ...count(this.#toLimbo, "moved from DST to the limbo"),
       ...count(this.#newUids, "with new UIDs"),
     ];

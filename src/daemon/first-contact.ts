@@ -59,6 +59,8 @@ export interface Meeting {
   readonly remarked: number;
   /** Bodies that are not sent: files of DST that have the same bytes, in mailboxes that begin anew. */
   readonly reused: number;
+  /** Messages that only the destination has, and that stay there. */
+  readonly kept: number;
   /** Messages that are in the limbo now. */
   readonly toLimbo: number;
   /** The GUIDs of mailboxes that are moved to where the source has them, each when its first transaction comes. */
@@ -105,7 +107,7 @@ export async function meetDestination(
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   const foundByGuid = new Map<string, number>();
-  let [toLimbo, remarked, reused] = [0, 0, 0];
+  let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
@@ -116,6 +118,7 @@ export async function meetDestination(
       else if (source !== undefined) await makeWay(ports, finding, source, signal);
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
       remarked += finding.remarked;
+      if (choice === "keep") kept += finding.foreign.length;
       if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, changed, "limbo", signal);
     } catch (error) {
@@ -124,7 +127,7 @@ export async function meetDestination(
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
-  return { foundByGuid, remarked, reused, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
+  return { foundByGuid, remarked, reused, kept, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
 /**

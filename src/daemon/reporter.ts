@@ -68,6 +68,8 @@ export interface Summary extends SourceSums {
   readonly remarked: number;
   /** At first contact: new messages whose bodies were found in the destination, in a mailbox of another identity. */
   readonly reused: number;
+  /** At first contact: messages that only the destination has, and that were kept there. */
+  readonly kept: number;
   /** At first contact: messages that were moved from the destination to the limbo. */
   readonly toLimbo: number;
   /** Shipped, as a whole; a mailbox that was deleted is in the limbo with all that was in it. */

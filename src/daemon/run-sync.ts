@@ -26,7 +26,7 @@ import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
 
 const NOTHING_DONE = {
-  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, toLimbo: 0 },
+  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
   ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },

@@ -27,6 +27,7 @@ export class Tally {
   #mailboxesFound = 0;
   #remarked = 0;
   #reused = 0;
+  #kept = 0;
   #toLimbo = 0;
 
   /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
@@ -35,11 +36,12 @@ export class Tally {
   }
 
   /** What a first contact found and did: a message that stood there already is not new. */
-  meet({ foundByGuid, remarked, reused, toLimbo, elsewhere }: Meeting): void {
+  meet({ foundByGuid, remarked, reused, kept, toLimbo, elsewhere }: Meeting): void {
     this.#foundLeft = new Map(foundByGuid);
     this.#elsewhere = elsewhere;
     this.#remarked += remarked;
     this.#reused += reused;
+    this.#kept += kept;
     this.#toLimbo += toLimbo;
   }
 
@@ -63,6 +65,7 @@ export class Tally {
       mailboxesFound: this.#mailboxesFound,
       remarked: this.#remarked,
       reused: this.#reused,
+      kept: this.#kept,
       toLimbo: this.#toLimbo,
       mailboxesMade: this.#made,
       mailboxesRenamed: this.#renamed,

@@ -178,13 +178,14 @@ function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }:
 }
 
 /** "; 65 messages in 5 mailboxes were there already; 4 messages moved to the limbo", or "". */
-function contactOf({ adopted, mailboxesFound, remarked, reused, toLimbo }: Summary): string {
+function contactOf({ adopted, mailboxesFound, remarked, reused, kept, toLimbo }: Summary): string {
   const were = adopted === 1 ? "was" : "were";
   const found =
     adopted === 0 && mailboxesFound === 0 ? "" : `; ${wholeOf(adopted, mailboxesFound)} ${were} there already`;
   const flagged = remarked === 0 ? "" : `, of which ${formatCount(remarked)} took SRC's flags`;
   const bodies = reused === 0 ? "" : `; ${bodiesOf(reused)} found in DST and used again`;
-  return `${found}${flagged}${bodies}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
+  const stayed = kept === 0 ? "" : `; ${countOf(kept, "message")} that only DST has kept`;
+  return `${found}${flagged}${bodies}${stayed}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
 }
 
 function bodiesOf(count: number): string {

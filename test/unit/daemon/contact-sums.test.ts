@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, readdirSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
-import { type Bench, eventsOf, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
+import { addMessage, type Bench, eventsOf, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
 
 const INBOX = "u1/Maildir";
 let bench: Bench;
@@ -51,4 +51,13 @@ test("bodies of DST that are used again, in a mailbox that nobody has numbered",
   expect(summaryOf(run)).toMatchObject({ saves: 5, reused: 5, adopted: 0, bodiesBytes: 0, problems: 0 });
   const words = "the mailbox that stood here had another identity, or none, and has the source's now";
   expect(eventsOf(run, "shipped")).toMatchObject([{ notes: [{ words, count: 1 }] }]);
+});
+
+test("mail that only DST has and that is kept; it stands above SRC's UIDs, so that the next delivery in SRC gets another one", async () => {
+  addMessage(join(bench.replica, INBOX), { seed: 100 });
+  makeMailbox(bench.replica, "u9/Maildir", { messages: 2, seed: 200 });
+  expect((await plans("--foreign", "keep")).at(-1)).toBe("in all: 5 in DST already, 3 kept that only DST has");
+  expect(summaryOf(await bench.sync("--foreign", "keep"))).toMatchObject({ kept: 3, toLimbo: 0, problems: 0 });
+  addMessage(join(bench.source, INBOX), { seed: 300 });
+  expect(summaryOf(await bench.sync())).toMatchObject({ kept: 0, renumberedInSource: 1, problems: 0 });
 });

@@ -23,7 +23,7 @@ const SUMMARY: Summary = {
   ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
-  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, toLimbo: 0 },
+  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
 };
 
 let lines: string[];
@@ -146,11 +146,11 @@ describe("text", () => {
 
   test("the end tells what a first contact found, and what it moved away", () => {
     text().summary({ ...SUMMARY, adopted: 1200, mailboxesFound: 2, remarked: 5, reused: 17, mailboxesMade: 1 });
-    text().summary({ ...SUMMARY, adopted: 1, mailboxesFound: 1, toLimbo: 1 });
+    text().summary({ ...SUMMARY, adopted: 1, mailboxesFound: 1, kept: 2, toLimbo: 1 });
     text().summary({ ...SUMMARY, transactions: 0, toLimbo: 3, problems: 1 });
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
       "; 1 mailbox made; 1,200 messages in 2 mailboxes were there already, of which 5 took SRC's flags; 17 bodies were found in DST and used again",
-      "; 1 message in 1 mailbox was there already; 1 message moved to the limbo",
+      "; 1 message in 1 mailbox was there already; 2 messages that only DST has kept; 1 message moved to the limbo",
       '); 3 messages moved to the limbo; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });

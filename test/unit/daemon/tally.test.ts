@@ -76,7 +76,7 @@ test("what stood there at first contact is adopted, and neither new nor made", (
   const guid = transaction().mailbox;
   const tally = new Tally(new Map());
   const elsewhere = new Set([guid, "e".repeat(32)]);
-  tally.meet({ foundByGuid: new Map([[guid, 3]]), remarked: 2, reused: 0, toLimbo: 4, elsewhere });
+  tally.meet({ foundByGuid: new Map([[guid, 3]]), remarked: 2, reused: 0, kept: 0, toLimbo: 4, elsewhere });
   const structure = {
     kind: "create",
     owner: { uid: 0, gid: 0, mode: 0o700 },

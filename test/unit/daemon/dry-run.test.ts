@@ -142,6 +142,14 @@ describe("a first contact", () => {
     expect(await wordsOf()).toStrictEqual(["nothing to do: SRC has no mailbox"]);
   });
 
+  test("with a source in which it could not look", async () => {
+    rmSync(join(bench.source, INBOX, ".Work"), { recursive: true });
+    rmSync(join(bench.source, INBOX, "dovecot-uidlist"));
+    const run = await bench.sync("--dry-run");
+    const words = "nothing to do, except for 1 problem: nothing else was found in SRC";
+    expect(eventsOf(run, "plan")).toMatchObject([{ words }]);
+  });
+
   test("after one that was refused, it says the same again", async () => {
     makeMailbox(bench.replica, "u9/Maildir", { messages: 1, seed: 200 });
     const before = await wordsBefore(73);

@@ -62,7 +62,7 @@ const KINDS = {
   "destination-emptied": {
     disposition: "operator",
     exitCode: EX.UNAVAILABLE,
-    hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, begin anew: remove the state directory.",
+    hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, move the state directory away and run the command again.",
   },
   /** The state directory is of another source or destination than the command names. */
   "stores-differ": {
@@ -74,7 +74,7 @@ const KINDS = {
   "state-mixed": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Nothing was written. Put back the database that belongs there; or move both away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
+    hint: "Nothing was written. Put back the database that belongs there; or move the state directory away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
   },
   /** The state directory cannot be made, read or written, or others may write in it. */
   "state-unusable": {

@@ -24,6 +24,7 @@ import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
 import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
+import { wordsOfLateForeign } from "./words.js";
 
 const NOTHING_DONE = {
   ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
@@ -54,6 +55,8 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const standing = readStanding(places);
   if (standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places)) {
     const { mailboxes, messages } = standing;
+    const late = wordsOfLateForeign(options.foreign);
+    if (late !== undefined) reporter.warning(late);
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }

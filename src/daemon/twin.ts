@@ -27,7 +27,7 @@ import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
 import { reportOf, sourceSums, Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import { countOf, mailboxName } from "./words.js";
+import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
 
 export interface TwinOptions {
   readonly places: Places;
@@ -155,6 +155,8 @@ class TwinRun {
   /** Before the first offer. */
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
     this.#isFirst = firstContact;
+    const late = firstContact ? undefined : wordsOfLateForeign(this.#options.foreign);
+    if (late !== undefined) this.#reporter.warning(late);
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();

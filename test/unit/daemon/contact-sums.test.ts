@@ -61,3 +61,15 @@ test("mail that only DST has and that is kept; it stands above SRC's UIDs, so th
   addMessage(join(bench.source, INBOX), { seed: 300 });
   expect(summaryOf(await bench.sync())).toMatchObject({ kept: 0, renumberedInSource: 1, problems: 0 });
 });
+
+test("--foreign has no effect on a later run, and that is said", async () => {
+  expect(eventsOf(await bench.sync("--foreign", "limbo"), "warning")).toStrictEqual([]);
+  const words =
+    "--foreign limbo has no effect after first contact, except in mailboxes that SRC deletes: mail that only DST has stays there";
+  for (const seed of [0, 400]) {
+    if (seed > 0) addMessage(join(bench.source, INBOX), { seed });
+    expect(eventsOf(await bench.sync("--foreign", "limbo"), "warning")).toMatchObject([{ words }]);
+  }
+  const kept = "--foreign keep has no effect after first contact: mail that only DST has stays there";
+  expect(eventsOf(await bench.sync("--foreign", "keep"), "warning")).toMatchObject([{ words: kept }]);
+});

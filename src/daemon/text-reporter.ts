@@ -34,8 +34,10 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     if (barShown) bar?.stop();
     barShown = false;
   };
+  let hintAbove = "";
   const say = (line: string) => {
     hideBar();
+    hintAbove = "";
     if (!quiet) out(line);
   };
   const notes = openNotes(clock, (line) => say(`note: ${line}`));
@@ -74,7 +76,9 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     conflict: ({ words }) => say(`conflict: ${words}`),
     problem({ message, hint }) {
       hideBar();
-      err(`problem: ${message}. ${hint}`);
+      // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
+      err(`problem: ${message}. ${hint === hintAbove ? "What to do: as above." : hint}`);
+      hintAbove = hint;
     },
     summary(summary) {
       notes.flush();

@@ -182,6 +182,23 @@ describe("text", () => {
     ]);
   });
 
+  test("what to do about problems of one kind is said once, unless something else stands between them", () => {
+    const reporter = text();
+    const tell = (path: string, hint: string) =>
+      reporter.problem({ path, code: "x", message: `reading ${path}: no`, hint });
+    tell("a", "Do it.");
+    tell("b", "Do it.");
+    tell("c", "Undo it.");
+    reporter.conflict({ path: "a", words: "UIDs clash" });
+    tell("d", "Undo it.");
+    expect(lines.filter((line) => line.startsWith("!"))).toStrictEqual([
+      "! problem: reading a: no. Do it.",
+      "! problem: reading b: no. What to do: as above.",
+      "! problem: reading c: no. Undo it.",
+      "! problem: reading d: no. Undo it.",
+    ]);
+  });
+
   test("quiet leaves problems, errors and what a dry run is for", () => {
     const reporter = text({ quiet: true, verbose: true, bar: true });
     reporter.progress(PROGRESS);

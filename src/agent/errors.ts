@@ -12,7 +12,7 @@ const KINDS = {
   "log-trimmed": {
     disposition: "operator",
     exitCode: EX.TEMPFAIL,
-    hint: "The replica needs changes that the log no longer has. Move the state directory away and run the command again: both sides are then compared as at first contact, and nothing that only the replica has is removed unasked.",
+    hint: "The replica needs changes that the log no longer has. To go on, move the state directory away and run the command again: both sides are then compared as at first contact, and nothing that only the replica has is removed unasked.",
   },
   /** Dovecot's lock on a mailbox of the replica stayed in other hands. */
   "replica-lock-held": {

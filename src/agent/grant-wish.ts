@@ -3,6 +3,7 @@
  * looked for again until they are sent, or the log says that they are gone.
  */
 import type { Clock } from "../base/clock.js";
+import { systemHintOf } from "../base/errors.js";
 import type { Transaction } from "../txn/transaction.js";
 import { ABSENT_LOOKS_MAX, settleAbsent } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
@@ -31,7 +32,7 @@ export async function grantWish(
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
     const path = ports.source.pathOf(transaction.mailbox);
     const outcome = await sendBodies(ports, { lsn, transaction, path, indexes: wanted }, signal);
-    if (outcome.kind === "unreadable") return causeOf(outcome.problem);
+    if (outcome.kind === "unreadable") return unreadable(causeOf(outcome.problem));
     ports.onBodyBytes(outcome.bytes);
     if (outcome.absent.length === 0) return undefined;
     const { gone, again } = await settleAbsent(ports, transaction, outcome.absent, signal);
@@ -41,4 +42,9 @@ export async function grantWish(
   }
   const words = "a message of it stands in the uidlist of the source, but its file cannot be found there";
   return { code: "body-not-found", words };
+}
+
+/** A system error tells what was opened, and not on which side. */
+function unreadable({ code, words }: Cause): Cause {
+  return systemHintOf(code) === undefined ? { code, words } : { code, words: `reading a message in SRC: ${words}` };
 }

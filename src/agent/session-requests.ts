@@ -2,6 +2,7 @@
  * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
  */
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
+import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import type { Clock } from "../base/clock.js";
 import { MailtwinError, recordOfError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -9,6 +10,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { EffectCommit } from "../log/state-types.js";
 import { parseBaseName } from "../maildir/ids.js";
+import { visibleMarks } from "../txn/marks.js";
 import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
 import { agentError } from "./errors.js";
 
@@ -52,8 +54,10 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       });
       if (outcome.kind === "absent") return { kind: "inventory", messages: [], more: false, unnumbered: 0 };
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      const numbered = outcome.messages.map(({ uid, base, size }) => ({ uid, base, size }));
-      const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size }))];
+      const numbered = outcome.messages.map((it) => {
+        return { uid: it.uid, base: it.base, size: it.size, marks: visibleMarks(it) };
+      });
+      const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size, marks: "" }))];
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "yield-uids": {
@@ -81,7 +85,8 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const effect = outcome.kind === "applied" ? outcome.effect : { ...NO_EFFECT, limbo: outcome.limbo };
       await record(ports, { ...effect, ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
-      return { kind: "foreign", messages: outcome.moved };
+      const copies = effect.limbo.filter(({ cause }) => cause === COPY_CAUSE).length;
+      return { kind: "foreign", messages: outcome.moved, copies };
     }
   }
 }

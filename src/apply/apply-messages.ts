@@ -131,7 +131,7 @@ function noteTakenOver(inside: Inside): Inside {
   if (inside.kind !== "done") return inside;
   const note: ApplyNote = {
     kind: "empty-mailbox-taken-over",
-    words: "a mailbox without mail that stood here took the identity of the source's",
+    words: "the mailbox that stood here had another identity, or none, and has the source's now",
   };
   return { ...inside, notes: [...inside.notes, note] };
 }

@@ -70,7 +70,7 @@ function wordsOf(it: Without<Divergence>): string {
     case "uidlist-damaged":
       return `dovecot-uidlist of ${where} is damaged in line ${it.line}: ${it.why}`;
     case "foreign-mail":
-      return `${where} was deleted at the source, but has ${it.messages} messages here that the source never had`;
+      return `${where} was deleted at the source, but has ${it.messages} ${it.messages === 1 ? "message" : "messages"} here that the source never had`;
     case "path-refused":
       return `${where} cannot stand here: ${it.why}`;
   }

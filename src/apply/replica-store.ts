@@ -361,7 +361,8 @@ export class ReplicaStore implements Methods {
     }
     const moved = renameMailbox(this.#context, root, { known, found, txn });
     if (moved.kind !== "moved") return moved;
-    const notes = astray ? [notePutBack(found.path, txn.path)] : [];
+    const isTold = !astray || known.baseline === undefined; // at first contact, as a conflict.
+    const notes = isTold ? [] : [notePutBack(found.path, txn.path)];
     const opened = openMailbox(root, txn);
     if (opened.kind !== "opened") throw maildirError("mailbox-vanished", `moving ${displayRaw(txn.path)}: it moved on`);
     try {

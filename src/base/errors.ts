@@ -111,6 +111,11 @@ const SYSTEM_HINTS: Readonly<Record<string, readonly [Disposition, number, strin
   EIO: ["operator", EX.IOERR, "The disk reports an error: check the kernel log before anything else."],
 };
 
+/** What to do about a system error; undefined for what is none, or one without advice. */
+export function systemHintOf(code: string): string | undefined {
+  return SYSTEM_HINTS[code]?.[2];
+}
+
 /** Turns anything thrown into a record: ours as it is, a system error by its errno, anything else as a bug. */
 export function recordOfError(error: unknown): ErrorRecord {
   if (error instanceof MailtwinError) {

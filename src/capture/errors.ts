@@ -59,7 +59,7 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   "source-emptied": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "Nothing was removed from the replica. Mount or restore the source; to replicate on purpose what is there now, begin anew with another --state directory.",
+    hint: "Nothing was removed from the replica. Mount or restore the source; to replicate on purpose what is there now, move the state directory away and run the command again.",
   },
   /** The store's root directory is not there, or is none: not mounted, or a wrong path. Nothing is taken for deleted. */
   "store-missing": {

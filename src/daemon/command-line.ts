@@ -35,7 +35,7 @@ function makeProgram(output: Output): Command {
     .option("-w, --watch", "go on live until interrupted")
     .option("-n, --dry-run", "say in words what would be done, and do nothing")
     .option("--json", "one JSON object a line, for machines")
-    .option("-q, --quiet", "only problems")
+    .option("-q, --quiet", "only problems, and what a dry run says (no effect with --json)")
     .option("-v, --verbose", "a line for each shipped transaction")
     .addOption(
       new Option(

@@ -9,12 +9,15 @@ import { systemClock } from "../base/clock.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { rawFromText } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
+import { type Elsewhere, findElsewhere } from "../resync/elsewhere.js";
 import {
   type ContactFinding,
   compareAtFirstContact,
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
+import { visibleMarks } from "../txn/marks.js";
+import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
 import { type ForeignChoice, refusal } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
@@ -28,6 +31,8 @@ export interface ContactWords {
   /** Why the run would be refused, if it would. */
   readonly refused: Error | undefined;
   readonly findings: readonly ContactFinding[];
+  /** What stands at other paths than in the source. */
+  readonly elsewhere: readonly Elsewhere[];
   /** For each mailbox of the source that stands there, by GUID, the base names of what is in it. */
   readonly basesByGuid: ReadonlyMap<string, ReadonlySet<string>>;
 }
@@ -43,10 +48,12 @@ export async function describeFirstContact(
   const ofSource = survey(sourceRoot);
   const sourceByGuid = new Map(ofSource.flatMap((it) => (it.guid === undefined ? [] : [[it.guid, it] as const])));
   const sourceByPath = new Map(ofSource.map((it) => [it.path, it]));
-  const sentences: string[] = [];
+  const ofDestination = survey(destinationRoot);
+  const elsewhere = findElsewhere(ofDestination, ofSource);
+  const sentences = elsewhere.map(describeElsewhere);
   const findings: ContactFinding[] = [];
   const basesByGuid = new Map<string, ReadonlySet<string>>();
-  for (const standing of survey(destinationRoot)) {
+  for (const standing of ofDestination) {
     await systemClock.sleep(0, signal); // lets a signal in.
     const own =
       (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
@@ -60,8 +67,9 @@ export async function describeFirstContact(
     }
   }
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
-  const refused = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
-  return { sentences, refused, findings, basesByGuid };
+  const hasMail = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
+  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? hasMail;
+  return { sentences, refused, findings, elsewhere, basesByGuid };
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */
@@ -69,8 +77,9 @@ function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }
   const root = openStore(openNodeDisk(), storeRoot);
   try {
     const read = new InventoryReader().read(root, { path, afterUid: 0, messagesMax: PAGE_MESSAGES_MAX });
-    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0 })) : [];
-    const messages = read.kind === "read" ? [...read.messages, ...files] : [];
+    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0, marks: "" })) : [];
+    const marked = read.kind === "read" ? read.messages.map((it) => ({ ...it, marks: visibleMarks(it) })) : [];
+    const messages = [...marked, ...files];
     return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, uidNext, messages };
   } finally {
     root.close();
@@ -82,16 +91,17 @@ function isSame(source: SourceMailbox, replica: ReplicaMailbox): boolean {
 }
 
 function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
-  return { ...mailbox, messageByBase: new Map(messages.map(({ base, uid, size }) => [base, { uid, size }])) };
+  return { ...mailbox, messageByBase: new Map(messages.map(({ base, ...message }) => [base, message])) };
 }
 
 /** What becomes of one mailbox of the destination. Exported for its tests. */
 export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): readonly string[] {
-  const { path, foreign, present, isOther, copies, changed, passed } = finding;
+  const { path, foreign, present, remarked, isOther, copies, changed, passed } = finding;
   const name = mailboxName(path);
   const words: string[] = [];
   if (present > 0)
     words.push(`${name}: ${countOf(present, "message")} of SRC ${be(present)} in DST already: adopted, and not sent`);
+  if (remarked > 0) words.push(`${name}: ${countOf(remarked, "message")} in DST ${take(remarked)} SRC's flags`);
   if (isOther) {
     words.push(`${name}: the mailbox in DST has other UIDs, or none: it begins anew with those of SRC`);
   }
@@ -146,6 +156,10 @@ function keptInTheWay(inTheWay: number, all: number): string {
 
 function be(count: number): string {
   return count === 1 ? "is" : "are";
+}
+
+function take(count: number): string {
+  return count === 1 ? "takes" : "take";
 }
 
 function have(count: number): string {

@@ -18,6 +18,9 @@ export class PlanTotals {
   #expunges = 0;
   #rebinds = 0;
   #found = 0;
+  #remarked = 0;
+  #copies = 0;
+  #kept = 0;
   #toLimbo = 0;
   #newUids = 0;
 
@@ -42,15 +45,26 @@ export class PlanTotals {
     for (const { messages } of gone) this.#again += messages;
   }
 
+  /** A mailbox of the destination that gets the source's path. */
+  addRenamed(): void {
+    this.#renamed += 1;
+  }
+
   /** Messages of the source that are to get their UID first. */
   addUnnumbered(messages: number): void {
     this.#unnumbered += messages;
   }
 
   /** What a first contact does with one mailbox of the destination. */
-  addFinding({ present, foreign, changed, inTheWay, isOther, passed }: ContactFinding, choice: ForeignChoice): void {
+  addFinding(
+    { present, remarked, copies, foreign, changed, inTheWay, isOther, passed }: ContactFinding,
+    choice: ForeignChoice,
+  ): void {
     this.#found += present;
+    this.#remarked += remarked;
+    this.#copies += copies.length;
     this.#toLimbo += changed.length + (choice === "limbo" ? foreign.length : 0);
+    if (choice === "keep") this.#kept += foreign.length;
     this.#newUids += passed.length;
     if (choice === "keep") this.#newUids += isOther ? foreign.length : inTheWay.length;
   }
@@ -65,11 +79,14 @@ export class PlanTotals {
       ...mailboxes(this.#deleted, "deleted"),
       ...count(this.#saves, `new (${formatBytes(this.#bytes)})`),
       ...count(this.#again, "sent again"),
+      ...count(this.#copies, "of them perhaps with bodies that are in DST already"),
       ...count(this.#unnumbered, "without a UID in SRC yet"),
       ...(this.#marks === 0 ? [] : [countOf(this.#marks, "flag change")]),
       ...count(this.#expunges, "expunged"),
       ...count(this.#rebinds, "moved to another UID, or renamed"),
       ...count(this.#found, "in DST already"),
+      ...count(this.#remarked, "with SRC's flags in place of their own"),
+      ...count(this.#kept, "kept that only DST has"),
       ...count(this.#toLimbo, "moved from DST to the limbo"),
       ...count(this.#newUids, "with new UIDs"),
     ];

@@ -76,6 +76,7 @@ export async function runDryRun(
   const problems = await readSource(worker, known ? readRows(sourceState) : [], { tell, tellUnnumbered }, signal);
   for (const words of contact?.sentences ?? []) say(words);
   for (const finding of contact?.findings ?? []) totals.addFinding(finding, foreign);
+  for (const { isWhole } of contact?.elsewhere ?? []) if (!isWhole) totals.addRenamed();
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
   const inAll = totals.words();
@@ -87,8 +88,11 @@ export async function runDryRun(
 
 /** Says no more than was looked at: DST may have been changed by others. */
 function nothingToDo(known: boolean, problems: number): string {
-  const except = problems === 0 ? "" : `, except for ${countOf(problems, "problem")}`;
-  return `nothing to do${except}: ${known ? "no change in SRC since the last run" : "SRC has no mailbox"}`;
+  if (problems === 0) return `nothing to do: ${known ? "no change in SRC since the last run" : "SRC has no mailbox"}`;
+  const except = `nothing to do, except for ${countOf(problems, "problem")}`;
+  return known
+    ? `${except}: no change in the rest of SRC since the last run`
+    : `${except}: nothing else was found in SRC`;
 }
 
 function statePaths({ state }: Places): readonly [source: string, replica: string] {

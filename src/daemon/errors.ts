@@ -64,11 +64,17 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Nothing was changed. Is DST the right directory? To go on, say what to do with that mail: --foreign keep (it stays, beside the twin's mail) or --foreign limbo (it is moved aside and can be had back).",
   },
+  /** First contact: the destination has whole Maildirs of the source at other paths. */
+  "maildirs-elsewhere": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Nothing was changed. Name two directories that hold the same at the same paths. If these two are meant, move the Maildirs in DST yourself to where SRC has them, then run the command again.",
+  },
   /** Every mailbox that was written to the destination is gone at once: more likely an accident than a wish. */
   "destination-emptied": {
     disposition: "operator",
     exitCode: EX.UNAVAILABLE,
-    hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, begin anew: remove the state directory.",
+    hint: "Nothing was written. Mount or restore the destination; to fill an empty one on purpose, move the state directory away and run the command again.",
   },
   /** The state directory is of another source or destination than the command names. */
   "stores-differ": {
@@ -86,7 +92,7 @@ const KINDS = {
   "state-mixed": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Nothing was written. Put back the database that belongs there; or move both away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
+    hint: "Nothing was written. Put back the database that belongs there; or move the state directory away and run the command again: the stores are compared as at first contact, and no mail is sent that is there already.",
   },
   /** The state directory cannot be made, read or written, or others may write in it. */
   "state-unusable": {

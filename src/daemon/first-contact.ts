@@ -12,18 +12,22 @@ import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
-import type { CaptureMethods } from "../capture/capture-types.js";
+import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { parseUid, UID_MAX } from "../maildir/ids.js";
+import { findElsewhere } from "../resync/elsewhere.js";
 import {
   type ContactFinding,
   compareAtFirstContact,
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
+import { visibleMarks } from "../txn/marks.js";
 import type { Answer, Ask, InventoryMessage, SurveyedMailbox } from "../wire/messages.js";
+import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
+import type { Places } from "./places.js";
 import { type HashedMailbox, type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -32,8 +36,9 @@ export interface FirstContactPorts {
   readonly worker: WorkerClient<CaptureMethods>;
   readonly bodies: WorkerClient<BodyMethods>;
   readonly capturer: Pick<Capturer, "rows">;
-  /** So many messages that only the destination has get new UIDs: their own are the source's. */
-  readonly onYielded: (path: RawPath, messages: number) => void;
+  readonly stores: Pick<Places, "source" | "destination">;
+  /** What is done with mail or mailboxes that the destination has otherwise than the source, in words. */
+  readonly onConflict: (path: RawPath, words: string) => void;
   /** What is kept of the destination's own mail, in words. */
   readonly onKept: (words: string) => void;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
@@ -52,14 +57,26 @@ const NAMED_MAX = 5;
 export interface Meeting {
   /** For each mailbox of the source that stands there, by GUID, how many of its messages do. */
   readonly foundByGuid: ReadonlyMap<string, number>;
+  /** How many of these have other flags or keywords in the destination, and take the source's. */
+  readonly remarked: number;
+  /** Bodies that are not sent: files of DST that have the same bytes, in mailboxes that begin anew. */
+  readonly reused: number;
+  /** Messages that only the destination has, and that stay there. */
+  readonly kept: number;
   /** Messages that are in the limbo now. */
   readonly toLimbo: number;
+  /** The GUIDs of mailboxes that are moved to where the source has them, each when its first transaction comes. */
+  readonly elsewhere: ReadonlySet<string>;
 }
 
 interface SourceMail extends SourceMailbox, HashedMailbox {
   readonly guid: MailboxRow["guid"];
   readonly uidNext: number;
-  readonly messageByBase: ReadonlyMap<string, HashedMessage>;
+  readonly messageByBase: ReadonlyMap<string, MarkedMessage>;
+}
+
+interface MarkedMessage extends HashedMessage {
+  readonly marks: string;
 }
 
 /** Which mailboxes stand at the destination. */
@@ -69,8 +86,8 @@ export async function surveyDestination(asker: Asker, signal: AbortSignal): Prom
 
 /**
  * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside, and mail in the
- * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there. `onYielded`:
- * so many messages get new UIDs. Throws: destination-has-mail, having changed nothing.
+ * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there.
+ * Throws: maildirs-elsewhere, destination-has-mail, having changed nothing.
  */
 export async function meetDestination(
   ports: FirstContactPorts,
@@ -79,6 +96,8 @@ export async function meetDestination(
   signal: AbortSignal,
 ): Promise<Meeting> {
   const { asker } = ports;
+  const elsewhere = findElsewhere(standing, ports.capturer.rows);
+  refuseWhole(elsewhere, ports.stores);
   const replica: ReplicaMailbox[] = [];
   for (const mailbox of standing) {
     const messages = await readInventory(asker, mailbox.path, signal);
@@ -95,7 +114,8 @@ export async function meetDestination(
   await tellStrangers(ports, standing, signal);
   if (foreign.length > 0 && choice === "keep") ports.onKept(`${wordsOfForeign(foreign)}: kept beside`);
   const foundByGuid = new Map<string, number>();
-  let toLimbo = 0;
+  let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
+  for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const finding of findings) {
     const { path, isOther, copies, changed, present } = finding;
     const source = sourceByPath.get(path);
@@ -104,7 +124,9 @@ export async function meetDestination(
       else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
       else if (source !== undefined) await makeWay(ports, finding, source, signal);
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
-      if (source !== undefined) await giveWay(ports, { path, source, copies }, signal);
+      remarked += finding.remarked;
+      if (choice === "keep") kept += finding.foreign.length;
+      if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, changed, "limbo", signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -112,7 +134,7 @@ export async function meetDestination(
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
-  return { foundByGuid, toLimbo };
+  return { foundByGuid, remarked, reused, kept, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
 /**
@@ -134,7 +156,7 @@ async function tellStrangers(
  * theirs before would make the destination pass them.
  */
 async function makeWay(
-  { asker, onYielded }: FirstContactPorts,
+  { asker, onConflict }: FirstContactPorts,
   { path, inTheWay, hasNewer }: ContactFinding,
   { guid: mailbox, uidNext: floor }: SourceMail,
   signal: AbortSignal,
@@ -148,7 +170,7 @@ async function makeWay(
     const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
     await ask(asker, question, "yielded-uids", signal);
   }
-  onYielded(path, inTheWay.length);
+  onConflict(path, wordsOfYielded(path, inTheWay.length));
 }
 
 /**
@@ -210,8 +232,9 @@ async function readInventory(
     const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
     const page = await askUnlessRefused(asker, question, signal);
     if (page instanceof MailtwinError) return page;
-    for (const { base, uid, size } of page.messages) {
-      messages.push({ base, uid, size });
+    for (const message of page.messages) {
+      const { base, uid } = message;
+      messages.push(message);
       if (uid === 0) afterBase = base;
       else afterUid = Math.max(afterUid, uid);
     }
@@ -250,26 +273,27 @@ async function readSource(
   { path, guid, uidValidity, uidNext }: MailboxRow,
   signal: AbortSignal,
 ): Promise<SourceMail> {
-  const messageByBase = new Map<string, HashedMessage>();
+  const messageByBase = new Map<string, MarkedMessage>();
   let afterUid: number | undefined = 0;
   while (afterUid !== undefined) {
     signal.throwIfAborted();
-    const page: { readonly states: readonly HashedMessage[]; readonly nextAfterUid?: number } = await worker.call(
-      "states",
-      { guid, afterUid, max: STATES_MAX },
-    );
-    for (const { uid, base, size } of page.states) messageByBase.set(base, { uid, base, size });
+    const page: StatesPage = await worker.call("states", { guid, afterUid, max: STATES_MAX });
+    for (const it of page.states) {
+      const { uid, base, size } = it;
+      messageByBase.set(base, { uid, base, size, marks: visibleMarks(it) });
+    }
     afterUid = page.nextAfterUid;
   }
   return { path, guid, uidValidity, uidNext, messageByBase };
 }
 
-/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back. */
+/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back: so many. */
 async function giveWay(
   { asker, bodies }: FirstContactPorts,
   { path, source, copies }: { readonly path: RawPath; readonly source: SourceMail; readonly copies: readonly string[] },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
+  let reused = 0;
   const messages = copies.flatMap((base) => source.messageByBase.get(base) ?? []);
   for (const batch of batchesOf(messages)) {
     const hashByBase = await hashMessages(bodies, source, batch, signal);
@@ -279,11 +303,12 @@ async function giveWay(
     });
     if (known.length > 0) {
       const [bases, hashes] = [known.map(({ base }) => base), known.map(({ hash }) => hash)];
-      await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal);
+      reused += (await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal)).copies;
     }
     const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
     await move(asker, path, unknown, "limbo", signal);
   }
+  return reused;
 }
 
 /** A mailbox that the source does not have goes as well: as an empty folder it would be all that is left of its mail. */
@@ -328,7 +353,7 @@ async function move(
   return moved;
 }
 
-export function wordsOfYielded(path: RawPath, messages: number): string {
+function wordsOfYielded(path: RawPath, messages: number): string {
   const isOne = messages === 1;
   const what = isOne ? "gets a new UID: SRC has used its own" : "get new UIDs: SRC has used theirs";
   return `${mailboxName(path)}: ${countOf(messages, "message")} that only DST has ${what}`;

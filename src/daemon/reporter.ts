@@ -64,6 +64,12 @@ export interface Summary extends SourceSums {
   /** At first contact: messages, and mailboxes, of the source that stood there already. */
   readonly adopted: number;
   readonly mailboxesFound: number;
+  /** Of these messages, those that had other flags or keywords there, and took the source's. */
+  readonly remarked: number;
+  /** At first contact: new messages whose bodies were found in the destination, in a mailbox of another identity. */
+  readonly reused: number;
+  /** At first contact: messages that only the destination has, and that were kept there. */
+  readonly kept: number;
   /** At first contact: messages that were moved from the destination to the limbo. */
   readonly toLimbo: number;
   /** Shipped, as a whole; a mailbox that was deleted is in the limbo with all that was in it. */

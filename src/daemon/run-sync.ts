@@ -28,9 +28,10 @@ import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
 import { tuneEngine } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
+import { wordsOfLateForeign } from "./words.js";
 
 const NOTHING_DONE = {
-  ...{ adopted: 0, mailboxesFound: 0, toLimbo: 0 },
+  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
   ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
@@ -68,6 +69,8 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   if (standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places)) {
     noteQuietly(places, sites);
     const { mailboxes, messages } = standing;
+    const late = wordsOfLateForeign(options.foreign);
+    if (late !== undefined) reporter.warning(late);
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }

@@ -2,6 +2,7 @@
  * Problems that a run tells as they come, and which of those of mailboxes a live run tells before its end: those that stay. Much
  * passes by itself between two looks (a lock in other hands, a file that moves while it is read), and is nobody's concern.
  */
+import { systemHintOf } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import type { RejectionRow } from "../log/state-types.js";
@@ -35,7 +36,8 @@ export function problemOfRejection(row: RejectionRow): ProblemReport {
     path: displayRaw(row.path),
     code: row.code,
     message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
-    hint: row.code === "mailbox-missing" ? MISSING_HINT : REJECTED_HINT,
+    hint:
+      row.code === "mailbox-missing" ? MISSING_HINT : [systemHintOf(row.code) ?? [], REJECTED_HINT].flat().join(" "),
   };
 }
 

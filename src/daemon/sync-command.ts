@@ -31,6 +31,7 @@ export interface SyncFlags {
 export async function runSync(source: string, destination: string, flags: SyncFlags, output: Output): Promise<number> {
   const reporter = await openReporter(flags, output);
   const stop = new AbortController();
+  let state = "";
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
@@ -41,17 +42,26 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     refuseTooFewFiles();
     refuseLostDirectory();
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
+    ({ state } = places);
     const problems = await runIt(places, flags, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
     if (known.disposition === "bug") throw error;
-    reporter.error(known);
+    reporter.error(withPlace(known, state));
     return known.exitCode;
   } finally {
     reporter.close();
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** Who is told to move the state directory away has to know which one it is. */
+function withPlace(error: MailtwinError, state: string): MailtwinError {
+  const what = "move the state directory away";
+  const record = recordOfError(error);
+  if (state === "" || !record.hint.includes(what)) return error;
+  return reviveError({ ...record, hint: record.hint.replace(what, () => `move the state directory ${state} away`) });
 }
 
 /** An empty name (an unset variable of a shell) would be the working directory. */

@@ -23,8 +23,13 @@ export class Tally {
   readonly #messagesIn: Map<string, number>;
   /** Of the source's mailboxes that stood there at first contact, by GUID: how many of their messages have not come by yet. */
   #foundLeft = new Map<string, number>();
+  /** Of these, those that stood at another path. */
+  #elsewhere: Meeting["elsewhere"] = new Set();
   #adopted = 0;
   #mailboxesFound = 0;
+  #remarked = 0;
+  #reused = 0;
+  #kept = 0;
   #toLimbo = 0;
 
   /** `messagesIn`: how many messages each mailbox of the destination has, by GUID; kept up to date here. */
@@ -33,8 +38,12 @@ export class Tally {
   }
 
   /** What a first contact found and did: a message that stood there already is not new. */
-  meet({ foundByGuid, toLimbo }: Meeting): void {
+  meet({ foundByGuid, remarked, reused, kept, toLimbo, elsewhere }: Meeting): void {
     this.#foundLeft = new Map(foundByGuid);
+    this.#elsewhere = elsewhere;
+    this.#remarked += remarked;
+    this.#reused += reused;
+    this.#kept += kept;
     this.#toLimbo += toLimbo;
   }
 
@@ -56,6 +65,9 @@ export class Tally {
       ...{ transactions, saves: saves - this.#adopted, marks, expunges, bodiesBytes },
       adopted: this.#adopted,
       mailboxesFound: this.#mailboxesFound,
+      remarked: this.#remarked,
+      reused: this.#reused,
+      kept: this.#kept,
       toLimbo: this.#toLimbo,
       mailboxesMade: this.#made,
       mailboxesRenamed: this.#renamed,
@@ -68,8 +80,9 @@ export class Tally {
     const before = this.#messagesIn.get(mailbox) ?? 0;
     const isFound = this.#foundLeft.has(mailbox);
     if (structure === "create" && isFound) this.#mailboxesFound += 1;
-    if (structure === "create" && !isFound) this.#made += 1;
-    if (structure === "rename") this.#renamed += 1;
+    const isMoved = structure === "create" && this.#elsewhere.has(mailbox);
+    if (structure === "create" && !isFound && !isMoved) this.#made += 1;
+    if (structure === "rename" || isMoved) this.#renamed += 1;
     if (structure === "delete") {
       // One that was not there is none that was deleted.
       if (!this.#messagesIn.delete(mailbox)) return;

@@ -34,8 +34,10 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     if (barShown) bar?.stop();
     barShown = false;
   };
+  let hintAbove = "";
   const say = (line: string) => {
     hideBar();
+    hintAbove = "";
     if (!quiet) out(line);
   };
   const notes = openNotes(clock, (line) => say(`note: ${line}`));
@@ -74,7 +76,9 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     conflict: ({ words }) => say(`conflict: ${words}`),
     problem({ message, hint }) {
       hideBar();
-      err(`problem: ${message}. ${hint}`);
+      // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
+      err(`problem: ${message}. ${hint === hintAbove ? "What to do: as above." : hint}`);
+      hintAbove = hint;
     },
     summary(summary) {
       notes.flush();
@@ -178,11 +182,18 @@ function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }:
 }
 
 /** "; 65 messages in 5 mailboxes were there already; 4 messages moved to the limbo", or "". */
-function contactOf({ adopted, mailboxesFound, toLimbo }: Summary): string {
+function contactOf({ adopted, mailboxesFound, remarked, reused, kept, toLimbo }: Summary): string {
   const were = adopted === 1 ? "was" : "were";
   const found =
     adopted === 0 && mailboxesFound === 0 ? "" : `; ${wholeOf(adopted, mailboxesFound)} ${were} there already`;
-  return `${found}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
+  const flagged = remarked === 0 ? "" : `, of which ${formatCount(remarked)} took SRC's flags`;
+  const bodies = reused === 0 ? "" : `; ${bodiesOf(reused)} found in DST and used again`;
+  const stayed = kept === 0 ? "" : `; ${countOf(kept, "message")} that only DST has kept`;
+  return `${found}${flagged}${bodies}${stayed}${toLimbo === 0 ? "" : `; ${countOf(toLimbo, "message")} moved to the limbo`}`;
+}
+
+function bodiesOf(count: number): string {
+  return count === 1 ? "1 body was" : `${formatCount(count)} bodies were`;
 }
 
 /** Nothing where events had told of every change. */

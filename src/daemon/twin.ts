@@ -16,13 +16,7 @@ import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
-import {
-  type ForeignChoice,
-  meetDestination,
-  restoreAside,
-  surveyDestination,
-  wordsOfYielded,
-} from "./first-contact.js";
+import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
 import { withWords } from "./interruption.js";
 import { together } from "./open-together.js";
 import { hasAside, noteTwin, type Places, type Sites } from "./places.js";
@@ -35,7 +29,7 @@ import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
 import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
 import { reportOf, sourceSums, Tally, wordsOfShipped } from "./tally.js";
 import type { Threads } from "./threads.js";
-import { countOf, mailboxName } from "./words.js";
+import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
 
 export interface TwinOptions {
   readonly places: Places;
@@ -171,6 +165,8 @@ class TwinRun {
   /** Before the first offer. */
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
     this.#isFirst = firstContact;
+    const late = firstContact ? undefined : wordsOfLateForeign(this.#options.foreign);
+    if (late !== undefined) this.#reporter.warning(late);
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
@@ -179,15 +175,14 @@ class TwinRun {
     const captured = new Waiter<void>(signal); // capture may fail before it gets there.
     void this.#firstCapture.then(() => captured.settle());
     await captured.promise;
-    const onYielded = (path: RawPath, messages: number) =>
-      this.#reporter.conflict({ path: displayRaw(path), words: wordsOfYielded(path, messages) });
+    const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { foreign, onKept } = this.#options;
-    const ports = { asker, worker, bodies, capturer, onYielded, onKept, onRefused };
+    const { places: stores, foreign, onKept } = this.#options;
+    const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
   }
 

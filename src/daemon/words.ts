@@ -21,3 +21,10 @@ export function namesOf(paths: readonly RawPath[], namedMax = 5): string {
   const named = paths.slice(0, namedMax).map(mailboxName).join(", ");
   return paths.length > namedMax ? `${named}, and ${formatCount(paths.length - namedMax)} more` : named;
 }
+
+/** Of an option that was given and does nothing; undefined where it was not given. */
+export function wordsOfLateForeign(choice: "refuse" | "keep" | "limbo"): string | undefined {
+  if (choice === "refuse") return undefined;
+  const except = choice === "keep" ? "" : ", except in mailboxes that SRC deletes";
+  return `--foreign ${choice} has no effect after first contact${except}: mail that only DST has stays there`;
+}

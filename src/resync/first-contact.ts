@@ -16,15 +16,20 @@ export interface ReplicaMailbox {
   readonly guid: string;
   readonly uidValidity: number;
   readonly uidNext: number;
-  /** Files without a UID are among them, with UID 0. */
-  readonly messages: readonly { readonly base: string; readonly uid: number; readonly size: number }[];
+  /** Files without a UID are among them, with UID 0. `marks`: `visibleMarks`, or "" where they are not known. */
+  readonly messages: readonly {
+    readonly base: string;
+    readonly uid: number;
+    readonly size: number;
+    readonly marks: string;
+  }[];
 }
 
 export interface SourceMailbox {
   readonly path: RawPath;
   readonly guid: string;
   readonly uidValidity: number;
-  readonly messageByBase: ReadonlyMap<string, { readonly uid: number; readonly size: number }>;
+  readonly messageByBase: ReadonlyMap<string, { readonly uid: number; readonly size: number; readonly marks: string }>;
 }
 
 export interface ContactFinding {
@@ -33,6 +38,8 @@ export interface ContactFinding {
   readonly foreign: readonly string[];
   /** The mailbox is the source's own, and these stand in it already. */
   readonly present: number;
+  /** Of these, those whose flags or keywords differ: they take the source's. */
+  readonly remarked: number;
   /** The mailbox has another identity. */
   readonly isOther: boolean;
   /** Both have these, of the same size, in a mailbox of another identity: their bodies serve again if the bytes are the same. */
@@ -68,11 +75,16 @@ function compareMailbox(mailbox: ReplicaMailbox, source: SourceMailbox | undefin
   const common = { path, foreign, isOther };
   if (!isOther) {
     const present = messages.length - foreign.length;
-    return { ...common, present, copies: [], changed: [], ...compareUids(mailbox, known) };
+    const remarked = messages.filter(({ base, marks }) => differ(marks, known.get(base)?.marks)).length;
+    return { ...common, present, remarked, copies: [], changed: [], ...compareUids(mailbox, known) };
   }
   const copies = basesWhere((size, sourceSize) => size === sourceSize);
   const changed = basesWhere((size, sourceSize) => sourceSize !== undefined && size !== sourceSize);
-  return { ...common, present: 0, copies, changed, inTheWay: [], passed: [], hasNewer: false };
+  return { ...common, present: 0, remarked: 0, copies, changed, inTheWay: [], passed: [], hasNewer: false };
+}
+
+function differ(there: string, here = ""): boolean {
+  return there !== "" && here !== "" && there !== here;
 }
 
 function compareUids(

@@ -2,7 +2,11 @@
  * Arithmetic of marks: a change of marks is the difference between two of them, applied to what is there now, so a mark
  * that the change did not touch stays as the other side has it.
  */
+import { sha256 } from "../base/hash.js";
 import type { MessageMarks } from "./message-state.js";
+
+/** As long as a hash. */
+const VISIBLE_MAX = 64;
 
 /**
  * `present` with what differs between `before` and `after` made as in `after`: per flag, per keyword, and for the odd
@@ -21,6 +25,12 @@ export function mergeMarks(present: MessageMarks, before: MessageMarks, after: M
 /** Only the marks of what may be a whole message. */
 export function marksOf({ flags, keywords, odd, tail }: MessageMarks): MessageMarks {
   return { flags, keywords, odd, tail };
+}
+
+/** Flags and keywords, which is what a client sees of marks, as one short text to be compared with another. */
+export function visibleMarks({ flags, keywords }: MessageMarks): string {
+  const text = [flags, ...keywords].join(" ");
+  return text.length <= VISIBLE_MAX ? text : sha256(Buffer.from(text, "latin1")).toString("hex");
 }
 
 function mergeNames(

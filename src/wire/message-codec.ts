@@ -137,11 +137,13 @@ function replyInit({ id, result }: Reply): ReplyProto {
         survey: { mailboxes: answer.mailboxes.map((m) => ({ ...m, path: bytesOf(m.path) })) },
       });
     case "inventory": {
-      const messages = answer.messages.map((m) => ({ uid: m.uid, base: bytesOf(m.base), size: BigInt(m.size) }));
+      const messages = answer.messages.map((m) => {
+        return { uid: m.uid, base: bytesOf(m.base), size: BigInt(m.size), marks: bytesOf(m.marks) };
+      });
       return create(ReplySchema, { id, inventory: { messages, more: answer.more, unnumbered: answer.unnumbered } });
     }
     case "foreign":
-      return create(ReplySchema, { id, foreign: { messages: answer.messages } });
+      return create(ReplySchema, { id, foreign: { messages: answer.messages, copies: answer.copies } });
     default:
       return unreachable(answer);
   }
@@ -323,14 +325,15 @@ function answerIn(value: ReplyProto): Answer {
     return { kind: "survey", mailboxes };
   }
   if (value.inventory !== undefined) {
-    const messages = value.inventory.messages.map(({ uid, base, size }) => ({
-      uid,
-      base: nameIn(base),
-      size: numberIn(size),
-    }));
+    const messages = value.inventory.messages.map(({ uid, base, size, marks }) => {
+      return { uid, base: nameIn(base), size: numberIn(size), marks: nameIn(marks) };
+    });
     return { kind: "inventory", messages, more: value.inventory.more, unnumbered: value.inventory.unnumbered };
   }
-  if (value.foreign !== undefined) return { kind: "foreign", messages: value.foreign.messages };
+  if (value.foreign !== undefined) {
+    const { messages, copies } = value.foreign;
+    return { kind: "foreign", messages, copies };
+  }
   throw wireError("wire-invalid", "reading a reply of the other end: it is empty");
 }
 

@@ -146,6 +146,8 @@ export interface InventoryMessage {
   readonly uid: number;
   readonly base: string;
   readonly size: number;
+  /** `visibleMarks`; "" where they are not told. */
+  readonly marks: string;
 }
 
 export type Answer =
@@ -157,7 +159,8 @@ export type Answer =
       readonly more: boolean;
       readonly unnumbered: number;
     }
-  | { readonly kind: "foreign"; readonly messages: number };
+  /** `copies`: of these messages those that went to the limbo and have the source's bytes, which serve again. */
+  | { readonly kind: "foreign"; readonly messages: number; readonly copies: number };
 
 export interface WireFailure {
   readonly code: string;

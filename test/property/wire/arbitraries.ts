@@ -128,11 +128,11 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
   record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
   record({
     kind: fc.constant("inventory" as const),
-    messages: fc.array(record({ uid: uint32, base: names, size: uint53 }), { maxLength: 4 }),
+    messages: fc.array(record({ uid: uint32, base: names, size: uint53, marks: names }), { maxLength: 4 }),
     more: fc.boolean(),
     unnumbered: uint32,
   }),
-  record({ kind: fc.constant("foreign" as const), messages: uint32 }),
+  record({ kind: fc.constant("foreign" as const), messages: uint32, copies: uint32 }),
 );
 
 const reply: fc.Arbitrary<Reply> = record({

@@ -228,7 +228,9 @@ describe("bodies that cannot be read at the source", () => {
     pair.bodies.unreadable.add("ba1");
     run = pair.start();
     await run.untilAcked(3);
-    expect(run.rejected).toMatchObject([{ lsn: 1, code: "EIO", message: "EIO: reading ba1" }]);
+    expect(run.rejected).toMatchObject([
+      { lsn: 1, code: "EIO", message: "reading a message in SRC: EIO: reading ba1" },
+    ]);
     expect(appliedLsns()).toStrictEqual([2]);
     expect(pair.replica.dropped).toContain(1);
   });

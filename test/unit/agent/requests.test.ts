@@ -63,7 +63,7 @@ describe("answerRequest", () => {
     const intentOfForeign = () => Buffer.from("intent");
     const ask: Ask = { kind: "foreign", path: path("a"), bases: ["x", "y"], action: "limbo" };
     const reply = await answer({ foreign, intentOfForeign }, ask);
-    expect(reply.result).toStrictEqual({ ok: true, answer: { kind: "foreign", messages: 2 } });
+    expect(reply.result).toStrictEqual({ ok: true, answer: { kind: "foreign", messages: 2, copies: 0 } });
     expect(intents).toEqual([1]);
     expect(state.effects).toStrictEqual([{ ...EFFECT, intent: 1 }]);
   });
@@ -169,7 +169,7 @@ describe("Asker", () => {
     return { asker: new Asker(link.source), link };
   }
   const done = (id: number, messages: number): Reply => {
-    return { kind: "reply", id, result: { ok: true, answer: { kind: "foreign", messages } } };
+    return { kind: "reply", id, result: { ok: true, answer: { kind: "foreign", messages, copies: 0 } } };
   };
 
   test("answers find their questions in any order, and unknown ones are dropped", async () => {

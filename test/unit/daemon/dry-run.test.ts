@@ -112,9 +112,10 @@ describe("a first contact", () => {
     addFile(join(bench.replica, "u9/Maildir"), { seed: 300 });
     const code = args.length === 0 ? 73 : 0; // as the run itself.
     const moved = args.includes("limbo") ? ", 3 moved from DST to the limbo" : "";
+    const kept = args.includes("keep") ? ", 3 kept that only DST has" : "";
     expect((await wordsBefore(code, ...args)).slice(2)).toStrictEqual([
       `u9/Maildir: 3 messages that only DST has: ${fate}`,
-      `in all: 2 mailboxes made, 6 new (...)${moved}`,
+      `in all: 2 mailboxes made, 6 new (...)${kept}${moved}`,
     ]);
   });
 
@@ -139,6 +140,14 @@ describe("a first contact", () => {
   test("with a source without mail", async () => {
     rmSync(join(bench.source, "u1"), { recursive: true });
     expect(await wordsOf()).toStrictEqual(["nothing to do: SRC has no mailbox"]);
+  });
+
+  test("with a source in which it could not look", async () => {
+    rmSync(join(bench.source, INBOX, ".Work"), { recursive: true });
+    rmSync(join(bench.source, INBOX, "dovecot-uidlist"));
+    const run = await bench.sync("--dry-run");
+    const words = "nothing to do, except for 1 problem: nothing else was found in SRC";
+    expect(eventsOf(run, "plan")).toMatchObject([{ words }]);
   });
 
   test("after one that was refused, it says the same again", async () => {
@@ -186,7 +195,7 @@ describe("a later run", () => {
 });
 
 const FINDING: ContactFinding = {
-  ...{ path: rawPath(""), foreign: ["x"], present: 0, isOther: false, copies: [], changed: [] },
+  ...{ path: rawPath(""), foreign: ["x"], present: 0, remarked: 0, isOther: false, copies: [], changed: [] },
   ...{ inTheWay: [], passed: [], hasNewer: false },
 };
 

@@ -8,6 +8,7 @@ import type { CaptureMethods } from "../../../src/capture/capture-types.js";
 import { meetDestination, restoreAside, surveyDestination } from "../../../src/daemon/first-contact.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
 import { UID_MAX } from "../../../src/maildir/ids.js";
+import { NO_MARKS } from "../../../src/txn/message-state.js";
 import type { Answer, Ask, SurveyedMailbox } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
 import { guid, mailboxRow, rawPath } from "../log/state-fixtures.js";
@@ -24,12 +25,12 @@ interface Standing extends SurveyedMailbox {
 
 let standing: Standing[];
 let asked: Ask[];
-let yielded: string[];
+let conflicts: string[];
 let refused: string[];
 let basesByGuid: Map<string, readonly string[]>;
 
 beforeEach(() => {
-  [standing, asked, yielded, refused] = [[], [], [], []];
+  [standing, asked, conflicts, refused] = [[], [], [], []];
   basesByGuid = new Map([
     [INBOX.guid, ["i1", "i2"]],
     [SENT.guid, ["s1", "s2"]],
@@ -48,14 +49,19 @@ function answer(ask: Ask): Answer {
     case "inventory": {
       // Two messages a page.
       const { bases, unnumberedFrom = 1e9 } = standing.find(({ path }) => path === ask.path) ?? { bases: [] };
-      const all = bases.map((base, i) => ({ uid: i < unnumberedFrom ? i + 1 : 0, base, size: sizeOf(base) }));
+      const all = bases.map((base, i) => ({
+        uid: i < unnumberedFrom ? i + 1 : 0,
+        base,
+        size: sizeOf(base),
+        marks: "",
+      }));
       const isAfter = ({ uid, base }: { uid: number; base: string }) =>
         uid === 0 ? base > (ask.afterBase ?? "") : uid > ask.afterUid;
       const page = all.filter(isAfter);
       return { kind: "inventory", messages: page.slice(0, 2), more: page.length > 2, unnumbered: 0 };
     }
     case "foreign":
-      return { kind: "foreign", messages: ask.bases.length };
+      return { kind: "foreign", messages: ask.bases.length, copies: ask.hashes?.length ?? 0 };
     case "yield-uids":
       return { kind: "yielded-uids", uidNext: 99, moved: ask.uids.length };
   }
@@ -72,7 +78,7 @@ function ports() {
     const base = bases[afterUid];
     if (base === undefined) return { states: [] };
     return {
-      states: [{ uid: afterUid + 1, base, size: base.length }] as never,
+      states: [{ uid: afterUid + 1, base, size: base.length, ...NO_MARKS }] as never,
       ...(afterUid + 1 < bases.length ? { nextAfterUid: afterUid + 1 } : {}),
     };
   };
@@ -84,11 +90,12 @@ function ports() {
         : { index, kind: "body", bytes: Buffer.from(base), sha256: hashOf(base).toString("hex") },
     );
   const bodies = inlineWorker({ readMany } as unknown as BodyMethods);
-  const onYielded = (path: string, messages: number) => yielded.push(`${path} ${messages}`);
+  const onConflict = (path: string, words: string) => conflicts.push(`${path} ${words}`);
   const onRefused = (path: string, { code }: { readonly code: string }) => refused.push(`${path} ${code}`);
   const capturer = { rows: [INBOX, SENT] };
   const onKept = () => undefined;
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, onYielded, onKept, onRefused };
+  const stores = { source: "/s", destination: "/d" };
+  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, stores, onConflict, onKept, onRefused };
 }
 
 /** The text of a message is its base name. */
@@ -163,7 +170,7 @@ describe("meetDestination", () => {
     expect(asked.filter(({ kind }) => kind === "yield-uids")).toStrictEqual([
       { kind: "yield-uids", mailbox: INBOX.guid, uids: [1], from: UID_MAX, floor: INBOX.uidNext },
     ]);
-    expect(yielded).toStrictEqual([" 1"]);
+    expect(conflicts).toStrictEqual([" INBOX: 1 message that only DST has gets a new UID: SRC has used its own"]);
   });
 
   test("where newer mail of the source is still to come, it is set aside meanwhile", async () => {
@@ -171,13 +178,14 @@ describe("meetDestination", () => {
     stand(INBOX, ["i1", "x2", "x3"], { uidNext: 4 });
     await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([" aside x2 x3"]);
-    expect(yielded).toStrictEqual([" 2"]);
+    expect(conflicts).toStrictEqual([" INBOX: 2 messages that only DST has get new UIDs: SRC has used theirs"]);
   });
 
   test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {
     stand(SENT, ["s1", "x1"], { guid: guid(77) });
-    await meetDestination(ports(), standing, "keep", never);
+    const { reused } = await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([".Sent aside x1", ".Sent limbo s1#"]);
+    expect(reused).toBe(1);
   });
 
   test("what cannot be read at the source just now gives way without a hash", async () => {

@@ -23,7 +23,7 @@ const SUMMARY: Summary = {
   ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
-  ...{ adopted: 0, mailboxesFound: 0, toLimbo: 0 },
+  ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
 };
 
 let lines: string[];
@@ -145,12 +145,12 @@ describe("text", () => {
   });
 
   test("the end tells what a first contact found, and what it moved away", () => {
-    text().summary({ ...SUMMARY, adopted: 1200, mailboxesFound: 2, mailboxesMade: 1 });
-    text().summary({ ...SUMMARY, adopted: 1, mailboxesFound: 1, toLimbo: 1 });
+    text().summary({ ...SUMMARY, adopted: 1200, mailboxesFound: 2, remarked: 5, reused: 17, mailboxesMade: 1 });
+    text().summary({ ...SUMMARY, adopted: 1, mailboxesFound: 1, kept: 2, toLimbo: 1 });
     text().summary({ ...SUMMARY, transactions: 0, toLimbo: 3, problems: 1 });
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
-      "; 1 mailbox made; 1,200 messages in 2 mailboxes were there already",
-      "; 1 message in 1 mailbox was there already; 1 message moved to the limbo",
+      "; 1 mailbox made; 1,200 messages in 2 mailboxes were there already, of which 5 took SRC's flags; 17 bodies were found in DST and used again",
+      "; 1 message in 1 mailbox was there already; 2 messages that only DST has kept; 1 message moved to the limbo",
       '); 3 messages moved to the limbo; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });
@@ -179,6 +179,23 @@ describe("text", () => {
     expect(lines).toStrictEqual([
       "live: 1 message in 1 mailbox is equal; watching (Ctrl-C ends)",
       "nothing to do: no change in SRC since the last run, 1 message in 1 mailbox (2.50 s)",
+    ]);
+  });
+
+  test("what to do about problems of one kind is said once, unless something else stands between them", () => {
+    const reporter = text();
+    const tell = (path: string, hint: string) =>
+      reporter.problem({ path, code: "x", message: `reading ${path}: no`, hint });
+    tell("a", "Do it.");
+    tell("b", "Do it.");
+    tell("c", "Undo it.");
+    reporter.conflict({ path: "a", words: "UIDs clash" });
+    tell("d", "Undo it.");
+    expect(lines.filter((line) => line.startsWith("!"))).toStrictEqual([
+      "! problem: reading a: no. Do it.",
+      "! problem: reading b: no. What to do: as above.",
+      "! problem: reading c: no. Undo it.",
+      "! problem: reading d: no. Undo it.",
     ]);
   });
 

@@ -1,8 +1,9 @@
 /** What a live run says about mailboxes that need a person, and when. */
 import { expect, test } from "vitest";
 import type { CaptureProblem } from "../../../src/capture/capture-types.js";
-import { StandingProblems } from "../../../src/daemon/standing-problems.js";
+import { problemOfRejection, StandingProblems } from "../../../src/daemon/standing-problems.js";
 import { rawPath } from "../capture/capture-bench.js";
+import { guid } from "../log/state-fixtures.js";
 
 type Entry = readonly [path: string, code: string];
 
@@ -32,4 +33,14 @@ test("one that passes is not told; one that comes back, or becomes another, is",
   expect(look(["a", "EACCES"])).toEqual(["a EACCES"]);
   expect([look(), look(["a", "EACCES"])].flat()).toEqual([]);
   expect(look(["a", "EACCES"])).toEqual(["a EACCES"]);
+});
+
+test("what a mailbox was given up for comes with what to do about it, where that is known", () => {
+  const row = { replica: "r", lsn: 1, mailbox: guid(1), path: rawPath("a"), attempts: 1, firstMs: 0, lastMs: 0 };
+  const problem = (code: string) => problemOfRejection({ ...row, code, message: "why" });
+  expect(problem("mailbox-occupied").hint).toMatch(/^The other mailboxes go on/);
+  expect(problem("EACCES")).toMatchObject({
+    message: "shipping to a: why",
+    hint: expect.stringMatching(/^Run as a user who may read and write there .* The other mailboxes go on/),
+  });
 });

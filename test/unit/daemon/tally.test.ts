@@ -75,7 +75,8 @@ test("a tally knows how many messages a deleted mailbox had", () => {
 test("what stood there at first contact is adopted, and neither new nor made", () => {
   const guid = transaction().mailbox;
   const tally = new Tally(new Map());
-  tally.meet({ foundByGuid: new Map([[guid, 3]]), toLimbo: 4 });
+  const elsewhere = new Set([guid, "e".repeat(32)]);
+  tally.meet({ foundByGuid: new Map([[guid, 3]]), remarked: 2, reused: 0, kept: 0, toLimbo: 4, elsewhere });
   const structure = {
     kind: "create",
     owner: { uid: 0, gid: 0, mode: 0o700 },
@@ -87,8 +88,8 @@ test("what stood there at first contact is adopted, and neither new nor made", (
   const mailbox = parseMailboxGuid("f".repeat(32));
   tally.add(reportOf(3, transaction({ mailbox, structure }), [], 1_000));
   expect(tally.totals()).toMatchObject({
-    ...{ adopted: 3, mailboxesFound: 1, toLimbo: 4 },
-    ...{ saves: 3, mailboxesMade: 1 },
+    ...{ adopted: 3, mailboxesFound: 1, remarked: 2, toLimbo: 4 },
+    ...{ saves: 3, mailboxesMade: 1, mailboxesRenamed: 1 },
   });
   expect(tally.saves).toBe(6);
 });

@@ -101,8 +101,12 @@ describe("a destination that holds none of what was written to it", () => {
   test("is taken for emptied, though somebody made an INBOX there", async () => {
     makeMailbox(bench.replica, INBOX, { messages: 0, seed: 99 });
     const before = treeState(bench.replica);
-    for (const args of [[], ["--dry-run"]])
-      expectRefusal(await bench.sync(...args), "destination-emptied", 69, bench.replica);
+    for (const args of [[], ["--dry-run"]]) {
+      const run = await bench.sync(...args);
+      expectRefusal(run, "destination-emptied", 69, bench.replica);
+      const hint = expect.stringContaining(`move the state directory ${bench.state} away`);
+      expect(eventsOf(run, "error")).toMatchObject([{ hint }]);
+    }
     expect(treeState(bench.replica)).toStrictEqual(before);
   });
 });

@@ -10,15 +10,15 @@ import { rawPath } from "../log/state-fixtures.js";
 
 const PATH = rawPath("u/Maildir");
 const NOTHING: ContactFinding = {
-  ...{ path: PATH, foreign: [], present: 0, isOther: false, copies: [], changed: [] },
+  ...{ path: PATH, foreign: [], present: 0, remarked: 0, isOther: false, copies: [], changed: [] },
   ...{ inTheWay: [], passed: [], hasNewer: false },
 };
 
-/** "a" is 10 bytes long, "a/7" is 7; its UID is its place in the alphabet, "a@9" has UID 9, "a@0" none. */
+/** "a" is 10 bytes long, "a/7" is 7; its UID is its place in the alphabet, "a@9" has UID 9, "a@0" none. "a+F": with that mark. */
 function messages(texts: readonly string[]) {
   return texts.map((text) => {
-    const [, base = "", size = "10", uid] = /^(\w+)(?:\/(\d+))?(?:@(\d+))?$/.exec(text) ?? [];
-    return { base, uid: Number(uid ?? base.charCodeAt(0) - 96), size: Number(size) };
+    const [, base = "", size = "10", uid, marks = ""] = /^(\w+)(?:\/(\d+))?(?:@(\d+))?(?:\+(\w))?$/.exec(text) ?? [];
+    return { base, uid: Number(uid ?? base.charCodeAt(0) - 96), size: Number(size), marks };
   });
 }
 
@@ -29,7 +29,7 @@ function replica(texts: readonly string[], more: Partial<ReplicaMailbox> = {}): 
 }
 
 function source(texts: readonly string[], more: Partial<SourceMailbox> = {}): SourceMailbox {
-  const messageByBase = new Map(messages(texts).map(({ base, uid, size }) => [base, { uid, size }]));
+  const messageByBase = new Map(messages(texts).map(({ base, ...message }) => [base, message]));
   return { path: PATH, guid: "g1", uidValidity: 7, messageByBase, ...more };
 }
 
@@ -37,6 +37,13 @@ describe("compareAtFirstContact", () => {
   test("the same mailbox with a part of the source's mail: it is there", () => {
     expect(compareAtFirstContact([replica(["a", "b"])], () => source(["a", "b", "c"]))).toStrictEqual([
       { ...NOTHING, present: 2, hasNewer: true },
+    ]);
+  });
+
+  test("what is there under other marks, where both are known, takes the source's", () => {
+    const here = source(["a+F", "b+F", "c+F", "d"]);
+    expect(compareAtFirstContact([replica(["a+F", "b+S", "c", "d+S"])], () => here)).toStrictEqual([
+      { ...NOTHING, present: 4, remarked: 1 },
     ]);
   });
 

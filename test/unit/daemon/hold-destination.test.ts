@@ -5,8 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { holdDestination } from "../../../src/daemon/hold-destination.js";
-import { holdScratch } from "../../../src/daemon/hold-scratch.js";
-import { makeOurs, siteAt } from "../../../src/daemon/own-directory.js";
 
 const HAS_FLOCK = spawnSync("flock", ["--version"]).status === 0;
 
@@ -55,13 +53,4 @@ describe.runIf(HAS_FLOCK)("a run [needs flock(1)]", () => {
     using _new = holdDestination(at("vm/A/new"));
     expect(() => holdDestination(at("vm/A"))).toThrow(inUse(at("vm/A")));
   });
-});
-
-test("a scratch directory in use is said to be one, and not a state directory", () => {
-  const scratch = at("vm/.B.mailtwin");
-  const refuse = (why: string) => new Error(why);
-  const site = makeOurs(scratch, refuse, { mayBeRead: false, levelsMax: 1, made: [] });
-  expect(siteAt(scratch, refuse)).toStrictEqual(site);
-  using _first = holdScratch(scratch, site, refuse);
-  expect(() => holdScratch(scratch, site, refuse)).toThrow(inUse("scratch directory", scratch));
 });

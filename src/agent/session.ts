@@ -278,10 +278,7 @@ export class Session {
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
       }
       case "busy":
-        return divergedBy({
-          code: "lock-held",
-          words: `dovecot-uidlist.lock has been held by ${outcome.by} for ${Math.round(outcome.ageMs / 1000)} s`,
-        });
+        return divergedBy({ code: "lock-held", words: wordsOfBusy(outcome) });
       case "lacking":
         if (lacks === LACKS_MAX)
           return divergedBy({ code: "path-refused", words: "what is staged in the tmp/ of the mailbox is taken away" });
@@ -316,6 +313,12 @@ export class Session {
       pauseMs = Math.min(pauseMs * 2, LOCK_PAUSE_MS_MAX);
     }
   }
+}
+
+function wordsOfBusy({ by, ageMs }: { readonly by: string; readonly ageMs: number }): string {
+  const ageS = Math.round(ageMs / 1000);
+  if (ageS > 0) return `dovecot-uidlist.lock has been held by ${by} for ${ageS} s`;
+  return `its lock, or a file of it, was not to be had all the time, because of ${by === "" ? "others" : by}`;
 }
 
 function adviceLost() {

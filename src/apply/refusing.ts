@@ -8,19 +8,18 @@ import type { Transaction } from "../txn/transaction.js";
 import type { ExecuteOutcome } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
 
-const REFUSALS: ReadonlySet<string> = new Set([
-  "EACCES",
-  "EPERM",
-  "ELOOP",
-  "ENOTDIR",
-  "EISDIR",
-  "ENAMETOOLONG",
-  "EEXIST",
-  "EINVAL", // no regular file where there should be one.
-  "ENXIO", // a socket.
-  "ENOENT", // taken away meanwhile; a store or a scratch directory that is gone has codes of its own.
-  "ENOTEMPTY", // filled meanwhile.
+/**
+ * What the system says of the whole store, of the disk, of this process or of a defect. Whatever else it refuses in one place is that
+ * place's matter: owners think of more than can be listed (a lease on a file: EAGAIN).
+ */
+const OF_ALL: ReadonlySet<string> = new Set([
+  ...["ENOSPC", "EDQUOT", "EIO", "EROFS", "ESTALE", "ENOTCONN", "ENODEV", "ETIMEDOUT"],
+  ...["EMFILE", "ENFILE", "ENOMEM"],
+  ...["EBADF", "EFAULT", "ENOSYS"],
 ]);
+
+/** What its owner's program lets go of again, or does not: tried again for a while. */
+const PASSING: ReadonlySet<string> = new Set(["ENOENT", "EAGAIN", "ETXTBSY"]);
 
 /** What the rooms below say of one mailbox's own files. */
 const OF_MAILBOX: ReadonlySet<string> = new Set([
@@ -57,10 +56,14 @@ export function refusing<T>(
 /** Whether the error says something of one mailbox, and nothing of the store, the disk or this program. */
 export function isOfMailbox(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isOfMailbox);
-  if (!(error instanceof MailtwinError)) return REFUSALS.has(errnoOf(error) ?? "");
+  if (!(error instanceof MailtwinError)) return isOfPlace(errnoOf(error));
   // What its owner took away while it was being done could not be taken back: its next transaction sets the mailbox right.
   if (error.code === "undo-incomplete") return isOfMailbox(error.cause);
   return OF_MAILBOX.has(error.code);
+}
+
+function isOfPlace(errno: string | undefined): boolean {
+  return errno !== undefined && !OF_ALL.has(errno);
 }
 
 /**
@@ -69,7 +72,7 @@ export function isOfMailbox(error: unknown): boolean {
  */
 function isPassing(error: unknown): boolean {
   if (error instanceof MailtwinError) return ["file-changed", "lock-lost", "mailbox-vanished"].includes(error.code);
-  return errnoOf(error) === "ENOENT";
+  return PASSING.has(errnoOf(error) ?? "");
 }
 
 /** Runs `execute`; "busy", to be tried again, where what it worked on was taken away meanwhile. */
@@ -78,9 +81,13 @@ export function whileStanding(execute: () => ExecuteOutcome): ExecuteOutcome {
     return execute();
   } catch (error) {
     if (!isPassing(error)) throw error;
-    const isTaken = error instanceof MailtwinError && error.code === "lock-lost";
-    return { kind: "busy", by: isTaken ? "somebody who removes ours" : "changes of flags", ageMs: 0 };
+    return { kind: "busy", by: whoseDoing(error), ageMs: 0 };
   }
+}
+
+function whoseDoing(error: unknown): string {
+  if (error instanceof MailtwinError && error.code === "lock-lost") return "somebody who removes ours";
+  return errnoOf(error) === "EAGAIN" ? "a program with a lease on one of its files" : "changes of flags";
 }
 
 /** With what to do where the words do not say so. */

@@ -102,6 +102,11 @@ const SYSTEM_HINTS: Readonly<Record<string, readonly [Disposition, number, strin
     EX.DATAERR,
     "Look at what stands there: if it is no regular file (a pipe, a device), move it away; else the file system cannot do what was asked.",
   ],
+  EAGAIN: [
+    "retry",
+    EX.TEMPFAIL,
+    "A program keeps others from opening that file (a lease, see fcntl(2)): find it in /proc/locks, and end it.",
+  ],
   EMFILE: [
     "operator",
     EX.OSERR,

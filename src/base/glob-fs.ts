@@ -5,14 +5,33 @@
  * The owner of the walk sees each directory's entries before the glob does, and decides what the glob may see. An
  * error is told to the owner and looks like an empty directory to the glob, so that one bad directory does not end it.
  * Synchronous, read-only, names nothing but directories that the glob reached.
+ *
+ * INVARIANT: a directory is listed only if it stands, as an open one, where its path says: whoever may write above it can exchange
+ * it, or a directory above, for a link at any moment. One that does not counts as gone.
  */
-import { type Dirent, lstatSync, readdirSync, type Stats, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { nodePath } from "./raw-name.js";
+import { makeSystemError } from "./system-error.js";
+
+const OPEN_ROOT = constants.O_RDONLY | constants.O_DIRECTORY;
+const OPEN_DIR = OPEN_ROOT | constants.O_NOFOLLOW;
 
 /** One entry of a directory; its name is bytes-in-a-string. */
 export type GlobEntry = Dirent;
 
 export interface GlobWalk {
+  /** Where it begins: absolute, without a "/" at its end, but for "/" itself. Links in it are followed, once. */
+  readonly root: string;
   /** `path` is absolute. Returns the entries that the glob may see (and descend into). */
   readonly onDirectory: (path: string, entries: readonly GlobEntry[]) => readonly GlobEntry[];
   readonly onError: (path: string, error: unknown) => void;
@@ -28,10 +47,24 @@ type ReadEntries = (path: string, options: { withFileTypes: true }) => GlobEntry
 type ReadNames = (path: string) => string[];
 
 export function openGlobFs(walk: GlobWalk): GlobFs {
+  let rootStandsAt: string | undefined;
+  const list = (path: string): GlobEntry[] => {
+    const fd = openSync(nodePath(path), path === walk.root ? OPEN_ROOT : OPEN_DIR);
+    try {
+      const standsAt = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
+      if (path === walk.root) rootStandsAt ??= standsAt;
+      if (standsAt !== expectedPlace(path, walk.root, rootStandsAt)) {
+        throw makeSystemError("ENOENT", { doing: "listing", path });
+      }
+      return readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "latin1" });
+    } finally {
+      closeSync(fd);
+    }
+  };
   function readEntries(path: string, options: { withFileTypes: true }): GlobEntry[];
   function readEntries(path: string): string[];
   function readEntries(path: string, options?: { withFileTypes: true }): GlobEntry[] | string[] {
-    const shown = shownEntries(path, walk);
+    const shown = shownEntries(path, list, walk);
     return options === undefined ? shown.map((entry) => entry.name) : shown;
   }
   return {
@@ -41,10 +74,21 @@ export function openGlobFs(walk: GlobWalk): GlobFs {
   };
 }
 
-function shownEntries(path: string, { onDirectory, onError }: GlobWalk): GlobEntry[] {
+/** `rootStandsAt`: what the root's path leads to. */
+function expectedPlace(path: string, root: string, rootStandsAt = root): string {
+  if (rootStandsAt === root || path === root) return path === root ? rootStandsAt : path;
+  const below = root === "/" ? path : path.slice(root.length);
+  return rootStandsAt === "/" ? below : rootStandsAt + below;
+}
+
+function shownEntries(
+  path: string,
+  list: (path: string) => GlobEntry[],
+  { onDirectory, onError }: GlobWalk,
+): GlobEntry[] {
   let entries: GlobEntry[];
   try {
-    entries = readdirSync(nodePath(path), { withFileTypes: true, encoding: "latin1" });
+    entries = list(path);
   } catch (error) {
     onError(path, error);
     return [];

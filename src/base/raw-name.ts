@@ -76,8 +76,8 @@ export function isToldAs(raw: string, told: string): boolean {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.
 const UNSAFE_BYTES = /[\x00-\x1f\\\x7f-\xff]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the same, and what turns the direction of text.
-const UNSAFE_CHARS = /[\x00-\x1f\\\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the same, what turns the direction of text, breaks lines, or is not seen.
+const UNSAFE_CHARS = /[\x00-\x1f\\\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 /** For people: UTF-8 where it is valid, other and control bytes as \xNN. Safe to print on a terminal. */
 export function displayRaw(raw: string): string {

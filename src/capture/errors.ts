@@ -49,11 +49,11 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     exitCode: EX.TEMPFAIL,
     hint: "What was certain is replicated; the rest is tried again by the next run or sweep. If it stays, find what renames files in that mailbox without pause.",
   },
-  /** Something in cur/ or new/ is no regular file: a directory, a link, a pipe. */
+  /** Something in cur/ or new/ is no regular file (a directory, a link, a pipe), or has an impossible date or size. */
   "message-not-a-file": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. To keep a message, put a regular file with that name there; all other messages are replicated.",
+    hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. Give a message with an impossible date another one (touch). To keep a message, put a regular file with that name there; all other messages are replicated.",
   },
   /** Every mailbox that the baseline knows is gone at once, whatever else stands there: more likely an accident than a wish. */
   "source-emptied": {
@@ -145,7 +145,7 @@ function wordsOfNames(names: readonly string[], what: string): string[] {
 /** Numbered entries ("cur/NAME") that are no regular files. */
 export function problemOfNotFiles(path: RawPath, names: readonly string[]): CaptureProblem {
   const shown = names.map((name) => displayRaw(name)).join(", ");
-  const message = `reading messages of ${shownPath(path)}: ${shown} is no regular file`;
+  const message = `reading messages of ${shownPath(path)}: ${shown} is no regular file, or has a date or a size that no message can have`;
   return problemOf(path, captureError("message-not-a-file", message));
 }
 
@@ -158,7 +158,7 @@ export function problemOfRounds(path: RawPath, rounds: number): CaptureProblem {
 /** Something without a UID ("cur/NAME") can get none, since it is no regular file. */
 export function problemOfKind(path: RawPath, names: readonly string[]): CaptureProblem {
   const shown = names.length === 0 ? "something in cur/ or new/" : names.map((name) => displayRaw(name)).join(", ");
-  const message = `numbering messages of ${shownPath(path)}: ${shown} is no regular file`;
+  const message = `numbering messages of ${shownPath(path)}: ${shown} is no regular file, or has a date or a size that no message can have`;
   return problemOf(path, captureError("message-not-a-file", message));
 }
 

@@ -7,6 +7,7 @@
 import type { FileStat } from "../base/disk.js";
 import { isRawName } from "../base/raw-name.js";
 import type { BaseName } from "../maildir/ids.js";
+import { isMessageSize, isMessageTime } from "../txn/transaction-rules.js";
 import type { HintedName } from "./capture-types.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
@@ -27,22 +28,27 @@ export function likelyPlaces(base: BaseName, info: string | undefined): readonly
   return places;
 }
 
-/** The first of the places where a regular file stands. */
+/** Whoever may write there can give a file a date or a size that no transaction carries: it counts as no message. */
+function isMessageFile({ kind, size, mtimeMs }: FileStat): boolean {
+  return kind === "file" && isMessageSize(size) && isMessageTime(Math.floor(mtimeMs / 1000));
+}
+
+/** The first of the places where a file stands that can be a message. */
 export function findFile(dirs: MailboxDirs, base: BaseName, places: Iterable<HintedName>): FoundFile | undefined {
   for (const { dir, name } of places) {
     if (!isRawName(name)) continue;
     const stat = (dir === "cur" ? dirs.cur : dirs.fresh)?.stat(name);
-    if (stat?.kind === "file") return { dir, info: name.slice(base.length), stat };
+    if (stat !== undefined && isMessageFile(stat)) return { dir, info: name.slice(base.length), stat };
   }
   return undefined;
 }
 
-/** The first of the places where something stands that is no regular file; undefined where there is none or a file too. */
+/** The first of the places where something stands that can be no message; undefined where there is none, or a message too. */
 export function findOddity(dirs: MailboxDirs, places: Iterable<HintedName>): HintedName | undefined {
   let oddity: HintedName | undefined;
   for (const place of places) {
     const stat = (place.dir === "cur" ? dirs.cur : dirs.fresh)?.stat(place.name);
-    if (stat?.kind === "file") return undefined;
+    if (stat !== undefined && isMessageFile(stat)) return undefined;
     if (stat !== undefined) oddity ??= place;
   }
   return oddity;

@@ -4,6 +4,7 @@
 import { type BaseName, isBaseName, type Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { isRecordFields } from "../maildir/uidlist-write.js";
+import { FIELDS_BYTES_MAX } from "../txn/transaction-rules.js";
 
 /** One record of the uidlist whose name can be that of a message. */
 export interface RecordedMessage {
@@ -32,13 +33,14 @@ export function firstIndexFrom(uidlist: Uidlist, uid: number): number {
   return low;
 }
 
-/** The record's fields without words that Dovecot itself would drop (keys are capital letters). */
+/** The record's fields without words that Dovecot itself would drop (keys are capital letters), or that are too long to be its own. */
 export function recordFields(uidlist: Uidlist, index: number): string {
   const fields = uidlist.fieldsAt(index);
-  return isRecordFields(fields)
-    ? fields
-    : fields
-        .split(/[^!-~]+/)
-        .filter(isRecordFields)
-        .join(" ");
+  if (fields.length <= FIELDS_BYTES_MAX && isRecordFields(fields)) return fields;
+  let kept = "";
+  for (const word of fields.split(/[^!-~]+/)) {
+    const longer = kept === "" ? word : `${kept} ${word}`;
+    if (isRecordFields(word) && longer.length <= FIELDS_BYTES_MAX) kept = longer;
+  }
+  return kept;
 }

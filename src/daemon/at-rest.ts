@@ -90,8 +90,10 @@ function checkDestination(
   if (rows.length === 0) return WORK;
   const { mailboxes: found, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
+  // A file that its owner's program keeps from us for a while is still there.
+  const kept = new Set(problems.filter(({ code }) => code === "EAGAIN").map(({ path }) => path));
   // An INBOX that Dovecot made on a bare mount point is none of them.
-  if (!rows.some(({ guid }) => validityByGuid.has(guid))) {
+  if (!rows.some(({ guid, path }) => validityByGuid.has(guid) || kept.has(path))) {
     const instead = found.length === 0 ? "" : `, only ${countOf(found.length, "mailbox")} of other identity`;
     throw daemonError(
       "destination-emptied",
@@ -104,7 +106,7 @@ function checkDestination(
     const validity = validityByGuid.get(row.guid);
     const logged = source.mailboxByGuid(row.guid);
     const isKnown = validity === row.uidValidity || validity === logged?.uidValidity;
-    return !isKnown && (isShipped || (logged !== undefined && !unread.has(row.path)));
+    return !isKnown && !kept.has(row.path) && (isShipped || (logged !== undefined && !unread.has(row.path)));
   };
   const stands = new Set(found.map(({ path }) => path));
   const isUnread = ({ path }: MailboxRow): boolean => problems.some((problem) => isAtOrBelow(path, problem.path));

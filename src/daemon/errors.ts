@@ -98,7 +98,7 @@ const KINDS = {
   "state-unusable": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
-    hint: "Name a directory that belongs to the user mailtwin runs as and in which nobody else may write (chmod go-w), outside both stores, with --state DIR.",
+    hint: "Name a directory that belongs to the user mailtwin runs as and in which nobody else may write (chmod go-w), nor in any directory above it, outside both stores, with --state DIR.",
   },
   /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {

@@ -4,19 +4,13 @@
  * other in either order, and runs to neighbours do not. Nothing is left in them, any name is the same lock, and the kernel lets
  * go of it when the process dies.
  *
- * Node cannot call flock; flock(1) can, on a descriptor that it inherits: the lock belongs to the open directory, which is
- * ours, and stays when flock(1) has ended. Where it cannot be had (no flock(1), a directory that may not be read, a network
- * file system without locks on directories) the run goes on without: the locks on state and scratch stay.
+ * Where it cannot be had (a directory that may not be read, a network file system without locks on directories) the run goes on
+ * without: the locks on state and scratch stay.
  */
-import { spawnSync } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { daemonError } from "./errors.js";
-
-/** What flock(1) ends with when somebody else holds the lock; its other failures are larger. */
-const HELD = 1;
-/** The place that the descriptor has in flock(1). */
-const FD = "3";
+import { lockDescriptor } from "./flock.js";
 
 /**
  * `destination`: absolute and real. `takeBack` is called before a refusal because of what holds the destination, while that itself
@@ -28,13 +22,13 @@ export function holdDestination(destination: string, takeBack: () => void = () =
     for (const fd of fds) closeSync(fd);
   };
   try {
-    if (!lock(destination, "-x", fds)) {
+    if (!lock(destination, "exclusive", fds)) {
       const who =
         "another process holds it with flock(2): a mailtwin that writes there or to a directory in it, or perhaps no mailtwin";
       throw daemonError("destination-in-use", `taking the lock on the destination ${destination}: ${who}`);
     }
     for (const above of directoriesAbove(destination)) {
-      if (lock(above, "-s", fds)) continue;
+      if (lock(above, "shared", fds)) continue;
       takeBack();
       const who =
         "another process holds it alone with flock(2): a mailtwin that writes to all of it, or perhaps no mailtwin";
@@ -48,11 +42,11 @@ export function holdDestination(destination: string, takeBack: () => void = () =
 }
 
 /** Returns false where somebody else's lock is in the way. What was opened is added to `fds`. */
-function lock(path: string, how: "-x" | "-s", fds: number[]): boolean {
+function lock(path: string, how: "exclusive" | "shared", fds: number[]): boolean {
   const fd = openQuietly(path);
   if (fd === undefined) return true;
   fds.push(fd);
-  return spawnSync("flock", ["-n", how, FD], { stdio: ["ignore", "ignore", "ignore", fd] }).status !== HELD;
+  return lockDescriptor(fd, how) !== "held";
 }
 
 /** Nearest first, without the root: nobody's destination. */

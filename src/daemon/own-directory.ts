@@ -5,7 +5,7 @@
  * INVARIANT: what is judged is an open directory, not a path, and its path is free of links: whoever may write above it can
  * exchange either at any moment. Its device and inode say later whether it is still that one.
  */
-import { closeSync, constants, fchmodSync, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Dir, FileStat, Site } from "../base/disk.js";
 import { openReal } from "../base/disk-node.js";
@@ -17,6 +17,9 @@ import { whyItFailed } from "../base/system-error.js";
 const MODE_OURS = 0o700;
 const WRITABLE_BY_OTHERS = 0o022;
 const OPEN_TO_OTHERS = 0o077;
+const WRITABLE_BY_GROUP = 0o020;
+const STICKY = 0o1000;
+const ROOT = 0;
 
 /** What was wrong with a directory, as the end of a sentence. */
 export type Refusal = (why: string, cause?: unknown) => Error;
@@ -75,6 +78,33 @@ export function makeOurs(path: string, refuse: Refusal, how: Privacy & Making & 
   dir.close();
   if (why !== undefined) throw refuse(why);
   return site;
+}
+
+/**
+ * Refuses one whose path others can change: a directory above it is theirs, or they may write in it. For what is opened by its path
+ * (SQLite follows whatever journal lies beside a database). `path` is real; what of it is not there yet is for us to make.
+ */
+export function refuseExposed(path: string, refuse: Refusal): void {
+  const exposed = guarded(refuse, () => dirsAbove(path).find(isChangedByOthers));
+  if (exposed === undefined) return;
+  throw refuse(
+    `others than root and the user mailtwin runs as may put something else in its place, by way of ${exposed}`,
+  );
+}
+
+/** Outermost first: what the first ones hold stays what it is while the next is looked at. */
+function dirsAbove(path: string): readonly string[] {
+  const above = dirname(path);
+  return above === path ? [] : [...dirsAbove(above), above];
+}
+
+/** A sticky directory lets nobody rename or remove what is not his. Our own group is as good as we are. */
+function isChangedByOthers(path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  if (stats.uid !== ROOT && stats.uid !== process.geteuid?.()) return true;
+  const trusted = stats.gid === process.getegid?.() ? WRITABLE_BY_GROUP : 0;
+  return (stats.mode & STICKY) === 0 && (stats.mode & WRITABLE_BY_OTHERS & ~trusted) !== 0;
 }
 
 /**

@@ -16,7 +16,16 @@ import { rawFromText } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
-import { makeLike, makeOurs, openStanding, protectFile, type Refusal, refuseForeign, siteAt } from "./own-directory.js";
+import {
+  makeLike,
+  makeOurs,
+  openStanding,
+  protectFile,
+  type Refusal,
+  refuseExposed,
+  refuseForeign,
+  siteAt,
+} from "./own-directory.js";
 import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
 import { isScratchName, recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
 
@@ -53,6 +62,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
   refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
   refuseForeign(state, stateRefusal(state), { mayBeRead: true });
+  refuseExposed(state, stateRefusal(state));
   refuseSwapped({ source, destination });
   return { source, sourceSite, destination, scratch, state };
 }
@@ -78,6 +88,7 @@ export function makePlaces({ source, sourceSite, destination, scratch, state }: 
   const made: string[] = [];
   try {
     makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
+    refuseExposed(state, stateRefusal(state)); // once more: what was not there yet others may have made.
     refuseUnusableState(state);
     for (const file of [...STATE_FILES.flatMap(withCompanions), "lock.db"]) protectFile(join(state, file));
     const sites = {

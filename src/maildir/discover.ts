@@ -53,6 +53,7 @@ export function discoverMailboxes(rootPath: string, options: DiscoverOptions = {
   const problems: DiscoverProblem[] = [];
   const relative = (path: string): string => path.slice(root.length).replace(/^\/+/, "");
   const fs = openGlobFs({
+    root: root === "" ? "/" : root,
     onDirectory: (path, entries) => {
       const verdict = judgeDirectory(relative(path), entries);
       if (verdict.isMailbox) found.add(relative(path));

@@ -19,7 +19,8 @@ export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024;
 export const TRANSACTION_KEYWORDS_MAX = 1024;
 
 const NAME_BYTES_MAX = 255;
-const FIELDS_BYTES_MAX = 2048;
+/** Of a record's fields. */
+export const FIELDS_BYTES_MAX = 2048;
 const HEADER_BYTES_MAX = 4096;
 const PARENTS_MAX = 128;
 const FLAG_BITS_ALL = 0x3f;
@@ -44,6 +45,14 @@ export function checkTransaction(transaction: Transaction): void {
     must(change.message.uid > lastSaved, "its saves do not ascend by UID", change.message.uid);
     lastSaved = change.message.uid;
   }
+}
+
+export function isMessageSize(size: number): boolean {
+  return Number.isSafeInteger(size) && size >= 0;
+}
+
+export function isMessageTime(mtimeS: number): boolean {
+  return Number.isInteger(mtimeS) && Math.abs(mtimeS) <= TIME_S_MAX;
 }
 
 /** Ends the check: `what` completes "checking a transaction: ...". */
@@ -77,12 +86,8 @@ function checkChange(change: Change, uidNext: number): void {
 function checkMessage(message: MessageState, uidNext: number): void {
   must(message.uid < uidNext, "it places a UID at or above its next UID", message.uid);
   checkMarks(message);
-  must(Number.isSafeInteger(message.size) && message.size >= 0, "a size is out of range", message.size);
-  must(
-    Number.isInteger(message.mtimeS) && Math.abs(message.mtimeS) <= TIME_S_MAX,
-    "a date is out of range",
-    message.mtimeS,
-  );
+  must(isMessageSize(message.size), "a size is out of range", message.size);
+  must(isMessageTime(message.mtimeS), "a date is out of range", message.mtimeS);
   must(areRecordFields(message.fields), "a message's record fields do not fit in a record", message.uid);
 }
 

@@ -12,7 +12,21 @@ import type { RawName } from "../../src/base/raw-name.js";
 import { makeSystemError } from "../../src/base/system-error.js";
 
 export type DiskOperation = "openRoot" | Exclude<keyof Dir, "dev" | "ino" | "shownPath">;
-export type FaultErrno = "EACCES" | "EDQUOT" | "EEXIST" | "EIO" | "EMFILE" | "ENOENT" | "ENOSPC" | "EROFS" | "EXDEV";
+export type FaultErrno =
+  | "EACCES"
+  | "EAGAIN"
+  | "EBADF"
+  | "EBUSY"
+  | "EDQUOT"
+  | "EEXIST"
+  | "EIO"
+  | "EMFILE"
+  | "ENOENT"
+  | "ENOMEM"
+  | "ENOSPC"
+  | "EROFS"
+  | "ESTALE"
+  | "EXDEV";
 
 export interface Fault {
   readonly operation: DiskOperation;

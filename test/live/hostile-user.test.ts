@@ -2,6 +2,8 @@
  * A mail user who owns the directories above her mail and its twin, against a mailtwin that runs as root: what she puts in the
  * place of ours is neither cleared, nor filled, nor given to her, and mail of others never becomes hers.
  */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -22,6 +24,15 @@ function fullBench(): AliceBench & { readonly project: string } {
   }
   return { ...bench, project };
 }
+
+/** Keeps a file from everybody who does not wait for it, until it is killed. */
+const TAKE_LEASE = `
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("taken", flush=True)
+signal.pause()`;
+const HAS_PYTHON = spawnSync("python3", ["--version"]).status === 0;
 
 describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs root to become that user]", () => {
   test("plants a link, or a directory of hers, in the place of the scratch directory: refused before anything is written", async () => {
@@ -87,6 +98,27 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
       expectRefusal(await bench.sync(), "state-unusable", 73, bench.state, /others than its owner may write/);
     }
     expect([existsSync(bench.replica), readdirSync(theirs), readdirSync(bench.state)]).toEqual([false, [], []]);
+  });
+
+  test.runIf(HAS_PYTHON)("has a lease on her uidlist: her mailbox alone waits [needs python3]", async () => {
+    using bench = fullBench();
+    makeMailbox(bench.source, ".Other", { messages: 1, seed: 20 });
+    giveAll(bench.source, ALICE);
+    expect((await bench.sync()).code).toBe(0);
+    const lease = spawn("python3", ["-c", TAKE_LEASE, join(bench.replica, "dovecot-uidlist")]);
+    await once(lease.stdout, "data");
+    addMessage(bench.source, { seed: 30 });
+    addMessage(join(bench.source, ".Other"), { seed: 31 });
+    giveAll(bench.source, ALICE);
+    const run = await bench.sync();
+    expect(run.code).toBe(1);
+    expect(run.events.at(-1)).toMatchObject({ event: "summary", saves: 1, problems: 1 });
+    const told = run.events.filter(({ event }) => event === "problem" || event === "conflict");
+    expect(told).toMatchObject([{ event: "problem", message: expect.stringMatching(/dovecot-uidlist: EAGAIN/) }]);
+    lease.kill();
+    await once(lease, "exit");
+    expect((await bench.sync()).code).toBe(0);
+    expect(readdirSync(join(bench.replica, "cur"))).toHaveLength(3);
   });
 
   test("exchanges her mail for a link to Bob's while a run is live: it ends, and none of his is in her twin", async () => {

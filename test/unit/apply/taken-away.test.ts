@@ -1,8 +1,10 @@
 /** What the owner of a mailbox takes away, or puts in its place, while a transaction is applied: that mailbox alone has to wait. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
 import { eachReplica } from "./each-replica.js";
 import { CREATE, marks, OTHER_GUID, type Replica, save, transaction } from "./replica-fixture.js";
 
@@ -117,6 +119,42 @@ describe("staged bodies", () => {
     replica.stageWanted({ key, isApart: false }, outcome.kind === "lacking" ? outcome.wants : []);
     expect(replica.execute(key).kind).toBe("applied");
     expect(replica.names("box").filter((name) => /three|four/.test(name))).toHaveLength(2);
+  });
+});
+
+describe("what the system refuses in a mailbox", () => {
+  const UIDLIST = /dovecot-uidlist$/;
+  const third = () => transaction([save(3, "three")]);
+
+  test("for a while (a lease on its uidlist): it is tried again", () => {
+    const disk = new FaultDisk(openNodeDisk());
+    replica.open({ disk });
+    const key = staged(third());
+    disk.inject({ operation: "appendFile", name: UIDLIST, error: "EAGAIN" });
+    expect(replica.execute(key)).toMatchObject({ kind: "busy", by: "a program with a lease on one of its files" });
+    expect(replica.names("box").some((name) => name.includes("three"))).toBe(false);
+    const again = replica.execute(key);
+    expect((again.kind === "lacking" ? replica.apply(third()) : again).kind).toBe("applied");
+  });
+
+  test.each(["EAGAIN", "EXDEV", "EBUSY"] as const)("with %s: that mailbox is refused, and the run goes on", (error) => {
+    const disk = new FaultDisk(openNodeDisk());
+    replica.open({ disk });
+    for (const operation of ["openFile", "readFile"] as const)
+      disk.inject({ operation, name: UIDLIST, error, lasting: true });
+    const outcome = replica.apply(third());
+    expect(outcome).toMatchObject({ kind: "diverged", divergence: { kind: "path-refused" } });
+    expect(JSON.stringify(outcome)).toContain(error);
+    disk.clearFaults();
+    expect(replica.apply(third()).kind).toBe("applied");
+  });
+
+  test.each(["ENOSPC", "EIO", "ESTALE", "EMFILE", "ENOMEM", "EBADF"] as const)("with %s: thrown", (error) => {
+    const disk = new FaultDisk(openNodeDisk());
+    replica.open({ disk });
+    for (const operation of ["openFile", "readFile"] as const)
+      disk.inject({ operation, name: UIDLIST, error, lasting: true });
+    expect(() => replica.apply(third())).toThrow(expect.objectContaining({ code: error }));
   });
 });
 

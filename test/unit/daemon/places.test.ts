@@ -73,6 +73,38 @@ describe("findPlaces", () => {
     }
   });
 
+  test("a state directory whose path others may change is refused, whoever owns it, and nothing is made", () => {
+    const above = join(root, "above");
+    for (const [mode, isRefused] of [
+      [0o777, true],
+      [0o757, true],
+      [0o755, false],
+      [0o1777, false],
+    ] as const) {
+      mkdirSync(above);
+      chmodSync(above, mode);
+      for (const state of ["ours", "deep/er"].map((path) => join(above, path))) {
+        const find = () => findPlaces(source, destination, { state });
+        if (isRefused) expect(find).toThrow(coded("state-unusable"));
+        else expect(find().state).toBe(state);
+      }
+      expect(readdirSync(above)).toEqual([]);
+      rmdirSync(above);
+    }
+  });
+
+  test.runIf(IS_ROOT)("a state directory in a directory of somebody else [needs root]", () => {
+    const above = join(root, "above");
+    const state = join(above, "deep/er");
+    mkdirSync(above, { mode: 0o755 });
+    const places = findPlaces(source, destination, { state });
+    chownSync(above, 71_001, 71_001);
+    expect(() => findPlaces(source, destination, { state })).toThrow(coded("state-unusable"));
+    expect(() => makePlaces(places)).toThrow(coded("state-unusable")); // it became his since.
+    expect(readdirSync(above)).toEqual([]);
+    expect(existsSync(destination)).toBe(false);
+  });
+
   test("a source that is not there, or is no directory", () => {
     expect(() => findPlaces(join(root, "none"), destination, {})).toThrow(coded("source-missing"));
     writeFileSync(join(root, "file"), "");

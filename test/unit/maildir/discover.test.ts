@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { openGlobFs } from "../../../src/base/glob-fs.js";
 import { type Discovery, discoverMailboxes } from "../../../src/maildir/discover.js";
 import { tempDir } from "./temp-mailbox.js";
 
@@ -224,4 +225,43 @@ test.each([
   const discovery = discoverMailboxes(root);
   expect(pathsOf(discovery)).toEqual(["u/.Sent"]);
   expect(discovery.problems).toMatchObject([{ path: "u", code: "mailbox-without-cur" }]);
+});
+
+describe("a directory that is exchanged for a link while the store is walked", () => {
+  const exchangedBy = (root: string, exchange: () => void) => {
+    let isDone = false;
+    const fs = openGlobFs({
+      root,
+      onDirectory: (path, entries) => {
+        seen.push(path.slice(root.length));
+        if (!isDone) exchange();
+        isDone = true;
+        return entries;
+      },
+      onError: (path) => seen.push(`not ${path.slice(root.length)}`),
+    });
+    const seen: string[] = [];
+    return { fs, seen };
+  };
+
+  test("is not listed, nor what seems to lie in it", () => {
+    const [root, elsewhere] = [tempDir(), tempDir()];
+    for (const top of [root, elsewhere]) makeMailbox(top, "a", "b");
+    const { fs, seen } = exchangedBy(root, () => {
+      renameSync(join(root, "a"), join(root, "away"));
+      symlinkSync(join(elsewhere, "a"), join(root, "a"));
+    });
+    const list = (path: string) => fs.readdirSync(path, { withFileTypes: true }).map(({ name }) => name);
+    expect(list(root)).toEqual(["a"]);
+    expect([list(join(root, "a")), list(join(root, "a/b"))]).toEqual([[], []]);
+    expect(seen).toEqual(["", "not /a", "not /a/b"]);
+    expect(list(join(root, "away/b"))).toHaveLength(3);
+  });
+
+  test("a link in the path of the store itself is followed", () => {
+    const [root, other] = [tempDir(), tempDir()];
+    makeMailbox(root, "a", "b");
+    symlinkSync(root, join(other, "link"));
+    expect(pathsOf(discoverMailboxes(join(other, "link")))).toEqual(["a/b"]);
+  });
 });

@@ -237,12 +237,10 @@ export class Capturer {
     this.counts.sweeps++;
     const look = { twice: this.#missing.isRipe(startMs) };
     const { mailboxes, problems, isMoving = false } = await this.#ports.worker.call("discover", look);
-    const unread = problems.map((problem) => problem.path);
+    const unread = problems.map(({ path }) => path);
     const plan = planStructure(mailboxes, this.#committer.rows, unread);
     if (plan.emptied) {
-      if (this.#missing.noteEmptied(startMs)) {
-        throw captureError("source-emptied", SOURCE_EMPTIED);
-      }
+      if (this.#missing.noteEmptied(startMs)) throw captureError("source-emptied", SOURCE_EMPTIED);
       this.#structureDueMs = startMs + VANISH_MS + 10;
       return;
     }
@@ -250,8 +248,11 @@ export class Capturer {
     this.#sweepProblems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], missing);
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
-    for (const { guid } of this.#missing.note(plan.missing, startMs, isMoving)) await this.#captureGone(guid);
-    const nameless = mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path);
+    for (const { guid } of this.#missing.note(plan.missing, startMs, isMoving)) {
+      // Another user's that has its GUID is a new one then.
+      if ((await this.#captureGone(guid)) && plan.duplicates.length > 0) this.sweepSoon();
+    }
+    const nameless = mailboxes.flatMap(({ guid, path }) => (guid === undefined ? path : []));
     const isBeingMade = this.#missing.noteNameless(nameless) && this.#watching;
     if (this.#missing.isOpen || isBeingMade)
       this.#structureDueMs = Math.min(this.#structureDueMs, startMs + VANISH_MS + 10);
@@ -266,13 +267,14 @@ export class Capturer {
     return guid === undefined ? isNewPath : !isKnown;
   }
 
-  async #captureGone(guid: MailboxGuid): Promise<void> {
+  async #captureGone(guid: MailboxGuid): Promise<boolean> {
     const path = this.#committer.row(guid)?.path;
     const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
     if (outcome.kind === "problem") this.#sweepProblems.add(outcome.problem);
-    if (path === undefined || outcome.kind !== "sealed") return;
+    if (path === undefined || outcome.kind !== "sealed") return false;
     await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
     this.problems.delete(path);
+    return true;
   }
 
   async #examine(path: RawPath, full: boolean): Promise<void> {

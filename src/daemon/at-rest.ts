@@ -21,6 +21,7 @@ import { readUidlistEnds } from "../maildir/uidlist-ends.js";
 import { daemonError } from "./errors.js";
 import { hasParked, type Places } from "./places.js";
 import type { MovedMailbox } from "./put-back.js";
+import { believed } from "./whose-mailbox.js";
 import { countOf, namesOf } from "./words.js";
 
 export type Standing =
@@ -85,7 +86,9 @@ function checkDestination(
 ): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
   if (rows.length === 0) return WORK;
-  const { mailboxes: found, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
+  const { mailboxes: all, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
+  const pathsOf = ({ guid }: MailboxRow): readonly RawPath[] => [source.mailboxByGuid(guid)?.path ?? []].flat();
+  const found = believed(destination, all, { replica, pathsOf });
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   // An INBOX that Dovecot made on a bare mount point is none of them.
   if (!rows.some(({ guid }) => validityByGuid.has(guid))) {

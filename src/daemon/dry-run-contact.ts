@@ -15,7 +15,7 @@ import {
   type ReplicaMailbox,
   type SourceMailbox,
 } from "../resync/first-contact.js";
-import { type ForeignChoice, refusal } from "./first-contact.js";
+import { type ForeignChoice, refusal, treesAt } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -46,10 +46,13 @@ export async function describeFirstContact(
   const sentences: string[] = [];
   const findings: ContactFinding[] = [];
   const basesByGuid = new Map<string, ReadonlySet<string>>();
-  for (const standing of survey(destinationRoot)) {
+  const ofDestination = survey(destinationRoot);
+  const treeOf = treesAt([...ofSource, ...ofDestination]);
+  for (const standing of ofDestination) {
     await systemClock.sleep(0, signal); // lets a signal in.
-    const own =
-      (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
+    const named = standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid);
+    const isOwn = named !== undefined && treeOf(named.path) === treeOf(standing.path);
+    const own = isOwn ? named : sourceByPath.get(standing.path);
     const replica = readMailbox(destinationRoot, standing);
     const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
     if (sourceMailbox !== undefined && isSame(sourceMailbox, replica))

@@ -8,6 +8,7 @@ import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { readKeywords } from "../maildir/keywords.js";
 import type { Uidlist } from "../maildir/uidlist.js";
+import { type DirectoryMark, encodeMark, markOf } from "../maildir/whose-tree.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { AppliedEffect, ApplyNote, ExecuteOutcome } from "./apply-types.js";
 import { findDeadRecords } from "./dead-records.js";
@@ -52,7 +53,8 @@ export function applyMessages(context: StoreContext, input: MessagesInput): Exec
   const { value, lockedMs } = held;
   if (value.kind !== "done") return value;
   // Outside of the lock: chunks and digests take longer than the renames did.
-  const effect = effectOf(context, { pending, known, plan: value.plan, rows: value.rows });
+  const directory = markOf(input.dir.statSelf());
+  const effect = effectOf(context, { pending, known, plan: value.plan, rows: value.rows, directory });
   return { kind: "applied", effect, notes: value.notes, lockedMs };
 }
 
@@ -216,10 +218,15 @@ export interface EffectInput {
   readonly known: KnownMailbox;
   readonly plan: ApplyPlan;
   readonly rows: readonly LimboRow[];
+  /** The mailbox's: by it the mailbox is known again where somebody renames it. */
+  readonly directory: DirectoryMark;
 }
 
 /** Moves the remembered baseline, and returns the rows that make it durable. */
-export function effectOf({ cache, limbo }: StoreContext, { pending, known, plan, rows }: EffectInput): AppliedEffect {
+export function effectOf(
+  { cache, limbo }: StoreContext,
+  { pending, known, plan, rows, directory }: EffectInput,
+): AppliedEffect {
   const { txn, staged } = pending;
   const baseline = cache.baselineFor(known, txn);
   const put = plan.baseline.put.map(({ record, index }) => {
@@ -230,7 +237,7 @@ export function effectOf({ cache, limbo }: StoreContext, { pending, known, plan,
   });
   const edit = baseline.edit({ put, drop: plan.baseline.drop });
   const { path, uidValidity, uidNext, headerExtra } = txn;
-  const row = { ...edit.row, path, uidValidity, uidNext, headerExtra, fingerprint: "" };
+  const row = { ...edit.row, path, uidValidity, uidNext, headerExtra, fingerprint: encodeMark(directory) };
   baseline.adopt(edit.chunks, row);
   limbo.remember(rows);
   for (const { index } of plan.needs) staged.delete(index); // they are mail now.

@@ -9,37 +9,76 @@ import type { Dir } from "../base/disk.js";
 import { displayRaw, isRawPath, type RawPath } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { type Elsewhere, holdsAll, isRenamed, type Written } from "../maildir/renamed.js";
+import {
+  type DirectoryMark,
+  isOneUsers,
+  markOf,
+  oneTree,
+  parseMark,
+  type TreeOf,
+  treesOf,
+} from "../maildir/whose-tree.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { ApplyNote } from "./apply-types.js";
 import { closeBelow, type Located, locateMailbox } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
+import { isWrongKind, withDir } from "./mailbox-place.js";
 import { surveyMailbox } from "./survey.js";
 
 /** Looking through the store takes at most this part of the time, however many mailboxes are sought. */
 const PAUSE_PER_LOOK = 4;
 
+interface Sighting {
+  readonly placesByGuid: ReadonlyMap<MailboxGuid, readonly Elsewhere[]>;
+  readonly treeOf: TreeOf;
+}
+
 /** Where the mailboxes of the store stand, read when one is sought. */
 export class Whereabouts {
   readonly #storeRoot: string;
   readonly #clock: Pick<Clock, "monotonicMs">;
-  #pathByGuid: ReadonlyMap<MailboxGuid, RawPath> = new Map();
+  readonly #recorded: () => readonly { readonly path: RawPath }[];
+  #seen: Sighting | undefined;
   #believedUntilMs = Number.NEGATIVE_INFINITY;
   #stood: ReadonlySet<MailboxGuid> = new Set();
 
-  constructor(storeRoot: string, clock: Pick<Clock, "monotonicMs">) {
+  /** `recorded`: what was written to the store, as the database has it. */
+  constructor(
+    storeRoot: string,
+    clock: Pick<Clock, "monotonicMs">,
+    recorded: () => readonly { readonly path: RawPath }[],
+  ) {
     this.#storeRoot = storeRoot;
     this.#clock = clock;
+    this.#recorded = recorded;
   }
 
-  /** A hint: the caller looks whether it is there. Of several directories with that GUID the first one by path. */
-  of(root: Dir, guid: MailboxGuid): RawPath | undefined {
+  /** A hint: the caller looks whether it is there. Of several the first one by path that is what was written (without `written`: the first). */
+  of(root: Dir, guid: MailboxGuid, written: Written | undefined): RawPath | undefined {
+    const { placesByGuid, treeOf } = this.#look(root);
+    const places = placesByGuid.get(guid) ?? [];
+    if (written === undefined) return places[0]?.path;
+    const ownerOf = (path: string): number | undefined => (isRawPath(path) ? directoryAt(root, path)?.uid : undefined);
+    const holds = (path: RawPath, messages: ReturnType<Written["messages"]>): boolean =>
+      withDir(root, path, (dir) => dir !== undefined && holdsAll(dir, messages));
+    return places.find((place) => isRenamed(written, place, { treeOf, ownerOf, holds }))?.path;
+  }
+
+  /** Whether two paths are one user's. */
+  areOfOne(root: Dir, path: RawPath, other: RawPath): boolean {
+    const { treeOf } = this.#look(root);
+    return treeOf(path) === treeOf(other);
+  }
+
+  #look(root: Dir): Sighting {
     const startMs = this.#clock.monotonicMs();
-    if (startMs >= this.#believedUntilMs) {
-      this.#pathByGuid = this.#read(root);
-      const endMs = this.#clock.monotonicMs();
-      this.#believedUntilMs = endMs + PAUSE_PER_LOOK * (endMs - startMs);
-    }
-    return this.#pathByGuid.get(guid);
+    if (this.#seen !== undefined && startMs < this.#believedUntilMs) return this.#seen;
+    const seen = this.#read(root);
+    this.#seen = seen;
+    const endMs = this.#clock.monotonicMs();
+    this.#believedUntilMs = endMs + PAUSE_PER_LOOK * (endMs - startMs);
+    return seen;
   }
 
   /** Mailboxes have moved: what was read no longer holds. */
@@ -58,28 +97,50 @@ export class Whereabouts {
   }
 
   /** Also those whose move broke off between `cur/` and the uidlist. */
-  #read(root: Dir): ReadonlyMap<MailboxGuid, RawPath> {
+  #read(root: Dir): Sighting {
     const { mailboxes, problems } = discoverMailboxes(this.#storeRoot);
     const torn = problems.filter(({ code }) => code === "mailbox-without-cur").map(({ path }) => path);
-    const pathByGuid = new Map<MailboxGuid, RawPath>();
+    const placesByGuid = new Map<MailboxGuid, Elsewhere[]>();
+    const paths = new Set<string>(this.#recorded().map(({ path }) => path));
     for (const path of [...mailboxes.map((mailbox) => mailbox.path), ...torn.filter(isRawPath)]) {
+      paths.add(path);
       const { guid } = surveyMailbox(root, path);
-      if (guid !== undefined && !pathByGuid.has(guid)) pathByGuid.set(guid, path);
+      const directory = guid === undefined ? undefined : directoryAt(root, path);
+      if (guid === undefined || directory === undefined) continue;
+      placesByGuid.set(guid, [...(placesByGuid.get(guid) ?? []), { path, directory }]);
     }
-    return pathByGuid;
+    return { placesByGuid, treeOf: isOneUsers(root) ? oneTree : treesOf((path) => paths.has(path)) };
   }
+}
+
+/** Undefined where something else stands in its way. */
+export function directoryAt(root: Dir, path: RawPath): DirectoryMark | undefined {
+  try {
+    return withDir(root, path, (dir) => (dir === undefined ? undefined : markOf(dir.statSelf())));
+  } catch (error) {
+    if (!isWrongKind(error)) throw error;
+    return undefined;
+  }
+}
+
+/** What a mailbox was written as; at first contact, where it is to be. */
+export function writtenAs({ baseline }: Pick<KnownMailbox, "baseline">, path: RawPath): Written {
+  if (baseline === undefined) return { path, directory: undefined, messages: () => [] };
+  const { row } = baseline;
+  const messages = () => baseline.looks().flatMap(({ chunk }) => [...baseline.records(chunk)]);
+  return { path: row.path, directory: parseMark(row.fingerprint.split(" ")), messages };
 }
 
 /**
  * As `locateMailbox`; a mailbox that was written before is looked for everywhere, and one that stood somewhere at first contact: by
- * its GUID and UIDVALIDITY it is the source's own, at a wrong place.
+ * its GUID and UIDVALIDITY it is the source's own, at a wrong place. One of another user's tree is none (maildir/renamed.ts).
  */
 export function locateAnywhere(whereabouts: Whereabouts, root: Dir, known: KnownMailbox, txn: Transaction): Located {
   const located = locateMailbox(root, known, txn);
   if (located.kind !== "absent") return located;
   const isWritten = known.baseline !== undefined;
   if (!isWritten && !whereabouts.hasStood(txn.mailbox)) return located;
-  known.standsAt = whereabouts.of(root, txn.mailbox);
+  known.standsAt = whereabouts.of(root, txn.mailbox, writtenAs(known, txn.path));
   if (known.standsAt === undefined) return located;
   const found = locateMailbox(root, known, txn);
   if (isWritten || found.kind !== "found" || found.uidlist.header.uidValidity === txn.uidValidity) return found;

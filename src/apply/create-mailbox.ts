@@ -11,6 +11,7 @@ import { errnoOf } from "../base/errors.js";
 import { isRawName, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, KEYWORDS_FILE, NEW, TMP, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { type DirectoryMark, markOf } from "../maildir/whose-tree.js";
 import type { Structure, Transaction } from "../txn/transaction.js";
 import { effectOf, runPlan } from "./apply-messages.js";
 import type { ExecuteOutcome } from "./apply-types.js";
@@ -55,14 +56,21 @@ export function createMailbox(context: StoreContext, input: CreateInput): Execut
     known.uidlist.forget();
     known.unrecorded = new Map();
     removeStageDir(context, txn.mailbox);
-    const effect = effectOf(context, { pending, known, plan, rows: published.rows });
+    const effect = effectOf(context, { pending, known, plan, ...published });
     return { kind: "applied", effect, notes: plan.notes, lockedMs: published.lockedMs };
   } finally {
     builds.close();
   }
 }
 
-type Published = Busy | { readonly kind: "published"; readonly rows: readonly LimboRow[]; readonly lockedMs: number };
+type Published =
+  | Busy
+  | {
+      readonly kind: "published";
+      readonly rows: readonly LimboRow[];
+      readonly lockedMs: number;
+      readonly directory: DirectoryMark;
+    };
 
 function buildAndPublish(
   context: StoreContext,
@@ -79,7 +87,9 @@ function buildAndPublish(
     context.life.reach("apply.mailbox-built");
     const moved = input.standing === undefined ? moveIn(context, input, builds) : moveInPlace(context, input, build);
     if (moved.kind === "busy") returnBodies(context, input.pending, { plan, build });
-    return moved.kind === "busy" ? moved : { kind: "published", rows, lockedMs: moved.lockedMs };
+    if (moved.kind === "busy") return moved;
+    const directory = markOf((input.standing ?? build).statSelf());
+    return { kind: "published", rows, lockedMs: moved.lockedMs, directory };
   } catch (error) {
     // If it has moved in, it is the mailbox, whatever failed afterwards.
     const isStillHere = !context.life.hasEnded && builds.stat(name) !== undefined;

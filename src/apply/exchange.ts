@@ -10,7 +10,9 @@ import { displayRaw, isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name
 import type { MailboxRow } from "../log/state-types.js";
 import { maildirError } from "../maildir/errors.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
+import { encodeMark } from "../maildir/whose-tree.js";
 import type { Transaction } from "../txn/transaction.js";
+import { directoryAt } from "./astray.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { openMade, openScratch } from "./limbo.js";
 import { closeBelow, openMailbox } from "./locate.js";
@@ -69,7 +71,7 @@ export function exchangePlaces(context: StoreContext, root: Dir, txn: Transactio
     if (changed !== "done") return changed;
   }
   const now = elsewhere.find((candidate) => guidAt(root, candidate) === displaces);
-  return { kind: "settled", rows: now === undefined ? [] : recordAt(context, displaces, now) };
+  return { kind: "settled", rows: now === undefined ? [] : recordAt(context, root, displaces, now) };
 }
 
 /** A mailbox that this replica was given: by the log, or at first contact before it was sent. */
@@ -95,8 +97,7 @@ export function exchangeWithOccupant(
     return { kind: "diverged", divergence: occupied };
   }
   if (changed !== "done") return changed;
-  context.whereabouts.forget();
-  context.cache.get(occupant).standsAt = mover.path;
+  context.whereabouts.forget(); // it is looked for where it is now, and believed as any other.
   return { kind: "settled", rows: [] }; // what is recorded of it follows with the effect (`occupantRows`).
 }
 
@@ -115,15 +116,16 @@ export function occupantRows(
     if (home === undefined || home === path) return [];
     const other = guidAt(root, home);
     const isRecordedHere = other !== undefined && context.reader.mailboxByGuid(other)?.path === path;
-    return isRecordedHere && other !== mailbox ? recordAt(context, other, home) : [];
+    return isRecordedHere && other !== mailbox ? recordAt(context, root, other, home) : [];
   });
 }
 
 /** What is remembered of the other one says from now on where it is. */
-function recordAt({ cache }: StoreContext, mailbox: MailboxGuid, path: RawPath): MailboxRow[] {
+function recordAt({ cache }: StoreContext, root: Dir, mailbox: MailboxGuid, path: RawPath): MailboxRow[] {
   const { baseline } = cache.get(mailbox);
   if (baseline === undefined) return [];
-  const row = { ...baseline.row, path };
+  const directory = directoryAt(root, path);
+  const row = { ...baseline.row, path, fingerprint: directory === undefined ? "" : encodeMark(directory) };
   baseline.adopt([], row);
   return [row];
 }

@@ -59,7 +59,15 @@ export class LocalBodies {
   #isBodyOf(row: LimboRow, origin: BodyOrigin | undefined): boolean {
     const { mailbox, path } = this.#txn;
     if (row.cause === COPY_CAUSE) return row.path === path || row.mailbox === mailbox;
-    return row.cause !== "foreign" && row.uid > 0 && (row.mailbox === mailbox || row.mailbox === origin?.mailbox);
+    if (row.cause === "foreign" || row.uid === 0) return false;
+    return row.mailbox === origin?.mailbox || (row.mailbox === mailbox && this.#isOfItsUser(row));
+  }
+
+  /** A new mailbox that has the GUID of one that is gone may be another user's. */
+  #isOfItsUser(row: LimboRow): boolean {
+    const { cache, whereabouts } = this.#context;
+    const { mailbox, path } = this.#txn;
+    return cache.rowOf(mailbox) !== undefined || whereabouts.areOfOne(this.#root, row.path, path);
   }
 
   #offerOrigin(origin: BodyOrigin, need: BodyNeed, use: (body: FoundBody) => boolean): boolean {

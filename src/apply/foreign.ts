@@ -27,6 +27,7 @@ import type {
   YieldOutcome,
   YieldRequest,
 } from "./apply-types.js";
+import { writtenAs } from "./astray.js";
 import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { executeSteps, refuseTaken } from "./execute.js";
@@ -151,7 +152,8 @@ export function yieldUids(
 ): YieldOutcome {
   const row = context.cache.rowOf(mailbox);
   const isHome = row !== undefined && guidAt(root, row.path) === mailbox;
-  const path = isHome ? row.path : context.whereabouts.of(root, mailbox);
+  const known = context.cache.get(mailbox);
+  const path = isHome ? row.path : context.whereabouts.of(root, mailbox, row && writtenAs(known, row.path));
   if (path === undefined) {
     const missing = divergence({ kind: "mailbox-missing", mailbox, path: row?.path ?? ROOT_PATH });
     return { kind: "diverged", divergence: missing };

@@ -71,7 +71,7 @@ export class ReplicaStore implements Methods {
     const limbo = new Limbo({ disk, scratchRoot, nowMs, rows: () => reader.limbo() });
     const cache = new MailboxCache({ reader, digester });
     const life = new Life(crashPoint);
-    const whereabouts = new Whereabouts(options.storeRoot, clock);
+    const whereabouts = new Whereabouts(options.storeRoot, clock, () => reader.mailboxes());
     this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life, isAlive };
     this.#inventory = new InventoryReader();
     openStore(disk, storeRoot).close();
@@ -196,9 +196,9 @@ export class ReplicaStore implements Methods {
 
   yieldUids(request: types.YieldRequest): types.YieldOutcome {
     const { mailbox } = request;
-    const { cache, whereabouts } = this.#context;
+    const { cache } = this.#context;
     return this.#inStore((root) => {
-      const path = cache.rowOf(mailbox)?.path ?? whereabouts.of(root, mailbox) ?? ROOT_PATH;
+      const path = cache.rowOf(mailbox)?.path ?? ROOT_PATH;
       return refusing({ mailbox, path }, () => yieldUids(this.#context, root, request));
     });
   }

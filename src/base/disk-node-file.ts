@@ -35,8 +35,9 @@ export interface Owner {
 }
 
 export function fileStatOf(stats: Stats): FileStat {
-  const { dev, ino, size, nlink, mode, uid, gid, mtimeMs, ctimeMs } = stats;
-  return { kind: kindOfMode(mode), dev, ino, size, nlink, mode: mode & PERMISSION_BITS, uid, gid, mtimeMs, ctimeMs };
+  const { dev, ino, size, nlink, mode, uid, gid, mtimeMs, ctimeMs, birthtimeMs } = stats;
+  const bits = mode & PERMISSION_BITS;
+  return { kind: kindOfMode(mode), dev, ino, size, nlink, mode: bits, uid, gid, mtimeMs, ctimeMs, birthtimeMs };
 }
 
 function kindOfMode(mode: number): FileStat["kind"] {

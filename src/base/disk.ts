@@ -19,6 +19,8 @@ export interface FileStat {
   /** Milliseconds with fraction (sub-microsecond precision is lost in the double). */
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** When the inode was made; no program can set it. 0 where the file system does not say. */
+  readonly birthtimeMs: number;
 }
 
 export interface CreateOptions {

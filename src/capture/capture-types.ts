@@ -72,6 +72,11 @@ export interface FoundMailbox {
   readonly bare?: { readonly trace: string | undefined } | undefined;
   /** It has the GUID of the mailbox that was known at this path and left it, and is not to be taken for that one (claims.ts). */
   readonly claims?: RawPath;
+  /**
+   * With `claims`. "stranger": another user's, so it keeps nothing of that one from being deleted. "rival": neither is known, and they
+   * are of two users; `claims` is where the other one stands.
+   */
+  readonly claimant?: "stranger" | "rival";
 }
 
 export interface DiscoverOutcome {

@@ -236,7 +236,10 @@ export class Capturer {
     if (gone === undefined) return;
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();
-    for (const { guid } of gone) await this.#captureGone(guid);
+    for (const { guid } of gone) {
+      // Another user's that has its GUID is a new one then.
+      if ((await this.#captureGone(guid)) && plan.duplicates.length > 0) this.sweepSoon();
+    }
     this.#looks.noteNameless(mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path));
   }
 
@@ -249,13 +252,14 @@ export class Capturer {
     return guid === undefined ? isNewPath : !isKnown;
   }
 
-  async #captureGone(guid: MailboxGuid): Promise<void> {
+  async #captureGone(guid: MailboxGuid): Promise<boolean> {
     const path = this.#committer.row(guid)?.path;
     const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
     if (outcome.kind === "problem") this.#looks.addProblem(outcome.problem);
-    if (path === undefined || outcome.kind !== "sealed") return;
+    if (path === undefined || outcome.kind !== "sealed") return false;
     await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
     this.problems.delete(path);
+    return true;
   }
 
   async #examine(path: RawPath, full: boolean): Promise<void> {

@@ -6,8 +6,9 @@ import { errnoOf, recordOfError } from "../base/errors.js";
 import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
-import { KEYWORDS_FILE, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import { readUidlistHeader } from "../maildir/uidlist-ends.js";
+import { isOneUsers } from "../maildir/whose-tree.js";
 import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
 import { problemOf, problemOfControl } from "./errors.js";
 import { readFingerprintText } from "./fingerprint-text.js";
@@ -105,12 +106,10 @@ export function guidIfAny(place: StorePlace, path: RawPath): MailboxGuid | undef
   }
 }
 
-/** Whether it looks like one user's Maildir (it is a mailbox, or has Dovecot's per-user files) rather than a tree of users. */
 export function isTreeOfUsers(place: StorePlace): boolean {
   const root = openStoreRoot(place);
   try {
-    const own = ["cur", "subscriptions", "dovecot.list.index.log", UIDLIST_FILE, KEYWORDS_FILE];
-    return own.every((name) => root.stat(name) === undefined);
+    return !isOneUsers(root);
   } finally {
     root.close();
   }

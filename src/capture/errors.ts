@@ -182,9 +182,10 @@ export function problemOfLock(
 }
 
 /** Says nothing of which one is the copy: at first contact the one that is twinned was the first in the order of names. */
-export function problemOfDuplicate({ path, of, isAstray }: Duplicate): CaptureProblem {
+export function problemOfDuplicate({ path, of, isAstray, isRival }: Duplicate): CaptureProblem {
   if (isAstray === true) return problemOf(path, errorOfClaim(path, of));
-  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too, which is the one that is twinned`;
+  const which = isRival === true ? "and they are of two users: neither is twinned" : "which is the one that is twinned";
+  const message = `examining mailbox ${displayRaw(path)}: its GUID is that of ${displayRaw(of)} too, ${which}`;
   return problemOf(path, captureError("mailbox-guid-twice", message));
 }
 

@@ -6,6 +6,7 @@ import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
+import type { DirectoryMark } from "../maildir/whose-tree.js";
 import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
 import { guidAt } from "./discover-store.js";
 import { captureError, errorOfClaim } from "./errors.js";
@@ -21,7 +22,7 @@ export interface SubjectSources {
   readonly baselines: BaselineSources;
   readonly limits: CaptureLimits;
   /** The mailbox at that path is not the known one whose GUID it has. Throws: mailbox-vanished. */
-  readonly isOnlyClaim: (row: MailboxRow, path: RawPath, dirIno: number) => boolean;
+  readonly isOnlyClaim: (row: MailboxRow, path: RawPath, directory: DirectoryMark) => boolean;
 }
 
 export interface Subject {
@@ -37,14 +38,18 @@ export interface Subject {
 export function findSubject(
   sources: SubjectSources,
   { path }: ExamineRequest,
-  { uidlist, guid, dirIno }: { readonly uidlist: Uidlist; readonly guid: MailboxGuid; readonly dirIno: number },
+  {
+    uidlist,
+    guid,
+    directory,
+  }: { readonly uidlist: Uidlist; readonly guid: MailboxGuid; readonly directory: DirectoryMark },
 ): Subject {
   const row = sources.rows.byGuid(guid);
   if (row !== undefined && row.path !== path && guidAt(sources.place, row.path) === guid) {
     const both = `"${displayRaw(path)}" and "${displayRaw(row.path)}"`;
     throw captureError("mailbox-guid-twice", `examining mailboxes: ${both} have the same GUID`);
   }
-  if (row !== undefined && row.path !== path && sources.isOnlyClaim(row, path, dirIno))
+  if (row !== undefined && row.path !== path && sources.isOnlyClaim(row, path, directory))
     throw errorOfClaim(path, row.path);
   const isReset = row !== undefined && row.uidValidity !== uidlist.header.uidValidity;
   const known = sources.memories.get(guid);
@@ -60,7 +65,7 @@ export function findSubject(
       memory.cursor = undefined;
     }
   }
-  memory.dirIno = dirIno;
+  memory.directory = directory;
   return { guid, memory, row, isReset };
 }
 

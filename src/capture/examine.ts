@@ -11,6 +11,7 @@ import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
 import { listMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
+import { markOf } from "../maildir/whose-tree.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
 import { type CompareContext, groupHints } from "./compare-context.js";
 import { captureError, problemOf } from "./errors.js";
@@ -98,7 +99,10 @@ export class Examiner {
         return this.#examineNameless(request, dirs, uidlist !== undefined);
       if (request.guid !== undefined && request.guid !== guid) return { kind: "absent" };
       memories.dropUnnumberedAt(path);
-      const subject = findSubject(this.#sources, request, { uidlist, guid, dirIno: dirs.mailbox.ino });
+      const subject = findSubject(this.#sources, request, {
+        ...{ uidlist, guid },
+        directory: markOf(dirs.mailbox.statSelf()),
+      });
       const ino = "stat" in read ? read.stat.ino : undefined;
       const looked = this.#look({ request, dirs, subject, uidlist, ino });
       if (looked === "listing") return { kind: "unchanged", ...NOTHING_OPEN, more: true };

@@ -9,6 +9,7 @@ import type { MailboxRow } from "../log/state-types.js";
 import { KEYWORDS_FILE } from "../maildir/mailbox-files.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
 import { type MessageTimes, readMessageTimes, sameMessageTimes } from "../maildir/message-times.js";
+import { type DirectoryMark, parseMark } from "../maildir/whose-tree.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
 /** `nowMs` is read after the fingerprint was, from the clock that file times come from. */
@@ -16,12 +17,22 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
   const fingerprint = readFingerprint(mailbox);
   if (fingerprint === undefined || isRacilyClean(fingerprint, nowMs())) return "";
   const { dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;
-  const { curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs } = fingerprint;
+  const { curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs, dirUid, dirBirthtimeMs } = fingerprint;
+  const mtimes = [uidlistMtimeMs, keywordsMtimeMs];
   const ctimes = [curCtimeMs, newCtimeMs, uidlistCtimeMs, keywordsCtimeMs];
   // Others find their numbers by their place: new ones go to the end.
-  return [dirIno, curMtimeMs, newMtimeMs, uidlistIno, uidlistSize, uidlistMtimeMs, keywordsMtimeMs, ...ctimes].join(
-    " ",
-  );
+  const numbers = [
+    dirIno,
+    curMtimeMs,
+    newMtimeMs,
+    uidlistIno,
+    uidlistSize,
+    ...mtimes,
+    ...ctimes,
+    dirUid,
+    dirBirthtimeMs,
+  ];
+  return numbers.join(" ");
 }
 
 /**
@@ -32,9 +43,10 @@ export function changedSince(dirs: MailboxDirs, listing: MessageTimes): boolean 
   return !sameMessageTimes(readMessageTimes(dirs.cur, dirs.fresh), listing);
 }
 
-/** The inode of the mailbox's directory in a stored fingerprint. */
-export function dirInoOf(fingerprint: string): number | undefined {
-  return fingerprint === "" ? undefined : Number(fingerprint.split(" ")[0]);
+/** Which directory the mailbox had, in a stored fingerprint. */
+export function directoryOf(fingerprint: string): DirectoryMark | undefined {
+  const numbers = fingerprint.split(" ");
+  return parseMark([numbers[0], numbers[11], numbers[12]].filter((number) => number !== undefined));
 }
 
 /** The inode of dovecot-uidlist in a stored fingerprint. */

@@ -5,6 +5,7 @@
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import type { DirectoryMark } from "../maildir/whose-tree.js";
 import { KeywordLetters } from "./keyword-letters.js";
 import type { ListingCursor } from "./listing-cursor.js";
 import type { ListingRun } from "./listing-run.js";
@@ -23,8 +24,8 @@ export class MailboxMemory {
   absent: ReadonlySet<number> = new Set();
   /** Base names that were hinted and not found once: a name that comes with the next event may explain it. */
   readonly missedOnce = new Set<string>();
-  /** Of its directory, when it was looked at last: a fingerprint that is not trusted yet does not say it. */
-  dirIno: number | undefined;
+  /** Its directory, when it was looked at last: a fingerprint that is not trusted yet does not say it. */
+  directory: DirectoryMark | undefined;
   /** A listing that is being made. */
   run: ListingRun | undefined;
   /** Listings in a row that were given up because the uidlist was rewritten meanwhile. */

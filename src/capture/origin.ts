@@ -12,8 +12,8 @@ import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { fieldOf } from "../maildir/uidlist-write.js";
+import type { TreeOf } from "../maildir/whose-tree.js";
 import type { BodyOrigin } from "../txn/transaction.js";
-import { userOf } from "./claims.js";
 import type { PresentMessage } from "./finding.js";
 
 const LINKED_AFTER_MS = 60_000;
@@ -27,8 +27,7 @@ const SIBLING_BYTES_MAX = 24 * 1024 * 1024;
 const OLD_MISSES_MAX = 256;
 
 export interface OriginSources {
-  /** The store is a tree of users' mailboxes, and the first component of a path names whose it is. */
-  readonly isTree: boolean;
+  readonly treeOf: TreeOf;
   readonly rows: () => Iterable<MailboxRow>;
   readonly baselineOf: (row: MailboxRow) => MailboxBaseline;
   /** As it is now; undefined where there is none that can be read. */
@@ -58,7 +57,7 @@ export class OriginFinder {
     records: readonly BaselineRecord[],
     nowMs: number,
   ): void {
-    const owner = ownerOf(this.#sources, path);
+    const owner = this.#sources.treeOf(path);
     for (const { uid, base, size, mtimeS, ino } of records) {
       if (ino === 0) continue;
       this.#expungedByIno.delete(ino);
@@ -90,7 +89,7 @@ export class OriginFinder {
     const expunged = this.#expungedByIno.get(stat.ino);
     if (expunged === undefined || nowMs - expunged.atMs > EXPUNGED_MS_MAX) return undefined;
     const isSame = stat.size === expunged.size && Math.floor(stat.mtimeMs / 1000) === expunged.mtimeS;
-    const isOwn = expunged.owner === ownerOf(this.#sources, own.path);
+    const isOwn = expunged.owner === this.#sources.treeOf(own.path);
     return isSame && isOwn && expunged.origin.base === base ? expunged.origin : undefined;
   }
 
@@ -165,16 +164,12 @@ class Siblings {
   }
 
   #choose(): readonly MailboxRow[] {
-    const owner = ownerOf(this.#sources, this.#own.path);
+    const owner = this.#sources.treeOf(this.#own.path);
     const rank = new Map(this.#lately.map((guid, index) => [guid, index]));
     const rankOf = ({ guid }: MailboxRow): number => rank.get(guid) ?? this.#lately.length;
     const rows = [...this.#sources.rows()].filter(
-      (row) => row.guid !== this.#own.guid && row.messages > 0 && ownerOf(this.#sources, row.path) === owner,
+      (row) => row.guid !== this.#own.guid && row.messages > 0 && this.#sources.treeOf(row.path) === owner,
     );
     return rows.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, SIBLINGS_MAX);
   }
-}
-
-function ownerOf({ isTree }: Pick<OriginSources, "isTree">, path: RawPath): string {
-  return isTree ? userOf(path) : "";
 }

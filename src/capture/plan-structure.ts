@@ -3,7 +3,7 @@
  *
  * INVARIANT: a mailbox is not missing while its directory stands there without an identity, or cannot be looked into: a
  * uidlist that someone removed, or a permission that is lacking, must not delete mail on a replica. Nor while a copy of another
- * mailbox stands there: whose mail that is a person has to say.
+ * mailbox stands there: whose mail that is a person has to say. What another user claims keeps none.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -32,6 +32,8 @@ export interface Duplicate {
   readonly of: RawPath;
   /** That one is not at its place, and may be anywhere or nowhere. */
   readonly isAstray?: true;
+  /** Neither is known, and they are of two users: neither counts. */
+  readonly isRival?: true;
 }
 
 /** How long a mailbox must be missing. */
@@ -55,8 +57,9 @@ export function planStructure(
     }
     const home = homeByGuid.get(mailbox.guid);
     if (mailbox.claims !== undefined && home === undefined) {
-      duplicates.push({ path: mailbox.path, of: mailbox.claims, isAstray: true });
-      claimed.add(mailbox.guid);
+      const isRival = mailbox.claimant === "rival";
+      duplicates.push({ path: mailbox.path, of: mailbox.claims, ...(isRival ? { isRival } : { isAstray: true }) });
+      if (mailbox.claimant === undefined) claimed.add(mailbox.guid);
       continue;
     }
     if (home !== undefined && home !== mailbox.path) {

@@ -1,11 +1,12 @@
 /**
  * Whether a directory is the one that a mailbox was known in, by what lasts while mailboxes are renamed: inodes.
  */
-import type { RawPath } from "../base/raw-name.js";
+import { parentRaw, type RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { BaselineRecord } from "../log/state-types.js";
 import { listMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
+import { type DirectoryMark, markOf } from "../maildir/whose-tree.js";
 import { problemOf } from "./errors.js";
 import {
   closeMailbox,
@@ -19,15 +20,26 @@ import {
 /** Files with the right name and another inode: then it is a copy, and more of them say no more. */
 const OTHERS_MAX = 32;
 
-export function inoAt(place: StorePlace, path: RawPath): number | undefined {
+export function directoryAt(place: StorePlace, path: RawPath): DirectoryMark | undefined {
   return orNothing(path, () => {
     const dir = openStoreDir(place, path);
     try {
-      return dir?.ino;
+      return dir === undefined ? undefined : markOf(dir.statSelf());
     } finally {
       dir?.close();
     }
   });
+}
+
+/** Whose the nearest directory above that path is that still stands. */
+export function ownerAbove(place: StorePlace, path: RawPath): number | undefined {
+  let above = path;
+  while (above !== "") {
+    above = parentRaw(above);
+    const found = directoryAt(place, above);
+    if (found !== undefined) return found.uid;
+  }
+  return undefined;
 }
 
 /** A message of that baseline is in the mailbox at `path`, as the very same file. */

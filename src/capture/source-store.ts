@@ -12,7 +12,7 @@ import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import type { MailtwinError } from "../base/errors.js";
 import { openHash } from "../base/hash.js";
-import { displayRaw, type RawPath, rawFromText } from "../base/raw-name.js";
+import { displayRaw, isRawPath, type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
@@ -21,6 +21,7 @@ import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
+import { type DirectoryMark, isSameDirectory, oneTree, treesOf } from "../maildir/whose-tree.js";
 import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import {
@@ -42,7 +43,7 @@ import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-stor
 import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
 import { problemOf } from "./errors.js";
 import { Examiner } from "./examine.js";
-import { dirInoOf } from "./fingerprint-text.js";
+import { directoryOf } from "./fingerprint-text.js";
 import { MailboxMemories } from "./mailbox-memory.js";
 import { MailboxRows } from "./mailbox-rows.js";
 import { type Surroundings, sealDeletion } from "./mailbox-structure.js";
@@ -51,7 +52,7 @@ import { isOfStore, openStoreDir, pinStore, type StorePlace } from "./open-mailb
 import { OriginFinder } from "./origin.js";
 import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
-import { hasFileOf, inoAt } from "./same-files.js";
+import { directoryAt, hasFileOf, ownerAbove } from "./same-files.js";
 import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
@@ -134,15 +135,18 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     this.#locks = { ...this.#place, uidlists: this.#uidlists, clock, hostname, pid, reach };
     const baselineOf = (row: MailboxRow): MailboxBaseline => this.#baselineOf(row);
     const isTree = isTreeOfUsers(this.#place);
+    const isKnown = (path: string): boolean => isRawPath(path) && this.#rows.byPath(path) !== undefined;
     this.#tells = {
       isTree,
+      isKnown,
       rowOf: (guid) => this.#rows.byGuid(guid),
-      knownInoOf: (row) => this.#memories.peek(row.guid)?.dirIno ?? dirInoOf(row.fingerprint),
-      inoAt: (path) => inoAt(this.#place, path),
+      knownDirectoryOf: (row) => this.#memories.peek(row.guid)?.directory ?? directoryOf(row.fingerprint),
+      directoryAt: (path) => directoryAt(this.#place, path),
+      ownerAbove: (path) => ownerAbove(this.#place, path),
       hasFileOf: (row, path) => hasFileOf(this.#place, path, baselineOf(row)),
     };
     const origins = new OriginFinder({
-      isTree,
+      treeOf: isTree ? treesOf(isKnown) : oneTree,
       rows: () => this.#rows.all(),
       baselineOf,
       readUidlist: (path) => this.#readSibling(path),
@@ -158,7 +162,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       reach,
       origins,
       baselineOf,
-      isOnlyClaim: (row, path, dirIno) => this.#isOnlyClaim(row, path, dirIno),
+      isOnlyClaim: (row, path, directory) => this.#isOnlyClaim(row, path, directory),
       lookAround: () => this.#lookAround(),
       onSealed: (commit) => this.#takeOver(commit),
       refusal: (path, trace) => this.#refusal(path, trace),
@@ -171,7 +175,7 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     if (!twice) return first;
     const second = this.#look();
     const walks = { first: first.mailboxes, second: second.mailboxes, isTree: this.#tells.isTree };
-    return { ...second, uncertain: uncertainAfter(walks, this.#rows.all()) };
+    return { ...second, uncertain: uncertainAfter(walks, [...this.#rows.all()]) };
   }
 
   #look(): DiscoverOutcome {
@@ -301,8 +305,9 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     return original !== undefined && original.path !== path && guidIfAny(this.#place, original.path) === guid;
   }
 
-  #isOnlyClaim(row: MailboxRow, path: RawPath, dirIno: number): boolean {
-    if (this.#tells.knownInoOf(row) === dirIno) return false;
+  #isOnlyClaim(row: MailboxRow, path: RawPath, directory: DirectoryMark): boolean {
+    const known = this.#tells.knownDirectoryOf(row);
+    if (known !== undefined && isSameDirectory(known, directory)) return false;
     const found = this.discover().mailboxes.find((mailbox) => mailbox.path === path);
     if (found?.guid === row.guid) return found.claims !== undefined;
     throw maildirError("mailbox-vanished", `examining the mailbox "${displayRaw(path)}": it is another one meanwhile`);
@@ -312,8 +317,8 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     const { mailboxes, problems } = this.discover();
     const pathByGuid = chooseHomes(mailboxes, { get: (guid) => this.#rows.byGuid(guid) });
     const unread = problems.map(({ path }) => path);
-    const claims = mailboxes.flatMap(({ guid, path, claims }) =>
-      guid === undefined || claims === undefined ? [] : [[guid, path] as const],
+    const claims = mailboxes.flatMap(({ guid, path, claims, claimant }) =>
+      guid === undefined || claims === undefined || claimant !== undefined ? [] : [[guid, path] as const],
     );
     const claimByGuid = new Map(claims);
     return { pathByGuid, claimByGuid, isEmptied: planStructure(mailboxes, [...this.#rows.all()], unread).emptied };

@@ -24,6 +24,7 @@ import { readUidlistEnds } from "../maildir/uidlist-ends.js";
 import { daemonError } from "./errors.js";
 import { hasParked, type Places } from "./places.js";
 import type { MovedMailbox } from "./put-back.js";
+import { believed } from "./whose-mailbox.js";
 import { countOf, namesOf } from "./words.js";
 
 export type Standing =
@@ -88,7 +89,9 @@ function checkDestination(
 ): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
   if (rows.length === 0) return WORK;
-  const { mailboxes: found, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
+  const { mailboxes: all, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
+  const pathsOf = ({ guid }: MailboxRow): readonly RawPath[] => [source.mailboxByGuid(guid)?.path ?? []].flat();
+  const found = believed(destination, all, { replica, pathsOf });
   const validityByGuid = new Map(found.map(({ guid, uidValidity }) => [guid, uidValidity]));
   // A file that its owner's program keeps from us for a while is still there.
   const kept = new Set(problems.filter(({ code }) => code === "EAGAIN").map(({ path }) => path));

@@ -18,7 +18,7 @@ import {
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
 import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
-import { type ForeignChoice, refusal } from "./first-contact.js";
+import { type ForeignChoice, refusal, treesAt } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -53,10 +53,12 @@ export async function describeFirstContact(
   const sentences = elsewhere.map(describeElsewhere);
   const findings: ContactFinding[] = [];
   const basesByGuid = new Map<string, ReadonlySet<string>>();
+  const treeOf = treesAt([...ofSource, ...ofDestination]);
   for (const standing of ofDestination) {
     await systemClock.sleep(0, signal); // lets a signal in.
-    const own =
-      (standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid)) ?? sourceByPath.get(standing.path);
+    const named = standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid);
+    const isOwn = named !== undefined && treeOf(named.path) === treeOf(standing.path);
+    const own = isOwn ? named : sourceByPath.get(standing.path);
     const replica = readMailbox(destinationRoot, standing);
     const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
     if (sourceMailbox !== undefined && isSame(sourceMailbox, replica))

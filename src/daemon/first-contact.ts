@@ -16,6 +16,7 @@ import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { parseUid, UID_MAX } from "../maildir/ids.js";
+import { type TreeOf, treesOf } from "../maildir/whose-tree.js";
 import { findElsewhere } from "../resync/elsewhere.js";
 import {
   type ContactFinding,
@@ -107,7 +108,8 @@ export async function meetDestination(
     } else if (messages.length > 0) replica.push({ ...mailbox, messages });
   }
   const sources = await readSources(ports, replica, signal);
-  const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox)]));
+  const treeOf = treesAt([...standing, ...ports.capturer.rows]);
+  const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox, treeOf)]));
   const findings = compareAtFirstContact(replica, ({ path }) => sourceByPath.get(path));
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
@@ -242,12 +244,24 @@ async function readInventory(
   }
 }
 
-/** Keyed by GUID and by path: one without a GUID yet is looked up by its path only ("" would be the root's). */
-function sourceOf<T>(
+/** By the mailboxes that stand at the destination or are the source's. */
+export function treesAt(mailboxes: Iterable<{ readonly path: RawPath }>): TreeOf {
+  const paths = new Set<string>();
+  for (const { path } of mailboxes) paths.add(path);
+  return treesOf((path) => paths.has(path));
+}
+
+/**
+ * Keyed by GUID and by path: one without a GUID yet is looked up by its path only ("" would be the root's), and so is one whose GUID is
+ * that of another user's mailbox.
+ */
+function sourceOf<T extends Pick<SourceMailbox, "path">>(
   sources: ReadonlyMap<string, T>,
   { guid, path }: Pick<ReplicaMailbox, "guid" | "path">,
+  treeOf: TreeOf,
 ): T | undefined {
-  return (guid === "" ? undefined : sources.get(guid)) ?? sources.get(path);
+  const named = guid === "" ? undefined : sources.get(guid);
+  return named !== undefined && treeOf(named.path) === treeOf(path) ? named : sources.get(path);
 }
 
 /** By GUID and by path. */

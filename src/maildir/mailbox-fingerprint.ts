@@ -24,6 +24,8 @@ export interface MailboxFingerprint {
   readonly newCtimeMs: number;
   readonly uidlistCtimeMs: number;
   readonly keywordsCtimeMs: number;
+  readonly dirUid: number;
+  readonly dirBirthtimeMs: number;
 }
 
 /** Undefined when the directory has no `cur/`. `control` is where the uidlist and the keywords are. */
@@ -33,6 +35,7 @@ export function readFingerprint(mailbox: Dir, control: Dir = mailbox): MailboxFi
   const fresh = mailbox.stat(NEW);
   const uidlist = control.stat(UIDLIST_FILE);
   const keywords = control.stat(KEYWORDS_FILE);
+  const self = mailbox.statSelf();
   return {
     curMtimeMs: cur.mtimeMs,
     newMtimeMs: mtimeOf(fresh),
@@ -45,6 +48,8 @@ export function readFingerprint(mailbox: Dir, control: Dir = mailbox): MailboxFi
     newCtimeMs: ctimeOf(fresh),
     uidlistCtimeMs: ctimeOf(uidlist),
     keywordsCtimeMs: ctimeOf(keywords),
+    dirUid: self.uid,
+    dirBirthtimeMs: self.birthtimeMs,
   };
 }
 
@@ -68,7 +73,9 @@ export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): b
     a.curCtimeMs === b.curCtimeMs &&
     a.newCtimeMs === b.newCtimeMs &&
     a.uidlistCtimeMs === b.uidlistCtimeMs &&
-    a.keywordsCtimeMs === b.keywordsCtimeMs
+    a.keywordsCtimeMs === b.keywordsCtimeMs &&
+    a.dirUid === b.dirUid &&
+    a.dirBirthtimeMs === b.dirBirthtimeMs
   );
 }
 

@@ -140,8 +140,20 @@ function describeReading(at: () => OpenedRoot): void {
       fs.chmodSync(join(path, "file"), 0o640);
       fs.linkSync(join(path, "file"), join(path, "second"));
       fs.symlinkSync("file", join(path, "link"));
-      const { dev, ino, uid, gid, mtimeMs, ctimeMs } = fs.statSync(join(path, "file"));
-      const expected = { kind: "file", dev, ino, size: 5, nlink: 2, mode: 0o640, uid, gid, mtimeMs, ctimeMs };
+      const { dev, ino, uid, gid, mtimeMs, ctimeMs, birthtimeMs } = fs.statSync(join(path, "file"));
+      const expected = {
+        kind: "file",
+        dev,
+        ino,
+        size: 5,
+        nlink: 2,
+        mode: 0o640,
+        uid,
+        gid,
+        mtimeMs,
+        ctimeMs,
+        birthtimeMs,
+      };
       expect(dir.stat("file")).toEqual(expected);
       expect(dir.stat("link")?.kind).toBe("symlink");
       expect(dir.stat("nothing")).toBeUndefined();

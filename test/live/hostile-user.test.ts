@@ -4,13 +4,13 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { runTwin } from "./lab/mailtwin.js";
+import { runTwin, startTwin } from "./lab/mailtwin.js";
 import { ALICE, type AliceBench, giveAll, openAliceBench } from "./twin/alice.js";
 import { treeState } from "./twin/raw-compare.js";
-import { addMessage, expectRefusal, makeMailbox } from "./twin/small-store.js";
+import { addMessage, expectRefusal, makeMailbox, openBench } from "./twin/small-store.js";
 
 /** Alice with one mailbox, and root's own directory that has what a scratch directory has. */
 function fullBench(): AliceBench & { readonly project: string } {
@@ -141,6 +141,44 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
     bench.as("mv", `${bench.source}-away`, bench.source);
     expect((await bench.sync()).code).toBe(0);
     expect(treeState(bench.replica)).toEqual(before);
+  });
+
+  test("writes the GUID of Zed's folder into hers on the twin while a run is live: his mail does not come to her", async () => {
+    using bench = openBench();
+    const zed = { uid: 71_003, gid: 71_003 };
+    makeMailbox(bench.source, "alice/Maildir", { messages: 1 });
+    for (const path of ["zed/Maildir", "zed/Maildir/.F"]) makeMailbox(bench.source, path, { messages: 2, seed: 20 });
+    for (const [user, owner] of [["alice", ALICE] as const, ["zed", zed] as const])
+      giveAll(join(bench.source, user), owner);
+    await using twin = await startTwin({ source: bench.source, replica: bench.replica, state: bench.state });
+    const zeds = join(bench.replica, "zed/Maildir/.F");
+    const hers = join(bench.replica, "alice/Maildir/.y");
+    makeMailbox(bench.replica, "alice/Maildir/.y", { messages: 1, seed: 70 });
+    writeFileSync(join(hers, "dovecot-uidlist"), readFileSync(join(zeds, "dovecot-uidlist")));
+    giveAll(hers, ALICE);
+    const before = treeState(hers);
+    rmSync(zeds, { recursive: true });
+    addMessage(join(bench.source, "zed/Maildir/.F"), { seed: 60 });
+    giveAll(join(bench.source, "zed"), zed);
+    await twin.waitFor("a refusal", ({ event }) => event === "problem");
+    expect((await twin.stop()).code).toBe(1);
+    expect(twin.output.events.filter(({ event }) => event === "problem")).toContainEqual(
+      expect.objectContaining({ path: "zed/Maildir/.F", code: "mailbox-missing" }),
+    );
+    expect(treeState(hers)).toEqual(before);
+    const run = await runTwin([
+      "sync",
+      bench.source,
+      bench.replica,
+      "--json",
+      "--state",
+      bench.state,
+      "--foreign",
+      "keep",
+    ]);
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect([readdirSync(join(zeds, "cur")).length, statSync(zeds).uid]).toEqual([3, zed.uid]);
+    expect(treeState(hers)).toEqual(before);
   });
 
   test("makes a message a program of her group's: on her twin it is a message", async () => {

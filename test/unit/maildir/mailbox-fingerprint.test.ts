@@ -86,6 +86,8 @@ describe("racily clean", () => {
     newCtimeMs: 1000.5,
     uidlistCtimeMs: 1000.5,
     keywordsCtimeMs: 0,
+    dirUid: 0,
+    dirBirthtimeMs: 0,
   };
   const READ_AT_MS = 10_000_000.25;
 

@@ -42,6 +42,8 @@ export interface FirstContactPorts {
   readonly onConflict: (path: RawPath, words: string) => void;
   /** What is kept of the destination's own mail, in words. */
   readonly onKept: (words: string) => void;
+  /** The program compares by itself: then one owner's doing refuses no run. */
+  readonly isAnew: boolean;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
   readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
@@ -98,7 +100,7 @@ export async function meetDestination(
 ): Promise<Meeting> {
   const { asker } = ports;
   const elsewhere = findElsewhere(standing, ports.capturer.rows);
-  refuseWhole(elsewhere, ports.stores);
+  if (!ports.isAnew) refuseWhole(elsewhere, ports.stores);
   const replica: ReplicaMailbox[] = [];
   for (const mailbox of standing) {
     const messages = await readInventory(asker, mailbox.path, signal);

@@ -37,7 +37,7 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept"> {
+export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept" | "isAnew"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -93,7 +93,8 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const onKept = (words: string) => {
     if (foreign !== options.foreign) reporter.conflict({ path: "", words });
   };
-  const problems = await runTwin({ ...options, foreign, onKept, sites, threads, moved, gone }, reporter, signal);
+  const twin = { ...options, foreign, onKept, isAnew, sites, threads, moved, gone };
+  const problems = await runTwin(twin, reporter, signal);
   if (isAnew) endAnew(places);
   return problems;
 }

@@ -40,6 +40,8 @@ export interface TwinOptions {
   readonly foreign: ForeignChoice;
   /** What a first contact says of mail that it keeps. */
   readonly onKept: (words: string) => void;
+  /** A first contact is one of a destination that was written to before (begin-anew.ts). */
+  readonly isAnew: boolean;
   readonly crashAt: string | undefined;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
@@ -181,8 +183,8 @@ class TwinRun {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { places: stores, foreign, onKept } = this.#options;
-    const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, onRefused };
+    const { places: stores, foreign, onKept, isAnew } = this.#options;
+    const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
   }
 

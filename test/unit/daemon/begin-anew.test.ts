@@ -1,5 +1,5 @@
 /** A destination that has to be compared again has mail of its own: that was kept there before, and is no reason to refuse. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { beginAnew } from "../../../src/daemon/begin-anew.js";
@@ -62,6 +62,16 @@ describe("a run that is killed when the state is gone", () => {
     const run = await bench.sync();
     expect(run.code, JSON.stringify(run)).toBe(0);
     expect(eventsOf(run, "conflict")).toHaveLength(1);
+  });
+
+  test("nor where a Maildir has got another name in SRC meanwhile", async () => {
+    beginAnew(findPlaces(bench.source, bench.replica, { state: bench.state }));
+    renameSync(join(bench.source, "u1"), join(bench.source, "u9"));
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    const mail = readdirSync(join(bench.source, "u9/Maildir/cur")).sort();
+    expect(mail.length).toBeGreaterThan(0);
+    expect(bodiesOf("u9/Maildir")).toStrictEqual(mail);
   });
 
   test("but of another destination that says nothing", async () => {

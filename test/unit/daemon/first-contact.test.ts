@@ -95,7 +95,17 @@ function ports() {
   const capturer = { rows: [INBOX, SENT] };
   const onKept = () => undefined;
   const stores = { source: "/s", destination: "/d" };
-  return { asker: { ask } as unknown as Asker, worker, bodies, capturer, stores, onConflict, onKept, onRefused };
+  return {
+    asker: { ask } as unknown as Asker,
+    worker,
+    bodies,
+    capturer,
+    stores,
+    onConflict,
+    onKept,
+    isAnew: false,
+    onRefused,
+  };
 }
 
 /** The text of a message is its base name. */

@@ -196,9 +196,9 @@ export class ReplicaStore implements Methods {
 
   yieldUids(request: types.YieldRequest): types.YieldOutcome {
     const { mailbox } = request;
-    const { cache } = this.#context;
+    const { cache, whereabouts } = this.#context;
     return this.#inStore((root) => {
-      const path = cache.rowOf(mailbox)?.path ?? ROOT_PATH;
+      const path = cache.rowOf(mailbox)?.path ?? whereabouts.of(root, mailbox, undefined) ?? ROOT_PATH; // for the words.
       return refusing({ mailbox, path }, () => yieldUids(this.#context, root, request));
     });
   }

@@ -46,7 +46,7 @@ function openLockFile(scratch: string, site: Site, refuse: Refusal): number {
     const standing = fstatSync(dir);
     const isOurs = standing.uid === process.geteuid?.() && (standing.mode & OTHERS) === 0;
     if (!isSite(standing, site) || !isOurs) throw refuse("another directory stands there than at the start");
-    const fd = openSync(`/proc/self/fd/${dir}/${SCRATCH_LOCK}`, OPEN_LOCK, 0o600);
+    const fd = openLock(`/proc/self/fd/${dir}/${SCRATCH_LOCK}`);
     if (fstatSync(fd).isFile()) return fd;
     opened.push(fd);
     throw refuse(`${SCRATCH_LOCK} in it is not a file`);
@@ -57,5 +57,15 @@ function openLockFile(scratch: string, site: Site, refuse: Refusal): number {
     throw refuse(isOther ? `${SCRATCH_LOCK} in it is not a file` : whyItFailed(error), error);
   } finally {
     for (const fd of opened) closeSync(fd);
+  }
+}
+
+/** Also on a file system that is read-only, if the file stands there: whether there is anything to do is yet to be found out. */
+function openLock(path: string): number {
+  try {
+    return openSync(path, OPEN_LOCK, 0o600);
+  } catch (error) {
+    if (errnoOf(error) !== "EROFS") throw error;
+    return openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   }
 }

@@ -60,11 +60,19 @@ for (const { layout, separator } of LAYOUTS) {
     const rename = (user: string, from: string, to: string): Promise<void> =>
       onReplica(user, (session) => imap.renameFolder(session, from, to));
 
-    /** Base names of message files with their inodes, which a rename keeps. */
+    /**
+     * Base names of message files, each with what a rename keeps of a file: its inode, and its birth, as the inode of a deleted
+     * file is soon another's, even of the same message made anew.
+     */
     function filesOf(user: string): ReadonlySet<string> {
       const mail = listStore(pair.replica.store).filter(({ path }) => path.startsWith(`${user}/`));
       const files = mail.filter(({ path }) => /\/(cur|new)\/[^/]+$/.test(path));
-      return new Set(files.map(({ path, stats }) => `${path.replace(/^.*\//, "").replace(/:2,.*$/, "")} ${stats.ino}`));
+      return new Set(
+        files.map(({ path, stats }) => {
+          const base = path.replace(/^.*\//, "").replace(/:2,.*$/, "");
+          return `${base} ${stats.ino} ${stats.birthtimeMs}`;
+        }),
+      );
     }
 
     /** Files of the user's mail with their inodes, and what all of his uidlists say. */

@@ -33,7 +33,7 @@ export async function settleAbsent(
   const uids = indexes.flatMap((index) => uidOf(index) ?? []);
   const [from] = uids;
   if (from === undefined) return { gone: indexes, again: [] };
-  const standing = new Set(await source.uidsAmong({ guid: mailbox, uids, from, below: from }));
+  const standing = new Set(source.uidsAmong({ guid: mailbox, uids, from, below: from }));
   const isStanding = (index: number): boolean => {
     const uid = uidOf(index);
     return uid !== undefined && standing.has(uid);

@@ -42,7 +42,7 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
   const conflict = conflictOf(transaction, divergence, refusals);
   if (conflict === undefined) return giveUp(divergence);
   const { uids, replicaNext: from } = conflict;
-  if (conflict.kind === "uid-passed" && (await source.uidsAmong({ guid, uids, from, below: from })).length === 0) {
+  if (conflict.kind === "uid-passed" && source.uidsAmong({ guid, uids, from, below: from }).length === 0) {
     // An old entry: its messages have other UIDs by now, as an entry further on says. Nothing more has to move.
     return { kind: "retry", voidBelow: from };
   }
@@ -53,7 +53,7 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
   const { uidNext, moved } = room;
   // Where foreign mail moved up, or came meanwhile, the replica has passed more than it refused.
   const query = { guid, uids: uidsToLeave(transaction, conflict, uidNext), from, below: uidNext };
-  const leaving = await source.uidsAmong(query);
+  const leaving = source.uidsAmong(query);
   ports.onConflict(path, wordsOfConflict(divergence, { moved, left: leaving.length }));
   const problem = await source.renumber({ guid, uids: leaving, floor: uidNext }, signal);
   if (problem !== undefined) return giveUp(causeOf(problem));
@@ -68,7 +68,7 @@ function giveUp({ code, words }: Cause): Ruling {
 /** Gives up waiting after a while: the replica judges the transaction again anyway. */
 async function untilRenumbered({ source, clock }: ConflictPorts, query: UidQuery, signal: AbortSignal): Promise<void> {
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
-    if ((await source.uidsAmong(query)).length === 0) return;
+    if (source.uidsAmong(query).length === 0) return;
     source.lookAgain(query.guid);
     await clock.sleep(ABSENT_PAUSE_MS, signal);
   }

@@ -10,12 +10,16 @@ export interface UidQuery {
   readonly below: number;
 }
 
+/**
+ * INVARIANT: `pathOf`, `uidNextOf` and `uidsAmong` know at least what the log says that is sent, and nothing that is not in it: on them it
+ * rests whether a body is called gone.
+ */
 export interface SourceSide {
   /** Where the mailbox is now; undefined when it is gone. */
   pathOf(guid: MailboxGuid): RawPath | undefined;
   uidNextOf(guid: MailboxGuid): number;
   /** Of these UIDs, and of those in [from, below), the ones that the log gives to messages now; of the latter not necessarily all. */
-  uidsAmong(query: UidQuery): Promise<readonly Uid[]>;
+  uidsAmong(query: UidQuery): readonly Uid[];
   /** Something is not where the log says: look for the mailbox, and list it. */
   lookAgain(guid: MailboxGuid): void;
   /** Resolves when those messages have other UIDs, or to why they cannot have them. */

@@ -188,7 +188,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
         uidNextOf: () => 500,
-        uidsAmong: (query) => Promise.resolve(pair.uidsAmong(query)),
+        uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => {
           pair.looks += 1;
         },

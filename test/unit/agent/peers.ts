@@ -67,7 +67,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
       source: {
         pathOf: () => path("x"),
         uidNextOf: () => 1,
-        uidsAmong: async (query) => pair.uidsAmong(query),
+        uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
         renumber: (range, signal) => pair.renumber(range, signal),
       },

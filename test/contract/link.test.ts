@@ -1,5 +1,25 @@
-/** The in-process link; others follow the same contract. */
+/** The carriers of a link: the process itself, a socket, the pipes of a child process. */
+import { Duplex, PassThrough } from "node:stream";
+import { systemClock } from "../../src/base/clock.js";
 import { openMemoryLink } from "../../src/wire/memory-link.js";
-import { describeLink } from "./link.js";
+import { openStreamLink } from "../../src/wire/stream-link.js";
+import { describeLink, type LinkEnds } from "./link.js";
+import { openSocketPair } from "./socket-pair.js";
 
 describeLink("memory", async () => openMemoryLink());
+
+describeLink("socket", async () => linkOver(await openSocketPair()));
+
+/** Each way a stream of its own, as with the pipes of a child process. */
+describeLink("pipes", async () => {
+  const [down, up] = [new PassThrough(), new PassThrough()];
+  return linkOver([Duplex.from({ readable: up, writable: down }), Duplex.from({ readable: down, writable: up })]);
+});
+
+function linkOver([a, b]: readonly [Duplex, Duplex]): LinkEnds {
+  const [source, replica] = [
+    openStreamLink({ stream: a, clock: systemClock, peer: "the replica" }),
+    openStreamLink({ stream: b, clock: systemClock, peer: "the source" }),
+  ];
+  return { source, replica };
+}

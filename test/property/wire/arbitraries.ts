@@ -14,7 +14,7 @@ import type {
 } from "../../../src/wire/messages.js";
 
 /** Plain objects, as the program makes them. */
-function record<T, K extends keyof T = keyof T>(
+export function record<T, K extends keyof T = keyof T>(
   model: { [Key in keyof T]: fc.Arbitrary<T[Key]> },
   constraints: { requiredKeys?: K[] } = {},
 ): fc.Arbitrary<fc.RecordValue<T, K>> {

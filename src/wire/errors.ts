@@ -14,6 +14,12 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Both ends must run a mailtwin of the same protocol version; check what is at the other end.",
   },
+  /** What is at the other end does not speak as mailtwin does: another service, or a shell that prints something at login. */
+  "peer-not-mailtwin": {
+    disposition: "operator",
+    exitCode: EX.PROTOCOL,
+    hint: "Check the address; over ssh, let the other end's shell print nothing when no one is at the terminal.",
+  },
   /** The ends speak different protocol versions. */
   "protocol-differs": {
     disposition: "operator",

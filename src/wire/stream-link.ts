@@ -9,6 +9,7 @@
 import type { Duplex } from "node:stream";
 import { unreachable } from "../base/assert.js";
 import type { Clock, Timer } from "../base/clock.js";
+import { MailtwinError } from "../base/errors.js";
 import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import { releaseSlabs } from "../base/slab-pool.js";
@@ -76,7 +77,9 @@ class StreamLink implements Link {
     stream.on("data", (bytes: Buffer) => this.#take(bytes));
     stream.on("drain", () => this.#room.wake());
     stream.on("end", () => this.#cut("it ended in the middle"));
-    stream.on("error", (error: Error) => this.#cut(error.message, error));
+    stream.on("error", (error: Error) =>
+      error instanceof MailtwinError ? this.#fail(error) : this.#cut(error.message, error),
+    );
     stream.on("close", () => this.#cut("it was closed"));
     this.#timer = this.#tickIn(this.#lastSentMs);
   }

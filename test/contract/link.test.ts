@@ -1,6 +1,7 @@
 /** The carriers of a link: the process itself, a socket, the pipes of a child process. */
 import { Duplex, PassThrough } from "node:stream";
 import { systemClock } from "../../src/base/clock.js";
+import { openCompressed } from "../../src/wire/compressed.js";
 import { openMemoryLink } from "../../src/wire/memory-link.js";
 import { openStreamLink } from "../../src/wire/stream-link.js";
 import { describeLink, type LinkEnds } from "./link.js";
@@ -14,6 +15,11 @@ describeLink("socket", async () => linkOver(await openSocketPair()));
 describeLink("pipes", async () => {
   const [down, up] = [new PassThrough(), new PassThrough()];
   return linkOver([Duplex.from({ readable: up, writable: down }), Duplex.from({ readable: down, writable: up })]);
+});
+
+describeLink("socket, compressed", async () => {
+  const [a, b] = await openSocketPair();
+  return linkOver([openCompressed(a), openCompressed(b)]);
 });
 
 function linkOver([a, b]: readonly [Duplex, Duplex]): LinkEnds {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUirgMKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIAEIJCgdtZXNzYWdlIjsKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg4KBmxvZ19pZBgCIAEoCRIQCghzb2Z0d2FyZRgDIAEoCSJZCgdXZWxjb21lEhAKCHByb3RvY29sGAEgASgNEhAKCHNvZnR3YXJlGAIgASgJEhMKC2FwcGxpZWRfbHNuGAMgASgEEhUKDWZpcnN0X2NvbnRhY3QYBCABKAgiJQoFT2ZmZXISCwoDbHNuGAEgASgEEg8KB21haWxib3gYAiABKAkiJAoEV2FudBILCgNsc24YASABKAQSDwoHaW5kZXhlcxgCIAMoDSI9CgZCb2RpZXMSCwoDbHNuGAEgASgEEiYKBWhlYWRzGAIgAygLMhcubWFpbHR3aW4ud2lyZS5Cb2R5SGVhZCJFCghCb2R5SGVhZBINCgVpbmRleBgBIAEoDRIMCgRzaXplGAIgASgEEg4KBnNoYTI1NhgDIAEoDBIMCgRnb25lGAQgASgIIlQKCEJvZHlQYXJ0EgsKA2xzbhgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiVAoHT3V0Y29tZRILCgNsc24YASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI5CgVSZXRyeRILCgNsc24YASABKAQSEgoKdm9pZF9iZWxvdxgCIAEoDRIPCgdnaXZlX3VwGAMgASgIIs8BCgdSZXF1ZXN0EgoKAmlkGAEgASgNEi4KCnlpZWxkX3VpZHMYAiABKAsyGC5tYWlsdHdpbi53aXJlLllpZWxkVWlkc0gAEicKBnN1cnZleRgDIAEoCzIVLm1haWx0d2luLndpcmUuU3VydmV5SAASLQoJaW52ZW50b3J5GAQgASgLMhgubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlIABIpCgdmb3JlaWduGAUgASgLMhYubWFpbHR3aW4ud2lyZS5Gb3JlaWduSABCBQoDYXNrIvcBCgVSZXBseRIKCgJpZBgBIAEoDRInCgdmYWlsdXJlGAIgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEjAKDHlpZWxkZWRfdWlkcxgDIAEoCzIaLm1haWx0d2luLndpcmUuWWllbGRlZFVpZHMSKQoGc3VydmV5GAQgASgLMhkubWFpbHR3aW4ud2lyZS5TdXJ2ZXlQYWdlEi8KCWludmVudG9yeRgFIAEoCzIcLm1haWx0d2luLndpcmUuSW52ZW50b3J5UGFnZRIrCgdmb3JlaWduGAYgASgLMhoubWFpbHR3aW4ud2lyZS5Gb3JlaWduRG9uZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA1iBnByb3RvMw");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUirgMKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIAEIJCgdtZXNzYWdlIl4KCEdyZWV0aW5nEhQKDHByb3RvY29sX21pbhgBIAEoDRIUCgxwcm90b2NvbF9tYXgYAiABKA0SEAoIc29mdHdhcmUYAyABKAkSFAoMY2FwYWJpbGl0aWVzGAQgAygJIjsKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg4KBmxvZ19pZBgCIAEoCRIQCghzb2Z0d2FyZRgDIAEoCSJZCgdXZWxjb21lEhAKCHByb3RvY29sGAEgASgNEhAKCHNvZnR3YXJlGAIgASgJEhMKC2FwcGxpZWRfbHNuGAMgASgEEhUKDWZpcnN0X2NvbnRhY3QYBCABKAgiJQoFT2ZmZXISCwoDbHNuGAEgASgEEg8KB21haWxib3gYAiABKAkiJAoEV2FudBILCgNsc24YASABKAQSDwoHaW5kZXhlcxgCIAMoDSI9CgZCb2RpZXMSCwoDbHNuGAEgASgEEiYKBWhlYWRzGAIgAygLMhcubWFpbHR3aW4ud2lyZS5Cb2R5SGVhZCJFCghCb2R5SGVhZBINCgVpbmRleBgBIAEoDRIMCgRzaXplGAIgASgEEg4KBnNoYTI1NhgDIAEoDBIMCgRnb25lGAQgASgIIlQKCEJvZHlQYXJ0EgsKA2xzbhgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiVAoHT3V0Y29tZRILCgNsc24YASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI5CgVSZXRyeRILCgNsc24YASABKAQSEgoKdm9pZF9iZWxvdxgCIAEoDRIPCgdnaXZlX3VwGAMgASgIIs8BCgdSZXF1ZXN0EgoKAmlkGAEgASgNEi4KCnlpZWxkX3VpZHMYAiABKAsyGC5tYWlsdHdpbi53aXJlLllpZWxkVWlkc0gAEicKBnN1cnZleRgDIAEoCzIVLm1haWx0d2luLndpcmUuU3VydmV5SAASLQoJaW52ZW50b3J5GAQgASgLMhgubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlIABIpCgdmb3JlaWduGAUgASgLMhYubWFpbHR3aW4ud2lyZS5Gb3JlaWduSABCBQoDYXNrIvcBCgVSZXBseRIKCgJpZBgBIAEoDRInCgdmYWlsdXJlGAIgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEjAKDHlpZWxkZWRfdWlkcxgDIAEoCzIaLm1haWx0d2luLndpcmUuWWllbGRlZFVpZHMSKQoGc3VydmV5GAQgASgLMhkubWFpbHR3aW4ud2lyZS5TdXJ2ZXlQYWdlEi8KCWludmVudG9yeRgFIAEoCzIcLm1haWx0d2luLndpcmUuSW52ZW50b3J5UGFnZRIrCgdmb3JlaWduGAYgASgLMhoubWFpbHR3aW4ud2lyZS5Gb3JlaWduRG9uZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA1iBnByb3RvMw");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -93,6 +93,44 @@ export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
   messageDesc(file_wire_link, 0);
 
 /**
+ * First on a connection, from both ends at once; see docs/formats.md for the bytes before it.
+ *
+ * @generated from message mailtwin.wire.Greeting
+ */
+export type Greeting = Message<"mailtwin.wire.Greeting"> & {
+  /**
+   * The protocol versions that this end speaks, from and to.
+   *
+   * @generated from field: uint32 protocol_min = 1;
+   */
+  protocolMin: number;
+
+  /**
+   * @generated from field: uint32 protocol_max = 2;
+   */
+  protocolMax: number;
+
+  /**
+   * @generated from field: string software = 3;
+   */
+  software: string;
+
+  /**
+   * What else it can; what both can is done, and what one does not know is no matter.
+   *
+   * @generated from field: repeated string capabilities = 4;
+   */
+  capabilities: string[];
+};
+
+/**
+ * Describes the message mailtwin.wire.Greeting.
+ * Use `create(GreetingSchema)` to create a new message.
+ */
+export const GreetingSchema: GenMessage<Greeting> = /*@__PURE__*/
+  messageDesc(file_wire_link, 1);
+
+/**
  * Source to replica, first message on a link.
  *
  * @generated from message mailtwin.wire.Hello
@@ -119,7 +157,7 @@ export type Hello = Message<"mailtwin.wire.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_wire_link, 1);
+  messageDesc(file_wire_link, 2);
 
 /**
  * Replica to source, answer to Hello.
@@ -155,7 +193,7 @@ export type Welcome = Message<"mailtwin.wire.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_wire_link, 2);
+  messageDesc(file_wire_link, 3);
 
 /**
  * One transaction; payload = its encoded bytes.
@@ -179,7 +217,7 @@ export type Offer = Message<"mailtwin.wire.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_wire_link, 3);
+  messageDesc(file_wire_link, 4);
 
 /**
  * The replica lacks the bodies of these changes (positions in the transaction).
@@ -203,7 +241,7 @@ export type Want = Message<"mailtwin.wire.Want"> & {
  * Use `create(WantSchema)` to create a new message.
  */
 export const WantSchema: GenMessage<Want> = /*@__PURE__*/
-  messageDesc(file_wire_link, 4);
+  messageDesc(file_wire_link, 5);
 
 /**
  * Whole bodies; the payload has those that are not gone, in this order.
@@ -227,7 +265,7 @@ export type Bodies = Message<"mailtwin.wire.Bodies"> & {
  * Use `create(BodiesSchema)` to create a new message.
  */
 export const BodiesSchema: GenMessage<Bodies> = /*@__PURE__*/
-  messageDesc(file_wire_link, 5);
+  messageDesc(file_wire_link, 6);
 
 /**
  * @generated from message mailtwin.wire.BodyHead
@@ -261,7 +299,7 @@ export type BodyHead = Message<"mailtwin.wire.BodyHead"> & {
  * Use `create(BodyHeadSchema)` to create a new message.
  */
 export const BodyHeadSchema: GenMessage<BodyHead> = /*@__PURE__*/
-  messageDesc(file_wire_link, 6);
+  messageDesc(file_wire_link, 7);
 
 /**
  * A piece of a large body; pieces come in order, the last one carries the hash of the whole.
@@ -300,7 +338,7 @@ export type BodyPart = Message<"mailtwin.wire.BodyPart"> & {
  * Use `create(BodyPartSchema)` to create a new message.
  */
 export const BodyPartSchema: GenMessage<BodyPart> = /*@__PURE__*/
-  messageDesc(file_wire_link, 7);
+  messageDesc(file_wire_link, 8);
 
 /**
  * What became of a transaction. Sent once per Offer (and per Retry), in LSN order.
@@ -329,7 +367,7 @@ export type Outcome = Message<"mailtwin.wire.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_wire_link, 8);
+  messageDesc(file_wire_link, 9);
 
 /**
  * @generated from message mailtwin.wire.Divergence
@@ -368,7 +406,7 @@ export type Divergence = Message<"mailtwin.wire.Divergence"> & {
  * Use `create(DivergenceSchema)` to create a new message.
  */
 export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
-  messageDesc(file_wire_link, 9);
+  messageDesc(file_wire_link, 10);
 
 /**
  * Apply a diverged transaction again, leaving out saves below this UID that are not bound there.
@@ -399,7 +437,7 @@ export type Retry = Message<"mailtwin.wire.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_wire_link, 10);
+  messageDesc(file_wire_link, 11);
 
 /**
  * @generated from message mailtwin.wire.Request
@@ -445,7 +483,7 @@ export type Request = Message<"mailtwin.wire.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_wire_link, 11);
+  messageDesc(file_wire_link, 12);
 
 /**
  * @generated from message mailtwin.wire.Reply
@@ -487,7 +525,7 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_wire_link, 12);
+  messageDesc(file_wire_link, 13);
 
 /**
  * @generated from message mailtwin.wire.Failure
@@ -524,7 +562,7 @@ export type Failure = Message<"mailtwin.wire.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_wire_link, 13);
+  messageDesc(file_wire_link, 14);
 
 /**
  * Move foreign messages with these UIDs, and from that UID on, above `floor`.
@@ -558,7 +596,7 @@ export type YieldUids = Message<"mailtwin.wire.YieldUids"> & {
  * Use `create(YieldUidsSchema)` to create a new message.
  */
 export const YieldUidsSchema: GenMessage<YieldUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 14);
+  messageDesc(file_wire_link, 15);
 
 /**
  * @generated from message mailtwin.wire.YieldedUids
@@ -580,7 +618,7 @@ export type YieldedUids = Message<"mailtwin.wire.YieldedUids"> & {
  * Use `create(YieldedUidsSchema)` to create a new message.
  */
 export const YieldedUidsSchema: GenMessage<YieldedUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 15);
+  messageDesc(file_wire_link, 16);
 
 /**
  * Which mailboxes stand in the replica's store? `strangers`: of those that stand, these GUIDs are none of the source's; all others
@@ -600,7 +638,7 @@ export type Survey = Message<"mailtwin.wire.Survey"> & {
  * Use `create(SurveySchema)` to create a new message.
  */
 export const SurveySchema: GenMessage<Survey> = /*@__PURE__*/
-  messageDesc(file_wire_link, 16);
+  messageDesc(file_wire_link, 17);
 
 /**
  * @generated from message mailtwin.wire.SurveyPage
@@ -617,7 +655,7 @@ export type SurveyPage = Message<"mailtwin.wire.SurveyPage"> & {
  * Use `create(SurveyPageSchema)` to create a new message.
  */
 export const SurveyPageSchema: GenMessage<SurveyPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 17);
+  messageDesc(file_wire_link, 18);
 
 /**
  * @generated from message mailtwin.wire.SurveyedMailbox
@@ -649,7 +687,7 @@ export type SurveyedMailbox = Message<"mailtwin.wire.SurveyedMailbox"> & {
  * Use `create(SurveyedMailboxSchema)` to create a new message.
  */
 export const SurveyedMailboxSchema: GenMessage<SurveyedMailbox> = /*@__PURE__*/
-  messageDesc(file_wire_link, 18);
+  messageDesc(file_wire_link, 19);
 
 /**
  * A page of the messages of one mailbox: those above `after_uid`, ascending by UID, then files that have no UID, those with a
@@ -679,7 +717,7 @@ export type Inventory = Message<"mailtwin.wire.Inventory"> & {
  * Use `create(InventorySchema)` to create a new message.
  */
 export const InventorySchema: GenMessage<Inventory> = /*@__PURE__*/
-  messageDesc(file_wire_link, 19);
+  messageDesc(file_wire_link, 20);
 
 /**
  * @generated from message mailtwin.wire.InventoryPage
@@ -708,7 +746,7 @@ export type InventoryPage = Message<"mailtwin.wire.InventoryPage"> & {
  * Use `create(InventoryPageSchema)` to create a new message.
  */
 export const InventoryPageSchema: GenMessage<InventoryPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 20);
+  messageDesc(file_wire_link, 21);
 
 /**
  * @generated from message mailtwin.wire.InventoryMessage
@@ -744,7 +782,7 @@ export type InventoryMessage = Message<"mailtwin.wire.InventoryMessage"> & {
  * Use `create(InventoryMessageSchema)` to create a new message.
  */
 export const InventoryMessageSchema: GenMessage<InventoryMessage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 21);
+  messageDesc(file_wire_link, 22);
 
 /**
  * What to do with messages that only the replica has.
@@ -780,7 +818,7 @@ export type Foreign = Message<"mailtwin.wire.Foreign"> & {
  * Use `create(ForeignSchema)` to create a new message.
  */
 export const ForeignSchema: GenMessage<Foreign> = /*@__PURE__*/
-  messageDesc(file_wire_link, 22);
+  messageDesc(file_wire_link, 23);
 
 /**
  * @generated from message mailtwin.wire.ForeignDone
@@ -804,5 +842,5 @@ export type ForeignDone = Message<"mailtwin.wire.ForeignDone"> & {
  * Use `create(ForeignDoneSchema)` to create a new message.
  */
 export const ForeignDoneSchema: GenMessage<ForeignDone> = /*@__PURE__*/
-  messageDesc(file_wire_link, 23);
+  messageDesc(file_wire_link, 24);
 

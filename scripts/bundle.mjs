@@ -43,8 +43,13 @@ async function bundle(entry) {
     input: { [entry.replace(/\.js$/, "")]: join(from, entry) },
     platform: "node",
     external: (id) => isBuiltin(id) || OUTSIDE.test(id),
-    // node:crypto takes 2 ms to load in a thread that does not hash.
-    treeshake: { moduleSideEffects: [{ external: true, sideEffects: false }] },
+    // node:crypto takes 2 ms to load in a thread that does not hash. reflect-metadata is imported for what it does as it loads.
+    treeshake: {
+      moduleSideEffects: [
+        { test: /^reflect-metadata$/, sideEffects: true },
+        { external: true, sideEffects: false },
+      ],
+    },
   });
   const { output } = await building.write({
     dir: to,

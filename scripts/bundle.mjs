@@ -15,7 +15,7 @@ import { join, relative } from "node:path";
 import { rolldown } from "rolldown";
 import { noticesOf } from "./licence-notices.mjs";
 
-const OUTSIDE = /^(?:@parcel\/watcher|@photostructure\/sqlite|cli-progress|pino)$/;
+const OUTSIDE = /^(?:@parcel\/watcher|@peculiar\/x509|@photostructure\/sqlite|cli-progress|pino|reflect-metadata)$/;
 const NOTICES = "THIRD-PARTY-LICENSES.txt";
 
 const [from = "", to = ""] = process.argv.slice(2);
@@ -43,8 +43,13 @@ async function bundle(entry) {
     input: { [entry.replace(/\.js$/, "")]: join(from, entry) },
     platform: "node",
     external: (id) => isBuiltin(id) || OUTSIDE.test(id),
-    // node:crypto takes 2 ms to load in a thread that does not hash.
-    treeshake: { moduleSideEffects: [{ external: true, sideEffects: false }] },
+    // node:crypto takes 2 ms to load in a thread that does not hash. reflect-metadata is imported for what it does as it loads.
+    treeshake: {
+      moduleSideEffects: [
+        { test: /^reflect-metadata$/, sideEffects: true },
+        { external: true, sideEffects: false },
+      ],
+    },
   });
   const { output } = await building.write({
     dir: to,

@@ -26,6 +26,90 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Bring both ends to the same release of mailtwin.",
   },
+  /** An address cannot be read, or names what no link is made to. */
+  "address-invalid": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Write tls://host:port, ssh://[user@]host[:port], unix:/absolute/path, or [user@]host:path.",
+  },
+  /** Nobody answered at an address, or whoever did hung up before both ends knew each other. */
+  "peer-unreachable": {
+    disposition: "retry",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Check that mailtwin runs there and listens at that address, and that no firewall is in between.",
+  },
+  /** Who dialled showed a key that no peer of the configuration has. Nothing was read from it. */
+  "peer-unknown": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "If that is a site of yours, add the key that the message names to its peers; else somebody tries doors.",
+  },
+  /** Who answered showed another key than the one that was expected. Nothing was sent to it. */
+  "peer-key-differs": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "If the key over there was made anew, compare its name on that host (not over this link), then put it into the configuration here; else another machine answers at that address.",
+  },
+  /** The certificate of a key that is known is not valid now. */
+  "key-expired": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "Check the clocks of both hosts. If they are right, renew the certificate on the host whose key it is: the key and its name stay, and no other host has to be told.",
+  },
+  /** The other end, or the system, does not let this one in. */
+  "link-refused": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "Do what the message says on the host that refused; its log has more.",
+  },
+  /** What came from the other end is no TLS 1.3 as two mailtwins speak it. */
+  "handshake-failed": {
+    disposition: "operator",
+    exitCode: EX.PROTOCOL,
+    hint: "Check what is at the other end: both must run mailtwin, and nothing in between may end TLS.",
+  },
+  /** A key is to be made where a file is. Nothing was changed. */
+  "key-exists": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "Peers know the key that is there. If they are to learn another one, move that file away first.",
+  },
+  /** The file of this site's key is not there, is open to others, or holds no key. */
+  "key-unusable": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "It must be a regular file of the user mailtwin runs as, with mode 0600, made by mailtwin keygen. A key that others could read is to be replaced.",
+  },
+  /** Another process listens at that address already. */
+  "address-in-use": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Find out who listens there (ss -lp); it may be another mailtwin.",
+  },
+  /** The system does not let this process listen at that address. */
+  "listen-failed": {
+    disposition: "operator",
+    exitCode: EX.CANTCREAT,
+    hint: "The address must be one of this host, the directory of a socket must be there, and this user may need more rights.",
+  },
+  /** ssh could not be started, or made no connection: its own words are in the message. */
+  "ssh-failed": {
+    disposition: "retry",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Try the same ssh command by hand, as the user mailtwin runs as, with -oBatchMode=yes: it must not ask for anything.",
+  },
+  /** ssh connected, and there is no mailtwin on the other host where it is looked for. */
+  "remote-missing": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Install mailtwin over there, or name its path: a shell that is not a login shell may have a shorter PATH.",
+  },
+  /** The program that ssh started on the other host ended with an error. */
+  "remote-ended": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Its own words are in the message; what its exit code means is in docs/operations.md if it is mailtwin's.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type WireErrorCode = keyof typeof KINDS;

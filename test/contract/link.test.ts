@@ -1,9 +1,11 @@
-/** The carriers of a link: the process itself, a socket, the pipes of a child process. */
+/** The carriers of a link: the process itself, a socket, the pipes of a child process, and what two hosts have between them. */
 import { Duplex, PassThrough } from "node:stream";
+import { afterAll } from "vitest";
 import { systemClock } from "../../src/base/clock.js";
 import { openCompressed } from "../../src/wire/compressed.js";
 import { openMemoryLink } from "../../src/wire/memory-link.js";
 import { openStreamLink } from "../../src/wire/stream-link.js";
+import { openSshPairs, openTlsPairs, openUnixPairs, type PairSource } from "./carrier-pairs.js";
 import { describeLink, type LinkEnds } from "./link.js";
 import { openSocketPair } from "./socket-pair.js";
 
@@ -21,6 +23,19 @@ describeLink("socket, compressed", async () => {
   const [a, b] = await openSocketPair();
   return linkOver([openCompressed(a), openCompressed(b)]);
 });
+
+for (const [name, openPairs] of [
+  ["TLS", openTlsPairs],
+  ["unix", openUnixPairs],
+  ["ssh", openSshPairs],
+] as const) {
+  let pairs: PairSource | undefined;
+  afterAll(() => pairs?.[Symbol.asyncDispose]());
+  describeLink(name, async () => {
+    pairs ??= await openPairs();
+    return linkOver(await pairs.open());
+  });
+}
 
 function linkOver([a, b]: readonly [Duplex, Duplex]): LinkEnds {
   const [source, replica] = [

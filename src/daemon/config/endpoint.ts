@@ -105,7 +105,8 @@ export function readSocketPath(text: string): Reading<string> {
 
 function readHost(text: string): string | undefined {
   if (text.startsWith("[")) return readAddress6(text.slice(1, -1));
-  const isName = text.length <= 253 && /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}\.?)*$/.test(text) && !text.includes("..");
+  const labels = text.replace(/\.$/, "").split(".");
+  const isName = text.length <= 253 && labels.every((label) => /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(label));
   return isName ? text.toLowerCase() : undefined;
 }
 

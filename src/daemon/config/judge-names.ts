@@ -5,8 +5,8 @@
 import type { Reading } from "../../base/quantity.js";
 import { closest } from "./closest.js";
 import { type Endpoint, formatEndpoint } from "./endpoint.js";
-import { formatTable, type KeyPath, nodeAt } from "./key-path.js";
-import { readPeerName, readReplicaName, readStoreName } from "./names.js";
+import { formatKey, formatTable, type KeyPath, nodeAt } from "./key-path.js";
+import { NAME_PATTERN, readPeerName, readReplicaName, readStoreName } from "./names.js";
 import { atName, atValue } from "./point-at.js";
 import { type ConfigProblem, formatPlace } from "./problem.js";
 import type { DraftConfig } from "./schema.js";
@@ -142,10 +142,15 @@ function judgeRights(draft: DraftConfig, located: Located): ConfigProblem[] {
   );
 }
 
+const NAMED_MAX = 8;
+
 function unknown(kind: "peer" | "store", name: string, known: readonly string[]) {
   const near = closest(name, known);
-  const there = known.length === 0 ? `there is no [${kind}.NAME] at all` : `there are ${known.join(", ")}`;
-  const advice = near === undefined ? `add [${kind}.${name}]: ${there}` : `did you mean ${near}?`;
+  const more = known.length > NAMED_MAX ? `, and ${known.length - NAMED_MAX} more` : "";
+  const there = `there are ${known.slice(0, NAMED_MAX).map(formatKey).join(", ")}${more}`;
+  const all = known.length === 0 ? `there is no [${kind}.NAME] at all` : there;
+  const add = NAME_PATTERN.test(name) ? `add [${kind}.${name}]` : `name a [${kind}.NAME]`;
+  const advice = near === undefined ? `${add}: ${all}` : `did you mean ${formatKey(near)}?`;
   return { why: `there is no ${kind} of that name`, advice };
 }
 

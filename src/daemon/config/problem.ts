@@ -44,8 +44,13 @@ const READ_CHARS_MAX = 60;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is not shown to it.
 const UNSAFE_CHARS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g;
 
+/** Names and paths of the file may stand in words too. */
+export function onOneLine(text: string): string {
+  return text.replace(UNSAFE_CHARS, " ");
+}
+
 /** What was written, fit for one line. */
 export function shorten(text: string): string {
-  const flat = text.replace(UNSAFE_CHARS, " ").trim();
+  const flat = onOneLine(text).trim();
   return flat.length > READ_CHARS_MAX ? `${flat.slice(0, READ_CHARS_MAX - 1)}…` : flat;
 }

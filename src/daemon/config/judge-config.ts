@@ -43,14 +43,15 @@ export function judgeConfig({ files, texts, problems: unread }: ReadConfig, surr
     children: new Map(),
   };
   const merged = mergeDocuments(documents, empty);
-  const form = judgeForm(merged);
+  const isComplete = problems.length === 0; // else what seems to be missing, or nobody's, may stand in what was not read.
+  const form = judgeForm(merged, isComplete);
   const stateDir = form.draft.state_dir ?? defaultStateDir(surroundings);
-  const whole = problems.length === 0; // else a name that seems to be nobody's may stand in what was not read.
   problems.push(...merged.problems, ...form.problems);
-  if (stateDir === undefined) problems.push(stateless(main));
+  if (stateDir === undefined && isComplete) problems.push(stateless(main));
   const defaults: Defaults = { stateDir: stateDir ?? "/", control: defaultControl(surroundings, stateDir ?? "/") };
-  if (whole) problems.push(...judgeNames(form.draft, merged.located));
-  if (stateDir !== undefined) problems.push(...judgePaths(form.draft, merged.located, defaults));
+  if (isComplete) problems.push(...judgeNames(form.draft, merged.located));
+  const hasDefaults = isComplete && stateDir !== undefined;
+  problems.push(...judgePaths(form.draft, merged.located, hasDefaults ? defaults : undefined));
   if (problems.length > 0 || form.written === undefined) return { kind: "wrong", problems: inOrder(problems, files) };
   return { kind: "right", config: makeConfig(form.written, defaults) };
 }

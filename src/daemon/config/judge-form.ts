@@ -28,14 +28,16 @@ export interface JudgedForm {
   readonly written: WrittenConfig | undefined;
 }
 
-export function judgeForm(document: TomlDocument): JudgedForm {
+/** Unless `isComplete` something was not read, and what is missing may stand there. */
+export function judgeForm(document: TomlDocument, isComplete: boolean): JudgedForm {
   const judged = configSchema.safeParse(document.values);
   const issues = judged.success ? [] : judged.error.issues;
   const draft = draftSchema.safeParse(issues.reduce(takeOut, copyOf(document.values)));
   assert(draft.success, "what is wrong has been taken out");
   if (judged.success) return { problems: [], draft: draft.data, written: judged.data };
   const schema = jsonSchema();
-  const problems = issues.flatMap((issue) => problemsOf(issue, document, schema));
+  const told = isComplete ? issues : issues.filter((issue) => !isMissing(issue, document));
+  const problems = told.flatMap((issue) => problemsOf(issue, document, schema));
   return { problems, draft: draft.data, written: undefined };
 }
 
@@ -60,6 +62,10 @@ function problemsOf(issue: Issue, document: TomlDocument, schema: JsonSchema): C
       return [atValue(document.located, path, { why: issue.message, advice: what })];
     }
   }
+}
+
+function isMissing(issue: Issue, { values }: TomlDocument): boolean {
+  return issue.code === "invalid_type" && valueAt(values, pathOf(issue)) === undefined;
 }
 
 function unknownKey(path: KeyPath, { values, located }: TomlDocument, schema: JsonSchema): ConfigProblem {

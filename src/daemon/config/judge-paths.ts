@@ -20,11 +20,10 @@ interface Claim {
   readonly key: KeyPath;
 }
 
-export function judgePaths(
-  draft: DraftConfig,
-  located: Located,
-  defaults: { readonly stateDir: string; readonly control: string },
-): ConfigProblem[] {
+/** Undefined where they do not count: what is not written may stand in a file that was not read. */
+type DefaultPlaces = { readonly stateDir: string; readonly control: string } | undefined;
+
+export function judgePaths(draft: DraftConfig, located: Located, defaults: DefaultPlaces): ConfigProblem[] {
   const claims = claimsOf(draft, defaults);
   return [
     ...nestedPairs(claims).flatMap(([first, second]) => judgePair(first, second, located)),
@@ -55,10 +54,12 @@ function pairOf(claims: readonly Claim[], first: number, second: number): readon
   return [a, b];
 }
 
-function claimsOf(draft: DraftConfig, defaults: { readonly stateDir: string; readonly control: string }): Claim[] {
+function claimsOf(draft: DraftConfig, defaults: DefaultPlaces): Claim[] {
+  const stateDir = draft.state_dir ?? defaults?.stateDir;
+  const control = draft.control ?? defaults?.control;
   const claims: Claim[] = [
-    { kind: "state", path: draft.state_dir ?? defaults.stateDir, name: "state_dir", key: ["state_dir"] },
-    { kind: "socket", path: draft.control ?? defaults.control, name: "control", key: ["control"] },
+    ...(stateDir === undefined ? [] : [claim("state", stateDir, "state_dir", ["state_dir"])]),
+    ...(control === undefined ? [] : [claim("socket", control, "control", ["control"])]),
     ...draft.listen.unix.map((path, index) => ({
       ...{ kind: "socket" as const, path, name: "the socket of [listen]", key: ["listen", "unix", index] },
     })),
@@ -77,6 +78,10 @@ function claimsOf(draft: DraftConfig, defaults: { readonly stateDir: string; rea
       });
   }
   return claims;
+}
+
+function claim(kind: Claim["kind"], path: string, name: string, key: KeyPath): Claim {
+  return { kind, path, name, key };
 }
 
 /** One problem for two paths: told at what is ours rather than at a store, of two alike at the later. */

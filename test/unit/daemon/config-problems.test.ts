@@ -342,6 +342,11 @@ describe("what is no TOML", () => {
     ]);
   });
 
+  test("leaves nothing missing that may stand in it, and no default in doubt", () => {
+    const more = '[store.mail.replica.b]\nto = "unix:/b"\n[peer.b]\nmay_read = ["x"]\n[store.c]\npath = "/run"\n';
+    expect(problemsIn({ m: "[store.mail\n", a: more })).toStrictEqual([expect.stringMatching(/^m:1:12: /)]);
+  });
+
   test("is refused when it is nested beyond need", () => {
     expect(problems(`a = ${"[".repeat(500)}${"]".repeat(500)}`)).toStrictEqual([
       expect.stringMatching(/^f:1:\d+: a = \[+…: that is no TOML: /),

@@ -4,6 +4,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
+import type { ConfigFlags } from "./config-command.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
 import { type Output, openOutput } from "./output.js";
@@ -58,7 +59,42 @@ function makeProgram(output: Output): Command {
     .action(async (source: string, destination: string, flags: SyncFlags) => {
       process.exitCode = await runSync(source, destination, flags, output);
     });
+  addConfigCommands(program, output);
   return program;
+}
+
+/** Loaded late, as nobody else needs a schema. */
+function addConfigCommands(program: Command, output: Output): void {
+  const config = program.command("config").description("the configuration of the daemon: look at it, judge it");
+  const fileOption = [
+    "--config <file>",
+    "instead of /etc/mailtwin/mailtwin.toml; conf.d/*.toml beside it is read too",
+  ] as const;
+  config
+    .command("check")
+    .description("say all that is wrong with it, with file and line")
+    .option(...fileOption)
+    .option("--json", "one JSON object a line, for machines")
+    .action(async (flags: ConfigFlags) => {
+      const { checkConfig } = await import("./config-command.js");
+      process.exitCode = checkConfig(flags, output);
+    });
+  config
+    .command("show")
+    .description("the values that are in effect, defaults included, as a configuration")
+    .option(...fileOption)
+    .option("--json", "as JSON, sizes in bytes and durations in milliseconds")
+    .action(async (flags: ConfigFlags) => {
+      const { showConfig } = await import("./config-command.js");
+      process.exitCode = showConfig(flags, output);
+    });
+  config
+    .command("schema")
+    .description("the JSON schema of the configuration, for editors")
+    .action(async () => {
+      const { showSchema } = await import("./config-command.js");
+      process.exitCode = showSchema(output);
+    });
 }
 
 /** Ends with `process.exitCode` set. */

@@ -100,6 +100,18 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Name a directory that belongs to the user mailtwin runs as and in which nobody else may write (chmod go-w), nor in any directory above it, outside both stores, with --state DIR.",
   },
+  /** The configuration is not there, or cannot be read. */
+  "config-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Write one (docs/configuration.md has an example), or say with --config FILE where it is.",
+  },
+  /** The configuration is wrong. Each problem is told with its place, what was read, why it is wrong and what to do. */
+  "config-wrong": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
+  },
   /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {
     disposition: "retry",

@@ -342,7 +342,7 @@ function stateHome(): string {
 }
 
 /** Undefined for a user without an entry in passwd, unless HOME says it. */
-function homeOf(): string | undefined {
+export function homeOf(): string | undefined {
   try {
     const home = homedir();
     return isAbsolute(home) ? home : undefined;

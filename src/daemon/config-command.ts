@@ -1,0 +1,63 @@
+/** `mailtwin config check|show|schema`: what the configuration is, and what is wrong with it. Nothing is begun or written. */
+import { EX } from "../base/errors.js";
+import { type LoadedConfig, loadConfig, refusalOf, surroundingsOfProcess } from "./config/load-config.js";
+import { formatProblem } from "./config/problem.js";
+import { jsonSchema } from "./config/schema.js";
+import { configAsJson, configAsToml } from "./config/show-config.js";
+import { openJsonReporter } from "./json-reporter.js";
+import type { Output } from "./output.js";
+
+export interface ConfigFlags {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** Returns the exit code. Throws: config-missing, usage. */
+export function checkConfig(flags: ConfigFlags, output: Output): number {
+  const loaded = loadConfig(flags.config, surroundingsOfProcess());
+  if (loaded.kind === "wrong") return reportWrong(loaded, flags, output);
+  const { files, config } = loaded;
+  const stores = [...config.stores.values()];
+  const sources = stores.filter(({ role }) => role.kind === "source").length;
+  const counts = { sources, replicas: stores.length - sources, peers: config.peers.size };
+  if (flags.json === true) output.out(`${JSON.stringify({ event: "right", files, ...counts })}\n`);
+  else {
+    const more = files.length === 1 ? "" : `, with ${files.length - 1} of conf.d`;
+    output.out(
+      `${files[0]}${more}: no problems; stores: ${sources} source, ${counts.replicas} replica; peers: ${counts.peers}\n`,
+    );
+  }
+  return EX.OK;
+}
+
+/** Returns the exit code. Throws: config-missing, usage. */
+export function showConfig(flags: ConfigFlags, output: Output): number {
+  const loaded = loadConfig(flags.config, surroundingsOfProcess());
+  if (loaded.kind === "wrong") return reportWrong(loaded, flags, output);
+  const { files, config } = loaded;
+  if (flags.json === true) output.out(`${JSON.stringify({ files, ...configAsJson(config) }, undefined, 2)}\n`);
+  else output.out(`${files.map((file) => `# ${file}\n`).join("")}\n${configAsToml(config)}`);
+  return EX.OK;
+}
+
+export function showSchema(output: Output): number {
+  output.out(`${JSON.stringify(jsonSchema(), undefined, 2)}\n`);
+  return EX.OK;
+}
+
+/** All problems, a line each, then how many there are. Returns the exit code. */
+function reportWrong(
+  { files, problems }: Extract<LoadedConfig, { kind: "wrong" }>,
+  { json }: ConfigFlags,
+  output: Output,
+): number {
+  const refusal = refusalOf(files[0] ?? "", problems);
+  if (json === true) {
+    for (const { at, ...words } of problems) output.out(`${JSON.stringify({ event: "problem", ...at, ...words })}\n`);
+    openJsonReporter(output.out).error(refusal);
+  } else {
+    for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
+    output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+  }
+  return refusal.exitCode;
+}

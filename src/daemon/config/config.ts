@@ -1,0 +1,155 @@
+/**
+ * The configuration of `mailtwin run` as the program has it: typed, whole, with its defaults. `makeConfig` is its one door, and
+ * takes only what was judged.
+ */
+import { assert } from "../../base/assert.js";
+import type { ByteCount, Reading } from "../../base/quantity.js";
+import type { LogLevel } from "../log-reporter.js";
+import type { Endpoint, HostPort } from "./endpoint.js";
+import {
+  type PeerName,
+  type ReplicaName,
+  readPeerName,
+  readReplicaName,
+  readStoreName,
+  type StoreName,
+} from "./names.js";
+import type { FOREIGN, MODES, WrittenConfig } from "./schema.js";
+
+export interface Config {
+  readonly stateDir: string;
+  /** The daemon's own socket. */
+  readonly control: string;
+  readonly logLevel: LogLevel;
+  readonly log: LogLimits;
+  readonly listen: { readonly tls: readonly HostPort[]; readonly unix: readonly string[] };
+  /** The file of the private key; undefined where nothing goes by TLS. */
+  readonly identityKey: string | undefined;
+  readonly peers: ReadonlyMap<PeerName, Peer>;
+  readonly stores: ReadonlyMap<StoreName, Store>;
+}
+
+/** How far a replica may lag before it is compared anew. */
+export interface LogLimits {
+  readonly maxSize: ByteCount;
+  readonly maxAgeMs: number;
+}
+
+export interface Peer {
+  readonly name: PeerName;
+  /** "sha256:" and base64, of its public key (SPKI). */
+  readonly key: string;
+  /** What it may fetch when it dials in. */
+  readonly mayRead: ReadonlySet<StoreName>;
+  /** What it may send to when it dials in. */
+  readonly mayWrite: ReadonlySet<StoreName>;
+  /** Patterns of users; undefined: all of them. */
+  readonly users: readonly string[] | undefined;
+}
+
+export interface Store {
+  readonly name: StoreName;
+  readonly path: string;
+  /** Undefined: beside the store. */
+  readonly scratch: string | undefined;
+  readonly role: SourceRole | ReplicaRole;
+}
+
+/** Others get what changes here. */
+export interface SourceRole {
+  readonly kind: "source";
+  readonly replicas: ReadonlyMap<ReplicaName, Replica>;
+}
+
+/** This store gets what changes elsewhere. */
+export interface ReplicaRole {
+  readonly kind: "replica";
+  readonly peer: PeerName | undefined;
+  /** The store's name on the other side. */
+  readonly storeThere: StoreName;
+  /** Undefined: it dials in. */
+  readonly from: Endpoint | undefined;
+}
+
+export interface Replica {
+  readonly name: ReplicaName;
+  /** Undefined: it dials in. */
+  readonly to: Endpoint | undefined;
+  readonly peer: PeerName | undefined;
+  /** The store's name on the other side. */
+  readonly storeThere: StoreName;
+  readonly mode: (typeof MODES)[number];
+  /** What becomes of mail that only the replica has at first contact. */
+  readonly foreign: "refuse" | (typeof FOREIGN)[number];
+}
+
+export interface Defaults {
+  readonly stateDir: string;
+  readonly control: string;
+}
+
+/** `written` has no problem, of form or as a whole. */
+export function makeConfig(written: WrittenConfig, defaults: Defaults): Config {
+  return {
+    stateDir: written.state_dir ?? defaults.stateDir,
+    control: written.control ?? defaults.control,
+    logLevel: written.log_level,
+    log: { maxSize: written.log.max_size, maxAgeMs: written.log.max_age },
+    listen: written.listen,
+    identityKey: written.identity?.key,
+    peers: byName(written.peer, readPeerName, makePeer),
+    stores: byName(written.store, readStoreName, makeStore),
+  };
+}
+
+function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
+  const stores = (names: readonly string[]) => new Set(names.map((store) => judged(readStoreName(store))));
+  return { name, key: peer.key, mayRead: stores(peer.may_read), mayWrite: stores(peer.may_write), users: peer.users };
+}
+
+type WrittenStore = WrittenConfig["store"][string];
+
+function makeStore(name: StoreName, { path, scratch, source, replica }: WrittenStore): Store {
+  const role: Store["role"] =
+    source === undefined
+      ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
+      : { kind: "replica", ...otherSide(name, source), from: source.from };
+  return { name, path, scratch, role };
+}
+
+function makeReplica(
+  store: StoreName,
+  name: ReplicaName,
+  replica: NonNullable<WrittenStore["replica"]>[string],
+): Replica {
+  const { to, mode, foreign } = replica;
+  return { name, to, ...otherSide(store, replica), mode, foreign: foreign ?? "refuse" };
+}
+
+function otherSide(
+  name: StoreName,
+  written: { readonly peer?: string | undefined; readonly store?: string | undefined },
+): { readonly peer: PeerName | undefined; readonly storeThere: StoreName } {
+  return {
+    peer: written.peer === undefined ? undefined : judged(readPeerName(written.peer)),
+    storeThere: written.store === undefined ? name : judged(readStoreName(written.store)),
+  };
+}
+
+function byName<Name extends string, Written, Made>(
+  written: Readonly<Record<string, Written>>,
+  read: (text: string) => Reading<Name>,
+  make: (name: Name, written: Written) => Made,
+): ReadonlyMap<Name, Made> {
+  return new Map(
+    Object.entries(written).map(([text, value]) => {
+      const name = judged(read(text));
+      return [name, make(name, value)];
+    }),
+  );
+}
+
+function judged<T>(reading: Reading<T>): T {
+  assert(reading.kind === "value", "a name of a configuration was judged before");
+  return reading.value;
+}

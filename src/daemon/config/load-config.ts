@@ -1,0 +1,36 @@
+/** The configuration as a command gets it: finds the file, reads it, judges it. The face of this directory. */
+import type { MailtwinError } from "../../base/errors.js";
+import { daemonError } from "../errors.js";
+import { homeOf } from "../places.js";
+import type { Config } from "./config.js";
+import { defaultConfigFile, type Surroundings } from "./default-places.js";
+import { judgeConfig } from "./judge-config.js";
+import type { ConfigProblem } from "./problem.js";
+import { readConfigFiles } from "./read-files.js";
+
+export type LoadedConfig =
+  | { readonly kind: "right"; readonly files: readonly string[]; readonly config: Config }
+  | { readonly kind: "wrong"; readonly files: readonly string[]; readonly problems: readonly ConfigProblem[] };
+
+/** `file`: undefined for the default one. Throws: config-missing, usage. */
+export function loadConfig(file: string | undefined, surroundings: Surroundings): LoadedConfig {
+  if (file === "") throw daemonError("usage", 'reading the command line: --config is empty ("")');
+  const main = file ?? defaultConfigFile(surroundings);
+  if (main === undefined)
+    throw daemonError(
+      "config-missing",
+      "finding the configuration: HOME is not set, and this user has no home directory",
+    );
+  const read = readConfigFiles(main, surroundings);
+  return { files: read.files, ...judgeConfig(read, surroundings) };
+}
+
+/** The error that a command ends with whose configuration is wrong; the problems themselves are told before it. */
+export function refusalOf(file: string, problems: readonly ConfigProblem[]): MailtwinError {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return daemonError("config-wrong", `reading the configuration ${file}: ${count}`);
+}
+
+export function surroundingsOfProcess(): Surroundings {
+  return { isRoot: process.geteuid?.() === 0, home: homeOf(), env: process.env };
+}

@@ -1,0 +1,264 @@
+/**
+ * What may stand in a configuration: tables, keys, the form of each value. One description, from which come the values, the
+ * problems of form and the JSON schema. What only the whole can tell (names that nobody has, stores in stores) is in
+ * judge-names.ts and judge-paths.ts.
+ */
+import * as z from "zod";
+import {
+  type Bounds,
+  type ByteCount,
+  type Reading,
+  readByteCount,
+  readDurationMs,
+  wrong,
+} from "../../base/quantity.js";
+import { LOG_LEVELS } from "../log-reporter.js";
+import { readEndpoint, readHostPort, readSocketPath } from "./endpoint.js";
+import { NAME_PATTERN } from "./names.js";
+import { readPath } from "./path.js";
+
+export const MODES = ["live", "on-demand"] as const;
+export const FOREIGN = ["keep", "limbo"] as const;
+
+const LOG_SIZE: Bounds = { least: "16MiB", most: "64TiB" };
+const LOG_AGE: Bounds = { least: "1h", most: "3650d" };
+const USERS_MAX = 1000;
+
+interface Meta {
+  readonly description: string;
+  /** As it is written after the equals sign; advice shows it. */
+  readonly example: string;
+}
+
+/** A text with a grammar of its own. */
+function text<T>(read: (text: string) => Reading<T>, meta: Meta) {
+  return z
+    .string()
+    .meta({ ...meta })
+    .transform((written, context): T => {
+      const reading = read(written);
+      if (reading.kind === "value") return reading.value;
+      const { why, advice } = reading;
+      context.issues.push({ code: "custom", input: written, message: why, params: { advice } });
+      return z.NEVER;
+    });
+}
+
+function list<T extends z.ZodType>(element: T, meta: Meta) {
+  return z.array(element).meta({ ...meta });
+}
+
+const path = (meta: Meta) => text(readPath, meta);
+const socket = (meta: Meta) => text(readSocketPath, meta);
+const endpoint = (meta: Meta) => text(readEndpoint, meta);
+/** Names of others; whether there is one of that name is asked of the whole. */
+const name = (meta: Meta) => z.string().meta({ ...meta });
+
+/** By name. The rule for names is the JSON schema's only: zod would not look into a table with a wrong name (judge-names.ts does). */
+function named<T extends z.ZodType>(value: T, description: string) {
+  const propertyNames = { type: "string", pattern: NAME_PATTERN.source };
+  return z.record(z.string(), value).meta({ description, propertyNames });
+}
+
+/** SHA-256 of the public key, as `openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64` has it. */
+function readFingerprint(written: string): Reading<string> {
+  const example = `write "sha256:" and the 44 characters that the peer's own mailtwin tells`;
+  const [, base64 = ""] = /^sha256:([A-Za-z0-9+/]{43})=?$/.exec(written) ?? [];
+  if (base64 === "") return wrong("that is no fingerprint of a key", example);
+  const bytes = Buffer.from(base64, "base64");
+  const canonical = bytes.toString("base64");
+  if (canonical !== `${base64}=`)
+    return wrong("that is no fingerprint of a key: its last letter has bits to spare", example);
+  return { kind: "value", value: `sha256:${canonical}` };
+}
+
+function readGlob(written: string): Reading<string> {
+  const advice = `write a pattern of users, as "*@example.org"`;
+  if (written === "") return wrong("an empty pattern means no user", advice);
+  if (Buffer.byteLength(written) > 255) return wrong("a pattern has at most 255 bytes", advice);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused.
+  if (/[\x00-\x1f\x7f]/.test(written)) return wrong("a pattern has no control characters", advice);
+  return { kind: "value", value: written };
+}
+
+const log = {
+  max_size: text<ByteCount>((written) => readByteCount(written, LOG_SIZE), {
+    description: `How large the log of a store may grow for the sake of a replica that lags; from ${LOG_SIZE.least} to ${LOG_SIZE.most}. A replica that lags further is compared anew.`,
+    example: '"1GiB"',
+  }).prefault("1GiB"),
+  max_age: text((written) => readDurationMs(written, LOG_AGE), {
+    description: `How long the log keeps what a replica has not got; from ${LOG_AGE.least} to ${LOG_AGE.most}. A replica that lags longer is compared anew.`,
+    example: '"14d"',
+  }).prefault("14d"),
+};
+
+const listen = {
+  tls: list(text(readHostPort, { description: "host:port", example: '"[::]:4190"' }), {
+    description: "Where peers dial in by TLS.",
+    example: '["[::]:4190"]',
+  }).prefault([]),
+  unix: list(socket({ description: "The path of a socket.", example: '"/run/mailtwin/link.sock"' }), {
+    description: "Sockets on which peers of the same machine dial in.",
+    example: '["/run/mailtwin/link.sock"]',
+  }).prefault([]),
+};
+
+const identity = {
+  key: path({ description: "The file of this host's private key.", example: '"/etc/mailtwin/identity.key"' }),
+};
+
+const peer = {
+  key: text(readFingerprint, {
+    description: "SHA-256 of the peer's public key (SPKI), in base64.",
+    example: '"sha256:BASE64"',
+  }),
+  may_read: list(name({ description: "A store of this file.", example: '"mail"' }), {
+    description: "Stores that the peer may fetch when it dials in.",
+    example: '["mail"]',
+  }).prefault([]),
+  may_write: list(name({ description: "A store of this file.", example: '"mail"' }), {
+    description: "Stores that the peer may send to when it dials in.",
+    example: '["mail"]',
+  }).prefault([]),
+  users: list(text(readGlob, { description: "A pattern.", example: '"*@example.org"' }), {
+    description: "Patterns of the users to which its rights are limited; all users where there is none.",
+    example: '["*@example.org"]',
+  })
+    .refine((globs) => globs.length <= USERS_MAX, {
+      message: `there are more than ${USERS_MAX} patterns`,
+      params: { advice: "use wider ones" },
+    })
+    .optional(),
+};
+
+const replica = {
+  to: endpoint({
+    description: "Where the replica is dialled; absent: it dials in.",
+    example: '"tls://b.example.org:4190"',
+  }).optional(),
+  peer: name({
+    description: "Who it is: a [peer.NAME]. Needed for tls, and where it dials in.",
+    example: '"b"',
+  }).optional(),
+  store: text(readOtherName, {
+    description: "The store's name on the other side; the same where absent.",
+    example: '"mail"',
+  }).optional(),
+  mode: z
+    .enum(MODES)
+    .meta({ description: "live: at once and always; on-demand: when asked.", example: '"live"' })
+    .prefault("live"),
+  foreign: z
+    .enum(FOREIGN)
+    .meta({
+      description:
+        "Mail that only the replica has at first contact: keep it beside, or move it to limbo. Absent: such a replica is refused.",
+      example: '"keep"',
+    })
+    .optional(),
+};
+
+const source = {
+  peer: name({
+    description: "Who sends: a [peer.NAME]. Needed for tls, and where it dials in.",
+    example: '"a"',
+  }).optional(),
+  store: text(readOtherName, {
+    description: "The store's name on the other side; the same where absent.",
+    example: '"mail"',
+  }).optional(),
+  from: endpoint({
+    description: "Where the source is dialled; absent: it dials in.",
+    example: '"tls://a.example.org:4190"',
+  }).optional(),
+};
+
+function readOtherName(written: string): Reading<string> {
+  if (NAME_PATTERN.test(written)) return { kind: "value", value: written };
+  return wrong("that is no name of a store", "write the NAME of its [store.NAME] on the other side");
+}
+
+const store = {
+  path: path({ description: "The Maildir, or the directory that holds many.", example: '"/var/vmail"' }),
+  scratch: path({
+    description: "Staging and limbo, on the store's file system; absent: beside the store.",
+    example: '"/var/.mailtwin-vmail"',
+  }).optional(),
+};
+
+const top = {
+  state_dir: path({
+    description: "Where the state is kept. Default: /var/lib/mailtwin as root, else $XDG_STATE_HOME/mailtwin/daemon.",
+    example: '"/var/lib/mailtwin"',
+  }).optional(),
+  control: socket({
+    description:
+      "The socket of the running daemon. Default: /run/mailtwin/control.sock as root, else $XDG_RUNTIME_DIR/mailtwin/control.sock.",
+    example: '"/run/mailtwin/control.sock"',
+  }).optional(),
+  log_level: z.enum(LOG_LEVELS).meta({ description: "What is logged at least.", example: '"info"' }).prefault("info"),
+};
+
+/** All of it. */
+export const configSchema = z.strictObject({
+  ...top,
+  log: z.strictObject(log).prefault({}),
+  listen: z.strictObject(listen).prefault({}),
+  identity: z.strictObject(identity).optional(),
+  peer: named(z.strictObject(peer), "Who may dial in, or is dialled.").prefault({}),
+  store: named(
+    z.strictObject({
+      ...store,
+      replica: named(z.strictObject(replica), "Where the store is sent.").optional(),
+      source: z.strictObject(source).meta({ description: "Where the store comes from." }).optional(),
+    }),
+    "The stores: each a source, or a replica.",
+  ).prefault({}),
+});
+
+/** The same without anything that must be there: what is left of a configuration when all that is wrong has been taken out. */
+export const draftSchema = z.strictObject({
+  ...top,
+  log: z.strictObject(log).prefault({}),
+  listen: z.strictObject(listen).prefault({}),
+  identity: z.strictObject(identity).partial().optional(),
+  peer: z.record(z.string(), z.strictObject(peer).partial()).prefault({}),
+  store: z
+    .record(
+      z.string(),
+      z.strictObject({
+        ...z.strictObject(store).partial().shape,
+        replica: z.record(z.string(), z.strictObject(replica)).optional(),
+        source: z.strictObject(source).optional(),
+      }),
+    )
+    .prefault({}),
+});
+
+/** Values of the right form, not judged as a whole yet. */
+export type WrittenConfig = z.output<typeof configSchema>;
+export type DraftConfig = z.output<typeof draftSchema>;
+
+/** JSON Schema, draft 2020-12, of what may be written. */
+export function jsonSchema(): JsonSchema {
+  const made = z.toJSONSchema(configSchema, {
+    io: "input",
+    override: ({ jsonSchema: node }) => {
+      const { example } = node;
+      if (typeof example !== "string") return;
+      delete node["example"];
+      node.examples = [JSON.parse(example)]; // what we write as examples is the same in TOML and JSON.
+    },
+  });
+  const { $schema, ...rest } = JSON.parse(JSON.stringify(made)) as JsonSchema; // without what zod adds for programs.
+  return { $schema, title: "mailtwin.toml", ...rest };
+}
+
+/** As far as it is read here. */
+export interface JsonSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly items?: JsonSchema;
+  readonly examples?: readonly unknown[];
+  readonly [key: string]: unknown;
+}

@@ -1,0 +1,72 @@
+/**
+ * The configuration in effect, for people as a file that could stand in its place, for machines as JSON with plain numbers.
+ *
+ * INVARIANT: what `configAsToml` writes reads as the same configuration, on any host and for any user.
+ */
+import { stringify } from "smol-toml";
+import { writeByteCount, writeDurationMs } from "../../base/quantity.js";
+import type { Config, Peer, Replica, Store } from "./config.js";
+import { formatEndpoint, formatHostPort } from "./endpoint.js";
+
+export function configAsToml(config: Config): string {
+  return stringify(
+    present({
+      state_dir: config.stateDir,
+      control: config.control,
+      log_level: config.logLevel,
+      log: { max_size: writeByteCount(config.log.maxSize), max_age: writeDurationMs(config.log.maxAgeMs) },
+      listen: { tls: config.listen.tls.map(formatHostPort), unix: config.listen.unix },
+      identity: config.identityKey === undefined ? undefined : { key: config.identityKey },
+      peer: Object.fromEntries([...config.peers].map(([name, peer]) => [name, peerTable(peer)])),
+      store: Object.fromEntries([...config.stores].map(([name, store]) => [name, storeTable(store)])),
+    }),
+  );
+}
+
+export function configAsJson(config: Config): Record<string, unknown> {
+  const { log, listen, peers, stores, ...rest } = config;
+  return {
+    ...rest,
+    log: { maxSizeBytes: log.maxSize, maxAgeMs: log.maxAgeMs },
+    listen: { tls: listen.tls.map(formatHostPort), unix: listen.unix },
+    peers: [...peers.values()].map((peer) => ({ ...peer, mayRead: [...peer.mayRead], mayWrite: [...peer.mayWrite] })),
+    stores: [...stores.values()].map(({ role, ...store }) => ({ ...store, ...roleAsJson(role) })),
+  };
+}
+
+function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unknown> {
+  return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
+}
+
+function storeTable({ path, scratch, role }: Store): Record<string, unknown> {
+  if (role.kind === "source") {
+    const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
+    return present({ path, scratch, replica });
+  }
+  const from = role.from === undefined ? undefined : formatEndpoint(role.from);
+  return present({ path, scratch, source: present({ peer: role.peer, store: role.storeThere, from }) });
+}
+
+function replicaTable({ to, peer, storeThere, mode, foreign }: Replica): Record<string, unknown> {
+  return present({
+    to: to === undefined ? undefined : formatEndpoint(to),
+    ...{ peer, store: storeThere, mode, foreign: foreign === "refuse" ? undefined : foreign },
+  });
+}
+
+function roleAsJson(role: Store["role"]): Record<string, unknown> {
+  if (role.kind === "replica") {
+    const { kind, from, ...source } = role;
+    return { role: kind, source: { ...source, from: from && formatEndpoint(from) } };
+  }
+  const replicas = [...role.replicas.values()].map(({ to, ...replica }) => ({
+    ...replica,
+    to: to && formatEndpoint(to),
+  }));
+  return { role: role.kind, replicas };
+}
+
+/** Without what is undefined: TOML has no word for it. */
+function present(table: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
+}

@@ -9,8 +9,8 @@ import { Fifo } from "../base/fifo.js";
 import type { Gate } from "../base/gate.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
-import type { Link } from "../wire/link.js";
 import { agentError } from "./errors.js";
+import type { OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
 
@@ -18,7 +18,7 @@ export interface LogSenderParts {
   /** The replica's name. */
   readonly name: string;
   readonly reader: StateReader;
-  readonly link: Link;
+  readonly line: OfferLine;
   readonly window: OfferWindow;
   readonly rejections: Rejections;
   /** Woken when a transaction has left the window. */
@@ -66,7 +66,8 @@ export class LogSender {
     if (window.isFull) return "full";
     for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
       if (!rejections.isHeld(entry.mailbox)) {
-        await this.#offer(entry, signal);
+        this.#sentLsn = entry.lsn;
+        await this.#parts.line.offer({ ...entry, isNext: true }, signal);
         return "sent";
       }
       this.#sentLsn = entry.lsn;
@@ -83,7 +84,7 @@ export class LogSender {
   }
 
   async #resend(row: RejectionRow, signal: AbortSignal): Promise<void> {
-    const { reader, rejections, window, wake } = this.#parts;
+    const { reader, rejections, line, window, wake } = this.#parts;
     const isHeld = () => rejections.isHeld(row.mailbox);
     let lsn = row.lsn - 1;
     while (lsn < this.#sentLsn && !isHeld()) {
@@ -93,7 +94,7 @@ export class LogSender {
         lsn = entry.lsn;
         if (lsn > this.#sentLsn || isHeld()) return;
         if (entry.mailbox !== row.mailbox) continue;
-        await this.#offer(entry, signal);
+        await line.offer({ ...entry, isNext: false }, signal);
         while (!window.isEmpty) await wake.wait(signal);
       }
     }
@@ -104,13 +105,5 @@ export class LogSender {
       for (const entry of this.#parts.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
     }
     return this.#ahead.shift();
-  }
-
-  /** INVARIANT: it is in the window before it counts as sent, so that the cursor cannot pass it. */
-  async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
-    const { lsn, mailbox, bytes } = entry;
-    this.#parts.window.add(entry);
-    this.#sentLsn = Math.max(this.#sentLsn, lsn);
-    await this.#parts.link.send({ kind: "offer", lsn, mailbox, payload: bytes }, signal);
   }
 }

@@ -23,6 +23,7 @@ import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender } from "./log-sender.js";
+import { OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { Refusals } from "./refusals.js";
 import { Rejections } from "./rejections.js";
@@ -62,6 +63,7 @@ export class ReplayAgent {
   readonly #asker: Asker;
   readonly #rejections: Rejections;
   readonly #cursor: CursorStore;
+  readonly #line: OfferLine;
   readonly #sender: LogSender;
   readonly #refusals: Refusals;
   /** Ends the run. */
@@ -82,7 +84,8 @@ export class ReplayAgent {
     const onError = (error: unknown) => this.#stop.abort(error);
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
     const parts = { ...ports, window: this.#window, rejections: this.#rejections };
-    this.#sender = new LogSender({ ...parts, name, wake: this.#wake });
+    this.#line = new OfferLine({ link: ports.link, window: this.#window, wake: this.#wake });
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
     const { onConflict, onRejected } = sinks;
     this.#refusals = new Refusals({ ...parts, asker: this.#asker, onConflict, onRejected, onError });
   }
@@ -212,27 +215,32 @@ export class ReplayAgent {
   /** One wish after the other, beside the reading of messages. */
   async #grantAll(signal: AbortSignal): Promise<void> {
     const ports = { ...this.#ports, onBodyBytes: this.#sinks.onBodyBytes };
-    for await (const { lsn, indexes } of this.#wishes.drain(signal)) {
-      const offered = this.#window.get(lsn);
+    for await (const { id, indexes } of this.#wishes.drain(signal)) {
+      const offered = this.#window.get(id);
       if (offered === undefined) continue; // settled meanwhile.
-      const cause = await grantWish(ports, { lsn, transaction: offered.transaction, indexes }, signal);
+      const cause = await grantWish(ports, { id, transaction: offered.transaction, indexes }, signal);
       if (cause !== undefined) await this.#refusals.giveUp(offered, cause, signal);
     }
   }
 
   async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {
-    const { lsn, divergence, notes } = outcome;
-    const offered = this.#window.get(lsn);
-    if (offered === undefined) throw this.#confused(`it acknowledged transaction ${lsn}, which was not offered`);
+    const { id, divergence, notes } = outcome;
+    if (this.#line.settleMark(id)) return;
+    const offered = this.#window.get(id);
+    if (offered === undefined) throw this.#confused(`it acknowledged transaction ${id}, which was not offered`);
     if (divergence !== undefined && !isLastWord(divergence)) {
       this.#refusals.resolveBeside(offered, divergence, signal);
       return;
     }
-    const { transaction } = offered;
+    const { transaction, lsn } = offered;
     // It was held before, if the replica gives up only what it was told to; the cursor must not rest on that.
-    if (divergence === undefined) await this.#rejections.step(transaction.mailbox, lsn);
-    else await this.#refusals.hold(offered, divergence);
-    this.#window.delete(lsn);
+    if (divergence === undefined) {
+      if (lsn > 0) await this.#rejections.step(transaction.mailbox, lsn);
+    } else {
+      this.#line.noteRefused(transaction.mailbox);
+      await this.#refusals.hold(offered, divergence);
+    }
+    this.#window.delete(id);
     if (divergence === undefined) this.#sinks.onShipped({ lsn, transaction, notes });
     await this.#moveCursor();
     this.#wake.wake();

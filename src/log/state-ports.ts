@@ -47,6 +47,8 @@ export interface StateReader extends Disposable {
   digests(mailboxId: number): readonly ChunkDigest[];
   /** Entries after `lsn`, ascending, until `bytesMax` (at least one if there is any). */
   entriesAfter(lsn: number, bytesMax: number): readonly LogEntry[];
+  /** What `read` asks of this reader is all of one commit. It is synchronous. */
+  snapshot<T>(read: () => T): T;
   /** 0 when the log never had an entry. */
   lastLsn(): number;
   /** Lowest LSN still in the log, or lastLsn() + 1 when it is empty. */

@@ -154,6 +154,25 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect(reader.mailboxByGuid(guid(1))?.messages).toBe(0);
     });
 
+    test("the applied cursor falls only where it is set", async () => {
+      const at = (lsn: number, more = {}) => ({ ...NO_EFFECT, cursor: { logId: "log", lsn, ...more } });
+      await writer.recordEffect(at(12));
+      await writer.recordEffect(at(5));
+      expect(reader.appliedLsn("log")).toBe(12);
+      await writer.recordEffect(at(5, { isSet: true }));
+      expect(reader.appliedLsn("log")).toBe(5);
+    });
+
+    test("a snapshot sees one commit, whatever is written meanwhile elsewhere; the next read sees the newest", async () => {
+      await writer.appendCaptured(entries(2));
+      using other = openStateReader(join(dir.path, "state.db"));
+      const seen = reader.snapshot(() => [reader.lastLsn(), reader.entriesAfter(0, 1000).length]);
+      expect(seen).toStrictEqual([2, 2]);
+      expect(() => reader.snapshot(() => reader.snapshot(() => 1))).toThrow(/within a transaction/);
+      await writer.appendCaptured(entries(1));
+      expect([reader.lastLsn(), other.lastLsn()]).toStrictEqual([3, 3]);
+    });
+
     test("an effect removes its intent and moves the applied cursor, limbo and baseline", async () => {
       const first = await writer.putIntent({ bytes: Uint8Array.of(1) });
       const second = await writer.putIntent({ bytes: Uint8Array.of(2) });

@@ -47,7 +47,7 @@ export async function openSession(
   const offer = async (lsn: number) => {
     const entry = pair.sourceState.entries.find((it) => it.lsn === lsn);
     if (entry === undefined) throw new Error(`the log has no ${lsn}`);
-    await send({ kind: "offer", lsn, mailbox: entry.mailbox, payload: entry.bytes });
+    await send({ kind: "offer", id: lsn, lsn, mailbox: entry.mailbox, payload: entry.bytes });
   };
   return { ...session, heard, offer };
 }

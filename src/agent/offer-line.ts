@@ -4,7 +4,7 @@
  * INVARIANT: an offer is in the window before it is sent, and sent in the order of its number.
  * INVARIANT: between two marks, the first of which says 0, no offer moves the replica's cursor.
  */
-import type { Gate } from "../base/gate.js";
+import { Gate } from "../base/gate.js";
 import { Waiter } from "../base/waiter.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Link } from "../wire/link.js";
@@ -13,8 +13,6 @@ import type { NewOffer, OfferWindow } from "./offer-window.js";
 export interface OfferLineParts {
   readonly link: Link;
   readonly window: OfferWindow;
-  /** Woken when something has left the window. */
-  readonly wake: Gate;
 }
 
 /** Of the window's room what mends mailboxes may take: the log goes on beside it. */
@@ -24,6 +22,8 @@ export class OfferLine {
   readonly #parts: OfferLineParts;
   /** The replica refuses what comes of them unless it begins anew. */
   readonly #refused = new Set<MailboxGuid>();
+  /** For those that wait beside the log: woken when something has left the window. */
+  readonly #left = new Gate();
   readonly #marks = new Map<number, Waiter<void>>();
   #movesCursor = true;
 
@@ -47,14 +47,23 @@ export class OfferLine {
 
   /** As `offer`, of what the cursor does not wait for, when there is room for it. */
   async offerBeside(offer: Omit<NewOffer, "isNext">, signal: AbortSignal): Promise<void> {
-    const { window, wake } = this.#parts;
-    while (window.isFull || window.besideCount >= BESIDE_MAX) await wake.wait(signal);
+    const { window } = this.#parts;
+    while (window.isFull || window.besideCount >= BESIDE_MAX) await this.#left.wait(signal);
     await this.offer({ ...offer, isNext: false }, signal);
   }
 
   /** Nothing of that mailbox is on its way any more. */
   async untilClear(mailbox: MailboxGuid, signal: AbortSignal): Promise<void> {
-    while (this.#parts.window.hasOf(mailbox)) await this.#parts.wake.wait(signal);
+    while (this.has(mailbox)) await this.#left.wait(signal);
+  }
+
+  has(mailbox: MailboxGuid): boolean {
+    return this.#parts.window.hasOf(mailbox);
+  }
+
+  /** Something has left the window. */
+  noteLeft(): void {
+    this.#left.wake();
   }
 
   /** The replica's last word about one of that mailbox was a refusal. */
@@ -62,10 +71,13 @@ export class OfferLine {
     this.#refused.add(mailbox);
   }
 
-  /** Sets the replica's cursor, after all that was sent before. Returns when it is durable there. */
-  async mark(lsn: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Sets the replica's cursor, after all that was sent before; offers that follow move it, or do not. Returns when it is durable there.
+   */
+  async mark(lsn: number, movesCursor: boolean, signal: AbortSignal): Promise<void> {
     const { window, link } = this.#parts;
-    this.#movesCursor = lsn > 0;
+    signal.throwIfAborted();
+    this.#movesCursor = movesCursor;
     const id = window.nextId();
     const waiter = new Waiter<void>(signal, () => this.#marks.delete(id));
     waiter.promise.catch(() => undefined); // it is awaited below; sending may fail first.

@@ -29,6 +29,7 @@ export interface StateWriter extends AsyncDisposable {
   putIntent(intent: { readonly bytes: Uint8Array }): Promise<number>;
   recordEffect(effect: EffectCommit): Promise<void>;
   dropLimbo(names: readonly string[]): Promise<void>;
+  /** In place of those that this replica has of this mailbox. */
   putRejection(row: RejectionRow): Promise<void>;
   dropRejections(replica: string, mailbox: MailboxGuid): Promise<void>;
   setMeta(key: string, value: string): Promise<void>;

@@ -62,6 +62,7 @@ export class StateWrites {
 
   putRejection(row: RejectionRow): void {
     const { replica, lsn, mailbox, path, code, message, attempts, firstMs, lastMs } = row;
+    this.#sql.deleteRejections.run(replica, mailbox);
     this.#sql.putRejection.run(replica, lsn, mailbox, path, code, message, attempts, firstMs, lastMs);
   }
 

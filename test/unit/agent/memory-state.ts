@@ -39,6 +39,9 @@ export class MemoryState {
         }
         return entries;
       },
+      snapshot: (read) => read(),
+      mailboxes: () => [],
+      mailboxByGuid: () => undefined,
       lastLsn: () => this.#lastLsn,
       firstLsn: () => this.entries[0]?.lsn ?? this.#lastLsn + 1,
       cursor: (replica) => this.cursors.get(replica),
@@ -80,7 +83,7 @@ export class MemoryState {
         }),
       putRejection: (row) =>
         write("putRejection", () => {
-          const others = this.rejections.filter((it) => it.replica !== row.replica || it.lsn !== row.lsn);
+          const others = this.rejections.filter((it) => it.replica !== row.replica || it.mailbox !== row.mailbox);
           this.rejections = [...others, row].sort((a, b) => a.lsn - b.lsn);
         }),
       dropRejections: (replica, mailbox) =>

@@ -192,6 +192,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
         lookAgain: () => {
           pair.looks += 1;
         },
+        describe: async () => ({ kind: "absent" }),
         renumber: (range, signal) => pair.renumber(range, signal),
       },
     },

@@ -69,6 +69,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
         uidNextOf: () => 1,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
+        describe: async () => ({ kind: "absent" }),
         renumber: (range, signal) => pair.renumber(range, signal),
       },
     },

@@ -18,6 +18,7 @@ import { splitTransaction } from "../txn/split.js";
 import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
 import type { ComparedMailbox } from "../wire/messages.js";
+import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Asker } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
@@ -57,7 +58,13 @@ export async function compareMailbox(
 ): Promise<Compared> {
   try {
     await ports.line.untilClear(guid, signal);
-    const outcome = await new Comparison(ports, guid).run(signal);
+    let outcome = await new Comparison(ports, guid).run(signal);
+    for (let looks = 0; outcome.kind === "astray" && looks < ABSENT_LOOKS_MAX; looks++) {
+      ports.source.lookAgain(guid);
+      await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
+      outcome = await new Comparison(ports, guid).run(signal);
+    }
+    if (outcome.kind === "astray") return vanished("it is not where the log has it at the source");
     await ports.line.untilClear(guid, signal);
     return outcome.kind === "equal" && ports.rejections.isRefused(guid) ? { kind: "refused" } : outcome;
   } catch (error) {
@@ -81,7 +88,8 @@ class Comparison {
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
   }
 
-  async run(signal: AbortSignal): Promise<Compared> {
+  /** "astray": it is not where the log has it at the source, and nothing was offered. */
+  async run(signal: AbortSignal): Promise<Compared | { readonly kind: "astray" }> {
     const { reader, source } = this.#ports;
     const { row } = this.#states;
     const replica = await this.#pages.next(signal);
@@ -93,10 +101,7 @@ class Comparison {
     }
     const described = await source.describe({ guid: this.#guid, path: row.path });
     if (described.kind === "problem") return { kind: "failed", cause: causeOf(described.problem) };
-    if (described.kind === "absent") {
-      source.lookAgain(this.#guid);
-      return vanished("it is not where the log has it at the source");
-    }
+    if (described.kind === "absent") return { kind: "astray" };
     return this.#bringAbout({ row, plan, replica, described }, signal);
   }
 

@@ -115,10 +115,11 @@ export class Recovery {
    * of the replica comes in its turn.
    */
   mendRejected(): void {
-    const { rejections, sender } = this.#ports;
+    const { rejections, sender, reader } = this.#ports;
     const { heals, compares } = this.#options;
+    const firstLsn = reader.firstLsn();
     for (const { mailbox, lsn } of rejections.rows) {
-      const isInLog = lsn > 0;
+      const isInLog = lsn > 0 && lsn >= firstLsn;
       if (lsn > sender.sentLsn || (isInLog && !heals)) continue;
       rejections.hold(mailbox);
       if (heals || compares) this.#mender.soon(mailbox);
@@ -185,8 +186,11 @@ export class Recovery {
   /** Of a mailbox that could not be compared. */
   async #hold(mailbox: MailboxGuid, cause: Cause): Promise<void> {
     const { reader, rejections, onRejected } = this.#ports;
-    const path = reader.mailboxByGuid(mailbox)?.path ?? rejections.rowOf(mailbox)?.path ?? ROOT_PATH;
-    const row = await rejections.add({ fromLsn: 0, mailbox, path, ...cause });
+    const before = rejections.rowOf(mailbox);
+    const path = reader.mailboxByGuid(mailbox)?.path ?? before?.path ?? ROOT_PATH;
+    // An answer to a request says in general what the refusal of a transaction says in particular.
+    const code = before?.message === cause.words ? before.code : cause.code;
+    const row = await rejections.add({ fromLsn: 0, mailbox, path, words: cause.words, code });
     if (row !== undefined) onRejected(row);
   }
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../../base/clock.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import type { Opening } from "../../wire/opening.js";
-import type { Config, Peer, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
+import type { Config, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
 import { Arrivals, type Welcome } from "./arrivals.js";
 import { DialledSource } from "./dialled-source.js";

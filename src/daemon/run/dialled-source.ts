@@ -36,13 +36,14 @@ export class DialledSource {
   /** Until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { store, peer, dial, clock, log } = this.#ports;
-    while (!signal.aborted) {
+    for (;;) {
       const startMs = clock.monotonicMs();
       try {
         const { link, root } = await dial(signal);
         await orClose(link, () => store.open(root));
         store.troubles.over("link");
         await store.serve(link, peer, signal);
+        if (signal.aborted) return;
         if (clock.monotonicMs() - startMs > LONG_MS) this.#backOff.reset();
       } catch (error) {
         if (signal.aborted) return;

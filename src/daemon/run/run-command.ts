@@ -28,16 +28,32 @@ export interface RunFlags {
   readonly logLevel?: LogLevel;
 }
 
-interface Wishes {
-  readonly gate: Gate;
-  isToReload: boolean;
-  isToTell: boolean;
-  isToStop: boolean;
+type Wish = "reload" | "tell" | "stop";
+
+/** What signals ask for: of each kind once, until it is taken. */
+class Wishes {
+  readonly #gate = new Gate();
+  readonly #asked = new Set<Wish>();
+
+  ask(wish: Wish): void {
+    this.#asked.add(wish);
+    this.#gate.wake();
+  }
+
+  /** The most urgent one, when there is one. */
+  async next(): Promise<Wish> {
+    const never = new AbortController().signal;
+    for (;;) {
+      const wish = (["stop", "reload", "tell"] as const).find((each) => this.#asked.delete(each));
+      if (wish !== undefined) return wish;
+      await this.#gate.wait(never);
+    }
+  }
 }
 
 /** Returns the exit code. Throws what keeps it from starting. */
 export async function runDaemon(flags: RunFlags, output: Output): Promise<number> {
-  const wishes: Wishes = { gate: new Gate(), isToReload: false, isToTell: false, isToStop: false };
+  const wishes = new Wishes();
   const release = listenToSignals(wishes); // before anything else: USR1 would end the program, HUP too.
   try {
     return await runUntilStopped(flags, wishes, output);
@@ -79,17 +95,11 @@ async function serveWishes(
   wishes: Wishes,
   { log, startedMs }: { readonly log: EventLog; readonly startedMs: number },
 ): Promise<void> {
-  const never = new AbortController().signal;
-  while (!wishes.isToStop) {
-    if (wishes.isToReload) {
-      wishes.isToReload = false;
-      await reload(daemon, flags, log);
-    }
-    if (wishes.isToTell) {
-      wishes.isToTell = false;
-      log.write("status-asked", { status: statusOf(daemon, startedMs) });
-    }
-    if (!wishes.isToStop && !wishes.isToReload && !wishes.isToTell) await wishes.gate.wait(never);
+  for (;;) {
+    const wish = await wishes.next();
+    if (wish === "stop") return;
+    if (wish === "reload") await reload(daemon, flags, log);
+    else log.write("status-asked", { status: statusOf(daemon, startedMs) });
   }
 }
 
@@ -122,16 +132,8 @@ function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" 
 
 /** Returns what takes the handlers off again. */
 function listenToSignals(wishes: Wishes): () => void {
-  const on = (wish: "isToReload" | "isToTell" | "isToStop") => () => {
-    wishes[wish] = true;
-    wishes.gate.wake();
-  };
-  const handlers = {
-    SIGHUP: on("isToReload"),
-    SIGUSR1: on("isToTell"),
-    SIGTERM: on("isToStop"),
-    SIGINT: on("isToStop"),
-  } as const;
+  const on = (wish: Wish) => () => wishes.ask(wish);
+  const handlers = { SIGHUP: on("reload"), SIGUSR1: on("tell"), SIGTERM: on("stop"), SIGINT: on("stop") } as const;
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
   return () => {
     for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);

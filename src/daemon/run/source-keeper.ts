@@ -73,8 +73,9 @@ export class SourceKeeper {
   /** Opens and serves until `signal` aborts, then ships for a while what is captured. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#ports;
-    while (!signal.aborted) {
+    for (;;) {
       try {
+        signal.throwIfAborted();
         await this.#live(signal);
       } catch (error) {
         if (signal.aborted) return;

@@ -54,6 +54,7 @@ class Play {
   #seed = 100;
   /** Base names that only the replica has. */
   readonly foreign = new Set<string>();
+  hadForeign = false;
 
   constructor(pair: RealPair) {
     this.#pair = pair;
@@ -107,6 +108,7 @@ class Play {
     if (kind === "add") {
       const base = addMessage(dir, { seed: this.#seed, bytes: 60 });
       if (side === "replica") this.foreign.add(base);
+      if (side === "replica") this.hadForeign = true;
     } else if (kind === "expunge" && name !== undefined) {
       rmSync(join(cur, name));
       this.foreign.delete(name.split(":", 1)[0] ?? "");
@@ -152,8 +154,12 @@ class Play {
   }
 }
 
-const wordsOf = (pair: RealPair, foreign: ReadonlySet<string>) =>
-  pair.differences.filter((words) => ![...foreign].some((base) => words.includes(base)));
+/** A replica that gave UIDs to mail of its own has a higher next UID. */
+const wordsOf = (pair: RealPair, { foreign, hadForeign }: Play) =>
+  pair.differences.filter((words) => {
+    if (hadForeign && words.includes("the next UID is")) return false;
+    return ![...foreign].some((base) => words.includes(base));
+  });
 
 test.prop([fc.array(step, { minLength: 1, maxLength: 14 })], tries(8))(
   "a run that compares makes the replica equal, whatever happened before",
@@ -167,7 +173,7 @@ test.prop([fc.array(step, { minLength: 1, maxLength: 14 })], tries(8))(
     pair.reopenReplica();
     await play.settle(6, true);
     expect(pair.sourceReader.rejections().map(({ message }) => message)).toStrictEqual([]);
-    expect(wordsOf(pair, play.foreign)).toStrictEqual([]);
+    expect(wordsOf(pair, play)).toStrictEqual([]);
   },
   60_000,
 );

@@ -5,8 +5,10 @@ import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
 import type { ConfigFlags } from "./config-command.js";
+import { addControlCommands, addRejectsControl, rejectsCommand } from "./control/commands.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
+import { addKeyCommands } from "./keys/commands.js";
 import { type Output, openOutput } from "./output.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
@@ -60,6 +62,9 @@ function makeProgram(output: Output): Command {
       process.exitCode = await runSync(source, destination, flags, output);
     });
   addConfigCommands(program, output);
+  addControlCommands(program, output);
+  addRejectsControl(rejectsCommand(program), output);
+  addKeyCommands(program, output);
   return program;
 }
 

@@ -6,7 +6,7 @@ const KINDS = {
   "daemon-not-running": {
     disposition: "operator",
     exitCode: EX.UNAVAILABLE,
-    hint: "Start it with mailtwin run, or say with --config FILE or --control PATH which daemon is meant.",
+    hint: "Is it running? Start it with mailtwin run, or say with --config FILE or --control PATH which daemon is meant.",
   },
   /** The daemon's socket may not be opened by this user. */
   "control-refused": {

@@ -2,8 +2,8 @@
 import * as z from "zod";
 import { EX } from "../../base/errors.js";
 import { formatCount } from "../../base/text-format.js";
-import { onOneLine } from "../config/problem.js";
 import { surroundingsOfProcess } from "../config/load-config.js";
+import { onOneLine } from "../config/problem.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { countOf } from "../words.js";
@@ -46,7 +46,8 @@ async function ask<T>(flags: ControlFlags, { words, ...question }: Asking<T>, ou
 }
 
 export function pause(replica: string, flags: ControlFlags, output: Output): Promise<number> {
-  const words = (it: z.infer<typeof target>) => line(`${it.store}/${it.replica} is paused; mailtwin resume lets it go on`);
+  const words = (it: z.infer<typeof target>) =>
+    line(`${it.store}/${it.replica} is paused; mailtwin resume lets it go on`);
   return ask(flags, { route: "pause", body: { replica }, answer: target, words }, output);
 }
 
@@ -70,14 +71,17 @@ export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags,
 
 export function rejectsRetry(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
   const answer = z.looseObject({ rejects: z.number() });
-  const words = ({ rejects }: z.infer<typeof answer>) => line(`${numbered(rejects, "reject", "rejects")} will be tried again`);
+  const words = ({ rejects }: z.infer<typeof answer>) =>
+    line(`${numbered(rejects, "reject", "rejects")} will be tried again`);
   return ask(flags, { route: "rejects/retry", body: { replica, user, mailbox }, answer, words }, output);
 }
 
 export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
   const answer = z.looseObject({ rejects: z.number() });
   const words = ({ rejects }: z.infer<typeof answer>) =>
-    line(`${numbered(rejects, "reject", "rejects")} taken out of the rejection log; mailtwin resync compares the mailbox`);
+    line(
+      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; mailtwin resync compares the mailbox`,
+    );
   return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
 }
 

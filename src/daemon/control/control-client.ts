@@ -48,7 +48,11 @@ interface Answer {
   readonly text: string;
 }
 
-async function exchange<T>(place: ControlPlace, { method, route, body }: Question<T>, signal: AbortSignal): Promise<Answer> {
+async function exchange<T>(
+  place: ControlPlace,
+  { method, route, body }: Question<T>,
+  signal: AbortSignal,
+): Promise<Answer> {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   return new Promise((resolve, reject) => {
     const asked = request({
@@ -65,7 +69,9 @@ async function exchange<T>(place: ControlPlace, { method, route, body }: Questio
         if (length > ANSWER_BYTES_MAX) response.destroy(invalid(place, "the answer is too large"));
       });
       response.once("error", reject);
-      response.once("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") }));
+      response.once("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") }),
+      );
     });
     asked.end(bytes);
   });
@@ -82,7 +88,7 @@ function whyUnasked(place: ControlPlace, error: unknown): MailtwinError {
     case "ENOTSOCK":
       return controlError(
         "daemon-not-running",
-        `asking the daemon at ${shown(place)}: nobody listens there (${why}): is it running?`,
+        `asking the daemon at ${shown(place)}: nobody listens there (${why})`,
         error,
       );
     case "EACCES":

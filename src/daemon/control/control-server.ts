@@ -13,13 +13,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { basename, dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../base/clock.js";
-import { openNodeDisk } from "../../base/disk-node.js";
 import { errnoOf } from "../../base/errors.js";
-import { isRawName, rawFromText } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import type { Listener } from "../../wire/carrier.js";
 import { listenUnix } from "../../wire/unix-carrier.js";
 import { controlError } from "../control-errors.js";
+import { makeLevel } from "../make-level.js";
 import { refuseExposed } from "../own-directory.js";
 import type { DaemonControl } from "./daemon-control.js";
 import { answerTo, type ControlAnswer, refusal } from "./routes.js";
@@ -70,27 +69,13 @@ function prepareDirectory(path: string): string {
     controlError("control-unusable", `preparing the control socket ${path}: ${why}`, cause);
   try {
     const directory = dirname(path);
-    makeDirectory(directory);
+    makeLevel(directory, DIRECTORY_MODE); // whatever the umask, so that the group gets through to the socket.
     const real = join(realpathSync(directory), basename(path));
     refuseExposed(real, refuse);
     return real;
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     throw refuse(whyItFailed(error), error);
-  }
-}
-
-/** Whatever the umask, so that the group gets through to the socket. */
-function makeDirectory(directory: string): void {
-  const name = rawFromText(basename(directory));
-  const parent = isRawName(name) ? openNodeDisk().openRoot(rawFromText(dirname(directory))) : undefined;
-  if (parent === undefined) return; // the root itself; or what is above is missing, which realpath says.
-  try {
-    if (isRawName(name) && parent.stat(name) === undefined) parent.mkdir(name, DIRECTORY_MODE);
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
-  } finally {
-    parent.close();
   }
 }
 
@@ -114,9 +99,12 @@ class ControlServer {
     this.#ports = ports;
     // Two that reload at once get one reload.
     this.#control = withMethods(ports.control, { reload: () => this.#reloadOnce() });
-    this.#http = createServer({ maxHeaderSize: CONTROL_LIMITS.headerBytesMax, keepAlive: false }, (request, response) => {
-      void this.#serve(request, response);
-    });
+    this.#http = createServer(
+      { maxHeaderSize: CONTROL_LIMITS.headerBytesMax, keepAlive: false },
+      (request, response) => {
+        void this.#serve(request, response);
+      },
+    );
     this.#http.maxRequestsPerSocket = 1;
   }
 
@@ -128,11 +116,7 @@ class ControlServer {
     const connection: Connection = { stream, gone: new AbortController(), phase: "receiving", deadline: undefined };
     this.#connections.set(stream, connection);
     this.#limit(connection, CONTROL_LIMITS.requestMsMax);
-    stream.once("close", () => {
-      connection.deadline?.cancel();
-      this.#connections.delete(stream);
-      connection.gone.abort(new Error("the client has gone"));
-    });
+    stream.once("close", () => this.#drop(connection));
     this.#http.emit("connection", stream); // documented: any Duplex may be given to it so.
   }
 
@@ -140,7 +124,7 @@ class ControlServer {
     return {
       [Symbol.asyncDispose]: async () => {
         await listener[Symbol.asyncDispose]();
-        for (const { stream } of this.#connections.values()) stream.destroy();
+        for (const connection of this.#connections.values()) this.#drop(connection);
       },
     };
   }
@@ -149,9 +133,16 @@ class ControlServer {
   #makeRoom(): boolean {
     const oldest = [...this.#connections.values()].find(({ phase }) => phase !== "working");
     if (oldest === undefined) return false;
-    this.#connections.delete(oldest.stream);
-    oldest.stream.destroy();
+    this.#drop(oldest);
     return true;
+  }
+
+  /** May be called again. */
+  #drop({ stream, deadline, gone }: Connection): void {
+    deadline?.cancel();
+    this.#connections.delete(stream);
+    stream.destroy();
+    gone.abort(new Error("the client has gone"));
   }
 
   #limit(connection: Connection, ms: number): void {
@@ -169,14 +160,14 @@ class ControlServer {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
     const body = await readBody(request);
-    if (body === undefined || connection.gone.signal.aborted) {
+    if (body === undefined || isGone(connection)) {
       connection.stream.destroy();
       return;
     }
     connection.phase = "working";
     connection.deadline?.cancel();
     const answer = body === "too-large" ? TOO_LARGE : await this.#answer(request, body, connection.gone.signal);
-    if (connection.gone.signal.aborted) return;
+    if (isGone(connection)) return;
     connection.phase = "answering";
     this.#limit(connection, CONTROL_LIMITS.answerMsMax);
     send(response, answer);
@@ -196,6 +187,10 @@ class ControlServer {
   }
 }
 
+function isGone({ gone }: Connection): boolean {
+  return gone.signal.aborted;
+}
+
 /** The port's methods may be those of an object with private fields. */
 function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">): DaemonControl {
   return {
@@ -212,7 +207,9 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
 }
 
 const TOO_LARGE: ControlAnswer = {
-  ...refusal(controlError("control-invalid", `reading a request: its body is larger than ${CONTROL_LIMITS.bodyBytesMax} bytes`)),
+  ...refusal(
+    controlError("control-invalid", `reading a request: its body is larger than ${CONTROL_LIMITS.bodyBytesMax} bytes`),
+  ),
   status: 413,
 };
 

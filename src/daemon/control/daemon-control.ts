@@ -4,8 +4,9 @@
  * Names of stores and replicas are those of the last `status()` when a method gets them. A method throws a `MailtwinError` for what
  * it refuses; anything else it throws is a defect, and is told to the client as one.
  */
+
+import type { ExplainQuery, Explanation } from "./explain.js";
 import type { MailboxWish } from "./find-mailbox.js";
-import type { Explanation, ExplainQuery } from "./explain.js";
 import type { DaemonStatus } from "./status.js";
 
 export interface ReplicaTarget {

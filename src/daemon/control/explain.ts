@@ -116,7 +116,11 @@ function findOne(stores: readonly ExplainedStore[], query: ExplainQuery): Found 
   const wish: MailboxWish = { user: query.user, mailbox: query.mailbox };
   const found = read.flatMap(({ store, rows }) => findMailboxes(rows, wish).map((row): Found => ({ store, row })));
   const [first, second] = found;
-  if (first === undefined) throw noSuchMailbox(read.flatMap(({ rows }) => rows), wish);
+  if (first === undefined)
+    throw noSuchMailbox(
+      read.flatMap(({ rows }) => rows),
+      wish,
+    );
   if (second === undefined) return first;
   const names = found.map(({ store, row }) => `${store.name} has ${mailboxName(row.path)}`).join(", ");
   throw controlError("target-ambiguous", `looking for a mailbox: several stores have one of that name: ${names}`);
@@ -196,7 +200,9 @@ function tell(
   const words = changes.map(describeChange);
   if (transaction.structure?.kind === "delete") words.unshift("delete the mailbox");
   if (words.length === 0) return undefined;
-  const copied = changes.flatMap((change) => (change.kind === "save" && change.origin !== undefined ? [change.origin] : []));
+  const copied = changes.flatMap((change) =>
+    change.kind === "save" && change.origin !== undefined ? [change.origin] : [],
+  );
   const [origin] = copied.map((from) => `UID ${from.uid} of ${nameOf(reader, from.mailbox)}`);
   return { lsn, capturedMs, words: words.join("; "), ...(origin === undefined ? {} : { origin }) };
 }
@@ -219,7 +225,11 @@ function uidsOf(change: Change): readonly number[] {
 
 function acknowledgementOf(
   { transactions, log }: SearchResult,
-  { name, cursor, refusals }: { readonly name: string; readonly cursor: number; readonly refusals: readonly RejectionRow[] },
+  {
+    name,
+    cursor,
+    refusals,
+  }: { readonly name: string; readonly cursor: number; readonly refusals: readonly RejectionRow[] },
 ): Acknowledgement {
   const refused = refusals.find(({ lsn }) => transactions.some((transaction) => transaction.lsn === lsn));
   if (refused !== undefined) {

@@ -19,7 +19,11 @@ export interface ControlFlags {
 }
 
 /** Problems of a configuration are told before the error. Throws: usage, config-missing, config-wrong. */
-export function findControl(flags: ControlFlags, surroundings: Surroundings, output: Pick<Output, "err">): ControlPlace {
+export function findControl(
+  flags: ControlFlags,
+  surroundings: Surroundings,
+  output: Pick<Output, "err">,
+): ControlPlace {
   if (flags.control === "") throw daemonError("usage", 'reading the command line: --control is empty ("")');
   if (flags.control !== undefined) return { path: resolve(flags.control), foundBy: "as --control says" };
   const own = flags.config ?? defaultConfigFile(surroundings);

@@ -25,10 +25,14 @@ export interface MailboxWish {
 const BELOW_HOME = ["", "/Maildir", "/maildir", "/mail", "/Mail"];
 
 /** The mailboxes that are meant; all of the store where nothing is said. Empty when there is none. */
-export function findMailboxes<Row extends Placed>(rows: readonly Row[], { user, mailbox }: MailboxWish): readonly Row[] {
+export function findMailboxes<Row extends Placed>(
+  rows: readonly Row[],
+  { user, mailbox }: MailboxWish,
+): readonly Row[] {
   if (mailbox === undefined) return user === undefined ? rows : allOf(rows, user);
   const byPath = new Map<string, Row>(rows.map((row) => [row.path, row]));
-  const exact = byPath.get(rawFromText(mailbox)) ?? rows.find(({ path }) => path !== "" && displayRaw(path) === mailbox);
+  const exact =
+    byPath.get(rawFromText(mailbox)) ?? rows.find(({ path }) => path !== "" && displayRaw(path) === mailbox);
   const isHers = (row: Row): boolean => user === undefined || directoriesOf(user).some((dir) => isBelow(row.path, dir));
   if (exact !== undefined && isHers(exact)) return [exact];
   for (const root of user === undefined ? [""] : rootsOf(user, byPath.has(""))) {
@@ -78,7 +82,9 @@ export function noSuchMailbox(rows: readonly Placed[], { user, mailbox }: Mailbo
   const meant = isUserKnown ? (mailbox ?? "") : user;
   const known = isUserKnown ? hers.map(({ path }) => shownBelow(path, user)) : topDirectories(rows);
   const near = closest(meant, known);
-  const what = isUserKnown ? `mailbox ${quote(meant)}${user === undefined ? "" : ` of ${quote(user)}`}` : `user ${quote(user)}`;
+  const what = isUserKnown
+    ? `mailbox ${quote(meant)}${user === undefined ? "" : ` of ${quote(user)}`}`
+    : `user ${quote(user)}`;
   const advice = near === undefined ? "" : ` (did you mean ${quote(near)}?)`;
   return controlError("target-unknown", `looking for ${what}: the log knows none of that name${advice}`);
 }

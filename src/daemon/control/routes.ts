@@ -4,7 +4,7 @@
  * INVARIANT: whatever comes in, and whatever the daemon throws, an answer comes out.
  */
 import * as z from "zod";
-import { EX, type ErrorRecord, MailtwinError, recordOfError } from "../../base/errors.js";
+import { type ErrorRecord, EX, MailtwinError, recordOfError } from "../../base/errors.js";
 import { controlError } from "../control-errors.js";
 import type { DaemonControl } from "./daemon-control.js";
 import { receiverNamed, replicaNamed, storeNamed, targetsNamed } from "./targets.js";
@@ -32,7 +32,10 @@ const uid = z.int().min(1).max(0xffff_ffff);
 type Call = (control: DaemonControl, body: unknown, signal: AbortSignal) => unknown;
 
 /** A body that is not of its form is refused before anything is done. */
-function taking<T>(schema: z.ZodType<T>, call: (control: DaemonControl, query: T, signal: AbortSignal) => unknown): Call {
+function taking<T>(
+  schema: z.ZodType<T>,
+  call: (control: DaemonControl, query: T, signal: AbortSignal) => unknown,
+): Call {
   return (control, body, signal) => {
     const parsed = schema.safeParse(body);
     if (parsed.success) return call(control, parsed.data, signal);
@@ -88,10 +91,13 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/explain",
-    taking(z.strictObject({ store: name.optional(), user: name.optional(), mailbox: name, uid }), (control, query, signal) => {
-      if (query.store !== undefined) storeNamed(control.status(), query.store);
-      return control.explain(query, signal);
-    }),
+    taking(
+      z.strictObject({ store: name.optional(), user: name.optional(), mailbox: name, uid }),
+      (control, query, signal) => {
+        if (query.store !== undefined) storeNamed(control.status(), query.store);
+        return control.explain(query, signal);
+      },
+    ),
   ],
   ["POST /v1/reload", taking(z.strictObject({}), (control) => control.reload())],
 ]);

@@ -41,12 +41,14 @@ async function watch(
   process.stdout.once("error", onEnd).once("close", onEnd);
   const show = printerOf(flags, output);
   let last: DaemonStatus | MailtwinError = first;
-  while (!stop.signal.aborted) {
-    show(last);
-    await systemClock.sleep(EVERY_MS, stop.signal).catch(() => undefined);
-    if (!stop.signal.aborted) last = await askOrRefusal(place, stop.signal, last);
-  }
+  for (show(last); await passes(EVERY_MS, stop.signal); show(last)) last = await askOrRefusal(place, stop.signal, last);
   return last instanceof MailtwinError ? last.exitCode : codeOf(last, flags);
+}
+
+/** False when it was stopped before. */
+async function passes(ms: number, signal: AbortSignal): Promise<boolean> {
+  await systemClock.sleep(ms, signal).catch(() => undefined);
+  return !signal.aborted;
 }
 
 async function askOrRefusal(
@@ -65,9 +67,11 @@ async function askOrRefusal(
 
 function printerOf({ json }: StatusFlags, { out }: Output): (last: DaemonStatus | MailtwinError) => void {
   if (json === true)
-    return (last) => out(last instanceof MailtwinError ? `${JSON.stringify({ error: wordsOf(last) })}\n` : jsonLine(last));
+    return (last) =>
+      out(last instanceof MailtwinError ? `${JSON.stringify({ error: wordsOf(last) })}\n` : jsonLine(last));
   if (canRedraw([process.stdout], process.env["TERM"]))
-    return (last) => out(`${CLEAR}${last instanceof MailtwinError ? `${last.message}.\n${last.hint}\n` : formatStatus(last)}`);
+    return (last) =>
+      out(`${CLEAR}${last instanceof MailtwinError ? `${last.message}.\n${last.hint}\n` : formatStatus(last)}`);
   return (last) => out(`${last instanceof MailtwinError ? last.message : summarizeStatus(last)}\n`);
 }
 

@@ -17,8 +17,20 @@ const trouble = z.looseObject({
 
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
-  ...{ cursor: count, lagTransactions: count, lagMs: count, lastSuccessMs: time.optional(), nextTryMs: time.optional() },
-  ...{ rejects: count, bytesSent: count, transactionsSent: count, needsResync: z.boolean(), troubles: z.array(trouble) },
+  ...{
+    cursor: count,
+    lagTransactions: count,
+    lagMs: count,
+    lastSuccessMs: time.optional(),
+    nextTryMs: time.optional(),
+  },
+  ...{
+    rejects: count,
+    bytesSent: count,
+    transactionsSent: count,
+    needsResync: z.boolean(),
+    troubles: z.array(trouble),
+  },
 });
 
 const store = z.discriminatedUnion("role", [
@@ -59,9 +71,7 @@ export const explanationSchema = z.looseObject({
     z.looseObject({ kind: z.literal("gone") }),
     z.looseObject({ kind: z.literal("not-yet") }),
   ]),
-  transactions: z.array(
-    z.looseObject({ lsn: count, capturedMs: time, words: text, origin: text.optional() }),
-  ),
+  transactions: z.array(z.looseObject({ lsn: count, capturedMs: time, words: text, origin: text.optional() })),
   log: z.looseObject({ firstLsn: count, lastLsn: count, searchedFromLsn: count }),
   replicas: z.array(acknowledgement),
 }) satisfies z.ZodType<Explanation>;

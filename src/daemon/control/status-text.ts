@@ -23,7 +23,9 @@ const TROUBLES_TOLD_MAX = 50;
 export function formatStatus(status: DaemonStatus): string {
   const { software, pid, startedMs, nowMs, stores } = status;
   const head = `${software}, pid ${pid}, up ${ago(startedMs, nowMs)}: ${wordsOfLevel(levelOf(status))}`;
-  const blocks = stores.map((store) => (store.role === "source" ? sourceBlock(store, nowMs) : replicaBlock(store, nowMs)));
+  const blocks = stores.map((store) =>
+    store.role === "source" ? sourceBlock(store, nowMs) : replicaBlock(store, nowMs),
+  );
   const all = troublesOf(status);
   const told = (["needs-you", "healing"] as const).map((level) =>
     troubleBlock(
@@ -41,7 +43,9 @@ export function formatStatus(status: DaemonStatus): string {
 export function summarizeStatus(status: DaemonStatus): string {
   const replicas = status.stores.flatMap((store) =>
     store.role === "source"
-      ? store.replicas.map(({ name, state, lagTransactions }) => `${store.name}/${name} ${state} ${behind(lagTransactions)}`)
+      ? store.replicas.map(
+          ({ name, state, lagTransactions }) => `${store.name}/${name} ${state} ${behind(lagTransactions)}`,
+        )
       : [`${store.name} ${store.isConnected ? "connected" : "not connected"}`],
   );
   return onOneLine([levelOf(status), ...replicas].join("; "));
@@ -67,7 +71,8 @@ function logWords({ firstLsn, lastLsn, bytes }: SourceStatus["log"]): string {
 
 function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
   const { name, address, mode, state, cursor, lagTransactions, lagMs, lastSuccessMs, nextTryMs, rejects } = replica;
-  const next = nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
+  const next =
+    nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
   const lag = lagTransactions === 0 ? "0 behind" : `${behind(lagTransactions)}, ${formatDuration(lagMs)}`;
   return [
     `${name}:`,

@@ -12,7 +12,12 @@ export function replicaNamed(status: Named, text: string): ReplicaTarget {
   const all = replicasOf(status);
   const found = all.filter(({ store, replica }) => text === replica || text === `${store}/${replica}`);
   const [first, second] = found;
-  if (first === undefined) throw unknown("replica", text, all.flatMap(({ store, replica }) => [replica, `${store}/${replica}`]));
+  if (first === undefined)
+    throw unknown(
+      "replica",
+      text,
+      all.flatMap(({ store, replica }) => [replica, `${store}/${replica}`]),
+    );
   if (second === undefined) return first;
   const names = found.map(({ store, replica }) => `${store}/${replica}`).join(", ");
   throw controlError("target-ambiguous", `looking for replica ${quote(text)}: there are ${names}`);
@@ -48,7 +53,10 @@ function replicasOf({ stores }: Named): readonly ReplicaTarget[] {
 function unknown(kind: "replica" | "store", text: string, known: readonly string[]) {
   const near = closest(text, known);
   const advice = near === undefined ? "" : ` (did you mean ${near}?)`;
-  return controlError("target-unknown", `looking for ${kind} ${quote(text)}: the daemon has none of that name${advice}`);
+  return controlError(
+    "target-unknown",
+    `looking for ${kind} ${quote(text)}: the daemon has none of that name${advice}`,
+  );
 }
 
 function quote(text: string): string {

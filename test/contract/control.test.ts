@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { systemClock } from "../../src/base/clock.js";
+import { type MailtwinError, recordOfError } from "../../src/base/errors.js";
 import { askDaemon, type Question } from "../../src/daemon/control/control-client.js";
 import { CONTROL_LIMITS } from "../../src/daemon/control/control-server.js";
 import { explanationSchema, statusSchema } from "../../src/daemon/control/status-schema.js";
@@ -316,6 +317,12 @@ describe("the socket", () => {
 });
 
 describe("a client", () => {
+  const BUG = { ...recordOfError(new TypeError("x")) };
+  const answerOf = (code: number, value: object): string => {
+    const text = JSON.stringify(value);
+    return `HTTP/1.1 ${code} X\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+  };
+
   /** Somebody else at that place, who answers all with these bytes. */
   async function pretend(bytes: string): Promise<Server> {
     mkdirSync(dirname(bench.place.path));
@@ -343,11 +350,20 @@ describe("a client", () => {
       'HTTP/1.1 404 No\r\nContent-Length: 25\r\n\r\n{"error":{"exitCode":999}}',
       "control-invalid",
     ],
+    [
+      "a refusal with something for the terminal",
+      answerOf(422, { error: { ...BUG, message: `x${"\x1b"}[2J`, hint: "y\u202e" } }),
+      "bug",
+    ],
     ["half an answer", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", "control-lost"],
     ["nothing", "", "control-lost"],
   ])("believes nobody who says %s", async (_, bytes, code) => {
     const server = await pretend(bytes);
-    await expect(askStatus()).rejects.toMatchObject({ code, message: expect.stringContaining(bench.place.path) });
+    const error = await askStatus().catch((thrown: MailtwinError) => thrown);
+    expect(error).toMatchObject({ code });
+    const { message, hint } = error as MailtwinError;
+    if (code === "bug") expect([message, hint]).toEqual(["x [2J", "y "]);
+    else expect(message).toContain(bench.place.path);
     server.close();
   });
 

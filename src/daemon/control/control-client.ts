@@ -7,6 +7,7 @@ import { request } from "node:http";
 import type * as z from "zod";
 import { errnoOf, MailtwinError, reviveError } from "../../base/errors.js";
 import { whyItFailed } from "../../base/system-error.js";
+import { onOneLine } from "../config/problem.js";
 import { controlError } from "../control-errors.js";
 import { errorSchema } from "./status-schema.js";
 
@@ -113,7 +114,9 @@ function parseJson(place: ControlPlace, text: string): unknown {
 function reviveRefusal(place: ControlPlace, status: number, value: unknown): MailtwinError {
   const written = typeof value === "object" && value !== null && "error" in value ? value.error : undefined;
   const parsed = errorSchema.safeParse(written);
-  return parsed.success ? reviveError(parsed.data) : invalid(place, `it refused with status ${status}, and no reason`);
+  if (!parsed.success) return invalid(place, `it refused with status ${status}, and no reason`);
+  const { message, hint, ...rest } = parsed.data;
+  return reviveError({ ...rest, message: onOneLine(message), hint: onOneLine(hint) }); // it goes to a terminal.
 }
 
 function lost(place: ControlPlace, why: string, cause?: unknown) {

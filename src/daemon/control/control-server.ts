@@ -102,7 +102,10 @@ class ControlServer {
     this.#http = createServer(
       { maxHeaderSize: CONTROL_LIMITS.headerBytesMax, keepAlive: false },
       (request, response) => {
-        void this.#serve(request, response);
+        this.#serve(request, response).catch((error: unknown) => {
+          request.socket.destroy();
+          ports.onDefect(error);
+        });
       },
     );
     this.#http.maxRequestsPerSocket = 1;
@@ -150,7 +153,6 @@ class ControlServer {
     connection.deadline = this.#ports.clock.setTimer(ms, () => void connection.stream.destroy());
   }
 
-  /** Never rejects. */
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) {

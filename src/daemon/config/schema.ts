@@ -104,14 +104,21 @@ const listen = {
 };
 
 const identity = {
-  key: path({ description: "The file of this host's private key.", example: '"/etc/mailtwin/identity.key"' }),
+  key: path({
+    description: "The file of this host's private key. Needed for TLS.",
+    example: '"/etc/mailtwin/identity.key"',
+  }).optional(),
+  name: name({
+    description: "What this host calls itself where no key says who it is: on unix sockets.",
+    example: '"a"',
+  }).optional(),
 };
 
 const peer = {
   key: text(readFingerprint, {
-    description: "SHA-256 of the peer's public key (SPKI), in base64.",
+    description: "SHA-256 of the peer's public key (SPKI), in base64. Needed for TLS.",
     example: '"sha256:BASE64"',
-  }),
+  }).optional(),
   may_read: list(name({ description: "A store of this file.", example: '"mail"' }), {
     description: "Stores that the peer may fetch when it dials in.",
     example: '["mail"]',

@@ -3,8 +3,9 @@
  * does: what is not of this form is `control-invalid`. Further fields are passed on.
  */
 import * as z from "zod";
+import { REPLICA_STATES } from "../run/replica-state.js";
 import type { Explanation } from "./explain.js";
-import { type DaemonStatus, REPLICA_STATES } from "./status.js";
+import type { DaemonStatus } from "./status.js";
 
 const text = z.string();
 const count = z.number().nonnegative();

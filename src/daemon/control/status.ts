@@ -5,6 +5,7 @@
  * hint says what to do. A state (a replica that is away, or paused) is no trouble as such: whoever makes the status says whether it is.
  */
 import { unreachable } from "../../base/assert.js";
+import type { ReplicaState } from "../run/replica-state.js";
 
 export const LEVELS = ["ok", "healing", "needs-you"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -54,20 +55,6 @@ export interface MailboxProblem extends Trouble {
   /** As people know it (words.ts). */
   readonly mailbox: string;
 }
-
-export const REPLICA_STATES = [
-  "idle",
-  "connecting",
-  "greeting",
-  "first-contact",
-  "comparing",
-  "catching-up",
-  "live",
-  "backing-off",
-  "paused",
-  "away",
-] as const;
-export type ReplicaState = (typeof REPLICA_STATES)[number];
 
 /** One replica of a source. */
 export interface ReplicaStatus {

@@ -32,7 +32,7 @@ export async function generateKey(flags: KeygenFlags, output: Output): Promise<n
 }
 
 function wordsOfNew(path: string, keyName: string, { look, main }: Site): string {
-  const name = nameFromHost(hostname()) ?? "NAME";
+  const name = look.identityName ?? nameFromHost(hostname()) ?? "NAME";
   const identity = [
     "",
     `On this host, in ${main ?? "the configuration"}:`,

@@ -8,6 +8,7 @@ import type { ConfigText } from "../config/judge-config.js";
 export interface ConfigLook {
   /** As written. */
   readonly identityKey: string | undefined;
+  readonly identityName: string | undefined;
   readonly listenTls: readonly string[];
   readonly ends: readonly StoreEnd[];
 }
@@ -28,9 +29,10 @@ type Table = Readonly<Record<string, unknown>>;
 
 export function lookAtConfig(texts: readonly ConfigText[]): ConfigLook {
   const documents = texts.map(({ text }) => parsed(text));
-  const keys = documents.map((document) => textAt(tableAt(document, "identity"), "key"));
+  const identity = (key: string) => documents.map((document) => textAt(tableAt(document, "identity"), key));
   return {
-    identityKey: keys.find((key) => key !== undefined),
+    identityKey: identity("key").find((key) => key !== undefined),
+    identityName: identity("name").find((name) => name !== undefined),
     listenTls: documents.flatMap((document) => textsAt(tableAt(document, "listen"), "tls")),
     ends: documents.flatMap((document) => entriesOf(tableAt(document, "store")).flatMap(endsOf)),
   };

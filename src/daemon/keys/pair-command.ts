@@ -56,7 +56,7 @@ function tellOwn(
   { site, flags }: { readonly site: Site; readonly flags: PairFlags },
   output: Output,
 ): number {
-  const snippet = snippetForOther(ownSiteOf(flags, own), site.look, name);
+  const snippet = snippetForOther(ownSiteOf(flags, site, own), site.look, name);
   output.out(flags.json === true ? `${JSON.stringify({ own, snippet })}\n` : snippet);
   return EX.OK;
 }
@@ -84,7 +84,7 @@ function writeDown(
   const file = join(dirname(site.main), "conf.d", `peer-${name}.toml`);
   const text = peerFile({ name, key, ...rights });
   const problems = writeUnlessWrong({ file, text }, { main: site.main, read: site.read, surroundings }, output);
-  const snippet = own === undefined ? undefined : snippetForOther(ownSiteOf(flags, own), site.look, name);
+  const snippet = own === undefined ? undefined : snippetForOther(ownSiteOf(flags, site, own), site.look, name);
   if (flags.json === true) {
     output.out(`${JSON.stringify({ file, peer: name, key, ...rights, own, snippet, problems: problems.length })}\n`);
     return EX.OK;

@@ -72,12 +72,15 @@ export function keyFileOf({ key }: SiteFlags, { main, look }: Site): KeyFile {
   );
 }
 
-/** Throws: usage. */
-export function ownSiteOf({ as, host = hostname() }: SiteFlags, key: string): OwnSite {
-  const name = as ?? nameFromHost(host);
+/** As the command line says, else the configuration, else the host's name. Throws: usage. */
+export function ownSiteOf({ as, host = hostname() }: SiteFlags, { look }: Site, key: string): OwnSite {
+  const name = as ?? look.identityName ?? nameFromHost(host);
   if (name === undefined)
     throw daemonError("usage", `reading the command line: "${host}" gives this host no name for others: say --as NAME`);
   const reading = readPeerName(name);
   if (reading.kind === "value") return { name, key, host };
-  throw daemonError("usage", `reading the command line: --as: ${reading.why}: ${reading.advice}`);
+  throw daemonError(
+    "usage",
+    `finding what this host is called (--as NAME, or name of [identity]): ${reading.why}: ${reading.advice}`,
+  );
 }

@@ -36,7 +36,7 @@ test("peers that dial in are given what the stores say of them, and nothing else
 });
 
 test("whatever is not of the expected form counts as not said", () => {
-  const nothing = { identityKey: undefined, listenTls: [], ends: [] };
+  const nothing = { identityKey: undefined, identityName: undefined, listenTls: [], ends: [] };
   for (const text of [
     "",
     "= no TOML",

@@ -159,6 +159,15 @@ describe("pair", () => {
     expect(readdirSync(dir).sort()).toEqual(["identity.key", "mailtwin.toml"]);
   });
 
+  test("this host is called as its configuration says, unless the command line does", async () => {
+    configure();
+    await withConfig("keygen");
+    writeFileSync(config, readFileSync(config, "utf8").replace("[identity]\n", '[identity]\nname = "home"\n'));
+    expect(Object.keys(parse((await withConfig("pair")).out)["peer"] as object)).toEqual(["home"]);
+    expect(Object.keys(parse((await withConfig("pair", "--as", "x")).out)["peer"] as object)).toEqual(["x"]);
+    expect((await withConfig("pair", "--as", "X")).code).toBe(64);
+  });
+
   test("a configuration that was wrong may be wrong still, but not more", async () => {
     configure('control = "relative"\n');
     const { code, err } = await withConfig("pair", "b", KEY);

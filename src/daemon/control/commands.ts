@@ -1,7 +1,7 @@
 /** The commands that speak with a running daemon: names, flags, help. What they do is loaded late. */
 import type { Command } from "commander";
+import { exitWith } from "../exit-code.js";
 import type { Output } from "../output.js";
-import { runCommand } from "../run-command.js";
 import type { ExplainFlags, ResyncFlags, WishFlags } from "./ask-commands.js";
 import type { ControlFlags } from "./find-control.js";
 import type { StatusFlags } from "./status-command.js";
@@ -21,7 +21,7 @@ export function addControlCommands(program: Command, output: Output): void {
   addExplain(program, output);
   asking(program.command("reload"))
     .description("have the daemon read its configuration anew: all of it, or nothing if it is wrong (as SIGHUP does)")
-    .action((flags: ControlFlags) => runCommand(flags, output, async () => (await asks()).reload(flags, output)));
+    .action((flags: ControlFlags) => exitWith(flags, output, async () => (await asks()).reload(flags, output)));
 }
 
 /** `rejects retry|skip`, below the command that lists them. */
@@ -34,12 +34,12 @@ export function addRejectsControl(rejects: Command, output: Output): void {
   one("retry")
     .description("try what the replica had refused once more, now")
     .action((replica: string, flags: WishFlags) =>
-      runCommand(flags, output, async () => (await asks()).rejectsRetry(replica, flags, output)),
+      exitWith(flags, output, async () => (await asks()).rejectsRetry(replica, flags, output)),
     );
   one("skip")
     .description("take what the replica had refused out of its rejection log, for good")
     .action((replica: string, flags: WishFlags) =>
-      runCommand(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),
+      exitWith(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),
     );
 }
 
@@ -56,7 +56,7 @@ function addStatus(program: Command, output: Output): void {
     .option("--check", "exit with 1 when something needs a person")
     .addHelpText("after", STATUS_HELP)
     .action((flags: StatusFlags) =>
-      runCommand(flags, output, async () => (await import("./status-command.js")).showStatus(flags, output)),
+      exitWith(flags, output, async () => (await import("./status-command.js")).showStatus(flags, output)),
     );
 }
 
@@ -66,19 +66,19 @@ function addReplicaCommands(program: Command, output: Output): void {
     .description("send a replica nothing until it is resumed; the log keeps what it lacks, within its limits")
     .argument("<REPLICA>", named)
     .action((replica: string, flags: ControlFlags) =>
-      runCommand(flags, output, async () => (await asks()).pause(replica, flags, output)),
+      exitWith(flags, output, async () => (await asks()).pause(replica, flags, output)),
     );
   asking(program.command("resume"))
     .description("let a paused replica go on")
     .argument("<REPLICA>", named)
     .action((replica: string, flags: ControlFlags) =>
-      runCommand(flags, output, async () => (await asks()).resume(replica, flags, output)),
+      exitWith(flags, output, async () => (await asks()).resume(replica, flags, output)),
     );
   asking(program.command("fetch-now"))
     .description("let a replica have now what it lacks: an on-demand one, or one that waits to be tried again")
     .argument("[REPLICA]", `${named}, or a store of this host that is a replica; all of them if none is named`)
     .action((replica: string | undefined, flags: ControlFlags) =>
-      runCommand(flags, output, async () => (await asks()).fetchNow(replica, flags, output)),
+      exitWith(flags, output, async () => (await asks()).fetchNow(replica, flags, output)),
     );
 }
 
@@ -89,7 +89,7 @@ function addResync(program: Command, output: Output): void {
     .option("--mailbox <mailbox>", "only this mailbox, as clients name it, or its path in the store")
     .option("--replica <replica>", "only this replica")
     .option("--store <store>", "only this store")
-    .action((flags: ResyncFlags) => runCommand(flags, output, async () => (await asks()).resync(flags, output)));
+    .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
 }
 
 function addExplain(program: Command, output: Output): void {
@@ -100,7 +100,7 @@ function addExplain(program: Command, output: Output): void {
     .option("-u, --user <user>", "whose mailbox it is, in a store of many users")
     .option("--store <store>", "in this store, if several have such a mailbox")
     .action((mailbox: string, uid: string, flags: ExplainFlags) =>
-      runCommand(flags, output, async () => (await asks()).explain({ mailbox, uid }, flags, output)),
+      exitWith(flags, output, async () => (await asks()).explain({ mailbox, uid }, flags, output)),
     );
 }
 

@@ -1,7 +1,7 @@
 /** `keygen` and `pair`: names, flags, help. What they do is loaded late. */
 import type { Command } from "commander";
+import { exitWith } from "../exit-code.js";
 import type { Output } from "../output.js";
-import { runCommand } from "../run-command.js";
 import type { KeygenFlags } from "./keygen-command.js";
 import type { PairFlags } from "./pair-command.js";
 
@@ -17,7 +17,7 @@ export function addKeyCommands(program: Command, output: Output): void {
     .description("make the key of this host, by which others know it; never replaces one")
     .option("--renew", "give the key that is there a new certificate; its name stays")
     .action((flags: KeygenFlags) =>
-      runCommand(flags, output, async () => (await import("./keygen-command.js")).generateKey(flags, output)),
+      exitWith(flags, output, async () => (await import("./keygen-command.js")).generateKey(flags, output)),
     );
   withPlace(program.command("pair"))
     .description("tell another host of this one, and this one of another")
@@ -29,7 +29,7 @@ export function addKeyCommands(program: Command, output: Output): void {
     .option("--may-write <store>", "let it send to this store when it dials in; may be given again", collect)
     .addHelpText("after", PAIR_HELP)
     .action((name: string | undefined, key: string | undefined, flags: PairFlags) =>
-      runCommand(flags, output, async () => (await import("./pair-command.js")).pairWith({ name, key }, flags, output)),
+      exitWith(flags, output, async () => (await import("./pair-command.js")).pairWith({ name, key }, flags, output)),
     );
 }
 

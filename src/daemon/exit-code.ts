@@ -4,7 +4,7 @@ import { openJsonReporter } from "./json-reporter.js";
 import type { Output } from "./output.js";
 
 /** An error is told as JSON where that was asked for; else whoever runs the command line tells it. */
-export async function runCommand(
+export async function exitWith(
   { json }: { readonly json?: boolean },
   output: Output,
   work: () => Promise<number>,

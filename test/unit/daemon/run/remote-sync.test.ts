@@ -31,7 +31,7 @@ function remoteOf({ dir, source, replica }: Bench, { remote = `node ${CLI}`, for
   const ssh = join(dir, "ssh");
   const there = join(dir, "there");
   mkdirSync(there, { recursive: true, mode: 0o700 });
-  const drop = 'while case $1 in -*) true ;; *) false ;; esac; do shift; done; shift 2';
+  const drop = "while case $1 in -*) true ;; *) false ;; esac; do shift; done; shift 2";
   writeFileSync(ssh, `#!/bin/sh\n${drop}\nXDG_STATE_HOME=${there} exec sh -c ${forced}\n`);
   chmodSync(ssh, 0o755);
   const env = { XDG_STATE_HOME: join(dir, "here") };

@@ -7,6 +7,7 @@ import { endProcessWithin } from "../base/last-resort.js";
 import type { ConfigFlags } from "./config-command.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
+import { addLogCommands, addRejectsCommands } from "./logs/add-commands.js";
 import { type Output, openOutput } from "./output.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
@@ -60,6 +61,8 @@ function makeProgram(output: Output): Command {
       process.exitCode = await runSync(source, destination, flags, output);
     });
   addConfigCommands(program, output);
+  addLogCommands(program, output);
+  addRejectsCommands(program, output);
   return program;
 }
 

@@ -25,7 +25,7 @@ export interface TrimLimits {
   readonly maxBytes: number;
   /** How long the log is kept for a replica that lags; by the wall clock, from when an entry was captured. */
   readonly maxAgeMs: number;
-  /** So many of the newest entries stay though everybody has them, or half of them, or a quarter, as `maxBytes` allows. */
+  /** So many of the newest entries stay though everybody has them; half of them, or a quarter, where they would take more than a sixteenth of `maxBytes`. */
   readonly recentEntries: number;
 }
 
@@ -78,10 +78,13 @@ function whyTooFar(hasLsn: number, log: LogExtent, limits: TrimLimits, nowMs: nu
   return oldestMs !== undefined && nowMs - oldestMs > limits.maxAgeMs ? "log-age" : undefined;
 }
 
+/** Of `maxBytes`, what is kept though everybody has it. */
+const RECENT_PART = 1 / 16;
+
 /** The last one that is not even kept to be looked at. */
 function lastOfNoUse(log: LogExtent, { maxBytes, recentEntries }: TrimLimits): number {
   const lastLsn = log.lastLsn();
   let kept = recentEntries;
-  while (kept > 0 && log.logBytes(lastLsn - kept) > maxBytes) kept = Math.floor(kept / 2);
+  while (kept > 0 && log.logBytes(lastLsn - kept) > maxBytes * RECENT_PART) kept = Math.floor(kept / 2);
   return lastLsn - kept;
 }

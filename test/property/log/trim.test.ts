@@ -41,6 +41,12 @@ describe("planTrim", () => {
     expect(asked.log.logBytes(upTo)).toBeLessThanOrEqual(asked.limits.maxBytes);
   });
 
+  test.prop([question], tries(2000))("what nobody needs and stays is a sixteenth of the size at most", (asked) => {
+    const { upTo } = planTrim(asked);
+    const needed = planTrim({ ...asked, limits: { ...asked.limits, recentEntries: 0 } });
+    if (upTo < needed.upTo) expect(asked.log.logBytes(upTo)).toBeLessThanOrEqual(asked.limits.maxBytes / 16);
+  });
+
   test.prop([question], tries(2000))("nothing goes that somebody needs who is not marked", (asked) => {
     const { upTo, needsResync } = planTrim(asked);
     const marked = new Set(needsResync.map(({ replica }) => replica));

@@ -236,7 +236,7 @@ describe("the file of the database", () => {
   test("does not grow while as much is trimmed as comes", async () => {
     await using writer = await openStateWriter(path, { create: true });
     using reader = openStateReader(path);
-    const limits = { maxBytes: 4_000_000, maxAgeMs: 1_000_000, recentEntries: 100_000 };
+    const limits = { maxBytes: 64_000_000, maxAgeMs: 1_000_000, recentEntries: 1300 };
     let most = 0;
     for (let i = 0; i < 60; i++) {
       await writer.appendCaptured(entries(100, new Uint8Array(3000)));

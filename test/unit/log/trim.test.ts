@@ -53,12 +53,12 @@ describe("planTrim", () => {
       20,
       [["at-20", "log-size"]],
     ],
-    ["some stay to be looked at", [at(20)], { recentEntries: 3 }, 17, []],
-    ["those that somebody lacks are among them", [at(15)], { recentEntries: 3 }, 15, []],
-    ["all of them, if there are no more", [at(20)], { recentEntries: 500 }, -480, []],
-    ["fewer where they are large", [at(20)], { recentEntries: 8, maxBytes: 450 }, 16, []],
-    ["none where one is too large", [at(20)], { recentEntries: 8, maxBytes: 99 }, 20, []],
-    ["also without replicas", [], { recentEntries: 3 }, 17, []],
+    ["some stay to be looked at", [at(20)], { recentEntries: 3, maxBytes: 4800 }, 17, []],
+    ["those that somebody lacks are among them", [at(15)], { recentEntries: 3, maxBytes: 4800 }, 15, []],
+    ["all of them, if there are no more", [at(20)], { recentEntries: 500, maxBytes: 16_000 }, -480, []],
+    ["fewer where they take more than a part of the limit", [at(20)], { recentEntries: 8, maxBytes: 12_799 }, 16, []],
+    ["none where one takes more", [at(20)], { recentEntries: 8, maxBytes: 1599 }, 20, []],
+    ["also without replicas", [], { recentEntries: 3, maxBytes: 4800 }, 17, []],
   ])("%s", (_, replicas, limits, upTo, needsResync) => {
     const plan = planTrim({ log: TEN, replicas, limits: { ...LIMITS, ...limits }, nowMs: NOW_MS });
     expect(plan).toStrictEqual({ upTo, needsResync: needsResync.map(([replica, why]) => ({ replica, why })) });

@@ -164,7 +164,7 @@ const KINDS = {
   "not-in-log": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "`mailtwin log tail` shows which transactions are in the log. Those that every replica has are removed after a while.",
+    hint: "`mailtwin log tail` shows which transactions are in the log. Those that every replica has are removed, by the daemon after a while, by `mailtwin sync` at once.",
   },
   /** No replica has refused that transaction, or it was settled meanwhile. */
   "not-rejected": {

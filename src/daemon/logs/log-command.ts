@@ -92,7 +92,10 @@ export async function exportLog(flags: ExportFlags, output: Output): Promise<num
   using end = endOfReading(process.stdout, []);
   let [unread, next] = [0, range.fromLsn];
   const tellGap = (upTo: number) => {
-    if (upTo >= next) output.err(`mailtwin: transactions ${next} to ${upTo} are not in the log any more\n`);
+    if (upTo >= next)
+      output.err(
+        `mailtwin: ${next === upTo ? `transaction ${next} is` : `transactions ${next} to ${upTo} are`} not in the log any more\n`,
+      );
   };
   for (const page of readPages(reader, range)) {
     if (end.signal.aborted) return EX.OK;

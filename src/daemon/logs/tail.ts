@@ -117,5 +117,6 @@ async function showNew(
 
 function tellGap(from: number, to: number, tell: (words: string) => void): void {
   if (to < from) return;
-  tell(`transactions ${from} to ${to} were trimmed before they could be shown`);
+  const what = from === to ? `transaction ${from} was` : `transactions ${from} to ${to} were`;
+  tell(`${what} trimmed before anybody could see`);
 }

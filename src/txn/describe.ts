@@ -72,7 +72,7 @@ const FLAG_WORDS = ["draft", "flagged", "passed", "answered", "seen", "deleted"]
 
 /** Of a bit set of flags: "seen", "answered", ... */
 export function flagWordsOf(flags: number): string[] {
-  return FLAG_WORDS.filter((_, bit) => (flags >> bit) & 1);
+  return FLAG_WORDS.filter((_, bit) => ((flags >> bit) & 1) === 1);
 }
 
 /** "+seen -flagged +$Junk": what the change adds and takes. */

@@ -117,6 +117,9 @@ async function showNew(
 
 function tellGap(from: number, to: number, tell: (words: string) => void): void {
   if (to < from) return;
-  const what = from === to ? `transaction ${from} was` : `transactions ${from} to ${to} were`;
-  tell(`${what} trimmed before anybody could see`);
+  const what =
+    from === to
+      ? `transaction ${from} was trimmed before it`
+      : `transactions ${from} to ${to} were trimmed before they`;
+  tell(`${what} could be shown`);
 }

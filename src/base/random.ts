@@ -11,3 +11,8 @@ export function randomHex(byteCount: number): string {
   assert(Number.isInteger(byteCount) && byteCount >= 1 && byteCount <= BYTES_MAX, "1 to 64 random bytes");
   return randomBytes(byteCount).toString("hex");
 }
+
+/** Uniform in [0, 1): for what should differ, not for what should be secret. */
+export function randomFraction(): number {
+  return randomBytes(4).readUInt32BE(0) / 2 ** 32;
+}

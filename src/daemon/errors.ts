@@ -82,6 +82,12 @@ const KINDS = {
     exitCode: EX.CONFIG,
     hint: "Nothing was written. Name another directory with --state for other stores. If this store was moved or restored elsewhere, say --moved once.",
   },
+  /** The path of a store in the configuration leads to another directory than the one that its state was made of. */
+  "store-exchanged": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was written. Put the former path back. If another store is meant, give it another name in the configuration: its replicas are compared with it as at first contact then.",
+  },
   /** SRC is the twin of DST, as its own scratch directory says: the run would take back what DST has got since. */
   "stores-swapped": {
     disposition: "operator",
@@ -111,6 +117,24 @@ const KINDS = {
     disposition: "operator",
     exitCode: EX.CONFIG,
     hint: "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
+  },
+  /** What cannot be changed while the daemon runs was changed in the configuration. */
+  "restart-needed": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "The daemon goes on with the configuration that it had. Restart it to have this one.",
+  },
+  /** A store is being opened, or cannot be opened now: why is in the log of the host that says so. */
+  "store-not-ready": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "It is tried again by itself. If it stays like that, see `mailtwin status` and the log on that host.",
+  },
+  /** A peer asks for a store that it has no right to, or that is not there. */
+  "no-right": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "On the host that refuses, the store must be there, name that peer, and the peer must have may_read (to fetch) or may_write (to send): docs/configuration.md.",
   },
   /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {

@@ -87,6 +87,11 @@ export function danglingLink(path: string): string | undefined {
   return `it is a symbolic link to ${resolve(dirname(path), readlinkSync(path))}, which does not exist`;
 }
 
+/** Why a directory cannot be read, in words; undefined where it can. */
+export function refusalOfReading(path: string): string | undefined {
+  return refusalOf(path, R_OK | X_OK);
+}
+
 /** In words; undefined where the system does not refuse. */
 function refusalOf(path: string, mode: number): string | undefined {
   const refused = refusal(path, mode);

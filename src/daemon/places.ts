@@ -4,30 +4,31 @@
  *
  * INVARIANT: state, staging and limbo never lie below a mail root (Dovecot would take them for folders, R19).
  */
-import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, type Stats, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { ASIDE, HELD, PARKED, SCRATCH_LOCK } from "../apply/scratch-areas.js";
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { basename, isAbsolute, join } from "node:path";
+import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
 import type { FileStat, Site } from "../base/disk.js";
-import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
-import { isSite } from "../base/pinned-roots.js";
 import { rawFromText } from "../base/raw-name.js";
-import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
+import { makeLike, makeOurs, protectFile, refuseExposed, refuseForeign, siteAt } from "./own-directory.js";
+import { refuseUnreadable, refuseUnusableState } from "./permissions.js";
 import {
-  makeLike,
-  makeOurs,
-  openStanding,
-  protectFile,
-  type Refusal,
-  refuseExposed,
-  refuseForeign,
-  siteAt,
-} from "./own-directory.js";
-import { danglingLink, readOnly, refuseUnreadable, refuseUnusableState, whyNotMade } from "./permissions.js";
-import { isScratchName, recordTwin, refuseSwapped, scratchPlaces } from "./twin-record.js";
+  destinationRefusal,
+  findScratch,
+  homeOf,
+  realDestination,
+  realOrWished,
+  realSource,
+  refuseScratch,
+  refuseStateInside,
+  scratchRefusal,
+  sourceRefusal,
+  stateRefusal,
+  statSource,
+} from "./place-rules.js";
+import { recordTwin, refuseSwapped } from "./twin-record.js";
 
 export interface Places {
   /** Absolute and real, as text. */
@@ -53,10 +54,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   for (const store of [source, destination]) refuseScratch(store);
   const scratch = findScratch(source, destination, options.scratch);
   const state = realOrWished(options.state ?? join(stateHome(), "mailtwin", linkName(source, destination)));
-  for (const store of [source, destination]) {
-    if (liesIn(state, store))
-      throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
-  }
+  for (const store of [source, destination]) refuseStateInside(state, store);
   refuseUnreadable({ source, destination });
   const sourceSite = siteAt(source, sourceRefusal(source));
   if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
@@ -66,6 +64,8 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   refuseSwapped({ source, destination });
   return { source, sourceSite, destination, scratch, state };
 }
+
+type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
 
 export interface Sites {
   readonly source: Site;
@@ -87,24 +87,38 @@ export function makePlaces({ source, sourceSite, destination, scratch, state }: 
   const like = statSource(source, sourceSite);
   const made: string[] = [];
   try {
-    makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
-    refuseExposed(state, stateRefusal(state)); // once more: what was not there yet others may have made.
-    refuseUnusableState(state);
-    for (const file of [...STATE_FILES.flatMap(withCompanions), "lock.db"]) protectFile(join(state, file));
-    const sites = {
-      source: sourceSite,
-      destination: makeLike(destination, like, { refuse: destinationRefusal(destination), made }),
-      scratch: makeOurs(scratch, scratchRefusal(scratch), { mayBeRead: false, levelsMax: 1, made }),
-    };
-    if (areApart(scratch, destination)) {
-      const why = `it is not on the file system of ${destination}, or not in the same mount of it`;
-      throw daemonError("scratch-unusable", `staging in ${scratch}: ${why}`);
-    }
+    makeState(state, made);
+    const sites = { source: sourceSite, ...makeDestination({ destination, scratch }, like, made) };
     return { sites, made };
   } catch (error) {
     takeBack(made);
     throw error;
   }
+}
+
+/** Takes what stands there from everybody else. `made` gets what was not there before. Throws: state-unusable. */
+export function makeState(state: string, made: string[]): void {
+  makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
+  refuseExposed(state, stateRefusal(state)); // once more: what was not there yet others may have made.
+  refuseUnusableState(state);
+  for (const file of [...STATE_FILES.flatMap(withCompanions), "lock.db"]) protectFile(join(state, file));
+}
+
+/** The destination is made like `like` where it is not there. Throws: destination-unusable, scratch-unusable. */
+export function makeDestination(
+  { destination, scratch }: Pick<Places, "destination" | "scratch">,
+  like: RootLike,
+  made: string[],
+): Pick<Sites, "destination" | "scratch"> {
+  const sites = {
+    destination: makeLike(destination, like, { refuse: destinationRefusal(destination), made }),
+    scratch: makeOurs(scratch, scratchRefusal(scratch), { mayBeRead: false, levelsMax: 1, made }),
+  };
+  if (areApart(scratch, destination)) {
+    const why = `it is not on the file system of ${destination}, or not in the same mount of it`;
+    throw daemonError("scratch-unusable", `staging in ${scratch}: ${why}`);
+  }
+  return sites;
 }
 
 /** `made`: by `makePlaces`. One that has something in it meanwhile stays, and all that was made before it. */
@@ -120,43 +134,6 @@ export function takeBack(made: readonly string[]): void {
 export function noteTwin(places: Places, sites: Sites): void {
   const { scratch: path } = places;
   recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) });
-}
-
-function statSource(source: string, site: Site): FileStat {
-  const dir = openStanding(source, sourceRefusal(source));
-  try {
-    if (dir !== undefined && isSite(dir, site)) return dir.statSelf();
-  } finally {
-    dir?.close();
-  }
-  throw sourceRefusal(source)("another directory has come to stand there");
-}
-
-function sourceRefusal(source: string): Refusal {
-  return (why, cause) => daemonError("source-missing", `reading the source ${source}: ${why}`, cause);
-}
-
-function destinationRefusal(destination: string): Refusal {
-  return (why, cause) =>
-    errnoOf(cause) === "EROFS"
-      ? readOnly(`making ${destination}`)
-      : daemonError("destination-unusable", `making ${destination}: ${why}`, cause);
-}
-
-export function scratchRefusal(scratch: string): Refusal {
-  return (why, cause) =>
-    errnoOf(cause) === "EROFS"
-      ? readOnly(`making ${scratch}`)
-      : daemonError("scratch-unusable", `staging in ${scratch}: ${why}`, cause);
-}
-
-function stateRefusal(state: string): Refusal {
-  return (why, cause) =>
-    daemonError(
-      "state-unusable",
-      `using the state directory ${state}: ${cause === undefined ? why : whyNotMade(state, cause)}`,
-      cause,
-    );
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;
@@ -180,7 +157,7 @@ function isBegun(path: string): boolean {
 }
 
 /** A destination that was written to and is not there any more is not made anew. Throws: destination-emptied. */
-export function refuseVanished({ state, destination }: Places): void {
+export function refuseVanished({ state, destination }: Pick<Places, "state" | "destination">): void {
   if (existsSync(destination) || !existsSync(join(state, "replica.db"))) return;
   throw daemonError(
     "destination-emptied",
@@ -207,27 +184,6 @@ function isFilled(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }
 
-function realSource(path: string): string {
-  const stat = tryStat(path, sourceRefused, "reading the source");
-  if (stat === undefined) throw daemonError("source-missing", `reading the source ${path}: there is no such directory`);
-  if (!stat.isDirectory()) throw daemonError("source-missing", `reading the source ${path}: it is not a directory`);
-  return realpathSync(path);
-}
-
-function realDestination(path: string): string {
-  const stat = tryStat(path, destinationRefused, "using the destination");
-  if (stat?.isDirectory() === true) return realpathSync(path);
-  if (stat !== undefined)
-    throw daemonError("destination-unusable", `using the destination ${path}: it is not a directory`);
-  const link = danglingLink(path);
-  if (link !== undefined) throw daemonError("destination-unusable", `using the destination ${path}: ${link}`);
-  const parent = dirname(resolve(path));
-  if (tryStat(parent, destinationRefused, "using the destination's parent")?.isDirectory() !== true) {
-    throw daemonError("destination-unusable", `making the destination ${path}: its parent directory does not exist`);
-  }
-  return join(realpathSync(parent), basename(resolve(path)));
-}
-
 function refuseOverlap(source: string, destination: string): void {
   const why = isSameDirectory(source, destination)
     ? "they are the same directory"
@@ -240,98 +196,6 @@ function refuseOverlap(source: string, destination: string): void {
   throw daemonError("stores-overlap", `twinning ${source} to ${destination}: ${why}${how}`);
 }
 
-/** A store that is a scratch directory, or in one: staging and limbo of a twin. */
-function refuseScratch(store: string): void {
-  for (let dir = store; dir !== dirname(dir); dir = dirname(dir)) {
-    if (!isScratchName(basename(dir)) || !existsSync(join(dir, SCRATCH_LOCK))) continue;
-    const what = dir === store ? "it is" : `it lies in ${dir},`;
-    throw daemonError("store-in-scratch", `using the store ${store}: ${what} the scratch directory of a twin`);
-  }
-}
-
-const sourceRefused = (errno: string | undefined) => (errno === "EACCES" ? "source-unreadable" : "source-missing");
-const destinationRefused = () => "destination-unusable" as const;
-
-/** `codeOf`: the refusal for an errno. */
-function tryStat(
-  path: string,
-  codeOf: typeof sourceRefused | typeof destinationRefused,
-  doing: string,
-): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (cause) {
-    throw daemonError(codeOf(errnoOf(cause)), `${doing} ${path}: ${whyItFailed(cause)}`, cause);
-  }
-}
-
-/** Beside the destination; where that is a mount point, inside it, unless the destination itself is a mailbox. */
-function findScratch(source: string, destination: string, wished: string | undefined): string {
-  if (wished !== undefined) {
-    const scratch = realExceptLast(wished);
-    const maildir = isInside(scratch, destination) ? maildirAbove(scratch, destination, source) : undefined;
-    if (maildir !== undefined)
-      throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside the Maildir ${maildir}`);
-    if (isSameDirectory(scratch, destination) || liesIn(scratch, source))
-      throw daemonError("scratch-unusable", `staging in ${scratch}: that is a mail store, or inside the source`);
-    if (liesIn(scratch, destination) && !isInside(scratch, destination))
-      throw daemonError("scratch-unusable", `staging in ${scratch}: that is inside ${destination}, by another name`);
-    return scratch;
-  }
-  const parent = dirname(destination);
-  if (hasCur(parent))
-    throw daemonError(
-      "scratch-unusable",
-      `finding a place for staging: ${parent}, beside the destination, is a Maildir`,
-    );
-  const [beside, within] = scratchPlaces(destination);
-  if (!existsSync(destination) || !areApart(parent, destination)) return beside;
-  if (hasCur(destination) || hasCur(source)) {
-    const is = hasCur(destination) ? "is" : "will be";
-    throw daemonError(
-      "scratch-nowhere",
-      `finding a place for staging: ${destination} is a mount point and ${is} a Maildir at once`,
-    );
-  }
-  return within;
-}
-
-/** The mailbox at or above `path`, up to `top`: one that is there, or that the source will bring. */
-function maildirAbove(path: string, top: string, source: string): string | undefined {
-  for (let dir = path; isInside(dir, top); dir = dirname(dir))
-    if (hasCur(dir) || hasCur(join(source, relative(top, dir)))) return dir;
-  return undefined;
-}
-
-/** Absolute, with links resolved as far as it exists: what does not is made there. */
-function realOrWished(path: string): string {
-  const wished = resolve(path);
-  try {
-    return realpathSync(wished);
-  } catch {
-    const parent = dirname(wished); // not there yet, or not to be entered: what holds it decides where it is.
-    return parent === wished ? wished : join(realOrWished(parent), basename(wished));
-  }
-}
-
-/**
- * As `realOrWished`, but a link in its last place stays one, and is refused: who could plant it would choose among the directories
- * that are ours one that is cleared.
- */
-function realExceptLast(path: string): string {
-  const wished = resolve(path);
-  try {
-    if (!lstatSync(wished).isSymbolicLink()) return realpathSync(wished);
-  } catch {
-    return realOrWished(wished);
-  }
-  return join(realOrWished(dirname(wished)), basename(wished));
-}
-
-function hasCur(path: string): boolean {
-  return statSync(join(path, "cur"), { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
 function stateHome(): string {
   const xdg = process.env["XDG_STATE_HOME"];
   if (xdg !== undefined && isAbsolute(xdg)) return xdg;
@@ -341,20 +205,19 @@ function stateHome(): string {
   throw daemonError("state-unusable", `finding a place for the state: ${why}`);
 }
 
-/** Undefined for a user without an entry in passwd, unless HOME says it. */
-export function homeOf(): string | undefined {
-  try {
-    const home = homedir();
-    return isAbsolute(home) ? home : undefined;
-  } catch {
-    return undefined;
-  }
+/** Where the state of one side is kept whose other side is on another host; both are named as text. */
+export function stateFor(source: string, destination: string, name: string): string {
+  return join(stateHome(), "mailtwin", stateName(source, destination, name));
 }
 
 /** Readable and unique: the destination's name and a hash of both paths. */
 function linkName(source: string, destination: string): string {
+  return stateName(source, destination, basename(destination));
+}
+
+function stateName(source: string, destination: string, name: string): string {
   const hash = sha256(Buffer.from(`${rawFromText(source)}\0${rawFromText(destination)}`))
     .toString("hex")
     .slice(0, 16);
-  return `${basename(destination).replace(/[^A-Za-z0-9._-]/g, "_")}-${hash}`;
+  return `${name.replace(/[^A-Za-z0-9._-]/g, "_")}-${hash}`;
 }

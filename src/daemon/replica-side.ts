@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import { Session } from "../agent/session.js";
+import type { ApplyMethods } from "../apply/apply-types.js";
 import type { ReplicaSites } from "../apply/pinned-root.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
@@ -11,7 +12,8 @@ import type { Disposer } from "../base/disposal.js";
 import { GroupSync } from "../base/group-sync.js";
 import { rawFromText } from "../base/raw-name.js";
 import { FileSystemSync } from "../base/sync-fs.js";
-import { startWorker } from "../base/worker-rpc.js";
+import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
+import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
@@ -35,6 +37,10 @@ export interface ReplicaOptions {
 }
 
 export interface ReplicaSide {
+  readonly reader: StateReader;
+  readonly writer: StateWriter;
+  /** Resolves when the thread that writes mail has ended, with why. */
+  readonly ended: WorkerClient<ApplyMethods>["ended"];
   /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
   messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
   /** Serves the link until it closes. */
@@ -68,6 +74,9 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);
   return {
+    reader,
+    writer,
+    ended: store.ended,
     messageCounts: (gone) => {
       const counts = new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]));
       for (const { guid } of gone) counts.delete(guid);

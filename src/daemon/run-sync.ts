@@ -11,6 +11,7 @@ import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
 import { holdStateDirectory, leaveState } from "./hold-state.js";
 import { refuseUnwritable } from "./permissions.js";
+import { scratchRefusal } from "./place-rules.js";
 import {
   forgetHalfState,
   forgetState,
@@ -20,7 +21,6 @@ import {
   type Places,
   refuseVanished,
   type Sites,
-  scratchRefusal,
   takeBack,
 } from "./places.js";
 import type { Reporter } from "./reporter.js";

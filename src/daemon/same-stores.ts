@@ -62,6 +62,25 @@ export async function recordStores(
   await Promise.all(changed.map(({ store, text = "" }) => writer.setMeta(keyOf(store), text)));
 }
 
+/**
+ * For one side alone: refuses a state that was used with another store, and notes this one. Call it before anything is captured or
+ * applied. Throws: store-exchanged, and as `recordStores`.
+ */
+export async function claimStore(
+  { reader, writer }: { readonly reader: StateReader; readonly writer: StateWriter },
+  store: Store,
+  place: { readonly path: string; readonly site: Site },
+): Promise<void> {
+  const record = readRecord(reader, store);
+  if (record !== undefined && !isSame(record, place.path) && reader.mailboxes().length > 0) {
+    const words = `opening ${place.path}: its state is of ${record.path}, another directory`;
+    throw daemonError("store-exchanged", words);
+  }
+  const text = recordOfSite(place.path, place.site);
+  if (text === undefined) throw exchanged(store, place.path);
+  if (reader.meta(keyOf(store)) !== text) await writer.setMeta(keyOf(store), text);
+}
+
 /** Undefined where another directory stands: noted, it would be taken for the store by later runs. */
 function recordOfSite(path: string, { dev, ino }: Site): string | undefined {
   const text = recordOf(path);

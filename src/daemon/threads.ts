@@ -6,6 +6,7 @@
  * what did not get that far: ending a thread twice is no error.
  */
 import type { ApplyMethods } from "../apply/apply-types.js";
+import type { Disposer } from "../base/disposal.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
@@ -21,23 +22,36 @@ export interface Threads extends AsyncDisposable {
 
 /** Returns at once, as `startWorker`. What is needed first and takes longest to load is started first. */
 export function startThreads(): Threads {
-  const capture = startWorker<CaptureMethods>({
-    url: new URL("../capture/capture-worker.js", import.meta.url),
-    name: "capture",
-  });
+  const capture = startCapture();
   const state = startStateThread();
-  const apply = startWorker<ApplyMethods>({
-    url: new URL("../apply/apply-worker.js", import.meta.url),
-    name: "apply",
-  });
-  const bodies = startWorker<BodyMethods>({
-    url: new URL("../capture/body-worker.js", import.meta.url),
-    name: "bodies",
-  });
+  const apply = startApply();
+  const bodies = startBodies();
   return {
     ...{ state, capture, bodies, apply },
     async [Symbol.asyncDispose]() {
       await Promise.all([capture, state, apply, bodies].map((thread) => thread[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** Of a source alone. `owner` ends the state thread; the others are adopted by whoever opens the source with them. */
+export function startSourceThreads(owner: Disposer): Pick<Threads, "state" | "capture" | "bodies"> {
+  return { capture: startCapture(), state: owner.adopt(startStateThread()), bodies: startBodies() };
+}
+
+/** Of a replica alone. */
+export function startReplicaThreads(owner: Disposer): Pick<Threads, "state" | "apply"> {
+  return { state: owner.adopt(startStateThread()), apply: startApply() };
+}
+
+function startCapture(): WorkerClient<CaptureMethods> {
+  return startWorker({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "capture" });
+}
+
+function startApply(): WorkerClient<ApplyMethods> {
+  return startWorker({ url: new URL("../apply/apply-worker.js", import.meta.url), name: "apply" });
+}
+
+function startBodies(): WorkerClient<BodyMethods> {
+  return startWorker({ url: new URL("../capture/body-worker.js", import.meta.url), name: "bodies" });
 }

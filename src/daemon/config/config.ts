@@ -25,6 +25,8 @@ export interface Config {
   readonly listen: { readonly tls: readonly HostPort[]; readonly unix: readonly string[] };
   /** The file of the private key; undefined where nothing goes by TLS. */
   readonly identityKey: string | undefined;
+  /** What this host calls itself where no key says who it is. */
+  readonly identityName: string | undefined;
   readonly peers: ReadonlyMap<PeerName, Peer>;
   readonly stores: ReadonlyMap<StoreName, Store>;
 }
@@ -37,8 +39,8 @@ export interface LogLimits {
 
 export interface Peer {
   readonly name: PeerName;
-  /** "sha256:" and base64, of its public key (SPKI). */
-  readonly key: string;
+  /** "sha256:" and base64, of its public key (SPKI); undefined for one that never comes by TLS. */
+  readonly key: string | undefined;
   /** What it may fetch when it dials in. */
   readonly mayRead: ReadonlySet<StoreName>;
   /** What it may send to when it dials in. */
@@ -97,6 +99,7 @@ export function makeConfig(written: WrittenConfig, defaults: Defaults): Config {
     log: { maxSize: written.log.max_size, maxAgeMs: written.log.max_age },
     listen: written.listen,
     identityKey: written.identity?.key,
+    identityName: written.identity?.name,
     peers: byName(written.peer, readPeerName, makePeer),
     stores: byName(written.store, readStoreName, makeStore),
   };

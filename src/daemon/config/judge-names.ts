@@ -36,6 +36,7 @@ export function judgeNames(draft: DraftConfig, located: Located): ConfigProblem[
     ...judgeRights(draft, located),
     ...judgeKeys(draft, located),
     ...judgeIdentity(draft, ends, located),
+    ...judgeTlsPeers(draft, ends, located),
   ];
 }
 
@@ -168,14 +169,23 @@ function judgeKeys(draft: DraftConfig, located: Located): ConfigProblem[] {
   });
 }
 
+/** By TLS the other side proves who it is, by the key that is expected. */
+function judgeTlsPeers(draft: DraftConfig, ends: readonly OtherEnd[], located: Located): ConfigProblem[] {
+  return ends.flatMap(({ path, peer, endpoint }) => {
+    if (peer === undefined || endpoint?.kind !== "tls") return [];
+    if (draft.peer[peer] === undefined || nodeAt(located, ["peer", peer, "key"]) !== undefined) return [];
+    const why = `TLS needs the key of [peer.${peer}], which has none`;
+    return [atValue(located, [...path, "peer"], { why, advice: `add key = "sha256:..." to [peer.${peer}]` })];
+  });
+}
+
 /** By TLS both sides prove who they are. */
 function judgeIdentity(draft: DraftConfig, ends: readonly OtherEnd[], located: Located): ConfigProblem[] {
-  if (draft.identity !== undefined) return []; // a wrong one is told already.
-  if (nodeAt(located, ["identity"]) !== undefined) return [];
+  if (draft.identity?.key !== undefined || nodeAt(located, ["identity", "key"]) !== undefined) return []; // a wrong one is told already.
   const listening = draft.listen.tls.length > 0 ? ["listen", "tls"] : undefined;
   const dialling = ends.find(({ endpoint }) => endpoint?.kind === "tls");
   const user = listening ?? (dialling === undefined ? undefined : [...dialling.path, dialling.dial]);
   if (user === undefined) return [];
   const advice = 'add [identity] with key = "/etc/mailtwin/identity.key"';
-  return [atValue(located, user, { why: "TLS needs a key of this host, and [identity] is missing", advice })];
+  return [atValue(located, user, { why: "TLS needs a key of this host, and [identity] has none", advice })];
 }

@@ -1,7 +1,7 @@
 /** The configuration as a command gets it: finds the file, reads it, judges it. The face of this directory. */
 import type { MailtwinError } from "../../base/errors.js";
 import { daemonError } from "../errors.js";
-import { homeOf } from "../places.js";
+import { homeOf } from "../place-rules.js";
 import type { Config } from "./config.js";
 import { defaultConfigFile, type Surroundings } from "./default-places.js";
 import { judgeConfig } from "./judge-config.js";

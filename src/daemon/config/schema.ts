@@ -93,9 +93,9 @@ const log = {
 };
 
 const listen = {
-  tls: list(text(readHostPort, { description: "host:port", example: '"[::]:4190"' }), {
+  tls: list(text(readHostPort, { description: "host:port", example: '"[::]:4417"' }), {
     description: "Where peers dial in by TLS.",
-    example: '["[::]:4190"]',
+    example: '["[::]:4417"]',
   }).prefault([]),
   unix: list(socket({ description: "The path of a socket.", example: '"/run/mailtwin/link.sock"' }), {
     description: "Sockets on which peers of the same machine dial in.",
@@ -104,14 +104,21 @@ const listen = {
 };
 
 const identity = {
-  key: path({ description: "The file of this host's private key.", example: '"/etc/mailtwin/identity.key"' }),
+  key: path({
+    description: "The file of this host's private key. Needed for TLS.",
+    example: '"/etc/mailtwin/identity.key"',
+  }).optional(),
+  name: name({
+    description: "What this host calls itself where no key says who it is: on unix sockets.",
+    example: '"a"',
+  }).optional(),
 };
 
 const peer = {
   key: text(readFingerprint, {
-    description: "SHA-256 of the peer's public key (SPKI), in base64.",
+    description: "SHA-256 of the peer's public key (SPKI), in base64. Needed for TLS.",
     example: '"sha256:BASE64"',
-  }),
+  }).optional(),
   may_read: list(name({ description: "A store of this file.", example: '"mail"' }), {
     description: "Stores that the peer may fetch when it dials in.",
     example: '["mail"]',
@@ -134,7 +141,7 @@ const peer = {
 const replica = {
   to: endpoint({
     description: "Where the replica is dialled; absent: it dials in.",
-    example: '"tls://b.example.org:4190"',
+    example: '"tls://b.example.org:4417"',
   }).optional(),
   peer: name({
     description: "Who it is: a [peer.NAME]. Needed for tls, and where it dials in.",
@@ -169,7 +176,7 @@ const source = {
   }).optional(),
   from: endpoint({
     description: "Where the source is dialled; absent: it dials in.",
-    example: '"tls://a.example.org:4190"',
+    example: '"tls://a.example.org:4417"',
   }).optional(),
 };
 

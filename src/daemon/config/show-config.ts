@@ -16,7 +16,7 @@ export function configAsToml(config: Config): string {
       log_level: config.logLevel,
       log: { max_size: writeByteCount(config.log.maxSize), max_age: writeDurationMs(config.log.maxAgeMs) },
       listen: { tls: config.listen.tls.map(formatHostPort), unix: config.listen.unix },
-      identity: config.identityKey === undefined ? undefined : { key: config.identityKey },
+      identity: identityTable(config),
       peer: Object.fromEntries([...config.peers].map(([name, peer]) => [name, peerTable(peer)])),
       store: Object.fromEntries([...config.stores].map(([name, store]) => [name, storeTable(store)])),
     }),
@@ -32,6 +32,10 @@ export function configAsJson(config: Config): Record<string, unknown> {
     peers: [...peers.values()].map((peer) => ({ ...peer, mayRead: [...peer.mayRead], mayWrite: [...peer.mayWrite] })),
     stores: [...stores.values()].map(({ role, ...store }) => ({ ...store, ...roleAsJson(role) })),
   };
+}
+
+function identityTable({ identityKey: key, identityName: name }: Config): Record<string, unknown> | undefined {
+  return key === undefined && name === undefined ? undefined : present({ key, name });
 }
 
 function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unknown> {

@@ -1,0 +1,104 @@
+/**
+ * Where one side of a twin is whose other side is on another host: the store, and what is ours for it. As places.ts, half by half.
+ */
+import type { FileStat, Site } from "../base/disk.js";
+import { openStanding, refuseExposed, refuseForeign, siteAt } from "./own-directory.js";
+import { refusalOfReading } from "./permissions.js";
+import {
+  destinationRefusal,
+  findScratch,
+  realDestination,
+  realOrWished,
+  realSource,
+  refuseScratch,
+  refuseStateInside,
+  scratchRefusal,
+  sourceRefusal,
+  stateRefusal,
+  statSource,
+} from "./place-rules.js";
+import { makeDestination, makeState, type Sites, takeBack } from "./places.js";
+
+export interface SourcePlaces {
+  /** Absolute and real. */
+  readonly store: string;
+  readonly site: Site;
+  readonly state: string;
+}
+
+export interface ReplicaPlaces {
+  /** Absolute and real, but for its last component, which may be made. */
+  readonly store: string;
+  readonly scratch: string;
+  readonly state: string;
+}
+
+/** Makes nothing. Throws: source-missing, source-unreadable, store-in-scratch, state-inside-store, state-unusable. */
+export function findSourcePlaces(path: string, stateDir: string): SourcePlaces {
+  const store = realSource(path);
+  refuseScratch(store);
+  const state = findState(stateDir, store);
+  const refused = refusalOfReading(store);
+  if (refused !== undefined) throw sourceRefusal(store)(refused);
+  const site = siteAt(store, sourceRefusal(store));
+  if (site === undefined) throw sourceRefusal(store)("it went away");
+  return { store, site, state };
+}
+
+/** Makes nothing. Throws: destination-unusable, store-in-scratch, scratch-unusable, scratch-nowhere, state-inside-store, state-unusable. */
+export function findReplicaPlaces(
+  path: string,
+  { state: stateDir, scratch: wished }: { readonly state: string; readonly scratch: string | undefined },
+): ReplicaPlaces {
+  const store = realDestination(path);
+  refuseScratch(store);
+  const scratch = findScratch(undefined, store, wished);
+  const state = findState(stateDir, store);
+  refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
+  return { store, scratch, state };
+}
+
+/** The state directory of a source. */
+export function makeSourcePlaces({ state }: SourcePlaces): void {
+  makeState(state, []);
+}
+
+/** `like`: of the source's root; undefined where it is not known, and the store has to stand. */
+export function makeReplicaPlaces(
+  { store, scratch, state }: ReplicaPlaces,
+  like: Pick<FileStat, "mode" | "uid" | "gid"> | undefined,
+): Pick<Sites, "destination" | "scratch"> {
+  const made: string[] = [];
+  try {
+    makeState(state, made);
+    const root = like ?? rootOf(store);
+    return makeDestination({ destination: store, scratch }, root, made);
+  } catch (error) {
+    takeBack(made);
+    throw error;
+  }
+}
+
+/** Owner and mode of a source's root, for a replica that is to be made like it. */
+export function rootOfSource({ store, site }: SourcePlaces): FileStat {
+  return statSource(store, site);
+}
+
+function rootOf(store: string): FileStat {
+  const dir = openStanding(store, destinationRefusal(store));
+  if (dir === undefined)
+    throw destinationRefusal(store)("it is not there, and what it is to be like is not known here");
+  try {
+    return dir.statSelf();
+  } finally {
+    dir.close();
+  }
+}
+
+function findState(stateDir: string, store: string): string {
+  const state = realOrWished(stateDir);
+  refuseStateInside(state, store);
+  refuseForeign(state, stateRefusal(state), { mayBeRead: true });
+  refuseExposed(state, stateRefusal(state));
+  return state;
+}

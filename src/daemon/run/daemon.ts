@@ -1,0 +1,235 @@
+/**
+ * The daemon: what a configuration says, running. Stores, their links, the listeners; reloaded as a whole.
+ *
+ * INVARIANT: a configuration that is wrong changes nothing. One that is right changes only what differs.
+ */
+import { join } from "node:path";
+import type { Clock } from "../../base/clock.js";
+import type { SiteKey } from "../../wire/keys.js";
+import type { Link } from "../../wire/link.js";
+import type { Opening } from "../../wire/opening.js";
+import type { Config, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
+import { daemonError } from "../errors.js";
+import { Arrivals, type Welcome } from "./arrivals.js";
+import { DialledSource } from "./dialled-source.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
+import { Listeners } from "./listeners.js";
+import { type OpenedLink, openLink } from "./open-link.js";
+import { ReplicaStore } from "./replica-store.js";
+import { routeOf } from "./route.js";
+import { SourceKeeper } from "./source-keeper.js";
+import type { SourceStore } from "./source-store.js";
+
+export interface DaemonPorts {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly crashAt: string | undefined;
+}
+
+/** One store of the configuration, running. */
+export type Kept =
+  | {
+      readonly kind: "source";
+      readonly config: Store;
+      readonly keeper: SourceKeeper;
+      readonly end: () => Promise<void>;
+    }
+  | {
+      readonly kind: "replica";
+      readonly config: Store;
+      readonly store: ReplicaStore;
+      readonly dialled: DialledSource | undefined;
+      readonly end: () => Promise<void>;
+    };
+
+export class Daemon {
+  readonly #ports: DaemonPorts;
+  readonly #kept = new Map<string, Kept>();
+  readonly #arrivals: Arrivals;
+  readonly #listeners: Listeners;
+  readonly #stop = new AbortController();
+  #config: Config;
+  #key: SiteKey | undefined;
+  /** Reloads take turns. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(config: Config, key: SiteKey | undefined, ports: DaemonPorts) {
+    this.#config = config;
+    this.#key = key;
+    this.#ports = ports;
+    const { log, clock } = ports;
+    const onRefused = (error: unknown, peer: string) => log.write("link-refused", { peer, ...fieldsOfError(error) });
+    this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, peer) => this.#route(opening, peer) });
+    this.#listeners = new Listeners({
+      ...{ log, clock },
+      onArrival: (stream, peer) => void this.#arrivals.receive(stream, peer, this.#stop.signal),
+      peerNameOf: (name) => [...this.#config.peers.values()].find((peer) => peer.key === name)?.name,
+    });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get kept(): ReadonlyMap<string, Kept> {
+    return this.#kept;
+  }
+
+  /** Throws: address-in-use, listen-failed, key-expired: at the start, what cannot be listened at ends the program. */
+  async start(): Promise<void> {
+    await this.#listeners.adjust(this.#config.listen, this.#key, this.#stop.signal);
+    this.#adjust();
+  }
+
+  /** Only what differs ends or begins. Rejects when a listener could not be opened; all else is as the new configuration has it. */
+  async reload(config: Config, key: SiteKey | undefined): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      if (config.stateDir !== this.#config.stateDir || config.control !== this.#config.control)
+        throw daemonError(
+          "restart-needed",
+          "reloading the configuration: state_dir and control are the same for as long as the daemon runs",
+        );
+      this.#config = config;
+      this.#key = key;
+      await this.#endChanged();
+      this.#adjust();
+      await this.#listeners.adjust(config.listen, key, this.#stop.signal);
+    });
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+  }
+
+  /** Ships for a while what is captured, and closes everything. */
+  async stop(): Promise<void> {
+    await Promise.all(Array.from(this.#kept.values(), ({ end }) => end()));
+    this.#kept.clear();
+    this.#stop.abort(new Error("the daemon has ended"));
+    await this.#listeners.close();
+  }
+
+  async #endChanged(): Promise<void> {
+    const ending = [...this.#kept].filter(([name, kept]) => {
+      const store = [...this.#config.stores.values()].find((it) => it.name === name);
+      return store === undefined || !mayStay(kept.config, store);
+    });
+    await Promise.all(
+      ending.map(async ([name, kept]) => {
+        await kept.end();
+        this.#kept.delete(name);
+      }),
+    );
+  }
+
+  #adjust(): void {
+    for (const store of this.#config.stores.values()) {
+      const kept = this.#kept.get(store.name);
+      const { role } = store;
+      if (kept === undefined) this.#kept.set(store.name, this.#begin(store));
+      else if (kept.kind === "source" && role.kind === "source") {
+        kept.keeper.setReplicas(role.replicas);
+        this.#kept.set(store.name, { ...kept, config: store });
+      }
+    }
+  }
+
+  #begin(store: Store): Kept {
+    const { role } = store;
+    return role.kind === "source" ? this.#beginSource(store, role) : this.#beginReplica(store, role);
+  }
+
+  #beginSource(store: Store, role: SourceRole): Kept {
+    const { clock, random, crashAt } = this.#ports;
+    const ports = {
+      ...{ path: store.path, stateDir: this.#stateOf(store), log: this.#logOf(store), clock, random, crashAt },
+      dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
+    };
+    const keeper = new SourceKeeper(ports, role.replicas);
+    const stop = new AbortController();
+    const running = keeper.run(stop.signal);
+    const end = async () => {
+      stop.abort(new Error("the store is served no longer"));
+      await running;
+    };
+    return { kind: "source", config: store, keeper, end };
+  }
+
+  #beginReplica(config: Store, role: ReplicaRole): Kept {
+    const { clock, random, crashAt } = this.#ports;
+    const log = this.#logOf(config);
+    const { path, scratch } = config;
+    const store = new ReplicaStore({ path, scratch, stateDir: this.#stateOf(config), log, crashAt });
+    const stop = new AbortController();
+    const { from, storeThere, peer } = role;
+    const dial = (signal: AbortSignal): Promise<OpenedLink> => {
+      if (from === undefined) throw new TypeError("who has no address is not dialled");
+      const target = { kind: "store", store: storeThere } as const;
+      return this.#open({ address: from, peer }, { role: "replica", target, root: undefined }, signal);
+    };
+    const shown = peer ?? "the source";
+    const dialled =
+      from === undefined ? undefined : new DialledSource({ store, peer: shown, dial, clock, random, log });
+    const running = dialled?.run(stop.signal);
+    const end = async () => {
+      stop.abort(new Error("the store is served no longer"));
+      await store.close();
+      await running;
+      await store.close();
+    };
+    return { kind: "replica", config, store, dialled, end };
+  }
+
+  #dialOf(
+    { to, peer, storeThere }: Replica,
+    { root }: SourceStore,
+  ): ((signal: AbortSignal) => Promise<Link>) | undefined {
+    if (to === undefined) return undefined;
+    const { mode, uid, gid } = root;
+    const target = { kind: "store", store: storeThere } as const;
+    const opening = { role: "source", target, root: { mode: mode & 0o7777, uid, gid } } as const;
+    return async (signal) => (await this.#open({ address: to, peer }, opening, signal)).link;
+  }
+
+  #open(
+    { address, peer }: { readonly address: NonNullable<Replica["to"]>; readonly peer: string | undefined },
+    wish: Omit<Opening, "peer">,
+    signal: AbortSignal,
+  ): Promise<OpenedLink> {
+    const opening = { ...wish, peer: this.#config.identityName ?? "" };
+    const peerKey = [...this.#config.peers.values()].find(({ name }) => name === peer)?.key;
+    const { clock } = this.#ports;
+    return openLink({ address, peer: peer ?? "the other end", key: this.#key, peerKey, opening, clock }, signal);
+  }
+
+  async #route(opening: Opening, proved: string | undefined): Promise<Welcome> {
+    const route = routeOf(this.#config, opening, proved);
+    const kept = this.#kept.get(route.store.name);
+    const notReady = (): Error =>
+      daemonError("store-not-ready", `serving "${route.peer.name}": the store "${route.store.name}" is not open now`);
+    if (route.kind === "source") {
+      if (kept?.kind !== "replica") throw notReady();
+      await kept.store.open(opening.root);
+      return { root: undefined, take: (link) => void kept.store.serve(link, route.peer.name, this.#stop.signal) };
+    }
+    const runner = kept?.kind === "source" ? kept.keeper.runner(route.replica.name) : undefined;
+    const store = kept?.kind === "source" ? kept.keeper.store : undefined;
+    if (runner === undefined || store === undefined) throw notReady();
+    const { mode, uid, gid } = store.root;
+    return { root: { mode: mode & 0o7777, uid, gid }, take: (link) => runner.offer(link) };
+  }
+
+  #stateOf({ name }: Store): string {
+    return join(this.#config.stateDir, "stores", name);
+  }
+
+  #logOf({ name }: Store): EventLog {
+    return this.#ports.log.child({ store: name });
+  }
+}
+
+/** A source goes on where only its replicas differ. */
+function mayStay(before: Store, after: Store): boolean {
+  const own = ({ name, path, scratch, role }: Store) =>
+    JSON.stringify({ name, path, scratch, role: role.kind === "source" ? role.kind : role });
+  return own(before) === own(after);
+}

@@ -1,0 +1,76 @@
+/**
+ * A replica that fetches: it dials its source, says that it is the replica, and serves the link; again and again.
+ */
+import type { Clock } from "../../base/clock.js";
+import { Gate } from "../../base/gate.js";
+import { BackOff } from "./back-off.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
+import type { OpenedLink } from "./open-link.js";
+import type { ReplicaStore } from "./replica-store.js";
+import { troubleOf } from "./troubles.js";
+
+export interface DialledSourcePorts {
+  readonly store: ReplicaStore;
+  readonly peer: string;
+  readonly dial: (signal: AbortSignal) => Promise<OpenedLink>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: EventLog;
+}
+
+export class DialledSource {
+  readonly #ports: DialledSourcePorts;
+  readonly #backOff: BackOff;
+  readonly #wake = new Gate();
+
+  constructor(ports: DialledSourcePorts) {
+    this.#ports = ports;
+    this.#backOff = new BackOff(ports.random);
+  }
+
+  /** Does not wait out the time until the next try. */
+  dialNow(): void {
+    this.#wake.wake();
+  }
+
+  /** Until `signal` aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { store, peer, dial, clock, log } = this.#ports;
+    for (;;) {
+      const startMs = clock.monotonicMs();
+      try {
+        const { link, root } = await dial(signal);
+        await orClose(link, () => store.open(root));
+        store.troubles.over("link");
+        await store.serve(link, peer, signal);
+        if (signal.aborted) return;
+        if (clock.monotonicMs() - startMs > LONG_MS) this.#backOff.reset();
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = troubleOf(error);
+        const isNews = store.troubles.note("link", trouble, clock.nowMs());
+        if (isNews)
+          log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fieldsOfError(error));
+      }
+      await this.#pause(this.#backOff.nextMs(), signal);
+    }
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const timer = this.#ports.clock.setTimer(ms, () => this.#wake.wake());
+    await this.#wake.wait(signal).catch(() => undefined);
+    timer.cancel();
+  }
+}
+
+/** A link that stood that long was a good one. */
+const LONG_MS = 30_000;
+
+async function orClose(link: OpenedLink["link"], step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The log of the daemon: one JSON object a line, with a stable event name, its case in fields; never the content, addresses or flags
+ * of mail. What each event's level is, is decided here once: error = a person must act, warn = degraded and tried again,
+ * info = life cycle, debug = each transaction.
+ */
+import { pino } from "pino";
+import { recordOfError } from "../../base/errors.js";
+import type { LogLevel } from "../log-reporter.js";
+
+export const EVENTS = {
+  "daemon-started": "info",
+  "daemon-stopping": "info",
+  "daemon-stopped": "info",
+  "config-reloaded": "info",
+  "config-refused": "error",
+  "status-asked": "info",
+  listening: "info",
+  "listening-failed": "error",
+  "link-refused": "warn",
+  "links-refused-unsaid": "warn",
+  "store-opened": "info",
+  "store-failed": "warn",
+  "store-needs-you": "error",
+  "store-captured": "info",
+  "watch-refused": "warn",
+  "mailbox-problem": "warn",
+  "replica-state": "info",
+  "replica-failed": "warn",
+  "replica-needs-you": "error",
+  "replica-first-contact": "info",
+  "replica-stalled": "error",
+  "replica-needs-resync": "warn",
+  "log-trimmed": "debug",
+  "transaction-shipped": "debug",
+  "transaction-rejected": "error",
+  "conflict-resolved": "warn",
+  "foreign-kept": "warn",
+  "source-connected": "info",
+  "source-gone": "info",
+} as const satisfies Record<string, LogLevel>;
+
+export type EventName = keyof typeof EVENTS;
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface EventLog {
+  write(event: EventName, fields?: Fields): void;
+  /** The same log, with these fields in each line. */
+  child(fields: Fields): EventLog;
+}
+
+/** `write` gets it line by line. */
+export function openEventLog(level: LogLevel, write: (line: string) => void): EventLog {
+  return wrap(pino({ name: "mailtwin", level }, { write }));
+}
+
+interface Sink {
+  child(fields: Fields): Sink;
+  error(fields: Fields, message: string): void;
+  warn(fields: Fields, message: string): void;
+  info(fields: Fields, message: string): void;
+  debug(fields: Fields, message: string): void;
+}
+
+function wrap(sink: Sink): EventLog {
+  return {
+    write: (event, fields = {}) => sink[EVENTS[event]](fields, event),
+    child: (fields) => wrap(sink.child(fields)),
+  };
+}
+
+/** What of an error belongs into a line. */
+export function fieldsOfError(error: unknown): Fields {
+  const { code, message, hint, disposition } = recordOfError(error);
+  const stack = disposition === "bug" && error instanceof Error ? { stack: error.stack } : {};
+  return { code, message, hint, ...stack };
+}

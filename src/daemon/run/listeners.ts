@@ -1,0 +1,105 @@
+/**
+ * Where the daemon listens: opened and closed as the configuration changes, one by one. What strangers cause there is logged at a bounded
+ * rate.
+ */
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../base/clock.js";
+import type { Listener } from "../../wire/carrier.js";
+import { wireError } from "../../wire/errors.js";
+import type { KeyName } from "../../wire/key-name.js";
+import type { SiteKey } from "../../wire/keys.js";
+import { listenTls } from "../../wire/tls-listener.js";
+import { listenUnix } from "../../wire/unix-carrier.js";
+import type { Config } from "../config/config.js";
+import { formatHostPort } from "../config/endpoint.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
+
+export interface ListenerPorts {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  /** `peer`: who it is, if the carrier has proved it. */
+  readonly onArrival: (stream: Duplex, peer: string | undefined) => void;
+  readonly peerNameOf: (key: KeyName) => string | undefined;
+}
+
+/** Refusals that are logged in a minute; the number of all others is. */
+const REFUSALS_MAX = 20;
+const MINUTE_MS = 60_000;
+const SOCKET_MODE = 0o660;
+
+export class Listeners {
+  readonly #ports: ListenerPorts;
+  /** By what was asked for. */
+  readonly #open = new Map<string, Listener>();
+  #keyName: string | undefined;
+  #minuteMs = 0;
+  #refusals = 0;
+
+  constructor(ports: ListenerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws: address-in-use, listen-failed, key-expired, key-unusable; what could be opened is. */
+  async adjust({ tls, unix }: Config["listen"], key: SiteKey | undefined, signal: AbortSignal): Promise<void> {
+    const wished = new Map<string, () => Promise<Listener>>();
+    for (const where of tls) wished.set(`tls://${formatHostPort(where)}`, () => this.#listenTls(where, key));
+    for (const path of unix) wished.set(`unix:${path}`, () => this.#listenUnix(path, signal));
+    const isOtherKey = key?.name !== this.#keyName;
+    this.#keyName = key?.name;
+    for (const [name, listener] of [...this.#open]) {
+      if (wished.has(name) && !(isOtherKey && name.startsWith("tls:"))) continue;
+      this.#open.delete(name);
+      await listener[Symbol.asyncDispose]();
+    }
+    const failures: unknown[] = [];
+    for (const [name, listen] of wished) {
+      if (this.#open.has(name)) continue;
+      try {
+        const listener = await listen();
+        this.#open.set(name, listener);
+        this.#ports.log.write("listening", { address: listener.address });
+      } catch (error) {
+        this.#ports.log.write("listening-failed", { address: name, ...fieldsOfError(error) });
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async close(): Promise<void> {
+    const listeners = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
+  }
+
+  async #listenTls(where: Config["listen"]["tls"][number], key: SiteKey | undefined): Promise<Listener> {
+    if (key === undefined)
+      throw wireError("key-unusable", `listening at tls://${formatHostPort(where)}: this site has no key`);
+    const { clock, onArrival, peerNameOf } = this.#ports;
+    return listenTls(where, {
+      ...{ key, clock, peerNameOf },
+      onArrival: ({ stream, peerName }) => onArrival(stream, peerName),
+      onRefused: (error) => this.#noteRefusal(error),
+    });
+  }
+
+  async #listenUnix(path: string, signal: AbortSignal): Promise<Listener> {
+    const { clock, onArrival } = this.#ports;
+    const where = { address: { kind: "unix", path } as const, mode: SOCKET_MODE };
+    return listenUnix(where, { clock, onArrival: (stream) => onArrival(stream, undefined) }, signal);
+  }
+
+  /** Strangers decide how many there are. */
+  #noteRefusal(error: unknown): void {
+    const { clock, log } = this.#ports;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#minuteMs >= MINUTE_MS) {
+      const unsaid = this.#refusals - REFUSALS_MAX;
+      if (unsaid > 0) log.write("links-refused-unsaid", { count: unsaid });
+      this.#minuteMs = nowMs;
+      this.#refusals = 0;
+    }
+    this.#refusals += 1;
+    if (this.#refusals <= REFUSALS_MAX) log.write("link-refused", fieldsOfError(error));
+  }
+}

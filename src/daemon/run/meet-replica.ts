@@ -1,0 +1,73 @@
+/**
+ * What is settled with a replica before the first transaction is offered to it, and after the last: mail that only the replica has, at
+ * first contact.
+ *
+ * INVARIANT: that mail of it was set aside is noted durably before it is, so that it is put back by a later link too.
+ */
+import type { ReplayAgent } from "../../agent/replay-agent.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { Welcome } from "../../wire/messages.js";
+import type { Replica } from "../config/config.js";
+import { meetDestination, restoreAside, surveyDestination } from "../first-contact.js";
+import type { EventLog } from "./event-log.js";
+import type { ReplicaEvent } from "./replica-state.js";
+import type { SourceStore } from "./source-store.js";
+
+export interface MeetingPorts {
+  readonly replica: Replica;
+  readonly store: SourceStore;
+  readonly path: string;
+  readonly agent: Pick<ReplayAgent, "asker">;
+  readonly log: EventLog;
+}
+
+/** Throws: destination-has-mail, maildirs-elsewhere, having changed nothing. */
+export async function meetReplica(
+  { replica, store, path, agent, log, step }: MeetingPorts & { readonly step: (event: ReplicaEvent) => void },
+  welcome: Welcome,
+  signal: AbortSignal,
+): Promise<void> {
+  if (welcome.firstContact) {
+    step("met-first");
+    const standing = await surveyDestination(agent.asker, signal);
+    if (standing.length > 0) {
+      await store.untilCaptured(signal);
+      const { worker, bodies, capturer, writer } = store.side;
+      await writer.setMeta(asideKey(replica), "1");
+      const meeting = await meetDestination(
+        {
+          ...{ asker: agent.asker, worker, bodies, capturer, isAnew: false },
+          stores: { source: path, destination: `the replica ${replica.name}` },
+          onConflict: (mailbox, words) => log.write("conflict-resolved", { mailbox: displayRaw(mailbox), words }),
+          onKept: (words) => log.write("foreign-kept", { words }),
+          onRefused: (mailbox, { code, message }) =>
+            log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message }),
+        },
+        standing,
+        replica.foreign,
+        signal,
+      );
+      const { kept, toLimbo, reused, remarked } = meeting;
+      log.write("replica-first-contact", { mailboxes: standing.length, kept, toLimbo, reused, remarked });
+    } else log.write("replica-first-contact", { mailboxes: 0 });
+  }
+  step("met");
+}
+
+/** Call it when all that the source has is there. */
+export async function restoreKept({ replica, store, agent, log }: MeetingPorts, signal: AbortSignal): Promise<void> {
+  const { reader, writer, capturer } = store.side;
+  if ((reader.meta(asideKey(replica)) ?? "") === "") return;
+  let refused = 0;
+  const onRefused = (mailbox: RawPath, { code, message }: { readonly code: string; readonly message: string }) => {
+    refused += 1;
+    log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message });
+  };
+  const paths = Array.from(capturer.rows, (row) => row.path);
+  await restoreAside(agent.asker, paths, onRefused, signal);
+  if (refused === 0) await writer.setMeta(asideKey(replica), "");
+}
+
+function asideKey({ name }: Replica): string {
+  return `aside-${name}`;
+}

@@ -1,0 +1,75 @@
+/**
+ * From an address to a link: dial, greet, say what this end wants.
+ */
+import type { Duplex } from "node:stream";
+import { unreachable } from "../../base/assert.js";
+import type { Clock } from "../../base/clock.js";
+import { MailtwinError } from "../../base/errors.js";
+import type { Address } from "../../wire/address.js";
+import { wireError } from "../../wire/errors.js";
+import { greet, greetingOf } from "../../wire/greeting.js";
+import { isKeyName } from "../../wire/key-name.js";
+import type { SiteKey } from "../../wire/keys.js";
+import type { Link } from "../../wire/link.js";
+import { askToOpen, type Opening, type RootLike } from "../../wire/opening.js";
+import { dialSsh } from "../../wire/ssh-carrier.js";
+import { openStreamLink } from "../../wire/stream-link.js";
+import { dialTls } from "../../wire/tls-carrier.js";
+import { dialUnix } from "../../wire/unix-carrier.js";
+import { VERSION } from "../version.js";
+
+/** What both ends can beyond the protocol: nothing yet that is asked for. */
+export const OUR_GREETING = greetingOf([], `mailtwin ${VERSION}`);
+
+export interface LinkDial {
+  readonly address: Address;
+  /** For messages. */
+  readonly peer: string;
+  /** This site's key, and the name of the other one's: for TLS. */
+  readonly key: SiteKey | undefined;
+  readonly peerKey: string | undefined;
+  readonly opening: Opening;
+  readonly clock: Clock;
+  /** ssh, and what it starts over there, word by word. */
+  readonly program?: readonly string[] | undefined;
+  readonly remoteCommand?: readonly string[] | undefined;
+}
+
+export interface OpenedLink {
+  readonly link: Link;
+  /** Of the source's root, where the other end is the source. */
+  readonly root: RootLike | undefined;
+}
+
+/** The signal ends the link too. Throws: the codes of the carriers, of `greet` and of `askToOpen`. */
+export async function openLink(dial: LinkDial, signal: AbortSignal): Promise<OpenedLink> {
+  const { peer, clock, opening } = dial;
+  const stream = await dialStream(dial, signal);
+  try {
+    const ports = { stream, clock, peer };
+    await greet(ports, OUR_GREETING, signal);
+    const root = await askToOpen(ports, opening, signal);
+    return { link: openStreamLink(ports), root };
+  } catch (error) {
+    // A child tells more than that its pipe was closed.
+    throw stream.errored instanceof MailtwinError && !signal.aborted ? stream.errored : error;
+  }
+}
+
+async function dialStream(dial: LinkDial, signal: AbortSignal): Promise<Duplex> {
+  const { address, clock } = dial;
+  switch (address.kind) {
+    case "unix":
+      return dialUnix({ address, clock }, signal);
+    case "ssh":
+      return dialSsh({ address, clock, program: dial.program, remoteCommand: dial.remoteCommand }, signal);
+    case "tls": {
+      const { key, peerKey = "" } = dial;
+      if (key === undefined || !isKeyName(peerKey))
+        throw wireError("key-unusable", `connecting to ${dial.peer}: TLS needs a key of this site and the peer's`);
+      return dialTls({ address, key, peerKey, clock }, signal);
+    }
+    default:
+      return unreachable(address);
+  }
+}

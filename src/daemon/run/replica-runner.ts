@@ -1,0 +1,299 @@
+/**
+ * One replica, as its source serves it: gets a link (dials, or waits until the replica dials in or asks), ships, and begins again when
+ * the link ends, for as long as its store is open. What it does is a row of `REPLICA_TABLE`.
+ *
+ * INVARIANT: it waits for nobody but its own replica, and nobody waits for it.
+ */
+import { ReplayAgent } from "../../agent/replay-agent.js";
+import type { Clock } from "../../base/clock.js";
+import { Gate } from "../../base/gate.js";
+import type { Link } from "../../wire/link.js";
+import type { Replica } from "../config/config.js";
+import { reportOf } from "../tally.js";
+import { BackOff } from "./back-off.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
+import { meetReplica, restoreKept } from "./meet-replica.js";
+import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
+import type { SourceStore } from "./source-store.js";
+import { StallWatch } from "./stall-watch.js";
+import { Troubles, troubleOf } from "./troubles.js";
+
+export interface RunnerPorts {
+  readonly replica: Replica;
+  readonly store: SourceStore;
+  /** The store's path, for people. */
+  readonly path: string;
+  /** Undefined where the replica dials in. */
+  readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: EventLog;
+}
+
+/** How often it is looked whether the replica keeps up. */
+const LOOK_MS = 1_000;
+/** A replica that is behind by more is no longer live. */
+const LIVE_LAG_MS_MAX = 10_000;
+
+/** What ends a conversation without being a failure. */
+class Ended extends Error {}
+
+export class ReplicaRunner {
+  readonly troubles = new Troubles();
+  readonly #ports: RunnerPorts;
+  readonly #backOff: BackOff;
+  readonly #stall: StallWatch;
+  readonly #wake = new Gate();
+  #state: ReplicaState = "idle";
+  #isPaused = false;
+  /** A replica on demand was asked for. */
+  #isAsked = false;
+  #offered: Link | undefined;
+  #agent: ReplayAgent | undefined;
+  #conversation: AbortController | undefined;
+  #nextTryMs = 0;
+  #lastSuccessMs: number | undefined;
+  #bytesSent = 0;
+  #transactionsSent = 0;
+
+  constructor(ports: RunnerPorts) {
+    this.#ports = ports;
+    this.#backOff = new BackOff(ports.random);
+    this.#stall = new StallWatch(ports.clock);
+  }
+
+  get name(): string {
+    return this.#ports.replica.name;
+  }
+
+  get replica(): Replica {
+    return this.#ports.replica;
+  }
+
+  get state(): ReplicaState {
+    return this.#state;
+  }
+
+  /** Of this run. */
+  get sums() {
+    return {
+      ...{ bytesSent: this.#bytesSent, transactionsSent: this.#transactionsSent },
+      ...{ lastSuccessMs: this.#lastSuccessMs, nextTryMs: this.#state === "backing-off" ? this.#nextTryMs : undefined },
+    };
+  }
+
+  /** Connected. */
+  get agent(): ReplayAgent | undefined {
+    return this.#agent;
+  }
+
+  /** What the replica has for certain. */
+  get ackedLsn(): number {
+    const acked = this.#agent?.ackedLsn ?? 0;
+    return acked > 0 ? acked : (this.#ports.store.side.reader.cursor(this.name) ?? 0);
+  }
+
+  /** How far the log may be trimmed as far as this replica is concerned. */
+  get trimmableLsn(): number {
+    const { reader } = this.#ports.store.side;
+    const certain = Math.min(reader.cursor(this.name) ?? 0, this.ackedLsn);
+    return reader.rejections(this.name).reduce((lsn, row) => Math.min(lsn, row.lsn - 1), certain);
+  }
+
+  /** Transactions, and the age of the oldest. */
+  get lag(): { readonly transactions: number; readonly ms: number } {
+    const { reader } = this.#ports.store.side;
+    const acked = this.ackedLsn;
+    const transactions = Math.max(0, reader.lastLsn() - acked);
+    const [oldest] = transactions === 0 ? [] : reader.entriesAfter(acked, 1);
+    return { transactions, ms: oldest === undefined ? 0 : Math.max(0, this.#ports.clock.nowMs() - oldest.capturedMs) };
+  }
+
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#step("pause");
+    this.#conversation?.abort(new Ended("it was paused"));
+    this.#wake.wake();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#step("resume");
+    this.#retryNow();
+  }
+
+  /** A replica on demand gets what it lacks now; any other is dialled now. */
+  fetchNow(): void {
+    this.#isAsked = true;
+    this.#retryNow();
+  }
+
+  /** The replica has dialled in: this link takes the place of the one before. */
+  offer(link: Link): void {
+    this.#offered?.close();
+    this.#offered = link;
+    this.#conversation?.abort(new Ended("it has dialled in anew"));
+    this.#wake.wake();
+  }
+
+  /** Until `signal` aborts, whose reason it rejects with. */
+  async run(signal: AbortSignal): Promise<never> {
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        await this.#once(signal);
+      }
+    } finally {
+      this.#offered?.close();
+      this.#offered = undefined;
+    }
+  }
+
+  async #once(signal: AbortSignal): Promise<void> {
+    const { dial } = this.#ports;
+    const offered = this.#isPaused ? undefined : this.#takeOffered();
+    if (offered !== undefined) {
+      if (this.#state === "idle" || this.#state === "backing-off") this.#step("wait");
+      await this.#converse(async () => offered, signal);
+      return;
+    }
+    if (this.#isPaused) return this.#wake.wait(signal);
+    const mayDial = dial !== undefined && (this.#ports.replica.mode === "live" || this.#isAsked);
+    if (dial === undefined || !mayDial) {
+      this.#step("wait");
+      return this.#wake.wait(signal);
+    }
+    const waitMs = this.#nextTryMs - this.#ports.clock.nowMs();
+    if (waitMs > 0) return this.#pauseFor(waitMs, signal);
+    this.#step("dial");
+    await this.#converse(dial, signal);
+  }
+
+  async #converse(open: (signal: AbortSignal) => Promise<Link>, signal: AbortSignal): Promise<void> {
+    const { store, clock } = this.#ports;
+    const conversation = new AbortController();
+    this.#conversation = conversation;
+    const both = AbortSignal.any([signal, conversation.signal]);
+    let tell: (() => void) | undefined;
+    try {
+      const link = await open(both);
+      this.#step("connected");
+      const agent = this.#makeAgent(link);
+      this.#agent = agent;
+      tell = () => agent.wake();
+      store.onCommitted.add(tell);
+      const looking = this.#look(agent, conversation, both);
+      looking.catch((error: unknown) => conversation.abort(error));
+      await agent.run(async (welcome, inner) => {
+        const step = (event: ReplicaEvent) => this.#step(event);
+        await meetReplica({ ...this.#ports, agent, step }, welcome, inner);
+      }, both);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const reason: unknown = conversation.signal.aborted ? conversation.signal.reason : error;
+      this.#nextTryMs = clock.nowMs() + this.#backOff.nextMs();
+      this.#step("failed");
+      if (reason instanceof Ended) this.#nextTryMs = 0;
+      else this.#noteFailure(reason);
+    } finally {
+      if (tell !== undefined) store.onCommitted.delete(tell);
+      this.#agent = undefined;
+      this.#conversation = undefined;
+    }
+  }
+
+  #makeAgent(link: Link): ReplayAgent {
+    const { store, clock, log } = this.#ports;
+    const { reader, writer, bodies } = store.side;
+    return new ReplayAgent(
+      this.name,
+      { link, bodies, reader, writer, clock, source: store.adapted },
+      {
+        onShipped: ({ lsn, transaction, notes }) => {
+          this.#transactionsSent += 1;
+          this.#lastSuccessMs = clock.nowMs();
+          const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
+          log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
+        },
+        onBodyBytes: (bytes) => {
+          this.#bytesSent += bytes;
+        },
+        onConflict: (path, words) => log.write("conflict-resolved", { mailbox: path, words }),
+        onRejected: ({ path, code, message, lsn }) =>
+          log.write("transaction-rejected", { mailbox: path, code, message, lsn }),
+      },
+    );
+  }
+
+  /** Beside the agent: says when all is there, when it falls behind, and when nothing moves. */
+  async #look(agent: ReplayAgent, conversation: AbortController, signal: AbortSignal): Promise<void> {
+    const { clock, store, replica } = this.#ports;
+    await store.untilCaptured(signal);
+    await agent.untilAcked(store.side.reader.lastLsn(), signal);
+    await restoreKept({ ...this.#ports, agent }, signal);
+    for (;;) {
+      const { transactions, ms } = this.lag;
+      if (transactions === 0 || ms < LIVE_LAG_MS_MAX) {
+        if (this.#state !== "live" && store.isLive) this.#arrive();
+      } else if (this.#state === "live") this.#step("fell-behind");
+      if (transactions === 0 && replica.mode === "on-demand" && replica.to !== undefined) {
+        this.#isAsked = false;
+        conversation.abort(new Ended("all of it is there"));
+        return;
+      }
+      this.#noteStall(agent.ackedLsn, transactions);
+      await clock.sleep(LOOK_MS, signal);
+    }
+  }
+
+  #arrive(): void {
+    this.#step("caught-up");
+    this.#backOff.reset();
+    this.#lastSuccessMs = this.#ports.clock.nowMs();
+    this.troubles.over("link");
+  }
+
+  #noteStall(ackedLsn: number, transactions: number): void {
+    const { clock, log } = this.#ports;
+    const trouble = this.#stall.look(ackedLsn, transactions);
+    if (trouble === undefined) this.troubles.over("stall");
+    else if (this.troubles.note("stall", trouble, clock.nowMs())) log.write("replica-stalled", { ...trouble });
+  }
+
+  #noteFailure(error: unknown): void {
+    const { clock, log } = this.#ports;
+    const trouble = troubleOf(error);
+    const isNews = this.troubles.note("link", trouble, clock.nowMs());
+    if (isNews) log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fieldsOfError(error));
+  }
+
+  #step(event: ReplicaEvent): void {
+    const next = nextState(this.#state, event);
+    if (next === this.#state) return;
+    this.#state = next;
+    this.#ports.log.write("replica-state", { state: next });
+  }
+
+  #takeOffered(): Link | undefined {
+    const link = this.#offered;
+    this.#offered = undefined;
+    return link;
+  }
+
+  #retryNow(): void {
+    this.#nextTryMs = 0;
+    this.#wake.wake();
+  }
+
+  /** Or until something happens. */
+  async #pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+    const timer = this.#ports.clock.setTimer(ms, () => this.#wake.wake());
+    try {
+      await this.#wake.wait(signal);
+    } finally {
+      timer.cancel();
+    }
+  }
+}

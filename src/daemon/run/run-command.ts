@@ -1,0 +1,141 @@
+/**
+ * `mailtwin run`: the daemon in the foreground. HUP reloads, TERM and INT end it, USR1 logs the status.
+ */
+
+import { systemClock } from "../../base/clock.js";
+import { openNodeDisk } from "../../base/disk-node.js";
+import { EX } from "../../base/errors.js";
+import { Gate } from "../../base/gate.js";
+import { randomFraction } from "../../base/random.js";
+import { readSiteKey, type SiteKey } from "../../wire/keys.js";
+import type { Config } from "../config/config.js";
+import { type LoadedConfig, loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
+import { formatProblem } from "../config/problem.js";
+import { holdStateDirectory } from "../hold-state.js";
+import type { LogLevel } from "../log-reporter.js";
+import type { Output } from "../output.js";
+import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
+import { realOrWished } from "../place-rules.js";
+import { makeState } from "../places.js";
+import { tuneEngine } from "../tune-engine.js";
+import { VERSION } from "../version.js";
+import { Daemon } from "./daemon.js";
+import { type EventLog, fieldsOfError, openEventLog } from "./event-log.js";
+import { statusOf } from "./status-of.js";
+
+export interface RunFlags {
+  readonly config?: string;
+  readonly logLevel?: LogLevel;
+}
+
+type Wish = "reload" | "tell" | "stop";
+
+/** What signals ask for: of each kind once, until it is taken. */
+class Wishes {
+  readonly #gate = new Gate();
+  readonly #asked = new Set<Wish>();
+
+  ask(wish: Wish): void {
+    this.#asked.add(wish);
+    this.#gate.wake();
+  }
+
+  /** The most urgent one, when there is one. */
+  async next(): Promise<Wish> {
+    const never = new AbortController().signal;
+    for (;;) {
+      const wish = (["stop", "reload", "tell"] as const).find((each) => this.#asked.delete(each));
+      if (wish !== undefined) return wish;
+      await this.#gate.wait(never);
+    }
+  }
+}
+
+/** Returns the exit code. Throws what keeps it from starting. */
+export async function runDaemon(flags: RunFlags, output: Output): Promise<number> {
+  const wishes = new Wishes();
+  const release = listenToSignals(wishes); // before anything else: USR1 would end the program, HUP too.
+  try {
+    return await runUntilStopped(flags, wishes, output);
+  } finally {
+    release();
+  }
+}
+
+async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output): Promise<number> {
+  refuseTooFewFiles();
+  refuseLostDirectory();
+  const loaded = loadConfig(flags.config, surroundingsOfProcess());
+  if (loaded.kind === "wrong") return reportWrong(loaded, output);
+  const { config } = loaded;
+  const log = openEventLog(flags.logLevel ?? config.logLevel, (line) => output.err(line));
+  const stateDir = realOrWished(config.stateDir);
+  makeState(stateDir, []);
+  using _held = holdStateDirectory(stateDir);
+  tuneEngine();
+  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  const daemon = new Daemon(config, keyOf(config), { log, clock: systemClock, random: randomFraction, crashAt });
+  const startedMs = systemClock.nowMs();
+  try {
+    await daemon.start();
+    const { files } = loaded;
+    log.write("daemon-started", { version: VERSION, pid: process.pid, files, stores: [...config.stores.keys()] });
+    await serveWishes(daemon, flags, wishes, { log, startedMs });
+    log.write("daemon-stopping");
+  } finally {
+    await daemon.stop();
+  }
+  log.write("daemon-stopped");
+  return EX.OK;
+}
+
+async function serveWishes(
+  daemon: Daemon,
+  flags: RunFlags,
+  wishes: Wishes,
+  { log, startedMs }: { readonly log: EventLog; readonly startedMs: number },
+): Promise<void> {
+  for (;;) {
+    const wish = await wishes.next();
+    if (wish === "stop") return;
+    if (wish === "reload") await reload(daemon, flags, log);
+    else log.write("status-asked", { status: statusOf(daemon, startedMs) });
+  }
+}
+
+/** All or nothing: what is wrong is logged, and the daemon goes on as it was. */
+async function reload(daemon: Daemon, flags: RunFlags, log: EventLog): Promise<void> {
+  try {
+    const loaded = loadConfig(flags.config, surroundingsOfProcess());
+    if (loaded.kind === "wrong") {
+      const problems = loaded.problems.map(formatProblem);
+      log.write("config-refused", { ...fieldsOfError(refusalOf(loaded.files[0] ?? "", loaded.problems)), problems });
+      return;
+    }
+    await daemon.reload(loaded.config, keyOf(loaded.config));
+    log.write("config-reloaded", { files: loaded.files, stores: [...loaded.config.stores.keys()] });
+  } catch (error) {
+    log.write("config-refused", fieldsOfError(error));
+  }
+}
+
+function keyOf({ identityKey }: Config): SiteKey | undefined {
+  return identityKey === undefined ? undefined : readSiteKey({ disk: openNodeDisk(), path: identityKey });
+}
+
+function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" }>, output: Output): number {
+  for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
+  const refusal = refusalOf(files[0] ?? "", problems);
+  output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+  return refusal.exitCode;
+}
+
+/** Returns what takes the handlers off again. */
+function listenToSignals(wishes: Wishes): () => void {
+  const on = (wish: Wish) => () => wishes.ask(wish);
+  const onSignal = { SIGHUP: on("reload"), SIGUSR1: on("tell"), SIGTERM: on("stop"), SIGINT: on("stop") } as const;
+  for (const [signal, act] of Object.entries(onSignal)) process.on(signal, act);
+  return () => {
+    for (const [signal, act] of Object.entries(onSignal)) process.off(signal, act);
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * A source of the configuration for as long as the daemon runs: opens its store, serves its replicas, and opens it anew when it fails.
+ *
+ * INVARIANT: what fails in one store, or one replica, ends nothing of another.
+ */
+import { type Clock, systemClock } from "../../base/clock.js";
+import { Disposer } from "../../base/disposal.js";
+import { Gate } from "../../base/gate.js";
+import type { Link } from "../../wire/link.js";
+import type { Replica } from "../config/config.js";
+import { BackOff } from "./back-off.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
+import { ReplicaRunner } from "./replica-runner.js";
+import { openSourceStore, type SourceStore } from "./source-store.js";
+import { Troubles, troubleOf } from "./troubles.js";
+
+export interface SourceKeeperPorts {
+  readonly path: string;
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: EventLog;
+  readonly crashAt: string | undefined;
+  /** Undefined for a replica that dials in. The link knows the root of the store. */
+  readonly dialOf: (replica: Replica, store: SourceStore) => ((signal: AbortSignal) => Promise<Link>) | undefined;
+}
+
+/** Between two looks at what the log need not keep. */
+const TRIM_MS = 5_000;
+/** How long an ending daemon goes on shipping. */
+const DRAIN_MS_MAX = 5_000;
+
+interface Running {
+  readonly runner: ReplicaRunner;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export class SourceKeeper {
+  readonly troubles = new Troubles();
+  readonly #ports: SourceKeeperPorts;
+  readonly #backOff: BackOff;
+  readonly #changed = new Gate();
+  #replicas: ReadonlyMap<string, Replica>;
+  #store: SourceStore | undefined;
+  readonly #running = new Map<string, Running>();
+
+  constructor(ports: SourceKeeperPorts, replicas: ReadonlyMap<string, Replica>) {
+    this.#ports = ports;
+    this.#replicas = replicas;
+    this.#backOff = new BackOff(ports.random);
+  }
+
+  /** Undefined while it is not open. */
+  get store(): SourceStore | undefined {
+    return this.#store;
+  }
+
+  get replicas(): ReadonlyMap<string, Replica> {
+    return this.#replicas;
+  }
+
+  runner(name: string): ReplicaRunner | undefined {
+    return this.#running.get(name)?.runner;
+  }
+
+  /** Those that are not there any more end, new ones begin, all others go on. */
+  setReplicas(replicas: ReadonlyMap<string, Replica>): void {
+    this.#replicas = replicas;
+    this.#changed.wake();
+  }
+
+  /** Opens and serves until `signal` aborts, then ships for a while what is captured. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#ports;
+    for (;;) {
+      try {
+        signal.throwIfAborted();
+        await this.#live(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = troubleOf(error);
+        const isNews = this.troubles.note("store", trouble, clock.nowMs());
+        if (isNews) log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
+        await clock.sleep(this.#backOff.nextMs(), signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #live(signal: AbortSignal): Promise<void> {
+    const { path, stateDir, log, crashAt } = this.#ports;
+    await using owner = new Disposer();
+    const store = await openSourceStore({ path, stateDir, log, crashAt }, owner);
+    this.#store = store;
+    log.write("store-opened", { lastLsn: store.side.reader.lastLsn() });
+    this.troubles.over("store");
+    const stop = new AbortController();
+    const both = AbortSignal.any([signal, stop.signal]);
+    try {
+      const capturing = store.run(both);
+      const tending = this.#tend(store, both);
+      tending.catch((error: unknown) => stop.abort(error));
+      await capturing;
+    } catch (error) {
+      if (signal.aborted) await this.#drain(store);
+      throw stop.signal.aborted && !signal.aborted ? stop.signal.reason : error;
+    } finally {
+      stop.abort(new Error("the store is closed"));
+      await this.#endAll();
+      this.#store = undefined;
+    }
+  }
+
+  /** Begins and ends replicas, and trims the log. */
+  async #tend(store: SourceStore, signal: AbortSignal): Promise<never> {
+    const { clock } = this.#ports;
+    for (;;) {
+      await this.#adjust(store);
+      await this.#trim(store);
+      if (store.isLive) this.#backOff.reset();
+      const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
+      try {
+        await this.#changed.wait(signal);
+      } finally {
+        timer.cancel();
+      }
+    }
+  }
+
+  async #adjust(store: SourceStore): Promise<void> {
+    for (const [name, running] of [...this.#running]) {
+      const replica = this.#replicas.get(name);
+      if (replica === undefined || !isSame(replica, running.runner.replica)) await this.#end(name, running);
+    }
+    for (const [name, replica] of this.#replicas) if (!this.#running.has(name)) this.#begin(store, name, replica);
+  }
+
+  #begin(store: SourceStore, name: string, replica: Replica): void {
+    const { path, clock, random, log, dialOf } = this.#ports;
+    const dial = dialOf(replica, store);
+    const runner = new ReplicaRunner({ replica, store, path, dial, clock, random, log: log.child({ replica: name }) });
+    const stop = new AbortController();
+    const ended = runner.run(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone.
+    });
+    this.#running.set(name, { runner, stop, ended });
+  }
+
+  async #end(name: string, { stop, ended }: Running): Promise<void> {
+    stop.abort(new Error("the replica is not served any more"));
+    await ended;
+    this.#running.delete(name);
+  }
+
+  async #endAll(): Promise<void> {
+    await Promise.all(Array.from(this.#running, ([name, running]) => this.#end(name, running)));
+  }
+
+  async #trim({ side: { reader, writer } }: SourceStore): Promise<void> {
+    const lsns = Array.from(this.#running.values(), ({ runner }) => runner.trimmableLsn);
+    const lsn = Math.min(...lsns);
+    if (Number.isFinite(lsn) && lsn >= reader.firstLsn()) await writer.trimLog(lsn);
+  }
+
+  /** What is captured is shipped to those who are connected; what takes too long is in the log. */
+  async #drain({ side: { reader } }: SourceStore): Promise<void> {
+    const lsn = reader.lastLsn();
+    const agents = Array.from(this.#running.values(), ({ runner }) => runner.agent).filter(
+      (agent) => agent !== undefined,
+    );
+    const deadline = new AbortController();
+    const timer = systemClock.setTimer(DRAIN_MS_MAX, () => deadline.abort(new Error("time is up")));
+    await Promise.allSettled(agents.map((agent) => agent.untilAcked(lsn, deadline.signal)));
+    timer.cancel();
+  }
+}
+
+/** Both are of the configuration: plain values. */
+function isSame(one: Replica, other: Replica): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

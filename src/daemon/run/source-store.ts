@@ -1,0 +1,152 @@
+/**
+ * A store that others get a twin of, opened: captured for as long as it is open, whatever its replicas do.
+ *
+ * INVARIANT: the capture waits for no replica.
+ */
+import { hostname } from "node:os";
+import type { SourceSide as AgentsSource } from "../../agent/source-side.js";
+import { systemClock } from "../../base/clock.js";
+import type { FileStat } from "../../base/disk.js";
+import type { Disposer } from "../../base/disposal.js";
+import { Waiter } from "../../base/waiter.js";
+import { latestFirst } from "../../capture/fingerprint-text.js";
+import type { MessageWatch } from "../../capture/message-watch.js";
+import { daemonError } from "../errors.js";
+import { findSourcePlaces, makeSourcePlaces, rootOfSource } from "../half-places.js";
+import { holdStateDirectory } from "../hold-state.js";
+import { claimStore } from "../same-stores.js";
+import { adaptSource } from "../source-adapter.js";
+import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
+import { startSourceThreads } from "../threads.js";
+import type { EventLog } from "./event-log.js";
+
+/** Mailboxes that are watched closely from the start. */
+const PROMOTED_MAX = 64;
+
+export interface SourceStoreOptions {
+  readonly path: string;
+  readonly stateDir: string;
+  readonly log: EventLog;
+  readonly crashAt: string | undefined;
+}
+
+export class SourceStore {
+  readonly side: SourceSide;
+  /** As replay agents see it. */
+  readonly adapted: AgentsSource;
+  /** Of its root: replicas are made like it. */
+  readonly root: FileStat;
+  /** Who is told of each commit. */
+  readonly onCommitted: Set<() => void>;
+  readonly #options: SourceStoreOptions;
+  readonly #realPath: string;
+  readonly #owner: Disposer;
+  #hot: MessageWatch | undefined;
+  #hasCaptured = false;
+  #captured: () => void = () => undefined;
+  readonly #firstCapture = new Promise<void>((resolve) => {
+    this.#captured = resolve;
+  });
+  /** All that was there at the start is in the log, and changes are heard of. */
+  isLive = false;
+  /** The system refuses watches: changes are found by sweeps. */
+  isSweepingOnly = false;
+
+  constructor(
+    options: SourceStoreOptions,
+    parts: {
+      readonly side: SourceSide;
+      readonly root: FileStat;
+      readonly realPath: string;
+      readonly owner: Disposer;
+      readonly onCommitted: Set<() => void>;
+    },
+  ) {
+    this.#options = options;
+    this.side = parts.side;
+    this.root = parts.root;
+    this.#realPath = parts.realPath;
+    this.#owner = parts.owner;
+    this.onCommitted = parts.onCommitted;
+    this.adapted = adaptSource(parts.side);
+  }
+
+  get hotMailboxes(): number {
+    return this.#hot?.size ?? 0;
+  }
+
+  /** All that stood there when the store was opened is in the log. */
+  async untilCaptured(signal: AbortSignal): Promise<void> {
+    if (this.#hasCaptured) return;
+    const waiter = new Waiter<void>(signal);
+    void this.#firstCapture.then(() => waiter.settle());
+    await waiter.promise;
+  }
+
+  /** Captures until `signal` aborts; call it once. Throws what stops the whole store. */
+  async run(signal: AbortSignal): Promise<never> {
+    const stop = new AbortController();
+    const both = AbortSignal.any([signal, stop.signal]);
+    const lost = this.#workerLost();
+    lost.catch((error: unknown) => stop.abort(error));
+    try {
+      return await this.#capture(both);
+    } catch (error) {
+      throw stop.signal.aborted && !signal.aborted ? stop.signal.reason : error;
+    }
+  }
+
+  async #capture(signal: AbortSignal): Promise<never> {
+    const { capturer, worker } = this.side;
+    const { log } = this.#options;
+    const sinks = {
+      onDegraded: (error: Error) => {
+        this.isSweepingOnly = true;
+        log.write("watch-refused", { message: error.message });
+      },
+      clock: systemClock,
+    };
+    const { hot } = await watchStore(this.#realPath, capturer, sinks, this.#owner);
+    this.#hot = hot;
+    await capturer.run(signal, true);
+    this.#hasCaptured = true;
+    this.#captured();
+    const hottest = latestFirst(capturer.rows).slice(0, PROMOTED_MAX);
+    for (const path of hottest) hot.promote(path);
+    await worker.call("warm", { paths: hottest });
+    capturer.sweepSoon(); // what changed between the first sweep and the watches.
+    capturer.startWatching();
+    const { mailboxes, messages } = capturer.counts;
+    log.write("store-captured", { mailboxes, messages, lastLsn: this.side.reader.lastLsn() });
+    this.isLive = true;
+    await capturer.run(signal, false);
+    throw new TypeError("the capture of a store ends by its signal only");
+  }
+
+  async #workerLost(): Promise<never> {
+    const { worker, bodies } = this.side;
+    const error = await Promise.race([worker.ended, bodies.ended]);
+    throw error ?? daemonError("worker-lost", "running the daemon: a worker thread has ended");
+  }
+}
+
+/** `owner` releases everything. Throws: the codes of `findSourcePlaces`, state-in-use, stores-differ, and of the state database. */
+export async function openSourceStore(options: SourceStoreOptions, owner: Disposer): Promise<SourceStore> {
+  const places = findSourcePlaces(options.path, options.stateDir);
+  makeSourcePlaces(places);
+  owner.adopt(holdStateDirectory(places.state));
+  const threads = startSourceThreads(owner);
+  const onCommitted = new Set<() => void>();
+  const side = await openSourceSide(
+    {
+      ...{ store: places.store, storeSite: places.site, stateDir: places.state, threads, hostname: hostname() },
+      ...{ crashAt: options.crashAt, clock: systemClock, gone: [] },
+      onCommitted: () => {
+        for (const tell of onCommitted) tell();
+      },
+    },
+    owner,
+  );
+  await claimStore(side, "source", { path: places.store, site: places.site });
+  return new SourceStore(options, { side, root: rootOfSource(places), realPath: places.store, owner, onCommitted });
+}

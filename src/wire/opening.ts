@@ -1,0 +1,254 @@
+/**
+ * What follows the greeting: the end that dialled says which store it wants to be the source or the replica of, and the other one lets
+ * it, or says why not. Only then a link begins, so that nothing of it runs for whoever has no right to it. The bytes of either:
+ *
+ * ```
+ * opening ::= length:u16be message        Opening, from the end that dialled
+ * opened  ::= length:u16be message        Opened, from the other one
+ * ```
+ *
+ * INVARIANT: nothing is allocated for a length before it is known to be within its limit, and no byte that follows is consumed.
+ */
+import type { Duplex } from "node:stream";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Clock } from "../base/clock.js";
+import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
+import { displayRaw, rawFromText } from "../base/raw-name.js";
+import { muteErrors, untilEvent, withDeadline } from "./carrier.js";
+import { wireError } from "./errors.js";
+import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
+
+/** What an end is on a link. */
+export type LinkRole = "source" | "replica";
+
+export interface RootLike {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface PathTarget {
+  readonly kind: "path";
+  /** As bytes-in-a-string, as the operator wrote it: relative to the working directory over there, unless it is absolute. */
+  readonly path: string;
+  readonly foreign: "refuse" | "keep" | "limbo";
+  /** Changes will come one by one. */
+  readonly live: boolean;
+  /** Names the source to the replica's state: 32 hex digits. */
+  readonly sourceId: string;
+}
+
+export type Target = { readonly kind: "store"; readonly store: string } | PathTarget;
+
+export interface Opening {
+  /** What the end that dialled is. */
+  readonly role: LinkRole;
+  /** The name that the end that dialled gives itself; "" where the carrier tells it. */
+  readonly peer: string;
+  readonly target: Target;
+  /** Of the source's root: a replica that is not there yet is made like it. */
+  readonly root: RootLike | undefined;
+}
+
+export interface OpeningPorts {
+  /** Greeted, and paused. */
+  readonly stream: Duplex;
+  readonly clock: Clock;
+  /** For messages: whom this end talks with. */
+  readonly peer: string;
+}
+
+const MESSAGE_BYTES_MAX = 16 * 1024;
+const NAME_CHARS_MAX = 64;
+const PATH_BYTES_MAX = 4095;
+const WORDS_CHARS_MAX = 2_000;
+const OPENING_MS_MAX = 15_000;
+/** A store that was not closed in order is mended first. */
+const OPENED_MS_MAX = 300_000;
+/** How long one that is refused may take to close. */
+const FAREWELL_MS_MAX = 1_000;
+const MODE_MAX = 0o7777;
+const ID_MAX = 0xffff_fffe;
+
+/**
+ * Says what this end wants, and returns when the other one has opened it: with the source's root, if that is the source. When this
+ * throws the stream is destroyed.
+ * Throws: the other end's refusal, under its own code; link-closed, wire-invalid, the abort reason.
+ */
+export async function askToOpen(
+  ports: OpeningPorts,
+  opening: Opening,
+  signal: AbortSignal,
+): Promise<RootLike | undefined> {
+  return orDestroy(ports, async () => {
+    ports.stream.write(framed(toBinary(OpeningSchema, openingToPb(opening))));
+    const bytes = await readMessage(ports, { what: "answer", msMax: OPENED_MS_MAX }, signal);
+    const { refusal, root } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
+    if (refusal !== undefined) throw refusalOf(ports.peer, refusal);
+    return rootOf(ports, root);
+  });
+}
+
+/** What the end that dialled wants. When this throws the stream is destroyed. Throws: link-closed, wire-invalid, the abort reason. */
+export async function readOpening(ports: OpeningPorts, signal: AbortSignal): Promise<Opening> {
+  return orDestroy(ports, async () => {
+    const bytes = await readMessage(ports, { what: "wish", msMax: OPENING_MS_MAX }, signal);
+    const message = decode(ports, () => fromBinary(OpeningSchema, bytes, { readUnknownFields: false }));
+    return openingOfPb(ports, message);
+  });
+}
+
+/** From here on the stream carries a link. */
+export function letOpen({ stream }: OpeningPorts, root?: RootLike): void {
+  stream.write(framed(toBinary(OpenedSchema, create(OpenedSchema, root === undefined ? {} : { root }))));
+}
+
+/** Says why not, and ends the stream. */
+export function refuseToOpen({ stream, clock }: OpeningPorts, error: unknown): void {
+  const { code, message, hint, disposition, exitCode } = recordOfError(error);
+  const refusal = { code, disposition, exitCode, message: cut(message), hint: cut(hint) };
+  muteErrors(stream);
+  stream.resume(); // closing with bytes unread would take the last word back.
+  stream.end(framed(toBinary(OpenedSchema, create(OpenedSchema, { refusal }))));
+  const timer = clock.setTimer(FAREWELL_MS_MAX, () => stream.destroy());
+  stream.once("close", () => timer.cancel());
+}
+
+function cut(words: string): string {
+  return Buffer.from(words.slice(0, WORDS_CHARS_MAX)).toString(); // half a character becomes none.
+}
+
+function openingToPb({ role, peer, target, root }: Opening): OpeningPb {
+  const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1") });
+  return create(OpeningSchema, {
+    ...{ role, peer },
+    target: target.kind === "store" ? { case: "store", value: target.store } : { case: "path", value: path(target) },
+    ...(root === undefined ? {} : { root }),
+  });
+}
+
+function openingOfPb(ports: OpeningPorts, { role, peer, target, root }: OpeningPb): Opening {
+  const refuse = (why: string) => invalid(ports, why);
+  if (role !== "source" && role !== "replica") throw refuse("it says of itself what no end of a link is");
+  if (peer.length > NAME_CHARS_MAX) throw refuse("its name is too long");
+  const common: Omit<Opening, "target"> = { role, peer, root: rootOf(ports, root) };
+  if (target.case === "store") {
+    if (target.value.length > NAME_CHARS_MAX) throw refuse("the name of the store is too long");
+    return { ...common, target: { kind: "store", store: target.value } };
+  }
+  if (target.case !== "path") throw refuse("it names no store");
+  const { foreign, live, sourceId } = target.value;
+  const path = Buffer.from(target.value.path).toString("latin1");
+  if (path === "" || path.includes("\0") || path.length > PATH_BYTES_MAX) throw refuse("the path of the store is none");
+  if (foreign !== "refuse" && foreign !== "keep" && foreign !== "limbo")
+    throw refuse("what is to become of foreign mail is not known here");
+  if (!/^[0-9a-f]{32}$/.test(sourceId)) throw refuse("the source's identity is none");
+  return { ...common, target: { kind: "path", path, foreign, live, sourceId } };
+}
+
+function isRoot({ mode, uid, gid }: RootLike): boolean {
+  return mode <= MODE_MAX && uid <= ID_MAX && gid <= ID_MAX;
+}
+
+/** Throws: wire-invalid. */
+function rootOf(ports: OpeningPorts, root: RootLike | undefined): RootLike | undefined {
+  if (root === undefined) return undefined;
+  if (!isRoot(root)) throw invalid(ports, "the owner or mode of its root is none");
+  const { mode, uid, gid } = root;
+  return { mode, uid, gid };
+}
+
+/** The other end's words are shown as what they are: somebody else's. */
+function refusalOf(
+  peer: string,
+  {
+    code,
+    message,
+    hint,
+    disposition,
+    exitCode,
+  }: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly disposition: string;
+    readonly exitCode: number;
+  },
+): Error {
+  const shown = (words: string) => displayRaw(rawFromText(cut(words)));
+  const isKnown = /^[a-z][a-z0-9-]{0,63}$/.test(code);
+  const kind = {
+    disposition: dispositionOf(disposition),
+    exitCode: exitCode > 0 && exitCode < 256 ? exitCode : EX.PROTOCOL,
+    hint: shown(hint),
+  };
+  return new MailtwinError({
+    ...{ code: isKnown ? code : "link-refused", kind },
+    message: `opening a link with ${peer}: it says: ${shown(message)}`,
+  });
+}
+
+function dispositionOf(text: string): Disposition {
+  return text === "retry" || text === "resync" ? text : "operator";
+}
+
+function framed(message: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length);
+  return Buffer.concat([length, message]);
+}
+
+async function orDestroy<T>({ stream }: OpeningPorts, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    muteErrors(stream);
+    stream.destroy();
+    throw error;
+  }
+}
+
+async function readMessage(
+  ports: OpeningPorts,
+  { what, msMax }: { readonly what: string; readonly msMax: number },
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { clock, peer } = ports;
+  try {
+    return await withDeadline({ clock, ms: msMax }, (both) => readFramed(ports, both), signal);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof MailtwinError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw wireError("link-closed", `opening a link with ${peer}: its ${what} did not come: ${why}`, error);
+  }
+}
+
+async function readFramed(ports: OpeningPorts, signal: AbortSignal): Promise<Uint8Array> {
+  const length = (await readBytes(ports, 2, signal)).readUInt16BE(0);
+  if (length > MESSAGE_BYTES_MAX) throw invalid(ports, "it is longer than the limit");
+  return length === 0 ? new Uint8Array(0) : readBytes(ports, length, signal);
+}
+
+/** What comes behind them stays in the stream. */
+async function readBytes({ stream, peer }: OpeningPorts, count: number, signal: AbortSignal): Promise<Buffer> {
+  for (;;) {
+    const bytes: Buffer | null = stream.read(count);
+    if (bytes?.length === count) return bytes;
+    if (bytes !== null || stream.readableEnded)
+      throw wireError("link-closed", `opening a link with ${peer}: it closed the connection`);
+    await untilEvent(stream, "readable", signal);
+  }
+}
+
+function decode<T>(ports: OpeningPorts, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    throw invalid(ports, "it is not well-formed");
+  }
+}
+
+function invalid({ peer }: OpeningPorts, why: string): Error {
+  return wireError("wire-invalid", `opening a link with ${peer}: reading what it says: ${why}`);
+}

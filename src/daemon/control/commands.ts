@@ -43,12 +43,6 @@ export function addRejectsControl(rejects: Command, output: Output): void {
     );
 }
 
-/** The command `rejects`, which others add to as well. */
-export function rejectsCommand(program: Command): Command {
-  const known = program.commands.find((command) => command.name() === "rejects");
-  return known ?? program.command("rejects").description("what replicas have refused, and why");
-}
-
 function addStatus(program: Command, output: Output): void {
   asking(program.command("status"))
     .description("how the running daemon, its stores and replicas are, and what needs a person")

@@ -5,8 +5,10 @@ import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
 import type { ConfigFlags } from "./config-command.js";
+import { addControlCommands, addRejectsControl, rejectsCommand } from "./control/commands.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
+import { addKeyCommands } from "./keys/commands.js";
 import type { LogLevel } from "./log-reporter.js";
 import { addLogCommands, addRejectsCommands } from "./logs/add-commands.js";
 import { type Output, openOutput } from "./output.js";
@@ -86,6 +88,9 @@ function makeProgram(output: Output): Command {
   addConfigCommands(program, output);
   addLogCommands(program, output);
   addRejectsCommands(program, output);
+  addControlCommands(program, output);
+  addRejectsControl(rejectsCommand(program), output);
+  addKeyCommands(program, output);
   return program;
 }
 

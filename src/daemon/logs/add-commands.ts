@@ -1,5 +1,6 @@
 /** The words of `mailtwin log` and `mailtwin rejects` on the command line. What they do is loaded late. */
 import type { Command } from "commander";
+import { rejectsCommand } from "../control/commands.js";
 import type { Output } from "../output.js";
 import type { ExportFlags, TailFlags } from "./log-command.js";
 import type { LogFlags } from "./open-log.js";
@@ -37,7 +38,7 @@ export function addLogCommands(program: Command, output: Output): void {
 }
 
 export function addRejectsCommands(program: Command, output: Output): void {
-  const rejects = program.command("rejects").description("what replicas of a store have refused, and why");
+  const rejects = rejectsCommand(program);
   withReplica(rejects.command("list"))
     .description("all of it, a line each")
     .option("--json", "one JSON object a line, for machines")

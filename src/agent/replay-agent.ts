@@ -121,6 +121,11 @@ export class ReplayAgent {
     return this.#ackedLsn;
   }
 
+  /** The whole store is being compared. */
+  get isComparing(): boolean {
+    return this.#recovery.isComparing;
+  }
+
   /** Nobody needs log entries up to here any more. */
   get trimmableLsn(): number {
     const { lowestPosition, isComparing } = this.#recovery;

@@ -8,6 +8,12 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Both ends must run a mailtwin of the same release; if they do, this is a defect: please report it.",
   },
+  /** A source whose rights are limited to some users sends what is another's. Nothing of it was written. */
+  "source-without-right": {
+    disposition: "operator",
+    exitCode: EX.NOPERM,
+    hint: "Let the source send what it may only (users of the [peer.NAME] there), or give it the right here: users in its [peer.NAME].",
+  },
   /** The replication log no longer holds what the replica needs next, or is older than the replica. */
   "log-trimmed": {
     disposition: "operator",

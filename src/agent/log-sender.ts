@@ -7,12 +7,17 @@
  */
 import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
+import { decodeTransaction } from "../txn/transaction-codec.js";
 import { agentError } from "./errors.js";
 import type { OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
+
+/** Which mailboxes a replica may have; undefined: all. */
+export type MayHave = ((path: RawPath) => boolean) | undefined;
 
 export interface LogSenderParts {
   /** The replica's name. */
@@ -21,6 +26,8 @@ export interface LogSenderParts {
   readonly line: OfferLine;
   readonly window: OfferWindow;
   readonly rejections: Rejections;
+  /** What the replica is not to have is passed over. */
+  readonly mayHave: MayHave;
   /** Woken when a transaction has left the window. */
   readonly wake: Gate;
 }
@@ -66,7 +73,7 @@ export class LogSender {
     const { window, rejections } = this.#parts;
     if (window.isFull) return "full";
     for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
-      if (!rejections.isHeld(entry.mailbox)) {
+      if (!rejections.isHeld(entry.mailbox) && this.#isForReplica(entry)) {
         this.#moveTo(entry.lsn);
         await this.#parts.line.offer({ ...entry, isNext: true }, signal);
         return "sent";
@@ -99,6 +106,11 @@ export class LogSender {
         while (!window.isEmpty) await wake.wait(signal);
       }
     }
+  }
+
+  #isForReplica({ bytes }: LogEntry): boolean {
+    const { mayHave } = this.#parts;
+    return mayHave === undefined || mayHave(decodeTransaction(bytes).path);
   }
 
   #nextEntry(): LogEntry | undefined {

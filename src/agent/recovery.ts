@@ -10,7 +10,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
 import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
-import { trimmedWords } from "./log-sender.js";
+import { type MayHave, trimmedWords } from "./log-sender.js";
 import { Mender, type MenderPorts } from "./mender.js";
 import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
 
@@ -37,6 +37,7 @@ export const PLAIN: ReplayAgentOptions = {
 };
 
 export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold"> {
+  readonly mayHave: MayHave;
   /** The replica's. */
   readonly name: string;
   readonly onRejected: (row: RejectionRow) => void;
@@ -129,8 +130,9 @@ export class Recovery {
   /** What does not stand on the replica as it was written. Throws: replica-emptied. */
   async compareChanged(signal: AbortSignal): Promise<void> {
     if (!this.#options.asksStanding) return;
-    const { name, asker } = this.#ports;
+    const { name, asker, mayHave = () => true } = this.#ports;
     for (const place of await standingOf(name, asker, signal)) {
+      if (!mayHave(place.path)) continue;
       const words = wordsOf(place.stands);
       if (words !== undefined) await this.#compareSoon(place, { code: "replica-changed", words });
     }
@@ -145,9 +147,9 @@ export class Recovery {
       this.#isAsked = true;
       return true;
     }
-    const { reader, rejections } = this.#ports;
+    const { reader, rejections, mayHave = () => true } = this.#ports;
     const path = reader.mailboxByGuid(what)?.path ?? rejections.rowOf(what)?.path;
-    if (path === undefined) return false;
+    if (path === undefined || !mayHave(path)) return false;
     await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
     return true;
   }

@@ -24,7 +24,7 @@ import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { grantWish } from "./grant-wish.js";
-import { LogSender } from "./log-sender.js";
+import { LogSender, type MayHave } from "./log-sender.js";
 import { OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
@@ -37,6 +37,8 @@ export interface ReplayAgentPorts extends BodySenderPorts {
   readonly writer: StateWriter;
   readonly clock: Clock;
   readonly source: SourceSide;
+  /** Which mailboxes the replica may have; undefined: all. */
+  readonly mayHave?: MayHave;
 }
 
 export interface Shipped {
@@ -96,7 +98,8 @@ export class ReplayAgent {
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
-    const parts = { ...ports, window: this.#window, rejections: this.#rejections };
+    const { mayHave } = ports;
+    const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window });
     this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
     const { onConflict } = sinks;

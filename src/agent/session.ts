@@ -23,6 +23,7 @@ import { type Mark, type Offer, PROTOCOL_VERSION, type Retry, type WireMessage }
 import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { Incoming, type Readiness } from "./incoming.js";
+import { refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
 
@@ -36,6 +37,8 @@ export interface SessionPorts {
   readonly syncAll: () => Promise<boolean>;
   /** Highest LSN of a log that is durably applied here; undefined when this replica knows nothing of that log. */
   readonly appliedLsn: (logId: string) => number | undefined;
+  /** Undefined: the source may write to all of the store. */
+  readonly rights?: SessionRights | undefined;
 }
 
 export interface SessionLimits {
@@ -142,6 +145,7 @@ export class Session {
       case "mark":
         if (this.#logId === "")
           throw agentError("peer-confused", "taking an offer of the source: it did not say hello");
+        if (this.#ports.rights !== undefined && message.kind === "offer") refuseOffer(message, this.#ports.rights);
         if (!this.#offers.tryPush(message))
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
@@ -160,6 +164,7 @@ export class Session {
         this.#takeRetry(message);
         return undefined;
       case "request":
+        if (this.#ports.rights !== undefined) refuseAsk(message.ask, this.#ports.rights);
         this.#answers.take(message);
         return undefined;
       default:

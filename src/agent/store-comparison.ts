@@ -12,7 +12,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { agentError } from "./errors.js";
-import type { LogSender } from "./log-sender.js";
+import type { LogSender, MayHave } from "./log-sender.js";
 import type { Mender } from "./mender.js";
 import type { OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
@@ -26,6 +26,7 @@ export interface StoreComparisonPorts {
   readonly sender: LogSender;
   readonly mender: Mender;
   readonly rejections: Rejections;
+  readonly mayHave: MayHave;
 }
 
 interface Place {
@@ -41,13 +42,14 @@ const LANES_MAX = 2;
  * turn in which it is called. Throws: replica-emptied.
  */
 export async function beginComparison(ports: StoreComparisonPorts, signal: AbortSignal): Promise<readonly Place[]> {
-  const { reader, rejections, line, asker } = ports;
-  const own = reader.mailboxes().map(({ guid, path }): Place => ({ mailbox: guid, path }));
+  const { reader, rejections, line, asker, mayHave = () => true } = ports;
+  const all = reader.mailboxes();
+  const own = all.filter(({ path }) => mayHave(path)).map(({ guid, path }): Place => ({ mailbox: guid, path }));
   for (const { mailbox } of own) rejections.mend(mailbox);
   await line.mark(0, false, signal);
   const written = await standingOf(ports.name, asker, signal);
-  const known = new Set(own.map(({ mailbox }) => mailbox));
-  const left = [...written, ...rejections.rows].filter(({ mailbox }) => !known.has(mailbox));
+  const known = new Set(all.map(({ guid }) => guid)); // what it may not have, and has all the same, is left alone.
+  const left = [...written, ...rejections.rows].filter(({ mailbox, path }) => !known.has(mailbox) && mayHave(path));
   const places = new Map(left.map(({ mailbox, path }) => [mailbox, { mailbox, path }]));
   for (const mailbox of places.keys()) rejections.mend(mailbox);
   // What goes makes room; of what comes the outer mailbox is made before what lies in it.

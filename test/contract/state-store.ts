@@ -272,7 +272,7 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       using other = openDb(join(dir.path, "state.db"), "write");
       const seen = reader.snapshot(() => {
         const before = reader.lastLsn();
-        other.exec("INSERT INTO entry (mailbox, captured_ms, bytes) VALUES ('x', 1, x'00')");
+        other.exec("INSERT INTO entry (mailbox, captured_ms, ends_at, bytes) VALUES ('x', 1, 999, x'00')");
         return [before, reader.lastLsn()];
       });
       expect(seen).toStrictEqual([2, 2]);

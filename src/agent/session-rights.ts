@@ -27,10 +27,10 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
   switch (ask.kind) {
     case "inventory":
     case "foreign":
+    case "compare":
       refusePath(ask.path, rights);
       return;
-    case "yield-uids":
-    case "compare": {
+    case "yield-uids": {
       const path = rights.pathOf(ask.mailbox);
       if (path !== undefined) refusePath(path, rights);
       return;

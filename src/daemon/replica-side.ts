@@ -10,13 +10,14 @@ import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Disposer } from "../base/disposal.js";
 import { GroupSync } from "../base/group-sync.js";
-import { rawFromText } from "../base/raw-name.js";
+import { type RawPath, rawFromText } from "../base/raw-name.js";
 import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { Link } from "../wire/link.js";
 import { adoptLater } from "./open-together.js";
 import type { Threads } from "./threads.js";
@@ -43,8 +44,8 @@ export interface ReplicaSide {
   readonly ended: WorkerClient<ApplyMethods>["ended"];
   /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
   messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
-  /** Serves the link until it closes. */
-  serve(link: Link, signal: AbortSignal): Promise<void>;
+  /** Serves the link until it closes. `mayWrite`: to which mailboxes; undefined: all. */
+  serve(link: Link, signal: AbortSignal, mayWrite?: (path: RawPath) => boolean): Promise<void>;
 }
 
 /** Opens it and mends what a crash left. `owner` releases everything. */
@@ -82,7 +83,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       for (const { guid } of gone) counts.delete(guid);
       return counts;
     },
-    async serve(link, signal) {
+    async serve(link, signal, mayWrite) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));
       const syncAll = async () => (await group.run()).kind === "synced";
@@ -90,8 +91,10 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
         const lsn = reader.appliedLsn(logId);
         return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
       };
+      const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
+      const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
       await using stager = new WorkerOnDemand(startStager, clock);
-      await new Session({ link, store, stager, writer, clock, reach, syncAll, appliedLsn }).run(signal);
+      await new Session({ link, store, stager, writer, clock, reach, syncAll, appliedLsn, rights }).run(signal);
     },
   };
 }

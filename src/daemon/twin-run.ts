@@ -3,6 +3,7 @@
  *
  * Reads top to bottom as its life: meet, watch, capture and ship at once, settle, live, drain, tell.
  */
+import type { ReplayAgentOptions } from "../agent/recovery.js";
 import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import type { Disposer } from "../base/disposal.js";
@@ -35,6 +36,8 @@ export interface TwinParts {
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
+  /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */
+  readonly recovery?: Partial<ReplayAgentOptions>;
   /** Mail was set aside at first contact, and not all of it put back yet. */
   readonly hasAside: () => boolean;
   /** Called before mail may be set aside, and when all of it is back. */
@@ -102,6 +105,7 @@ export class TwinRun {
           if (this.#parts.watch) this.#reporter.problem(problemOfRejection(row));
         },
       },
+      this.#parts.recovery ?? {},
     );
     return this.#agent;
   }

@@ -55,11 +55,11 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
   const { name, path, mailboxes, messages, log, watch, sweeps, replicas } = store;
   const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
   const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
-  const last = sweeps.lastMs === undefined ? "none yet" : `the last ${ago(sweeps.lastMs, nowMs)} ago`;
+  const last = sweeps.lastMs === undefined ? "" : `, the last ${ago(sweeps.lastMs, nowMs)} ago`;
   return [
     `${name}: source, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
     `  log:    ${logWords(log)}`,
-    `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}, ${last}, caught ${countOf(sweeps.caught, "change")}`,
+    `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`,
     ...(replicas.length === 0 ? ["  no replicas"] : aligned(replicas.map((replica) => replicaCells(replica, nowMs)))),
   ];
 }

@@ -4,6 +4,7 @@
  * INVARIANT: what is asked for lasts: a pause, a comparison or a rejection that goes is durable before it is said to be done, whether the
  * replica is connected or not.
  */
+import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
 import type { DaemonControl, ReplicaTarget, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, explainUid } from "../control/explain.js";
@@ -116,15 +117,20 @@ async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: nu
   }
   for (const row of rows) {
     const isNoted = (await runner.agent?.resync(row.guid)) === true;
-    if (!isNoted) await writer.putRejection(askedFor(runner.name, row, nowMs));
+    if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name }, row, nowMs));
   }
   return rows.length;
 }
 
-/** What the next link finds in the rejection log and compares. */
-function askedFor(replica: string, { guid: mailbox, path }: MailboxRow, nowMs: number): RejectionRow {
+/** What the next link finds in the rejection log and compares: each has a number of its own, below all transactions. */
+function askedFor(
+  { reader, replica }: { readonly reader: StateReader; readonly replica: string },
+  { guid: mailbox, path }: MailboxRow,
+  nowMs: number,
+): RejectionRow {
+  const lsn = Math.min(0, ...reader.rejections(replica).map((row) => row.lsn)) - 1;
   return {
-    ...{ replica, lsn: 0, mailbox, path, code: "resync-asked", message: "it was asked for by hand" },
+    ...{ replica, lsn, mailbox, path, code: "resync-asked", message: "it was asked for by hand" },
     ...{ attempts: 0, firstMs: nowMs, lastMs: nowMs },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.js";
+import type { RawPath } from "../../base/raw-name.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import type { Opening } from "../../wire/opening.js";
@@ -20,6 +21,7 @@ import { routeOf } from "./route.js";
 import { SourceKeeper } from "./source-keeper.js";
 import type { SourceStore } from "./source-store.js";
 import { Troubles } from "./troubles.js";
+import { maySee } from "./user-rights.js";
 
 export interface DaemonPorts {
   readonly log: EventLog;
@@ -82,7 +84,7 @@ export class Daemon {
   /** Throws: address-in-use, listen-failed, key-expired: at the start, what cannot be listened at ends the program. */
   async start(): Promise<void> {
     await this.#listeners.adjust(this.#config.listen, this.#key, this.#stop.signal);
-    this.#adjust();
+    this.#adjust(new Set());
   }
 
   /** Only what differs ends or begins. Returns that, a line each. Rejects when a listener could not be opened; all else is as the new configuration has it. */
@@ -94,10 +96,11 @@ export class Daemon {
           "reloading the configuration: state_dir and control are the same for as long as the daemon runs",
         );
       const changes = changesOf(this.#config, config);
+      const peers = changedPeers(this.#config, config);
       this.#config = config;
       this.#key = key;
-      await this.#endChanged();
-      this.#adjust();
+      await this.#endChanged(peers);
+      this.#adjust(peers);
       await this.#listeners.adjust(config.listen, key, this.#stop.signal);
       return changes;
     });
@@ -116,10 +119,12 @@ export class Daemon {
     await this.#listeners.close();
   }
 
-  async #endChanged(): Promise<void> {
+  /** `peers`: those whose keys or rights are others now: links that they have are judged anew. */
+  async #endChanged(peers: ReadonlySet<string | undefined>): Promise<void> {
     const ending = [...this.#kept].filter(([name, kept]) => {
       const store = [...this.#config.stores.values()].find((it) => it.name === name);
-      return store === undefined || !mayStay(kept.config, store);
+      const isTheirs = kept.config.role.kind === "replica" && peers.has(kept.config.role.peer);
+      return store === undefined || isTheirs || !mayStay(kept.config, store);
     });
     await Promise.all(
       ending.map(async ([name, kept]) => {
@@ -129,13 +134,13 @@ export class Daemon {
     );
   }
 
-  #adjust(): void {
+  #adjust(peers: ReadonlySet<string | undefined>): void {
     for (const store of this.#config.stores.values()) {
       const kept = this.#kept.get(store.name);
       const { role } = store;
       if (kept === undefined) this.#kept.set(store.name, this.#begin(store));
       else if (kept.kind === "source" && role.kind === "source") {
-        kept.keeper.setReplicas(role.replicas);
+        kept.keeper.setReplicas(role.replicas, peers);
         this.#kept.set(store.name, { ...kept, config: store });
       }
     }
@@ -151,6 +156,7 @@ export class Daemon {
     const ports = {
       ...{ path: store.path, stateDir: this.#stateOf(store), log: this.#logOf(store), clock, random, crashAt },
       limits: () => this.#config.log,
+      mayHaveOf: (replica: Replica) => this.#usersOf(replica.peer),
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
     };
     const keeper = new SourceKeeper(ports, role.replicas);
@@ -167,7 +173,10 @@ export class Daemon {
     const { clock, random, crashAt } = this.#ports;
     const log = this.#logOf(config);
     const { path, scratch } = config;
-    const store = new ReplicaStore({ path, scratch, stateDir: this.#stateOf(config), log, crashAt });
+    const store = new ReplicaStore({
+      ...{ path, scratch, stateDir: this.#stateOf(config), log, crashAt },
+      mayWrite: () => this.#usersOf(role.peer),
+    });
     const stop = new AbortController();
     const { from, storeThere, peer } = role;
     const dial = (signal: AbortSignal): Promise<OpenedLink> => {
@@ -227,6 +236,12 @@ export class Daemon {
     return { root: { mode: mode & 0o7777, uid, gid }, take: (link) => runner.offer(link) };
   }
 
+  /** Which mailboxes a peer's rights are limited to; undefined: they are not. */
+  #usersOf(peer: string | undefined): ((path: RawPath) => boolean) | undefined {
+    const users = [...this.#config.peers.values()].find(({ name }) => name === peer)?.users;
+    return users === undefined ? undefined : maySee(users);
+  }
+
   #stateOf({ name }: Store): string {
     return join(this.#config.stateDir, "stores", name);
   }
@@ -245,6 +260,12 @@ function changesOf(before: Config, after: Config): readonly string[] {
     if (!now.has(name)) return [`${name} is gone`];
     return old.get(name) === now.get(name) ? [] : [`${name} is different`];
   });
+}
+
+function changedPeers(before: Config, after: Config): ReadonlySet<string | undefined> {
+  const [old, now] = [partsOf(before), partsOf(after)];
+  const names = [...before.peers.values(), ...after.peers.values()].map(({ name }) => name);
+  return new Set(names.filter((name) => old.get(`peer ${name}`) !== now.get(`peer ${name}`)));
 }
 
 function partsOf({ stores, peers, listen, log, logLevel, identityKey }: Config): ReadonlyMap<string, string> {

@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { sha256 } from "../../base/hash.js";
+import { randomFraction } from "../../base/random.js";
 import { rawFromText } from "../../base/raw-name.js";
 import { formatAddress, type RemotePath } from "../../wire/address.js";
 import type { Opening } from "../../wire/opening.js";
@@ -76,6 +77,7 @@ export async function runRemoteTwin(
     {
       ...{ source, stores: { source: places.store, destination: places.shown }, watch, foreign, isAnew: false },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
+      recovery: { compares: true, asksStanding: true, random: randomFraction },
       onKept: () => undefined,
       hasAside: () => (reader.meta(ASIDE) ?? "") !== "",
       onMeeting: () => setAside("1"),

@@ -7,7 +7,7 @@
 import { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { Gate } from "../../base/gate.js";
-import { displayRaw } from "../../base/raw-name.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
@@ -24,6 +24,8 @@ export interface RunnerPorts {
   readonly store: SourceStore;
   /** The store's path, for people. */
   readonly path: string;
+  /** Which mailboxes it may have; undefined: all. */
+  readonly mayHave: ((path: RawPath) => boolean) | undefined;
   /** Undefined where the replica dials in. */
   readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
   readonly clock: Clock;
@@ -103,7 +105,8 @@ export class ReplicaRunner {
 
   /** The lowest LSN that it still needs of the log, beside what follows its cursor; undefined while it is not connected. */
   get heldLsn(): number | undefined {
-    return this.#agent === undefined || this.#agent.ackedLsn === 0 ? undefined : this.#agent.trimmableLsn + 1;
+    const agent = this.#agent;
+    return agent === undefined || (agent.ackedLsn === 0 && !agent.isComparing) ? undefined : agent.trimmableLsn + 1;
   }
 
   /** The log does not have all that it lacks, or an operator asked for it. */
@@ -227,7 +230,7 @@ export class ReplicaRunner {
     const { reader, writer, bodies } = store.side;
     return new ReplayAgent(
       this.name,
-      { link, bodies, reader, writer, clock, source: store.adapted },
+      { link, bodies, reader, writer, clock, source: store.adapted, mayHave: this.#ports.mayHave },
       {
         onShipped: ({ lsn, transaction, notes }) => {
           this.#transactionsSent += 1;

@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
+import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
 import { findReplicaPlaces, makeReplicaPlaces } from "../half-places.js";
@@ -29,9 +30,11 @@ export interface ReplicaStoreOptions {
   readonly stateDir: string;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  /** Which mailboxes its source may write to, as it is now; undefined: all. */
+  readonly mayWrite: () => ((path: RawPath) => boolean) | undefined;
 }
 
-interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log"> {
+interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
   /** What becomes of mail that only the replica has when its mailbox is deleted at the source; undefined: it stays. */
   readonly foreign: "keep" | "limbo" | undefined;
   /** Changes will come one by one. */
@@ -106,7 +109,7 @@ export class ReplicaStore {
       this.#connectedSinceMs = systemClock.nowMs();
       log.write("source-connected", { peer });
       try {
-        await opened.side.serve(link, both);
+        await opened.side.serve(link, both, this.#options.mayWrite());
         this.troubles.over("store");
         log.write("source-gone", { peer });
       } catch (error) {

@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { Gate } from "../../base/gate.js";
+import type { RawPath } from "../../base/raw-name.js";
 import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { Link } from "../../wire/link.js";
 import type { LogLimits, Replica } from "../config/config.js";
@@ -24,6 +25,8 @@ export interface SourceKeeperPorts {
   readonly crashAt: string | undefined;
   /** Of the log, as they are now. */
   readonly limits: () => LogLimits;
+  /** Which mailboxes a replica may have; undefined: all. */
+  readonly mayHaveOf: (replica: Replica) => ((path: RawPath) => boolean) | undefined;
   /** Undefined for a replica that dials in. The link knows the root of the store. */
   readonly dialOf: (replica: Replica, store: SourceStore) => ((signal: AbortSignal) => Promise<Link>) | undefined;
 }
@@ -49,6 +52,8 @@ export class SourceKeeper {
   #replicas: ReadonlyMap<string, Replica>;
   #store: SourceStore | undefined;
   readonly #running = new Map<string, Running>();
+  /** Their links are judged anew. */
+  readonly #toEnd = new Set<string>();
 
   constructor(ports: SourceKeeperPorts, replicas: ReadonlyMap<string, Replica>) {
     this.#ports = ports;
@@ -69,9 +74,10 @@ export class SourceKeeper {
     return this.#running.get(name)?.runner;
   }
 
-  /** Those that are not there any more end, new ones begin, all others go on. */
-  setReplicas(replicas: ReadonlyMap<string, Replica>): void {
+  /** Those that are not there any more end, new ones begin, those of `peers` begin anew, all others go on. */
+  setReplicas(replicas: ReadonlyMap<string, Replica>, peers: ReadonlySet<string | undefined>): void {
     this.#replicas = replicas;
+    for (const [name, { runner }] of this.#running) if (peers.has(runner.replica.peer)) this.#toEnd.add(name);
     this.#changed.wake();
   }
 
@@ -136,8 +142,10 @@ export class SourceKeeper {
   async #endGone(): Promise<void> {
     for (const [name, running] of [...this.#running]) {
       const replica = this.#replicas.get(name);
-      if (replica === undefined || !isSame(replica, running.runner.replica)) await this.#end(name, running);
+      const isOther = replica === undefined || this.#toEnd.has(name) || !isSame(replica, running.runner.replica);
+      if (isOther) await this.#end(name, running);
     }
+    this.#toEnd.clear();
   }
 
   #beginNew(store: SourceStore): void {
@@ -145,9 +153,18 @@ export class SourceKeeper {
   }
 
   #begin(store: SourceStore, name: string, replica: Replica): void {
-    const { path, clock, random, log, dialOf } = this.#ports;
-    const dial = dialOf(replica, store);
-    const runner = new ReplicaRunner({ replica, store, path, dial, clock, random, log: log.child({ replica: name }) });
+    const { path, clock, random, log, dialOf, mayHaveOf } = this.#ports;
+    const [dial, mayHave] = [dialOf(replica, store), mayHaveOf(replica)];
+    const runner = new ReplicaRunner({
+      replica,
+      store,
+      path,
+      mayHave,
+      dial,
+      clock,
+      random,
+      log: log.child({ replica: name }),
+    });
     if ((store.side.reader.meta(pausedKey(name)) ?? "") !== "") runner.pause();
     const stop = new AbortController();
     const ended = runner.run(stop.signal).catch((error: unknown) => {

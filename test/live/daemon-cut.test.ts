@@ -47,7 +47,11 @@ describeLive("a line that is cut", () => {
       await killAndStart(lab);
     }
     const views = await lab.settle("a", "b");
-    for (const user of USERS) expect(folderOf(views, user).messages).toHaveLength((STANDING + 1_000) / 2);
+    for (const user of USERS) {
+      const { messages } = folderOf(views, user);
+      expect(messages).toHaveLength((STANDING + 1_000) / 2);
+      expect(messages[0]).toMatchObject({ uid: 1, flags: ["\\Answered", "\\Seen"], keywords: ["$Forwarded"] });
+    }
     for (const site of [a, b]) await site.daemon.stop();
   });
 });

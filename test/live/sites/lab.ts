@@ -10,7 +10,7 @@ import type { WaitOptions } from "../lab/wait-equal.js";
 import { Pair, type Views } from "../twin/pair.js";
 import { type Network, type NetworkWish, openNetwork } from "./network.js";
 import { Site } from "./site.js";
-import type { Table } from "./site-config.js";
+import type { SiteConfig, Table } from "./site-config.js";
 
 export interface SitesOptions {
   /** One small letter each. The first one gets homes; the stores of the others are empty. */
@@ -71,21 +71,23 @@ export class Sites implements AsyncDisposable {
     });
   }
 
-  /** The source's configuration, which dials its replicas. */
-  configureSource(source: string, replicas: readonly string[]): void {
+  /** The source's configuration, which dials its replicas. `more` replaces whole tables. */
+  configureSource(source: string, replicas: readonly string[], more: SiteConfig = {}): void {
     const replicaOf = (name: string): Table => ({ to: this.addressOf(source, name), peer: name });
     this.site(source).configure({
       peer: this.peers(replicas),
       store: this.store(source, { replica: tableOf(replicas, replicaOf) }),
+      ...more,
     });
   }
 
-  /** The configuration of a replica that waits for its source. */
-  configureReplica(replica: string, source: string): void {
+  /** The configuration of a replica that waits for its source. `more` replaces whole tables. */
+  configureReplica(replica: string, source: string, more: SiteConfig = {}): void {
     this.site(replica).configure({
       listen: { tls: [this.network.listenAt(replica)] },
       peer: this.peers([source], { may_write: [STORE] }),
       store: this.store(replica, { source: { peer: source } }),
+      ...more,
     });
   }
 

@@ -16,18 +16,17 @@ describeLive("a replica that hangs", () => {
     lab.configureReplica("b", "a");
     lab.configureReplica("c", "a");
     await lab.startAll("a", ["b", "c"]);
-    await lab.settle("a", "c");
 
     await c.daemon.pause();
     // More than what is under way at a time, in transactions and in bytes.
-    await deliverAll(a.dovecot, mailFor(["u1"], { seed: 100, count: 400, bytes: 8_000 }), { connections: 2 });
+    await deliverAll(a.dovecot, mailFor(["u1"], { seed: 100, count: 200, bytes: 8_000 }), { connections: 2 });
     const views = await lab.settle("a", "b");
-    expect(folderOf(views, "u1").messages).toHaveLength(405);
+    expect(folderOf(views, "u1").messages).toHaveLength(205);
     expect(c.daemon.isStopped()).toBe(true);
     expect(lab.pair("a", "c").fileDifferences()).not.toEqual([]);
 
     c.daemon.signal("SIGCONT");
-    expect(folderOf(await lab.settle("a", "c"), "u1").messages).toHaveLength(405);
+    expect(folderOf(await lab.settle("a", "c"), "u1").messages).toHaveLength(205);
     for (const name of ["a", "b", "c"]) await lab.site(name).daemon.stop();
   });
 });

@@ -22,6 +22,11 @@ export interface SitesOptions {
   readonly expected?: RegExp;
 }
 
+export interface SettleOptions extends WaitOptions {
+  /** Default: all. */
+  readonly users?: readonly string[];
+}
+
 /** The name of the one store of each site. */
 const STORE = "mail";
 const SETTLE_MS_MAX = 60_000;
@@ -112,8 +117,10 @@ export class Sites implements AsyncDisposable {
     return { [STORE]: { path: this.site(site).dovecot.store, ...role } };
   }
 
-  async settle(source: string, replica: string, options: WaitOptions = {}): Promise<Views> {
-    return this.pair(source, replica).settle(undefined, { deadlineMs: SETTLE_MS_MAX, ...options });
+  /** Returns the replica's views by user. */
+  async settle(source: string, replica: string, options: SettleOptions = {}): Promise<Views> {
+    const { users, ...wait } = options;
+    return this.pair(source, replica).settle(users, { deadlineMs: SETTLE_MS_MAX, ...wait });
   }
 
   pair(source: string, replica: string): Pair {

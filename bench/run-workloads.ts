@@ -9,12 +9,12 @@ import { Workspace } from "./measure/workspace.js";
 import { describeMachine } from "./report/machine.js";
 import { formatReport } from "./report/markdown.js";
 import { replaceResults } from "./report/readme.js";
-import { live } from "./workloads/live.js";
+import { daemons, live } from "./workloads/live.js";
 import { nothingChanged } from "./workloads/nothing-changed.js";
 import { seed } from "./workloads/seed.js";
 import type { Result, Workload } from "./workloads/workload.js";
 
-export const WORKLOADS: readonly Workload[] = [seed, nothingChanged, live];
+export const WORKLOADS: readonly Workload[] = [seed, nothingChanged, live, daemons];
 
 export interface RunRequest {
   /** Names; none = all. */

@@ -9,6 +9,7 @@ import type { LiveResult } from "../workloads/workload.js";
 import { megabytes, table } from "./table.js";
 
 const HEAD = [
+  "work",
   "INBOX of",
   "deliveries",
   "p50",
@@ -27,6 +28,7 @@ const HEAD = [
 /** Of at least one result. */
 export function formatLives(results: readonly LiveResult[]): string {
   const rows = results.map((result) => [
+    result.workload,
     result.size,
     `${result.perSecond}/s for ${result.seconds} s`,
     ...[result.lagMs.p50, result.lagMs.p90, result.lagMs.p99, result.lagMs.max].map((ms) => `${ms.toFixed(1)} ms`),
@@ -46,8 +48,8 @@ const LEGEND =
   `every 50 ms. A write that took longer than ${STALL_MS_MIN} ms is a stall (their number and their time together are given). A ` +
   "mail met a stall when one overlaps its way from delivered to visible; the second p99 leaves these mails out, and says how " +
   "many. The probe cannot tell who made the disk stall: mailtwin's own writing may have. It is itself a load of 20 syncs and " +
-  "1.2 kB a second; a mail alone makes about 7 syncs. CPU each: of the mailtwin process for one mail, in brackets by that of " +
-  "the smallest INBOX at the same rate.";
+  "1.2 kB a second; a mail alone makes about 7 syncs. CPU each: of mailtwin for one mail (live: one process; daemons: both of " +
+  "them), in brackets by that of the smallest INBOX at the same rate. RSS: of the larger process.";
 
 function outsideStalls({ lagOutsideStalls: { p99, counted, leftOut } }: LiveResult): string {
   return `${p99 === undefined ? "none" : `${p99.toFixed(1)} ms`} (${leftOut} of ${counted + leftOut} left out)`;
@@ -62,8 +64,8 @@ function disk({ p50, p99, max, stalls, stalledMs, seconds }: DiskFloor): string 
   return `${times}; ${stalls.length} ${stalls.length === 1 ? "stall" : "stalls"}${share}`;
 }
 
-function smallestAtRate(results: readonly LiveResult[], { perSecond }: LiveResult): LiveResult | undefined {
-  const alike = results.filter((result) => result.perSecond === perSecond);
+function smallestAtRate(results: readonly LiveResult[], { perSecond, workload }: LiveResult): LiveResult | undefined {
+  const alike = results.filter((result) => result.perSecond === perSecond && result.workload === workload);
   return alike.toSorted((a, b) => a.mails - b.mails)[0];
 }
 
@@ -75,7 +77,7 @@ function cpu(result: LiveResult, smallest: LiveResult | undefined): string {
 
 /** One sentence for each INBOX: its rows share the rest before the first delivery. */
 function atRest(results: readonly LiveResult[]): string {
-  const bySize = new Map(results.map(({ size, diskAtRest }) => [size, diskAtRest]));
+  const bySize = new Map(results.map(({ workload, size, diskAtRest }) => [`${workload}, ${size}`, diskAtRest]));
   const parts = [...bySize].map(([size, floor]) => `${size}: ${disk(floor)}`);
   return `The disk at rest, before the first delivery: ${parts.join("; ")}.`;
 }

@@ -3,7 +3,7 @@
  * when each becomes visible on the replica.
  *
  * The lag runs from just before the rename into the source's new/ to the name's appearance in the replica's cur/ or new/. CPU
- * is that of the mailtwin process, all threads, divided by the deliveries. A fourth process asks the disk all the while how
+ * is that of the mailtwin processes, all threads, divided by the deliveries. A fourth process asks the disk all the while how
  * long one durable write takes: no mail is visible before several of these.
  */
 import { deliver } from "../dovecot/deliver.js";
@@ -15,6 +15,7 @@ import { atRate } from "../measure/pace.js";
 import { percentilesOf } from "../measure/percentiles.js";
 import { type DiskFloor, lagOutside, type Stretch, stallsIn, summarizeFloor } from "../measure/stalls.js";
 import { type Arrivals, watchArrivals } from "./arrivals.js";
+import { startDaemonPair } from "./daemon-pair.js";
 import { composeBodies } from "./deliveries.js";
 import { prepareTwin } from "./live-twin.js";
 import { startTwin, type TwinProcess } from "./twin-process.js";
@@ -45,19 +46,37 @@ const DELIVERY_SEED = 77;
 
 export const live: Workload = {
   name: "live",
-  title: "delivery to visible on the replica, into one INBOX",
-  run: async (context) => {
-    if (!context.contenders.includes("mailtwin")) return [];
-    const sizes = context.mails ?? (context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES);
-    const results: Result[] = [];
-    for (const mails of [...sizes].sort((a, b) => a - b)) results.push(...(await runInbox(context, mails)));
-    return results;
-  },
+  title: "delivery to visible on the replica, into one INBOX, by one `sync --watch`",
+  run: (context) => runInboxes(context, { name: "live", start: startTwin }),
 };
+
+/** What a site has: each end its own process, with its own state, and TLS between them. */
+export const daemons: Workload = {
+  name: "daemons",
+  title: "the same by two daemons over TLS on loopback",
+  run: (context) => runInboxes(context, { name: "daemons", start: startDaemonPair }),
+};
+
+interface Contestant {
+  readonly name: "live" | "daemons";
+  readonly start: typeof startTwin;
+}
+
+async function runInboxes(context: WorkloadContext, contestant: Contestant): Promise<readonly Result[]> {
+  if (!context.contenders.includes("mailtwin")) return [];
+  const sizes = context.mails ?? (context.quick ? QUICK_INBOX_SIZES : INBOX_SIZES);
+  const results: Result[] = [];
+  for (const mails of [...sizes].sort((a, b) => a - b)) results.push(...(await runInbox(context, mails, contestant)));
+  return results;
+}
 
 type Unjudged = Omit<LiveResult, "equal" | "differences">;
 
-async function runInbox(context: WorkloadContext, nominalMails: number): Promise<readonly Result[]> {
+async function runInbox(
+  context: WorkloadContext,
+  nominalMails: number,
+  { name, start }: Contestant,
+): Promise<readonly Result[]> {
   const { workspace, say, quick } = context;
   const phases = quick ? QUICK_PHASES : PHASES;
   const deliveries = phases.reduce((sum, { perSecond, seconds }) => sum + perSecond * seconds, 0);
@@ -65,14 +84,14 @@ async function runInbox(context: WorkloadContext, nominalMails: number): Promise
   const bodies = composeBodies(deliveries, DELIVERY_SEED + mails - nominalMails);
   const rows: Unjudged[] = [];
   {
-    await using twin = await startTwin(context.mailtwin, copying, LIVE_MS_MAX);
+    await using twin = await start(context.mailtwin, copying, LIVE_MS_MAX);
     await using arrivals = await watchArrivals([copying.target]);
     await using probe = await probeDisk(workspace.fresh("disk-floor"));
     const diskAtRest = await restFor(probe, quick ? REST_MS : AT_REST_MS);
     for (const phase of phases) {
       await pause(REST_MS);
       const measured = await runPhase({ source: copying.source, phase, bodies, twin, arrivals, probe });
-      const row = { kind: "live", workload: "live", size: mailsOf(mails), mails, diskAtRest, ...measured } as const;
+      const row = { kind: "live", workload: name, size: mailsOf(mails), mails, diskAtRest, ...measured } as const;
       const { lagMs, lagOutsideStalls, disk } = row;
       say(
         `  INBOX of ${mails}, ${phase.perSecond} a second: p50 ${lagMs.p50} ms, p99 ${lagMs.p99} ms, ` +

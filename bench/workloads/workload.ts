@@ -42,7 +42,8 @@ export interface CommandResult {
 /** One row of the live table. */
 export interface LiveResult {
   readonly kind: "live";
-  readonly workload: string;
+  /** daemons: two processes, with TLS between them; CPU is of both, memory that of the larger one. */
+  readonly workload: "live" | "daemons";
   readonly size: string;
   /** In the INBOX before the first delivery. */
   readonly mails: number;

@@ -10,6 +10,7 @@ import { openJsonReporter } from "./json-reporter.js";
 import type { LogLevel } from "./log-reporter.js";
 import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
+import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
 
@@ -52,6 +53,8 @@ function makeProgram(output: Output): Command {
     .addOption(new Option("--log-level <level>", "also write log lines (JSON) to stderr").choices(LEVELS))
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
+    .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
@@ -65,6 +68,19 @@ function makeProgram(output: Output): Command {
     .action(async (flags: RunFlags) => {
       const { runDaemon } = await import("./run/run-command.js");
       process.exitCode = await runDaemon(flags, output);
+    });
+  program
+    .command("serve")
+    .description("one end of a link that ssh starts: what `sync SRC HOST:DST` and ssh:// addresses run over there")
+    .option("--stdio", "the link is standard input and output")
+    .option(
+      "--peer <name>",
+      "who the other end is, as the configuration calls it; it may have stores of the configuration only",
+    )
+    .option("--config <file>", "instead of /etc/mailtwin/mailtwin.toml; conf.d/*.toml beside it is read too")
+    .action(async (flags: ServeFlags) => {
+      const { serve } = await import("./run/serve-command.js");
+      process.exitCode = await serve(flags, output);
     });
   addConfigCommands(program, output);
   return program;

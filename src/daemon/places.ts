@@ -205,10 +205,19 @@ function stateHome(): string {
   throw daemonError("state-unusable", `finding a place for the state: ${why}`);
 }
 
+/** Where the state of one side is kept whose other side is on another host; both are named as text. */
+export function stateFor(source: string, destination: string, name: string): string {
+  return join(stateHome(), "mailtwin", stateName(source, destination, name));
+}
+
 /** Readable and unique: the destination's name and a hash of both paths. */
 function linkName(source: string, destination: string): string {
+  return stateName(source, destination, basename(destination));
+}
+
+function stateName(source: string, destination: string, name: string): string {
   const hash = sha256(Buffer.from(`${rawFromText(source)}\0${rawFromText(destination)}`))
     .toString("hex")
     .slice(0, 16);
-  return `${basename(destination).replace(/[^A-Za-z0-9._-]/g, "_")}-${hash}`;
+  return `${name.replace(/[^A-Za-z0-9._-]/g, "_")}-${hash}`;
 }

@@ -3,6 +3,7 @@
  */
 import { lstatSync } from "node:fs";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { parseRemotePath } from "../wire/address.js";
 import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
@@ -12,6 +13,7 @@ import { refuseLostDirectory, refuseTooFewFiles } from "./permissions.js";
 import { findPlaces } from "./places.js";
 import { canRedraw } from "./progress-line.js";
 import type { Reporter } from "./reporter.js";
+import type { RemoteTwinOptions } from "./run/remote-twin.js";
 import { openTextReporter } from "./text-reporter.js";
 
 export interface SyncFlags {
@@ -25,6 +27,9 @@ export interface SyncFlags {
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
+  /** A command, split at spaces. */
+  readonly rsh?: string;
+  readonly remoteMailtwin?: string;
 }
 
 /** Returns the exit code. Reports operating failures itself. */
@@ -38,9 +43,15 @@ export async function runSync(source: string, destination: string, flags: SyncFl
     if (flags.dryRun === true && flags.watch === true)
       throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
-    refuseHosts({ SRC: source, DST: destination });
     refuseTooFewFiles();
     refuseLostDirectory();
+    const remote = remoteOf(source, destination, flags);
+    if (remote !== undefined) {
+      const { findRemotePlaces, runRemoteTwin } = await import("./run/remote-twin.js");
+      const places = findRemotePlaces(remote);
+      ({ state } = places);
+      return (await runRemoteTwin(remote, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
+    }
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
     const problems = await runIt(places, flags, reporter, stop.signal);
@@ -70,13 +81,34 @@ function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): v
     if (name === "") throw daemonError("usage", `reading the command line: ${use} is empty ("")`);
 }
 
-/** As rsync and scp take it: `[user@]host:path`, with no slash before the colon. */
-function refuseHosts(pathByUse: Readonly<Record<string, string>>): void {
-  for (const [use, path] of Object.entries(pathByUse)) {
-    if (!/^[^/:]+:/.test(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined) continue;
-    const why = `${use} is "${path}", and hosts are not supported: both are paths on this machine`;
-    throw daemonError("usage", `reading the command line: ${why} (write ./${path} for a directory of that name)`);
+/** Undefined where both are paths of this host. Throws: usage, address-invalid. */
+function remoteOf(source: string, destination: string, flags: SyncFlags): RemoteTwinOptions | undefined {
+  const isHere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  const from = isHere(source) ? undefined : parseRemotePath(source);
+  const to = isHere(destination) ? undefined : parseRemotePath(destination);
+  if (from !== undefined) {
+    const why = `SRC is "${source}", on another host: run it there, with HOST:PATH as DST, or let \`mailtwin run\` fetch`;
+    throw daemonError("usage", `reading the command line: ${why} (write ./${source} for a directory of that name)`);
   }
+  if (to === undefined) {
+    for (const [flag, value] of Object.entries({ "--rsh": flags.rsh, "--remote-mailtwin": flags.remoteMailtwin }))
+      if (value !== undefined)
+        throw daemonError("usage", `reading the command line: ${flag} is for a DST on another host`);
+    return undefined;
+  }
+  for (const flag of ["dryRun", "moved", "scratch"] as const) {
+    if (flags[flag] === undefined) continue;
+    const shown = flag === "dryRun" ? "--dry-run" : `--${flag}`;
+    throw daemonError("usage", `reading the command line: ${shown} is for a DST on this host`);
+  }
+  const words = (command: string | undefined) => command?.split(" ").filter((word) => word !== "");
+  const mailtwin = words(flags.remoteMailtwin);
+  return {
+    ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
+    crashAt: process.env["MAILTWIN_CRASH_AT"],
+    program: words(flags.rsh),
+    remoteCommand: mailtwin === undefined ? undefined : [...mailtwin, "serve", "--stdio"],
+  };
 }
 
 /** Imported late: a command that is refused must not pay for the database and the watchers. */

@@ -1,35 +1,22 @@
 /**
- * A local twin: source side, replica side and the in-process link between them, run until equal, or on and on.
- *
- * Reads top to bottom as its life: open, mend, watch, capture and ship at once, settle, live, drain, close.
+ * A local twin: source side, replica side and the in-process link between them. Opened, mended, run (twin-run.ts), closed.
  */
 import { hostname } from "node:os";
-import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
-import { MailtwinError } from "../base/errors.js";
-import { displayRaw, type RawPath } from "../base/raw-name.js";
-import { Waiter } from "../base/waiter.js";
-import type { CaptureProblem } from "../capture/capture-types.js";
-import { latestFirst } from "../capture/fingerprint-text.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
-import { EqualRounds } from "./equal-rounds.js";
-import { daemonError } from "./errors.js";
-import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
-import { withWords } from "./interruption.js";
+import type { ForeignChoice } from "./first-contact.js";
 import { together } from "./open-together.js";
 import { hasAside, noteTwin, type Places, type Sites } from "./places.js";
 import { logPutBack, type MovedMailbox } from "./put-back.js";
 import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
 import { recordStores } from "./same-stores.js";
-import { adaptSource } from "./source-adapter.js";
-import { openSourceSide, type SourceSide, watchStore } from "./source-side.js";
-import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
-import { reportOf, sourceSums, Tally, wordsOfShipped } from "./tally.js";
+import { openSourceSide } from "./source-side.js";
+import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
+import { TwinRun } from "./twin-run.js";
 
 export interface TwinOptions {
   readonly places: Places;
@@ -48,17 +35,6 @@ export interface TwinOptions {
   /** Mailboxes that are gone from the destination: they are made anew. */
   readonly gone: readonly MailboxRow[];
 }
-
-const REPLICA = "destination";
-
-/** How long the end that failed may take to say so. */
-const CAUSE_MS_MAX = 2_000;
-const PROGRESS_EVERY_MS = 200;
-const LOOK_EVERY_MS = 5_000;
-/** How long an interrupted twin goes on shipping what it has captured. */
-const DRAIN_MS_MAX = 5_000;
-/** Mailboxes that are watched closely from the start. */
-const PROMOTED_MAX = 64;
 
 /**
  * The caller has made the places and holds the state directory's lock.
@@ -93,7 +69,14 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const run = new TwinRun(options, reporter, source, new Tally(replica.messageCounts(gone)));
+  const { watch, foreign: choice, onKept, isAnew } = options;
+  const tally = new Tally(replica.messageCounts(gone));
+  // What is aside lies in the scratch directory, and tells of itself.
+  const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
+  const run = new TwinRun(
+    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, ...aside },
+    reporter,
+  );
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   const ends = [
@@ -111,286 +94,4 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   return await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
 }
 
-/** The state of one run. */
-class TwinRun {
-  readonly #options: TwinOptions;
-  readonly #reporter: Reporter;
-  readonly #source: SourceSide;
-  readonly #tally: Tally;
-  readonly #startMs = systemClock.monotonicMs();
-  readonly #standing = new StandingProblems();
-  readonly #rounds = new EqualRounds();
-  #agent: ReplayAgent | undefined;
-  /** Both sides were equal once in this run, and what was captured after that is shipped. */
-  #isEqual = false;
-  #isLive = false;
-  #isFirst = false;
-  #foreignProblems = 0;
-  #captured: () => void = () => undefined;
-  /** The first sweep has been worked off. */
-  readonly #firstCapture = new Promise<void>((resolve) => {
-    this.#captured = resolve;
-  });
-
-  constructor(options: TwinOptions, reporter: Reporter, source: SourceSide, tally: Tally) {
-    this.#options = options;
-    this.#reporter = reporter;
-    this.#source = source;
-    this.#tally = tally;
-  }
-
-  makeAgent(link: ReturnType<typeof openMemoryLink>["source"]): ReplayAgent {
-    const { reader, writer, bodies } = this.#source;
-    const source = adaptSource(this.#source);
-    this.#agent = new ReplayAgent(
-      REPLICA,
-      { link, bodies, reader, writer, clock: systemClock, source },
-      {
-        onShipped: ({ lsn, transaction, notes }) => {
-          const report = reportOf(lsn, transaction, notes, systemClock.nowMs());
-          this.#tally.add(report);
-          this.#reporter.shipped(report);
-        },
-        onBodyBytes: (bytes) => {
-          this.#tally.bodyBytes += bytes;
-        },
-        onConflict: (path, words) => this.#reporter.conflict({ path: displayRaw(path), words }),
-        onRejected: (row) => {
-          // Else it is listed at the end, where it is not lost among others.
-          if (this.#options.watch) this.#reporter.problem(problemOfRejection(row));
-        },
-      },
-    );
-    return this.#agent;
-  }
-
-  /** Before the first offer. */
-  async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
-    this.#isFirst = firstContact;
-    const late = firstContact ? undefined : wordsOfLateForeign(this.#options.foreign);
-    if (late !== undefined) this.#reporter.warning(late);
-    if (!firstContact) return;
-    const { worker, bodies, capturer } = this.#source;
-    const { asker } = this.#need();
-    const standing = await surveyDestination(asker, signal);
-    if (standing.length === 0) return;
-    const captured = new Waiter<void>(signal); // capture may fail before it gets there.
-    void this.#firstCapture.then(() => captured.settle());
-    await captured.promise;
-    const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
-    const onRefused = (path: RawPath, error: MailtwinError) =>
-      this.#refused(path, error, {
-        what: "moving mail that only DST has to the limbo",
-        hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
-      });
-    const { places: stores, foreign, onKept, isAnew } = this.#options;
-    const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
-    this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
-  }
-
-  async live(
-    ends: readonly Promise<void>[],
-    owner: Disposer,
-    stop: AbortController,
-    signal: AbortSignal,
-  ): Promise<number> {
-    // The first failure; an end that returns because the other one closed the link is none.
-    const failed = firstCause(ends, this.#workerLost());
-    failed.catch((error: unknown) => stop.abort(error));
-    const work = AbortSignal.any([signal, stop.signal]);
-    const ticker = this.#startTicker(work);
-    try {
-      const watching = this.#options.watch
-        ? await watchStore(
-            this.#options.places.source,
-            this.#source.capturer,
-            { onDegraded: (error) => this.#reporter.problem(problemOfWatch(error)), clock: systemClock },
-            owner,
-          )
-        : undefined;
-      await this.#untilEqual(work);
-      const { counts, problems: unread } = this.#source.capturer;
-      if (this.#isFirst && counts.mailboxes === 0 && unread.size === 0)
-        this.#reporter.warning(`no mailbox was found in ${this.#options.places.source}: is it the right directory?`);
-      await this.#restore(work);
-      this.#isEqual = true;
-      if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
-    } catch (error) {
-      // Asked to stop, or why it failed.
-      if (!signal.aborted || stop.signal.aborted) {
-        this.#tellRejections();
-        this.#tell(this.#source.capturer.problems.values()); // they may be why.
-        throw stop.signal.aborted ? stop.signal.reason : error;
-      }
-      this.#isEqual = this.#isLive && (await this.#drain(stop.signal));
-    } finally {
-      ticker.cancel();
-    }
-    const problems = await this.#end();
-    if (signal.aborted && !this.#isEqual) throw withWords(signal.reason, this.#doneSoFar());
-    this.#summarise(problems);
-    return problems;
-  }
-
-  /** Captures until nothing is dirty and ships until all of it is acknowledged; conflicts may need another round. */
-  async #untilEqual(signal: AbortSignal): Promise<void> {
-    const { capturer, reader } = this.#source;
-    for (;;) {
-      await capturer.run(signal, true);
-      this.#captured();
-      const lsn = reader.lastLsn();
-      await this.#untilAcked(lsn, signal);
-      if ((capturer.settled && reader.lastLsn() === lsn) || this.#rounds.isEnough(systemClock.monotonicMs())) return;
-    }
-  }
-
-  /** The capture goes on meanwhile: shipping may find that the source has moved on (a renamed mailbox, a conflict). */
-  async #untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
-    const acked = new AbortController();
-    const capturing = this.#source.capturer.run(AbortSignal.any([signal, acked.signal]), false);
-    const ended = capturing.catch((error: unknown) => {
-      if (!acked.signal.aborted) throw error;
-    });
-    try {
-      await Promise.race([this.#need().untilAcked(lsn, signal), ended]);
-    } finally {
-      acked.abort();
-    }
-    await ended;
-  }
-
-  /** Ships what was captured, and returns whether all of it is; what takes too long is in the log and shipped by the next run. */
-  async #drain(signal: AbortSignal): Promise<boolean> {
-    const deadline = AbortSignal.timeout(DRAIN_MS_MAX);
-    try {
-      await this.#need().untilAcked(this.#source.reader.lastLsn(), AbortSignal.any([signal, deadline]));
-      return true;
-    } catch (error) {
-      if (!deadline.aborted || signal.aborted) throw error;
-      return false;
-    }
-  }
-
-  async #restore(signal: AbortSignal): Promise<void> {
-    if (!hasAside(this.#options.places)) return;
-    const paths = [...this.#source.capturer.rows].map((row) => row.path);
-    const onRefused = (path: RawPath, error: MailtwinError) =>
-      this.#refused(path, error, {
-        what: "putting back mail that was set aside",
-        hint: "It is kept in the scratch directory, below aside/, and put back by the next run.",
-      });
-    await restoreAside(this.#need().asker, paths, onRefused, signal);
-  }
-
-  /** What a mailbox of the destination does not let be done with foreign mail. */
-  #refused(
-    path: RawPath,
-    { code, message }: MailtwinError,
-    told: { readonly what: string; readonly hint: string },
-  ): void {
-    this.#foreignProblems += 1;
-    const words = `${told.what}, in ${mailboxName(path)}: ${message}`;
-    this.#reporter.problem({ path: displayRaw(path), code, message: words, hint: told.hint });
-  }
-
-  async #watchOn(promote: (path: RawPath) => boolean, signal: AbortSignal): Promise<void> {
-    const { capturer, worker } = this.#source;
-    const hottest = latestFirst(capturer.rows).slice(0, PROMOTED_MAX);
-    for (const path of hottest) promote(path);
-    await worker.call("warm", { paths: hottest });
-    capturer.sweepSoon(); // what changed between the first sweep and the watches.
-    await this.#untilEqual(signal);
-    capturer.startWatching();
-    this.#isLive = true;
-    this.#reporter.live({ mailboxes: capturer.counts.mailboxes, messages: capturer.counts.messages });
-    await capturer.run(signal, false);
-  }
-
-  #startTicker(signal: AbortSignal): { cancel(): void } {
-    let timer = systemClock.setTimer(PROGRESS_EVERY_MS, () => tick());
-    let lastLookMs = 0;
-    const tick = () => {
-      if (signal.aborted) return;
-      const { capturer, writer } = this.#source;
-      const elapsedMs = systemClock.monotonicMs() - this.#startMs;
-      if (elapsedMs > 1000 && this.#tally.saves < capturer.counts.messages && !this.#isLive) {
-        this.#reporter.progress({
-          messagesTotal: capturer.counts.messages,
-          counting: !capturer.settled,
-          messagesDone: this.#tally.saves,
-          bytesDone: this.#tally.bodyBytes,
-          elapsedMs,
-        });
-      }
-      if (elapsedMs - lastLookMs > LOOK_EVERY_MS) {
-        lastLookMs = elapsedMs;
-        if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
-        void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
-      }
-      timer = systemClock.setTimer(PROGRESS_EVERY_MS, tick);
-    };
-    return { cancel: () => timer.cancel() };
-  }
-
-  async #workerLost(): Promise<never> {
-    const { worker, bodies } = this.#source;
-    const error = await Promise.race([worker.ended, bodies.ended]);
-    throw error ?? daemonError("worker-lost", "running the twin: a worker thread has ended");
-  }
-
-  /** Tells of what is left to a person; returns how much that is. */
-  async #end(): Promise<number> {
-    const { capturer, writer } = this.#source;
-    const agent = this.#need();
-    await writer.trimLog(agent.trimmableLsn);
-    this.#tellRejections();
-    this.#tell(capturer.problems.values());
-    return capturer.problems.size + agent.rejections.length + this.#foreignProblems;
-  }
-
-  #tellRejections(): void {
-    for (const row of this.#need().rejections) this.#reporter.problem(problemOfRejection(row));
-  }
-
-  #tell(problems: Iterable<CaptureProblem>): void {
-    for (const problem of problems) this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
-  }
-
-  #doneSoFar(): string {
-    const left = this.#source.reader.lastLsn() - this.#need().ackedLsn;
-    if (this.#isLive) return `still to be shipped: ${countOf(left, "transaction")}`;
-    return wordsOfShipped(this.#tally.totals(), this.#source.capturer.counts.messages);
-  }
-
-  #summarise(problems: number): void {
-    const elapsedMs = systemClock.monotonicMs() - this.#startMs;
-    this.#reporter.summary({
-      ...sourceSums(this.#source.capturer.counts),
-      ...this.#tally.totals(),
-      problems,
-      elapsedMs,
-    });
-  }
-
-  #need(): ReplayAgent {
-    if (this.#agent === undefined) throw new TypeError("the agent is made first");
-    return this.#agent;
-  }
-}
-
-/** Rejects with why it failed: when one end only found the link closed, with why the other end closed it. */
-async function firstCause(ends: readonly Promise<void>[], lost: Promise<never>): Promise<void> {
-  try {
-    await Promise.all([...ends, lost]);
-  } catch (error) {
-    if (!isLinkClosed(error)) throw error;
-    const quiet = AbortSignal.timeout(CAUSE_MS_MAX * 2);
-    const settled = await Promise.race([Promise.allSettled(ends), systemClock.sleep(CAUSE_MS_MAX, quiet)]);
-    const causes = (settled ?? []).flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
-    throw causes.find((cause) => !isLinkClosed(cause)) ?? error;
-  }
-}
-
-function isLinkClosed(error: unknown): boolean {
-  return error instanceof MailtwinError && error.code === "link-closed";
-}
+async function nothing(): Promise<void> {}

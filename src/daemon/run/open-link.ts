@@ -30,6 +30,8 @@ export interface LinkDial {
   readonly peerKey: string | undefined;
   readonly opening: Opening;
   readonly clock: Clock;
+  /** ssh, and what it starts over there, word by word. */
+  readonly program?: readonly string[] | undefined;
   readonly remoteCommand?: readonly string[] | undefined;
 }
 
@@ -60,7 +62,7 @@ async function dialStream(dial: LinkDial, signal: AbortSignal): Promise<Duplex> 
     case "unix":
       return dialUnix({ address, clock }, signal);
     case "ssh":
-      return dialSsh({ address, clock, remoteCommand: dial.remoteCommand }, signal);
+      return dialSsh({ address, clock, program: dial.program, remoteCommand: dial.remoteCommand }, signal);
     case "tls": {
       const { key, peerKey = "" } = dial;
       if (key === undefined || !isKeyName(peerKey))

@@ -31,6 +31,13 @@ export interface ReplicaStoreOptions {
   readonly crashAt: string | undefined;
 }
 
+interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log"> {
+  /** What becomes of mail that only the replica has when its mailbox is deleted at the source; undefined: it stays. */
+  readonly foreign: "keep" | "limbo" | undefined;
+  /** Changes will come one by one. */
+  readonly live: boolean;
+}
+
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
 
 interface Opened {
@@ -72,7 +79,10 @@ export class ReplicaStore {
       if (this.#opened !== undefined) return;
       const owner = new Disposer();
       try {
-        this.#opened = { owner, side: await openReplicaStore(this.#options, like, owner) };
+        this.#opened = {
+          owner,
+          side: await openReplicaStore({ ...this.#options, foreign: undefined, live: true }, like, owner),
+        };
         this.#options.log.write("store-opened");
         this.troubles.over("store");
       } catch (error) {
@@ -149,8 +159,8 @@ export class ReplicaStore {
  * `owner` releases everything. Throws: the codes of `findReplicaPlaces`, destination-emptied, destination-in-use, state-in-use,
  * store-exchanged, and those of the state database.
  */
-async function openReplicaStore(
-  { path, scratch, stateDir, crashAt }: ReplicaStoreOptions,
+export async function openReplicaStore(
+  { path, scratch, stateDir, crashAt, foreign, live }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<ReplicaSide> {
@@ -166,7 +176,7 @@ async function openReplicaStore(
     {
       ...{ store: places.store, scratch: places.scratch, sites: { store: destination, scratch: scratchSite } },
       ...{ stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock },
-      ...{ foreign: undefined, live: true },
+      ...{ foreign, live },
     },
     owner,
   );

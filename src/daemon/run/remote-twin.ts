@@ -1,0 +1,119 @@
+/**
+ * `mailtwin sync SRC HOST:DST`: the source's half of a twin here, its replica's half in a `mailtwin serve --stdio` that ssh starts over
+ * there. What each half keeps, it keeps on its own host.
+ */
+import { hostname } from "node:os";
+import { basename } from "node:path";
+import { systemClock } from "../../base/clock.js";
+import { Disposer } from "../../base/disposal.js";
+import { sha256 } from "../../base/hash.js";
+import { rawFromText } from "../../base/raw-name.js";
+import { formatAddress, type RemotePath } from "../../wire/address.js";
+import type { Opening } from "../../wire/opening.js";
+import type { ForeignChoice } from "../first-contact.js";
+import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
+import { holdStateDirectory } from "../hold-state.js";
+import { together } from "../open-together.js";
+import { stateFor } from "../places.js";
+import type { Reporter } from "../reporter.js";
+import { claimStore } from "../same-stores.js";
+import { openSourceSide } from "../source-side.js";
+import { Tally } from "../tally.js";
+import { startSourceThreads } from "../threads.js";
+import { TwinRun } from "../twin-run.js";
+import { openLink } from "./open-link.js";
+
+export interface RemoteTwinOptions {
+  readonly source: string;
+  readonly destination: RemotePath;
+  readonly state: string | undefined;
+  readonly watch: boolean;
+  readonly foreign: ForeignChoice;
+  readonly crashAt: string | undefined;
+  /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
+  readonly program: readonly string[] | undefined;
+  readonly remoteCommand: readonly string[] | undefined;
+}
+
+export interface RemotePlaces extends SourcePlaces {
+  /** As the operator wrote it. */
+  readonly shown: string;
+}
+
+/** Makes nothing. Throws: source-missing, source-unreadable, store-in-scratch, state-inside-store, state-unusable. */
+export function findRemotePlaces({ source, destination, state }: RemoteTwinOptions): RemotePlaces {
+  const { user, host } = destination.address;
+  const shown = `${user === undefined ? "" : `${user}@`}${host}:${destination.path}`;
+  const found = findSourcePlaces(source, state ?? stateFor(source, shown, basename(destination.path)));
+  return { ...found, shown };
+}
+
+/** As `runTwin`. */
+export async function runRemoteTwin(
+  options: RemoteTwinOptions,
+  places: RemotePlaces,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<number> {
+  await using owner = new Disposer();
+  makeSourcePlaces(places);
+  owner.adopt(holdStateDirectory(places.state));
+  const stop = new AbortController();
+  owner.defer(() => stop.abort(new Error("the twin has ended")));
+  const threads = startSourceThreads(owner);
+  const { watch, foreign, crashAt } = options;
+  const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
+  const onCommitted = () => agent.wake();
+  const [source, { link }] = await together(
+    openSourceSide({ ...common, store: places.store, storeSite: places.site, gone: [], onCommitted }, owner),
+    openLinkTo(options, places, AbortSignal.any([signal, stop.signal])),
+  );
+  owner.defer(() => link.close());
+  await claimStore(source, "source", { path: places.store, site: places.site });
+  const { reader, writer } = source;
+  const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
+  const run = new TwinRun(
+    {
+      ...{ source, stores: { source: places.store, destination: places.shown }, watch, foreign, isAnew: false },
+      tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
+      onKept: () => undefined,
+      hasAside: () => (reader.meta(ASIDE) ?? "") !== "",
+      onMeeting: () => setAside("1"),
+      onRestored: () => setAside(""),
+    },
+    reporter,
+  );
+  const agent = run.makeAgent(link);
+  const ends = [agent.run((welcome, inner) => run.meet(welcome.firstContact, inner), stop.signal)];
+  owner.defer(async () => {
+    stop.abort(new Error("the twin has ended"));
+    await Promise.allSettled(ends);
+  });
+  return await run.live(ends, owner, stop, signal);
+}
+
+const ASIDE = "aside-destination";
+
+function openLinkTo(
+  { destination, foreign, watch: live, program, remoteCommand }: RemoteTwinOptions,
+  places: RemotePlaces,
+  signal: AbortSignal,
+) {
+  const { mode, uid, gid } = rootOfSource(places);
+  const opening: Opening = {
+    role: "source",
+    peer: "",
+    root: { mode: mode & 0o7777, uid, gid },
+    target: { kind: "path", path: rawFromText(destination.path), foreign, live, sourceId: sourceIdOf(places) },
+  };
+  const { address } = destination;
+  const dial = { address, peer: formatAddress(address), key: undefined, peerKey: undefined, clock: systemClock };
+  return openLink({ ...dial, opening, program, remoteCommand }, signal);
+}
+
+/** The replica's state is of this source, whoever else has a twin over there. */
+function sourceIdOf({ store }: SourcePlaces): string {
+  return sha256(Buffer.from(`${hostname()}\0${rawFromText(store)}`))
+    .toString("hex")
+    .slice(0, 32);
+}

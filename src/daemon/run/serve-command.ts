@@ -1,0 +1,155 @@
+/**
+ * `mailtwin serve --stdio`: the end of a link that ssh starts. A directory that is asked for is served here and now; a store of the
+ * configuration by the daemon of this host, to which the bytes are passed on. As a forced command with `--peer` it pins who the other
+ * end is, and lets it have nothing but stores of the configuration, by the rights of that peer.
+ *
+ * INVARIANT: standard output belongs to the link.
+ */
+import { basename, join } from "node:path";
+import { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { systemClock } from "../../base/clock.js";
+import { Disposer } from "../../base/disposal.js";
+import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
+import { greet } from "../../wire/greeting.js";
+import {
+  askToOpen,
+  letOpen,
+  type Opening,
+  type OpeningPorts,
+  type PathTarget,
+  readOpening,
+  refuseToOpen,
+} from "../../wire/opening.js";
+import { openStreamLink } from "../../wire/stream-link.js";
+import { dialUnix } from "../../wire/unix-carrier.js";
+import { loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
+import { daemonError } from "../errors.js";
+import { STOP_SIGNALS, stopReason } from "../interruption.js";
+import type { Output } from "../output.js";
+import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
+import { homeOf } from "../place-rules.js";
+import { stateFor } from "../places.js";
+import { OUR_GREETING } from "./open-link.js";
+import { openReplicaStore } from "./replica-store.js";
+
+export interface ServeFlags {
+  readonly stdio?: boolean;
+  readonly peer?: string;
+  readonly config?: string;
+}
+
+/** Returns the exit code. */
+export async function serve(flags: ServeFlags, output: Output): Promise<number> {
+  if (flags.stdio !== true)
+    throw daemonError("usage", "reading the command line: serve needs --stdio; what listens is `mailtwin run`");
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
+  for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
+  try {
+    await serveStream(Duplex.from({ readable: process.stdin, writable: process.stdout }), flags, stop.signal);
+    return EX.OK;
+  } catch (error) {
+    const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
+    if (known.disposition === "bug") throw error;
+    output.err(`mailtwin serve: ${known.message}.\n`);
+    return known.exitCode;
+  } finally {
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSignal): Promise<void> {
+  const ports = { stream, clock: systemClock, peer: flags.peer ?? "the other end" };
+  await greet(ports, OUR_GREETING, signal);
+  const opening = await readOpening(ports, signal);
+  await using owner = new Disposer();
+  const serving = await orRefuse(ports, () => prepare(ports, opening, flags, owner, signal));
+  await serving();
+}
+
+/** Resolves to what is to be done once the other end has been let in. */
+async function prepare(
+  ports: OpeningPorts,
+  opening: Opening,
+  flags: ServeFlags,
+  owner: Disposer,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { target, role } = opening;
+  if (target.kind === "store") return passOn(ports, { ...opening, peer: flags.peer ?? opening.peer }, flags, signal);
+  if (flags.peer !== undefined)
+    throw daemonError(
+      "no-right",
+      `serving "${flags.peer}": it asks for a directory, and may have stores of the configuration only`,
+    );
+  if (role === "replica")
+    throw daemonError(
+      "usage",
+      "serving a directory: it is written to, and not read: run sync on the host of the source",
+    );
+  return serveDirectory(ports, target, opening.root, owner, signal);
+}
+
+/** The daemon of this host serves its stores itself: it holds them. */
+async function passOn(
+  ports: OpeningPorts,
+  opening: Opening,
+  { config: file }: ServeFlags,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const loaded = loadConfig(file, surroundingsOfProcess());
+  if (loaded.kind === "wrong") throw refusalOf(loaded.files[0] ?? "", loaded.problems);
+  const [path] = loaded.config.listen.unix;
+  if (path === undefined)
+    throw daemonError(
+      "store-not-ready",
+      "passing a link on to the daemon of this host: it listens at no unix socket ([listen] unix)",
+    );
+  const daemon = await dialUnix({ address: { kind: "unix", path }, clock: systemClock }, signal);
+  const there = { stream: daemon, clock: systemClock, peer: "the daemon of this host" };
+  await greet(there, OUR_GREETING, signal);
+  const root = await askToOpen(there, opening, signal);
+  return async () => {
+    letOpen(ports, root);
+    const { stream } = ports;
+    await Promise.allSettled([pipeline(stream, daemon, { signal }), pipeline(daemon, stream, { signal })]);
+  };
+}
+
+async function serveDirectory(
+  ports: OpeningPorts,
+  { path: raw, foreign, live, sourceId }: PathTarget,
+  root: Opening["root"],
+  owner: Disposer,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  refuseTooFewFiles();
+  refuseLostDirectory();
+  const written = Buffer.from(raw, "latin1").toString();
+  const path = written.startsWith("~/") ? join(homeOf() ?? "", written.slice(2)) : written; // no shell has seen it.
+  const stateDir = stateFor(sourceId, path, basename(path));
+  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  const options = {
+    path,
+    scratch: undefined,
+    stateDir,
+    crashAt,
+    live,
+    foreign: foreign === "refuse" ? undefined : foreign,
+  };
+  const side = await openReplicaStore(options, root, owner);
+  return async () => {
+    letOpen(ports);
+    await side.serve(openStreamLink({ ...ports, peer: `the source on ${ports.peer}` }), signal);
+  };
+}
+
+async function orRefuse<T>(ports: OpeningPorts, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    refuseToOpen(ports, error);
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+/** Whom the daemon lets do what, by its configuration. */
+import { describe, expect, test } from "vitest";
+import { type Config, makeConfig } from "../../../../src/daemon/config/config.js";
+import { configSchema } from "../../../../src/daemon/config/schema.js";
+import { routeOf } from "../../../../src/daemon/run/route.js";
+import type { LinkRole, Opening } from "../../../../src/wire/opening.js";
+
+const KEY = (letter: string) => `sha256:${letter.repeat(42)}A=`;
+
+const CONFIG: Config = makeConfig(
+  configSchema.parse({
+    peer: {
+      up: { key: KEY("U"), may_write: ["fetched", "dialled"] },
+      down: { key: KEY("D"), may_read: ["mail", "two"] },
+      idle: { key: KEY("I") },
+    },
+    store: {
+      mail: { path: "/mail", replica: { laptop: { peer: "down" }, far: { to: "unix:/far", peer: "idle" } } },
+      two: { path: "/two", replica: { other: { to: "unix:/x", peer: "down" } } },
+      fetched: { path: "/fetched", source: { peer: "up" } },
+      dialled: { path: "/dialled", source: { peer: "up", from: "unix:/up" } },
+    },
+  }),
+  { stateDir: "/state", control: "/control" },
+);
+
+const asks = (role: LinkRole, store: string, peer = ""): Opening => ({
+  ...{ role, peer, root: undefined },
+  target: { kind: "store", store },
+});
+
+describe("who dials in", () => {
+  test("gets the store that it may read, as the replica that is waited for", () => {
+    const route = routeOf(CONFIG, asks("replica", "mail"), "down");
+    expect(route).toMatchObject({ kind: "replica", store: { name: "mail" }, replica: { name: "laptop" } });
+  });
+
+  test("sends to the store that it may write", () => {
+    expect(routeOf(CONFIG, asks("source", "fetched"), "up")).toMatchObject({
+      kind: "source",
+      store: { name: "fetched" },
+    });
+  });
+
+  test("is who the carrier says it is, whatever it says itself", () => {
+    expect(() => routeOf(CONFIG, asks("replica", "mail", "down"), "idle")).toThrow(
+      'serving "idle": reading the store "mail"',
+    );
+    expect(routeOf(CONFIG, asks("replica", "mail", "down"), undefined).kind).toBe("replica");
+  });
+
+  test.each([
+    ["a store that is not there", asks("replica", "nothing"), "down"],
+    ["a store that it has no right to", asks("replica", "mail"), "idle"],
+    ["a store that it may read, to send to it", asks("source", "mail"), "down"],
+    ["a store that it may write, to read it", asks("replica", "fetched"), "up"],
+    ["a store that is dialled for it", asks("replica", "two"), "down"],
+    ["a store whose source is dialled", asks("source", "dialled"), "up"],
+    ["a store, and is nobody", asks("replica", "mail"), "stranger"],
+    ["a store, and has no name", asks("replica", "mail"), undefined],
+  ] as const)("is refused %s", (_what, opening, peer) => {
+    expect(() => routeOf(CONFIG, opening, peer)).toThrow(expect.objectContaining({ code: "no-right", exitCode: 77 }));
+  });
+
+  test("hears the same of a store that is not there and of one that is not for it", () => {
+    const words = (store: string) => {
+      try {
+        routeOf(CONFIG, asks("replica", store), "idle");
+      } catch (error) {
+        return (error as Error).message.replace(store, "STORE");
+      }
+      return "let in";
+    };
+    expect(words("nothing")).toBe(words("mail"));
+  });
+
+  test("gets no directory by its path", () => {
+    const target = { kind: "path", path: "/etc", foreign: "limbo", live: false, sourceId: "0".repeat(32) } as const;
+    expect(() => routeOf(CONFIG, { ...asks("source", "mail"), target }, "up")).toThrow("it asks for a directory");
+  });
+});

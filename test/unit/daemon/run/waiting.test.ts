@@ -1,0 +1,91 @@
+/** How long is waited before the next try, when nothing moves, and what stays told. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { daemonError } from "../../../../src/daemon/errors.js";
+import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";
+import { StallWatch } from "../../../../src/daemon/run/stall-watch.js";
+import { Troubles, troubleOf } from "../../../../src/daemon/run/troubles.js";
+import { wireError } from "../../../../src/wire/errors.js";
+import { FakeClock } from "../../../fake-clock.js";
+
+describe("BackOff", () => {
+  test("doubles its bound with each failure, up to the longest", () => {
+    const highest = new BackOff(() => 0.999_999);
+    const waits = Array.from({ length: 10 }, () => highest.nextMs());
+    expect(waits).toStrictEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  test("begins anew after a success", () => {
+    const backOff = new BackOff(() => 0);
+    for (let i = 0; i < 5; i++) backOff.nextMs();
+    backOff.reset();
+    expect(backOff.nextMs()).toBe(250);
+  });
+
+  test("never waits less than half of its bound, nor longer than the longest", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 0.999_999, noNaN: true }), fc.nat(2_000), (random, failures) => {
+        const backOff = new BackOff(() => random);
+        let last = 0;
+        for (let i = 0; i <= failures; i++) last = backOff.nextMs();
+        const bound = Math.min(BACK_OFF.msMin * 2 ** failures, BACK_OFF.msMax);
+        expect(last).toBeGreaterThanOrEqual(Math.floor(bound / 2));
+        expect(last).toBeLessThanOrEqual(BACK_OFF.msMax);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("StallWatch", () => {
+  test("tells of a link on which nothing moves, and after a while asks for a person", async () => {
+    const clock = new FakeClock();
+    const stall = new StallWatch(clock);
+    expect(stall.look(7, 3)).toBeUndefined();
+    await clock.advance(59_000);
+    expect(stall.look(7, 3)).toBeUndefined();
+    await clock.advance(2_000);
+    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "healing" });
+    await clock.advance(15 * 60_000);
+    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "needs-you" });
+  });
+
+  test("is content with any progress, and with nothing to do", async () => {
+    const clock = new FakeClock();
+    const stall = new StallWatch(clock);
+    stall.look(7, 3);
+    await clock.advance(120_000);
+    expect(stall.look(8, 900)).toBeUndefined();
+    await clock.advance(120_000);
+    expect(stall.look(8, 0)).toBeUndefined();
+    await clock.advance(10_000);
+    expect(stall.look(8, 1)).toBeUndefined();
+  });
+});
+
+describe("Troubles", () => {
+  const trouble = troubleOf(wireError("peer-unreachable", "connecting to b"));
+
+  test("are news once, and keep the time since when they stand", () => {
+    const troubles = new Troubles();
+    expect(troubles.note("link", trouble, 100)).toBe(true);
+    expect(troubles.note("link", { ...trouble, words: "connecting to b, again" }, 200)).toBe(false);
+    expect(troubles.all).toStrictEqual([{ ...trouble, words: "connecting to b, again", sinceMs: 100 }]);
+    troubles.over("link");
+    expect(troubles.all).toStrictEqual([]);
+  });
+
+  test("that become worse are news again, and begin when they began", () => {
+    const troubles = new Troubles();
+    troubles.note("link", trouble, 100);
+    expect(troubles.note("link", { ...trouble, level: "needs-you" }, 300)).toBe(true);
+    expect(troubles.all[0]?.sinceMs).toBe(100);
+  });
+
+  test("need a person unless they pass by themselves", () => {
+    expect(trouble.level).toBe("healing");
+    expect(troubleOf(wireError("peer-key-differs", "x")).level).toBe("needs-you");
+    expect(troubleOf(daemonError("destination-has-mail", "x")).level).toBe("needs-you");
+    expect(troubleOf(new TypeError("a defect")).level).toBe("needs-you");
+  });
+});

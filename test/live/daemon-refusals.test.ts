@@ -59,7 +59,7 @@ describeLive("a daemon refuses", () => {
   });
 
   afterAll(async () => {
-    await lab?.[Symbol.asyncDispose]();
+    await lab[Symbol.asyncDispose]();
   });
 
   function configureA({ peer = {}, replica = {}, ...more }: { peer?: Table; replica?: Table; top?: Table }): void {

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { atExit } from "../lab/at-exit.js";
 import { until } from "../lab/until.js";
 
-const CLI = fileURLToPath(new URL("../../../dist/daemon/cli.js", import.meta.url));
+/** The built command line. */
+export const CLI = fileURLToPath(new URL("../../../dist/daemon/cli.js", import.meta.url));
 const EVENT_MS_MAX = 60_000;
 const STOP_MS_MAX = 30_000;
 const TAIL_EVENTS = 12;
@@ -32,6 +33,8 @@ export interface DaemonCommand {
   /** In front of `node`, as for a network namespace: what is started has to become the program, in the same process. */
   readonly before: readonly string[];
   readonly configPath: string;
+  /** Added to this process's environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export class DaemonProcess {
@@ -42,10 +45,10 @@ export class DaemonProcess {
   readonly #strayLines: string[] = [];
   #exit: DaemonExit | undefined;
 
-  constructor({ site, before, configPath }: DaemonCommand) {
+  constructor({ site, before, configPath, env }: DaemonCommand) {
     this.#site = site;
     const [program = "", ...args] = [...before, process.execPath, CLI, "run", "--config", configPath];
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     this.#child = child;
     const forget = atExit(() => child.kill("SIGKILL"));
     eachLine(child.stderr, (line) => this.#take(line));

@@ -76,15 +76,15 @@ export class Site {
   }
 
   /** Returns when it serves. */
-  async start(): Promise<void> {
-    await this.spawn().waitFor("daemon-started", ({ msg }) => msg === "daemon-started");
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.spawn(env).waitFor("daemon-started", ({ msg }) => msg === "daemon-started");
   }
 
-  /** Not waited for. */
-  spawn(): DaemonProcess {
+  /** Not waited for. `env` is added to this process's environment. */
+  spawn(env: Readonly<Record<string, string>> = {}): DaemonProcess {
     if (this.#daemon?.isRunning === true) throw new Error(`the daemon of ${this.name} runs already`);
     const before = this.#network.commandAt(this.name);
-    this.#daemon = new DaemonProcess({ site: this.name, before, configPath: this.configPath });
+    this.#daemon = new DaemonProcess({ site: this.name, before, configPath: this.configPath, env });
     return this.#daemon;
   }
 

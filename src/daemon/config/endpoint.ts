@@ -36,7 +36,7 @@ export function readEndpoint(text: string): Reading<Endpoint> {
 
 /** What `tls = [...]` of [listen] has. Port 0 is none: who dials in must know it. */
 export function readHostPort(text: string): Reading<HostPort> {
-  const advice = `write "host:port", as "0.0.0.0:4190" or "[::]:4190"`;
+  const advice = `write "host:port", as "0.0.0.0:4417" or "[::]:4417"`;
   const [, name = "", digits] = HOST_PORT.exec(text) ?? [];
   const host = readHost(name);
   if (host === undefined) return wrong("that is no host and port", advice);
@@ -65,7 +65,7 @@ const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s;
 
 function readTls(rest: string): Reading<Endpoint> {
   const reading = readHostPort(rest);
-  if (reading.kind === "wrong") return wrong(reading.why, `write "tls://host:port", as "tls://b.example.org:4190"`);
+  if (reading.kind === "wrong") return wrong(reading.why, `write "tls://host:port", as "tls://b.example.org:4417"`);
   return { kind: "value", value: { kind: "tls", ...reading.value } };
 }
 

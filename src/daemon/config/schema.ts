@@ -93,9 +93,9 @@ const log = {
 };
 
 const listen = {
-  tls: list(text(readHostPort, { description: "host:port", example: '"[::]:4190"' }), {
+  tls: list(text(readHostPort, { description: "host:port", example: '"[::]:4417"' }), {
     description: "Where peers dial in by TLS.",
-    example: '["[::]:4190"]',
+    example: '["[::]:4417"]',
   }).prefault([]),
   unix: list(socket({ description: "The path of a socket.", example: '"/run/mailtwin/link.sock"' }), {
     description: "Sockets on which peers of the same machine dial in.",
@@ -141,7 +141,7 @@ const peer = {
 const replica = {
   to: endpoint({
     description: "Where the replica is dialled; absent: it dials in.",
-    example: '"tls://b.example.org:4190"',
+    example: '"tls://b.example.org:4417"',
   }).optional(),
   peer: name({
     description: "Who it is: a [peer.NAME]. Needed for tls, and where it dials in.",
@@ -176,7 +176,7 @@ const source = {
   }).optional(),
   from: endpoint({
     description: "Where the source is dialled; absent: it dials in.",
-    example: '"tls://a.example.org:4190"',
+    example: '"tls://a.example.org:4417"',
   }).optional(),
 };
 

@@ -133,9 +133,9 @@ function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" 
 /** Returns what takes the handlers off again. */
 function listenToSignals(wishes: Wishes): () => void {
   const on = (wish: Wish) => () => wishes.ask(wish);
-  const handlers = { SIGHUP: on("reload"), SIGUSR1: on("tell"), SIGTERM: on("stop"), SIGINT: on("stop") } as const;
-  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
+  const onSignal = { SIGHUP: on("reload"), SIGUSR1: on("tell"), SIGTERM: on("stop"), SIGINT: on("stop") } as const;
+  for (const [signal, act] of Object.entries(onSignal)) process.on(signal, act);
   return () => {
-    for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
+    for (const [signal, act] of Object.entries(onSignal)) process.off(signal, act);
   };
 }

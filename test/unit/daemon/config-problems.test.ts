@@ -32,8 +32,6 @@ describe("a key", () => {
     ["[lgo]\na = 1", "f:1:2: [lgo]: there is no such table; did you mean log?"],
     ["log.max_sise = 1", "f:1:5: max_sise = 1: there is no such key in [log]; did you mean max_size?"],
     ["[log]\nzzz = 1", "f:2:1: zzz = 1: there is no such key in [log]; known there are max_size, max_age"],
-    ["[peer.b]", 'f:1:7: [peer.b]: key is missing; add key = "sha256:BASE64"'],
-    ["[identity]", 'f:1:2: [identity]: key is missing; add key = "/etc/mailtwin/identity.key"'],
     ['[store.a.source]\nfrom = "unix:/a"', 'f:1:8: [store.a]: path is missing; add path = "/var/vmail"'],
     [
       `[peer.b]\nkey = "${KEY}"\nto = "tls://b:1"`,
@@ -63,7 +61,7 @@ describe("a value of the wrong kind", () => {
     ["peer = []", "f:1:8: peer = []: that is a list, and must be a table; write it as [peer]"],
     ["[peer]\nb = 'x'", "f:2:5: b = 'x': that is a text, and must be a table; write it as [peer.b]"],
     ["[[peer]]", "f:1:3: [peer]: that is a list, and must be a table; write it as [peer]"],
-    ['listen.tls = "x:1"', 'f:1:14: tls = "x:1": that is a text, and must be a list; write tls = ["[::]:4190"]'],
+    ['listen.tls = "x:1"', 'f:1:14: tls = "x:1": that is a text, and must be a list; write tls = ["[::]:4417"]'],
     [
       "[listen]\nunix = [\n  '/a',\n  5,\n]",
       'f:4:3: 5: that is a number, and must be a text; write "/run/mailtwin/link.sock"',
@@ -98,7 +96,7 @@ describe("a quantity", () => {
 describe("a path or address", () => {
   const absolute = 'write an absolute path, as "/var/vmail"';
   const forms = 'write "tls://host:port", "ssh://[user@]host[:port]" or "unix:/path"';
-  const tls = 'write "tls://host:port", as "tls://b.example.org:4190"';
+  const tls = 'write "tls://host:port", as "tls://b.example.org:4417"';
   const ssh = 'write "ssh://[user@]host[:port]", as "ssh://vmail@b.example.org"';
   test.each([
     ['state_dir = ""', "1:13", "the path is empty", absolute],
@@ -134,7 +132,7 @@ describe("a path or address", () => {
     ['"::1:80"', "that is no host and port"],
     ['"[::1]:65536"', "a port is a number from 1 to 65535"],
   ])("to listen on %s", (address, why) => {
-    const advice = 'write "host:port", as "0.0.0.0:4190" or "[::]:4190"';
+    const advice = 'write "host:port", as "0.0.0.0:4417" or "[::]:4417"';
     expect(problems(`listen.tls = [${address}]\n${STORE}`)).toStrictEqual([`f:1:15: ${address}: ${why}; ${advice}`]);
   });
 });
@@ -209,11 +207,19 @@ describe("what only the whole can tell", () => {
     const text = STORE.replace("unix:/run/b.sock", "tls://b:1");
     expect(problems(text)).toStrictEqual([
       'f:4:6: to = "tls://b:1": nobody says whose key is to be found there; add peer = "NAME", and its [peer.NAME]',
-      'f:4:6: to = "tls://b:1": TLS needs a key of this host, and [identity] is missing; add [identity] with key = "/etc/mailtwin/identity.key"',
+      'f:4:6: to = "tls://b:1": TLS needs a key of this host, and [identity] has none; add [identity] with key = "/etc/mailtwin/identity.key"',
     ]);
     expect(problems(`listen.tls = ["[::]:1"]\n${STORE}`)).toStrictEqual([
-      'f:1:14: tls = ["[::]:1"]: TLS needs a key of this host, and [identity] is missing; add [identity] with key = "/etc/mailtwin/identity.key"',
+      'f:1:14: tls = ["[::]:1"]: TLS needs a key of this host, and [identity] has none; add [identity] with key = "/etc/mailtwin/identity.key"',
     ]);
+  });
+
+  test("TLS with a peer whose key nobody knows", () => {
+    const text = `listen.tls = ["[::]:1"]\n[identity]\nkey = "/k"\n[peer.b]\n${STORE.replace('"unix:/run/b.sock"', '"tls://b:1"\npeer = "b"')}`;
+    expect(problems(text)).toStrictEqual([
+      'f:9:8: peer = "b": TLS needs the key of [peer.b], which has none; add key = "sha256:..." to [peer.b]',
+    ]);
+    expect(problems('[peer.b]\n[identity]\nname = "a"')).toStrictEqual([]);
   });
 
   test("one who dials in without a name or a right", () => {

@@ -24,7 +24,7 @@ log_level = "debug"
 log = { max_size = "20 mb", max_age = "90m" }
 listen.tls = ["A.example:1", "[::1]:2"]
 listen.unix = ["/run/l"]
-identity.key = "/k"
+identity = { key = "/k", name = "here" }
 [peer.p]
 key = "${KEY.replace(/=$/, "")}"
 may_read = ["out"]
@@ -46,7 +46,7 @@ source = { from = "unix:/run/x", store = "theirs" }
 test("everything that may be said has its value", () => {
   const config = configOf(EVERYTHING);
   expect(config).toMatchObject({
-    ...{ stateDir: "/s/t", control: "/run/c", logLevel: "debug", identityKey: "/k" },
+    ...{ stateDir: "/s/t", control: "/run/c", logLevel: "debug", identityKey: "/k", identityName: "here" },
     log: { maxSize: 20_000_000, maxAgeMs: 5_400_000 },
     listen: {
       tls: [
@@ -82,7 +82,13 @@ test("an empty configuration is all defaults", () => {
   expect(config).toStrictEqual({
     ...{ stateDir: "/var/lib/mailtwin", control: "/run/mailtwin/control.sock", logLevel: "info" },
     log: { maxSize: 2 ** 30, maxAgeMs: 14 * 86_400_000 },
-    ...{ listen: { tls: [], unix: [] }, identityKey: undefined, peers: new Map(), stores: new Map() },
+    ...{
+      listen: { tls: [], unix: [] },
+      identityKey: undefined,
+      identityName: undefined,
+      peers: new Map(),
+      stores: new Map(),
+    },
   });
 });
 
@@ -143,10 +149,10 @@ describe("docs/configuration.md", () => {
     const [inward] = [...(b?.stores.values() ?? [])];
     const replica = out?.role.kind === "source" ? [...out.role.replicas.values()][0] : undefined;
     expect([replica?.to, replica?.storeThere]).toStrictEqual([
-      { kind: "tls", host: "b.example.org", port: 4190 },
+      { kind: "tls", host: "b.example.org", port: 4417 },
       inward?.name,
     ]);
-    expect(b?.listen.tls).toStrictEqual([{ host: "::", port: 4190 }]);
+    expect(b?.listen.tls).toStrictEqual([{ host: "::", port: 4417 }]);
     expect(inward?.role).toMatchObject({ kind: "replica", peer: "a", from: undefined, storeThere: out?.name });
     expect([...(b?.peers.values() ?? [])][0]?.mayWrite).toStrictEqual(new Set(["mail"]));
   });
@@ -172,7 +178,10 @@ test("the JSON schema says what must be there, what may be, and how names look",
   });
   expect(peer).toMatchObject({
     propertyNames: { type: "string", pattern: "^[a-z0-9][a-z0-9_-]{0,63}$" },
-    additionalProperties: { required: ["key"], additionalProperties: false },
+    additionalProperties: { additionalProperties: false },
+  });
+  expect(schema.properties?.["store"]).toMatchObject({
+    additionalProperties: { required: ["path"], additionalProperties: false },
   });
   expect(schema.properties?.["log"]?.properties?.["max_size"]).toMatchObject({
     ...{ type: "string", default: "1GiB", examples: ["1GiB"] },

@@ -66,7 +66,7 @@ test("a report has the machine, a row per result and says what is not equal", ()
     "| 1,000 mails | 5/s for 40 s | 9.5 ms | 12.0 ms | 30.3 ms | 31.0 ms | 12.3 ms (9 of 199 left out) " +
       "| 0.33 / 4.1 / 310.2 ms; 1 stall, 0.31 s of 40 s | 1 of 200 | 1.50 ms | 90 MB | 95 MB | yes |",
   );
-  expect(report).toContain("before the first delivery: 1,000 mails: 0.33 / 4.1 / 2.0 ms; 0 stalls in 10 s.");
+  expect(report).toContain("before the first delivery: live, 1,000 mails: 0.33 / 4.1 / 2.0 ms; 0 stalls in 10 s.");
 });
 
 test("CPU of a larger INBOX is shown by that of the smallest at the same rate", () => {

@@ -1,5 +1,5 @@
 /** What a replica may be doing next: the properties that its table has to have as a whole. */
-import fc from "fast-check";
+import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
 import {
   nextState,

@@ -1,5 +1,5 @@
 /** How long is waited before the next try, when nothing moves, and what stays told. */
-import fc from "fast-check";
+import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
 import { daemonError } from "../../../../src/daemon/errors.js";
 import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";

@@ -75,6 +75,10 @@ export class DaemonProcess {
     return this.#strayLines;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get isRunning(): boolean {
     return this.#exit === undefined;
   }

@@ -5,9 +5,12 @@ import { Command, CommanderError, Option } from "commander";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { endProcessWithin } from "../base/last-resort.js";
 import type { ConfigFlags } from "./config-command.js";
+import { addControlCommands, addRejectsControl } from "./control/commands.js";
 import { daemonError } from "./errors.js";
 import { openJsonReporter } from "./json-reporter.js";
+import { addKeyCommands } from "./keys/commands.js";
 import type { LogLevel } from "./log-reporter.js";
+import { addLogCommands, addRejectsCommands } from "./logs/add-commands.js";
 import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
@@ -83,6 +86,10 @@ function makeProgram(output: Output): Command {
       process.exitCode = await serve(flags, output);
     });
   addConfigCommands(program, output);
+  addControlCommands(program, output);
+  addLogCommands(program, output);
+  addRejectsControl(addRejectsCommands(program, output), output);
+  addKeyCommands(program, output);
   return program;
 }
 

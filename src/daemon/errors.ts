@@ -172,6 +172,30 @@ const KINDS = {
     exitCode: 129,
     hint: "Nothing is half done. Run the same command again: it goes on from there.",
   },
+  /** There is no replication log of that store on this host, or nothing has been written there yet. */
+  "log-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Name a store that is a source on this host (--store NAME), or the state directory of a `mailtwin sync` (--state DIR). The log is made by the first run.",
+  },
+  /** The store that was asked for is not in the configuration, or is a replica here; or there are several to choose from. */
+  "store-unknown": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Name a store of the configuration that has replicas with --store NAME; `mailtwin config show` lists them.",
+  },
+  /** The log does not have that transaction: it was trimmed, or is not there yet. */
+  "not-in-log": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "`mailtwin log tail` shows which transactions are in the log. Those that every replica has are removed, by the daemon after a while, by `mailtwin sync` at once.",
+  },
+  /** No replica has refused that transaction, or it was settled meanwhile. */
+  "not-rejected": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "`mailtwin rejects list` shows what is rejected. What a replica takes in the end is removed from that list.",
+  },
   /** A worker thread ended by itself. */
   "worker-lost": { disposition: "bug", exitCode: EX.SOFTWARE, hint: "This is a defect of mailtwin: please report it." },
 } as const satisfies Record<string, ErrorKind>;

@@ -63,7 +63,7 @@ const KINDS: Readonly<Record<LogErrorCode, ErrorKind>> = {
   "state-too-old": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Run the command once without --dry-run: it upgrades the state database.",
+    hint: "Run `mailtwin sync` once without --dry-run, or start the daemon: that upgrades the state database.",
   },
   /** The state database cannot be opened or written: no such directory, or no permission. */
   "state-unreachable": {

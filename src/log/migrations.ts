@@ -81,7 +81,34 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (replica, lsn)
   ) STRICT, WITHOUT ROWID;
   `,
+  // How large the log is, without reading it: what lies between two entries is the difference of their sums. 64 bytes are what a
+  // row has beside its bytes. Before `bytes`, whose pages are then not read. A replica that the log no longer waits for.
+  `
+  ALTER TABLE entry RENAME TO entry_1;
+
+  CREATE TABLE entry (
+    lsn INTEGER PRIMARY KEY AUTOINCREMENT,
+    mailbox TEXT NOT NULL,
+    captured_ms INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL, -- bytes of the log up to and with this entry
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  INSERT INTO entry (lsn, mailbox, captured_ms, ends_at, bytes)
+    SELECT lsn, mailbox, captured_ms, sums.ends_at, bytes
+    FROM (SELECT lsn, sum(length(bytes) + 64) OVER (ORDER BY lsn) AS ends_at FROM entry_1) AS sums JOIN entry_1 USING (lsn)
+    ORDER BY lsn;
+  DELETE FROM sqlite_sequence WHERE name = 'entry';
+  INSERT INTO sqlite_sequence (name, seq) SELECT 'entry', seq FROM sqlite_sequence WHERE name = 'entry_1';
+  DROP TABLE entry_1;
+
+  ALTER TABLE cursor ADD COLUMN resync_since_ms INTEGER; -- NULL: the log is kept for it
+  ALTER TABLE cursor ADD COLUMN resync_why TEXT;
+  `,
 ];
+
+/** What an entry takes in the database beside its bytes. */
+export const ENTRY_OVERHEAD_BYTES = 64;
 
 /** Does the steps that are missing. The caller holds a database transaction. */
 export function migrate(db: Db, fromVersion: number, steps: readonly string[] = MIGRATIONS): void {

@@ -24,6 +24,8 @@ export function openStateForWriting(path: string, { create }: { readonly create:
   const db = openDb(path, create ? "create" : "write");
   try {
     const version = recognise(db);
+    // Only a database without tables takes it; in an older one what was trimmed is used again, and the file keeps its size.
+    if (version === 0) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
     db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES_MAX}; PRAGMA temp_store = MEMORY`);
     if (version < MIGRATIONS.length) upgrade(db);

@@ -13,6 +13,8 @@ import type {
   LogEntry,
   MailboxRow,
   RejectionRow,
+  ReplicaRow,
+  TrimCommit,
 } from "./state-types.js";
 
 /**
@@ -26,6 +28,25 @@ export interface StateWriter extends AsyncDisposable {
   setCursor(replica: string, lsn: number): Promise<void>;
   /** Drops log entries up to and including `lsn`. */
   trimLog(lsn: number): Promise<void>;
+  /**
+   * Marks replicas and drops log entries. The marks are durable with the first entries that go; a long log goes in several
+   * database transactions, between which other writes have their turn, and then the file shrinks.
+   *
+   * INVARIANT: no entry goes that a replica lacks which is not marked, whatever `upTo` says.
+   */
+  trim(commit: TrimCommit): Promise<void>;
+  /**
+   * The log is kept for this replica from now on: all that it still has. If the beginning is gone the replica is marked. Nothing
+   * happens to one that has a row.
+   */
+  addReplica(replica: string, nowMs: number): Promise<void>;
+  /** It is no replica of this log any more: its cursor and its rejections go. */
+  forgetReplica(replica: string): Promise<void>;
+  /**
+   * It was compared, and has all up to and including `lsn`: its cursor is that, be it further back than before, and the mark is gone.
+   * False, and nothing happens, when the log does not have all that follows, or the replica was forgotten.
+   */
+  clearResync(replica: string, lsn: number): Promise<boolean>;
   putIntent(intent: { readonly bytes: Uint8Array }): Promise<number>;
   recordEffect(effect: EffectCommit): Promise<void>;
   dropLimbo(names: readonly string[]): Promise<void>;
@@ -51,7 +72,13 @@ export interface StateReader extends Disposable {
   lastLsn(): number;
   /** Lowest LSN still in the log, or lastLsn() + 1 when it is empty. */
   firstLsn(): number;
+  /** How much the entries after that one (default: all) take in the database; as counted when they were appended. Reads none of them. */
+  logBytes(afterLsn?: number): number;
+  /** When the first entry after that one (default: of all) was captured; undefined if there is none. */
+  oldestEntryMs(afterLsn?: number): number | undefined;
   cursor(replica: string): number | undefined;
+  /** By name. */
+  replicas(): readonly ReplicaRow[];
   /** Replica side: highest LSN of that log that is durably applied here; 0 if none. */
   appliedLsn(logId: string): number;
   intents(): readonly IntentRow[];

@@ -4,6 +4,7 @@
 import type { MailboxGuid } from "../maildir/ids.js";
 import { chunkId, chunkIdRange, chunkOfId } from "./chunk-id.js";
 import type { Db } from "./db.js";
+import { ENTRY_OVERHEAD_BYTES } from "./migrations.js";
 import { openStateForReading } from "./state-file.js";
 import type { StateReader } from "./state-ports.js";
 import {
@@ -16,9 +17,20 @@ import {
   type MailboxSqlRow,
   mailboxOfRow,
   type RejectionSqlRow,
+  type ReplicaSqlRow,
   rejectionOfRow,
+  replicaOfRow,
 } from "./state-rows.js";
-import type { ChunkDigest, ChunkLook, IntentRow, LimboRow, LogEntry, MailboxRow, RejectionRow } from "./state-types.js";
+import type {
+  ChunkDigest,
+  ChunkLook,
+  IntentRow,
+  LimboRow,
+  LogEntry,
+  MailboxRow,
+  RejectionRow,
+  ReplicaRow,
+} from "./state-types.js";
 
 /**
  * The database must exist; see `openStateWriter`.
@@ -88,8 +100,25 @@ class SqlStateReader implements StateReader {
     return this.#sql.firstLsn.get()?.lsn ?? this.lastLsn() + 1;
   }
 
+  logBytes(afterLsn = 0): number {
+    const last = this.#sql.lastEnd.get();
+    if (last === undefined) return 0;
+    const before = this.#sql.endUpTo.get(afterLsn);
+    if (before !== undefined) return last.ends_at - before.ends_at;
+    const first = this.#sql.firstEnd.get() ?? { ...last, size: 0 };
+    return last.ends_at - first.ends_at + first.size + ENTRY_OVERHEAD_BYTES;
+  }
+
+  oldestEntryMs(afterLsn = 0): number | undefined {
+    return this.#sql.capturedAfter.get(afterLsn)?.captured_ms;
+  }
+
   cursor(replica: string): number | undefined {
     return this.#sql.cursor.get(replica)?.lsn;
+  }
+
+  replicas(): readonly ReplicaRow[] {
+    return this.#sql.replicas.all().map(replicaOfRow);
   }
 
   appliedLsn(logId: string): number {
@@ -136,6 +165,17 @@ function prepareAll(db: Db) {
       "SELECT lsn, mailbox, captured_ms, bytes FROM entry WHERE lsn > ? ORDER BY lsn",
     ),
     firstLsn: db.prepare<{ lsn: number }>("SELECT lsn FROM entry ORDER BY lsn LIMIT 1"),
+    lastEnd: db.prepare<{ ends_at: number }>("SELECT ends_at FROM entry ORDER BY lsn DESC LIMIT 1"),
+    firstEnd: db.prepare<{ ends_at: number; size: number }>(
+      "SELECT ends_at, length(bytes) AS size FROM entry ORDER BY lsn LIMIT 1",
+    ),
+    endUpTo: db.prepare<{ ends_at: number }>("SELECT ends_at FROM entry WHERE lsn <= ? ORDER BY lsn DESC LIMIT 1"),
+    capturedAfter: db.prepare<{ captured_ms: number }>(
+      "SELECT captured_ms FROM entry WHERE lsn > ? ORDER BY lsn LIMIT 1",
+    ),
+    replicas: db.prepare<ReplicaSqlRow>(
+      "SELECT replica, lsn, resync_since_ms, resync_why FROM cursor ORDER BY replica",
+    ),
     cursor: db.prepare<{ lsn: number }>("SELECT lsn FROM cursor WHERE replica = ?"),
     applied: db.prepare<{ lsn: number }>("SELECT lsn FROM applied WHERE log_id = ?"),
     intents: db.prepare<IntentSqlRow>("SELECT id, bytes FROM intent ORDER BY id"),

@@ -5,7 +5,16 @@
 import { isRawPath, type RawPath } from "../base/raw-name.js";
 import { isMailboxGuid, isUidValidity, type MailboxGuid } from "../maildir/ids.js";
 import { logError } from "./errors.js";
-import type { IntentRow, LimboRow, LogEntry, MailboxRow, RejectionRow } from "./state-types.js";
+import {
+  type IntentRow,
+  type LimboRow,
+  type LogEntry,
+  type MailboxRow,
+  RESYNC_WHYS,
+  type RejectionRow,
+  type ReplicaRow,
+  type ResyncWhy,
+} from "./state-types.js";
 
 export type MailboxSqlRow = {
   readonly id: number;
@@ -37,6 +46,13 @@ export type LimboSqlRow = {
   readonly size: number;
   readonly cause: string;
   readonly removed_ms: number;
+};
+
+export type ReplicaSqlRow = {
+  readonly replica: string;
+  readonly lsn: number;
+  readonly resync_since_ms: number | null;
+  readonly resync_why: string | null;
 };
 
 export type RejectionSqlRow = {
@@ -83,6 +99,15 @@ export function rejectionOfRow(row: RejectionSqlRow): RejectionRow {
   const { replica, lsn, code, message, attempts, first_ms: firstMs, last_ms: lastMs } = row;
   const [mailbox, path] = [guidOf(row.mailbox), pathOf(row.path)];
   return { replica, lsn, mailbox, path, code, message, attempts, firstMs, lastMs };
+}
+
+export function replicaOfRow({ replica, lsn, resync_since_ms, resync_why }: ReplicaSqlRow): ReplicaRow {
+  const needsResyncWhy = resync_since_ms === null ? undefined : whyOf(resync_why ?? "");
+  return { replica, lsn, needsResyncSinceMs: resync_since_ms ?? undefined, needsResyncWhy };
+}
+
+function whyOf(text: string): ResyncWhy {
+  return RESYNC_WHYS.find((why) => why === text) ?? corrupt("reason for a resync", text);
 }
 
 function guidOf(text: string): MailboxGuid {

@@ -122,6 +122,32 @@ export interface LogEntry {
   readonly bytes: Uint8Array;
 }
 
+/** One replica of this log. It has a row from when it is configured, and what comes then is kept for it. */
+export interface ReplicaRow {
+  readonly replica: string;
+  /** Its cursor. */
+  readonly lsn: number;
+  /** Since when the log is not kept for it any more, so that it has to be compared; undefined: it can be sent what it lacks. */
+  readonly needsResyncSinceMs: number | undefined;
+  readonly needsResyncWhy: ResyncWhy | undefined;
+}
+
+/**
+ * "log-size", "log-age": it lagged behind more than the limits of the log allow. "added": it came when the log had been trimmed
+ * already. "asked": by a person, or by the other end.
+ */
+export type ResyncWhy = (typeof RESYNC_WHYS)[number];
+export const RESYNC_WHYS = ["log-size", "log-age", "added", "asked"] as const;
+
+/** Which replicas the log no longer waits for, and how far it is trimmed then. */
+export interface TrimCommit {
+  /** 0: nothing is trimmed. What a replica lacks that is not marked stays all the same. */
+  readonly upTo: number;
+  /** One that is marked already stays as it is marked. */
+  readonly needsResync: readonly { readonly replica: string; readonly why: ResyncWhy }[];
+  readonly nowMs: number;
+}
+
 export interface RejectionRow {
   readonly replica: string;
   readonly lsn: number;

@@ -4,7 +4,7 @@
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StateWriter } from "./state-ports.js";
-import type { CaptureCommit, EffectCommit, RejectionRow } from "./state-types.js";
+import type { CaptureCommit, EffectCommit, RejectionRow, TrimCommit } from "./state-types.js";
 import type { StateWriterMethods } from "./state-writer-worker.js";
 
 /** A thread that state databases can be opened on; it outlives them. */
@@ -71,6 +71,22 @@ class WorkerStateWriter implements StateWriter {
 
   trimLog(lsn: number): Promise<void> {
     return this.#worker.call("trimLog", this.#of(lsn));
+  }
+
+  trim(commit: TrimCommit): Promise<void> {
+    return this.#worker.call("trim", this.#of(commit));
+  }
+
+  addReplica(replica: string, nowMs: number): Promise<void> {
+    return this.#worker.call("addReplica", this.#of({ replica, nowMs }));
+  }
+
+  forgetReplica(replica: string): Promise<void> {
+    return this.#worker.call("forgetReplica", this.#of(replica));
+  }
+
+  clearResync(replica: string, lsn: number): Promise<boolean> {
+    return this.#worker.call("clearResync", this.#of({ replica, lsn }));
   }
 
   putIntent({ bytes }: { readonly bytes: Uint8Array }): Promise<number> {

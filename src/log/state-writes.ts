@@ -7,6 +7,7 @@ import { assert } from "../base/assert.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { chunkId, chunkIdRange } from "./chunk-id.js";
 import type { Db } from "./db.js";
+import { ENTRY_OVERHEAD_BYTES } from "./migrations.js";
 import type { CaptureCommit, ChunkWrite, EffectCommit, LimboRow, MailboxRow, RejectionRow } from "./state-types.js";
 
 /** What it takes to change mailboxes and their baselines; common to capturing and applying. */
@@ -26,20 +27,12 @@ export class StateWrites {
       this.#sql.deleteAllRejections.run(mailbox);
     }
     const lsns = commit.transactions.map(({ mailbox, capturedMs, bytes }) => {
-      const lsn = this.#sql.insertEntry.get(mailbox, capturedMs, bytes)?.lsn;
+      const lsn = this.#sql.insertEntry.get(mailbox, capturedMs, bytes.length + ENTRY_OVERHEAD_BYTES, bytes)?.lsn;
       assert(lsn !== undefined, "an inserted row has a number");
       return lsn;
     });
     this.#moveBaseline(commit);
     return lsns;
-  }
-
-  setCursor(replica: string, lsn: number): void {
-    this.#sql.putCursor.run(replica, lsn);
-  }
-
-  trimLog(lsn: number): void {
-    this.#sql.trimLog.run(lsn);
   }
 
   putIntent(bytes: Uint8Array): number {
@@ -110,16 +103,13 @@ export class StateWrites {
 function prepareAll(db: Db) {
   return {
     insertEntry: db.prepare<{ lsn: number }>(
-      "INSERT INTO entry (mailbox, captured_ms, bytes) VALUES (?, ?, ?) RETURNING lsn",
+      `INSERT INTO entry (mailbox, captured_ms, ends_at, bytes)
+       VALUES (?, ?, ? + coalesce((SELECT ends_at FROM entry ORDER BY lsn DESC LIMIT 1), 0), ?) RETURNING lsn`,
     ),
     replaceEntries: db.prepare("UPDATE entry SET bytes = ? WHERE mailbox = ?"),
-    putCursor: db.prepare(
-      "INSERT INTO cursor (replica, lsn) VALUES (?, ?) ON CONFLICT DO UPDATE SET lsn = max(lsn, excluded.lsn)",
-    ),
     putApplied: db.prepare(
       "INSERT INTO applied (log_id, lsn) VALUES (?, ?) ON CONFLICT DO UPDATE SET lsn = max(lsn, excluded.lsn)",
     ),
-    trimLog: db.prepare("DELETE FROM entry WHERE lsn <= ?"),
     insertIntent: db.prepare<{ id: number }>("INSERT INTO intent (bytes) VALUES (?) RETURNING id"),
     deleteIntent: db.prepare("DELETE FROM intent WHERE id = ?"),
     // Not REPLACE: that would delete the row of another mailbox that has the same GUID, and its baseline with it.

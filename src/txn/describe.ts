@@ -70,6 +70,11 @@ function uidOf(change: Change): number {
 
 const FLAG_WORDS = ["draft", "flagged", "passed", "answered", "seen", "deleted"];
 
+/** Of a bit set of flags: "seen", "answered", ... */
+export function flagWordsOf(flags: number): string[] {
+  return FLAG_WORDS.filter((_, bit) => ((flags >> bit) & 1) === 1);
+}
+
 /** "+seen -flagged +$Junk": what the change adds and takes. */
 function describeMarks({ before, after }: Extract<Change, { kind: "marks" }>): string {
   const words = FLAG_WORDS.flatMap((word, bit) => sign(word, (before.flags >> bit) & 1, (after.flags >> bit) & 1));

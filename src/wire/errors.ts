@@ -54,7 +54,7 @@ const KINDS = {
   "key-expired": {
     disposition: "operator",
     exitCode: EX.NOPERM,
-    hint: "Check the clocks of both hosts. If they are right, renew the certificate on the host whose key it is: the key and its name stay, and no other host has to be told.",
+    hint: "Check the clocks of both hosts. If they are right, renew the certificate (mailtwin keygen --renew) on the host whose key it is: the key and its name stay, and no other host has to be told.",
   },
   /** The other end, or the system, does not let this one in. */
   "link-refused": {
@@ -72,7 +72,7 @@ const KINDS = {
   "key-exists": {
     disposition: "operator",
     exitCode: EX.CANTCREAT,
-    hint: "Peers know the key that is there. If they are to learn another one, move that file away first.",
+    hint: "Peers know the key that is there; mailtwin pair says its name. If they are to learn another one, move that file away first.",
   },
   /** The file of this site's key is not there, is open to others, or holds no key. */
   "key-unusable": {

@@ -94,6 +94,109 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect([reader.cursor("r"), reader.cursor("s")]).toStrictEqual([7, 1]);
     });
 
+    test("the size and the age of the log, of all of it and after an entry", async () => {
+      expect([reader.logBytes(), reader.oldestEntryMs()]).toStrictEqual([0, undefined]);
+      for (const [i, size] of [10, 0, 300].entries()) {
+        const [transaction] = entries(1, new Uint8Array(size)).transactions;
+        const capturedMs = 70 + i;
+        if (transaction !== undefined)
+          await writer.appendCaptured({ ...NOTHING_CAPTURED, transactions: [{ ...transaction, capturedMs }] });
+      }
+      const ROW = 64;
+      const sizes = () => [0, 1, 2, 3, 9].map((lsn) => [reader.logBytes(lsn), reader.oldestEntryMs(lsn)]);
+      expect(sizes()).toStrictEqual([
+        [310 + 3 * ROW, 70],
+        [300 + 2 * ROW, 71],
+        [300 + ROW, 72],
+        [0, undefined],
+        [0, undefined],
+      ]);
+      await writer.trimLog(2);
+      expect(sizes().slice(0, 3)).toStrictEqual(Array.from({ length: 3 }, () => [300 + ROW, 72]));
+      await writer.trimLog(3);
+      expect([reader.logBytes(), reader.oldestEntryMs()]).toStrictEqual([0, undefined]);
+      await writer.appendCaptured(entries(2, new Uint8Array(7)));
+      expect([reader.logBytes(), reader.logBytes(4)]).toStrictEqual([14 + 2 * ROW, 7 + ROW]);
+    });
+
+    test("a replica that is added before the log has begun lacks all of it, a later one what was trimmed", async () => {
+      await writer.addReplica("early", 5);
+      await writer.appendCaptured(entries(4));
+      await writer.addReplica("whole", 6);
+      await writer.setCursor("early", 3);
+      await writer.setCursor("whole", 3);
+      await writer.addReplica("early", 7);
+      await writer.trim({ upTo: 9, needsResync: [], nowMs: 8 });
+      await writer.addReplica("late", 9);
+      const fine = { needsResyncSinceMs: undefined, needsResyncWhy: undefined };
+      expect(reader.replicas()).toStrictEqual([
+        { replica: "early", lsn: 3, ...fine },
+        { replica: "late", lsn: 3, needsResyncSinceMs: 9, needsResyncWhy: "added" },
+        { replica: "whole", lsn: 3, ...fine },
+      ]);
+      expect(reader.firstLsn()).toBe(4);
+    });
+
+    test("a trim leaves what a replica lacks, unless it marks it in the same breath", async () => {
+      for (const replica of ["a", "b"]) await writer.addReplica(replica, 5);
+      await writer.appendCaptured(entries(6));
+      await writer.setCursor("b", 4);
+      await writer.trim({ upTo: 6, needsResync: [], nowMs: 6 });
+      expect(reader.firstLsn()).toBe(1);
+      await writer.trim({ upTo: 6, needsResync: [{ replica: "a", why: "log-size" }], nowMs: 7 });
+      expect(reader.firstLsn()).toBe(5);
+      await writer.trim({ upTo: 6, needsResync: [{ replica: "a", why: "asked" }], nowMs: 8 });
+      expect(reader.replicas()[0]).toStrictEqual({
+        ...{ replica: "a", lsn: 0, needsResyncSinceMs: 7, needsResyncWhy: "log-size" },
+      });
+      await writer.trim({ upTo: 0, needsResync: [{ replica: "b", why: "asked" }], nowMs: 9 });
+      expect([reader.firstLsn(), reader.replicas()[1]?.needsResyncWhy]).toStrictEqual([5, "asked"]);
+      await writer.trim({ upTo: 6, needsResync: [], nowMs: 10 });
+      expect([reader.firstLsn(), reader.lastLsn()]).toStrictEqual([7, 6]);
+    });
+
+    test("a replica that was compared goes on from there, be it further back, if the log has what follows", async () => {
+      await writer.addReplica("a", 5);
+      await writer.appendCaptured(entries(6));
+      await writer.setCursor("a", 5);
+      await writer.trim({ upTo: 3, needsResync: [{ replica: "a", why: "asked" }], nowMs: 6 });
+      const marked = { replica: "a", lsn: 5, needsResyncSinceMs: 6, needsResyncWhy: "asked" };
+      for (const lsn of [2, 7]) expect(await writer.clearResync("a", lsn)).toBe(false);
+      expect(await writer.clearResync("unknown", 4)).toBe(false);
+      expect(reader.replicas()).toStrictEqual([marked]);
+      expect(await writer.clearResync("a", 3)).toBe(true);
+      const fine = { needsResyncSinceMs: undefined, needsResyncWhy: undefined };
+      expect(reader.replicas()).toStrictEqual([{ replica: "a", lsn: 3, ...fine }]);
+      await writer.trim({ upTo: 6, needsResync: [], nowMs: 7 });
+      expect(reader.firstLsn()).toBe(4);
+    });
+
+    test("a trim in slices neither marks again who is compared meanwhile, nor takes what he lacks", async () => {
+      await writer.addReplica("a", 5);
+      await writer.appendCaptured(entries(5000));
+      const trim = writer.trim({ upTo: 5000, needsResync: [{ replica: "a", why: "log-size" }], nowMs: 6 });
+      const cleared = writer.clearResync("a", 3500); // its turn comes when the first slice is done.
+      await trim;
+      expect(await cleared).toBe(true);
+      expect(reader.replicas()).toMatchObject([{ lsn: 3500, needsResyncSinceMs: undefined }]);
+      expect(reader.firstLsn()).toBe(3501);
+    });
+
+    test("a replica that is forgotten holds nothing back, and its rejections go", async () => {
+      for (const replica of ["a", "b"]) {
+        await writer.addReplica(replica, 5);
+        const place = { replica, lsn: 1, mailbox: guid(1), path: rawPath("u") };
+        await writer.putRejection({ ...place, code: "c", message: "m", attempts: 1, firstMs: 1, lastMs: 1 });
+      }
+      await writer.appendCaptured(entries(3));
+      await writer.setCursor("b", 3);
+      await writer.forgetReplica("a");
+      expect(reader.replicas().map(({ replica }) => replica)).toStrictEqual(["b"]);
+      expect(reader.rejections().map(({ replica }) => replica)).toStrictEqual(["b"]);
+      await writer.trim({ upTo: 3, needsResync: [], nowMs: 6 });
+      expect(reader.firstLsn()).toBe(4);
+    });
+
     test("log and baseline move together", async () => {
       const baseline = newBaseline(mailboxRow(1), reader);
       const { row, chunks } = baseline.edit({ put: [record(1), record(200, { keywords: ["$Junk"] })], drop: [] });

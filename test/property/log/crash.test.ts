@@ -3,16 +3,18 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { openStateForReading } from "../../../src/log/state-file.js";
 import { openStateReader } from "../../../src/log/state-reader.js";
 import { newBaseline, tempDir } from "../../unit/log/state-fixtures.js";
 
 const COMPILED = fileURLToPath(new URL("../../../node_modules/.cache/mailtwin/js", import.meta.url));
 const LOOP = fileURLToPath(new URL("./append-loop.mjs", import.meta.url));
+const TRIM_LOOP = fileURLToPath(new URL("./trim-loop.mjs", import.meta.url));
 
-/** Runs the loop until it has acknowledged `count` appends, kills it, and returns all lines that came out whole. */
-function runUntilKilled(path: string, count: number): Promise<readonly string[]> {
+/** Runs the loop until it has said `count` lines, kills it, and returns all lines that came out whole. */
+function runUntilKilled(path: string, count: number, loop = LOOP): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [LOOP, COMPILED, path], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [loop, COMPILED, path], { stdio: ["ignore", "pipe", "pipe"] });
     let out = "";
     let trouble = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -54,5 +56,36 @@ describe("a killed writer", () => {
       }
     }
     expect(acknowledged.size).toBeGreaterThanOrEqual(3 + 40 + 150 + 5 + 90);
+  });
+
+  test("in the middle of trimming leaves a log that has all that is not given up", { timeout: 60_000 }, async () => {
+    using dir = tempDir();
+    const path = join(dir.path, "state.db");
+    let [lastLsn, nearLsn] = [0, 0];
+    let [trimmed, cleared] = [0, 0];
+    for (const count of [60, 200, 7, 300, 120]) {
+      for (const line of await runUntilKilled(path, count, TRIM_LOOP)) {
+        const [what = "", lsn] = line.split(" ");
+        if (what === "append") lastLsn = Math.max(lastLsn, Number(lsn));
+        if (what === "cursor") nearLsn = Math.max(nearLsn, Number(lsn));
+        if (what === "clear") cleared += 1;
+      }
+      using db = openStateForReading(path);
+      expect(db.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+      using reader = openStateReader(path);
+      const firstLsn = reader.firstLsn();
+      const log = reader.entriesAfter(0, 100_000_000);
+      expect(reader.lastLsn()).toBeGreaterThanOrEqual(lastLsn);
+      expect(log.map(({ lsn }) => lsn)).toStrictEqual(log.map((_, i) => firstLsn + i));
+      expect(log.at(-1)?.lsn).toBe(reader.lastLsn());
+      for (const { lsn, bytes } of log) expect(Buffer.from(bytes).toString()).toBe(String(lsn));
+      expect(reader.logBytes()).toBe(log.reduce((sum, { bytes }) => sum + bytes.length + 64, 0));
+      expect(reader.cursor("near")).toBeGreaterThanOrEqual(nearLsn);
+      for (const { lsn, needsResyncSinceMs } of reader.replicas())
+        if (needsResyncSinceMs === undefined) expect(firstLsn).toBeLessThanOrEqual(lsn + 1);
+      trimmed = Math.max(trimmed, firstLsn - 1);
+    }
+    expect(trimmed).toBeGreaterThan(10_000);
+    expect(cleared).toBeGreaterThan(3);
   });
 });

@@ -1,14 +1,16 @@
 /** Which files are opened as the state database, and what is said about the others. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
 import { openDb } from "../../../src/log/db.js";
+import { keepLogWithin } from "../../../src/log/keep-log-within.js";
 import { MIGRATIONS, migrate, tablesOf } from "../../../src/log/migrations.js";
 import { APPLICATION_ID, openStateForReading, openStateForWriting } from "../../../src/log/state-file.js";
+import { openStateReader } from "../../../src/log/state-reader.js";
 import { openStateWriter } from "../../../src/log/state-writer.js";
-import { type TempDir, tempDir } from "./state-fixtures.js";
+import { entries, type TempDir, tempDir } from "./state-fixtures.js";
 
 let dir: TempDir;
 let path: string;
@@ -166,6 +168,83 @@ describe("migrate", () => {
     const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
     expect(names.map((row) => row["name"])).toEqual(expect.arrayContaining([...tablesOf(MIGRATIONS.length)]));
     expect(tablesOf(MIGRATIONS.length)).toContain("meta");
+  });
+});
+
+describe("a database of version 1", () => {
+  const guid = "0".repeat(32);
+
+  /** As it was made then, with entries of these sizes, of which those up to `trimmed` are gone. */
+  function makeOld(sizes: readonly number[], trimmed: number): void {
+    using db = openDb(path, "create");
+    db.exec("PRAGMA journal_mode = WAL");
+    migrate(db, 0, MIGRATIONS.slice(0, 1));
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    const insert = db.prepare("INSERT INTO entry (mailbox, captured_ms, bytes) VALUES (?, ?, ?)");
+    for (const [i, size] of sizes.entries()) insert.run(guid, 100 + i, new Uint8Array(size).fill(i));
+    db.prepare("DELETE FROM entry WHERE lsn <= ?").run(trimmed);
+    db.exec("INSERT INTO cursor VALUES ('twin', 2)");
+  }
+
+  test("is upgraded with its log, the sums of it, and its cursors", async () => {
+    makeOld([3, 0, 5000, 40], 1);
+    expect(refusalOf(read).code).toBe("state-too-old");
+    await using writer = await openStateWriter(path, { create: false });
+    using reader = openStateReader(path);
+    expect(reader.entriesAfter(0, 1_000_000)).toEqual(
+      [
+        [2, 0],
+        [3, 5000],
+        [4, 40],
+      ].map(([lsn = 0, size = 0]) => ({
+        ...{ lsn, mailbox: guid, capturedMs: 99 + lsn, bytes: new Uint8Array(size).fill(lsn - 1) },
+      })),
+    );
+    expect([1, 2, 3, 4].map((lsn) => reader.logBytes(lsn))).toEqual([5040 + 3 * 64, 5040 + 2 * 64, 40 + 64, 0]);
+    expect(reader.replicas()).toEqual([{ replica: "twin", lsn: 2 }]);
+    expect(await writer.appendCaptured(entries(1, new Uint8Array(7)))).toEqual([5]);
+    expect(reader.logBytes(3)).toBe(47 + 2 * 64);
+    await writer.trim({ upTo: 5, needsResync: [], nowMs: 1 });
+    expect([reader.firstLsn(), reader.logBytes()]).toEqual([3, 5047 + 3 * 64]);
+  });
+
+  test.each([
+    [[], 0, 1],
+    [[5, 6], 2, 3],
+  ])("whose log is empty counts on (%j, trimmed up to %i)", async (sizes, trimmed, next) => {
+    makeOld(sizes, trimmed);
+    await using writer = await openStateWriter(path, { create: false });
+    expect(await writer.appendCaptured(entries(1))).toEqual([next]);
+  });
+});
+
+describe("the file of the database", () => {
+  const PAGES_BYTES = 4096;
+
+  test("shrinks when the log is trimmed, but for some room for what comes next", async () => {
+    await using writer = await openStateWriter(path, { create: true });
+    for (let i = 0; i < 40; i++) await writer.appendCaptured(entries(10, new Uint8Array(100_000)));
+    const pages = () => {
+      using db = read();
+      return Number(Object.values(db.prepare("PRAGMA page_count").get() ?? {})[0]);
+    };
+    expect(pages() * PAGES_BYTES).toBeGreaterThan(40_000_000);
+    await writer.trim({ upTo: 400, needsResync: [], nowMs: 1 });
+    expect(pages() * PAGES_BYTES).toBeLessThan(9_000_000);
+  });
+
+  test("does not grow while as much is trimmed as comes", async () => {
+    await using writer = await openStateWriter(path, { create: true });
+    using reader = openStateReader(path);
+    const limits = { maxBytes: 64_000_000, maxAgeMs: 1_000_000, recentEntries: 1300 };
+    let most = 0;
+    for (let i = 0; i < 60; i++) {
+      await writer.appendCaptured(entries(100, new Uint8Array(3000)));
+      await keepLogWithin({ reader, writer }, { limits, nowMs: 5 });
+      most = Math.max(most, statSync(path).size);
+    }
+    expect(reader.lastLsn()).toBe(6000);
+    expect(most).toBeLessThan(16_000_000); // of some 25 MB that came.
   });
 });
 

@@ -1,0 +1,113 @@
+/** What the commands do that ask a running daemon for something: one question, one line of answer. Each returns the exit code. */
+import * as z from "zod";
+import { EX } from "../../base/errors.js";
+import { formatCount } from "../../base/text-format.js";
+import { surroundingsOfProcess } from "../config/load-config.js";
+import { onOneLine } from "../config/problem.js";
+import { daemonError } from "../errors.js";
+import type { Output } from "../output.js";
+import { countOf } from "../words.js";
+import { askDaemon } from "./control-client.js";
+import { formatExplanation } from "./explain-text.js";
+import { type ControlFlags, findControl } from "./find-control.js";
+import { explanationSchema } from "./status-schema.js";
+
+export interface WishFlags extends ControlFlags {
+  readonly user?: string;
+  readonly mailbox?: string;
+}
+
+export interface ResyncFlags extends WishFlags {
+  readonly store?: string;
+  readonly replica?: string;
+}
+
+export interface ExplainFlags extends ControlFlags {
+  readonly user?: string;
+  readonly store?: string;
+}
+
+const target = z.looseObject({ store: z.string(), replica: z.string() });
+/** Mailboxes have to be looked up, and a reload may wait for what is under way. */
+const LONG_MS = 120_000;
+
+interface Asking<T> {
+  readonly route: string;
+  readonly body: object;
+  readonly answer: z.ZodType<T>;
+  readonly words: (answer: T) => string;
+}
+
+async function ask<T>(flags: ControlFlags, { words, ...question }: Asking<T>, output: Output): Promise<number> {
+  const place = findControl(flags, surroundingsOfProcess(), output);
+  const answer = await askDaemon(place, { method: "POST", waitMsMax: LONG_MS, ...question });
+  output.out(flags.json === true ? `${JSON.stringify(answer)}\n` : words(answer));
+  return EX.OK;
+}
+
+export function pause(replica: string, flags: ControlFlags, output: Output): Promise<number> {
+  const words = (it: z.infer<typeof target>) =>
+    line(`${it.store}/${it.replica} is paused; mailtwin resume lets it go on`);
+  return ask(flags, { route: "pause", body: { replica }, answer: target, words }, output);
+}
+
+export function resume(replica: string, flags: ControlFlags, output: Output): Promise<number> {
+  const words = (it: z.infer<typeof target>) => line(`${it.store}/${it.replica} goes on`);
+  return ask(flags, { route: "resume", body: { replica }, answer: target, words }, output);
+}
+
+export function fetchNow(replica: string | undefined, flags: ControlFlags, output: Output): Promise<number> {
+  const answer = z.looseObject({ asked: z.number() });
+  const words = ({ asked }: z.infer<typeof answer>) =>
+    line(asked === 0 ? "there is nothing to be asked for" : `asked for: ${numbered(asked, "replica", "replicas")}`);
+  return ask(flags, { route: "fetch-now", body: { replica }, answer, words }, output);
+}
+
+export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
+  const answer = z.looseObject({ mailboxes: z.number() });
+  const words = ({ mailboxes }: z.infer<typeof answer>) => line(`${countOf(mailboxes, "mailbox")} will be compared`);
+  return ask(flags, { route: "resync", body: { user, mailbox, replica, store }, answer, words }, output);
+}
+
+export function rejectsRetry(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
+  const answer = z.looseObject({ rejects: z.number() });
+  const words = ({ rejects }: z.infer<typeof answer>) =>
+    line(`${numbered(rejects, "reject", "rejects")} will be tried again`);
+  return ask(flags, { route: "rejects/retry", body: { replica, user, mailbox }, answer, words }, output);
+}
+
+export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
+  const answer = z.looseObject({ rejects: z.number() });
+  const words = ({ rejects }: z.infer<typeof answer>) =>
+    line(
+      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; mailtwin resync compares the mailbox`,
+    );
+  return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
+}
+
+export function reload(flags: ControlFlags, output: Output): Promise<number> {
+  const answer = z.looseObject({ changes: z.array(z.string()) });
+  const words = ({ changes }: z.infer<typeof answer>) =>
+    changes.length === 0 ? line("nothing is different") : changes.map(line).join("");
+  return ask(flags, { route: "reload", body: {}, answer, words }, output);
+}
+
+export function explain(
+  { mailbox, uid }: { readonly mailbox: string; readonly uid: string },
+  { user, store, ...flags }: ExplainFlags,
+  output: Output,
+): Promise<number> {
+  if (!/^[1-9]\d{0,9}$/.test(uid) || Number(uid) > 0xffff_ffff)
+    throw daemonError("usage", `reading the command line: "${onOneLine(uid)}" is no UID`);
+  const body = { user, store, mailbox, uid: Number(uid) };
+  return ask(flags, { route: "explain", body, answer: explanationSchema, words: formatExplanation }, output);
+}
+
+/** What a daemon says is not written raw to a terminal. */
+function line(words: string): string {
+  return `${onOneLine(words)}\n`;
+}
+
+function numbered(count: number, one: string, more: string): string {
+  return `${formatCount(count)} ${count === 1 ? one : more}`;
+}

@@ -1,0 +1,111 @@
+/** The commands that speak with a running daemon: names, flags, help. What they do is loaded late. */
+import type { Command } from "commander";
+import { exitWith } from "../exit-code.js";
+import type { Output } from "../output.js";
+import type { ExplainFlags, ResyncFlags, WishFlags } from "./ask-commands.js";
+import type { ControlFlags } from "./find-control.js";
+import type { StatusFlags } from "./status-command.js";
+
+const STATUS_HELP = `
+Two levels: healing (it gets well by itself), and needs you (a person has to do something; the hint says what).
+
+Exit codes:
+  0         answered; with --check: nothing needs a person
+  1         with --check: something needs a person
+  69        no daemon is running there`;
+
+export function addControlCommands(program: Command, output: Output): void {
+  addStatus(program, output);
+  addReplicaCommands(program, output);
+  addResync(program, output);
+  addExplain(program, output);
+  asking(program.command("reload"))
+    .description("have the daemon read its configuration anew: all of it, or nothing if it is wrong (as SIGHUP does)")
+    .action((flags: ControlFlags) => exitWith(flags, output, async () => (await asks()).reload(flags, output)));
+}
+
+/** `rejects retry|skip`, below the command that lists them. */
+export function addRejectsControl(rejects: Command, output: Output): void {
+  const one = (name: string) =>
+    asking(rejects.command(name))
+      .argument("<REPLICA>", "STORE/REPLICA, or REPLICA where there is one of that name")
+      .option("-u, --user <user>", "only of this user's mailboxes")
+      .option("--mailbox <mailbox>", "only of this mailbox, as clients name it, or its path in the store");
+  one("retry")
+    .description("try what the replica had refused once more, now")
+    .action((replica: string, flags: WishFlags) =>
+      exitWith(flags, output, async () => (await asks()).rejectsRetry(replica, flags, output)),
+    );
+  one("skip")
+    .description("take what the replica had refused out of its rejection log, for good")
+    .action((replica: string, flags: WishFlags) =>
+      exitWith(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),
+    );
+}
+
+function addStatus(program: Command, output: Output): void {
+  asking(program.command("status"))
+    .description("how the running daemon, its stores and replicas are, and what needs a person")
+    .option("-w, --watch", "again every second")
+    .option("--check", "exit with 1 when something needs a person")
+    .addHelpText("after", STATUS_HELP)
+    .action((flags: StatusFlags) =>
+      exitWith(flags, output, async () => (await import("./status-command.js")).showStatus(flags, output)),
+    );
+}
+
+function addReplicaCommands(program: Command, output: Output): void {
+  const named = "STORE/REPLICA, or REPLICA where there is one of that name";
+  asking(program.command("pause"))
+    .description("send a replica nothing until it is resumed; the log keeps what it lacks, within its limits")
+    .argument("<REPLICA>", named)
+    .action((replica: string, flags: ControlFlags) =>
+      exitWith(flags, output, async () => (await asks()).pause(replica, flags, output)),
+    );
+  asking(program.command("resume"))
+    .description("let a paused replica go on")
+    .argument("<REPLICA>", named)
+    .action((replica: string, flags: ControlFlags) =>
+      exitWith(flags, output, async () => (await asks()).resume(replica, flags, output)),
+    );
+  asking(program.command("fetch-now"))
+    .description("let a replica have now what it lacks: an on-demand one, or one that waits to be tried again")
+    .argument("[REPLICA]", `${named}, or a store of this host that is a replica; all of them if none is named`)
+    .action((replica: string | undefined, flags: ControlFlags) =>
+      exitWith(flags, output, async () => (await asks()).fetchNow(replica, flags, output)),
+    );
+}
+
+function addResync(program: Command, output: Output): void {
+  asking(program.command("resync"))
+    .description("compare source and replica, and mend what differs; all that is not narrowed by an option")
+    .option("-u, --user <user>", "only this user's mailboxes")
+    .option("--mailbox <mailbox>", "only this mailbox, as clients name it, or its path in the store")
+    .option("--replica <replica>", "only this replica")
+    .option("--store <store>", "only this store")
+    .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
+}
+
+function addExplain(program: Command, output: Output): void {
+  asking(program.command("explain"))
+    .description("where a message comes from, when it was captured under which LSN, and which replicas have it")
+    .argument("<MAILBOX>", "as clients name it (INBOX, Work/Projects), or its path in the store")
+    .argument("<UID>")
+    .option("-u, --user <user>", "whose mailbox it is, in a store of many users")
+    .option("--store <store>", "in this store, if several have such a mailbox")
+    .action((mailbox: string, uid: string, flags: ExplainFlags) =>
+      exitWith(flags, output, async () => (await asks()).explain({ mailbox, uid }, flags, output)),
+    );
+}
+
+/** The flags of all of them. */
+function asking(command: Command): Command {
+  return command
+    .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
+    .option("--config <file>", "the configuration of the daemon, instead of /etc/mailtwin/mailtwin.toml")
+    .option("--json", "as JSON, for machines");
+}
+
+function asks() {
+  return import("./ask-commands.js");
+}

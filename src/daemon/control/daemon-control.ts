@@ -1,0 +1,43 @@
+/**
+ * What can be asked of a running daemon, by whoever may open its control socket: the port between control-server.ts and the daemon.
+ *
+ * Names of stores and replicas are those of the last `status()` when a method gets them. A method throws a `MailtwinError` for what
+ * it refuses; anything else it throws is a defect, and is told to the client as one.
+ */
+
+import type { ExplainQuery, Explanation } from "./explain.js";
+import type { MailboxWish } from "./find-mailbox.js";
+import type { DaemonStatus } from "./status.js";
+
+export interface ReplicaTarget {
+  readonly store: string;
+  readonly replica: string;
+}
+
+/** Undefined: all of them. */
+export interface Targets {
+  readonly store?: string | undefined;
+  readonly replica?: string | undefined;
+}
+
+type Awaitable<T> = T | Promise<T>;
+
+export interface DaemonControl {
+  /** Cheap: it may be asked many times a second. */
+  status(): DaemonStatus;
+  /** Stays so until `resume`, also over a restart of the daemon if the daemon says so. */
+  pause(target: ReplicaTarget): Awaitable<void>;
+  resume(target: ReplicaTarget): Awaitable<void>;
+  /** Ends a back-off, and lets on-demand replicas have what they lack: `store` alone is a replica of this host. */
+  fetchNow(target: Targets): Awaitable<{ readonly asked: number }>;
+  /** Compares what is meant, and mends it. Returns when that is decided, not when it is done. Throws: target-unknown. */
+  resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number }>;
+  /** Tries what the replica had refused once more; of one mailbox if there is a wish. Throws: target-unknown. */
+  retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
+  /** Takes it out of the rejection log for good. Throws: target-unknown. */
+  skip(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
+  /** See `explainUid`. The signal is aborted when the client has gone. */
+  explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
+  /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */
+  reload(): Promise<{ readonly changes: readonly string[] }>;
+}

@@ -1,0 +1,70 @@
+/** What was found of a message, as people read it. Pure. */
+import { unreachable } from "../../base/assert.js";
+import { formatBytes } from "../../base/text-format.js";
+import { onOneLine } from "../config/problem.js";
+import type { Acknowledgement, ExplainedMessage, Explanation } from "./explain.js";
+
+/** Ends with a line break. */
+export function formatExplanation(explanation: Explanation): string {
+  const { store, mailbox, uid, uidValidity, guid, message, transactions, replicas } = explanation;
+  const lines = [
+    `UID ${uid} of ${mailbox}, store ${store} (UIDVALIDITY ${uidValidity}, GUID ${guid})`,
+    `  ${wordsOfMessage(message, explanation)}`,
+  ];
+  if (message.kind !== "not-yet") {
+    lines.push("  log, newest first:");
+    for (const { lsn, capturedMs, words, origin } of transactions) {
+      const whence = origin === undefined ? "" : `, from ${origin}`;
+      lines.push(`    LSN ${lsn}, captured ${shownTime(capturedMs)}: ${words}${whence}`);
+    }
+    lines.push(`    ${wordsOfRest(explanation)}`, "  replicas:");
+    lines.push(...(replicas.length === 0 ? ["    none"] : replicas.map((replica) => `    ${wordsOfReplica(replica)}`)));
+  }
+  return `${lines.map(onOneLine).join("\n")}\n`;
+}
+
+function wordsOfMessage(message: ExplainedMessage, { uidNext }: Explanation): string {
+  switch (message.kind) {
+    case "there": {
+      const { baseName, sizeBytes, internalDateMs, marks } = message;
+      return `there: ${baseName}, ${formatBytes(sizeBytes)}, INTERNALDATE ${shownTime(internalDateMs)}, ${marks === "" ? "no flags" : marks}`;
+    }
+    case "gone":
+      return "not there: it was expunged, or no message ever had that UID";
+    case "not-yet":
+      return `no message has had that UID: the next one gets ${uidNext}`;
+    default:
+      return unreachable(message);
+  }
+}
+
+function wordsOfRest({ transactions, log }: Explanation): string {
+  const { firstLsn, lastLsn, searchedFromLsn } = log;
+  const no = transactions.length === 0 ? "nothing" : "nothing older";
+  if (firstLsn > lastLsn) return `${no}: the log is empty, as every replica has all of it`;
+  if (searchedFromLsn > firstLsn) return `${no} from LSN ${searchedFromLsn} on; what is older was not looked at`;
+  return `${no} that is in the log (LSN ${firstLsn} to ${lastLsn})`;
+}
+
+function wordsOfReplica({ name, cursor, state, refused }: Acknowledgement): string {
+  const at = `cursor ${cursor}`;
+  switch (state) {
+    case "acknowledged":
+      return `${name}: has acknowledged it (${at})`;
+    case "refused":
+      return `${name}: has refused LSN ${refused?.lsn ?? "?"} (${refused?.code ?? "?"}): ${refused?.message ?? ""}`;
+    case "partly":
+      return `${name}: has acknowledged some of it, not the newest (${at})`;
+    case "not-yet":
+      return `${name}: has not acknowledged it yet (${at})`;
+    case "unknown":
+      return `${name}: not known (${at}): what would tell is not in the log`;
+    default:
+      return unreachable(state);
+  }
+}
+
+function shownTime(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? "at no known time" : date.toISOString();
+}

@@ -1,0 +1,86 @@
+/**
+ * The form of what a daemon answers. Whoever sits at a socket, a daemon of another release too, is not believed to speak as this one
+ * does: what is not of this form is `control-invalid`. Further fields are passed on.
+ */
+import * as z from "zod";
+import { REPLICA_STATES } from "../run/replica-state.js";
+import type { Explanation } from "./explain.js";
+import type { DaemonStatus } from "./status.js";
+
+const text = z.string();
+const count = z.number().nonnegative();
+const time = z.number();
+
+const trouble = z.looseObject({
+  ...{ code: text, words: text, hint: text, sinceMs: time },
+  level: z.enum(["healing", "needs-you"]),
+});
+
+const replica = z.looseObject({
+  ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
+  ...{
+    cursor: count,
+    lagTransactions: count,
+    lagMs: count,
+    lastSuccessMs: time.optional(),
+    nextTryMs: time.optional(),
+  },
+  ...{
+    rejects: count,
+    bytesSent: count,
+    transactionsSent: count,
+    needsResync: z.boolean(),
+    troubles: z.array(trouble),
+  },
+});
+
+const store = z.discriminatedUnion("role", [
+  z.looseObject({
+    role: z.literal("source"),
+    ...{ name: text, path: text, mailboxes: count, messages: count },
+    log: z.looseObject({ firstLsn: count, lastLsn: count, bytes: count }),
+    watch: z.looseObject({ structure: z.enum(["watching", "sweeping"]), hotMailboxes: count }),
+    sweeps: z.looseObject({ count, caught: count, lastMs: time.optional() }),
+    problems: z.array(z.looseObject({ ...trouble.shape, mailbox: text })),
+    ...{ replicas: z.array(replica), troubles: z.array(trouble) },
+  }),
+  z.looseObject({
+    role: z.literal("replica"),
+    ...{ name: text, path: text, mailboxes: count, messages: count },
+    ...{ peer: text, isConnected: z.boolean(), lastChangeMs: time.optional(), troubles: z.array(trouble) },
+  }),
+]);
+
+export const statusSchema = z.looseObject({
+  ...{ software: text, pid: count, startedMs: time, nowMs: time },
+  ...{ stores: z.array(store), troubles: z.array(trouble).optional() },
+}) satisfies z.ZodType<DaemonStatus>;
+
+const acknowledgement = z.looseObject({
+  ...{ name: text, cursor: count },
+  state: z.enum(["acknowledged", "refused", "partly", "not-yet", "unknown"]),
+  refused: z.looseObject({ lsn: count, code: text, message: text }).optional(),
+});
+
+export const explanationSchema = z.looseObject({
+  ...{ store: text, mailbox: text, guid: text, uidValidity: count, uidNext: count, uid: count },
+  message: z.discriminatedUnion("kind", [
+    z.looseObject({
+      kind: z.literal("there"),
+      ...{ baseName: text, sizeBytes: count, internalDateMs: time, marks: text },
+    }),
+    z.looseObject({ kind: z.literal("gone") }),
+    z.looseObject({ kind: z.literal("not-yet") }),
+  ]),
+  transactions: z.array(z.looseObject({ lsn: count, capturedMs: time, words: text, origin: text.optional() })),
+  log: z.looseObject({ firstLsn: count, lastLsn: count, searchedFromLsn: count }),
+  replicas: z.array(acknowledgement),
+}) satisfies z.ZodType<Explanation>;
+
+/** An error as it crosses the socket. */
+export const errorSchema = z.object({
+  ...{ code: text, message: text, hint: text },
+  disposition: z.enum(["retry", "resync", "operator", "bug"]),
+  exitCode: z.int().min(1).max(255),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});

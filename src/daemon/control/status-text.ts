@@ -1,0 +1,125 @@
+/**
+ * The status as people read it: a block for each store, a line for each replica, then what needs a person, each with the hint.
+ * Pure; of no value anything is written raw to a terminal.
+ */
+import { formatBytes, formatCount, formatDuration } from "../../base/text-format.js";
+import { onOneLine } from "../config/problem.js";
+import { countOf } from "../words.js";
+import {
+  type DaemonStatus,
+  levelOf,
+  type PlacedTrouble,
+  type ReplicaStatus,
+  type ReplicaStoreStatus,
+  type SourceStatus,
+  troublesOf,
+  wordsOfLevel,
+} from "./status.js";
+
+/** Of each level; the rest is a number. A store of a hundred thousand mailboxes can have as many problems. */
+const TROUBLES_TOLD_MAX = 50;
+
+/** Ends with a line break. */
+export function formatStatus(status: DaemonStatus): string {
+  const { software, pid, startedMs, nowMs, stores } = status;
+  const head = `${software}, pid ${pid}, up ${ago(startedMs, nowMs)}: ${wordsOfLevel(levelOf(status))}`;
+  const blocks = stores.map((store) =>
+    store.role === "source" ? sourceBlock(store, nowMs) : replicaBlock(store, nowMs),
+  );
+  const all = troublesOf(status);
+  const told = (["needs-you", "healing"] as const).map((level) =>
+    troubleBlock(
+      level,
+      all.filter((trouble) => trouble.level === level),
+      nowMs,
+    ),
+  );
+  const none = stores.length === 0 ? [["no stores: the configuration has none"]] : [];
+  const parts = [[head], ...none, ...blocks, ...told.filter((lines) => lines.length > 0)];
+  return `${parts.map((lines) => lines.map(onOneLine).join("\n")).join("\n\n")}\n`;
+}
+
+/** One line, without a line break, for a log or a narrow place. */
+export function summarizeStatus(status: DaemonStatus): string {
+  const replicas = status.stores.flatMap((store) =>
+    store.role === "source"
+      ? store.replicas.map(
+          ({ name, state, lagTransactions }) => `${store.name}/${name} ${state} ${behind(lagTransactions)}`,
+        )
+      : [`${store.name} ${store.isConnected ? "connected" : "not connected"}`],
+  );
+  return onOneLine([levelOf(status), ...replicas].join("; "));
+}
+
+function sourceBlock(store: SourceStatus, nowMs: number): string[] {
+  const { name, path, mailboxes, messages, log, watch, sweeps, replicas } = store;
+  const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
+  const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
+  const last = sweeps.lastMs === undefined ? "none yet" : `the last ${ago(sweeps.lastMs, nowMs)} ago`;
+  return [
+    `${name}: source, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
+    `  log:    ${logWords(log)}`,
+    `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}, ${last}, caught ${countOf(sweeps.caught, "change")}`,
+    ...(replicas.length === 0 ? ["  no replicas"] : aligned(replicas.map((replica) => replicaCells(replica, nowMs)))),
+  ];
+}
+
+function logWords({ firstLsn, lastLsn, bytes }: SourceStatus["log"]): string {
+  if (firstLsn > lastLsn) return `LSN ${lastLsn}, nothing waits in it`;
+  return `LSN ${firstLsn} to ${lastLsn}, ${formatBytes(bytes)}`;
+}
+
+function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
+  const { name, address, mode, state, cursor, lagTransactions, lagMs, lastSuccessMs, nextTryMs, rejects } = replica;
+  const next =
+    nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
+  const lag = lagTransactions === 0 ? "0 behind" : `${behind(lagTransactions)}, ${formatDuration(lagMs)}`;
+  return [
+    `${name}:`,
+    `${state}${next}`,
+    `cursor ${cursor}`,
+    `${lag}${replica.needsResync ? ", needs a resync" : ""}`,
+    lastSuccessMs === undefined ? "no success yet" : `success ${ago(lastSuccessMs, nowMs)} ago`,
+    `${formatCount(rejects)} ${rejects === 1 ? "reject" : "rejects"}`,
+    `${formatBytes(replica.bytesSent)} sent`,
+    mode === "on-demand" ? `${address} (on demand)` : address,
+  ];
+}
+
+function behind(transactions: number): string {
+  return `${formatCount(transactions)} behind`;
+}
+
+/** The last column is as it is. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
+}
+
+function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
+  const { name, path, mailboxes, messages, peer, isConnected, lastChangeMs } = store;
+  const change = lastChangeMs === undefined ? "no change yet" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
+  return [
+    `${name}: replica, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
+    `  from ${peer}: ${isConnected ? "connected" : "not connected"}, ${change}`,
+  ];
+}
+
+function troubleBlock(level: "needs-you" | "healing", troubles: readonly PlacedTrouble[], nowMs: number): string[] {
+  if (troubles.length === 0) return [];
+  const isForPerson = level === "needs-you";
+  const more = troubles.length - TROUBLES_TOLD_MAX;
+  return [
+    isForPerson ? "needs you:" : "healing, by itself:",
+    ...troubles.slice(0, TROUBLES_TOLD_MAX).flatMap(({ where, code, words, hint, sinceMs }) => {
+      const line = `  ${where === "" ? "" : `${where}: `}${words} (${code}, for ${ago(sinceMs, nowMs)})`;
+      return isForPerson ? [line, `    ${hint}`] : [line];
+    }),
+    ...(more > 0 ? [`  and ${formatCount(more)} more: mailtwin status --json has them all`] : []),
+  ];
+}
+
+/** Clocks jump: what is told to lie ahead is now. */
+function ago(thenMs: number, nowMs: number): string {
+  return formatDuration(Math.max(0, nowMs - thenMs));
+}

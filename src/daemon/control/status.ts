@@ -1,0 +1,148 @@
+/**
+ * What a running daemon says of itself: values, and what they mean for a person. Pure; the texts are in status-text.ts.
+ *
+ * Two levels beside "ok". Healing: something is behind or tries again, and gets well by itself. Needs you: it does not, and the
+ * hint says what to do. A state (a replica that is away, or paused) is no trouble as such: whoever makes the status says whether it is.
+ */
+import { unreachable } from "../../base/assert.js";
+import type { ReplicaState } from "../run/replica-state.js";
+
+export const LEVELS = ["ok", "healing", "needs-you"] as const;
+export type Level = (typeof LEVELS)[number];
+
+export interface Trouble {
+  /** Of docs/errors.md, or a stable word of the daemon's own. */
+  readonly code: string;
+  /** "What was being done, to what: why it failed", without a full stop. */
+  readonly words: string;
+  readonly hint: string;
+  readonly sinceMs: number;
+  readonly level: Exclude<Level, "ok">;
+}
+
+export interface DaemonStatus {
+  /** "mailtwin 0.1.0" */
+  readonly software: string;
+  readonly pid: number;
+  readonly startedMs: number;
+  /** When this was true. */
+  readonly nowMs: number;
+  readonly stores: readonly StoreStatus[];
+  /** Of no store: a configuration that was not taken, an address that is not listened at. */
+  readonly troubles?: readonly Trouble[] | undefined;
+}
+
+export type StoreStatus = SourceStatus | ReplicaStoreStatus;
+
+/** A store of this host that others get. */
+export interface SourceStatus {
+  readonly role: "source";
+  readonly name: string;
+  readonly path: string;
+  readonly mailboxes: number;
+  readonly messages: number;
+  readonly log: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number };
+  readonly watch: { readonly structure: "watching" | "sweeping"; readonly hotMailboxes: number };
+  /** `caught`: changes of which no event had told. `lastMs`: when the last sweep ended; undefined before the first one. */
+  readonly sweeps: { readonly count: number; readonly caught: number; readonly lastMs?: number | undefined };
+  /** Mailboxes that are not captured, each with the reason. */
+  readonly problems: readonly MailboxProblem[];
+  readonly replicas: readonly ReplicaStatus[];
+  readonly troubles: readonly Trouble[];
+}
+
+export interface MailboxProblem extends Trouble {
+  /** As people know it (words.ts). */
+  readonly mailbox: string;
+}
+
+/** One replica of a source. */
+export interface ReplicaStatus {
+  readonly name: string;
+  /** Where it is dialled, or "dials in". */
+  readonly address: string;
+  readonly mode: "live" | "on-demand";
+  readonly state: ReplicaState;
+  /** The highest LSN such that it and all before are durable there, or refused. */
+  readonly cursor: number;
+  readonly lagTransactions: number;
+  /** Age of the oldest transaction that it lacks; 0 when it lacks none. */
+  readonly lagMs: number;
+  /** When it last acknowledged something, or was found equal. */
+  readonly lastSuccessMs?: number | undefined;
+  /** When it is tried again. */
+  readonly nextTryMs?: number | undefined;
+  readonly rejects: number;
+  /** Since the daemon began. */
+  readonly bytesSent: number;
+  readonly transactionsSent: number;
+  readonly needsResync: boolean;
+  readonly troubles: readonly Trouble[];
+}
+
+/** A store of this host that gets what changes elsewhere. */
+export interface ReplicaStoreStatus {
+  readonly role: "replica";
+  readonly name: string;
+  readonly path: string;
+  readonly mailboxes: number;
+  readonly messages: number;
+  /** Who sends: the peer's name, or the address where it is dialled. */
+  readonly peer: string;
+  readonly isConnected: boolean;
+  readonly lastChangeMs?: number | undefined;
+  readonly troubles: readonly Trouble[];
+}
+
+/** A trouble and whose it is: "mail/b", "mail: alice/.Work", "mail", or "" for the daemon itself. */
+export interface PlacedTrouble extends Trouble {
+  readonly where: string;
+}
+
+/** All of them, in the order of the status. */
+export function troublesOf(status: DaemonStatus): readonly PlacedTrouble[] {
+  return [...(status.troubles ?? []).map((trouble) => ({ where: "", ...trouble })), ...status.stores.flatMap(ofStore)];
+}
+
+function ofStore(store: StoreStatus): readonly PlacedTrouble[] {
+  const own = store.troubles.map((trouble) => ({ where: store.name, ...trouble }));
+  if (store.role === "replica") return own;
+  const ofMailboxes = store.problems.map((problem) => ({ where: `${store.name}: ${problem.mailbox}`, ...problem }));
+  const ofReplicas = store.replicas.flatMap(({ name, troubles }) =>
+    troubles.map((trouble) => ({ where: `${store.name}/${name}`, ...trouble })),
+  );
+  return [...own, ...ofMailboxes, ...ofReplicas];
+}
+
+/** The worst of all that is in it. */
+export function levelOf(thing: DaemonStatus | StoreStatus | ReplicaStatus): Level {
+  if ("stores" in thing) return worstOf(troublesOf(thing));
+  return worstOf("role" in thing ? ofStore(thing) : thing.troubles);
+}
+
+function worstOf(troubles: readonly Pick<Trouble, "level">[]): Level {
+  const rank = troubles.reduce((worst, { level }) => Math.max(worst, LEVELS.indexOf(level)), 0);
+  return LEVELS[rank] ?? "ok";
+}
+
+export function wordsOfLevel(level: Level): string {
+  switch (level) {
+    case "ok":
+      return "all is well";
+    case "healing":
+      return "healing: nobody has to do anything";
+    case "needs-you":
+      return "needs you: a person has to do something";
+    default:
+      return unreachable(level);
+  }
+}
+
+/** For machines: the same, each with its level. */
+export function withLevels(status: DaemonStatus) {
+  const leveled = <T extends StoreStatus | ReplicaStatus>(thing: T) => ({ level: levelOf(thing), ...thing });
+  const stores = status.stores.map((store) =>
+    store.role === "replica" ? leveled(store) : { ...leveled(store), replicas: store.replicas.map(leveled) },
+  );
+  return { level: levelOf(status), ...status, stores };
+}

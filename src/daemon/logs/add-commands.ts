@@ -1,0 +1,75 @@
+/** The words of `mailtwin log` and `mailtwin rejects` on the command line. What they do is loaded late. */
+import type { Command } from "commander";
+import type { Output } from "../output.js";
+import type { ExportFlags, TailFlags } from "./log-command.js";
+import type { LogFlags } from "./open-log.js";
+import type { RejectsFlags } from "./rejects-command.js";
+
+export function addLogCommands(program: Command, output: Output): void {
+  const log = program.command("log").description("the replication log of a store: read it while the daemon runs");
+  withPlace(log.command("tail"))
+    .description("the newest transactions in words, a line each")
+    .option("-n, --lines <count>", "how many (default: 10)")
+    .option("-f, --follow", "go on with what comes, until interrupted")
+    .option("-u, --user <path>", "only mailboxes at or below this path of the store")
+    .option("--mailbox <path>", "only the mailbox with this path, end of a path, or GUID")
+    .option("--json", "one JSON object a line, for machines")
+    .action(async (flags: TailFlags) => {
+      const { tailLog } = await import("./log-command.js");
+      process.exitCode = await tailLog(flags, output);
+    });
+  withPlace(log.command("show"))
+    .description("one transaction, all of it, and which replicas have it")
+    .argument("<LSN>", "its number")
+    .option("--json", "as a JSON object")
+    .action(async (lsn: string, flags: LogFlags) => {
+      const { showEntry } = await import("./log-command.js");
+      process.exitCode = showEntry(lsn, flags, output);
+    });
+  withPlace(log.command("export"))
+    .description("transactions as JSON, one a line, with all that they say; no message is in them")
+    .option("--from <LSN>", "the first (default: the oldest that the log has)")
+    .option("--to <LSN>", "the last (default: the newest)")
+    .action(async (flags: ExportFlags) => {
+      const { exportLog } = await import("./log-command.js");
+      process.exitCode = await exportLog(flags, output);
+    });
+}
+
+/** Returns the command, for whoever has more of it to add. */
+export function addRejectsCommands(program: Command, output: Output): Command {
+  const rejects = program.command("rejects").description("what replicas of a store have refused, and why");
+  withReplica(rejects.command("list"))
+    .description("all of it, a line each")
+    .option("--json", "one JSON object a line, for machines")
+    .action(async (flags: RejectsFlags) => {
+      const { listRejects } = await import("./rejects-command.js");
+      process.exitCode = listRejects(flags, output);
+    });
+  withReplica(rejects.command("show"))
+    .description("one refused transaction, with what it was to do")
+    .argument("<LSN>", "its number, from the list")
+    .option("--json", "one JSON object for each replica that refused it")
+    .action(async (lsn: string, flags: RejectsFlags) => {
+      const { showReject } = await import("./rejects-command.js");
+      process.exitCode = showReject(lsn, flags, output);
+    });
+  withReplica(rejects.command("export"))
+    .description("all of it as JSON, one object a line")
+    .action(async (flags: RejectsFlags) => {
+      const { exportRejects } = await import("./rejects-command.js");
+      process.exitCode = exportRejects(flags, output);
+    });
+  return rejects;
+}
+
+function withPlace(command: Command): Command {
+  return command
+    .option("--config <file>", "instead of /etc/mailtwin/mailtwin.toml; conf.d/*.toml beside it is read too")
+    .option("--store <name>", "a source of the configuration; may be left out where there is one")
+    .option("--state <dir>", "the state directory of a `mailtwin sync` instead");
+}
+
+function withReplica(command: Command): Command {
+  return withPlace(command).option("--replica <name>", "only this replica");
+}

@@ -1,0 +1,105 @@
+/** A control server with a daemon behind it that notes what it was asked, and raw clients. */
+import { once } from "node:events";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../../src/base/clock.js";
+import type { ControlPlace } from "../../src/daemon/control/control-client.js";
+import { openControlServer } from "../../src/daemon/control/control-server.js";
+import type { DaemonControl } from "../../src/daemon/control/daemon-control.js";
+import { replica, replicaStore, source, status } from "../unit/daemon/control/statuses.js";
+
+export const STATUS = status(
+  source("mail", { replicas: [replica("b"), replica("c")] }),
+  source("lists", { replicas: [replica("b")] }),
+  replicaStore("twin"),
+);
+
+/** `asked` gets the name of each method that was called, and its argument. */
+export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): DaemonControl {
+  const note = <T>(name: string, query: unknown, value: T): T => {
+    asked.push([name, JSON.parse(JSON.stringify(query))]);
+    return value;
+  };
+  return {
+    status: () => STATUS,
+    pause: (target) => note("pause", target, undefined),
+    resume: (target) => note("resume", target, undefined),
+    fetchNow: (targets) => note("fetchNow", targets, { asked: 2 }),
+    resync: (query) => note("resync", query, { mailboxes: 3 }),
+    retry: (query) => note("retry", query, { rejects: 1 }),
+    skip: (query) => note("skip", query, { rejects: 4 }),
+    explain: async (query) => note("explain", query, EXPLANATION),
+    reload: async () => note("reload", {}, { changes: ["store mail: replica d is new"] }),
+    ...more,
+  };
+}
+
+export const EXPLANATION = {
+  ...{
+    store: "mail",
+    mailbox: "alice/.Work",
+    guid: "0123456789abcdef0123456789abcdef",
+    uidValidity: 7,
+    uidNext: 20,
+    uid: 17,
+  },
+  ...{ message: { kind: "gone" as const }, transactions: [], replicas: [] },
+  log: { firstLsn: 1, lastLsn: 4, searchedFromLsn: 1 },
+};
+
+export interface ControlBench extends AsyncDisposable {
+  readonly dir: string;
+  readonly place: ControlPlace;
+  readonly asked: unknown[];
+  readonly defects: unknown[];
+  open(more?: Partial<DaemonControl>, path?: string): Promise<AsyncDisposable>;
+  /** Connected; its errors are nobody's. */
+  dial(): Promise<Socket>;
+  /** Sends that, and returns all that comes back until the connection ends. */
+  say(bytes: string): Promise<string>;
+}
+
+export function openControlBench(clock: Clock): ControlBench {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), "mtl-control-")));
+  const place = { path: join(dir, "run", "control.sock"), foundBy: "as the test says" };
+  const [asked, defects]: [unknown[], unknown[]] = [[], []];
+  const opened: AsyncDisposable[] = [];
+  const sockets: Socket[] = [];
+  const stop = new AbortController();
+  const bench: ControlBench = {
+    ...{ dir, place, asked, defects },
+    async open(more, path = place.path) {
+      const ports = { control: noting(asked, more), clock, onDefect: (error: unknown) => void defects.push(error) };
+      const server = await openControlServer(path, ports, stop.signal);
+      opened.push(server);
+      return server;
+    },
+    async dial() {
+      const socket = connect(place.path).on("error", () => undefined);
+      sockets.push(socket);
+      await once(socket, "connect");
+      return socket;
+    },
+    async say(bytes) {
+      const socket = await bench.dial();
+      socket.write(bytes, "latin1");
+      return readAll(socket);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const server of opened) await server[Symbol.asyncDispose]();
+      for (const socket of sockets) socket.destroy();
+      rmSync(dir, { recursive: true });
+    },
+  };
+  return bench;
+}
+
+/** Until it is closed, by whomever. */
+export async function readAll(socket: Socket): Promise<string> {
+  const parts: Buffer[] = [];
+  socket.on("data", (part: Buffer) => void parts.push(part));
+  if (!socket.closed) await new Promise((resolve) => socket.once("close", resolve));
+  return Buffer.concat(parts).toString("latin1");
+}

@@ -1,0 +1,158 @@
+/** The commands that speak with a daemon, as a shell sees them: their words and their exit codes. */
+import { once } from "node:events";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../../../src/base/clock.js";
+import { findControl } from "../../../../src/daemon/control/find-control.js";
+import { type ControlBench, openControlBench, STATUS } from "../../../contract/control-bench.js";
+import { linesOf, mailtwin, start } from "../mailtwin.js";
+import { replica, source, status, trouble } from "./statuses.js";
+
+const SICK = status(source("mail", { replicas: [replica("b", { troubles: [trouble("needs-you")] })] }));
+const HEALING = status(source("mail", { replicas: [replica("b", { troubles: [trouble("healing")] })] }));
+
+let bench: ControlBench;
+
+beforeEach(() => {
+  bench = openControlBench(systemClock);
+});
+
+afterEach(() => bench[Symbol.asyncDispose]());
+
+const run = (...args: readonly string[]) => mailtwin([...args, "--control", bench.place.path], { cwd: bench.dir });
+
+describe("status", () => {
+  test("is shown to people, and to machines with the level of each thing", async () => {
+    await bench.open();
+    const { code, out, err } = await run("status");
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(
+      /^mailtwin 0\.1\.0, pid 4711, .*: all is well\n\nmail: source, \/var\/vmail: .*\n[\s\S]*\n {2}from a: connected/,
+    );
+    const json = await run("status", "--json");
+    expect(JSON.parse(json.out)).toMatchObject({ level: "ok", pid: STATUS.pid, stores: [{ level: "ok" }, {}, {}] });
+  });
+
+  test.each([
+    [STATUS, 0],
+    [HEALING, 0],
+    [SICK, 1],
+  ])("--check asks whether a person is needed: %#", async (each, code) => {
+    await bench.open({ status: () => each });
+    expect((await run("status", "--check")).code).toBe(code);
+    expect((await run("status")).code).toBe(0);
+  });
+
+  test("--watch goes on, over a daemon that is started anew, until it is stopped", async () => {
+    let server = await bench.open();
+    const watching = start(["status", "--watch", "--json", "--check", "--control", bench.place.path], {
+      cwd: bench.dir,
+    });
+    const lines = linesOf(watching);
+    const next = async () => JSON.parse((await lines.next()).value as string) as Record<string, unknown>;
+    expect(await next()).toMatchObject({ level: "ok" });
+    await server[Symbol.asyncDispose]();
+    let seen = await next();
+    while (!("error" in seen)) seen = await next();
+    expect(seen).toMatchObject({ error: { code: "daemon-not-running", exitCode: 69 } });
+    server = await bench.open({ status: () => SICK });
+    while ("error" in seen) seen = await next();
+    expect(seen).toMatchObject({ level: "needs-you" });
+    watching.kill("SIGINT");
+    expect(await once(watching, "close")).toEqual([1, null]);
+  });
+
+  test("--watch ends when nobody reads it any more; without a terminal it says a line each time", async () => {
+    await bench.open();
+    const watching = start(["status", "--watch", "--control", bench.place.path], { cwd: bench.dir });
+    expect((await linesOf(watching).next()).value).toBe(
+      "ok; mail/b live 0 behind; mail/c live 0 behind; lists/b live 0 behind; twin connected",
+    );
+    watching.stdout.destroy();
+    expect(await once(watching, "close")).toEqual([0, null]);
+  });
+});
+
+describe("what is asked for is said to be so", () => {
+  test.each([
+    [["pause", "c"], "mail/c is paused; mailtwin resume lets it go on\n"],
+    [["resume", "lists/b"], "lists/b goes on\n"],
+    [["fetch-now"], "asked for: 2 replicas\n"],
+    [["resync", "-u", "alice", "--mailbox", "Work", "--replica", "c"], "3 mailboxes will be compared\n"],
+    [["rejects", "retry", "c"], "1 reject will be tried again\n"],
+    [
+      ["rejects", "skip", "c", "-u", "alice"],
+      "4 rejects taken out of the rejection log; mailtwin resync compares the mailbox\n",
+    ],
+    [["reload"], "store mail: replica d is new\n"],
+    [["explain", "-u", "alice", "Work", "17"], /^UID 17 of alice\/\.Work, store mail .*\n {2}not there: /],
+  ] as const)("%j", async (args, words) => {
+    await bench.open();
+    const { code, out, err } = await run(...args);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toEqual(typeof words === "string" ? words : expect.stringMatching(words));
+    expect(bench.asked).toHaveLength(1);
+    expect(() => JSON.parse(out)).toThrow(SyntaxError);
+    expect(JSON.parse((await run(...args, "--json")).out)).toBeTypeOf("object");
+  });
+
+  test("a refusal has its words, hint and exit code; with --json as an event", async () => {
+    await bench.open();
+    const { code, out, err } = await run("pause", "x");
+    expect({ code, out }).toEqual({ code: 64, out: "" });
+    expect(err).toMatch(
+      /^mailtwin: looking for replica "x": the daemon has none of that name.*\.\nmailtwin status has the names/,
+    );
+    const json = await run("pause", "x", "--json");
+    expect({ code: json.code, err: json.err }).toEqual({ code: 64, err: "" });
+    expect(JSON.parse(json.out)).toMatchObject({ event: "error", code: "target-unknown", exitCode: 64 });
+  });
+
+  test.each(["0", "-1", "x", "4294967296", "1e3", "01", ""])("%j is no UID", async (uid) => {
+    await bench.open();
+    expect(await run("explain", "INBOX", "--", uid)).toMatchObject({ code: 64 });
+    expect(bench.asked).toEqual([]);
+  });
+});
+
+describe("where the daemon is", () => {
+  const none = { err: () => undefined };
+
+  test("nobody is there: 69, with the place, and how it was found", async () => {
+    const { code, err } = await run("status");
+    expect(code).toBe(69);
+    expect(err).toContain(`${bench.place.path} (as --control says): nobody listens there`);
+    expect(err).toContain("Is it running?");
+  });
+
+  test("as the configuration says", async () => {
+    await bench.open();
+    const config = join(bench.dir, "mailtwin.toml");
+    writeFileSync(config, `control = "${bench.place.path}"\n`);
+    expect(await mailtwin(["status", "--config", config], { cwd: bench.dir })).toMatchObject({ code: 0, err: "" });
+    writeFileSync(config, 'contrl = "x"\n');
+    const wrong = await mailtwin(["status", "--config", config], { cwd: bench.dir });
+    expect(wrong).toMatchObject({
+      code: 78,
+      out: "",
+      err: expect.stringMatching(/^.*:1:1: contrl.*\nmailtwin: reading/s),
+    });
+    expect((await mailtwin(["status", "--config", "/nowhere"], { cwd: bench.dir })).code).toBe(66);
+    expect((await mailtwin(["status", "--control", ""], { cwd: bench.dir })).code).toBe(64);
+  });
+
+  test("of a user's own configuration; else the system's daemon", () => {
+    const surroundings = { isRoot: false, home: bench.dir, env: {} };
+    const { path, foundBy } = findControl({}, surroundings, none);
+    if (!existsSync("/etc/mailtwin/mailtwin.toml")) expect(path).toBe("/run/mailtwin/control.sock");
+    expect(foundBy).toMatch(/the system's own|\/etc\/mailtwin/);
+    mkdirSync(join(bench.dir, ".config/mailtwin"), { recursive: true });
+    writeFileSync(join(bench.dir, ".config/mailtwin/mailtwin.toml"), "");
+    expect(findControl({}, surroundings, none)).toEqual({
+      path: join(bench.dir, ".local/state/mailtwin/daemon/control.sock"),
+      foundBy: `as ${join(bench.dir, ".config/mailtwin/mailtwin.toml")} says`,
+    });
+    expect(findControl({ control: "/x" }, surroundings, none)).toEqual({ path: "/x", foundBy: "as --control says" });
+  });
+});

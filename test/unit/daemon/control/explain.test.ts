@@ -1,0 +1,196 @@
+/** Where a message stands, read from a database as a source has it. */
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Explanation, explainUid } from "../../../../src/daemon/control/explain.js";
+import { formatExplanation } from "../../../../src/daemon/control/explain-text.js";
+import { explanationSchema } from "../../../../src/daemon/control/status-schema.js";
+import type { StateReader, StateWriter } from "../../../../src/log/state-ports.js";
+import { openStateReader } from "../../../../src/log/state-reader.js";
+import type { MailboxRow } from "../../../../src/log/state-types.js";
+import { parseUid } from "../../../../src/maildir/ids.js";
+import type { Transaction } from "../../../../src/txn/transaction.js";
+import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
+import { openInlineStateWriter } from "../../../contract/inline-state-writer.js";
+import {
+  guid,
+  mailboxRow,
+  NOTHING_CAPTURED,
+  newBaseline,
+  rawPath,
+  record,
+  type TempDir,
+  tempDir,
+} from "../../log/state-fixtures.js";
+import { expunge, marks, rebind, save, transaction } from "../../txn/txn-fixtures.js";
+
+const WORK = mailboxRow(1, { path: rawPath("alice/.Work"), uidNext: 20 });
+const OTHER = mailboxRow(2, { path: rawPath("alice"), uidNext: 9 });
+const CAPTURED_MS = 1_763_913_000_123;
+
+let dir: TempDir;
+let writer: StateWriter;
+let reader: StateReader;
+
+beforeEach(async () => {
+  dir = tempDir();
+  writer = openInlineStateWriter(join(dir.path, "source.db"));
+  const { row, chunks } = newBaseline(WORK).edit({ put: [record(17), record(18, { info: "" })], drop: [] });
+  await writer.appendCaptured({ ...NOTHING_CAPTURED, mailboxes: [row, OTHER], chunks });
+  reader = openStateReader(join(dir.path, "source.db"));
+});
+
+afterEach(async () => {
+  reader[Symbol.dispose]();
+  await writer[Symbol.asyncDispose]();
+  dir[Symbol.dispose]();
+});
+
+async function capture(row: MailboxRow, more: Partial<Transaction>): Promise<number> {
+  const bytes = encodeTransaction(transaction({ mailbox: row.guid, path: row.path, uidNext: row.uidNext, ...more }));
+  const [lsn = 0] = await writer.appendCaptured({
+    ...NOTHING_CAPTURED,
+    transactions: [{ mailbox: row.guid, capturedMs: CAPTURED_MS, bytes }],
+  });
+  return lsn;
+}
+
+async function explain(uid: number, replicas: readonly string[] = ["b"], mailbox = "Work"): Promise<Explanation> {
+  const stores = [{ name: "mail", reader, replicas }];
+  const explanation = await explainUid(stores, { user: "alice", mailbox, uid }, new AbortController().signal);
+  expect(explanationSchema.parse(JSON.parse(JSON.stringify(explanation)))).toEqual(explanation);
+  return explanation;
+}
+
+describe("a message", () => {
+  test("that is there: what happened to it, newest first, and who has acknowledged which part", async () => {
+    const origin = { mailbox: OTHER.guid, uid: parseUid(5), base: record(5).base };
+    const saved = await capture(WORK, { changes: [{ ...save(17), origin }, save(18)] });
+    await capture(WORK, { changes: [marks(18, {}, { flags: 16 })] });
+    await capture(OTHER, { changes: [expunge(17)] });
+    const marked = await capture(WORK, { changes: [marks(17, {}, { flags: 16 })] });
+    await writer.setCursor("all", marked);
+    await writer.setCursor("some", saved);
+    const explanation = await explain(17, ["all", "some", "none"]);
+    expect(explanation).toStrictEqual({
+      ...{ store: "mail", mailbox: "alice/.Work", guid: guid(1), uidValidity: WORK.uidValidity, uidNext: 20, uid: 17 },
+      message: {
+        ...{ kind: "there", baseName: "17639.M17P1.vm,S=17", sizeBytes: 17, internalDateMs: 1_763_913_017_000 },
+        marks: "seen",
+      },
+      transactions: [
+        { lsn: marked, capturedMs: CAPTURED_MS, words: "mark UID 17 (+seen)" },
+        { lsn: saved, capturedMs: CAPTURED_MS, words: expect.stringMatching(/^copy UID 17/), origin: "UID 5 of alice" },
+      ],
+      log: { firstLsn: 1, lastLsn: 4, searchedFromLsn: 1 },
+      replicas: [
+        { name: "all", cursor: 4, state: "acknowledged" },
+        { name: "some", cursor: 1, state: "partly" },
+        { name: "none", cursor: 0, state: "not-yet" },
+      ],
+    });
+    expect(formatExplanation(explanation)).toMatch(
+      /^UID 17 of alice\/\.Work, store mail .*\n {2}there: .*seen\n {2}log, newest first:\n {4}LSN 4, captured 2025-.*Z: mark UID 17 \(\+seen\)\n {4}LSN 1, .*, from UID 5 of alice\n {4}nothing older that is in the log \(LSN 1 to 4\)\n {2}replicas:\n {4}all: has acknowledged it \(cursor 4\)\n {4}some: .*some of it, not the newest.*\n {4}none: has not acknowledged it yet \(cursor 0\)\n$/,
+    );
+  });
+
+  test("that is gone, that never was, and that moved to another UID", async () => {
+    await capture(WORK, { changes: [expunge(3)] });
+    await capture(WORK, { changes: [rebind(4, save(18).message)] });
+    expect(await explain(3)).toMatchObject({ message: { kind: "gone" }, transactions: [{ words: "expunge UID 3" }] });
+    expect(await explain(4)).toMatchObject({ transactions: [{ words: "move UID 4 to UID 18" }] });
+    expect(await explain(18)).toMatchObject({
+      ...{ message: { kind: "there", marks: "" }, transactions: [{ words: "move UID 4 to UID 18" }] },
+    });
+    const never = await explain(20);
+    expect(never).toMatchObject({ message: { kind: "not-yet" }, transactions: [] });
+    expect(formatExplanation(never)).toContain("no message has had that UID: the next one gets 20\n");
+  });
+
+  test("that a replica refused", async () => {
+    const lsn = await capture(WORK, { changes: [save(17)] });
+    await writer.putRejection({
+      ...{ replica: "b", lsn, mailbox: WORK.guid, path: WORK.path, code: "uid-taken", message: "UID 17 is another's" },
+      ...{ attempts: 3, firstMs: 1, lastMs: 2 },
+    });
+    await writer.setCursor("b", lsn);
+    const explanation = await explain(17, ["b", "c"]);
+    expect(explanation.replicas).toMatchObject([
+      { name: "b", state: "refused", refused: { lsn, code: "uid-taken", message: "UID 17 is another's" } },
+      { name: "c", state: "not-yet" },
+    ]);
+    expect(formatExplanation(explanation)).toContain("b: has refused LSN 1 (uid-taken): UID 17 is another's\n");
+  });
+
+  test("whose transactions are no longer in the log: acknowledged, or not to be known", async () => {
+    await capture(WORK, { changes: [save(17)] });
+    const last = await capture(OTHER, { changes: [save(1)] });
+    await writer.setCursor("b", 1);
+    await writer.trimLog(1);
+    expect(await explain(17, ["b", "late"])).toMatchObject({
+      ...{ transactions: [], log: { firstLsn: last, lastLsn: last, searchedFromLsn: last } },
+      replicas: [{ state: "acknowledged" }, { name: "late", state: "unknown" }],
+    });
+    await writer.trimLog(last);
+    expect(formatExplanation(await explain(17))).toContain("nothing: the log is empty");
+  });
+
+  test("of a mailbox that was begun anew: what was before is of other messages", async () => {
+    await capture(WORK, { changes: [save(17)] });
+    await capture(WORK, { structure: { kind: "reset", before: WORK.uidValidity }, changes: [] });
+    await capture(WORK, { changes: [save(17)] });
+    expect((await explain(17)).transactions.map(({ lsn }) => lsn)).toEqual([3]);
+  });
+});
+
+describe("the search", () => {
+  test("finds what lies many windows back, tells at most ten, and stops when asked", async () => {
+    for (let n = 0; n < 12; n += 1) await capture(WORK, { changes: [marks(17, {}, { flags: 16 })] });
+    const bytes = encodeTransaction(transaction({ mailbox: OTHER.guid, changes: [save(1)] }));
+    const many = Array.from({ length: 2000 }, () => ({ mailbox: OTHER.guid, capturedMs: 5, bytes }));
+    await writer.appendCaptured({ ...NOTHING_CAPTURED, transactions: many });
+    const { transactions, log } = await explain(17);
+    expect(transactions.map(({ lsn }) => lsn)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+    expect(log).toEqual({ firstLsn: 1, lastLsn: 2012, searchedFromLsn: 1 });
+    const stop = new AbortController();
+    const asked = explainUid(
+      [{ name: "mail", reader, replicas: [] }],
+      { mailbox: "alice/.Work", uid: 17 },
+      stop.signal,
+    );
+    stop.abort(new Error("gone"));
+    await expect(asked).rejects.toThrow("gone");
+  });
+
+  test("reads no more than it may of a log without end", async () => {
+    const wide = { ...reader, lastLsn: () => 1e9, firstLsn: () => 1 };
+    let read = 0;
+    const entriesAfter = (lsn: number) => {
+      read += 1;
+      const bytes = { length: 16 * 1024 * 1024 } as Uint8Array;
+      return [{ lsn: lsn + 512, mailbox: OTHER.guid, capturedMs: 1, bytes }];
+    };
+    const rest = {
+      mailboxes: () => reader.mailboxes(),
+      ...{ mailboxByGuid: () => undefined, chunk: () => undefined, cursor: () => 5, rejections: () => [] },
+    };
+    const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"] }];
+    const explanation = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    expect(read).toBe(8);
+    expect(explanation.log.searchedFromLsn).toBe(1e9 - 8 * 512 + 1);
+    expect(explanation.replicas).toEqual([{ name: "b", cursor: 5, state: "unknown" }]);
+    expect(formatExplanation(explanation)).toContain("what is older was not looked at");
+  });
+
+  test("a mailbox that is not there, or in two stores", async () => {
+    await expect(explain(17, [], "Wrok")).rejects.toMatchObject({
+      ...{ code: "target-unknown", message: expect.stringContaining('did you mean "Work"?') },
+    });
+    const both = ["mail", "copy"].map((name) => ({ name, reader, replicas: [] }));
+    const query = { user: "alice", mailbox: "Work", uid: 17 };
+    const { signal } = new AbortController();
+    await expect(explainUid(both, query, signal)).rejects.toMatchObject({
+      ...{ code: "target-ambiguous", message: expect.stringContaining("mail has alice/.Work, copy has alice/.Work") },
+    });
+    expect(await explainUid(both, { ...query, store: "copy" }, signal)).toMatchObject({ store: "copy" });
+  });
+});

@@ -1,0 +1,140 @@
+/** What a status means, and what people and machines are shown of it. */
+import { describe, expect, test } from "vitest";
+import { levelOf, troublesOf, withLevels, wordsOfLevel } from "../../../../src/daemon/control/status.js";
+import { statusSchema } from "../../../../src/daemon/control/status-schema.js";
+import { formatStatus, summarizeStatus } from "../../../../src/daemon/control/status-text.js";
+import { NOW_MS, replica, replicaStore, source, status, trouble } from "./statuses.js";
+
+const problem = { ...trouble("needs-you"), mailbox: "alice/.Work" };
+
+describe("the level of a thing is that of the worst trouble in it", () => {
+  test.each([
+    ["nothing", status(source("mail"), replicaStore("twin")), "ok"],
+    [
+      "a replica that heals",
+      status(source("mail", { replicas: [replica("b", { troubles: [trouble("healing")] })] })),
+      "healing",
+    ],
+    ["a store", status(source("mail", { troubles: [trouble("needs-you")] })), "needs-you"],
+    ["a mailbox", status(source("mail", { problems: [problem] })), "needs-you"],
+    [
+      "a replica store",
+      status(replicaStore("twin", { troubles: [trouble("healing"), trouble("needs-you")] })),
+      "needs-you",
+    ],
+    ["the daemon", { ...status(), troubles: [trouble("healing")] }, "healing"],
+  ] as const)("%s", (_, of, level) => expect(levelOf(of)).toBe(level));
+
+  test("of one replica, of one store", () => {
+    const sick = replica("c", { troubles: [trouble("needs-you"), trouble("healing")] });
+    expect([levelOf(sick), levelOf(replica("b")), levelOf(source("mail", { replicas: [sick] }))]).toEqual([
+      ...["needs-you", "ok", "needs-you"],
+    ]);
+  });
+
+  test("a replica that is away, paused or behind is in no trouble as such", () => {
+    const quiet = (["away", "paused", "catching-up"] as const).map((state) =>
+      replica(state, { state, lagTransactions: 9 }),
+    );
+    expect(levelOf(source("mail", { replicas: quiet }))).toBe("ok");
+  });
+
+  test("each level has words, and each trouble a place", () => {
+    expect((["ok", "healing", "needs-you"] as const).map(wordsOfLevel)).toEqual([
+      "all is well",
+      "healing: nobody has to do anything",
+      "needs you: a person has to do something",
+    ]);
+    const sick = source("mail", {
+      troubles: [trouble("healing")],
+      problems: [problem],
+      replicas: [replica("b", { troubles: [trouble("healing")] })],
+    });
+    const all = { ...status(sick), troubles: [trouble("needs-you")] };
+    expect(troublesOf(all).map(({ where }) => where)).toEqual(["", "mail", "mail: alice/.Work", "mail/b"]);
+  });
+
+  test("machines get it with each thing, and it is of the form that clients expect", () => {
+    const told = withLevels(
+      status(source("mail", { replicas: [replica("b", { troubles: [trouble("healing")] })] }), replicaStore("twin")),
+    );
+    expect(told).toMatchObject({
+      level: "healing",
+      stores: [{ level: "healing", name: "mail", replicas: [{ level: "healing", name: "b" }] }, { level: "ok" }],
+    });
+    expect(statusSchema.parse(JSON.parse(JSON.stringify(told)))).toEqual(told);
+  });
+});
+
+describe("the text", () => {
+  test("of a daemon with all that can be said", () => {
+    const away = replica("laptop", {
+      ...{ address: "dials in", mode: "on-demand", state: "away", cursor: 1200, lagTransactions: 110, lagMs: 242_000 },
+      ...{ lastSuccessMs: NOW_MS - 7_200_000, rejects: 1, bytesSent: 0, needsResync: true },
+    });
+    const failing = replica("c", {
+      ...{ state: "backing-off", nextTryMs: NOW_MS + 30_000, lagTransactions: 1, lagMs: 125_000, cursor: 1309 },
+      ...{ lastSuccessMs: undefined, troubles: [trouble("healing")] },
+    });
+    const refused = {
+      ...problem,
+      code: "uidlist-damaged",
+      words: "reading dovecot-uidlist: line 3 is no record",
+      hint: "Restore it.",
+    };
+    const mail = source("mail", { replicas: [replica("b"), failing, away], problems: [refused] });
+    const twin = replicaStore("twin", { isConnected: false, lastChangeMs: undefined });
+    expect(formatStatus(status(mail, twin))).toBe(
+      `mailtwin 0.1.0, pid 4711, up 2 d 2 h: needs you: a person has to do something
+
+mail: source, /var/vmail: 312 mailboxes, 48,210 messages
+  log:    LSN 1200 to 1310, 2.30 MB
+  watch:  watching, 14 mailboxes hot; sweeps: 96, the last 5.00 s ago, caught 2 changes
+  b:       live                             cursor 1310  0 behind                               success 200 ms ago  0 rejects  12.3 MB sent  tls://b.example.org:4190
+  c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4190
+  laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
+
+twin: replica, /srv/twin: 1 mailbox, 7 messages
+  from a: not connected, no change yet
+
+needs you:
+  mail: alice/.Work: reading dovecot-uidlist: line 3 is no record (uidlist-damaged, for 2 min 5 s)
+    Restore it.
+
+healing, by itself:
+  mail/c: connecting to tls://b.example.org:4190: ECONNREFUSED: connection refused (peer-unreachable, for 2 min 5 s)
+`,
+    );
+  });
+
+  test("of one that has nothing, and of one that was just begun", () => {
+    expect(formatStatus({ ...status(), startedMs: NOW_MS + 5 })).toBe(
+      "mailtwin 0.1.0, pid 4711, up 0 ms: all is well\n\nno stores: the configuration has none\n",
+    );
+    const fresh = source("mail", {
+      ...{ mailboxes: 1, messages: 1, log: { firstLsn: 1, lastLsn: 0, bytes: 0 }, replicas: [] },
+      ...{ watch: { structure: "sweeping", hotMailboxes: 1 }, sweeps: { count: 0, caught: 0 } },
+    });
+    expect(formatStatus(status(fresh))).toContain(
+      `mail: source, /var/vmail: 1 mailbox, 1 message
+  log:    LSN 0, nothing waits in it
+  watch:  not watching, sweeping only, 1 mailbox hot; sweeps: 0, none yet, caught 0 changes
+  no replicas
+`,
+    );
+  });
+
+  test("is bounded, and has nothing that a terminal would act on", () => {
+    const problems = Array.from({ length: 60 }, (_, n) => ({ ...problem, mailbox: `m${n}\x1b[2J\n` }));
+    const text = formatStatus(status(source("mail", { problems })));
+    expect([text.includes("\x1b"), text.includes("m3\n")]).toEqual([false, false]);
+    expect(text).toContain("and 10 more: mailtwin status --json has them all\n");
+    expect(text.match(/mail: m\d+ /g)).toHaveLength(50);
+  });
+
+  test("of one line", () => {
+    expect(summarizeStatus(status(source("mail"), replicaStore("twin", { isConnected: false })))).toBe(
+      "ok; mail/b live 0 behind; twin not connected",
+    );
+  });
+});

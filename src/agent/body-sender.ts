@@ -33,7 +33,7 @@ export interface BodySenderPorts {
 }
 
 export interface Wish {
-  readonly lsn: number;
+  readonly id: number;
   readonly transaction: Transaction;
   /** Where the mailbox is now; undefined when it is gone. */
   readonly path: RawPath | undefined;
@@ -50,13 +50,13 @@ const NO_HASH = new Uint8Array(0);
 const ENDS_ALL: ReadonlySet<string> = new Set(["store-missing", "store-unreadable", "worker-closed"]);
 
 export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: AbortSignal): Promise<SendOutcome> {
-  const { transaction, path, lsn } = wish;
+  const { transaction, path, id } = wish;
   if (path === undefined) {
-    await sendGone(ports, lsn, wish.indexes, signal);
+    await sendGone(ports, id, wish.indexes, signal);
     return { kind: "sent", bytes: 0, absent: [] };
   }
   const { mailbox } = transaction;
-  const sending: Sending = { ports, lsn, mailbox, path, signal };
+  const sending: Sending = { ports, id, mailbox, path, signal };
   const absent: number[] = [];
   let bytes = 0;
   let rest: readonly BodyItem[] = wish.indexes.map((index) => itemOf(transaction, index));
@@ -87,7 +87,7 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
 /** What stays the same while one wish is answered. */
 interface Sending {
   readonly ports: BodySenderPorts;
-  readonly lsn: number;
+  readonly id: number;
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
   readonly signal: AbortSignal;
@@ -147,18 +147,18 @@ function laterOf(items: readonly BodyItem[], reads: ReadResult): readonly BodyIt
 
 async function sendOneRead(sending: Sending, items: readonly BodyItem[], reads: ReadResult): Promise<SendOutcome> {
   if ("code" in reads) return { kind: "unreadable", problem: reads };
-  const { ports, lsn, mailbox, path, signal } = sending;
+  const { ports, id, mailbox, path, signal } = sending;
   const problem = reads.find((read) => read.kind === "problem");
   if (problem?.kind === "problem" || signal.aborted) releaseReads(reads);
   signal.throwIfAborted();
   if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
-  let bytes = await sendSmall(ports, lsn, reads, signal);
+  let bytes = await sendSmall(ports, id, reads, signal);
   const absent = reads.flatMap((read) => (read.kind === "gone" ? [read.index] : []));
   const itemByIndex = new Map(items.map((item) => [item.index, item]));
   for (const read of reads) {
     const item = itemByIndex.get(read.index);
     if (read.kind !== "large" || item === undefined) continue;
-    const sent = await sendLarge(ports, { lsn, mailbox, path, ...item }, signal);
+    const sent = await sendLarge(ports, { id, mailbox, path, ...item }, signal);
     if (sent === "absent") {
       absent.push(item.index);
       continue;
@@ -190,7 +190,7 @@ function countForOneCall(items: readonly BodyItem[]): number {
 
 async function sendSmall(
   { link }: BodySenderPorts,
-  lsn: number,
+  id: number,
   reads: readonly BodyRead[],
   signal: AbortSignal,
 ): Promise<number> {
@@ -203,12 +203,12 @@ async function sendSmall(
     payloads.push(read.bytes);
     bytes += read.bytes.length;
   }
-  if (heads.length > 0) await link.send({ kind: "bodies", lsn, heads, payloads }, signal);
+  if (heads.length > 0) await link.send({ kind: "bodies", id, heads, payloads }, signal);
   return bytes;
 }
 
 interface LargeBody extends BodyItem {
-  readonly lsn: number;
+  readonly id: number;
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
 }
@@ -233,7 +233,7 @@ async function sendLarge(
 
 async function sendParts(
   { bodies, link }: BodySenderPorts,
-  { lsn, index, path, base }: LargeBody,
+  { id, index, path, base }: LargeBody,
   { handle, sizeBytes }: { readonly handle: number; readonly sizeBytes: number },
   signal: AbortSignal,
 ): Promise<number | CaptureProblem> {
@@ -250,7 +250,7 @@ async function sendParts(
     hash.update(payload);
     const last = offset + length >= sizeBytes;
     const sha256 = last ? hash.digest() : NO_HASH;
-    await link.send({ kind: "body-part", lsn, index, offset, last, sha256, payload }, signal);
+    await link.send({ kind: "body-part", id, index, offset, last, sha256, payload }, signal);
     offset += length;
   }
   return offset;
@@ -269,11 +269,11 @@ async function readOrProblem<T extends object>(path: RawPath, read: () => Promis
 /** Their messages are expunged: what says so follows in the log. */
 export async function sendGone(
   { link }: BodySenderPorts,
-  lsn: number,
+  id: number,
   indexes: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  await link.send({ kind: "bodies", lsn, heads: indexes.map(goneHead), payloads: [] }, signal);
+  await link.send({ kind: "bodies", id, heads: indexes.map(goneHead), payloads: [] }, signal);
 }
 
 function goneHead(index: number): BodyHead {

@@ -14,6 +14,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "The replica needs changes that the log no longer has. To go on, move the state directory away and run the command again: both sides are then compared as at first contact, and nothing that only the replica has is removed unasked.",
   },
+  /** Nothing of what was written to the replica stands there any more. */
+  "replica-emptied": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "See on the replica's host whether its file system is mounted. If its mail was removed on purpose, remove its state too: it is filled anew then.",
+  },
   /** Dovecot's lock on a mailbox of the replica stayed in other hands. */
   "replica-lock-held": {
     disposition: "operator",

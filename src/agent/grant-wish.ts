@@ -17,7 +17,7 @@ export interface WishPorts extends BodySenderPorts {
 }
 
 export interface GrantedWish {
-  readonly lsn: number;
+  readonly id: number;
   readonly transaction: Transaction;
   readonly indexes: readonly number[];
 }
@@ -25,18 +25,18 @@ export interface GrantedWish {
 /** Returns why the bodies of that transaction cannot be had; rejects with what concerns more than its mailbox. */
 export async function grantWish(
   ports: WishPorts,
-  { lsn, transaction, indexes }: GrantedWish,
+  { id, transaction, indexes }: GrantedWish,
   signal: AbortSignal,
 ): Promise<Cause | undefined> {
   let wanted = indexes;
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
     const path = ports.source.pathOf(transaction.mailbox);
-    const outcome = await sendBodies(ports, { lsn, transaction, path, indexes: wanted }, signal);
+    const outcome = await sendBodies(ports, { id, transaction, path, indexes: wanted }, signal);
     if (outcome.kind === "unreadable") return unreadable(causeOf(outcome.problem));
     ports.onBodyBytes(outcome.bytes);
     if (outcome.absent.length === 0) return undefined;
     const { gone, again } = await settleAbsent(ports, transaction, outcome.absent, signal);
-    if (gone.length > 0) await sendGone(ports, lsn, gone, signal);
+    if (gone.length > 0) await sendGone(ports, id, gone, signal);
     if (again.length === 0) return undefined;
     wanted = again;
   }

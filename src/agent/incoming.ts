@@ -30,7 +30,7 @@ export interface IncomingPorts {
   readonly stagedHereMax: number;
   readonly writer: StateWriter;
   /** Sends the replica's wish. */
-  readonly want: (lsn: number, indexes: readonly number[]) => Promise<void>;
+  readonly want: (id: number, indexes: readonly number[]) => Promise<void>;
   /** One call makes all that was written to the store's file system durable; false where the system has none. */
   readonly syncAll: () => Promise<boolean>;
   readonly reach: (point: string) => void;
@@ -68,8 +68,8 @@ export class Incoming {
     return this.#ready;
   }
 
-  get lsn(): number {
-    return this.offer.lsn;
+  get id(): number {
+    return this.offer.id;
   }
 
   /** Prepares it again; saves below `voidBelow` that are not bound here are left out. */
@@ -98,10 +98,10 @@ export class Incoming {
     const apart = this.#apart;
     try {
       // Behind what it may be staging at this moment.
-      if (apart !== undefined) await apart.stager.call("drop", { key: this.lsn });
+      if (apart !== undefined) await apart.stager.call("drop", { key: this.id });
     } finally {
       this.#endApart();
-      const isTold = await this.#ports.store.call("drop", { key: this.lsn });
+      const isTold = await this.#ports.store.call("drop", { key: this.id });
       if (isTold) await this.#dropIntent();
     }
   }
@@ -125,7 +125,7 @@ export class Incoming {
     await this.#apart?.begun;
     for (const { index } of heads.filter((head) => head.gone)) {
       if (!this.#lacking.has(index)) continue;
-      await this.#ports.store.call("gone", { key: this.lsn, index });
+      await this.#ports.store.call("gone", { key: this.id, index });
       this.#arrived(index);
     }
     const bodies = heads
@@ -137,7 +137,7 @@ export class Incoming {
       });
     if (bodies.length === 0) return;
     const transfer = movableBuffers(bodies.map((body) => body.bytes));
-    const request = { key: this.lsn, bodies };
+    const request = { key: this.id, bodies };
     const outcome = await (this.#apart === undefined
       ? this.#ports.store.call("stageMany", request, transfer)
       : this.#apart.stager.call("stageMany", request, transfer));
@@ -148,7 +148,7 @@ export class Incoming {
   async takePart({ index, offset, last, sha256, payload }: BodyPart): Promise<void> {
     await this.#apart?.begun;
     if (!this.#lacking.has(index)) return;
-    const part = { key: this.lsn, index, offset, bytes: payload, last, sha256: last ? hexOf(sha256) : undefined };
+    const part = { key: this.id, index, offset, bytes: payload, last, sha256: last ? hexOf(sha256) : undefined };
     const transfer = [payload.buffer as ArrayBuffer];
     const outcome = await (this.#apart === undefined
       ? this.#ports.store.call("stagePart", part, transfer)
@@ -159,7 +159,7 @@ export class Incoming {
 
   async #makeReady(voidBelow: number): Promise<Readiness> {
     const { store, stagedHereMax: apartAbove } = this.#ports;
-    const request = { key: this.lsn, bytes: this.offer.payload, voidBelow, apartAbove };
+    const request = { key: this.id, bytes: this.offer.payload, voidBelow, apartAbove };
     const prepared = await store.call("prepare", request);
     if (prepared.kind === "diverged") return prepared;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
@@ -174,7 +174,7 @@ export class Incoming {
     const complete = new Promise<void>((resolve) => {
       this.#complete = resolve;
     });
-    await this.#ports.want(this.lsn, indexes);
+    await this.#ports.want(this.id, indexes);
     await complete;
   }
 
@@ -184,10 +184,10 @@ export class Incoming {
     await this.#adoptStaged();
     if (this.#divergence !== undefined) return { kind: "diverged", divergence: this.#divergence };
     const synced = this.#wanted > SYNC_EACH_MAX && (await this.#ports.syncAll());
-    if (!synced && this.#wanted > 0) await this.#ports.store.call("syncStaged", { key: this.lsn });
+    if (!synced && this.#wanted > 0) await this.#ports.store.call("syncStaged", { key: this.id });
     this.#ports.reach("apply.staged");
     if (this.#intent === undefined) {
-      const bytes = await this.#ports.store.call("intentOf", { key: this.lsn });
+      const bytes = await this.#ports.store.call("intentOf", { key: this.id });
       this.#intent = await this.#ports.writer.putIntent({ bytes });
       this.#ports.reach("apply.intent");
     }
@@ -196,7 +196,7 @@ export class Incoming {
 
   #beginApart(ticket: StageTicket): void {
     const stager = this.#ports.stager.take();
-    const begun = stager.call("begin", { key: this.lsn, ticket });
+    const begun = stager.call("begin", { key: this.id, ticket });
     this.#apart = { stager, begun: handled(begun) };
   }
 
@@ -205,9 +205,9 @@ export class Incoming {
     const apart = this.#apart;
     if (apart === undefined) return;
     await apart.begun;
-    const bodies = await apart.stager.call("handOver", { key: this.lsn });
+    const bodies = await apart.stager.call("handOver", { key: this.id });
     // Without a look at anything else in between: they are nobody's until then.
-    await this.#ports.store.call("adoptStaged", { key: this.lsn, bodies });
+    await this.#ports.store.call("adoptStaged", { key: this.id, bodies });
     this.#endApart();
   }
 

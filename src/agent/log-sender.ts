@@ -6,11 +6,11 @@
  * INVARIANT: nothing of a mailbox that is held is sent.
  */
 import { Fifo } from "../base/fifo.js";
-import type { Gate } from "../base/gate.js";
+import { Gate } from "../base/gate.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
-import type { Link } from "../wire/link.js";
 import { agentError } from "./errors.js";
+import type { OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
 
@@ -18,7 +18,7 @@ export interface LogSenderParts {
   /** The replica's name. */
   readonly name: string;
   readonly reader: StateReader;
-  readonly link: Link;
+  readonly line: OfferLine;
   readonly window: OfferWindow;
   readonly rejections: Rejections;
   /** Woken when a transaction has left the window. */
@@ -29,6 +29,8 @@ const READ_BYTES_MAX = 2 * 1024 * 1024;
 
 export class LogSender {
   readonly #parts: LogSenderParts;
+  /** For those that wait beside the log: woken when more of it was sent, or passed over. */
+  readonly #passed = new Gate();
   /** Read from the log and not offered yet. */
   readonly #ahead = new Fifo<LogEntry>();
   #sentLsn = 0;
@@ -42,34 +44,34 @@ export class LogSender {
     return this.#sentLsn;
   }
 
-  /** Throws: log-trimmed, when the log does not have what follows `appliedLsn`. */
-  startAt(appliedLsn: number): void {
-    const { reader, name } = this.#parts;
-    if (appliedLsn + 1 < reader.firstLsn()) {
-      throw agentError(
-        "log-trimmed",
-        `sending the log to ${name}: it needs transaction ${appliedLsn + 1}, the log begins at ${reader.firstLsn()}`,
-      );
-    }
-    if (appliedLsn > reader.lastLsn()) {
-      throw agentError(
-        "log-trimmed",
-        `sending the log to ${name}: it has transaction ${appliedLsn} already, the log ends at ${reader.lastLsn()}`,
-      );
-    }
-    this.#sentLsn = appliedLsn;
+  /** Why the log does not lead on from there, if it does not. */
+  whyNotFrom(appliedLsn: number): string | undefined {
+    const { reader } = this.#parts;
+    const [first, last] = [reader.firstLsn(), reader.lastLsn()];
+    if (appliedLsn + 1 < first) return `it needs transaction ${appliedLsn + 1}, the log begins at ${first}`;
+    return appliedLsn > last ? `it has transaction ${appliedLsn} already, the log ends at ${last}` : undefined;
   }
 
-  /** Offers the next transaction: "sent", or why it did not. */
+  startAt(lsn: number): void {
+    this.#sentLsn = lsn;
+  }
+
+  /** Returns when the log was sent, or passed over, up to there. */
+  async untilPassed(lsn: number, signal: AbortSignal): Promise<void> {
+    while (this.#sentLsn < lsn) await this.#passed.wait(signal);
+  }
+
+  /** Offers the next transaction: "sent", or why it did not. Throws: log-trimmed, when it is not there any more. */
   async offerNext(signal: AbortSignal): Promise<"sent" | "full" | "nothing"> {
     const { window, rejections } = this.#parts;
     if (window.isFull) return "full";
     for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
       if (!rejections.isHeld(entry.mailbox)) {
-        await this.#offer(entry, signal);
+        this.#moveTo(entry.lsn);
+        await this.#parts.line.offer({ ...entry, isNext: true }, signal);
         return "sent";
       }
-      this.#sentLsn = entry.lsn;
+      this.#moveTo(entry.lsn);
     }
     return "nothing";
   }
@@ -77,13 +79,13 @@ export class LogSender {
   /** What rejections of earlier runs cover, one at a time. A mailbox that is refused again does not stop the others. */
   async resendRejected(signal: AbortSignal): Promise<void> {
     for (const row of this.#parts.rejections.rows) {
-      // Else the replica is not that far: it comes in its turn.
-      if (row.lsn <= this.#sentLsn) await this.#resend(row, signal);
+      // Else the replica is not that far, and it comes in its turn; or it was no transaction.
+      if (row.lsn <= this.#sentLsn && row.lsn > 0) await this.#resend(row, signal);
     }
   }
 
   async #resend(row: RejectionRow, signal: AbortSignal): Promise<void> {
-    const { reader, rejections, window, wake } = this.#parts;
+    const { reader, rejections, line, window, wake } = this.#parts;
     const isHeld = () => rejections.isHeld(row.mailbox);
     let lsn = row.lsn - 1;
     while (lsn < this.#sentLsn && !isHeld()) {
@@ -93,7 +95,7 @@ export class LogSender {
         lsn = entry.lsn;
         if (lsn > this.#sentLsn || isHeld()) return;
         if (entry.mailbox !== row.mailbox) continue;
-        await this.#offer(entry, signal);
+        await line.offer({ ...entry, isNext: false }, signal);
         while (!window.isEmpty) await wake.wait(signal);
       }
     }
@@ -103,14 +105,22 @@ export class LogSender {
     if (this.#ahead.length === 0) {
       for (const entry of this.#parts.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
     }
-    return this.#ahead.shift();
+    const entry = this.#ahead.shift();
+    if (entry === undefined || entry.lsn === this.#sentLsn + 1) return entry;
+    // LSNs are dense: somebody found that this replica lags too far.
+    const { name } = this.#parts;
+    throw agentError(
+      "log-trimmed",
+      trimmedWords(name, `it needs transaction ${this.#sentLsn + 1}, which is not there`),
+    );
   }
 
-  /** INVARIANT: it is in the window before it counts as sent, so that the cursor cannot pass it. */
-  async #offer(entry: LogEntry, signal: AbortSignal): Promise<void> {
-    const { lsn, mailbox, bytes } = entry;
-    this.#parts.window.add(entry);
-    this.#sentLsn = Math.max(this.#sentLsn, lsn);
-    await this.#parts.link.send({ kind: "offer", lsn, mailbox, payload: bytes }, signal);
+  #moveTo(lsn: number): void {
+    this.#sentLsn = lsn;
+    this.#passed.wake();
   }
+}
+
+export function trimmedWords(name: string, why: string): string {
+  return `sending the log to ${name}: ${why}`;
 }

@@ -4,6 +4,7 @@
 import { MailtwinError } from "../base/errors.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { Asker } from "./asker.js";
+import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 
 /**
@@ -29,14 +30,21 @@ export interface RoomRequest {
   readonly floor: number;
 }
 
+/** Undefined for what concerns more than the mailbox that was asked about. */
+export function refusalOf(error: unknown): Cause | undefined {
+  if (!(error instanceof MailtwinError) || !REFUSALS.has(error.code)) return undefined;
+  return { code: error.code, words: error.message };
+}
+
 /** Throws what concerns more than this mailbox. */
 export async function makeRoom(asker: Asker, request: RoomRequest, signal: AbortSignal): Promise<RoomOutcome> {
   try {
     const answer = await asker.ask({ kind: "yield-uids", ...request }, signal);
     if (answer.kind === "yielded-uids") return { kind: "made", uidNext: answer.uidNext, moved: answer.moved };
   } catch (error) {
-    if (!(error instanceof MailtwinError) || !REFUSALS.has(error.code)) throw error;
-    return { kind: "refused", code: error.code, words: error.message };
+    const cause = refusalOf(error);
+    if (cause === undefined) throw error;
+    return { kind: "refused", ...cause };
   }
   throw agentError("peer-confused", "asking the replica to make room: it answered something else");
 }

@@ -1,17 +1,27 @@
 /**
  * The transactions that are on their way to one replica: offered, and not settled yet.
  *
- * INVARIANT: the cursor never passes the oldest of them.
+ * INVARIANT: the cursor never passes the oldest of those that it waits for.
+ * INVARIANT: numbers ascend. That of an offer is its LSN as long as nothing but the log is sent, in order.
  */
-import type { LogEntry } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 
 const OFFERS_IN_FLIGHT_MAX = 40;
 
-export interface Offered {
-  readonly entry: LogEntry;
+export interface NewOffer {
+  readonly mailbox: MailboxGuid;
+  /** In the log; 0 = it is not of the log. */
+  readonly lsn: number;
+  /** The encoded transaction. */
+  readonly bytes: Uint8Array;
+  /** It is the log's next: the cursor waits for it. Of others a rejection, or a comparison, tells what the replica lacks. */
+  readonly isNext: boolean;
+}
+
+export interface Offered extends Omit<NewOffer, "bytes"> {
+  readonly id: number;
   readonly transaction: Transaction;
   /** How often the replica refused it. */
   refusals: number;
@@ -20,48 +30,68 @@ export interface Offered {
 }
 
 export class OfferWindow {
-  /** In the order in which they were offered: that of the log. */
-  readonly #offeredByLsn = new Map<number, Offered>();
+  /** In the order in which they were offered. */
+  readonly #offeredById = new Map<number, Offered>();
+  #lastId = 0;
 
   get isFull(): boolean {
-    return this.#offeredByLsn.size >= OFFERS_IN_FLIGHT_MAX;
+    return this.#offeredById.size >= OFFERS_IN_FLIGHT_MAX;
   }
 
   get isEmpty(): boolean {
-    return this.#offeredByLsn.size === 0;
+    return this.#offeredById.size === 0;
   }
 
-  add(entry: LogEntry): void {
-    const transaction = decodeTransaction(entry.bytes);
-    this.#offeredByLsn.set(entry.lsn, { entry, transaction, refusals: 0, isBeingResolved: false });
+  add({ bytes, ...offer }: NewOffer): Offered {
+    const transaction = decodeTransaction(bytes);
+    const offered = { ...offer, id: this.nextId(offer.lsn), transaction, refusals: 0, isBeingResolved: false };
+    this.#offeredById.set(offered.id, offered);
+    return offered;
   }
 
-  get(lsn: number): Offered | undefined {
-    return this.#offeredByLsn.get(lsn);
+  /** A number for something that is sent now. */
+  nextId(lsn = 0): number {
+    this.#lastId = Math.max(this.#lastId + 1, lsn);
+    return this.#lastId;
+  }
+
+  get(id: number): Offered | undefined {
+    return this.#offeredById.get(id);
   }
 
   /** False once it was settled. */
   has(offered: Offered): boolean {
-    return this.#offeredByLsn.get(offered.entry.lsn) === offered;
+    return this.#offeredById.get(offered.id) === offered;
   }
 
-  delete(lsn: number): void {
-    this.#offeredByLsn.delete(lsn);
+  delete(id: number): void {
+    this.#offeredById.delete(id);
   }
 
-  /** Where a rejection of that one has to begin: at the first of its mailbox that is on its way. */
-  firstLsnOfMailbox({ entry }: Offered): number {
-    return this.#firstOf(entry.mailbox)?.entry.lsn ?? entry.lsn;
+  hasOf(mailbox: MailboxGuid): boolean {
+    return this.#firstOf(mailbox) !== undefined;
+  }
+
+  /** How many the cursor does not wait for. */
+  get besideCount(): number {
+    let count = 0;
+    for (const { isNext } of this.#offeredById.values()) if (!isNext) count += 1;
+    return count;
+  }
+
+  /** Where a rejection of that one has to begin: at the first of its mailbox that is on its way. 0 = it is not of the log. */
+  firstLsnOfMailbox({ mailbox, lsn }: Offered): number {
+    return this.#firstOf(mailbox)?.lsn ?? lsn;
   }
 
   /** How far the replica is when everything up to `sentLsn` was sent, or is held back by a rejection. */
   settledUpTo(sentLsn: number): number {
-    const oldest = this.#offeredByLsn.keys().next().value;
-    return oldest === undefined ? sentLsn : Math.min(oldest - 1, sentLsn);
+    for (const { isNext, lsn } of this.#offeredById.values()) if (isNext) return Math.min(lsn - 1, sentLsn);
+    return sentLsn;
   }
 
   #firstOf(mailbox: MailboxGuid): Offered | undefined {
-    for (const offered of this.#offeredByLsn.values()) if (offered.entry.mailbox === mailbox) return offered;
+    for (const offered of this.#offeredById.values()) if (offered.mailbox === mailbox) return offered;
     return undefined;
   }
 }

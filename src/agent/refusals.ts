@@ -35,7 +35,7 @@ export class Refusals {
   /** Returns at once: what it takes to resolve it comes over the link that the caller reads. Throws: peer-confused. */
   resolveBeside(offered: Offered, divergence: WireDivergence, signal: AbortSignal): void {
     if (offered.isBeingResolved) {
-      const words = `reading what the replica refused: it has not tried transaction ${offered.entry.lsn} again meanwhile`;
+      const words = `reading what the replica refused: it has not tried transaction ${offered.id} again meanwhile`;
       throw agentError("peer-confused", words);
     }
     offered.isBeingResolved = true;
@@ -77,10 +77,10 @@ export class Refusals {
   }
 
   async #advise(
-    { entry: { lsn } }: Offered,
+    { id }: Offered,
     advice: { readonly voidBelow: number; readonly giveUp: boolean },
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#parts.link.send({ kind: "retry", lsn, ...advice }, signal);
+    await this.#parts.link.send({ kind: "retry", id, ...advice }, signal);
   }
 }

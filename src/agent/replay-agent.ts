@@ -1,6 +1,7 @@
 /**
  * The source's end of a link: the one sender of one replica. Has the log sent (log-sender.ts), grants wishes for bodies
- * (grant-wish.ts), has refusals resolved (refusals.ts), and keeps the cursor.
+ * (grant-wish.ts), has refusals resolved (refusals.ts) and mailboxes mended or compared (mender.ts, store-comparison.ts), and keeps
+ * the cursor.
  *
  * INVARIANT: the cursor is what the replica has acknowledged as durable; it never passes a transaction that was neither
  * applied nor put into the rejection log.
@@ -13,6 +14,7 @@ import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import type { RejectionRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
 import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessage } from "../wire/messages.js";
@@ -23,7 +25,9 @@ import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender } from "./log-sender.js";
+import { OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
+import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
 import { Refusals } from "./refusals.js";
 import { Rejections } from "./rejections.js";
 import type { SourceSide } from "./source-side.js";
@@ -46,6 +50,8 @@ export interface ReplayAgentSinks {
   readonly onBodyBytes: (bytes: number) => void;
   readonly onConflict: (path: RawPath, words: string) => void;
   readonly onRejected: (row: RejectionRow) => void;
+  /** The whole store was compared, and the replica's cursor is durable there. */
+  readonly onCompared?: (lsn: number) => void;
 }
 
 /** Wishes that wait to be granted; a replica has a few for each offer, more is a peer that does not keep to the protocol. */
@@ -55,6 +61,7 @@ export class ReplayAgent {
   readonly name: string;
   readonly #ports: ReplayAgentPorts;
   readonly #sinks: ReplayAgentSinks;
+  readonly #options: ReplayAgentOptions;
   readonly #window = new OfferWindow();
   readonly #wishes = new BoundedQueue<Want>(WISHES_MAX);
   readonly #wake = new Gate();
@@ -62,8 +69,10 @@ export class ReplayAgent {
   readonly #asker: Asker;
   readonly #rejections: Rejections;
   readonly #cursor: CursorStore;
+  readonly #line: OfferLine;
   readonly #sender: LogSender;
   readonly #refusals: Refusals;
+  readonly #recovery: Recovery;
   /** Ends the run. */
   readonly #stop = new AbortController();
   #ackedLsn = 0;
@@ -73,18 +82,34 @@ export class ReplayAgent {
   #hasResent = false;
   #welcome: Welcome | undefined;
 
-  constructor(name: string, ports: ReplayAgentPorts, sinks: ReplayAgentSinks) {
+  constructor(
+    name: string,
+    ports: ReplayAgentPorts,
+    sinks: ReplayAgentSinks,
+    options: Partial<ReplayAgentOptions> = {},
+  ) {
     this.name = name;
     this.#ports = ports;
     this.#sinks = sinks;
+    this.#options = { ...PLAIN, ...options };
     this.#asker = new Asker(ports.link);
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
     const parts = { ...ports, window: this.#window, rejections: this.#rejections };
-    this.#sender = new LogSender({ ...parts, name, wake: this.#wake });
-    const { onConflict, onRejected } = sinks;
+    this.#line = new OfferLine({ link: ports.link, window: this.#window });
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
+    const { onConflict } = sinks;
+    const onRejected = (row: RejectionRow) => {
+      sinks.onRejected(row);
+      this.#recovery.noteRejected(row.mailbox);
+    };
     this.#refusals = new Refusals({ ...parts, asker: this.#asker, onConflict, onRejected, onError });
+    const common = { ...parts, name, asker: this.#asker, line: this.#line, sender: this.#sender };
+    const onEnd = () => this.#acked.wake();
+    const onCompared = (lsn: number) => this.#noteCompared(lsn);
+    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onEnd, onError };
+    this.#recovery = new Recovery({ ...common, ...recoverySinks }, this.#options);
   }
 
   /** Requests beside the stream. Only while `run` is running. */
@@ -96,9 +121,18 @@ export class ReplayAgent {
     return this.#ackedLsn;
   }
 
+  /** The whole store is being compared. */
+  get isComparing(): boolean {
+    return this.#recovery.isComparing;
+  }
+
   /** Nobody needs log entries up to here any more. */
   get trimmableLsn(): number {
-    return this.rejections.reduce((lsn, row) => Math.min(lsn, row.lsn - 1), this.#ackedLsn);
+    const { lowestPosition, isComparing } = this.#recovery;
+    if (isComparing) return Math.min(this.#window.settledUpTo(this.#sender.sentLsn), lowestPosition);
+    if (this.#options.heals) return Math.min(this.#ackedLsn, lowestPosition);
+    const inLog = this.rejections.filter(({ lsn }) => lsn > 0);
+    return inLog.reduce((lsn, row) => Math.min(lsn, row.lsn - 1), this.#ackedLsn);
   }
 
   get rejections(): readonly RejectionRow[] {
@@ -111,11 +145,25 @@ export class ReplayAgent {
   }
 
   /**
-   * Everything in the log up to `lsn` is applied, or was refused by the replica in this run. Rejects only when `signal` aborts:
+   * Everything in the log up to `lsn` is applied, or was refused by the replica in this run. Where mailboxes are not mended within
+   * the run, what was found to need it at its begin has been mended, or was refused as well. Rejects only when `signal` aborts:
    * it must do so when `run` has ended.
    */
   async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
-    while (!this.#hasResent || this.#ackedLsn < lsn) await this.#acked.wait(signal);
+    const isMending = () => !this.#options.heals && this.#recovery.isBusy;
+    while (!this.#hasResent || this.#ackedLsn < lsn || isMending()) await this.#acked.wait(signal);
+  }
+
+  /** As `Recovery.resync`. Only while `run` is running, of an agent that compares. */
+  async resync(what: MailboxGuid | "all"): Promise<boolean> {
+    const isKnown = await this.#recovery.resync(what);
+    this.#wake.wake();
+    return isKnown;
+  }
+
+  /** Tries a mailbox that was refused again, without waiting for its time. False when it was not refused. */
+  retry(mailbox: MailboxGuid): boolean {
+    return this.#recovery.retry(mailbox);
   }
 
   /**
@@ -126,18 +174,17 @@ export class ReplayAgent {
     const { link } = this.#ports;
     const stop = this.#stop;
     const both = AbortSignal.any([signal, stop.signal]);
-    const beside = [this.#readAll(both), this.#grantAll(both)];
+    const beside = [this.#readAll(both), this.#grantAll(both), this.#recovery.run(both)];
     for (const work of beside) work.catch((error: unknown) => stop.abort(error));
     try {
       const welcome = await this.#greet(both);
       await prepare(welcome, both);
-      this.#startAt(welcome.appliedLsn);
-      await this.#sender.resendRejected(both);
-      if (this.#ackedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(this.#ackedLsn);
+      await this.#begin(welcome, both);
       this.#hasResent = true;
       this.#acked.wake();
       for (;;) {
         both.throwIfAborted();
+        await this.#recovery.compareIfAsked(both);
         if (!(await this.#offerMore(both))) await this.#wake.wait(both);
       }
     } catch (error) {
@@ -167,10 +214,24 @@ export class ReplayAgent {
     return this.#welcome;
   }
 
-  #startAt(appliedLsn: number): void {
+  async #begin(welcome: Welcome, signal: AbortSignal): Promise<void> {
+    this.#storedLsn = this.#ports.reader.cursor(this.name) ?? 0;
+    const { heals } = this.#options;
+    if (await this.#recovery.compareFirst(welcome, signal)) return;
+    const { appliedLsn, firstContact } = welcome;
     this.#sender.startAt(appliedLsn);
     this.#ackedLsn = appliedLsn;
-    this.#storedLsn = this.#ports.reader.cursor(this.name) ?? 0;
+    this.#recovery.mendRejected();
+    if (!heals) {
+      await this.#sender.resendRejected(signal);
+      if (appliedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(appliedLsn);
+    }
+    if (!firstContact) await this.#recovery.compareChanged(signal);
+  }
+
+  #noteCompared(lsn: number): void {
+    this.#sinks.onCompared?.(lsn);
+    this.#wake.wake(); // the log moves the cursor from here on.
   }
 
   /** False when there was nothing to offer, or no room. */
@@ -212,33 +273,40 @@ export class ReplayAgent {
   /** One wish after the other, beside the reading of messages. */
   async #grantAll(signal: AbortSignal): Promise<void> {
     const ports = { ...this.#ports, onBodyBytes: this.#sinks.onBodyBytes };
-    for await (const { lsn, indexes } of this.#wishes.drain(signal)) {
-      const offered = this.#window.get(lsn);
+    for await (const { id, indexes } of this.#wishes.drain(signal)) {
+      const offered = this.#window.get(id);
       if (offered === undefined) continue; // settled meanwhile.
-      const cause = await grantWish(ports, { lsn, transaction: offered.transaction, indexes }, signal);
+      const cause = await grantWish(ports, { id, transaction: offered.transaction, indexes }, signal);
       if (cause !== undefined) await this.#refusals.giveUp(offered, cause, signal);
     }
   }
 
   async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {
-    const { lsn, divergence, notes } = outcome;
-    const offered = this.#window.get(lsn);
-    if (offered === undefined) throw this.#confused(`it acknowledged transaction ${lsn}, which was not offered`);
+    const { id, divergence, notes } = outcome;
+    if (this.#line.settleMark(id)) return;
+    const offered = this.#window.get(id);
+    if (offered === undefined) throw this.#confused(`it acknowledged transaction ${id}, which was not offered`);
     if (divergence !== undefined && !isLastWord(divergence)) {
       this.#refusals.resolveBeside(offered, divergence, signal);
       return;
     }
-    const { transaction } = offered;
+    const { transaction, lsn } = offered;
     // It was held before, if the replica gives up only what it was told to; the cursor must not rest on that.
-    if (divergence === undefined) await this.#rejections.step(transaction.mailbox, lsn);
-    else await this.#refusals.hold(offered, divergence);
-    this.#window.delete(lsn);
+    if (divergence === undefined) {
+      if (lsn > 0) await this.#rejections.step(transaction.mailbox, lsn);
+    } else {
+      this.#line.noteRefused(transaction.mailbox);
+      await this.#refusals.hold(offered, divergence);
+    }
+    this.#window.delete(id);
+    this.#line.noteLeft();
     if (divergence === undefined) this.#sinks.onShipped({ lsn, transaction, notes });
     await this.#moveCursor();
     this.#wake.wake();
   }
 
   async #moveCursor(): Promise<void> {
+    if (this.#recovery.isComparing) return;
     const lsn = this.#window.settledUpTo(this.#sender.sentLsn);
     if (lsn <= this.#ackedLsn) return;
     // Not before: what was refused in an earlier run may lie before the stored cursor, and only the rejection tells.

@@ -11,7 +11,15 @@ import type { StateWriter } from "../log/state-ports.js";
 import type { EffectCommit } from "../log/state-types.js";
 import { parseBaseName } from "../maildir/ids.js";
 import { visibleMarks } from "../txn/marks.js";
-import type { Answer, Ask, Reply, Request, WireFailure } from "../wire/messages.js";
+import {
+  type Answer,
+  type Ask,
+  COMPARED_MESSAGES_MAX,
+  type Reply,
+  type Request,
+  STANDING_MAILBOXES_MAX,
+  type WireFailure,
+} from "../wire/messages.js";
 import { agentError } from "./errors.js";
 
 export interface RequestPorts {
@@ -59,6 +67,17 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       });
       const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size, marks: "" }))];
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
+    }
+    case "compare": {
+      const { mailbox, path, afterUid } = ask;
+      const request = { mailbox, path, afterUid, messagesMax: COMPARED_MESSAGES_MAX };
+      const outcome = await ports.store.call("compare", request);
+      if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
+      return { ...outcome, kind: "compare" };
+    }
+    case "standing": {
+      const page = await ports.store.call("standing", { after: ask.after, max: STANDING_MAILBOXES_MAX });
+      return { kind: "standing", ...page };
     }
     case "yield-uids": {
       const { mailbox, uids, from, floor } = ask;

@@ -5,7 +5,7 @@
  * INVARIANT: an outcome without divergence is sent only after the effect and the cursor are on stable storage.
  * INVARIANT: a transaction is dropped in the store only when nothing of it is under way; what comes later is not for it.
  * INVARIANT: after a divergence nothing is applied until the source has said what to do, and later transactions of a mailbox
- * that was given up are refused until that transaction comes again: order within a mailbox is never broken.
+ * that was given up are refused until one comes that begins anew: order within a mailbox is never broken.
  */
 import type { ApplyMethods, ExecuteOutcome } from "../apply/apply-types.js";
 import { Beside } from "../base/beside.js";
@@ -19,7 +19,7 @@ import type { StateWriter } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import { type Offer, PROTOCOL_VERSION, type Retry, type WireMessage } from "../wire/messages.js";
+import { type Mark, type Offer, PROTOCOL_VERSION, type Retry, type WireMessage } from "../wire/messages.js";
 import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { Incoming, type Readiness } from "./incoming.js";
@@ -64,18 +64,20 @@ const OFFERS_MAX = 256;
 const STAGING_MAX = 3;
 /** Times that staged bodies may be gone when they are to be placed: an owner who removes them in a loop holds nobody else up. */
 const LACKS_MAX = 8;
+const NO_EFFECT = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] } as const;
 const LOCK_PAUSE_MS_MIN = 1;
 const LOCK_PAUSE_MS_MAX = 50;
 
 export class Session {
   readonly #ports: SessionPorts;
   readonly #limits: SessionLimits;
-  readonly #offers = new BoundedQueue<Offer>(OFFERS_MAX);
+  readonly #offers = new BoundedQueue<Offer | Mark>(OFFERS_MAX);
   readonly #incoming = new Map<number, Incoming>();
-  readonly #heldSinceLsn = new Map<MailboxGuid, number>();
+  /** Given up: what was offered behind that does not fit. */
+  readonly #held = new Set<MailboxGuid>();
   readonly #answers: Answers;
   /** What the source says about the transaction that diverged. */
-  #advice: { readonly lsn: number; readonly waiter: Waiter<Retry> } | undefined;
+  #advice: { readonly id: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
   #isReleased = false;
 
@@ -92,7 +94,7 @@ export class Session {
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const both = AbortSignal.any([signal, stop.signal]);
-    const prepared = new BoundedQueue<Incoming>(this.#limits.preparedMax);
+    const prepared = new BoundedQueue<Incoming | Mark>(this.#limits.preparedMax);
     const preparing = this.#prepareAll(prepared, both);
     preparing.catch((error: unknown) => prepared.fail(error));
     const applying = this.#applyAll(prepared, both);
@@ -133,23 +135,27 @@ export class Session {
   }
 
   async #receive(message: WireMessage, staging: Beside, signal: AbortSignal): Promise<void> {
-    const incoming = "lsn" in message ? this.#incoming.get(message.lsn) : undefined;
     switch (message.kind) {
       case "hello":
         return this.#welcome(message.logId, message.protocol, signal);
       case "offer":
+      case "mark":
         if (this.#logId === "")
           throw agentError("peer-confused", "taking an offer of the source: it did not say hello");
         if (!this.#offers.tryPush(message))
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
-      case "bodies":
+      case "bodies": {
+        const incoming = this.#incoming.get(message.id);
         if (incoming === undefined) releaseSlabs(message.payloads);
         else await staging.add(incoming.takeBodies(message));
         return undefined;
-      case "body-part":
+      }
+      case "body-part": {
+        const incoming = this.#incoming.get(message.id);
         if (incoming !== undefined) await staging.add(incoming.takePart(message));
         return undefined;
+      }
       case "retry":
         this.#takeRetry(message);
         return undefined;
@@ -183,20 +189,25 @@ export class Session {
   }
 
   #takeRetry(retry: Retry): void {
-    if (this.#advice?.lsn === retry.lsn) this.#advice.waiter.settle(retry);
-    else if (retry.giveUp) this.#incoming.get(retry.lsn)?.giveUp();
+    if (this.#advice?.id === retry.id) this.#advice.waiter.settle(retry);
+    else if (retry.giveUp) this.#incoming.get(retry.id)?.giveUp();
   }
 
   /** Ahead of those that are applied, as far as `prepared` has room. */
-  async #prepareAll(prepared: BoundedQueue<Incoming>, signal: AbortSignal): Promise<void> {
+  async #prepareAll(prepared: BoundedQueue<Incoming | Mark>, signal: AbortSignal): Promise<void> {
+    let lastId = 0;
     for await (const offer of this.#offers.drain(signal)) {
-      if (this.#incoming.has(offer.lsn))
-        throw agentError(
-          "peer-confused",
-          `taking an offer of the source: transaction ${offer.lsn} is on its way already`,
-        );
+      if (offer.id <= lastId) {
+        const words = `taking an offer of the source: it has number ${offer.id}, and ${lastId} came before`;
+        throw agentError("peer-confused", words);
+      }
+      lastId = offer.id;
+      if (offer.kind === "mark") {
+        await prepared.push(offer, signal);
+        continue;
+      }
       const incoming = new Incoming(this.#incomingPorts(signal), offer);
-      this.#incoming.set(offer.lsn, incoming);
+      this.#incoming.set(offer.id, incoming);
       if (this.#isReleased) incoming.giveUp(); // nobody would send its bodies.
       await prepared.push(incoming, signal);
     }
@@ -204,58 +215,63 @@ export class Session {
   }
 
   /** In the order of the log. */
-  async #applyAll(prepared: BoundedQueue<Incoming>, signal: AbortSignal): Promise<void> {
-    for await (const incoming of prepared.drain(signal)) {
-      const verdict = await this.#settle(incoming, signal);
-      this.#incoming.delete(incoming.lsn);
-      await this.#report(incoming.lsn, verdict, signal);
+  async #applyAll(prepared: BoundedQueue<Incoming | Mark>, signal: AbortSignal): Promise<void> {
+    for await (const next of prepared.drain(signal)) {
+      const verdict = next instanceof Incoming ? await this.#settle(next, signal) : await this.#setCursor(next);
+      this.#incoming.delete(next.id);
+      await this.#report(next.id, verdict, signal);
     }
+  }
+
+  async #setCursor({ lsn }: Mark): Promise<Verdict> {
+    const cursor = { logId: this.#logId, lsn, isSet: true };
+    await this.#ports.writer.recordEffect({ ...NO_EFFECT, cursor });
+    return { kind: "applied", notes: [] };
   }
 
   #incomingPorts(signal: AbortSignal) {
     const { store, stager, writer, syncAll, reach, link } = this.#ports;
     const { stagedHereMax } = this.#limits;
-    const want = (lsn: number, indexes: readonly number[]) => link.send({ kind: "want", lsn, indexes }, signal);
+    const want = (id: number, indexes: readonly number[]) => link.send({ kind: "want", id, indexes }, signal);
     return { store, stager, stagedHereMax, writer, syncAll, reach, want };
   }
 
-  async #report(lsn: number, verdict: Verdict, signal: AbortSignal): Promise<void> {
-    if (verdict.kind === "applied") await this.#ports.link.send({ kind: "outcome", lsn, notes: verdict.notes }, signal);
-    else await this.#ports.link.send({ kind: "outcome", lsn, notes: [], divergence: verdict.divergence }, signal);
+  async #report(id: number, verdict: Verdict, signal: AbortSignal): Promise<void> {
+    if (verdict.kind === "applied") await this.#ports.link.send({ kind: "outcome", id, notes: verdict.notes }, signal);
+    else await this.#ports.link.send({ kind: "outcome", id, notes: [], divergence: verdict.divergence }, signal);
   }
 
   /** Applies one transaction; after a divergence asks the source, as often as it has another idea. */
   async #settle(incoming: Incoming, signal: AbortSignal): Promise<Verdict> {
-    const { lsn, offer } = incoming;
-    const heldSince = this.#heldSinceLsn.get(offer.mailbox);
-    if (heldSince !== undefined && lsn > heldSince) {
+    const { id, offer } = incoming;
+    if (offer.anew === true) this.#held.delete(offer.mailbox);
+    if (this.#held.has(offer.mailbox)) {
       await incoming.drop();
       return divergedBy({ code: "mailbox-held", words: "an earlier transaction of this mailbox was refused" });
     }
-    this.#heldSinceLsn.delete(offer.mailbox);
     if (isStale(await incoming.ready)) incoming.again(0);
     for (;;) {
       const verdict = await this.#tryOnce(incoming, await incoming.ready, signal);
       if (verdict.kind === "applied") return verdict;
-      const isOver = verdict.divergence.code === "given-up" || (await this.#ask(lsn, verdict, signal)).giveUp;
+      const isOver = verdict.divergence.code === "given-up" || (await this.#ask(id, verdict, signal)).giveUp;
       if (!isOver) continue;
       await incoming.drop();
-      this.#heldSinceLsn.set(offer.mailbox, lsn);
+      this.#held.add(offer.mailbox);
       return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
     }
   }
 
   /** Reports a divergence; when the source has changed something about it, prepares the transaction again. */
-  async #ask(lsn: number, verdict: Verdict, signal: AbortSignal): Promise<Retry> {
+  async #ask(id: number, verdict: Verdict, signal: AbortSignal): Promise<Retry> {
     signal.throwIfAborted();
     if (this.#isReleased) throw adviceLost(); // a link may take the question though nobody reads it.
     const waiter = new Waiter<Retry>(signal);
     waiter.promise.catch(() => undefined); // it is awaited below; sending may fail first.
-    this.#advice = { lsn, waiter };
+    this.#advice = { id, waiter };
     try {
-      await this.#report(lsn, verdict, signal);
+      await this.#report(id, verdict, signal);
       const retry = await waiter.promise;
-      if (!retry.giveUp) this.#incoming.get(lsn)?.again(retry.voidBelow);
+      if (!retry.giveUp) this.#incoming.get(id)?.again(retry.voidBelow);
       return retry;
     } finally {
       this.#advice = undefined;
@@ -266,13 +282,14 @@ export class Session {
     if (readiness.kind === "given-up")
       return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
-    const outcome = await this.#execute(incoming.lsn, signal);
+    const outcome = await this.#execute(incoming.id, signal);
     switch (outcome.kind) {
       case "applied": {
-        const cursor = { logId: this.#logId, lsn: incoming.lsn };
+        const { lsn, mailbox } = incoming.offer;
+        const cursor = lsn === 0 ? {} : { cursor: { logId: this.#logId, lsn } };
         await this.#record(
-          () => this.#ports.writer.recordEffect({ ...outcome.effect, intent: readiness.intent, cursor }),
-          incoming.offer.mailbox,
+          () => this.#ports.writer.recordEffect({ ...outcome.effect, intent: readiness.intent, ...cursor }),
+          mailbox,
         );
         this.#ports.reach("apply.effect-recorded");
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
@@ -300,13 +317,13 @@ export class Session {
   }
 
   /** Waits for Dovecot's lock without holding up the worker. */
-  async #execute(lsn: number, signal: AbortSignal): Promise<ExecuteOutcome> {
+  async #execute(key: number, signal: AbortSignal): Promise<ExecuteOutcome> {
     const { clock, store } = this.#ports;
     const endMs = clock.monotonicMs() + this.#limits.lockWaitMsMax;
     let pauseMs = LOCK_PAUSE_MS_MIN;
     for (;;) {
       signal.throwIfAborted();
-      const outcome = await store.call("execute", { key: lsn });
+      const outcome = await store.call("execute", { key });
       const isOver = this.#isReleased || clock.monotonicMs() >= endMs;
       if (outcome.kind !== "busy" || isOver) return outcome;
       await clock.sleep(pauseMs, signal);

@@ -1,6 +1,6 @@
 /** What a replay agent needs of the source's capture. */
 import type { RawPath } from "../base/raw-name.js";
-import type { CaptureProblem } from "../capture/capture-types.js";
+import type { CaptureProblem, DescribeOutcome } from "../capture/capture-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 
 export interface UidQuery {
@@ -22,6 +22,8 @@ export interface SourceSide {
   uidsAmong(query: UidQuery): readonly Uid[];
   /** Something is not where the log says: look for the mailbox, and list it. */
   lookAgain(guid: MailboxGuid): void;
+  /** How that mailbox is to be made, as its directory stands there now. */
+  describe(where: { readonly guid: MailboxGuid; readonly path: RawPath }): Promise<DescribeOutcome>;
   /** Resolves when those messages have other UIDs, or to why they cannot have them. */
   renumber(
     request: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },

@@ -1,10 +1,10 @@
 /**
  * What crosses between the session and the thread that writes mail: options, calls, outcomes. Plain values only.
  *
- * A `key` is the caller's number of a transaction (its LSN): it names the staged files and everything that is kept
+ * A `key` is the caller's number of a transaction, from 1 on: it names the staged files and everything that is kept
  * for the transaction between `prepare` and `execute` or `drop`.
  * The order of calls is: prepare, stage (many), syncStaged, [putIntent], execute, [recordEffect]; what stands in
- * brackets is the caller's. Several keys may be prepared ahead; they must be executed in the order of the log.
+ * brackets is the caller's. Several keys may be prepared ahead; they must be executed in the order of their keys.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { EffectCommit, LimboRow } from "../log/state-types.js";
@@ -194,6 +194,57 @@ export type InventoryOutcome =
   | { readonly kind: "absent" }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
+export interface CompareRequest {
+  readonly mailbox: MailboxGuid;
+  /** Where the source has it. */
+  readonly path: RawPath;
+  /** Only messages above this UID; 0 from the start. */
+  readonly afterUid: number;
+  readonly messagesMax: number;
+}
+
+/**
+ * applied: it stands under the UID and base name that it was written with. foreign: it stands, and was not written by replication.
+ * lost: it was written, and does not stand any more.
+ */
+export interface HeldMessage extends MessageState {
+  readonly held: "applied" | "foreign" | "lost";
+}
+
+interface MailboxAt {
+  readonly path: RawPath;
+  readonly uidValidity: UidValidity;
+  readonly uidNext: number;
+}
+
+export type CompareOutcome =
+  | {
+      readonly kind: "read";
+      /** As it was written last; absent = never. */
+      readonly written?: MailboxAt & { readonly headerExtra: string };
+      /** Where it stands; absent = nowhere, or it was left half moved. */
+      readonly standing?: MailboxAt;
+      /** Another mailbox that stands at the path asked for. */
+      readonly occupant?: MailboxGuid;
+      /** Ascending by UID. */
+      readonly messages: readonly HeldMessage[];
+      readonly more: boolean;
+    }
+  | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+export interface StandingRequest {
+  readonly after: MailboxGuid | "";
+  readonly max: number;
+}
+
+/** `older` than it was written, under another UIDVALIDITY (`anew`), with a uidlist that cannot be read (`unread`). */
+export type Stands = "in-place" | "moved" | "gone" | "older" | "anew" | "unread";
+
+export interface StandingOutcome {
+  readonly mailboxes: readonly (MailboxAt & { readonly mailbox: MailboxGuid; readonly stands: Stands })[];
+  readonly more: boolean;
+}
+
 export interface ForeignRequest {
   readonly path: RawPath;
   /**
@@ -297,6 +348,9 @@ export interface ApplyMethods {
   /** What stands now counts as the source's own from here on, but for `strangers`. */
   mailboxes(request: { readonly strangers: readonly MailboxGuid[] }): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
+  /** Pages of one mailbox follow each other. */
+  compare(request: CompareRequest): CompareOutcome;
+  standing(request: StandingRequest): StandingOutcome;
   /** As `intentOf`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
   intentOfForeign(request: { readonly path: RawPath }): Uint8Array;
   foreign(request: ForeignRequest): ForeignOutcome;

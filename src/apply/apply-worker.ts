@@ -47,6 +47,8 @@ serveWorker<ApplyMethods>({
   drop: (request) => store().drop(request),
   mailboxes: (request) => store().mailboxes(request),
   inventory: (request) => store().inventory(request),
+  compare: (request) => store().compare(request),
+  standing: (request) => store().standing(request),
   foreign: (request) => store().foreign(request),
   yieldUids: (request) => store().yieldUids(request),
   forget: (request) => store().forget(request),

@@ -135,7 +135,12 @@ export function writtenAs({ baseline }: Pick<KnownMailbox, "baseline">, path: Ra
  * As `locateMailbox`; a mailbox that was written before is looked for everywhere, and one that stood somewhere at first contact: by
  * its GUID and UIDVALIDITY it is the source's own, at a wrong place. One of another user's tree is none (maildir/renamed.ts).
  */
-export function locateAnywhere(whereabouts: Whereabouts, root: Dir, known: KnownMailbox, txn: Transaction): Located {
+export function locateAnywhere(
+  whereabouts: Whereabouts,
+  root: Dir,
+  known: KnownMailbox,
+  txn: Pick<Transaction, "mailbox" | "path" | "structure"> & Partial<Pick<Transaction, "uidValidity">>,
+): Located {
   const located = locateMailbox(root, known, txn);
   if (located.kind !== "absent") return located;
   const isWritten = known.baseline !== undefined;

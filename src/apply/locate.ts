@@ -27,7 +27,11 @@ export type Located =
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
 /** Looks at the paths in turn. */
-export function locateMailbox(root: Dir, known: KnownMailbox, txn: Transaction): Located {
+export function locateMailbox(
+  root: Dir,
+  known: KnownMailbox,
+  txn: Pick<Transaction, "mailbox" | "path" | "structure">,
+): Located {
   const from = txn.structure?.kind === "rename" ? txn.structure.from : undefined;
   const paths = new Set([known.baseline?.row.path, txn.path, from, known.standsAt]);
   for (const path of paths) {

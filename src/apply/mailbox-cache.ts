@@ -63,6 +63,10 @@ export class MailboxCache {
     this.#sources = sources;
   }
 
+  get digester(): StateDigester {
+    return this.#sources.digester;
+  }
+
   get(guid: MailboxGuid): KnownMailbox {
     const known = this.#byGuid.get(guid) ?? this.#load(guid);
     this.#byGuid.delete(guid);

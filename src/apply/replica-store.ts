@@ -2,7 +2,7 @@
  * The store of a replica, as the session sees it: transactions go in, mail comes to stand there, effects come out.
  *
  * Everything is synchronous; the worker (apply-worker.ts) serves these methods to the main thread, tests call them.
- * INVARIANT: `execute` is called in the order of the log; `prepare` and staging may run ahead of it.
+ * INVARIANT: `execute` is called in the order of the keys; `prepare` and staging may run ahead of it.
  * INVARIANT: a call that throws or diverges has made nothing visible.
  */
 import { assert } from "../base/assert.js";
@@ -22,6 +22,7 @@ import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
 import { carriedRows } from "./carried.js";
+import { ComparePages } from "./compare-pages.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
@@ -43,8 +44,9 @@ import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
+import { readStanding } from "./standing.js";
 import { Life, type StoreContext } from "./store-context.js";
-import { InventoryReader, NO_GUID, surveyMailboxes } from "./survey.js";
+import { InventoryReader, NO_GUID, noteSurvey } from "./survey.js";
 import { warmMailboxes } from "./warm.js";
 
 export interface ReplicaStorePorts {
@@ -61,19 +63,19 @@ type Methods = Omit<types.ApplyMethods, "open">;
 export class ReplicaStore implements Methods {
   readonly #context: StoreContext;
   readonly #pendingByKey = new Map<number, Pending>();
-  readonly #inventory: InventoryReader;
+  readonly #inventory = new InventoryReader();
+  readonly #pages: ComparePages;
 
   /** Throws: destination-missing, scratch-missing. */
   constructor(ports: ReplicaStorePorts, options: types.ApplyOptions) {
     const { disk, reader, digester, clock, crashPoint = noCrashPoint, isAlive = isProcessAlive } = ports;
     const { scratchRoot, storeRoot } = options;
-    const nowMs = (): number => clock.nowMs();
-    const limbo = new Limbo({ disk, scratchRoot, nowMs, rows: () => reader.limbo() });
+    const limbo = new Limbo({ disk, scratchRoot, nowMs: () => clock.nowMs(), rows: () => reader.limbo() });
     const cache = new MailboxCache({ reader, digester });
     const life = new Life(crashPoint);
     const whereabouts = new Whereabouts(options.storeRoot, clock, () => reader.mailboxes());
     this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life, isAlive };
-    this.#inventory = new InventoryReader();
+    this.#pages = new ComparePages(this.#context);
     openStore(disk, storeRoot).close();
     openMade(disk, scratchRoot, []).close();
   }
@@ -175,15 +177,19 @@ export class ReplicaStore implements Methods {
   }
 
   mailboxes({ strangers }: { readonly strangers: readonly MailboxGuid[] }): readonly types.SurveyedMailbox[] {
-    const found = surveyMailboxes(this.#context);
-    const standing = new Set(found.flatMap(({ guid }) => guid ?? []));
-    for (const guid of strangers) standing.delete(guid);
-    this.#context.whereabouts.noteStanding(standing);
-    return found;
+    return noteSurvey(this.#context, strangers);
   }
 
   inventory(request: types.InventoryRequest): types.InventoryOutcome {
     return this.#inStore((root) => this.#inventory.read(root, request));
+  }
+
+  compare(request: types.CompareRequest): types.CompareOutcome {
+    return this.#inStore((root) => this.#pages.read(root, request));
+  }
+
+  standing(request: types.StandingRequest): types.StandingOutcome {
+    return this.#inStore((root) => readStanding(this.#context, root, request));
   }
 
   intentOfForeign({ path }: Pick<types.ForeignRequest, "path">): Uint8Array {

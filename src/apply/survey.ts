@@ -4,7 +4,7 @@
 import type { Dir, Disk } from "../base/disk.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
-import { type BaseName, isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
+import { type BaseName, isBaseName, type MailboxGuid, parseMailboxGuid, type Uid } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
 import { CUR } from "../maildir/mailbox-files.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
@@ -13,6 +13,7 @@ import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
+import type { Whereabouts } from "./astray.js";
 import { divergence } from "./divergence.js";
 import { fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
@@ -35,6 +36,18 @@ export function surveyMailboxes({ disk, options }: SurveyedStore): SurveyedMailb
   } finally {
     root.close();
   }
+}
+
+/** As `surveyMailboxes`; what stands now counts as the source's own from here on, but for `strangers`. */
+export function noteSurvey(
+  context: SurveyedStore & { readonly whereabouts: Pick<Whereabouts, "noteStanding"> },
+  strangers: readonly MailboxGuid[],
+): SurveyedMailbox[] {
+  const found = surveyMailboxes(context);
+  const standing = new Set(found.flatMap(({ guid }) => guid ?? []));
+  for (const guid of strangers) standing.delete(guid);
+  context.whereabouts.noteStanding(standing);
+  return found;
 }
 
 /** One mailbox, by its path. */
@@ -67,7 +80,8 @@ function openQuietly(root: Dir, path: RawPath): Dir | undefined {
   }
 }
 
-interface Reading {
+/** One mailbox as a listing has it. */
+export interface Reading {
   readonly path: RawPath;
   /** Undefined where none is yet. */
   readonly uidlist: Uidlist | undefined;
@@ -115,7 +129,10 @@ export class InventoryReader {
   }
 }
 
-function readMailbox(dirs: MailboxDirs, path: RawPath): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
+export function readMailbox(
+  dirs: MailboxDirs,
+  path: RawPath,
+): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
   const read = new UidlistReader().read(dirs.dir);
   if (read.kind === "damaged" || read.kind === "unsupported") {
     const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
@@ -150,7 +167,7 @@ function sizeAt(dirs: MailboxDirs, { placeByBase }: Reading, base: BaseName): { 
 }
 
 /** Empty for a message that went meanwhile. */
-function stateAt(dirs: MailboxDirs, { uidlist, placeByBase, keywords }: Reading, uid: Uid): MessageState[] {
+export function stateAt(dirs: MailboxDirs, { uidlist, placeByBase, keywords }: Reading, uid: Uid): MessageState[] {
   if (uidlist === undefined) return [];
   const index = uidlist.indexOfUid(uid);
   const base = uidlist.baseAt(index);

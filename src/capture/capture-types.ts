@@ -8,8 +8,8 @@ import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
-import type { MessageState } from "../txn/message-state.js";
-import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
+import type { FileOwner, MessageState } from "../txn/message-state.js";
+import { type Structure, TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 
 export interface CaptureLimits {
   /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
@@ -205,6 +205,16 @@ export interface StatesPage {
   readonly nextAfterUid?: number;
 }
 
+export type DescribeOutcome =
+  /** Of its directories, and of new files in them. */
+  | {
+      readonly kind: "described";
+      readonly creation: Extract<Structure, { readonly kind: "create" }>;
+      readonly fileOwner: FileOwner;
+    }
+  | { readonly kind: "absent" }
+  | { readonly kind: "problem"; readonly problem: CaptureProblem };
+
 /** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. */
 export interface CaptureMethods {
   open(options: CaptureOptions): Promise<void>;
@@ -226,5 +236,7 @@ export interface CaptureMethods {
   }): RenumberOutcome;
   /** Drops what is remembered of a mailbox and of those that were in the same commit; the state database is read again. */
   forget(request: { readonly guid: MailboxGuid }): void;
+  /** How a replica that does not have the mailbox has to make it. Throws: store-missing, store-unreadable. */
+  describe(request: { readonly guid: MailboxGuid; readonly path: RawPath }): DescribeOutcome;
   states(request: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage;
 }

@@ -22,6 +22,7 @@ const methods: CaptureMethods = {
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),
   forget: (request) => store().forget(request),
+  describe: (request) => store().describe(request),
   states: (request) => store().states(request),
 };
 

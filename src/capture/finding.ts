@@ -35,15 +35,3 @@ export interface Comparison {
   /** The findings are only the first part. */
   readonly more: boolean;
 }
-
-/** What two uidlist records of a message may differ in without being different: sizes, which Dovecot caches there. */
-export function sameRecordFields(a: string, b: string): boolean {
-  return a === b || lastingFields(a) === lastingFields(b);
-}
-
-function lastingFields(fields: string): string {
-  return fields
-    .split(" ")
-    .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))
-    .join(" ");
-}

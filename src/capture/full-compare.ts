@@ -10,10 +10,11 @@
  */
 import { type BaselineRecord, CHUNK_UIDS } from "../log/state-types.js";
 import type { Uid } from "../maildir/ids.js";
+import { sameRecordFields } from "../txn/message-state.js";
 import type { HintedName } from "./capture-types.js";
 import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";
 import { findOddity } from "./find-files.js";
-import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
+import type { Comparison, Finding } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
 import type { ListedMessage, ListingCursor } from "./listing-cursor.js";
 import { firstIndexFrom, recordAt, recordFields } from "./recorded-message.js";

@@ -7,8 +7,9 @@
  * INVARIANT: nothing is ever taken for expunged here; a name that vanished only asks for a listing.
  */
 import { isBaseName } from "../maildir/ids.js";
+import { sameRecordFields } from "../txn/message-state.js";
 import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";
-import { type Comparison, type Finding, sameRecordFields } from "./finding.js";
+import type { Comparison, Finding } from "./finding.js";
 import { firstIndexFrom, recordAt } from "./recorded-message.js";
 
 /** Below this many records a listing is as good as a second look. */

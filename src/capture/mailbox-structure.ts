@@ -28,7 +28,11 @@ const LOOKS_MAX = 5;
 const NOBODY: FileOwner = { uid: 0, gid: 0, mode: 0o600 };
 
 /** As the directories stand now. */
-export function readCreation(place: StorePlace, path: RawPath, { mailbox }: MailboxDirs): Structure {
+export function readCreation(
+  place: StorePlace,
+  path: RawPath,
+  { mailbox }: Pick<MailboxDirs, "mailbox">,
+): Extract<Structure, { kind: "create" }> {
   const owner = ownerOf(mailbox.statSelf());
   return {
     kind: "create",
@@ -78,7 +82,11 @@ function readParents(place: StorePlace, path: RawPath): FileOwner[] {
 }
 
 /** A transaction that changes no message. */
-export function structureTransaction(row: MailboxRow, structure: Structure, capturedMs: number): Transaction {
+export function structureTransaction(
+  row: Pick<MailboxRow, "guid" | "path" | "uidValidity" | "uidNext" | "headerExtra">,
+  structure: Structure,
+  capturedMs: number,
+): Transaction {
   const { guid, path, uidValidity, uidNext, headerExtra } = row;
   return {
     mailbox: guid,

@@ -11,11 +11,10 @@ import { stateOfRecord } from "../log/baseline-chunk.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { UidlistHeader } from "../maildir/uidlist-header.js";
 import { diffMessages } from "../txn/diff.js";
-import type { FileOwner, MessageState } from "../txn/message-state.js";
+import { type FileOwner, type MessageState, sameRecordFields } from "../txn/message-state.js";
 import { splitTransaction } from "../txn/split.js";
 import type { BodyOrigin, Change, SaveChange, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
-import { sameRecordFields } from "./finding.js";
 import type { MarkedFinding, MarkedMessage } from "./settle-findings.js";
 
 export interface SealRequest {

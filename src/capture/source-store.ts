@@ -29,6 +29,7 @@ import {
   type CaptureLimits,
   type CaptureMethods,
   type CaptureOptions,
+  type DescribeOutcome,
   type DiscoverOutcome,
   type ExamineOutcome,
   type ExamineRequest,
@@ -39,6 +40,7 @@ import {
 } from "./capture-types.js";
 import { type ClaimTells, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
+import { describeMailbox } from "./describe-mailbox.js";
 import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-store.js";
 import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
 import { problemOf } from "./errors.js";
@@ -242,6 +244,10 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
       if (row !== undefined) this.#rows.put(row);
     }
     this.#together = [];
+  }
+
+  describe(request: { readonly guid: MailboxGuid; readonly path: RawPath }): DescribeOutcome {
+    return describeMailbox(this.#place, request);
   }
 
   states({

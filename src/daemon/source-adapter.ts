@@ -9,7 +9,11 @@ import type { SourceSide as AgentsSource } from "../agent/source-side.js";
 import { readUids } from "../capture/read-uids.js";
 import type { SourceSide } from "./source-side.js";
 
-export function adaptSource({ reader, capturer }: Pick<SourceSide, "reader" | "capturer">): AgentsSource {
+export function adaptSource({
+  reader,
+  capturer,
+  worker,
+}: Pick<SourceSide, "reader" | "capturer" | "worker">): AgentsSource {
   return {
     pathOf: (guid) => reader.mailboxByGuid(guid)?.path,
     uidNextOf: (guid) => reader.mailboxByGuid(guid)?.uidNext ?? 1,
@@ -19,6 +23,7 @@ export function adaptSource({ reader, capturer }: Pick<SourceSide, "reader" | "c
       if (path !== undefined) capturer.markFull(path, "confirm");
       capturer.sweepSoon();
     },
+    describe: (where) => worker.call("describe", where),
     renumber: (request, signal) => capturer.renumber(request, signal),
   };
 }

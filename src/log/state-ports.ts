@@ -50,6 +50,7 @@ export interface StateWriter extends AsyncDisposable {
   putIntent(intent: { readonly bytes: Uint8Array }): Promise<number>;
   recordEffect(effect: EffectCommit): Promise<void>;
   dropLimbo(names: readonly string[]): Promise<void>;
+  /** In place of those that this replica has of this mailbox. */
   putRejection(row: RejectionRow): Promise<void>;
   dropRejections(replica: string, mailbox: MailboxGuid): Promise<void>;
   setMeta(key: string, value: string): Promise<void>;
@@ -68,6 +69,8 @@ export interface StateReader extends Disposable {
   digests(mailboxId: number): readonly ChunkDigest[];
   /** Entries after `lsn`, ascending, until `bytesMax` (at least one if there is any). */
   entriesAfter(lsn: number, bytesMax: number): readonly LogEntry[];
+  /** What `read` asks of this reader is all of one commit. It is synchronous. */
+  snapshot<T>(read: () => T): T;
   /** 0 when the log never had an entry. */
   lastLsn(): number;
   /** Lowest LSN still in the log, or lastLsn() + 1 when it is empty. */

@@ -92,6 +92,15 @@ class SqlStateReader implements StateReader {
     return entries;
   }
 
+  snapshot<T>(read: () => T): T {
+    this.#db.exec("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.#db.exec("COMMIT");
+    }
+  }
+
   lastLsn(): number {
     return this.#lastNumber("entry");
   }

@@ -88,7 +88,8 @@ export interface EffectCommit {
   readonly intent?: number;
   /** Intents that killed processes had left for that mailbox, and which are done with as well. */
   readonly settles?: readonly number[];
-  readonly cursor?: { readonly logId: string; readonly lsn: number };
+  /** It never falls, unless `isSet`. */
+  readonly cursor?: { readonly logId: string; readonly lsn: number; readonly isSet?: boolean };
   readonly mailboxes: readonly MailboxRow[];
   readonly removedMailboxIds: readonly number[];
   readonly chunks: readonly ChunkWrite[];

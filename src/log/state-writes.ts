@@ -43,7 +43,8 @@ export class StateWrites {
 
   recordEffect({ intent, settles = [], cursor, limbo, ...move }: EffectCommit): void {
     for (const id of intent === undefined ? settles : [intent, ...settles]) this.#sql.deleteIntent.run(id);
-    if (cursor !== undefined) this.#sql.putApplied.run(cursor.logId, cursor.lsn);
+    if (cursor?.isSet === true) this.#sql.setApplied.run(cursor.logId, cursor.lsn);
+    else if (cursor !== undefined) this.#sql.putApplied.run(cursor.logId, cursor.lsn);
     for (const row of limbo) this.#putLimbo(row);
     this.#moveBaseline(move);
   }
@@ -54,6 +55,7 @@ export class StateWrites {
 
   putRejection(row: RejectionRow): void {
     const { replica, lsn, mailbox, path, code, message, attempts, firstMs, lastMs } = row;
+    this.#sql.deleteRejections.run(replica, mailbox);
     this.#sql.putRejection.run(replica, lsn, mailbox, path, code, message, attempts, firstMs, lastMs);
   }
 
@@ -110,6 +112,7 @@ function prepareAll(db: Db) {
     putApplied: db.prepare(
       "INSERT INTO applied (log_id, lsn) VALUES (?, ?) ON CONFLICT DO UPDATE SET lsn = max(lsn, excluded.lsn)",
     ),
+    setApplied: db.prepare("INSERT OR REPLACE INTO applied (log_id, lsn) VALUES (?, ?)"),
     insertIntent: db.prepare<{ id: number }>("INSERT INTO intent (bytes) VALUES (?) RETURNING id"),
     deleteIntent: db.prepare("DELETE FROM intent WHERE id = ?"),
     // Not REPLACE: that would delete the row of another mailbox that has the same GUID, and its baseline with it.

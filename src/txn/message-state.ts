@@ -45,3 +45,15 @@ export function sameMarks(a: MessageMarks, b: MessageMarks): boolean {
 function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i]);
 }
+
+/** What two uidlist records of a message may differ in without being different: sizes, which Dovecot caches there. */
+export function sameRecordFields(a: string, b: string): boolean {
+  return a === b || lastingFields(a) === lastingFields(b);
+}
+
+function lastingFields(fields: string): string {
+  return fields
+    .split(" ")
+    .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))
+    .join(" ");
+}

@@ -55,6 +55,11 @@ export function isMessageTime(mtimeS: number): boolean {
   return Number.isInteger(mtimeS) && Math.abs(mtimeS) <= TIME_S_MAX;
 }
 
+/** Throws: transaction-invalid, for what no transaction can say of a message. */
+export function checkMessageState(message: MessageState): void {
+  checkMessage(message, UID_MAX + 1);
+}
+
 /** Ends the check: `what` completes "checking a transaction: ...". */
 export function refuse(what: string, value?: number): never {
   const shown = value === undefined ? "" : ` (${value})`;

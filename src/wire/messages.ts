@@ -1,11 +1,14 @@
 /**
  * What the two ends of a link say to each other, as typed values. The source dials or is dialled; either way the source
- * sends `hello` first, the replica answers `welcome`, then offers flow in LSN order and the replica pulls what it lacks.
+ * sends `hello` first, the replica answers `welcome`, then offers flow and the replica pulls what it lacks.
  *
- * INVARIANT: the replica sends exactly one `outcome` per `offer` and per `retry`, in LSN order, after the effect is durable.
+ * An `id` names an offer or a mark in all that is said about it; ids ascend on a link.
+ * INVARIANT: the replica sends exactly one `outcome` per `offer`, per `mark` and per `retry`, in the order of ids, after the
+ * effect is durable.
  */
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { MessageState } from "../txn/message-state.js";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -27,15 +30,27 @@ export interface Welcome {
 
 export interface Offer {
   readonly kind: "offer";
+  readonly id: number;
+  /** When it is applied, the log counts as applied on the replica up to here; 0 = it moves no cursor. */
   readonly lsn: number;
   readonly mailbox: MailboxGuid;
+  /** What the replica refused of this mailbox before does not keep this one from being applied. Absent = false. */
+  readonly anew?: boolean;
   /** The encoded transaction (txn/transaction-codec). */
   readonly payload: Uint8Array;
 }
 
+/** In the order of the offers: the log counts as applied up to there from here on, whatever was recorded before. */
+export interface Mark {
+  readonly kind: "mark";
+  readonly id: number;
+  /** 0 = a comparison has begun: the log counts as not applied until the mark that ends it. */
+  readonly lsn: number;
+}
+
 export interface Want {
   readonly kind: "want";
-  readonly lsn: number;
+  readonly id: number;
   /** Positions of the changes in the transaction, ascending. */
   readonly indexes: readonly number[];
 }
@@ -51,7 +66,7 @@ export interface BodyHead {
 
 export interface Bodies {
   readonly kind: "bodies";
-  readonly lsn: number;
+  readonly id: number;
   readonly heads: readonly BodyHead[];
   /** The bodies that are not gone, in the order of `heads`. */
   readonly payloads: readonly Uint8Array[];
@@ -59,7 +74,7 @@ export interface Bodies {
 
 export interface BodyPart {
   readonly kind: "body-part";
-  readonly lsn: number;
+  readonly id: number;
   readonly index: number;
   readonly offset: number;
   readonly last: boolean;
@@ -82,7 +97,7 @@ export interface WireDivergence {
 
 export interface Outcome {
   readonly kind: "outcome";
-  readonly lsn: number;
+  readonly id: number;
   readonly divergence?: WireDivergence;
   /** For people: what the replica noticed while applying. */
   readonly notes: readonly string[];
@@ -90,7 +105,7 @@ export interface Outcome {
 
 export interface Retry {
   readonly kind: "retry";
-  readonly lsn: number;
+  readonly id: number;
   /** Leave out saves below this UID that are not bound on the replica; 0 = none. */
   readonly voidBelow: number;
   /** Do not try again: release what was staged for it. */
@@ -128,6 +143,21 @@ export type Ask =
        * serve again as bodies. Absent = nothing does.
        */
       readonly hashes?: readonly Uint8Array[];
+    }
+  | {
+      /** How that mailbox stands, and a page of its messages: to be compared with the source's. */
+      readonly kind: "compare";
+      readonly mailbox: MailboxGuid;
+      /** Where the source has it. */
+      readonly path: RawPath;
+      /** Messages above this UID; 0 = from the first. */
+      readonly afterUid: number;
+    }
+  | {
+      /** What was written to this replica, and whether it stands as it was written; a page, ascending by GUID. */
+      readonly kind: "standing";
+      /** Mailboxes above this GUID; "" = from the first. */
+      readonly after: MailboxGuid | "";
     };
 
 /** limbo: recoverable removal; aside: out of the way during the seed; restore: back as new mail. */
@@ -150,6 +180,49 @@ export interface InventoryMessage {
   readonly marks: string;
 }
 
+/** Messages of a page of `compare`, at the most; a replica ends a page earlier where its messages are long. */
+export const COMPARED_MESSAGES_MAX = 4096;
+/** Mailboxes of a page of `standing`, at the most. */
+export const STANDING_MAILBOXES_MAX = 1024;
+
+/**
+ * applied: it stands under the UID and base name that it was written with. foreign: it stands, and was not written by replication.
+ * lost: it was written, and does not stand any more.
+ */
+export type Held = "applied" | "foreign" | "lost";
+
+export interface ComparedMessage extends MessageState {
+  readonly held: Held;
+}
+
+/** As the replica wrote it last. */
+export interface WrittenMailbox {
+  readonly path: RawPath;
+  readonly uidValidity: UidValidity;
+  readonly uidNext: number;
+  readonly headerExtra: string;
+}
+
+export interface ComparedMailbox {
+  /** Absent = replication never wrote to it. */
+  readonly written?: WrittenMailbox;
+  /** Where it stands; absent = nowhere. */
+  readonly standing?: Pick<WrittenMailbox, "path" | "uidValidity" | "uidNext">;
+  /** Another mailbox that stands where the source has this one. */
+  readonly occupant?: MailboxGuid;
+  /** Ascending by UID. */
+  readonly messages: readonly ComparedMessage[];
+  readonly more: boolean;
+}
+
+/** How a mailbox stands that was written: `older` than that, under another UIDVALIDITY (`anew`), not to be read (`unread`). */
+export type Standing = "in-place" | "moved" | "gone" | "older" | "anew" | "unread";
+
+export interface StandingMailbox extends Pick<WrittenMailbox, "path" | "uidValidity" | "uidNext"> {
+  readonly mailbox: MailboxGuid;
+  readonly stands: Standing;
+}
+
 export type Answer =
   | { readonly kind: "yielded-uids"; readonly uidNext: number; readonly moved: number }
   | { readonly kind: "survey"; readonly mailboxes: readonly SurveyedMailbox[] }
@@ -160,7 +233,9 @@ export type Answer =
       readonly unnumbered: number;
     }
   /** `copies`: of these messages those that went to the limbo and have the source's bytes, which serve again. */
-  | { readonly kind: "foreign"; readonly messages: number; readonly copies: number };
+  | { readonly kind: "foreign"; readonly messages: number; readonly copies: number }
+  | ({ readonly kind: "compare" } & ComparedMailbox)
+  | { readonly kind: "standing"; readonly mailboxes: readonly StandingMailbox[]; readonly more: boolean };
 
 export interface WireFailure {
   readonly code: string;
@@ -184,4 +259,4 @@ export interface Reply {
     | { readonly ok: false; readonly failure: WireFailure };
 }
 
-export type WireMessage = Hello | Welcome | Offer | Want | Bodies | BodyPart | Outcome | Retry | Request | Reply;
+export type WireMessage = Hello | Welcome | Offer | Mark | Want | Bodies | BodyPart | Outcome | Retry | Request | Reply;

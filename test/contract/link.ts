@@ -20,11 +20,11 @@ const CLOSED = expect.objectContaining({ code: "link-closed" });
 const MANY = 5_000;
 
 function retry(lsn: number): Retry {
-  return { kind: "retry", lsn, voidBelow: 0, giveUp: false };
+  return { kind: "retry", id: lsn, voidBelow: 0, giveUp: false };
 }
 
 function lsnOf(message: WireMessage): number {
-  return message.kind === "retry" ? message.lsn : -1;
+  return message.kind === "retry" ? message.id : -1;
 }
 
 async function readAll(link: Link, signal: AbortSignal, countMax = Number.POSITIVE_INFINITY): Promise<WireMessage[]> {

@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDb } from "../../src/log/db.js";
 import type { StateReader, StateWriter } from "../../src/log/state-ports.js";
 import { openStateReader } from "../../src/log/state-reader.js";
 import type { RejectionRow } from "../../src/log/state-types.js";
@@ -257,6 +258,27 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect(reader.mailboxByGuid(guid(1))?.messages).toBe(0);
     });
 
+    test("the applied cursor falls only where it is set", async () => {
+      const at = (lsn: number, more = {}) => ({ ...NO_EFFECT, cursor: { logId: "log", lsn, ...more } });
+      await writer.recordEffect(at(12));
+      await writer.recordEffect(at(5));
+      expect(reader.appliedLsn("log")).toBe(12);
+      await writer.recordEffect(at(5, { isSet: true }));
+      expect(reader.appliedLsn("log")).toBe(5);
+    });
+
+    test("a snapshot sees one commit, whatever is written meanwhile; the next read sees the newest", async () => {
+      await writer.appendCaptured(entries(2));
+      using other = openDb(join(dir.path, "state.db"), "write");
+      const seen = reader.snapshot(() => {
+        const before = reader.lastLsn();
+        other.exec("INSERT INTO entry (mailbox, captured_ms, bytes) VALUES ('x', 1, x'00')");
+        return [before, reader.lastLsn()];
+      });
+      expect(seen).toStrictEqual([2, 2]);
+      expect(reader.lastLsn()).toBe(3);
+    });
+
     test("an effect removes its intent and moves the applied cursor, limbo and baseline", async () => {
       const first = await writer.putIntent({ bytes: Uint8Array.of(1) });
       const second = await writer.putIntent({ bytes: Uint8Array.of(2) });
@@ -297,6 +319,8 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       await writer.putRejection({ ...row("a", 1, 1), attempts: 2, lastMs: 9 });
       expect(reader.rejections()).toStrictEqual([{ ...row("a", 1, 1), attempts: 2, lastMs: 9 }, rows[1], rows[2]]);
       expect(reader.rejections("b")).toStrictEqual([rows[2]]);
+      for (const lsn of [7, -1, 1]) await writer.putRejection({ ...row("a", lsn, 1), attempts: 2, lastMs: 9 });
+      expect(reader.rejections("a")).toStrictEqual([{ ...row("a", 1, 1), attempts: 2, lastMs: 9 }, rows[1]]);
       await writer.dropRejections("a", guid(1));
       expect(reader.rejections()).toStrictEqual([rows[1], rows[2]]);
     });

@@ -19,6 +19,7 @@ import { ReplicaStore } from "./replica-store.js";
 import { routeOf } from "./route.js";
 import { SourceKeeper } from "./source-keeper.js";
 import type { SourceStore } from "./source-store.js";
+import { Troubles } from "./troubles.js";
 
 export interface DaemonPorts {
   readonly log: EventLog;
@@ -49,6 +50,8 @@ export class Daemon {
   readonly #arrivals: Arrivals;
   readonly #listeners: Listeners;
   readonly #stop = new AbortController();
+  /** Of no store. */
+  readonly troubles = new Troubles();
   #config: Config;
   #key: SiteKey | undefined;
   /** Reloads take turns. */
@@ -82,22 +85,27 @@ export class Daemon {
     this.#adjust();
   }
 
-  /** Only what differs ends or begins. Rejects when a listener could not be opened; all else is as the new configuration has it. */
-  async reload(config: Config, key: SiteKey | undefined): Promise<void> {
+  /** Only what differs ends or begins. Returns that, a line each. Rejects when a listener could not be opened; all else is as the new configuration has it. */
+  async reload(config: Config, key: SiteKey | undefined): Promise<readonly string[]> {
     const turn = this.#turn.then(async () => {
       if (config.stateDir !== this.#config.stateDir || config.control !== this.#config.control)
         throw daemonError(
           "restart-needed",
           "reloading the configuration: state_dir and control are the same for as long as the daemon runs",
         );
+      const changes = changesOf(this.#config, config);
       this.#config = config;
       this.#key = key;
       await this.#endChanged();
       this.#adjust();
       await this.#listeners.adjust(config.listen, key, this.#stop.signal);
+      return changes;
     });
-    this.#turn = turn.catch(() => undefined);
-    await turn;
+    this.#turn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
   }
 
   /** Ships for a while what is captured, and closes everything. */
@@ -142,6 +150,7 @@ export class Daemon {
     const { clock, random, crashAt } = this.#ports;
     const ports = {
       ...{ path: store.path, stateDir: this.#stateOf(store), log: this.#logOf(store), clock, random, crashAt },
+      limits: () => this.#config.log,
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
     };
     const keeper = new SourceKeeper(ports, role.replicas);
@@ -225,6 +234,33 @@ export class Daemon {
   #logOf({ name }: Store): EventLog {
     return this.#ports.log.child({ store: name });
   }
+}
+
+/** One line for each thing that is different. */
+function changesOf(before: Config, after: Config): readonly string[] {
+  const [old, now] = [partsOf(before), partsOf(after)];
+  const names = new Set([...old.keys(), ...now.keys()]);
+  return [...names].flatMap((name) => {
+    if (!old.has(name)) return [`${name} is new`];
+    if (!now.has(name)) return [`${name} is gone`];
+    return old.get(name) === now.get(name) ? [] : [`${name} is different`];
+  });
+}
+
+function partsOf({ stores, peers, listen, log, logLevel, identityKey }: Config): ReadonlyMap<string, string> {
+  const parts = new Map([
+    ["listen", JSON.stringify(listen)],
+    ["log", JSON.stringify([log, logLevel])],
+    ["identity", JSON.stringify(identityKey)],
+  ]);
+  for (const { name, mayRead, mayWrite, ...peer } of peers.values())
+    parts.set(`peer ${name}`, JSON.stringify([peer, [...mayRead], [...mayWrite]]));
+  for (const { name, role, ...store } of stores.values()) {
+    parts.set(`store ${name}`, JSON.stringify([store, role.kind === "source" ? role.kind : role]));
+    if (role.kind !== "source") continue;
+    for (const replica of role.replicas.values()) parts.set(`replica ${name}/${replica.name}`, JSON.stringify(replica));
+  }
+  return parts;
 }
 
 /** A source goes on where only its replicas differ. */

@@ -7,6 +7,7 @@
 import { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { Gate } from "../../base/gate.js";
+import { displayRaw } from "../../base/raw-name.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
@@ -32,11 +33,18 @@ export interface RunnerPorts {
 
 /** How often it is looked whether the replica keeps up. */
 const LOOK_MS = 1_000;
+/** The same until all was there for the first time. */
+const LOOK_FIRST_MS = 100;
 /** A replica that is behind by more is no longer live. */
 const LIVE_LAG_MS_MAX = 10_000;
 
 /** What ends a conversation without being a failure. */
 class Ended extends Error {}
+
+/** Where it is noted that an operator has paused a replica. */
+export function pausedKey(replica: string): string {
+  return `paused-${replica}`;
+}
 
 export class ReplicaRunner {
   readonly troubles = new Troubles();
@@ -93,11 +101,15 @@ export class ReplicaRunner {
     return acked > 0 ? acked : (this.#ports.store.side.reader.cursor(this.name) ?? 0);
   }
 
-  /** How far the log may be trimmed as far as this replica is concerned. */
-  get trimmableLsn(): number {
-    const { reader } = this.#ports.store.side;
-    const certain = Math.min(reader.cursor(this.name) ?? 0, this.ackedLsn);
-    return reader.rejections(this.name).reduce((lsn, row) => Math.min(lsn, row.lsn - 1), certain);
+  /** The lowest LSN that it still needs of the log, beside what follows its cursor; undefined while it is not connected. */
+  get heldLsn(): number | undefined {
+    return this.#agent === undefined || this.#agent.ackedLsn === 0 ? undefined : this.#agent.trimmableLsn + 1;
+  }
+
+  /** The log does not have all that it lacks, or an operator asked for it. */
+  get needsResync(): boolean {
+    const rows = this.#ports.store.side.reader.replicas();
+    return rows.some(({ replica, needsResyncSinceMs }) => replica === this.name && needsResyncSinceMs !== undefined);
   }
 
   /** Transactions, and the age of the oldest. */
@@ -127,6 +139,12 @@ export class ReplicaRunner {
   /** A replica on demand gets what it lacks now; any other is dialled now. */
   fetchNow(): void {
     this.#isAsked = true;
+    this.#retryNow();
+  }
+
+  /** Ends the link and gets it anew, at once. `why`: for nobody but who reads the code. */
+  beginAgain(why: string): void {
+    this.#conversation?.abort(new Ended(why));
     this.#retryNow();
   }
 
@@ -220,10 +238,12 @@ export class ReplicaRunner {
         onBodyBytes: (bytes) => {
           this.#bytesSent += bytes;
         },
-        onConflict: (path, words) => log.write("conflict-resolved", { mailbox: path, words }),
-        onRejected: ({ path, code, message, lsn }) =>
-          log.write("transaction-rejected", { mailbox: path, code, message, lsn }),
+        onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
+        onRejected: ({ path, code, message, lsn, attempts }) =>
+          log.write("transaction-rejected", { mailbox: displayRaw(path), code, message, lsn, attempts }),
+        onCompared: (lsn) => this.#noteCompared(lsn),
       },
+      { compares: true, heals: true, asksStanding: true, mustCompare: this.needsResync, random: this.#ports.random },
     );
   }
 
@@ -231,24 +251,30 @@ export class ReplicaRunner {
   async #look(agent: ReplayAgent, conversation: AbortController, signal: AbortSignal): Promise<void> {
     const { clock, store, replica } = this.#ports;
     await store.untilCaptured(signal);
-    await agent.untilAcked(store.side.reader.lastLsn(), signal);
-    await restoreKept({ ...this.#ports, agent }, signal);
+    await agent.untilAcked(0, signal); // it has begun.
+    let isRestored = false;
     for (;;) {
       const { transactions, ms } = this.lag;
-      if (transactions === 0 || ms < LIVE_LAG_MS_MAX) {
-        if (this.#state !== "live" && store.isLive) this.#arrive();
-      } else if (this.#state === "live") this.#step("fell-behind");
-      if (transactions === 0 && replica.mode === "on-demand" && replica.to !== undefined) {
+      const isAllThere = transactions === 0 && !agent.isComparing;
+      if (isAllThere && !isRestored) {
+        await restoreKept({ ...this.#ports, agent }, signal);
+        isRestored = true;
+      }
+      if (agent.isComparing) this.#step("compare");
+      else if (isAllThere || (isRestored && ms < LIVE_LAG_MS_MAX)) this.#arrive();
+      else if (this.#state === "live") this.#step("fell-behind");
+      if (isAllThere && replica.mode === "on-demand" && replica.to !== undefined) {
         this.#isAsked = false;
         conversation.abort(new Ended("all of it is there"));
         return;
       }
       this.#noteStall(agent.ackedLsn, transactions);
-      await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(isRestored ? LOOK_MS : LOOK_FIRST_MS, signal);
     }
   }
 
   #arrive(): void {
+    if (this.#state === "live" || !this.#ports.store.isLive) return;
     this.#step("caught-up");
     this.#backOff.reset();
     this.#lastSuccessMs = this.#ports.clock.nowMs();
@@ -260,6 +286,17 @@ export class ReplicaRunner {
     const trouble = this.#stall.look(ackedLsn, transactions);
     if (trouble === undefined) this.troubles.over("stall");
     else if (this.troubles.note("stall", trouble, clock.nowMs())) log.write("replica-stalled", { ...trouble });
+  }
+
+  /** The log goes on from there; where it does not have all that follows any more, it is compared once more. */
+  #noteCompared(lsn: number): void {
+    const { store, log } = this.#ports;
+    const conversation = this.#conversation;
+    const cleared = store.side.writer.clearResync(this.name, lsn).then((isWhole) => {
+      if (isWhole) log.write("replica-compared", { lsn });
+      else conversation?.abort(new Ended("the log was trimmed meanwhile"));
+    });
+    cleared.catch((error: unknown) => conversation?.abort(error));
   }
 
   #noteFailure(error: unknown): void {

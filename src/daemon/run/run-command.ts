@@ -11,6 +11,8 @@ import { readSiteKey, type SiteKey } from "../../wire/keys.js";
 import type { Config } from "../config/config.js";
 import { type LoadedConfig, loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
 import { formatProblem } from "../config/problem.js";
+import { openControlServer } from "../control/control-server.js";
+import type { DaemonControl } from "../control/daemon-control.js";
 import { holdStateDirectory } from "../hold-state.js";
 import type { LogLevel } from "../log-reporter.js";
 import type { Output } from "../output.js";
@@ -19,9 +21,10 @@ import { realOrWished } from "../place-rules.js";
 import { makeState } from "../places.js";
 import { tuneEngine } from "../tune-engine.js";
 import { VERSION } from "../version.js";
+import { controlOf } from "./control-of.js";
 import { Daemon } from "./daemon.js";
 import { type EventLog, fieldsOfError, openEventLog } from "./event-log.js";
-import { statusOf } from "./status-of.js";
+import { troubleOf } from "./troubles.js";
 
 export interface RunFlags {
   readonly config?: string;
@@ -76,46 +79,59 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   const crashAt = process.env["MAILTWIN_CRASH_AT"];
   const daemon = new Daemon(config, keyOf(config), { log, clock: systemClock, random: randomFraction, crashAt });
   const startedMs = systemClock.nowMs();
+  const stop = new AbortController();
+  const nowMs = () => systemClock.nowMs();
+  const control = controlOf({ daemon, startedMs, nowMs, reload: () => reload(daemon, flags, log) });
   try {
     await daemon.start();
+    const onDefect = (error: unknown) => log.write("control-failed", fieldsOfError(error));
+    await using _answering = await openControlServer(
+      config.control,
+      { control, clock: systemClock, onDefect },
+      stop.signal,
+    );
     const { files } = loaded;
     log.write("daemon-started", { version: VERSION, pid: process.pid, files, stores: [...config.stores.keys()] });
-    await serveWishes(daemon, flags, wishes, { log, startedMs });
+    await serveWishes(control, wishes, log);
     log.write("daemon-stopping");
   } finally {
+    stop.abort(new Error("the daemon has ended"));
     await daemon.stop();
   }
   log.write("daemon-stopped");
   return EX.OK;
 }
 
-async function serveWishes(
-  daemon: Daemon,
-  flags: RunFlags,
-  wishes: Wishes,
-  { log, startedMs }: { readonly log: EventLog; readonly startedMs: number },
-): Promise<void> {
+async function serveWishes(control: DaemonControl, wishes: Wishes, log: EventLog): Promise<void> {
   for (;;) {
     const wish = await wishes.next();
     if (wish === "stop") return;
-    if (wish === "reload") await reload(daemon, flags, log);
-    else log.write("status-asked", { status: statusOf(daemon, startedMs) });
+    if (wish === "reload")
+      await control.reload().catch(() => undefined); // it was logged.
+    else log.write("status-asked", { status: control.status() });
   }
 }
 
-/** All or nothing: what is wrong is logged, and the daemon goes on as it was. */
-async function reload(daemon: Daemon, flags: RunFlags, log: EventLog): Promise<void> {
+/** All or nothing: what is wrong is logged, and the daemon goes on as it was. Throws: config-wrong, restart-needed, and others. */
+async function reload(
+  daemon: Daemon,
+  flags: RunFlags,
+  log: EventLog,
+): Promise<{ readonly changes: readonly string[] }> {
   try {
     const loaded = loadConfig(flags.config, surroundingsOfProcess());
     if (loaded.kind === "wrong") {
-      const problems = loaded.problems.map(formatProblem);
-      log.write("config-refused", { ...fieldsOfError(refusalOf(loaded.files[0] ?? "", loaded.problems)), problems });
-      return;
+      log.write("config-refused", { problems: loaded.problems.map(formatProblem) });
+      throw refusalOf(loaded.files[0] ?? "", loaded.problems);
     }
-    await daemon.reload(loaded.config, keyOf(loaded.config));
-    log.write("config-reloaded", { files: loaded.files, stores: [...loaded.config.stores.keys()] });
+    const changes = await daemon.reload(loaded.config, keyOf(loaded.config));
+    daemon.troubles.over("config");
+    log.write("config-reloaded", { files: loaded.files, changes });
+    return { changes };
   } catch (error) {
     log.write("config-refused", fieldsOfError(error));
+    daemon.troubles.note("config", { ...troubleOf(error), level: "needs-you" }, systemClock.nowMs());
+    throw error;
   }
 }
 

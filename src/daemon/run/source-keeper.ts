@@ -6,11 +6,12 @@
 import { type Clock, systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { Gate } from "../../base/gate.js";
+import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { Link } from "../../wire/link.js";
-import type { Replica } from "../config/config.js";
+import type { LogLimits, Replica } from "../config/config.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
-import { ReplicaRunner } from "./replica-runner.js";
+import { pausedKey, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles, troubleOf } from "./troubles.js";
 
@@ -21,10 +22,14 @@ export interface SourceKeeperPorts {
   readonly random: () => number;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  /** Of the log, as they are now. */
+  readonly limits: () => LogLimits;
   /** Undefined for a replica that dials in. The link knows the root of the store. */
   readonly dialOf: (replica: Replica, store: SourceStore) => ((signal: AbortSignal) => Promise<Link>) | undefined;
 }
 
+/** Of the newest transactions, so many stay though everybody has them: for people who look. */
+const RECENT_ENTRIES = 1_000;
 /** Between two looks at what the log need not keep. */
 const TRIM_MS = 5_000;
 /** How long an ending daemon goes on shipping. */
@@ -115,8 +120,9 @@ export class SourceKeeper {
   async #tend(store: SourceStore, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     for (;;) {
-      await this.#adjust(store);
-      await this.#trim(store);
+      await this.#endGone();
+      await this.#keepLog(store); // before anybody is served: what a new replica lacks is kept from here on.
+      this.#beginNew(store);
       if (store.isLive) this.#backOff.reset();
       const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
       try {
@@ -127,11 +133,14 @@ export class SourceKeeper {
     }
   }
 
-  async #adjust(store: SourceStore): Promise<void> {
+  async #endGone(): Promise<void> {
     for (const [name, running] of [...this.#running]) {
       const replica = this.#replicas.get(name);
       if (replica === undefined || !isSame(replica, running.runner.replica)) await this.#end(name, running);
     }
+  }
+
+  #beginNew(store: SourceStore): void {
     for (const [name, replica] of this.#replicas) if (!this.#running.has(name)) this.#begin(store, name, replica);
   }
 
@@ -139,6 +148,7 @@ export class SourceKeeper {
     const { path, clock, random, log, dialOf } = this.#ports;
     const dial = dialOf(replica, store);
     const runner = new ReplicaRunner({ replica, store, path, dial, clock, random, log: log.child({ replica: name }) });
+    if ((store.side.reader.meta(pausedKey(name)) ?? "") !== "") runner.pause();
     const stop = new AbortController();
     const ended = runner.run(stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted) log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone.
@@ -156,10 +166,21 @@ export class SourceKeeper {
     await Promise.all(Array.from(this.#running, ([name, running]) => this.#end(name, running)));
   }
 
-  async #trim({ side: { reader, writer } }: SourceStore): Promise<void> {
-    const lsns = Array.from(this.#running.values(), ({ runner }) => runner.trimmableLsn);
-    const lsn = Math.min(...lsns);
-    if (Number.isFinite(lsn) && lsn >= reader.firstLsn()) await writer.trimLog(lsn);
+  /** The log is kept for those who are configured, within the limits. */
+  async #keepLog({ side: { reader, writer } }: SourceStore): Promise<void> {
+    const { clock, log, limits } = this.#ports;
+    const known = new Set(reader.replicas().map(({ replica }) => replica));
+    for (const name of this.#replicas.keys()) if (!known.has(name)) await writer.addReplica(name, clock.nowMs());
+    for (const name of known) if (!this.#replicas.has(name)) await writer.forgetReplica(name);
+    const held = Array.from(this.#running, ([name, { runner }]) => [name, runner.heldLsn] as const);
+    const heldLsnByReplica = new Map(held.flatMap(([name, lsn]) => (lsn === undefined ? [] : [[name, lsn] as const])));
+    const { maxSize: maxBytes, maxAgeMs } = limits();
+    const trimming = { limits: { maxBytes, maxAgeMs, recentEntries: RECENT_ENTRIES }, heldLsnByReplica };
+    const { needsResync } = await keepLogWithin({ reader, writer }, { ...trimming, nowMs: clock.nowMs() });
+    for (const { replica, why } of needsResync) {
+      log.write("replica-needs-resync", { replica, why });
+      this.runner(replica)?.beginAgain("it is to be compared");
+    }
   }
 
   /** What is captured is shipped to those who are connected; what takes too long is in the log. */

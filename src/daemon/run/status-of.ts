@@ -1,27 +1,118 @@
 /** The state of a running daemon, for people and programs. Reads, and changes nothing. */
+import { displayRaw } from "../../base/raw-name.js";
+import type { CaptureProblem } from "../../capture/capture-types.js";
+import type { Replica } from "../config/config.js";
+import { formatEndpoint } from "../config/endpoint.js";
+import type {
+  DaemonStatus,
+  MailboxProblem,
+  ReplicaStatus,
+  ReplicaStoreStatus,
+  SourceStatus,
+  Trouble,
+} from "../control/status.js";
 import { VERSION } from "../version.js";
-import type { Daemon } from "./daemon.js";
+import { mailboxName } from "../words.js";
+import type { Daemon, Kept } from "./daemon.js";
+import type { ReplicaRunner } from "./replica-runner.js";
+import type { SourceKeeper } from "./source-keeper.js";
 
-export function statusOf(daemon: Daemon, startedMs: number) {
-  const stores = Array.from(daemon.kept, ([name, kept]) => {
-    if (kept.kind === "replica") {
-      const { store } = kept;
-      return { name, role: "replica", isConnected: store.isConnected, troubles: store.troubles.all };
-    }
-    const { keeper } = kept;
-    const replicas = Array.from(keeper.replicas.keys(), (replica) => {
-      const runner = keeper.runner(replica);
-      return {
-        name: replica,
-        state: runner?.state ?? "idle",
-        cursor: runner?.ackedLsn ?? 0,
-        lag: runner?.lag,
-        ...runner?.sums,
-        troubles: runner?.troubles.all ?? [],
-      };
-    });
-    const { mailboxes, messages } = keeper.store?.side.capturer.counts ?? { mailboxes: 0, messages: 0 };
-    return { name, role: "source", mailboxes, messages, replicas, troubles: keeper.troubles.all };
-  });
-  return { software: `mailtwin ${VERSION}`, pid: process.pid, startedMs, stores };
+export interface DaemonFacts {
+  readonly daemon: Daemon;
+  readonly startedMs: number;
+  readonly nowMs: number;
+}
+
+export function statusOf({ daemon, startedMs, nowMs }: DaemonFacts): DaemonStatus {
+  return {
+    software: `mailtwin ${VERSION}`,
+    pid: process.pid,
+    ...{ startedMs, nowMs },
+    stores: Array.from(daemon.kept.values(), (kept) =>
+      kept.kind === "source" ? statusOfSource(kept, nowMs) : statusOfReplicaStore(kept),
+    ),
+    troubles: daemon.troubles.all,
+  };
+}
+
+const NO_COUNTS = { mailboxes: 0, messages: 0, sweeps: 0, caughtBySweep: 0 };
+
+function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, nowMs: number): SourceStatus {
+  const { store } = keeper;
+  const { mailboxes, messages, sweeps, caughtBySweep } = store?.side.capturer.counts ?? NO_COUNTS;
+  const reader = store?.side.reader;
+  return {
+    ...{ role: "source", name: config.name, path: config.path, mailboxes, messages },
+    log: { firstLsn: reader?.firstLsn() ?? 0, lastLsn: reader?.lastLsn() ?? 0, bytes: reader?.logBytes() ?? 0 },
+    watch: {
+      structure: store === undefined || store.isSweepingOnly ? "sweeping" : "watching",
+      hotMailboxes: store?.hotMailboxes ?? 0,
+    },
+    sweeps: { count: sweeps, caught: caughtBySweep },
+    problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) => problemOf(problem, nowMs)),
+    replicas: Array.from(keeper.replicas.values(), (replica) => statusOfReplica(replica, keeper)),
+    troubles: keeper.troubles.all,
+  };
+}
+
+/** Of one that is not captured: tried again by each sweep, and a person's matter all the same. */
+function problemOf({ path, code, message, hint }: CaptureProblem, nowMs: number): MailboxProblem {
+  return { mailbox: displayRaw(mailboxName(path)), code, words: message, hint, sinceMs: nowMs, level: "needs-you" };
+}
+
+function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
+  const runner = keeper.runner(replica.name);
+  const { to, name, mode } = replica;
+  const rejects = keeper.store?.side.reader.rejections(name) ?? [];
+  return {
+    ...{ name, mode, address: to === undefined ? "dials in" : formatEndpoint(to), state: runner?.state ?? "idle" },
+    cursor: runner?.ackedLsn ?? 0,
+    lagTransactions: runner?.lag.transactions ?? 0,
+    lagMs: runner?.lag.ms ?? 0,
+    ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
+    rejects: rejects.length,
+    needsResync: runner?.needsResync ?? false,
+    troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
+  };
+}
+
+function troublesOf(runner: ReplicaRunner): readonly Trouble[] {
+  return runner.troubles.all;
+}
+
+/** All together: each is in `mailtwin rejects list`. */
+function troubleOfRejects(
+  rejects: readonly {
+    readonly path: string;
+    readonly message: string;
+    readonly firstMs: number;
+    readonly code: string;
+  }[],
+): readonly Trouble[] {
+  const refused = rejects.filter(({ code }) => code !== "resync-asked");
+  const [first] = refused;
+  if (first === undefined) return [];
+  const more = refused.length === 1 ? "" : `, and ${refused.length - 1} more`;
+  return [
+    {
+      code: "mailbox-refused",
+      words: `replicating ${mailboxName(first.path as Parameters<typeof mailboxName>[0])}: ${first.message}${more}`,
+      hint: "It is tried again by itself, and compared. `mailtwin rejects list` has all of them, with what stands in the way.",
+      sinceMs: Math.min(...refused.map(({ firstMs }) => firstMs)),
+      level: "needs-you",
+    },
+  ];
+}
+
+function statusOfReplicaStore({ config, store }: Extract<Kept, { kind: "replica" }>): ReplicaStoreStatus {
+  const { role, name, path } = config;
+  const from = role.kind === "replica" && role.from !== undefined ? formatEndpoint(role.from) : undefined;
+  const rows = store.side?.reader.mailboxes() ?? [];
+  return {
+    ...{ role: "replica", name, path, mailboxes: rows.length, isConnected: store.isConnected },
+    messages: rows.reduce((sum, { messages }) => sum + messages, 0),
+    peer: (role.kind === "replica" ? role.peer : undefined) ?? from ?? "",
+    lastChangeMs: store.lastLinkMs,
+    troubles: store.troubles.all,
+  };
 }

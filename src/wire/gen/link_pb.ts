@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUirgMKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIAEIJCgdtZXNzYWdlIl4KCEdyZWV0aW5nEhQKDHByb3RvY29sX21pbhgBIAEoDRIUCgxwcm90b2NvbF9tYXgYAiABKA0SEAoIc29mdHdhcmUYAyABKAkSFAoMY2FwYWJpbGl0aWVzGAQgAygJIjsKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg4KBmxvZ19pZBgCIAEoCRIQCghzb2Z0d2FyZRgDIAEoCSJZCgdXZWxjb21lEhAKCHByb3RvY29sGAEgASgNEhAKCHNvZnR3YXJlGAIgASgJEhMKC2FwcGxpZWRfbHNuGAMgASgEEhUKDWZpcnN0X2NvbnRhY3QYBCABKAgiJQoFT2ZmZXISCwoDbHNuGAEgASgEEg8KB21haWxib3gYAiABKAkiJAoEV2FudBILCgNsc24YASABKAQSDwoHaW5kZXhlcxgCIAMoDSI9CgZCb2RpZXMSCwoDbHNuGAEgASgEEiYKBWhlYWRzGAIgAygLMhcubWFpbHR3aW4ud2lyZS5Cb2R5SGVhZCJFCghCb2R5SGVhZBINCgVpbmRleBgBIAEoDRIMCgRzaXplGAIgASgEEg4KBnNoYTI1NhgDIAEoDBIMCgRnb25lGAQgASgIIlQKCEJvZHlQYXJ0EgsKA2xzbhgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiVAoHT3V0Y29tZRILCgNsc24YASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI5CgVSZXRyeRILCgNsc24YASABKAQSEgoKdm9pZF9iZWxvdxgCIAEoDRIPCgdnaXZlX3VwGAMgASgIIs8BCgdSZXF1ZXN0EgoKAmlkGAEgASgNEi4KCnlpZWxkX3VpZHMYAiABKAsyGC5tYWlsdHdpbi53aXJlLllpZWxkVWlkc0gAEicKBnN1cnZleRgDIAEoCzIVLm1haWx0d2luLndpcmUuU3VydmV5SAASLQoJaW52ZW50b3J5GAQgASgLMhgubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlIABIpCgdmb3JlaWduGAUgASgLMhYubWFpbHR3aW4ud2lyZS5Gb3JlaWduSABCBQoDYXNrIvcBCgVSZXBseRIKCgJpZBgBIAEoDRInCgdmYWlsdXJlGAIgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEjAKDHlpZWxkZWRfdWlkcxgDIAEoCzIaLm1haWx0d2luLndpcmUuWWllbGRlZFVpZHMSKQoGc3VydmV5GAQgASgLMhkubWFpbHR3aW4ud2lyZS5TdXJ2ZXlQYWdlEi8KCWludmVudG9yeRgFIAEoCzIcLm1haWx0d2luLndpcmUuSW52ZW50b3J5UGFnZRIrCgdmb3JlaWduGAYgASgLMhoubWFpbHR3aW4ud2lyZS5Gb3JlaWduRG9uZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA1iBnByb3RvMw");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUi0wMKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIIj8KBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgiHwoETWFyaxIKCgJpZBgBIAEoBBILCgNsc24YAiABKAQiIwoEV2FudBIKCgJpZBgBIAEoBBIPCgdpbmRleGVzGAIgAygNIjwKBkJvZGllcxIKCgJpZBgBIAEoBBImCgVoZWFkcxgCIAMoCzIXLm1haWx0d2luLndpcmUuQm9keUhlYWQiRQoIQm9keUhlYWQSDQoFaW5kZXgYASABKA0SDAoEc2l6ZRgCIAEoBBIOCgZzaGEyNTYYAyABKAwSDAoEZ29uZRgEIAEoCCJTCghCb2R5UGFydBIKCgJpZBgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiUwoHT3V0Y29tZRIKCgJpZBgBIAEoBBItCgpkaXZlcmdlbmNlGAIgASgLMhkubWFpbHR3aW4ud2lyZS5EaXZlcmdlbmNlEg0KBW5vdGVzGAMgAygJIlsKCkRpdmVyZ2VuY2USDAoEY29kZRgBIAEoCRINCgV3b3JkcxgCIAEoCRIMCgRwYXRoGAMgASgMEgwKBHVpZHMYBCADKA0SFAoMcmVwbGljYV9uZXh0GAUgASgNIjgKBVJldHJ5EgoKAmlkGAEgASgEEhIKCnZvaWRfYmVsb3cYAiABKA0SDwoHZ2l2ZV91cBgDIAEoCCKnAgoHUmVxdWVzdBIKCgJpZBgBIAEoDRIuCgp5aWVsZF91aWRzGAIgASgLMhgubWFpbHR3aW4ud2lyZS5ZaWVsZFVpZHNIABInCgZzdXJ2ZXkYAyABKAsyFS5tYWlsdHdpbi53aXJlLlN1cnZleUgAEi0KCWludmVudG9yeRgEIAEoCzIYLm1haWx0d2luLndpcmUuSW52ZW50b3J5SAASKQoHZm9yZWlnbhgFIAEoCzIWLm1haWx0d2luLndpcmUuRm9yZWlnbkgAEikKB2NvbXBhcmUYBiABKAsyFi5tYWlsdHdpbi53aXJlLkNvbXBhcmVIABIrCghzdGFuZGluZxgHIAEoCzIXLm1haWx0d2luLndpcmUuU3RhbmRpbmdIAEIFCgNhc2si1AIKBVJlcGx5EgoKAmlkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSMAoMeWllbGRlZF91aWRzGAMgASgLMhoubWFpbHR3aW4ud2lyZS5ZaWVsZGVkVWlkcxIpCgZzdXJ2ZXkYBCABKAsyGS5tYWlsdHdpbi53aXJlLlN1cnZleVBhZ2USLwoJaW52ZW50b3J5GAUgASgLMhwubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlQYWdlEisKB2ZvcmVpZ24YBiABKAsyGi5tYWlsdHdpbi53aXJlLkZvcmVpZ25Eb25lEiwKB2NvbXBhcmUYByABKAsyGy5tYWlsdHdpbi53aXJlLkNvbXBhcmVkUGFnZRItCghzdGFuZGluZxgIIAEoCzIbLm1haWx0d2luLndpcmUuU3RhbmRpbmdQYWdlIl4KB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEgwKBGhpbnQYAyABKAkSEwoLZGlzcG9zaXRpb24YBCABKAkSEQoJZXhpdF9jb2RlGAUgASgNIkcKCVlpZWxkVWlkcxIPCgdtYWlsYm94GAEgASgJEgwKBGZyb20YAiABKA0SDQoFZmxvb3IYAyABKA0SDAoEdWlkcxgEIAMoDSIuCgtZaWVsZGVkVWlkcxIQCgh1aWRfbmV4dBgBIAEoDRINCgVtb3ZlZBgCIAEoDSIbCgZTdXJ2ZXkSEQoJc3RyYW5nZXJzGAEgAygJIj8KClN1cnZleVBhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdXJ2ZXllZE1haWxib3giVQoPU3VydmV5ZWRNYWlsYm94EgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoCRIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKA0iQAoJSW52ZW50b3J5EgwKBHBhdGgYASABKAwSEQoJYWZ0ZXJfdWlkGAIgASgNEhIKCmFmdGVyX2Jhc2UYAyABKAwiZAoNSW52ZW50b3J5UGFnZRIxCghtZXNzYWdlcxgBIAMoCzIfLm1haWx0d2luLndpcmUuSW52ZW50b3J5TWVzc2FnZRIMCgRtb3JlGAIgASgIEhIKCnVubnVtYmVyZWQYAyABKA0iSgoQSW52ZW50b3J5TWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBIMCgRzaXplGAMgASgEEg0KBW1hcmtzGAQgASgMIkYKB0ZvcmVpZ24SDAoEcGF0aBgBIAEoDBINCgViYXNlcxgCIAMoDBIOCgZhY3Rpb24YAyABKAkSDgoGaGFzaGVzGAQgAygMIi8KC0ZvcmVpZ25Eb25lEhAKCG1lc3NhZ2VzGAEgASgNEg4KBmNvcGllcxgCIAEoDSI7CgdDb21wYXJlEg8KB21haWxib3gYASABKAkSDAoEcGF0aBgCIAEoDBIRCglhZnRlcl91aWQYAyABKA0ivQEKDENvbXBhcmVkUGFnZRIsCgd3cml0dGVuGAEgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSLQoIc3RhbmRpbmcYAiABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxIQCghvY2N1cGFudBgDIAEoCRIwCghtZXNzYWdlcxgEIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlEgwKBG1vcmUYBSABKAgiWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJYgZwcm90bzM");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -82,6 +82,12 @@ export type Envelope = Message<"mailtwin.wire.Envelope"> & {
      */
     value: Reply;
     case: "reply";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Mark mark = 11;
+     */
+    value: Mark;
+    case: "mark";
   } | { case: undefined; value?: undefined };
 };
 
@@ -202,14 +208,30 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
  */
 export type Offer = Message<"mailtwin.wire.Offer"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * Names it in all that is said about it. Ascending on a link.
+   *
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: string mailbox = 2;
    */
   mailbox: string;
+
+  /**
+   * When it is applied, the replica has applied the log up to here. 0: it moves no cursor.
+   *
+   * @generated from field: uint64 lsn = 3;
+   */
+  lsn: bigint;
+
+  /**
+   * What was refused of this mailbox before does not keep this one from being applied.
+   *
+   * @generated from field: bool anew = 4;
+   */
+  anew: boolean;
 };
 
 /**
@@ -220,15 +242,42 @@ export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
   messageDesc(file_wire_link, 4);
 
 /**
+ * In the order of the offers: what came before is settled, and the replica has applied the log up to this LSN, whatever was
+ * recorded before. 0: it counts as not applied until the next mark. Answered by an outcome.
+ *
+ * @generated from message mailtwin.wire.Mark
+ */
+export type Mark = Message<"mailtwin.wire.Mark"> & {
+  /**
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * @generated from field: uint64 lsn = 2;
+   */
+  lsn: bigint;
+};
+
+/**
+ * Describes the message mailtwin.wire.Mark.
+ * Use `create(MarkSchema)` to create a new message.
+ */
+export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/
+  messageDesc(file_wire_link, 5);
+
+/**
  * The replica lacks the bodies of these changes (positions in the transaction).
  *
  * @generated from message mailtwin.wire.Want
  */
 export type Want = Message<"mailtwin.wire.Want"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * That of the offer; so in those that follow.
+   *
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: repeated uint32 indexes = 2;
@@ -241,7 +290,7 @@ export type Want = Message<"mailtwin.wire.Want"> & {
  * Use `create(WantSchema)` to create a new message.
  */
 export const WantSchema: GenMessage<Want> = /*@__PURE__*/
-  messageDesc(file_wire_link, 5);
+  messageDesc(file_wire_link, 6);
 
 /**
  * Whole bodies; the payload has those that are not gone, in this order.
@@ -250,9 +299,9 @@ export const WantSchema: GenMessage<Want> = /*@__PURE__*/
  */
 export type Bodies = Message<"mailtwin.wire.Bodies"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: repeated mailtwin.wire.BodyHead heads = 2;
@@ -265,7 +314,7 @@ export type Bodies = Message<"mailtwin.wire.Bodies"> & {
  * Use `create(BodiesSchema)` to create a new message.
  */
 export const BodiesSchema: GenMessage<Bodies> = /*@__PURE__*/
-  messageDesc(file_wire_link, 6);
+  messageDesc(file_wire_link, 7);
 
 /**
  * @generated from message mailtwin.wire.BodyHead
@@ -299,7 +348,7 @@ export type BodyHead = Message<"mailtwin.wire.BodyHead"> & {
  * Use `create(BodyHeadSchema)` to create a new message.
  */
 export const BodyHeadSchema: GenMessage<BodyHead> = /*@__PURE__*/
-  messageDesc(file_wire_link, 7);
+  messageDesc(file_wire_link, 8);
 
 /**
  * A piece of a large body; pieces come in order, the last one carries the hash of the whole.
@@ -308,9 +357,9 @@ export const BodyHeadSchema: GenMessage<BodyHead> = /*@__PURE__*/
  */
 export type BodyPart = Message<"mailtwin.wire.BodyPart"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: uint32 index = 2;
@@ -338,18 +387,18 @@ export type BodyPart = Message<"mailtwin.wire.BodyPart"> & {
  * Use `create(BodyPartSchema)` to create a new message.
  */
 export const BodyPartSchema: GenMessage<BodyPart> = /*@__PURE__*/
-  messageDesc(file_wire_link, 8);
+  messageDesc(file_wire_link, 9);
 
 /**
- * What became of a transaction. Sent once per Offer (and per Retry), in LSN order.
+ * What became of a transaction or a mark. Sent once per Offer, per Mark and per Retry, in the order of the offers.
  *
  * @generated from message mailtwin.wire.Outcome
  */
 export type Outcome = Message<"mailtwin.wire.Outcome"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: mailtwin.wire.Divergence divergence = 2;
@@ -367,7 +416,7 @@ export type Outcome = Message<"mailtwin.wire.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_wire_link, 9);
+  messageDesc(file_wire_link, 10);
 
 /**
  * @generated from message mailtwin.wire.Divergence
@@ -406,7 +455,7 @@ export type Divergence = Message<"mailtwin.wire.Divergence"> & {
  * Use `create(DivergenceSchema)` to create a new message.
  */
 export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
-  messageDesc(file_wire_link, 10);
+  messageDesc(file_wire_link, 11);
 
 /**
  * Apply a diverged transaction again, leaving out saves below this UID that are not bound there.
@@ -415,9 +464,9 @@ export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
  */
 export type Retry = Message<"mailtwin.wire.Retry"> & {
   /**
-   * @generated from field: uint64 lsn = 1;
+   * @generated from field: uint64 id = 1;
    */
-  lsn: bigint;
+  id: bigint;
 
   /**
    * @generated from field: uint32 void_below = 2;
@@ -437,7 +486,7 @@ export type Retry = Message<"mailtwin.wire.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_wire_link, 11);
+  messageDesc(file_wire_link, 12);
 
 /**
  * @generated from message mailtwin.wire.Request
@@ -475,6 +524,18 @@ export type Request = Message<"mailtwin.wire.Request"> & {
      */
     value: Foreign;
     case: "foreign";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Compare compare = 6;
+     */
+    value: Compare;
+    case: "compare";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Standing standing = 7;
+     */
+    value: Standing;
+    case: "standing";
   } | { case: undefined; value?: undefined };
 };
 
@@ -483,7 +544,7 @@ export type Request = Message<"mailtwin.wire.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_wire_link, 12);
+  messageDesc(file_wire_link, 13);
 
 /**
  * @generated from message mailtwin.wire.Reply
@@ -518,6 +579,16 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
    * @generated from field: mailtwin.wire.ForeignDone foreign = 6;
    */
   foreign?: ForeignDone | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.ComparedPage compare = 7;
+   */
+  compare?: ComparedPage | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.StandingPage standing = 8;
+   */
+  standing?: StandingPage | undefined;
 };
 
 /**
@@ -525,7 +596,7 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_wire_link, 13);
+  messageDesc(file_wire_link, 14);
 
 /**
  * @generated from message mailtwin.wire.Failure
@@ -562,7 +633,7 @@ export type Failure = Message<"mailtwin.wire.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_wire_link, 14);
+  messageDesc(file_wire_link, 15);
 
 /**
  * Move foreign messages with these UIDs, and from that UID on, above `floor`.
@@ -596,7 +667,7 @@ export type YieldUids = Message<"mailtwin.wire.YieldUids"> & {
  * Use `create(YieldUidsSchema)` to create a new message.
  */
 export const YieldUidsSchema: GenMessage<YieldUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 15);
+  messageDesc(file_wire_link, 16);
 
 /**
  * @generated from message mailtwin.wire.YieldedUids
@@ -618,7 +689,7 @@ export type YieldedUids = Message<"mailtwin.wire.YieldedUids"> & {
  * Use `create(YieldedUidsSchema)` to create a new message.
  */
 export const YieldedUidsSchema: GenMessage<YieldedUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 16);
+  messageDesc(file_wire_link, 17);
 
 /**
  * Which mailboxes stand in the replica's store? `strangers`: of those that stand, these GUIDs are none of the source's; all others
@@ -638,7 +709,7 @@ export type Survey = Message<"mailtwin.wire.Survey"> & {
  * Use `create(SurveySchema)` to create a new message.
  */
 export const SurveySchema: GenMessage<Survey> = /*@__PURE__*/
-  messageDesc(file_wire_link, 17);
+  messageDesc(file_wire_link, 18);
 
 /**
  * @generated from message mailtwin.wire.SurveyPage
@@ -655,7 +726,7 @@ export type SurveyPage = Message<"mailtwin.wire.SurveyPage"> & {
  * Use `create(SurveyPageSchema)` to create a new message.
  */
 export const SurveyPageSchema: GenMessage<SurveyPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 18);
+  messageDesc(file_wire_link, 19);
 
 /**
  * @generated from message mailtwin.wire.SurveyedMailbox
@@ -687,7 +758,7 @@ export type SurveyedMailbox = Message<"mailtwin.wire.SurveyedMailbox"> & {
  * Use `create(SurveyedMailboxSchema)` to create a new message.
  */
 export const SurveyedMailboxSchema: GenMessage<SurveyedMailbox> = /*@__PURE__*/
-  messageDesc(file_wire_link, 19);
+  messageDesc(file_wire_link, 20);
 
 /**
  * A page of the messages of one mailbox: those above `after_uid`, ascending by UID, then files that have no UID, those with a
@@ -717,7 +788,7 @@ export type Inventory = Message<"mailtwin.wire.Inventory"> & {
  * Use `create(InventorySchema)` to create a new message.
  */
 export const InventorySchema: GenMessage<Inventory> = /*@__PURE__*/
-  messageDesc(file_wire_link, 20);
+  messageDesc(file_wire_link, 21);
 
 /**
  * @generated from message mailtwin.wire.InventoryPage
@@ -746,7 +817,7 @@ export type InventoryPage = Message<"mailtwin.wire.InventoryPage"> & {
  * Use `create(InventoryPageSchema)` to create a new message.
  */
 export const InventoryPageSchema: GenMessage<InventoryPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 21);
+  messageDesc(file_wire_link, 22);
 
 /**
  * @generated from message mailtwin.wire.InventoryMessage
@@ -782,7 +853,7 @@ export type InventoryMessage = Message<"mailtwin.wire.InventoryMessage"> & {
  * Use `create(InventoryMessageSchema)` to create a new message.
  */
 export const InventoryMessageSchema: GenMessage<InventoryMessage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 22);
+  messageDesc(file_wire_link, 23);
 
 /**
  * What to do with messages that only the replica has.
@@ -818,7 +889,7 @@ export type Foreign = Message<"mailtwin.wire.Foreign"> & {
  * Use `create(ForeignSchema)` to create a new message.
  */
 export const ForeignSchema: GenMessage<Foreign> = /*@__PURE__*/
-  messageDesc(file_wire_link, 23);
+  messageDesc(file_wire_link, 24);
 
 /**
  * @generated from message mailtwin.wire.ForeignDone
@@ -842,5 +913,245 @@ export type ForeignDone = Message<"mailtwin.wire.ForeignDone"> & {
  * Use `create(ForeignDoneSchema)` to create a new message.
  */
 export const ForeignDoneSchema: GenMessage<ForeignDone> = /*@__PURE__*/
-  messageDesc(file_wire_link, 24);
+  messageDesc(file_wire_link, 25);
+
+/**
+ * How a mailbox stands, and a page of its messages: those above `after_uid`, ascending.
+ *
+ * @generated from message mailtwin.wire.Compare
+ */
+export type Compare = Message<"mailtwin.wire.Compare"> & {
+  /**
+   * @generated from field: string mailbox = 1;
+   */
+  mailbox: string;
+
+  /**
+   * Where the source has it.
+   *
+   * @generated from field: bytes path = 2;
+   */
+  path: Uint8Array;
+
+  /**
+   * @generated from field: uint32 after_uid = 3;
+   */
+  afterUid: number;
+};
+
+/**
+ * Describes the message mailtwin.wire.Compare.
+ * Use `create(CompareSchema)` to create a new message.
+ */
+export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
+  messageDesc(file_wire_link, 26);
+
+/**
+ * @generated from message mailtwin.wire.ComparedPage
+ */
+export type ComparedPage = Message<"mailtwin.wire.ComparedPage"> & {
+  /**
+   * As the replica wrote it last, if it did.
+   *
+   * @generated from field: mailtwin.wire.MailboxFacts written = 1;
+   */
+  written?: MailboxFacts | undefined;
+
+  /**
+   * Where it stands, if it does.
+   *
+   * @generated from field: mailtwin.wire.MailboxFacts standing = 2;
+   */
+  standing?: MailboxFacts | undefined;
+
+  /**
+   * GUID of another mailbox that stands at the path.
+   *
+   * @generated from field: string occupant = 3;
+   */
+  occupant: string;
+
+  /**
+   * @generated from field: repeated mailtwin.wire.ComparedMessage messages = 4;
+   */
+  messages: ComparedMessage[];
+
+  /**
+   * @generated from field: bool more = 5;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.ComparedPage.
+ * Use `create(ComparedPageSchema)` to create a new message.
+ */
+export const ComparedPageSchema: GenMessage<ComparedPage> = /*@__PURE__*/
+  messageDesc(file_wire_link, 27);
+
+/**
+ * @generated from message mailtwin.wire.MailboxFacts
+ */
+export type MailboxFacts = Message<"mailtwin.wire.MailboxFacts"> & {
+  /**
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * @generated from field: uint32 uid_validity = 2;
+   */
+  uidValidity: number;
+
+  /**
+   * May be 2^32, after the last UID.
+   *
+   * @generated from field: uint64 uid_next = 3;
+   */
+  uidNext: bigint;
+
+  /**
+   * @generated from field: bytes header_extra = 4;
+   */
+  headerExtra: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.MailboxFacts.
+ * Use `create(MailboxFactsSchema)` to create a new message.
+ */
+export const MailboxFactsSchema: GenMessage<MailboxFacts> = /*@__PURE__*/
+  messageDesc(file_wire_link, 28);
+
+/**
+ * @generated from message mailtwin.wire.ComparedMessage
+ */
+export type ComparedMessage = Message<"mailtwin.wire.ComparedMessage"> & {
+  /**
+   * @generated from field: uint32 uid = 1;
+   */
+  uid: number;
+
+  /**
+   * @generated from field: bytes base = 2;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint32 flags = 3;
+   */
+  flags: number;
+
+  /**
+   * @generated from field: repeated bytes keywords = 4;
+   */
+  keywords: Uint8Array[];
+
+  /**
+   * @generated from field: bytes odd = 5;
+   */
+  odd: Uint8Array;
+
+  /**
+   * @generated from field: bytes tail = 6;
+   */
+  tail: Uint8Array;
+
+  /**
+   * @generated from field: uint64 size = 7;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: sint64 mtime_s = 8;
+   */
+  mtimeS: bigint;
+
+  /**
+   * @generated from field: bytes fields = 9;
+   */
+  fields: Uint8Array;
+
+  /**
+   * 0: foreign, 1: applied, 2: lost.
+   *
+   * @generated from field: uint32 held = 10;
+   */
+  held: number;
+};
+
+/**
+ * Describes the message mailtwin.wire.ComparedMessage.
+ * Use `create(ComparedMessageSchema)` to create a new message.
+ */
+export const ComparedMessageSchema: GenMessage<ComparedMessage> = /*@__PURE__*/
+  messageDesc(file_wire_link, 29);
+
+/**
+ * Mailboxes that were written, those above that GUID, ascending; empty: from the first.
+ *
+ * @generated from message mailtwin.wire.Standing
+ */
+export type Standing = Message<"mailtwin.wire.Standing"> & {
+  /**
+   * @generated from field: string after = 1;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message mailtwin.wire.Standing.
+ * Use `create(StandingSchema)` to create a new message.
+ */
+export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
+  messageDesc(file_wire_link, 30);
+
+/**
+ * @generated from message mailtwin.wire.StandingPage
+ */
+export type StandingPage = Message<"mailtwin.wire.StandingPage"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.StandingMailbox mailboxes = 1;
+   */
+  mailboxes: StandingMailbox[];
+
+  /**
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.StandingPage.
+ * Use `create(StandingPageSchema)` to create a new message.
+ */
+export const StandingPageSchema: GenMessage<StandingPage> = /*@__PURE__*/
+  messageDesc(file_wire_link, 31);
+
+/**
+ * @generated from message mailtwin.wire.StandingMailbox
+ */
+export type StandingMailbox = Message<"mailtwin.wire.StandingMailbox"> & {
+  /**
+   * @generated from field: string mailbox = 1;
+   */
+  mailbox: string;
+
+  /**
+   * @generated from field: mailtwin.wire.MailboxFacts written = 2;
+   */
+  written?: MailboxFacts | undefined;
+
+  /**
+   * @generated from field: string stands = 3;
+   */
+  stands: string;
+};
+
+/**
+ * Describes the message mailtwin.wire.StandingMailbox.
+ * Use `create(StandingMailboxSchema)` to create a new message.
+ */
+export const StandingMailboxSchema: GenMessage<StandingMailbox> = /*@__PURE__*/
+  messageDesc(file_wire_link, 32);
 

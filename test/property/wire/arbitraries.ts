@@ -1,7 +1,7 @@
 /** Arbitrary messages of the wire, within the limits of its codec. */
 import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
-import { parseMailboxGuid, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
+import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
 import type {
   Answer,
   Ask,
@@ -12,6 +12,7 @@ import type {
   WireDivergence,
   WireMessage,
 } from "../../../src/wire/messages.js";
+import { baseNames, messageState } from "../txn/arbitraries.js";
 
 /** Plain objects, as the program makes them. */
 export function record<T, K extends keyof T = keyof T>(
@@ -50,8 +51,8 @@ const divergence: fc.Arbitrary<WireDivergence> = record({
 });
 
 const outcome: fc.Arbitrary<Outcome> = record(
-  { kind: fc.constant("outcome" as const), lsn: uint53, divergence, notes: fc.array(text, { maxLength: 4 }) },
-  { requiredKeys: ["kind", "lsn", "notes"] },
+  { kind: fc.constant("outcome" as const), id: uint53, divergence, notes: fc.array(text, { maxLength: 4 }) },
+  { requiredKeys: ["kind", "id", "notes"] },
 );
 
 /** Heads with the payloads that belong to them. */
@@ -60,17 +61,17 @@ const bodies: fc.Arbitrary<Bodies> = fc
     uint53,
     fc.array(fc.record({ index: uint32, gone: fc.boolean(), payload: bytes, sha256: hash }), { maxLength: 5 }),
   )
-  .map(([lsn, parts]) => {
+  .map(([id, parts]) => {
     const heads = parts.map(({ index, gone, payload, sha256 }): BodyHead => {
       return { index, size: gone ? 0 : payload.length, sha256: gone ? new Uint8Array(0) : sha256, gone };
     });
-    return { kind: "bodies", lsn, heads, payloads: parts.filter(({ gone }) => !gone).map(({ payload }) => payload) };
+    return { kind: "bodies", id, heads, payloads: parts.filter(({ gone }) => !gone).map(({ payload }) => payload) };
   });
 
 const bodyPart: fc.Arbitrary<WireMessage> = fc.boolean().chain((last) =>
   record({
     kind: fc.constant("body-part" as const),
-    lsn: uint53,
+    id: uint53,
     index: uint32,
     offset: uint53,
     last: fc.constant(last),
@@ -104,6 +105,11 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   }),
 );
 
+const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
+  record({ kind: fc.constant("compare" as const), mailbox: guid, path, afterUid: uint32 }),
+  record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
+);
+
 const hashedForeign: fc.Arbitrary<Ask> = fc
   .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
   .chain((pairs) =>
@@ -123,7 +129,48 @@ const surveyed = record({
   uidNext: uint32,
 });
 
+const place = {
+  path,
+  uidValidity: fc.integer({ min: 1, max: 0xffff_ffff }).map(parseUidValidity),
+  uidNext: fc.integer({ min: 1, max: UID_MAX + 1 }),
+};
+
+const compared: fc.Arbitrary<Answer> = record(
+  {
+    kind: fc.constant("compare" as const),
+    written: record({ ...place, headerExtra: names }),
+    standing: record(place),
+    occupant: guid,
+    messages: fc.array(
+      fc
+        .tuple(
+          fc.integer({ min: 1, max: 99 }).chain((uid) => baseNames.chain((base) => messageState(uid, base))),
+          fc.constantFrom("applied" as const, "foreign" as const, "lost" as const),
+        )
+        .map(([state, held]) => ({ ...state, held })),
+      { maxLength: 4 },
+    ),
+    more: fc.boolean(),
+  },
+  { requiredKeys: ["kind", "messages", "more"] },
+);
+
+const standing: fc.Arbitrary<Answer> = record({
+  kind: fc.constant("standing" as const),
+  mailboxes: fc.array(
+    record({
+      ...place,
+      mailbox: guid,
+      stands: fc.constantFrom("in-place" as const, "moved" as const, "gone" as const, "older" as const),
+    }),
+    { maxLength: 4 },
+  ),
+  more: fc.boolean(),
+});
+
 const answer: fc.Arbitrary<Answer> = fc.oneof(
+  compared,
+  standing,
   record({ kind: fc.constant("yielded-uids" as const), uidNext: uint32, moved: uint32 }),
   record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
   record({
@@ -157,13 +204,24 @@ export const messageByKind = {
     appliedLsn: uint53,
     firstContact: fc.boolean(),
   }),
-  offer: record({ kind: fc.constant("offer" as const), lsn: uint53, mailbox: guid, payload: bytes }),
-  want: record({ kind: fc.constant("want" as const), lsn: uint53, indexes: fc.array(uint32, { maxLength: 5 }) }),
+  offer: record(
+    {
+      kind: fc.constant("offer" as const),
+      id: uint53,
+      lsn: uint53,
+      mailbox: guid,
+      anew: fc.constant(true),
+      payload: bytes,
+    },
+    { requiredKeys: ["kind", "id", "lsn", "mailbox", "payload"] },
+  ),
+  mark: record({ kind: fc.constant("mark" as const), id: uint53, lsn: uint53 }),
+  want: record({ kind: fc.constant("want" as const), id: uint53, indexes: fc.array(uint32, { maxLength: 5 }) }),
   bodies,
   "body-part": bodyPart,
   outcome,
-  retry: record({ kind: fc.constant("retry" as const), lsn: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
-  request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, hashedForeign) }),
+  retry: record({ kind: fc.constant("retry" as const), id: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
+  request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, compareAsk, hashedForeign) }),
   reply,
 } satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;
 

@@ -28,7 +28,7 @@ test("memory of bodies that are not sent, because another one cannot be read, is
   const pair = new Pair();
   pair.log("a", [{ uid: 1 }, { uid: 2 }]);
   const transaction = decodeTransaction(pair.sourceState.entries[0]?.bytes ?? new Uint8Array(0));
-  const wish = { lsn: 1, transaction, path: path("a"), indexes: [0, 1] };
+  const wish = { id: 1, transaction, path: path("a"), indexes: [0, 1] };
   const outcome = await sendBodies({ link: openMemoryLink().source, bodies }, wish, new AbortController().signal);
   expect(outcome).toMatchObject({ kind: "unreadable", problem: { code: "EIO" } });
   expect(pool.take()).toBeDefined();
@@ -116,7 +116,7 @@ describe("reading ahead", () => {
         } else if (message.kind === "body-part") steps.push(`part ${message.index}`);
       },
     };
-    const run = () => sendBodies({ link, bodies }, { lsn: 1, transaction, path: path("a"), indexes }, stop.signal);
+    const run = () => sendBodies({ link, bodies }, { id: 1, transaction, path: path("a"), indexes }, stop.signal);
     return {
       run,
       at,

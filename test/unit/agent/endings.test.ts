@@ -202,14 +202,14 @@ describe("a peer that does not keep to the protocol", () => {
 
   test("an offer before the greeting is refused: it would be recorded under no log", async () => {
     const { link, run } = openSession();
-    await link.send({ kind: "offer", lsn: 1, mailbox: guid("a"), payload: new Uint8Array(1) }, stop.signal);
+    await link.send({ kind: "offer", id: 1, lsn: 1, mailbox: guid("a"), payload: new Uint8Array(1) }, stop.signal);
     await expect(run).rejects.toThrow(CONFUSED);
     expect(pair.replicaState.effects).toStrictEqual([]);
   });
 
   test("messages of the wrong direction are refused", async () => {
     const session = openSession();
-    await session.link.send({ kind: "want", lsn: 1, indexes: [] }, stop.signal);
+    await session.link.send({ kind: "want", id: 1, indexes: [] }, stop.signal);
     await expect(session.run).rejects.toThrow(CONFUSED);
     const agent = openAgent();
     await agent.send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
@@ -219,7 +219,7 @@ describe("a peer that does not keep to the protocol", () => {
   test("an outcome of what was not offered is refused", async () => {
     const { run, send, welcome } = openAgent();
     await welcome();
-    await send({ kind: "outcome", lsn: 7, notes: [] });
+    await send({ kind: "outcome", id: 7, notes: [] });
     await expect(run).rejects.toThrow(CONFUSED);
   });
 
@@ -232,7 +232,7 @@ describe("a peer that does not keep to the protocol", () => {
       { value: { kind: "hello" } },
       { value: { kind: "offer" } },
     ]);
-    await send({ kind: "want", lsn: 1, indexes: [5] });
+    await send({ kind: "want", id: 1, indexes: [5] });
     await expect(run).rejects.toThrow(CONFUSED);
   });
 
@@ -264,7 +264,7 @@ describe("a peer that does not keep to the protocol", () => {
     const payload = pair.sourceState.entries[0]?.bytes ?? new Uint8Array(0);
     const sending = (async () => {
       for (let lsn = 1; lsn < 1000; lsn++)
-        await link.send({ kind: "offer", lsn, mailbox: guid("a"), payload }, stop.signal);
+        await link.send({ kind: "offer", id: lsn, lsn, mailbox: guid("a"), payload }, stop.signal);
     })();
     await expect(sending).rejects.toThrow(CLOSED);
     await expect(run).rejects.toThrow(expect.objectContaining({ code: "wire-invalid" }));
@@ -283,12 +283,12 @@ describe("a peer that does not keep to the protocol", () => {
     })();
     reading.catch(() => undefined);
     for (const { lsn, mailbox, bytes } of pair.sourceState.entries)
-      await send({ kind: "offer", lsn, mailbox, payload: bytes });
+      await send({ kind: "offer", id: lsn, lsn, mailbox, payload: bytes });
     await until(() => outcomes.length === 1, "the first is refused");
-    await send({ kind: "retry", lsn: 2, voidBelow: 0, giveUp: true });
+    await send({ kind: "retry", id: 2, voidBelow: 0, giveUp: true });
     await turns();
     expect(outcomes).toHaveLength(1);
-    await send({ kind: "retry", lsn: 1, voidBelow: 9, giveUp: false });
+    await send({ kind: "retry", id: 1, voidBelow: 9, giveUp: false });
     await until(() => outcomes.length > 1, "the first is tried again");
     expect(pair.replica.applied[0]).toMatchObject({ lsn: 1, voidBelow: 9 });
     link.close();

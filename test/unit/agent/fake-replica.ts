@@ -1,6 +1,6 @@
 /**
  * A replica's store in memory: stages bodies and notes the order in which transactions are executed. What it refuses is
- * scripted per transaction.
+ * scripted per transaction: by its LSN, which a test writes down as the time when it was captured.
  */
 import { createHash } from "node:crypto";
 import type {
@@ -74,7 +74,7 @@ export class FakeReplica implements Partial<ApplyMethods> {
     const transaction = decodeTransaction(bytes);
     const { staged, gone } = this.#pending.get(key) ?? { staged: new Map(), gone: new Set<number>() };
     this.#pending.set(key, { transaction, voidBelow, staged, gone });
-    const refusal = this.unprepared.get(key)?.shift();
+    const refusal = this.unprepared.get(transaction.capturedMs)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     const wants = this.#wantsOf(key);
     const ticket = { storeRoot: "/store", scratchRoot: "/scratch", expected: expectedBodies(transaction) };
@@ -124,8 +124,9 @@ export class FakeReplica implements Partial<ApplyMethods> {
 
   execute({ key }: { readonly key: number }): ExecuteOutcome {
     const { transaction, staged, gone, voidBelow } = this.#of(key);
-    this.onExecute(key);
-    const refusal = this.locked.has(key) ? "busy" : this.refusals.get(key)?.shift();
+    const lsn = transaction.capturedMs;
+    this.onExecute(lsn);
+    const refusal = this.locked.has(lsn) ? "busy" : this.refusals.get(lsn)?.shift();
     if (refusal === "busy") return { kind: "busy", by: "9:host", ageMs: 1500 };
     if (refusal === "lacking") {
       staged.clear();
@@ -134,12 +135,12 @@ export class FakeReplica implements Partial<ApplyMethods> {
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     if (this.#wantsOf(key).length > 0) throw new Error(`transaction ${key} is executed without its bodies`);
     const bodies = new Map([...staged].map(([index, bytes]) => [index, hexOf(bytes)]));
-    this.applied.push({ lsn: key, mailbox: transaction.mailbox, voidBelow, gone: [...gone], bodies });
+    this.applied.push({ lsn, mailbox: transaction.mailbox, voidBelow, gone: [...gone], bodies });
     this.#pending.delete(key);
     return {
       kind: "applied",
       effect: { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] },
-      notes: [{ kind: "keywords-full", words: `note of ${key}` }],
+      notes: [{ kind: "keywords-full", words: `note of ${lsn}` }],
       lockedMs: 1,
     };
   }

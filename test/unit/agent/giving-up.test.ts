@@ -83,7 +83,7 @@ function isDrop({ method }: { readonly method: string }): boolean {
 function heldOutcome(lsn: number, isOver: () => boolean): ReturnType<typeof openMemoryLink> {
   const { source, replica } = openMemoryLink();
   const send: Link["send"] = async (message, signal) => {
-    const isHeld = message.kind === "outcome" && message.lsn === lsn && message.divergence?.code === "given-up";
+    const isHeld = message.kind === "outcome" && message.id === lsn && message.divergence?.code === "given-up";
     if (isHeld) await until(isOver, "what the outcome waits for");
     await replica.send(message, signal);
   };

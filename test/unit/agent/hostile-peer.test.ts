@@ -110,7 +110,7 @@ describe("a replica", () => {
     const { run, send, heard } = await openAgent(pair, stop.signal);
     await until(() => heard.some(({ kind }) => kind === "offer"), "it is offered");
     const wanting = (async () => {
-      for (let i = 0; i < 1000; i++) await send({ kind: "want", lsn: 1, indexes: [0] });
+      for (let i = 0; i < 1000; i++) await send({ kind: "want", id: 1, indexes: [0] });
     })();
     wanting.catch(release);
     await expect(wanting).rejects.toThrow(CLOSED);
@@ -122,8 +122,8 @@ describe("a replica", () => {
     const { run, send, heard } = await openAgent(pair, stop.signal);
     await until(() => heard.some(({ kind }) => kind === "offer"), "it is offered");
     const divergence = { code: "uid-passed", words: "passed", path: path("a"), uids: [1], replicaNext: 9 };
-    await send({ kind: "outcome", lsn: 1, notes: [], divergence });
-    await send({ kind: "outcome", lsn: 1, notes: [], divergence });
+    await send({ kind: "outcome", id: 1, notes: [], divergence });
+    await send({ kind: "outcome", id: 1, notes: [], divergence });
     await expect(run).rejects.toThrow(CONFUSED);
   });
 
@@ -133,7 +133,7 @@ describe("a replica", () => {
     pair.log("a", [{ uid: 1 }]);
     const { send, heard, agent, rejected } = await openAgent(pair, stop.signal);
     await until(() => heard.some(({ kind }) => kind === "offer"), "it is offered");
-    await send({ kind: "outcome", lsn: 1, notes: [], divergence: { ...NOBODY, code, words: "because" } });
+    await send({ kind: "outcome", id: 1, notes: [], divergence: { ...NOBODY, code, words: "because" } });
     await agent.untilAcked(1, stop.signal);
     await until(() => order.includes("setCursor"), "the cursor is stored");
     expect(order).toStrictEqual(["putRejection", "setCursor"]);
@@ -146,7 +146,7 @@ describe("a replica", () => {
     pair.log("a", [{ uid: 1 }]);
     const { send, heard } = await openAgent(pair, stop.signal);
     await until(() => heard.some(({ kind }) => kind === "offer"), "it is offered");
-    await send({ kind: "outcome", lsn: 1, notes: [], divergence: { ...NOBODY, code: "uid-passed", words: "w" } });
+    await send({ kind: "outcome", id: 1, notes: [], divergence: { ...NOBODY, code: "uid-passed", words: "w" } });
     await until(() => heard.some((message) => message.kind === "retry" && message.giveUp), "it is given up");
     expect(pair.sourceState.rejections).toMatchObject([{ lsn: 1, code: "uid-passed" }]);
   });

@@ -15,6 +15,10 @@ export class MemoryState {
   #lastLsn = 0;
   #lastIntent = 0;
 
+  get lastLsn(): number {
+    return this.#lastLsn;
+  }
+
   append(mailbox: MailboxGuid, bytes: Uint8Array): number {
     this.#lastLsn += 1;
     this.entries.push({ lsn: this.#lastLsn, mailbox, capturedMs: 5, bytes });
@@ -35,6 +39,9 @@ export class MemoryState {
         }
         return entries;
       },
+      snapshot: (read) => read(),
+      mailboxes: () => [],
+      mailboxByGuid: () => undefined,
       lastLsn: () => this.#lastLsn,
       firstLsn: () => this.entries[0]?.lsn ?? this.#lastLsn + 1,
       cursor: (replica) => this.cursors.get(replica),
@@ -68,13 +75,15 @@ export class MemoryState {
         write("recordEffect", () => {
           const { intent, settles = [], cursor } = effect;
           for (const id of intent === undefined ? settles : [intent, ...settles]) this.intents.delete(id);
-          if (cursor !== undefined)
-            this.applied.set(cursor.logId, Math.max(cursor.lsn, this.applied.get(cursor.logId) ?? 0));
+          if (cursor !== undefined) {
+            const before = cursor.isSet === true ? 0 : (this.applied.get(cursor.logId) ?? 0);
+            this.applied.set(cursor.logId, Math.max(cursor.lsn, before));
+          }
           this.effects.push(effect);
         }),
       putRejection: (row) =>
         write("putRejection", () => {
-          const others = this.rejections.filter((it) => it.replica !== row.replica || it.lsn !== row.lsn);
+          const others = this.rejections.filter((it) => it.replica !== row.replica || it.mailbox !== row.mailbox);
           this.rejections = [...others, row].sort((a, b) => a.lsn - b.lsn);
         }),
       dropRejections: (replica, mailbox) =>

@@ -86,7 +86,7 @@ export class Pair {
       headerExtra: "",
       fileOwner: { uid: 1, gid: 1, mode: 0o600 },
       changes: [...changes, ...more],
-      capturedMs: 5,
+      capturedMs: this.sourceState.lastLsn + 1,
     });
     return this.sourceState.append(guid(letter), bytes);
   }
@@ -192,6 +192,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
         lookAgain: () => {
           pair.looks += 1;
         },
+        describe: async () => ({ kind: "absent" }),
         renumber: (range, signal) => pair.renumber(range, signal),
       },
     },

@@ -47,7 +47,7 @@ export async function openSession(
   const offer = async (lsn: number) => {
     const entry = pair.sourceState.entries.find((it) => it.lsn === lsn);
     if (entry === undefined) throw new Error(`the log has no ${lsn}`);
-    await send({ kind: "offer", lsn, mailbox: entry.mailbox, payload: entry.bytes });
+    await send({ kind: "offer", id: lsn, lsn, mailbox: entry.mailbox, payload: entry.bytes });
   };
   return { ...session, heard, offer };
 }
@@ -69,6 +69,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
         uidNextOf: () => 1,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
+        describe: async () => ({ kind: "absent" }),
         renumber: (range, signal) => pair.renumber(range, signal),
       },
     },

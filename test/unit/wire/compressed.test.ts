@@ -14,7 +14,7 @@ import { openSocketPair } from "../../contract/socket-pair.js";
 import { until } from "../../live/lab/until.js";
 
 const part = (payload: Uint8Array): BodyPart => {
-  return { kind: "body-part", lsn: 1, index: 0, offset: 0, last: false, sha256: new Uint8Array(0), payload };
+  return { kind: "body-part", id: 1, index: 0, offset: 0, last: false, sha256: new Uint8Array(0), payload };
 };
 
 describe("a compressed stream", () => {

@@ -54,7 +54,7 @@ describe("greet", () => {
   });
 
   test("what shares a packet with the greeting is read, whatever reads it", async () => {
-    const retry = { kind: "retry", lsn: 5, voidBelow: 0, giveUp: false } as const;
+    const retry = { kind: "retry", id: 5, voidBelow: 0, giveUp: false } as const;
     const frame = encodeFrame({ kind: "message", parcel: encodeMessage(retry) });
     peer.write(Buffer.concat([encodeGreeting({ ...OURS, software: "other" }), ...frame]));
     expect(await greeted()).toStrictEqual({ protocol: 4, capabilities: new Set(OURS.capabilities), software: "other" });

@@ -34,7 +34,7 @@ describe("limits", () => {
   });
 
   test("payloads count together", () => {
-    const head = headOf({ case: "offer", value: { lsn: 1n, mailbox: GUID } });
+    const head = headOf({ case: "offer", value: { id: 1n, mailbox: GUID } });
     const half = new Uint8Array(PAYLOAD_BYTES_MAX / 2 + 1);
     expect(decodeMessage({ head, payloads: [half] })).toMatchObject({ kind: "offer" });
     expect(() => decodeMessage({ head, payloads: [half, half] })).toThrow(/longer than/);
@@ -43,12 +43,12 @@ describe("limits", () => {
 
   test("no more bodies are wanted than a transaction has, and a head that says more is not decoded", () => {
     const indexes = (count: number) => Array.from({ length: count }, (_, i) => i);
-    const want = (count: number) => decode({ case: "want", value: { lsn: 1n, indexes: indexes(count) } });
+    const want = (count: number) => decode({ case: "want", value: { id: 1n, indexes: indexes(count) } });
     expect(want(TRANSACTION_CHANGES_MAX)).toMatchObject({ kind: "want", indexes: indexes(TRANSACTION_CHANGES_MAX) });
     expect(() => want(TRANSACTION_CHANGES_MAX + 1)).toThrow(/more than a transaction has/);
     expect(() => want(100_000)).toThrow(/well-formed/);
     const refused = (count: number) =>
-      decode({ case: "outcome", value: { lsn: 1n, divergence: { code: "uid-passed", uids: indexes(count) } } });
+      decode({ case: "outcome", value: { id: 1n, divergence: { code: "uid-passed", uids: indexes(count) } } });
     expect(refused(TRANSACTION_CHANGES_MAX)).toMatchObject({ kind: "outcome" });
     expect(() => refused(TRANSACTION_CHANGES_MAX + 1)).toThrow(/more than a transaction has/);
     const half = headOf({ case: "want", value: { indexes: indexes(TRANSACTION_CHANGES_MAX) } });
@@ -57,19 +57,19 @@ describe("limits", () => {
   });
 
   test("what this program does not know is passed over, and not kept", () => {
-    const known = headOf({ case: "retry", value: { lsn: 7n } });
+    const known = headOf({ case: "retry", value: { id: 7n } });
     const unknown = Buffer.concat(Array.from({ length: 1000 }, () => Buffer.from([0xa0, 0x06, 0x01]))); // field 100.
     const head = Buffer.concat([known, unknown]);
     expect(decodeMessage({ head, payloads: [] })).toEqual(decodeMessage({ head: known, payloads: [] }));
     const retry = Buffer.concat([Buffer.from([0x08, 0x07]), unknown]);
     const inside = Buffer.concat([Buffer.from([0x42, 0x80 | (retry.length & 0x7f), retry.length >> 7]), retry]);
-    expect(decodeMessage({ head: inside, payloads: [] })).toMatchObject({ kind: "retry", lsn: 7 });
+    expect(decodeMessage({ head: inside, payloads: [] })).toMatchObject({ kind: "retry", id: 7 });
   });
 
   test("numbers beyond the exact integers are refused", () => {
-    const lsn = BigInt(Number.MAX_SAFE_INTEGER);
-    expect(decode({ case: "retry", value: { lsn } })).toMatchObject({ lsn: Number.MAX_SAFE_INTEGER });
-    expect(() => decode({ case: "retry", value: { lsn: lsn + 1n } })).toThrow(REFUSED);
+    const id = BigInt(Number.MAX_SAFE_INTEGER);
+    expect(decode({ case: "retry", value: { id } })).toMatchObject({ id: Number.MAX_SAFE_INTEGER });
+    expect(() => decode({ case: "retry", value: { id: id + 1n } })).toThrow(REFUSED);
   });
 
   test("texts and names end at 4096", () => {
@@ -83,7 +83,7 @@ describe("limits", () => {
   test("words that are too long are cut by the sender, so that the message itself arrives", () => {
     const path = rawPath(Array.from({ length: 16 }, () => "\u00e4".repeat(255)).join("/"));
     const divergence = { code: "mailbox-missing", words: "\u{1f4e8}".repeat(5000), path, uids: [], replicaNext: 0 };
-    const decoded = decodeMessage(encodeMessage({ kind: "outcome", lsn: 7, divergence, notes: ["n".repeat(9999)] }));
+    const decoded = decodeMessage(encodeMessage({ kind: "outcome", id: 7, divergence, notes: ["n".repeat(9999)] }));
     if (decoded.kind !== "outcome") throw new Error(decoded.kind);
     expect(decoded.divergence?.path).toBe(path);
     expect(decoded.divergence?.words).toMatch(/^\u{1f4e8}{2000}.*…$/u);
@@ -116,7 +116,7 @@ describe("refused", () => {
 
   test("identities that cannot be", () => {
     const payload = new Uint8Array(1);
-    expect(() => decode({ case: "offer", value: { lsn: 1n, mailbox: "xyz" } }, payload)).toThrow(REFUSED);
+    expect(() => decode({ case: "offer", value: { id: 1n, mailbox: "xyz" } }, payload)).toThrow(REFUSED);
     const yieldUids = (from: number) =>
       decode({
         case: "request",
@@ -148,7 +148,7 @@ describe("refused", () => {
   });
 
   test("a payload that is missing, or one too many", () => {
-    const offer = { case: "offer" as const, value: { lsn: 1n, mailbox: GUID } };
+    const offer = { case: "offer" as const, value: { id: 1n, mailbox: GUID } };
     expect(() => decode(offer)).toThrow(REFUSED);
     expect(() => decode(offer, new Uint8Array(1), new Uint8Array(1))).toThrow(REFUSED);
   });
@@ -158,7 +158,7 @@ describe("refused", () => {
     const head = { index: 0, size: 2n, sha256 };
     const bodies = (...heads: readonly object[]) => ({
       case: "bodies" as const,
-      value: { lsn: 1n, heads: [...heads] },
+      value: { id: 1n, heads: [...heads] },
     });
     const two = Uint8Array.of(1, 2);
     expect(decode(bodies(head), two)).toMatchObject({ payloads: [two] });
@@ -171,7 +171,7 @@ describe("refused", () => {
   });
 
   test("a last part without the hash of the whole", () => {
-    const part = (last: boolean) => ({ case: "bodyPart" as const, value: { lsn: 1n, index: 0, offset: 0n, last } });
+    const part = (last: boolean) => ({ case: "bodyPart" as const, value: { id: 1n, index: 0, offset: 0n, last } });
     expect(decode(part(false), new Uint8Array(1))).toMatchObject({ kind: "body-part" });
     expect(() => decode(part(true), new Uint8Array(1))).toThrow(REFUSED);
   });
@@ -179,8 +179,8 @@ describe("refused", () => {
 
 test("fields that a newer release added are passed over", () => {
   const head = Buffer.concat([
-    headOf({ case: "retry", value: { lsn: 5n, giveUp: true } }),
+    headOf({ case: "retry", value: { id: 5n, giveUp: true } }),
     Buffer.from([0xf8, 0x07, 1]),
   ]);
-  expect(decodeMessage({ head, payloads: [] })).toStrictEqual({ kind: "retry", lsn: 5, voidBelow: 0, giveUp: true });
+  expect(decodeMessage({ head, payloads: [] })).toStrictEqual({ kind: "retry", id: 5, voidBelow: 0, giveUp: true });
 });

@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)(`an ssh carrier over a real sshd (${missi
   test("carries a link", async () => {
     const link = openStreamLink({ stream: await dial("cat"), clock: systemClock, peer: "the mirror" });
     const reading = link.messages(stop.signal)[Symbol.asyncIterator]();
-    const message = { kind: "retry", lsn: 7, voidBelow: 0, giveUp: false } as const;
+    const message = { kind: "retry", id: 7, voidBelow: 0, giveUp: false } as const;
     await link.send(message, stop.signal);
     expect(await reading.next()).toStrictEqual({ done: false, value: message });
     link.close();

@@ -13,9 +13,9 @@ import { openSocketPair } from "../../contract/socket-pair.js";
 import { FakeClock } from "../../fake-clock.js";
 import { until } from "../../live/lab/until.js";
 
-const retry = (lsn: number): Retry => ({ kind: "retry", lsn, voidBelow: 0, giveUp: false });
+const retry = (lsn: number): Retry => ({ kind: "retry", id: lsn, voidBelow: 0, giveUp: false });
 const part = (payload: Uint8Array): BodyPart => {
-  return { kind: "body-part", lsn: 1, index: 0, offset: 0, last: false, sha256: new Uint8Array(0), payload };
+  return { kind: "body-part", id: 1, index: 0, offset: 0, last: false, sha256: new Uint8Array(0), payload };
 };
 const frameOf = (message: WireMessage): Uint8Array =>
   Buffer.concat(encodeFrame({ kind: "message", parcel: encodeMessage(message) }));

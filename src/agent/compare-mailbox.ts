@@ -1,0 +1,242 @@
+/**
+ * Brings one mailbox of a replica into agreement with the source's baseline, without the log: asks how it stands there, and offers
+ * ordinary transactions that make up the difference, page by page.
+ *
+ * INVARIANT: nothing else of that mailbox is on its way meanwhile, or offered before the caller says so.
+ * INVARIANT: the baseline is that of one commit: the log up to `lsn` of it needs not be offered afterwards, all above it does.
+ */
+import type { Clock } from "../base/clock.js";
+import { ROOT_PATH } from "../base/raw-name.js";
+import type { DescribeOutcome } from "../capture/capture-types.js";
+import { structureTransaction } from "../capture/mailbox-structure.js";
+import type { StateReader } from "../log/state-ports.js";
+import type { MailboxRow } from "../log/state-types.js";
+import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
+import { type MailboxFacts, type MailboxPlan, type Move, planMailbox } from "../resync/plan-mailbox.js";
+import { planMessages } from "../resync/plan-messages.js";
+import { splitTransaction } from "../txn/split.js";
+import type { Change, Structure, Transaction } from "../txn/transaction.js";
+import { encodeTransaction } from "../txn/transaction-codec.js";
+import type { ComparedMailbox } from "../wire/messages.js";
+import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
+import type { Asker } from "./asker.js";
+import { type Cause, causeOf } from "./conflict-rules.js";
+import { refusalOf } from "./make-room.js";
+import type { OfferLine } from "./offer-line.js";
+import type { Rejections } from "./rejections.js";
+import { MailboxPages } from "./replica-pages.js";
+import type { SourceSide } from "./source-side.js";
+import { SourceStates } from "./source-states.js";
+
+export interface ComparisonPorts {
+  readonly reader: StateReader;
+  readonly clock: Clock;
+  readonly source: SourceSide;
+  readonly asker: Asker;
+  readonly line: OfferLine;
+  readonly rejections: Rejections;
+}
+
+export type Compared =
+  /** Equal, but for what the log has above `lsn`. */
+  | { readonly kind: "equal"; readonly lsn: number }
+  /** By the replica, and there is a rejection of it. */
+  | { readonly kind: "refused" }
+  | { readonly kind: "failed"; readonly cause: Cause };
+
+type Description = Extract<DescribeOutcome, { kind: "described" }>;
+
+/** Messages of the source that are compared together. */
+const RANGE_MAX = 4096;
+const NOTHING: Pick<ComparedMailbox, "messages" | "more"> = { messages: [], more: false };
+
+/** Returns when all that it offered is settled. Throws what concerns more than this mailbox. */
+export async function compareMailbox(
+  ports: ComparisonPorts,
+  guid: MailboxGuid,
+  signal: AbortSignal,
+): Promise<Compared> {
+  try {
+    await ports.line.untilClear(guid, signal);
+    let outcome = await new Comparison(ports, guid).run(signal);
+    for (let looks = 0; outcome.kind === "astray" && looks < ABSENT_LOOKS_MAX; looks++) {
+      ports.source.lookAgain(guid);
+      await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
+      outcome = await new Comparison(ports, guid).run(signal);
+    }
+    if (outcome.kind === "astray") return vanished("it is not where the log has it at the source");
+    await ports.line.untilClear(guid, signal);
+    return outcome.kind === "equal" && ports.rejections.isRefused(guid) ? { kind: "refused" } : outcome;
+  } catch (error) {
+    const cause = refusalOf(error);
+    if (cause === undefined) throw error;
+    return { kind: "failed", cause };
+  }
+}
+
+/** One mailbox, once. */
+class Comparison {
+  readonly #ports: ComparisonPorts;
+  readonly #guid: MailboxGuid;
+  readonly #states: SourceStates;
+  readonly #pages: MailboxPages;
+
+  constructor(ports: ComparisonPorts, guid: MailboxGuid) {
+    this.#ports = ports;
+    this.#guid = guid;
+    this.#states = new SourceStates(ports.reader, guid);
+    this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
+  }
+
+  /** "astray": it is not where the log has it at the source, and nothing was offered. */
+  async run(signal: AbortSignal): Promise<Compared | { readonly kind: "astray" }> {
+    const { reader, source } = this.#ports;
+    const { row } = this.#states;
+    const replica = await this.#pages.next(signal);
+    const isSources = (mailbox: MailboxGuid): boolean => reader.mailboxByGuid(mailbox) !== undefined;
+    const plan = planMailbox({ source: row, replica, isSources });
+    if (row === undefined) {
+      if (plan.kind === "remove") await this.#offerStructure(plan.at, { kind: "delete" }, signal);
+      return this.#equal();
+    }
+    const described = await source.describe({ guid: this.#guid, path: row.path });
+    if (described.kind === "problem") return { kind: "failed", cause: causeOf(described.problem) };
+    if (described.kind === "absent") return { kind: "astray" };
+    return this.#bringAbout({ row, plan, replica, described }, signal);
+  }
+
+  async #bringAbout(
+    {
+      row,
+      plan,
+      replica,
+      described,
+    }: {
+      readonly row: MailboxRow;
+      readonly plan: MailboxPlan;
+      readonly replica: ComparedMailbox;
+      readonly described: Description;
+    },
+    signal: AbortSignal,
+  ): Promise<Compared> {
+    switch (plan.kind) {
+      case "nothing":
+      case "remove":
+        return this.#equal(); // only of what the source does not have.
+      case "make": {
+        if (plan.forget !== undefined) await this.#offerStructure(plan.forget, { kind: "delete" }, signal);
+        const range = new Ranges(this.#ports, { row, described, structure: described.creation, isNews: true });
+        return this.#matchAll(range, NOTHING, signal);
+      }
+      case "renumber": {
+        const { before, move } = plan;
+        if (move !== undefined) {
+          await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
+        }
+        const range = new Ranges(this.#ports, { row, described, structure: { kind: "reset", before }, isNews: true });
+        return this.#matchAll(range, NOTHING, signal);
+      }
+      case "match": {
+        const { move, isNews } = plan;
+        const structure = move === undefined ? undefined : renameOf(move, described);
+        return this.#matchAll(new Ranges(this.#ports, { row, described, structure, isNews }), replica, signal);
+      }
+    }
+  }
+
+  async #matchAll(
+    ranges: Ranges,
+    first: Pick<ComparedMailbox, "messages" | "more" | "standing">,
+    signal: AbortSignal,
+  ): Promise<Compared> {
+    let page = first;
+    for (;;) {
+      const upTo = page.more ? (page.messages.at(-1)?.uid ?? UID_MAX) : UID_MAX;
+      let { messages } = page;
+      let reached = 0;
+      while (reached < upTo) {
+        const next = this.#states.take(upTo, RANGE_MAX);
+        reached = next.reached;
+        const end = messages.findIndex(({ uid }) => uid > reached);
+        const part = end < 0 ? messages : messages.slice(0, end);
+        messages = messages.slice(part.length);
+        await ranges.offer(planMessages(part, next.states), reached, signal);
+        if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
+      }
+      if (!page.more) return this.#equal();
+      page = await this.#pages.next(signal);
+      if (page.standing?.uidValidity !== first.standing?.uidValidity) {
+        return vanished("it was taken away on the replica while it was compared");
+      }
+    }
+  }
+
+  async #offerStructure({ path, uidValidity, uidNext }: MailboxFacts, structure: Structure, signal: AbortSignal) {
+    const { clock, line } = this.#ports;
+    const where = { guid: this.#guid, path, uidValidity, uidNext, headerExtra: "" };
+    const bytes = encodeTransaction(structureTransaction(where, structure, clock.nowMs()));
+    await line.offerBeside({ mailbox: this.#guid, lsn: 0, bytes }, signal);
+  }
+
+  #equal(): Compared {
+    return { kind: "equal", lsn: this.#states.lsn };
+  }
+}
+
+interface RangesInput {
+  readonly row: MailboxRow;
+  readonly described: Description;
+  /** Of the first transaction. */
+  readonly structure: Structure | undefined;
+  /** There is a transaction, also if no message differs. */
+  readonly isNews: boolean;
+}
+
+/** The changes of one mailbox, range by range, as transactions. */
+class Ranges {
+  readonly #ports: ComparisonPorts;
+  readonly #input: RangesInput;
+  #structure: Structure | undefined;
+  #hasOffered = false;
+
+  constructor(ports: ComparisonPorts, input: RangesInput) {
+    this.#ports = ports;
+    this.#input = input;
+    this.#structure = input.structure;
+  }
+
+  /** `reached`: the last UID of the range; those that follow are above it. */
+  async offer(changes: readonly Change[], reached: number, signal: AbortSignal): Promise<void> {
+    const { row, described, isNews } = this.#input;
+    const isLast = reached >= UID_MAX;
+    const isDue = changes.length > 0 || this.#structure !== undefined || (isLast && (this.#hasOffered || isNews));
+    if (!isDue) return;
+    const { clock, line } = this.#ports;
+    const { guid: mailbox, path, uidValidity, headerExtra } = row;
+    const structure = this.#structure === undefined ? {} : { structure: this.#structure };
+    const uidNext = isLast ? row.uidNext : Math.min(reached + 1, row.uidNext);
+    const common = {
+      mailbox,
+      path,
+      uidValidity,
+      headerExtra,
+      fileOwner: described.fileOwner,
+      capturedMs: clock.nowMs(),
+    };
+    const transaction: Transaction = { ...common, ...structure, uidNext, changes };
+    this.#structure = undefined;
+    this.#hasOffered = true;
+    for (const part of splitTransaction(transaction)) {
+      await line.offerBeside({ mailbox, lsn: 0, bytes: encodeTransaction(part) }, signal);
+    }
+  }
+}
+
+function renameOf({ from, displaces }: Move, { creation: { parents } }: Description): Structure {
+  const other = displaces === undefined ? {} : { displaces };
+  return { kind: "rename", from: from.path, ...other, ...(parents.length === 0 ? {} : { parents }) };
+}
+
+function vanished(words: string): Compared {
+  return { kind: "failed", cause: { code: "mailbox-vanished", words: `comparing the mailbox: ${words}` } };
+}

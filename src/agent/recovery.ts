@@ -1,0 +1,214 @@
+/**
+ * What brings a replica up to date where the log in its turn does not: at the begin of a run, after a refusal, and when somebody asks.
+ *
+ * INVARIANT: nothing of a mailbox that is to be mended is offered in its turn before it is.
+ * INVARIANT: outside of a comparison of the whole store such a mailbox has a durable rejection, so that the next run knows of it.
+ */
+import { ROOT_PATH } from "../base/raw-name.js";
+import type { RejectionRow } from "../log/state-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
+import type { Cause } from "./conflict-rules.js";
+import { agentError } from "./errors.js";
+import { trimmedWords } from "./log-sender.js";
+import { Mender, type MenderPorts } from "./mender.js";
+import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
+
+export interface ReplayAgentOptions {
+  /** Where the log does not lead the replica on, the whole store is compared. Without it that ends the run (log-trimmed). */
+  readonly compares: boolean;
+  /** Whatever the log has, the whole store is compared first. */
+  readonly mustCompare: boolean;
+  /** A mailbox that was refused is mended in the run. Without it it stays a problem of the run, and the next one tries again. */
+  readonly heals: boolean;
+  /** What does not stand on the replica as it was written is compared first. Throws: replica-emptied. */
+  readonly asksStanding: boolean;
+  /** From 0 to 1, for the back-off. */
+  readonly random: () => number;
+}
+
+/** The log and nothing else. */
+export const PLAIN: ReplayAgentOptions = {
+  compares: false,
+  mustCompare: false,
+  heals: false,
+  asksStanding: false,
+  random: () => 1,
+};
+
+export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold"> {
+  /** The replica's. */
+  readonly name: string;
+  readonly onRejected: (row: RejectionRow) => void;
+  /** The whole store was compared, and the replica's cursor is durable there. */
+  readonly onCompared: (lsn: number) => void;
+}
+
+export class Recovery {
+  readonly #ports: RecoveryPorts;
+  readonly #options: ReplayAgentOptions;
+  readonly #mender: Mender;
+  #isComparing = false;
+  #isAsked = false;
+  /** A comparison of the whole store, after its begin. */
+  #comparing: Promise<void> | undefined;
+
+  constructor(ports: RecoveryPorts, options: ReplayAgentOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    const { heals, random } = options;
+    const hold = (mailbox: MailboxGuid, cause: Cause) => this.#hold(mailbox, cause);
+    this.#mender = new Mender({ ...ports, heals, random, hold });
+  }
+
+  /** The whole store is compared: no outcome moves the cursor. */
+  get isComparing(): boolean {
+    return this.#isComparing;
+  }
+
+  get isBusy(): boolean {
+    return this.#mender.isBusy;
+  }
+
+  /** The log is needed from there on. */
+  get lowestPosition(): number {
+    return this.#mender.lowestPosition;
+  }
+
+  /** Mends what has to be, until `signal` aborts. What was begun has ended when it has. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#mender.run(signal);
+    } finally {
+      await this.#comparing?.catch(() => undefined); // its failure was told.
+    }
+  }
+
+  /** The replica refused something of it. */
+  noteRejected(mailbox: MailboxGuid): void {
+    this.#mender.refused(mailbox);
+  }
+
+  /**
+   * Begins a comparison of the whole store if the log does not lead on from where the replica is; false where it does.
+   * Throws: log-trimmed, replica-emptied.
+   */
+  async compareFirst(welcome: Welcome, signal: AbortSignal): Promise<boolean> {
+    const { name, sender, reader } = this.#ports;
+    const why = this.#whyCompared(welcome);
+    if (why === undefined) return false;
+    if (!this.#options.compares) throw agentError("log-trimmed", trimmedWords(name, why));
+    sender.startAt(reader.lastLsn());
+    await this.#compareAll(signal);
+    return true;
+  }
+
+  /** Does what `resync` was asked for the whole store. Nothing of the log may be offered meanwhile. */
+  async compareIfAsked(signal: AbortSignal): Promise<void> {
+    if (!this.#isAsked || this.#isComparing) return;
+    this.#isAsked = false;
+    await this.#compareAll(signal);
+  }
+
+  /**
+   * Of what earlier runs left in the rejection log, mends what this run is to mend, and holds what can only be compared. What lies ahead
+   * of the replica comes in its turn.
+   */
+  mendRejected(): void {
+    const { rejections, sender, reader } = this.#ports;
+    const { heals, compares } = this.#options;
+    const firstLsn = reader.firstLsn();
+    for (const { mailbox, lsn } of rejections.rows) {
+      const isInLog = lsn > 0 && lsn >= firstLsn;
+      if (lsn > sender.sentLsn || (isInLog && !heals)) continue;
+      rejections.hold(mailbox);
+      if (heals || compares) this.#mender.soon(mailbox);
+    }
+  }
+
+  /** What does not stand on the replica as it was written. Throws: replica-emptied. */
+  async compareChanged(signal: AbortSignal): Promise<void> {
+    if (!this.#options.asksStanding) return;
+    const { name, asker } = this.#ports;
+    for (const place of await standingOf(name, asker, signal)) {
+      const words = wordsOf(place.stands);
+      if (words !== undefined) await this.#compareSoon(place, { code: "replica-changed", words });
+    }
+  }
+
+  /**
+   * Has a mailbox, or the whole store, compared as soon as there is room. Returns when that is noted durably (a mailbox), or at once
+   * (the store); false for a mailbox that neither the source nor the rejection log has.
+   */
+  async resync(what: MailboxGuid | "all"): Promise<boolean> {
+    if (what === "all") {
+      this.#isAsked = true;
+      return true;
+    }
+    const { reader, rejections } = this.#ports;
+    const path = reader.mailboxByGuid(what)?.path ?? rejections.rowOf(what)?.path;
+    if (path === undefined) return false;
+    await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
+    return true;
+  }
+
+  retry(mailbox: MailboxGuid): boolean {
+    const isRefused = this.#ports.rejections.isRefused(mailbox);
+    if (isRefused) this.#mender.soon(mailbox);
+    return isRefused;
+  }
+
+  #whyCompared({ appliedLsn, firstContact }: Welcome): string | undefined {
+    const { compares, mustCompare } = this.#options;
+    if (mustCompare) return "it is to be compared";
+    // Mail, and no word of this log: it is another log's, or a comparison was cut off.
+    if (compares && appliedLsn === 0 && !firstContact) return "it does not know how far it is";
+    return this.#ports.sender.whyNotFrom(appliedLsn);
+  }
+
+  async #compareSoon({ mailbox, path }: Pick<StandingMailbox, "mailbox" | "path">, cause: Cause): Promise<void> {
+    await this.#ports.rejections.addCompared({ mailbox, path, ...cause });
+    this.#mender.soon(mailbox);
+  }
+
+  /** Returns when it has begun: it goes on beside the log. */
+  async #compareAll(signal: AbortSignal): Promise<void> {
+    this.#isComparing = true;
+    const ports = { ...this.#ports, mender: this.#mender };
+    const places = await beginComparison(ports, signal);
+    this.#comparing = compareStore(ports, places, signal).then((lsn) => {
+      this.#isComparing = false;
+      this.#ports.onCompared(lsn);
+    });
+    this.#comparing.catch(this.#ports.onError);
+  }
+
+  /** Of a mailbox that could not be compared. */
+  async #hold(mailbox: MailboxGuid, cause: Cause): Promise<void> {
+    const { reader, rejections, onRejected } = this.#ports;
+    const before = rejections.rowOf(mailbox);
+    const path = reader.mailboxByGuid(mailbox)?.path ?? before?.path ?? ROOT_PATH;
+    // An answer to a request says in general what the refusal of a transaction says in particular.
+    const code = before?.message === cause.words ? before.code : cause.code;
+    const row = await rejections.add({ fromLsn: 0, mailbox, path, words: cause.words, code });
+    if (row !== undefined) onRejected(row);
+  }
+}
+
+/** One clause; undefined where nothing is to be done. */
+function wordsOf(stands: Standing): string | undefined {
+  switch (stands) {
+    case "in-place":
+      return undefined;
+    case "moved":
+      return "it was renamed on the replica";
+    case "gone":
+      return "it is gone from the replica";
+    case "older":
+      return "it is older on the replica than what was written there, as after a backup was restored";
+    case "anew":
+      return "it was numbered anew on the replica";
+    case "unread":
+      return "its dovecot-uidlist cannot be read on the replica";
+  }
+}

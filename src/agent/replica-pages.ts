@@ -1,0 +1,88 @@
+/**
+ * What a replica tells of itself in pages: of one mailbox, and of all that was written to it.
+ *
+ * INVARIANT: pages ascend and end, whatever a peer says: else the link ends (peer-confused).
+ */
+
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { Answer, Ask, ComparedMailbox, StandingMailbox } from "../wire/messages.js";
+import type { Asker } from "./asker.js";
+import { agentError } from "./errors.js";
+
+/** More than any mailbox has. */
+const MESSAGES_MAX = 2 ** 24;
+const PAGES_MAX = 2 ** 16;
+/** More than any store has. */
+const MAILBOXES_MAX = 2 ** 20;
+
+/** The pages of one mailbox, each asked for when the last one is worked off. */
+export class MailboxPages {
+  readonly #asker: Asker;
+  readonly #where: { readonly mailbox: MailboxGuid; readonly path: RawPath };
+  #lastUid = 0;
+  #messages = 0;
+  #pages = 0;
+
+  constructor(asker: Asker, where: { readonly mailbox: MailboxGuid; readonly path: RawPath }) {
+    this.#asker = asker;
+    this.#where = where;
+  }
+
+  /** Throws: peer-confused, and the replica's own refusals. */
+  async next(signal: AbortSignal): Promise<ComparedMailbox> {
+    const page = await ask(
+      this.#asker,
+      { kind: "compare", ...this.#where, afterUid: this.#lastUid },
+      "compare",
+      signal,
+    );
+    this.#pages += 1;
+    this.#messages += page.messages.length;
+    if (this.#messages > MESSAGES_MAX || this.#pages > PAGES_MAX) throw confused("its mailbox has no end");
+    for (const { uid } of page.messages) {
+      if (uid <= this.#lastUid) throw confused(`its messages do not ascend (UID ${uid} after ${this.#lastUid})`);
+      this.#lastUid = uid;
+    }
+    if (page.more && page.messages.length === 0) throw confused("it has more, and tells none of it");
+    if (page.standing === undefined && page.messages.length > 0) throw confused("messages stand in no mailbox");
+    return page;
+  }
+}
+
+/** All that was written to the replica. */
+export async function readStanding(asker: Asker, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
+  const found: StandingMailbox[] = [];
+  let after: MailboxGuid | "" = "";
+  for (;;) {
+    const page: Extract<Answer, { kind: "standing" }> = await ask(
+      asker,
+      { kind: "standing", after },
+      "standing",
+      signal,
+    );
+    for (const it of page.mailboxes) {
+      if (it.mailbox <= after) throw confused("its mailboxes do not ascend");
+      after = it.mailbox;
+      found.push(it);
+    }
+    if (found.length > MAILBOXES_MAX) throw confused("its mailboxes have no end");
+    if (!page.more) return found;
+    if (page.mailboxes.length === 0) throw confused("it has more mailboxes, and tells none of them");
+  }
+}
+
+async function ask<K extends Answer["kind"]>(
+  asker: Asker,
+  question: Ask,
+  kind: K,
+  signal: AbortSignal,
+): Promise<Extract<Answer, { kind: K }>> {
+  const answer = await asker.ask(question, signal);
+  if (answer.kind !== kind) throw confused(`it answered "${answer.kind}"`);
+  return answer as Extract<Answer, { kind: K }>;
+}
+
+function confused(words: string) {
+  return agentError("peer-confused", `comparing with the replica: ${words}`);
+}

@@ -1,0 +1,85 @@
+/**
+ * Brings a whole replica into agreement with the source, mailbox by mailbox, where the log does not lead it on.
+ *
+ * INVARIANT: the replica's cursor says from the first mark to the last that a comparison is under way, so that one which is cut off is
+ * begun again; the last mark is sent when each mailbox has been compared, or has a rejection.
+ * INVARIANT: what replication wrote is removed only if something of it still stands: an emptied replica is not filled unasked.
+ */
+import { Beside } from "../base/beside.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { StateReader } from "../log/state-ports.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import type { StandingMailbox } from "../wire/messages.js";
+import type { Asker } from "./asker.js";
+import { agentError } from "./errors.js";
+import type { LogSender } from "./log-sender.js";
+import type { Mender } from "./mender.js";
+import type { OfferLine } from "./offer-line.js";
+import type { Rejections } from "./rejections.js";
+import { readStanding } from "./replica-pages.js";
+
+export interface StoreComparisonPorts {
+  readonly name: string;
+  readonly reader: StateReader;
+  readonly asker: Asker;
+  readonly line: OfferLine;
+  readonly sender: LogSender;
+  readonly mender: Mender;
+  readonly rejections: Rejections;
+}
+
+interface Place {
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+}
+
+/** Mailboxes that are compared at a time. */
+const LANES_MAX = 2;
+
+/**
+ * Holds all mailboxes of the source back, and has the replica note that a comparison is under way. Nothing of the log is offered in the
+ * turn in which it is called. Throws: replica-emptied.
+ */
+export async function beginComparison(ports: StoreComparisonPorts, signal: AbortSignal): Promise<readonly Place[]> {
+  const { reader, rejections, line, asker } = ports;
+  const own = reader.mailboxes().map(({ guid, path }): Place => ({ mailbox: guid, path }));
+  for (const { mailbox } of own) rejections.mend(mailbox);
+  await line.mark(0, false, signal);
+  const written = await standingOf(ports.name, asker, signal);
+  const known = new Set(own.map(({ mailbox }) => mailbox));
+  const left = [...written, ...rejections.rows].filter(({ mailbox }) => !known.has(mailbox));
+  const places = new Map(left.map(({ mailbox, path }) => [mailbox, { mailbox, path }]));
+  for (const mailbox of places.keys()) rejections.mend(mailbox);
+  // What goes makes room; of what comes the outer mailbox is made before what lies in it.
+  const going = [...places.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
+  return [...going, ...own.sort((a, b) => (a.path < b.path ? -1 : 1))];
+}
+
+/** Returns the LSN up to which the log counts as applied on the replica, durably. */
+export async function compareStore(
+  { mender, line, sender }: StoreComparisonPorts,
+  places: readonly Place[],
+  signal: AbortSignal,
+): Promise<number> {
+  const failures: unknown[] = [];
+  const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
+  for (const { mailbox } of places) {
+    await lanes.add(mender.compareNow(mailbox, signal));
+    if (failures.length > 0) break;
+  }
+  await lanes.ended();
+  if (failures.length > 0) throw failures[0];
+  // INVARIANT: in one turn: all of the log up to here was sent before the mark.
+  const lsn = sender.sentLsn;
+  await line.mark(lsn, true, signal);
+  return lsn;
+}
+
+/** What was written to the replica, and how it stands. Throws: replica-emptied. */
+export async function standingOf(name: string, asker: Asker, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
+  const written = await readStanding(asker, signal);
+  if (written.length === 0 || written.some(({ stands }) => stands !== "gone")) return written;
+  const what = written.length === 1 ? "the mailbox that was" : `none of the ${written.length} mailboxes that were`;
+  const words = written.length === 1 ? `${what} written there is gone` : `${what} written there is left`;
+  throw agentError("replica-emptied", `looking at what ${name} has: ${words}`);
+}

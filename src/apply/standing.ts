@@ -1,0 +1,34 @@
+/**
+ * Whether what was written to this store stands as it was written: a few `stat`s for each mailbox, none for a message. Writes nothing.
+ */
+import type { Dir } from "../base/disk.js";
+import { MailboxBaseline } from "../log/baseline.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { StandingOutcome, StandingRequest, Stands } from "./apply-types.js";
+import { writtenAs } from "./astray.js";
+import type { StoreContext } from "./store-context.js";
+import { surveyMailbox } from "./survey.js";
+
+/** A page of the mailboxes that were written, ascending by GUID. */
+export function readStanding(context: StoreContext, root: Dir, { after, max }: StandingRequest): StandingOutcome {
+  const rows = context.reader.mailboxes().filter(({ guid }) => guid > after);
+  const page = rows.sort((a, b) => (a.guid < b.guid ? -1 : 1)).slice(0, max);
+  const mailboxes = page.map((row) => {
+    const { guid: mailbox, path, uidValidity, uidNext } = row;
+    return { mailbox, path, uidValidity, uidNext, stands: standsOf(context, root, row) };
+  });
+  return { mailboxes, more: page.length < rows.length };
+}
+
+function standsOf({ whereabouts, cache, reader }: StoreContext, root: Dir, row: MailboxRow): Stands {
+  const { guid, uidValidity, uidNext } = row;
+  const found = surveyMailbox(root, row.path);
+  if (found.guid === guid) {
+    if (found.uidValidity !== uidValidity) return "anew";
+    // The next UID of a mailbox never falls. One that is below what was written is that of a copy made before.
+    if (found.uidNext === undefined) return "unread";
+    return found.uidNext < uidNext ? "older" : "in-place";
+  }
+  const baseline = new MailboxBaseline({ reader, digester: cache.digester }, row);
+  return whereabouts.of(root, guid, writtenAs({ baseline }, row.path)) === undefined ? "gone" : "moved";
+}

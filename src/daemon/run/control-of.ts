@@ -1,0 +1,150 @@
+/**
+ * What may be asked of a running daemon (control/daemon-control.ts), carried out.
+ *
+ * INVARIANT: what is asked for lasts: a pause, a comparison or a rejection that goes is durable before it is said to be done, whether the
+ * replica is connected or not.
+ */
+import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
+import type { DaemonControl, ReplicaTarget, Targets } from "../control/daemon-control.js";
+import { type ExplainedStore, explainUid } from "../control/explain.js";
+import { findMailboxes, type MailboxWish, noSuchMailbox } from "../control/find-mailbox.js";
+import { daemonError } from "../errors.js";
+import type { Daemon } from "./daemon.js";
+import { pausedKey, type ReplicaRunner } from "./replica-runner.js";
+import type { SourceStore } from "./source-store.js";
+import { statusOf } from "./status-of.js";
+
+export interface ControlPorts {
+  readonly daemon: Daemon;
+  readonly startedMs: number;
+  readonly nowMs: () => number;
+  readonly reload: () => Promise<{ readonly changes: readonly string[] }>;
+}
+
+export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): DaemonControl {
+  return {
+    status: () => statusOf({ daemon, startedMs, nowMs: nowMs() }),
+    async pause(target) {
+      const { store, runner } = served(daemon, target);
+      await store.side.writer.setMeta(pausedKey(target.replica), "1");
+      runner.pause();
+    },
+    async resume(target) {
+      const { store, runner } = served(daemon, target);
+      await store.side.writer.setMeta(pausedKey(target.replica), "");
+      runner.resume();
+    },
+    fetchNow: (targets) => fetchNow(daemon, targets),
+    async resync(query) {
+      const chosen = chosenOf(daemon, query);
+      let mailboxes = 0;
+      for (const each of chosen) mailboxes += await resyncOne(each, query, nowMs());
+      if (mailboxes === 0 && (query.user !== undefined || query.mailbox !== undefined))
+        throw noSuchMailbox(
+          chosen.flatMap(({ store }) => store.side.reader.mailboxes()),
+          query,
+        );
+      return { mailboxes };
+    },
+    retry(query) {
+      const { runner, rows } = refusedOf(daemon, query);
+      for (const { mailbox } of rows) runner.agent?.retry(mailbox);
+      if (runner.agent === undefined) runner.fetchNow();
+      return { rejects: rows.length };
+    },
+    async skip(query) {
+      const { store, runner, rows } = refusedOf(daemon, query);
+      for (const { mailbox } of rows) await store.side.writer.dropRejections(query.replica, mailbox);
+      runner.beginAgain("what it refused is skipped");
+      return { rejects: rows.length };
+    },
+    explain: (query, signal) => explainUid(explainedStores(daemon), query, signal),
+    reload,
+  };
+}
+
+interface Served {
+  readonly name: string;
+  readonly store: SourceStore;
+  readonly runner: ReplicaRunner;
+}
+
+/** Throws: store-not-ready. */
+function served(daemon: Daemon, { store: name, replica }: ReplicaTarget): Served {
+  const found = allServed(daemon).find((each) => each.name === name && each.runner.name === replica);
+  if (found !== undefined) return found;
+  throw daemonError("store-not-ready", `looking for the replica ${name}/${replica}: the store is not open now`);
+}
+
+function allServed(daemon: Daemon): readonly Served[] {
+  return [...daemon.kept].flatMap(([name, kept]) => {
+    const store = kept.kind === "source" ? kept.keeper.store : undefined;
+    if (kept.kind !== "source" || store === undefined) return [];
+    return [...kept.keeper.replicas.keys()].flatMap((replica) => {
+      const runner = kept.keeper.runner(replica);
+      return runner === undefined ? [] : [{ name, store, runner }];
+    });
+  });
+}
+
+function chosenOf(daemon: Daemon, { store, replica }: Targets): readonly Served[] {
+  return allServed(daemon).filter(
+    (each) => (store === undefined || each.name === store) && (replica === undefined || each.runner.name === replica),
+  );
+}
+
+function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number } {
+  const runners = chosenOf(daemon, targets).map(({ runner }) => runner);
+  for (const runner of runners) runner.fetchNow();
+  const fetching = [...daemon.kept].filter(([name, kept]) => {
+    const isMeant = targets.replica === undefined && (targets.store === undefined || targets.store === name);
+    return isMeant && kept.kind === "replica" && kept.dialled !== undefined;
+  });
+  for (const [, kept] of fetching) if (kept.kind === "replica") kept.dialled?.dialNow();
+  return { asked: runners.length + fetching.length };
+}
+
+/** Returns how many mailboxes will be compared. */
+async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: number): Promise<number> {
+  const { reader, writer } = store.side;
+  const rows = findMailboxes(reader.mailboxes(), wish);
+  if (wish.user === undefined && wish.mailbox === undefined) {
+    // Marked first: who is not connected, or is cut off meanwhile, is compared when he is there again.
+    await writer.trim({ upTo: 0, needsResync: [{ replica: runner.name, why: "asked" }], nowMs });
+    await runner.agent?.resync("all");
+    return rows.length;
+  }
+  for (const row of rows) {
+    const isNoted = (await runner.agent?.resync(row.guid)) === true;
+    if (!isNoted) await writer.putRejection(askedFor(runner.name, row, nowMs));
+  }
+  return rows.length;
+}
+
+/** What the next link finds in the rejection log and compares. */
+function askedFor(replica: string, { guid: mailbox, path }: MailboxRow, nowMs: number): RejectionRow {
+  return {
+    ...{ replica, lsn: 0, mailbox, path, code: "resync-asked", message: "it was asked for by hand" },
+    ...{ attempts: 0, firstMs: nowMs, lastMs: nowMs },
+  };
+}
+
+function refusedOf(
+  daemon: Daemon,
+  query: ReplicaTarget & MailboxWish,
+): Served & { readonly rows: readonly RejectionRow[] } {
+  const one = served(daemon, query);
+  const all = one.store.side.reader.rejections(query.replica);
+  const rows = query.user === undefined && query.mailbox === undefined ? all : findMailboxes(all, query);
+  if (rows.length === 0 && (query.user !== undefined || query.mailbox !== undefined)) throw noSuchMailbox(all, query);
+  return { ...one, rows };
+}
+
+function explainedStores(daemon: Daemon): readonly ExplainedStore[] {
+  return [...daemon.kept].flatMap(([name, kept]) => {
+    const reader = kept.kind === "source" ? kept.keeper.store?.side.reader : undefined;
+    return kept.kind === "source" && reader !== undefined
+      ? [{ name, reader, replicas: [...kept.keeper.replicas.keys()] }]
+      : [];
+  });
+}

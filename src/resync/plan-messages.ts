@@ -1,0 +1,37 @@
+/**
+ * What has to change so that the messages of a replica become the source's. Pure.
+ *
+ * INVARIANT: a message that replication did not write is left alone, unless the source has the very same one under that UID.
+ * INVARIANT: what is equal gives no change.
+ */
+import { orderChanges } from "../txn/change-order.js";
+import { diffMessages, messageGuid } from "../txn/diff.js";
+import { type MessageState, sameRecordFields } from "../txn/message-state.js";
+import type { Change, ExpungeChange } from "../txn/transaction.js";
+import type { ComparedMessage } from "../wire/messages.js";
+
+/** Both are all that there is of one range of UIDs, ascending. The result is in the order of `orderChanges`. */
+export function planMessages(replica: readonly ComparedMessage[], source: readonly MessageState[]): Change[] {
+  const sourceByUid = new Map(source.map((state) => [state.uid, state]));
+  const before: MessageState[] = [];
+  const lost: ExpungeChange[] = [];
+  for (const { held, ...state } of replica) {
+    const twin = sourceByUid.get(state.uid);
+    const isTwin = twin !== undefined && isSame(state, twin);
+    // Of what is gone on both sides the replica is told, so that it forgets that it has it.
+    if (held === "lost") {
+      if (!isTwin) lost.push({ kind: "expunge", uid: state.uid, base: state.base });
+    } else if (isTwin) before.push(withFieldsOf(state, twin));
+    else if (held === "applied") before.push(state);
+  }
+  return orderChanges([...lost, ...diffMessages(before, source)]);
+}
+
+function isSame(state: MessageState, twin: MessageState): boolean {
+  return state.base === twin.base || messageGuid(state) === messageGuid(twin);
+}
+
+/** Sizes in a record are each Dovecot's own. */
+function withFieldsOf(state: MessageState, twin: MessageState): MessageState {
+  return sameRecordFields(state.fields, twin.fields) ? { ...state, fields: twin.fields } : state;
+}

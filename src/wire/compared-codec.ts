@@ -1,0 +1,140 @@
+/**
+ * What a replica tells for a comparison <-> the messages of link.proto.
+ *
+ * INVARIANT: what is decoded could stand in a transaction, and a page is within its limits: whoever compares need not ask again.
+ */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
+import { checkMessageState } from "../txn/transaction-rules.js";
+import { wireError } from "./errors.js";
+import { bytesOf, nameIn, numberIn, pathIn } from "./field-values.js";
+import type {
+  ComparedMessage as ComparedMessageProto,
+  ComparedPage,
+  ComparedPageSchema,
+  MailboxFacts,
+  MailboxFactsSchema,
+  StandingPage,
+  StandingPageSchema,
+} from "./gen/link_pb.js";
+import {
+  COMPARED_MESSAGES_MAX,
+  type ComparedMailbox,
+  type ComparedMessage,
+  type Held,
+  STANDING_MAILBOXES_MAX,
+  type Standing,
+  type StandingMailbox,
+  type WrittenMailbox,
+} from "./messages.js";
+
+/** By their numbers on the wire. */
+const HELD: readonly Held[] = ["foreign", "applied", "lost"];
+const STANDINGS: ReadonlySet<string> = new Set<Standing>(["in-place", "moved", "gone", "older", "anew", "unread"]);
+
+export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof ComparedPageSchema> {
+  const { written, standing, occupant = "", messages, more } = compared;
+  return {
+    ...(written === undefined ? {} : { written: factsInit(written) }),
+    ...(standing === undefined ? {} : { standing: factsInit({ ...standing, headerExtra: "" }) }),
+    occupant,
+    more,
+    messages: messages.map((message) => ({
+      uid: message.uid,
+      base: bytesOf(message.base),
+      flags: message.flags,
+      keywords: message.keywords.map(bytesOf),
+      odd: bytesOf(message.odd),
+      tail: bytesOf(message.tail),
+      size: BigInt(message.size),
+      mtimeS: BigInt(message.mtimeS),
+      fields: bytesOf(message.fields),
+      held: HELD.indexOf(message.held),
+    })),
+  };
+}
+
+export function comparedIn(page: ComparedPage): ComparedMailbox {
+  const { written, standing, occupant, messages, more } = page;
+  if (messages.length > COMPARED_MESSAGES_MAX) throw tooMany("messages");
+  return {
+    ...(written === undefined ? {} : { written: factsIn(written) }),
+    ...(standing === undefined ? {} : { standing: placeIn(standing) }),
+    ...(occupant === "" ? {} : { occupant: parseMailboxGuid(occupant) }),
+    messages: messages.map(messageIn),
+    more,
+  };
+}
+
+export function standingInit(page: {
+  readonly mailboxes: readonly StandingMailbox[];
+  readonly more: boolean;
+}): MessageInitShape<typeof StandingPageSchema> {
+  const mailboxes = page.mailboxes.map(({ mailbox, stands, ...place }) => {
+    return { mailbox, stands, written: factsInit({ ...place, headerExtra: "" }) };
+  });
+  return { mailboxes, more: page.more };
+}
+
+export function standingIn({ mailboxes, more }: StandingPage) {
+  if (mailboxes.length > STANDING_MAILBOXES_MAX) throw tooMany("mailboxes");
+  const found = mailboxes.map(({ mailbox, stands, written }): StandingMailbox => {
+    if (written === undefined) throw wireError("wire-invalid", "reading how a mailbox stands: its place is missing");
+    return { mailbox: parseMailboxGuid(mailbox), ...placeIn(written), stands: standsIn(stands) };
+  });
+  return { mailboxes: found, more };
+}
+
+function factsInit({ path, uidValidity, uidNext, headerExtra }: WrittenMailbox) {
+  const facts: MessageInitShape<typeof MailboxFactsSchema> = {
+    path: bytesOf(path),
+    uidValidity,
+    uidNext: BigInt(uidNext),
+    headerExtra: bytesOf(headerExtra),
+  };
+  return facts;
+}
+
+function factsIn(facts: MailboxFacts): WrittenMailbox {
+  return { ...placeIn(facts), headerExtra: nameIn(facts.headerExtra) };
+}
+
+function placeIn(facts: MailboxFacts): Pick<WrittenMailbox, "path" | "uidValidity" | "uidNext"> {
+  const uidNext = numberIn(facts.uidNext);
+  if (uidNext < 1 || uidNext > UID_MAX + 1) throw wireError("wire-invalid", "reading a mailbox: its next UID is none");
+  return { path: pathIn(facts.path), uidValidity: parseUidValidity(facts.uidValidity), uidNext };
+}
+
+function messageIn(message: ComparedMessageProto): ComparedMessage {
+  const { uid, base, flags, keywords, odd, tail, size, mtimeS, fields } = message;
+  const held = HELD[message.held];
+  if (held === undefined)
+    throw wireError("wire-invalid", "reading a message of the other end: how it is held is unknown");
+  const state = {
+    uid: parseUid(uid),
+    base: parseBaseName(nameIn(base)),
+    flags,
+    keywords: keywords.map(nameIn),
+    odd: nameIn(odd),
+    tail: nameIn(tail),
+    size: numberIn(size),
+    mtimeS: Number(mtimeS),
+    fields: nameIn(fields),
+    held,
+  };
+  checkMessageState(state);
+  return state;
+}
+
+function standsIn(text: string): Standing {
+  if (isStanding(text)) return text;
+  throw wireError("wire-invalid", "reading how a mailbox stands: the word is not known here");
+}
+
+function isStanding(text: string): text is Standing {
+  return STANDINGS.has(text);
+}
+
+function tooMany(what: string) {
+  return wireError("wire-invalid", `reading a page of ${what} from the other end: it has more than it may`);
+}

@@ -1,0 +1,173 @@
+/**
+ * Requests and their replies <-> the messages of link.proto.
+ */
+import { create } from "@bufbuild/protobuf";
+import { unreachable } from "../base/assert.js";
+import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
+import { comparedIn, comparedInit, standingIn, standingInit } from "./compared-codec.js";
+import { wireError } from "./errors.js";
+import { bytesOf, clipped, hashIn, nameIn, numberIn, pathIn, textIn } from "./field-values.js";
+import { type Reply as ReplyProto, ReplySchema, type Request as RequestProto, RequestSchema } from "./gen/link_pb.js";
+import type { Answer, Ask, ForeignAction, Reply, Request } from "./messages.js";
+
+export function requestInit({ id, ask }: Request): RequestProto {
+  switch (ask.kind) {
+    case "yield-uids":
+      return create(RequestSchema, {
+        id,
+        ask: {
+          case: "yieldUids",
+          value: { mailbox: ask.mailbox, uids: [...ask.uids], from: ask.from, floor: ask.floor },
+        },
+      });
+    case "survey":
+      return create(RequestSchema, { id, ask: { case: "survey", value: { strangers: [...(ask.strangers ?? [])] } } });
+    case "inventory": {
+      const value = { path: bytesOf(ask.path), afterUid: ask.afterUid, afterBase: bytesOf(ask.afterBase ?? "") };
+      return create(RequestSchema, { id, ask: { case: "inventory", value } });
+    }
+    case "foreign": {
+      const { action, hashes = [] } = ask;
+      const value = { path: bytesOf(ask.path), bases: ask.bases.map(bytesOf), action, hashes: [...hashes] };
+      return create(RequestSchema, { id, ask: { case: "foreign", value } });
+    }
+    case "compare": {
+      const { mailbox, path, afterUid } = ask;
+      return create(RequestSchema, { id, ask: { case: "compare", value: { mailbox, path: bytesOf(path), afterUid } } });
+    }
+    case "standing":
+      return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
+    default:
+      return unreachable(ask);
+  }
+}
+
+export function replyInit({ id, result }: Reply): ReplyProto {
+  if (!result.ok) {
+    const { message, hint } = result.failure;
+    return create(ReplySchema, { id, failure: { ...result.failure, message: clipped(message), hint: clipped(hint) } });
+  }
+  const { answer } = result;
+  switch (answer.kind) {
+    case "yielded-uids":
+      return create(ReplySchema, { id, yieldedUids: { uidNext: answer.uidNext, moved: answer.moved } });
+    case "survey":
+      return create(ReplySchema, {
+        id,
+        survey: { mailboxes: answer.mailboxes.map((m) => ({ ...m, path: bytesOf(m.path) })) },
+      });
+    case "inventory": {
+      const messages = answer.messages.map((m) => {
+        return { uid: m.uid, base: bytesOf(m.base), size: BigInt(m.size), marks: bytesOf(m.marks) };
+      });
+      return create(ReplySchema, { id, inventory: { messages, more: answer.more, unnumbered: answer.unnumbered } });
+    }
+    case "foreign":
+      return create(ReplySchema, { id, foreign: { messages: answer.messages, copies: answer.copies } });
+    case "compare":
+      return create(ReplySchema, { id, compare: comparedInit(answer) });
+    case "standing":
+      return create(ReplySchema, { id, standing: standingInit(answer) });
+    default:
+      return unreachable(answer);
+  }
+}
+
+export function askIn({ ask }: RequestProto): Ask {
+  switch (ask.case) {
+    case "yieldUids":
+      return {
+        kind: "yield-uids",
+        mailbox: parseMailboxGuid(ask.value.mailbox),
+        uids: ask.value.uids,
+        from: parseUid(ask.value.from),
+        floor: ask.value.floor,
+      };
+    case "survey": {
+      const strangers = ask.value.strangers.map(parseMailboxGuid);
+      return { kind: "survey", ...(strangers.length === 0 ? {} : { strangers }) };
+    }
+    case "inventory": {
+      const { path, afterUid } = ask.value;
+      const afterBase = nameIn(ask.value.afterBase);
+      return { kind: "inventory", path: pathIn(path), afterUid, ...(afterBase === "" ? {} : { afterBase }) };
+    }
+    case "foreign": {
+      const bases = ask.value.bases.map((base) => nameIn(base));
+      const hashes = hashesIn(ask.value.hashes, bases.length);
+      const { path, action } = ask.value;
+      return { kind: "foreign", path: pathIn(path), bases, action: actionIn(action), ...hashes };
+    }
+    case "compare": {
+      const { mailbox, path, afterUid } = ask.value;
+      return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid };
+    }
+    case "standing": {
+      const { after } = ask.value;
+      return { kind: "standing", after: after === "" ? after : parseMailboxGuid(after) };
+    }
+    case undefined:
+      throw wireError("wire-invalid", "reading a request of the other end: its kind is not known here");
+    default:
+      return unreachable(ask);
+  }
+}
+
+export function replyIn(value: ReplyProto): Reply {
+  const { id, failure } = value;
+  if (failure !== undefined) {
+    const { code, message, hint, disposition, exitCode } = failure;
+    return {
+      kind: "reply",
+      id,
+      result: {
+        ok: false,
+        failure: {
+          code: textIn(code),
+          message: textIn(message),
+          hint: textIn(hint),
+          disposition: textIn(disposition),
+          exitCode,
+        },
+      },
+    };
+  }
+  return { kind: "reply", id, result: { ok: true, answer: answerIn(value) } };
+}
+
+function answerIn(value: ReplyProto): Answer {
+  if (value.yieldedUids !== undefined) {
+    return { kind: "yielded-uids", uidNext: value.yieldedUids.uidNext, moved: value.yieldedUids.moved };
+  }
+  if (value.survey !== undefined) {
+    const mailboxes = value.survey.mailboxes.map(({ path, guid, uidValidity, uidNext }) => {
+      return { path: pathIn(path), guid: guid === "" ? ("" as const) : parseMailboxGuid(guid), uidValidity, uidNext };
+    });
+    return { kind: "survey", mailboxes };
+  }
+  if (value.inventory !== undefined) {
+    const messages = value.inventory.messages.map(({ uid, base, size, marks }) => {
+      return { uid, base: nameIn(base), size: numberIn(size), marks: nameIn(marks) };
+    });
+    return { kind: "inventory", messages, more: value.inventory.more, unnumbered: value.inventory.unnumbered };
+  }
+  if (value.foreign !== undefined) {
+    const { messages, copies } = value.foreign;
+    return { kind: "foreign", messages, copies };
+  }
+  if (value.compare !== undefined) return { kind: "compare", ...comparedIn(value.compare) };
+  if (value.standing !== undefined) return { kind: "standing", ...standingIn(value.standing) };
+  throw wireError("wire-invalid", "reading a reply of the other end: it is empty");
+}
+
+function hashesIn(hashes: readonly Uint8Array[], count: number): { readonly hashes?: readonly Uint8Array[] } {
+  if (hashes.length === 0) return {};
+  if (hashes.length !== count)
+    throw wireError("wire-invalid", "reading a request of the other end: it has not one hash for each name");
+  return { hashes: hashes.map((hash) => hashIn(hash, false)) };
+}
+
+function actionIn(text: string): ForeignAction {
+  if (text === "limbo" || text === "aside" || text === "restore") return text;
+  throw wireError("wire-invalid", "reading a request of the other end: its action is not known here");
+}

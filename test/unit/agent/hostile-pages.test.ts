@@ -1,0 +1,140 @@
+/** A replica whose word of itself has no end, goes back or cannot be: the link ends, and nothing was offered. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Asker } from "../../../src/agent/asker.js";
+import { MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
+import { parseBaseName, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
+import { NO_MARKS } from "../../../src/txn/message-state.js";
+import { openMemoryLink } from "../../../src/wire/memory-link.js";
+import {
+  type Answer,
+  COMPARED_MESSAGES_MAX,
+  type ComparedMessage,
+  STANDING_MAILBOXES_MAX,
+} from "../../../src/wire/messages.js";
+import { guid, path } from "./pair.js";
+
+const CONFUSED = expect.objectContaining({ code: "peer-confused" });
+const INVALID = expect.objectContaining({ code: "wire-invalid" });
+
+let stop: AbortController;
+
+beforeEach(() => {
+  stop = new AbortController();
+});
+
+afterEach(() => {
+  stop.abort(new Error("the test is over"));
+});
+
+/** Answers in turn; the last one again and again. What the source's end cannot read ends it. */
+function peer(...answers: readonly Answer[]): Asker {
+  const link = openMemoryLink();
+  const asker = new Asker(link.source);
+  let at = 0;
+  const answering = async () => {
+    for await (const message of link.replica.messages(stop.signal)) {
+      const answer = answers[Math.min(at, answers.length - 1)];
+      at += 1;
+      if (message.kind !== "request" || answer === undefined) continue;
+      await link.replica.send({ kind: "reply", id: message.id, result: { ok: true, answer } }, stop.signal);
+    }
+  };
+  answering().catch(() => undefined);
+  const reading = async () => {
+    for await (const message of link.source.messages(stop.signal)) if (message.kind === "reply") asker.settle(message);
+  };
+  reading().catch((error: unknown) => asker.fail(error));
+  return asker;
+}
+
+const standing = { path: path("a"), uidValidity: parseUidValidity(7), uidNext: 99 };
+
+function message(uid: number, more: Partial<ComparedMessage> = {}): ComparedMessage {
+  const base = parseBaseName(`b${uid}`);
+  return { uid: parseUid(uid), base, ...NO_MARKS, size: 3, mtimeS: 7, fields: "", held: "applied", ...more };
+}
+
+function page(uids: readonly number[], more: boolean, rest: object = {}): Answer {
+  return { kind: "compare", standing, messages: uids.map((uid) => message(uid)), more, ...rest };
+}
+
+async function readAll(asker: Asker): Promise<number> {
+  const pages = new MailboxPages(asker, { mailbox: guid("a"), path: path("a") });
+  let messages = 0;
+  for (;;) {
+    const next = await pages.next(stop.signal);
+    messages += next.messages.length;
+    if (!next.more) return messages;
+  }
+}
+
+test("pages that keep to it are read to their end", async () => {
+  expect(await readAll(peer(page([1, 2], true), page([5], true), page([], false)))).toBe(3);
+});
+
+test.each([
+  ["go back", [page([4, 5], true), page([3], false)]],
+  ["come again and again", [page([4, 5], true)]],
+  ["do not ascend", [page([5, 4], false)]],
+  ["have a message twice", [page([5, 5], false)]],
+  ["promise more and tell nothing", [page([], true)]],
+  ["have messages of a mailbox that is not there", [{ kind: "compare", messages: [message(1)], more: false }]],
+  ["are about something else", [{ kind: "standing", mailboxes: [], more: false }]],
+] as const)("pages that %s", async (_what, answers) => {
+  await expect(readAll(peer(...(answers as readonly Answer[])))).rejects.toThrow(CONFUSED);
+});
+
+test("pages without end", async () => {
+  let uid = 0;
+  const ask = async () => {
+    uid += 1;
+    return page([uid], true);
+  };
+  const endless = { ask } as unknown as Asker;
+  await expect(readAll(endless)).rejects.toThrow(CONFUSED);
+  expect(uid).toBeLessThan(100_000);
+});
+
+test.each([
+  [
+    "more messages than a page has",
+    page(
+      Array.from({ length: COMPARED_MESSAGES_MAX + 1 }, (_, i) => i + 1),
+      false,
+    ),
+  ],
+  ["UID 0", { ...page([], false), messages: [{ ...message(1), uid: 0 }] }],
+  ["flags that do not exist", { ...page([], false), messages: [message(1, { flags: 64 })] }],
+  ["keywords out of order", { ...page([], false), messages: [message(1, { keywords: ["b", "a"] })] }],
+  ["a record field that is another record", { ...page([], false), messages: [message(1, { fields: "S1\n7 :x" })] }],
+  ["a base name with a slash", { ...page([], false), messages: [{ ...message(1), base: "../x" }] }],
+  ["a UIDVALIDITY of 0", page([], false, { standing: { ...standing, uidValidity: 0 } })],
+  ["a next UID of 0", page([], false, { standing: { ...standing, uidNext: 0 } })],
+  ["a path that leads out of the store", page([], false, { standing: { ...standing, path: "../up" } })],
+])("a page with %s", async (_what, answer) => {
+  await expect(readAll(peer(answer as unknown as Answer))).rejects.toThrow(INVALID);
+});
+
+const place = (letter: string) => ({ mailbox: guid(letter), ...standing, stands: "in-place" as const });
+
+test("a list of mailboxes that keeps to it is read to its end", async () => {
+  const first: Answer = { kind: "standing", mailboxes: [place("a"), place("b")], more: true };
+  const last: Answer = { kind: "standing", mailboxes: [place("c")], more: false };
+  expect(await readStanding(peer(first, last), stop.signal)).toHaveLength(3);
+});
+
+test.each([
+  ["comes again and again", { kind: "standing", mailboxes: [place("a")], more: true }],
+  ["does not ascend", { kind: "standing", mailboxes: [place("b"), place("a")], more: false }],
+  ["promises more and tells nothing", { kind: "standing", mailboxes: [], more: true }],
+] as const)("a list of mailboxes that %s", async (_what, answer) => {
+  await expect(readStanding(peer(answer), stop.signal)).rejects.toThrow(CONFUSED);
+});
+
+test("a page of more mailboxes than it may have, or one that stands in an unknown way", async () => {
+  const many = Array.from({ length: STANDING_MAILBOXES_MAX + 1 }, () => place("a"));
+  const ask = (mailboxes: unknown) =>
+    readStanding(peer({ kind: "standing", mailboxes, more: false } as unknown as Answer), stop.signal);
+  await expect(ask(many)).rejects.toThrow(INVALID);
+  await expect(ask([{ ...place("a"), stands: "on its head" }])).rejects.toThrow(INVALID);
+});

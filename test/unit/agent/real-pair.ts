@@ -1,0 +1,237 @@
+/**
+ * Two ends of a link over real stores and real state databases, in the test's own thread: what `run` and `serve` put together. Time
+ * stands still for both ends; the capture has the real one.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
+import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
+import { SESSION_LIMITS, Session } from "../../../src/agent/session.js";
+import type { ApplyMethods } from "../../../src/apply/apply-types.js";
+import { ReplicaStore } from "../../../src/apply/replica-store.js";
+import { type Clock, systemClock } from "../../../src/base/clock.js";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { openHash } from "../../../src/base/hash.js";
+import { rawFromText } from "../../../src/base/raw-name.js";
+import { BodyReader } from "../../../src/capture/body-reader.js";
+import type { BodyMethods } from "../../../src/capture/body-types.js";
+import type { CaptureMethods } from "../../../src/capture/capture-types.js";
+import { CAPTURER_LIMITS, Capturer } from "../../../src/capture/capturer.js";
+import { openSourceStore } from "../../../src/capture/source-store.js";
+import { adaptSource } from "../../../src/daemon/source-adapter.js";
+import type { StateReader, StateWriter } from "../../../src/log/state-ports.js";
+import { openStateReader } from "../../../src/log/state-reader.js";
+import type { RejectionRow } from "../../../src/log/state-types.js";
+import { type MailboxGuid, parseMailboxGuid } from "../../../src/maildir/ids.js";
+import { StateDigester } from "../../../src/txn/digest.js";
+import type { Link } from "../../../src/wire/link.js";
+import { openMemoryLink } from "../../../src/wire/memory-link.js";
+import type { WireMessage } from "../../../src/wire/messages.js";
+import { openInlineStateWriter } from "../../contract/inline-state-writer.js";
+import { FakeClock } from "../../fake-clock.js";
+import { rawDifferences } from "../../live/twin/raw-compare.js";
+import { type Bench, openBench } from "../../live/twin/small-store.js";
+import { inlineWorker } from "../../worker-client.js";
+
+export const REPLICA = "far";
+const HEALING = { compares: true, heals: true, asksStanding: true, random: () => 0 } as const;
+
+export class RealPair {
+  readonly bench: Bench;
+  readonly clock: Clock;
+  readonly sourceReader: StateReader;
+  readonly replicaReader: StateReader;
+  readonly sourceWriter: StateWriter;
+  readonly capturer: Capturer;
+  readonly replicaWriter: StateWriter;
+  readonly #worker;
+  readonly #bodies;
+  readonly #digester: StateDigester;
+  store: ReplicaStore;
+
+  private constructor(
+    bench: Bench,
+    { digester, clock }: { readonly digester: StateDigester; readonly clock: Clock },
+    parts: Awaited<ReturnType<typeof openParts>>,
+  ) {
+    this.bench = bench;
+    this.clock = clock;
+    this.#digester = digester;
+    this.sourceReader = parts.sourceReader;
+    this.sourceWriter = parts.sourceWriter;
+    this.replicaReader = parts.replicaReader;
+    this.replicaWriter = parts.replicaWriter;
+    this.#worker = inlineWorker(parts.sourceStore as unknown as CaptureMethods);
+    this.#bodies = inlineWorker(parts.bodies as unknown as BodyMethods);
+    const ports = { worker: this.#worker, writer: this.sourceWriter, clock: systemClock, reach: () => undefined };
+    this.capturer = new Capturer({ ...ports, onCommitted: () => undefined }, CAPTURER_LIMITS, []);
+    this.store = this.#openStore();
+  }
+
+  static async open(clock: Clock = new FakeClock()): Promise<RealPair> {
+    const bench = openBench();
+    for (const dir of [bench.replica, bench.state, join(bench.dir, "scratch")]) mkdirSync(dir);
+    return new RealPair(bench, { digester: new StateDigester(await openHash()), clock }, await openParts(bench));
+  }
+
+  /** As a new process of the replica: only the database is left. */
+  reopenReplica(): void {
+    this.store = this.#openStore();
+    this.store.recover();
+  }
+
+  /** All that changed in the source is in the log. */
+  async capture(): Promise<number> {
+    this.capturer.sweepSoon();
+    await this.capturer.run(new AbortController().signal, true);
+    return this.sourceReader.lastLsn();
+  }
+
+  /** Captures what changes from now on, until `signal` aborts: what is refused may have UIDs changed at the source. */
+  async captureOn(signal: AbortSignal): Promise<void> {
+    await this.capturer.run(signal, false).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+
+  start(options: Partial<ReplayAgentOptions> = {}): RealRun {
+    return new RealRun(this, { ...HEALING, ...options });
+  }
+
+  /** A run until everything is equal as far as the log goes. */
+  async ship(options: Partial<ReplayAgentOptions> = {}): Promise<RealRun> {
+    const run = this.start(options);
+    await run.untilAcked(await this.capture());
+    await run.end();
+    return run;
+  }
+
+  get differences(): readonly string[] {
+    return rawDifferences(this.bench.source, this.bench.replica).map(({ words }) => words);
+  }
+
+  guidAt(path: string): MailboxGuid {
+    const row = this.sourceReader.mailboxes().find((it) => it.path === path);
+    return parseMailboxGuid(row?.guid ?? "");
+  }
+
+  /** As if the log had a limit, and the replica was away for too long. */
+  async trimAll(): Promise<void> {
+    await this.sourceWriter.trimLog(this.sourceReader.lastLsn());
+  }
+
+  makeAgent(link: Link, options: Partial<ReplayAgentOptions>, run: RealRun): ReplayAgent {
+    const { sourceReader: reader, sourceWriter: writer, clock, capturer } = this;
+    const source = adaptSource({ reader, capturer, worker: this.#worker });
+    return new ReplayAgent(
+      REPLICA,
+      { link, bodies: this.#bodies, reader, writer, clock, source },
+      {
+        onShipped: (shipped) => run.shipped.push(shipped),
+        onBodyBytes: (bytes) => {
+          run.bodyBytes += bytes;
+        },
+        onConflict: (_path, words) => run.conflicts.push(words),
+        onRejected: (row) => run.rejected.push(row),
+        onCompared: (lsn) => run.compared.push(lsn),
+      },
+      options,
+    );
+  }
+
+  makeSession(link: Link): Session {
+    const { replicaReader: reader, clock } = this;
+    const stager = {
+      take: () => {
+        throw new Error("nothing is staged apart here");
+      },
+      giveBack: () => undefined,
+    };
+    const store = inlineWorker(this.store as unknown as ApplyMethods);
+    const appliedLsn = (logId: string) => {
+      const lsn = reader.appliedLsn(logId);
+      return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
+    };
+    const ports = { link, store, stager, writer: this.replicaWriter, clock, reach: () => undefined, appliedLsn };
+    const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY };
+    return new Session({ ...ports, syncAll: async () => true }, limits);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const reader of [this.sourceReader, this.replicaReader]) reader[Symbol.dispose]();
+    for (const writer of [this.sourceWriter, this.replicaWriter]) await writer[Symbol.asyncDispose]();
+    this.bench[Symbol.dispose]();
+  }
+
+  #openStore(): ReplicaStore {
+    const { replica, dir } = this.bench;
+    const [storeRoot, scratchRoot] = [rawFromText(replica), rawFromText(join(dir, "scratch"))];
+    const options = { storeRoot, scratchRoot, statePath: "", hostname: "replica", pid: process.pid };
+    const ports = { disk: openNodeDisk(), reader: this.replicaReader, digester: this.#digester, clock: systemClock };
+    return new ReplicaStore(ports, options);
+  }
+}
+
+async function openParts({ state, source }: Bench) {
+  const [sourcePath, replicaPath] = [join(state, "source.db"), join(state, "replica.db")];
+  const [sourceWriter, replicaWriter] = [openInlineStateWriter(sourcePath), openInlineStateWriter(replicaPath)];
+  if (!existsSync(sourcePath)) throw new Error("the database is made when it is opened");
+  const storeRoot = rawFromText(source);
+  const statePath = sourcePath;
+  const sourceStore = await openSourceStore({ storeRoot, statePath, hostname: "source", pid: process.pid });
+  const sourceReader = openStateReader(sourcePath);
+  const bodies = new BodyReader({ disk: openNodeDisk(), storeRoot }, openStateReader(sourcePath));
+  return {
+    ...{ sourceWriter, replicaWriter, sourceStore, sourceReader, bodies },
+    replicaReader: openStateReader(replicaPath),
+  };
+}
+
+/** Both ends of one link. */
+export class RealRun {
+  readonly shipped: Shipped[] = [];
+  readonly conflicts: string[] = [];
+  readonly rejected: RejectionRow[] = [];
+  readonly compared: number[] = [];
+  /** What the source sent. */
+  readonly sent: WireMessage[] = [];
+  bodyBytes = 0;
+  /** Called with each message of the source before it is sent. */
+  onSend: (message: WireMessage) => void = () => undefined;
+  readonly agent: ReplayAgent;
+  readonly agentRun: Promise<void>;
+  readonly sessionRun: Promise<void>;
+  readonly #stop = new AbortController();
+  readonly #link = openMemoryLink();
+
+  constructor(pair: RealPair, options: Partial<ReplayAgentOptions>) {
+    const send: Link["send"] = async (message, signal) => {
+      this.sent.push(message);
+      this.onSend(message);
+      await this.#link.source.send(message, signal);
+    };
+    this.agent = pair.makeAgent({ ...this.#link.source, send }, options, this);
+    this.sessionRun = pair.makeSession(this.#link.replica).run(this.#stop.signal);
+    this.agentRun = this.agent.run(async () => undefined, this.#stop.signal);
+    for (const run of [this.sessionRun, this.agentRun]) run.catch(() => undefined);
+  }
+
+  async untilAcked(lsn: number): Promise<void> {
+    this.agent.wake();
+    await Promise.race([this.agent.untilAcked(lsn, this.#stop.signal), this.agentRun, this.sessionRun]);
+  }
+
+  /** As a cable that is pulled: what was sent and not read is lost. */
+  async cut(): Promise<void> {
+    this.#stop.abort(new Error("cut"));
+    await Promise.allSettled([this.agentRun, this.sessionRun]);
+  }
+
+  /** Throws what ended it, if something did. */
+  async end(): Promise<void> {
+    const reason = new Error("the test has seen enough");
+    this.#stop.abort(reason);
+    for (const end of await Promise.allSettled([this.sessionRun, this.agentRun]))
+      if (end.status === "rejected" && end.reason !== reason) throw end.reason;
+  }
+}

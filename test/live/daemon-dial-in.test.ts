@@ -57,11 +57,11 @@ describeLive("a replica on demand", () => {
     await deliver(lab, 1);
     lab.configureReplica("b", "a");
     lab.configureReplica("c", "a");
-    const replicas = (mode: "live" | "on-demand") => ({
-      b: { to: lab.addressOf("a", "b"), peer: "b", mode },
+    const replicas = {
+      b: { to: lab.addressOf("a", "b"), peer: "b", mode: "on-demand" },
       c: { to: lab.addressOf("a", "c"), peer: "c" },
-    });
-    a.configure({ peer: lab.peers(["b", "c"]), store: lab.store("a", { replica: replicas("on-demand") }) });
+    };
+    a.configure({ peer: lab.peers(["b", "c"]), store: lab.store("a", { replica: replicas }) });
     await Promise.all([b.start(), c.start()]);
     await a.start();
     await deliver(lab, 100);
@@ -69,9 +69,17 @@ describeLive("a replica on demand", () => {
     expect(b.said("source-connected")).toEqual([]);
     expect(existsSync(join(b.dovecot.mailRoot("u1"), "cur"))).toBe(false);
 
-    // TODO(#3): `fetch-now` asks for it as well.
-    a.configure({ peer: lab.peers(["b", "c"]), store: lab.store("a", { replica: replicas("live") }) });
-    expect(await a.reload()).toMatchObject({ msg: "config-reloaded" });
+    expect(await a.statusOf("b")).toMatchObject({ state: "away", bytesSent: 0 });
+
+    await a.tell("fetch-now", "mail/b");
+    await lab.settle("a", "b");
+    await a.untilReplica("b", "away", a.mark - 1);
+    const { mark } = b;
+    await deliver(lab, 200);
+    await lab.settle("a", "c");
+    expect(b.said("source-connected", mark)).toEqual([]);
+    expect(lab.pair("a", "b").fileDifferences()).not.toEqual([]);
+    await a.tell("fetch-now", "b");
     await lab.settle("a", "b");
     for (const site of [a, b, c]) await site.daemon.stop();
   });

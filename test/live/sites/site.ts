@@ -4,15 +4,23 @@
  * The Dovecots of all sites listen on the loopback address of this machine, where the tests are; only the daemons are in the sites'
  * networks. A daemon and its Dovecot meet in the mail and nowhere else, so nothing depends on that.
  */
+import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { systemClock, type UnixMs } from "../../../src/base/clock.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { createSiteKey, readSiteKey, type SiteKey } from "../../../src/wire/keys.js";
 import type { DovecotSite } from "../lab/dovecot.js";
-import { type DaemonEvent, DaemonProcess } from "./daemon-process.js";
+import { CLI, type DaemonEvent, DaemonProcess } from "./daemon-process.js";
 import type { Network } from "./network.js";
 import { formatSiteConfig, type SiteConfig } from "./site-config.js";
+
+/** As far as it is asked for here. */
+interface StatusOfSource {
+  readonly log: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number };
+  readonly replicas: readonly Readonly<Record<string, unknown>>[];
+}
 
 export class Site {
   readonly name: string;
@@ -101,6 +109,35 @@ export class Site {
     const fits = (event: DaemonEvent): boolean =>
       event.msg === "replica-state" && event["replica"] === replica && event["state"] === state;
     await this.daemon.waitFor(`replica ${replica} to be ${state}`, fits, since);
+  }
+
+  /** Runs a command that speaks with the daemon; throws with what it said unless it exits with 0. */
+  async tell(...args: readonly string[]): Promise<string> {
+    const [program = "", ...words] = [...this.#network.commandAt(this.name), process.execPath, CLI, ...args];
+    const { stdout } = await promisify(execFile)(program, [...words, "--config", this.configPath]);
+    return stdout;
+  }
+
+  /** What `status --json` says of a replica. */
+  async statusOf(replica: string): Promise<Readonly<Record<string, unknown>>> {
+    const { replicas } = await this.#statusOfStore();
+    const found = replicas.find(({ name }) => name === replica);
+    if (found === undefined) throw new Error(`${this.name} has no replica ${replica}`);
+    return found;
+  }
+
+  /** What it says of the log of its store. */
+  async logStatus(): Promise<StatusOfSource["log"]> {
+    return (await this.#statusOfStore()).log;
+  }
+
+  async #statusOfStore(): Promise<StatusOfSource> {
+    const { stores } = JSON.parse(await this.tell("status", "--json")) as {
+      readonly stores: readonly StatusOfSource[];
+    };
+    const [store] = stores;
+    if (store === undefined) throw new Error(`${this.name} serves no store`);
+    return store;
   }
 
   /** What it has logged under that name. */

@@ -71,9 +71,10 @@ describeLive("a replica on demand", () => {
 
     expect(await a.statusOf("b")).toMatchObject({ state: "away", bytesSent: 0 });
 
+    const asked = a.mark;
     await a.tell("fetch-now", "mail/b");
     await lab.settle("a", "b");
-    await a.untilReplica("b", "away", a.mark - 1);
+    await a.untilReplica("b", "away", asked);
     const { mark } = b;
     await deliver(lab, 200);
     await lab.settle("a", "c");

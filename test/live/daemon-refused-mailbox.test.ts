@@ -1,4 +1,4 @@
-/** What one mailbox of the replica does not take is told once, and keeps nothing else from coming; when it can be taken it is. */
+/** What one mailbox of the replica does not take is one rejection, and keeps nothing else from coming; when it can be taken it is. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -47,7 +47,7 @@ describeLive("a mailbox that the replica does not take", () => {
     return join(lab.site("b").dovecot.mailRoot("u1"), ".Work", "cur");
   }
 
-  test("is told with a reason, once, and all others are equal meanwhile", async (context) => {
+  test("is one rejection with a reason, and all others are equal meanwhile", async (context) => {
     const a = lab.site("a");
     if (!mayWrite(cur(), false)) context.skip("chattr +i is not to be had here");
     const { mark } = a;

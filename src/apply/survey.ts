@@ -13,7 +13,6 @@ import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
-import type { Whereabouts } from "./astray.js";
 import { divergence } from "./divergence.js";
 import { fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
@@ -38,9 +37,14 @@ export function surveyMailboxes({ disk, options }: SurveyedStore): SurveyedMailb
   }
 }
 
+/** Told which mailboxes stand. */
+interface StandingSink {
+  noteStanding(guids: ReadonlySet<MailboxGuid>): void;
+}
+
 /** As `surveyMailboxes`; what stands now counts as the source's own from here on, but for `strangers`. */
 export function noteSurvey(
-  context: SurveyedStore & { readonly whereabouts: Pick<Whereabouts, "noteStanding"> },
+  context: SurveyedStore & { readonly whereabouts: StandingSink },
   strangers: readonly MailboxGuid[],
 ): SurveyedMailbox[] {
   const found = surveyMailboxes(context);

@@ -4,7 +4,6 @@
  *
  * INVARIANT: only what replication wrote is removed, and only where the source does not have it at all.
  */
-import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, UidValidity } from "../maildir/ids.js";
 import type { ComparedMailbox, WrittenMailbox } from "../wire/messages.js";
 
@@ -51,9 +50,4 @@ function differs(a: WrittenMailbox, b: WrittenMailbox): boolean {
   return (
     a.path !== b.path || a.uidValidity !== b.uidValidity || a.uidNext !== b.uidNext || a.headerExtra !== b.headerExtra
   );
-}
-
-/** Mailboxes inside of others go first, and come last. */
-export function deepestFirst(a: RawPath, b: RawPath): number {
-  return a < b ? 1 : a > b ? -1 : 0;
 }

@@ -83,6 +83,7 @@ export function formatAddress(address: Address): string {
 
 /** Undefined for a path of this host. Throws: address-invalid. */
 export function parseRemotePath(text: string): RemotePath | undefined {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw invalid(text, "a store on another host is written [user@]host:path");
   const found = /^(?<where>(?:[^/:[]*@)?(?:\[[^\]/]*\]|[^/:[]*)):(?<path>.*)$/s.exec(text)?.groups;
   if (found === undefined) return undefined;
   const [where = "", path = ""] = [found["where"], found["path"]];

@@ -154,12 +154,20 @@ class Play {
   }
 }
 
-/** A replica that gave UIDs to mail of its own has a higher next UID. */
-const wordsOf = (pair: RealPair, { foreign, hadForeign }: Play) =>
-  pair.differences.filter((words) => {
-    if (hadForeign && words.includes("the next UID is")) return false;
-    return ![...foreign].some((base) => words.includes(base));
-  });
+const FOR_A_PERSON = /that the source never had|that holds mail stands at/;
+
+/** What has no right to be: where the replica has mail of its own, its UIDs count, and what holds it is not removed unasked. */
+function faultsOf(pair: RealPair, { foreign, hadForeign }: Play): readonly string[] {
+  const rejections = pair.sourceReader.rejections();
+  const rightly = rejections.filter(({ message }) => hadForeign && FOR_A_PERSON.test(message));
+  const isExcused = (words: string): boolean => {
+    if (hadForeign && words.includes("the next UID is")) return true;
+    if (rightly.length > 0 && words.endsWith("is a mailbox in B only")) return true;
+    return [...foreign].some((base) => words.includes(base)) || rightly.some(({ path }) => words.startsWith(path));
+  };
+  const others = rejections.filter((row) => !rightly.includes(row));
+  return [...others.map(({ message }) => message), ...pair.differences.filter((words) => !isExcused(words))];
+}
 
 test.prop([fc.array(step, { minLength: 1, maxLength: 14 })], tries(8))(
   "a run that compares makes the replica equal, whatever happened before",
@@ -172,8 +180,7 @@ test.prop([fc.array(step, { minLength: 1, maxLength: 14 })], tries(8))(
     for (const each of steps) await play.do(each);
     pair.reopenReplica();
     await play.settle(6, true);
-    expect(pair.sourceReader.rejections().map(({ message }) => message)).toStrictEqual([]);
-    expect(wordsOf(pair, play)).toStrictEqual([]);
+    expect(faultsOf(pair, play)).toStrictEqual([]);
   },
   60_000,
 );

@@ -194,3 +194,14 @@ test("a replica from which all is gone is not filled unasked", async () => {
   await next.cut();
   expect(readdirSync(replica)).toStrictEqual([]);
 });
+
+test.each([
+  ["has mailboxes without end", { standing: () => ({ mailboxes: [], more: true }) }],
+  ["has messages without end", { compare: () => ({ kind: "read", messages: [], more: true }) }],
+] as const)("a replica that %s ends the link, and nothing is offered to it", async (_what, hostile) => {
+  Object.assign(pair.store, hostile);
+  const run = pair.start({ mustCompare: true });
+  await expect(run.agentRun).rejects.toMatchObject({ code: "peer-confused" });
+  await run.cut();
+  expect(offersOf(run)).toStrictEqual([]);
+});

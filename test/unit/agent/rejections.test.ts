@@ -70,3 +70,58 @@ test("a second refusal of a mailbox is covered only when the first one is on dis
   await Promise.all([first, second]);
   expect(order).toStrictEqual(["putRejection", "covered"]);
 });
+
+describe("a mailbox that has to be compared", () => {
+  const compared = { mailbox: guid("a"), path: path("a"), code: "resync-asked", words: "it was asked for" };
+
+  test("has a row below all transactions, of its own, which no cursor drops", async () => {
+    const rejections = open();
+    await rejections.addCompared(compared);
+    await rejections.addCompared({ ...compared, mailbox: guid("b") });
+    await rejections.dropUpTo(1000);
+    expect(open().rows.map(({ lsn }) => lsn)).toStrictEqual([-2, -1]);
+    await open().dropUpTo(1000);
+    expect(state.rejections).toHaveLength(2);
+  });
+
+  test("keeps no row of a transaction, so that nothing of it is sent again", async () => {
+    const rejections = open();
+    await rejections.add(refusal("a", 30));
+    await rejections.mustCompare(guid("a"));
+    expect(state.rejections).toMatchObject([{ lsn: -1, code: "mailbox-missing" }]);
+  });
+
+  test("is held only when that is on disk: what is passed over before would be lost by a crash", async () => {
+    const rejections = open();
+    let wasHeld = true;
+    state.onWrite = () => {
+      wasHeld = rejections.isHeld(guid("a"));
+    };
+    await rejections.addCompared(compared);
+    expect([wasHeld, rejections.isHeld(guid("a"))]).toStrictEqual([false, true]);
+  });
+});
+
+describe("a mailbox that is mended", () => {
+  test("keeps its row till it is healed, whatever the cursor does", async () => {
+    const rejections = open();
+    await rejections.add(refusal("a", 3));
+    rejections.mend(guid("a"));
+    await rejections.dropUpTo(40);
+    rejections.release(guid("a"));
+    await rejections.dropUpTo(41);
+    expect([rejections.isHeld(guid("a")), state.rejections.length]).toStrictEqual([false, 1]);
+    expect(await rejections.healed(guid("a"))).toBe(true);
+    expect([rejections.rows, state.rejections]).toStrictEqual([[], []]);
+  });
+
+  test("and is refused again before it is healed keeps the new row", async () => {
+    const rejections = open();
+    await rejections.add(refusal("a", 3));
+    rejections.mend(guid("a"));
+    rejections.release(guid("a"));
+    await rejections.add(refusal("a", 9));
+    expect(await rejections.healed(guid("a"))).toBe(false);
+    expect(state.rejections).toMatchObject([{ lsn: 9, attempts: 2 }]);
+  });
+});

@@ -122,20 +122,18 @@ describe("exit codes", () => {
     expect(mailtwin("sync", "src", "--", "--json", "third").out).toBe(""); // a name, not a flag.
   });
 
-  test("64 for a host in a path, unless a directory has that name or a slash says that it is a path", () => {
-    for (const host of ["host2:twin", "root@host2:/srv/twin", "host2:", "[fe80::1]:twin", "rsync://host2/twin"]) {
-      for (const args of [
-        ["src", host],
-        [host, "dst"],
-      ]) {
-        const run = mailtwin("sync", ...args);
-        expect(run).toMatchObject({ code: 64, out: "" });
-        expect(run.err).toContain(
-          `"${host}", and hosts are not supported: both are paths on this machine (write ./${host} `,
-        );
-      }
+  test("64 for a source on another host, and for what names no path of one", () => {
+    for (const host of ["host2:twin", "root@host2:/srv/twin", "[fe80::1]:twin"]) {
+      const run = mailtwin("sync", host, "dst");
+      expect(run).toMatchObject({ code: 64, out: "" });
+      expect(run.err).toContain(`SRC is "${host}", on another host: run it there`);
+      expect(run.err).toContain(`(write ./${host} `);
     }
-    expect(existsSync(join(root, "host2:twin"))).toBe(false);
+    for (const host of ["host2:", "rsync://host2/twin", "ssh://host2/twin", "host2::twin", "-oProxyCommand=x:twin"])
+      expect(mailtwin("sync", "src", "--", host), host).toMatchObject({ code: 64, out: "" });
+  });
+
+  test("a directory of that name, or a slash, says that it is a path of this host", () => {
     expect(mailtwin("sync", "src", "./host2:twin", "--dry-run").code).toBe(0);
     mkdirSync(join(root, "host3:twin"));
     expect(mailtwin("sync", "src", "host3:twin", "--dry-run").code).toBe(0);

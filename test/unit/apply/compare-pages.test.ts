@@ -1,0 +1,162 @@
+/** What a replica tells of a mailbox that is compared, page by page, and of what was written to it. */
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { CompareOutcome } from "../../../src/apply/apply-types.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import { addFile, addMessage, makeMailbox } from "../../live/twin/small-store.js";
+import { RealPair } from "../agent/real-pair.js";
+
+const [INBOX, WORK] = ["u1/Maildir", "u1/Maildir/.Work"];
+
+let pair: RealPair;
+let inbox: string;
+let guid: MailboxGuid;
+
+beforeEach(async () => {
+  pair = await RealPair.open();
+  makeMailbox(pair.bench.source, INBOX, { messages: 6 });
+  makeMailbox(pair.bench.source, WORK, { messages: 1, seed: 20 });
+  await pair.ship();
+  inbox = join(pair.bench.replica, INBOX);
+  guid = pair.guidAt(INBOX);
+});
+
+afterEach(async () => {
+  await pair[Symbol.asyncDispose]();
+});
+
+type Read = Extract<CompareOutcome, { kind: "read" }>;
+
+function page(afterUid: number, messagesMax = 100, mailbox = guid): Read {
+  const row = pair.sourceReader.mailboxByGuid(mailbox);
+  if (row === undefined) throw new Error("the source does not have it");
+  const outcome = pair.store.compare({ mailbox, path: row.path, afterUid, messagesMax });
+  if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
+  return outcome;
+}
+
+/** "UID held" of all messages, by pages of that size. */
+function all(messagesMax: number): string[] {
+  const told: string[] = [];
+  let afterUid = 0;
+  for (;;) {
+    const { messages, more } = page(afterUid, messagesMax);
+    expect(messages.length).toBeLessThanOrEqual(messagesMax);
+    for (const { uid, held } of messages) told.push(`${uid} ${held}`);
+    if (!more) return told;
+    afterUid = messages.at(-1)?.uid ?? Number.NaN;
+  }
+}
+
+function fileOf(at: number): string {
+  return join(inbox, "cur", readdirSync(join(inbox, "cur")).sort()[at] ?? "");
+}
+
+describe("messages", () => {
+  test.each([1, 2, 3, 100])("by pages of %i are the same, whether applied, foreign or lost", (size) => {
+    rmSync(fileOf(1));
+    rmSync(fileOf(4)); // after the removal above: UID 6.
+    addMessage(inbox, { seed: 70 });
+    addFile(inbox, { seed: 71 }); // without a UID: Dovecot has not seen it.
+    expect(all(size)).toStrictEqual([
+      "1 applied",
+      "2 lost",
+      "3 applied",
+      "4 applied",
+      "5 applied",
+      "6 lost",
+      "7 foreign",
+    ]);
+  });
+
+  test("of a mailbox whose messages are all gone are told as lost, by pages that end", () => {
+    for (const name of readdirSync(join(inbox, "cur"))) rmSync(join(inbox, "cur", name));
+    expect(all(2)).toStrictEqual([1, 2, 3, 4, 5, 6].map((uid) => `${uid} lost`));
+  });
+
+  test("that were removed since the first page do not end the second one in nothing", () => {
+    expect(page(0, 2).more).toBe(true);
+    rmSync(fileOf(2));
+    rmSync(fileOf(2));
+    expect(page(2, 2).messages.map(({ uid, held }) => `${uid} ${held}`)).toStrictEqual(["3 lost", "4 lost"]);
+    expect(page(4, 2).messages.map(({ uid }) => uid)).toStrictEqual([5, 6]);
+    expect(page(6, 2)).toMatchObject({ messages: [], more: false });
+  });
+
+  test("have their marks as they stand, by name, and what no transaction could say is left out", () => {
+    writeFileSync(join(inbox, "dovecot-keywords"), "0 $Junk\n", "latin1");
+    const [plain, odd] = [fileOf(0), fileOf(1)];
+    renameSync(plain, `${plain.split(":", 1)[0]}:2,FSa`);
+    renameSync(odd, `${odd.split(":", 1)[0]}:2,S,tail\u0001`);
+    const { messages } = page(0);
+    expect(messages[0]).toMatchObject({ flags: expect.any(Number), keywords: ["$Junk"], odd: "", tail: "" });
+    expect(messages.map(({ uid }) => uid)).toStrictEqual([1, 2, 3, 4, 5, 6]);
+  });
+});
+
+describe("the mailbox", () => {
+  test("stands where it was written", () => {
+    const { written, standing, occupant } = page(0);
+    expect(written).toStrictEqual({ ...standing, headerExtra: "" });
+    expect([standing?.path, standing?.uidNext, occupant]).toStrictEqual([INBOX, 7, undefined]);
+  });
+
+  test("is found where it was renamed to, and another one in its place is named", () => {
+    const work = pair.guidAt(WORK);
+    const moved = join(pair.bench.replica, "u1/Maildir/.Moved");
+    renameSync(join(pair.bench.replica, WORK), moved);
+    makeMailbox(pair.bench.replica, WORK, { messages: 0, seed: 99 });
+    const { standing, written, occupant, messages } = page(0, 100, work);
+    expect([standing?.path, written?.path]).toStrictEqual(["u1/Maildir/.Moved", WORK]);
+    expect(occupant).toMatch(/^[0-9a-f]{32}$/);
+    expect(occupant).not.toBe(work);
+    expect(messages.map(({ held }) => held)).toStrictEqual(["applied"]);
+  });
+
+  test("that is gone has only what was written", () => {
+    rmSync(join(pair.bench.replica, WORK), { recursive: true });
+    pair.reopenReplica();
+    const gone = page(0, 100, pair.guidAt(WORK));
+    expect(gone).toMatchObject({ written: { path: WORK }, messages: [], more: false });
+    expect(gone.standing).toBeUndefined();
+  });
+
+  test("whose uidlist is damaged is refused by name", () => {
+    appendFileSync(join(inbox, "dovecot-uidlist"), "no record\n");
+    expect(() => page(0)).toThrow(/dovecot-uidlist of mailbox .* is damaged/);
+  });
+});
+
+describe("standing", () => {
+  const stands = () => {
+    const { mailboxes } = pair.store.standing({ after: "", max: 100 });
+    return mailboxes.map(({ path, stands: how }) => `${path} ${how}`).sort();
+  };
+
+  test("comes in pages, ascending by GUID", () => {
+    const first = pair.store.standing({ after: "", max: 1 });
+    const second = pair.store.standing({ after: first.mailboxes[0]?.mailbox ?? "", max: 1 });
+    expect([first.more, second.more]).toStrictEqual([true, false]);
+    const guids = [...first.mailboxes, ...second.mailboxes].map(({ mailbox }) => mailbox);
+    expect(guids).toStrictEqual([guid, pair.guidAt(WORK)].sort());
+  });
+
+  test.each<[string, () => void]>([
+    ["in-place", () => undefined],
+    ["moved", () => renameSync(join(pair.bench.replica, WORK), join(pair.bench.replica, "u1/Maildir/.M"))],
+    ["gone", () => rmSync(join(pair.bench.replica, WORK), { recursive: true })],
+    ["older", () => change(/ N\d+/, " N1")],
+    ["anew", () => change(/V\d+/, "V7")],
+    ["unread", () => appendFileSync(join(pair.bench.replica, WORK, "dovecot-uidlist"), "no record\n")],
+  ])("is %s", (how, bring) => {
+    bring();
+    expect(stands()).toStrictEqual([`${INBOX} in-place`, `${WORK} ${how}`]);
+  });
+
+  function change(what: RegExp, to: string): void {
+    const uidlist = join(pair.bench.replica, WORK, "dovecot-uidlist");
+    const text = readFileSync(uidlist, "latin1").replace(what, to);
+    writeFileSync(uidlist, to === " N1" ? `${text.split("\n", 1)[0]}\n` : text, "latin1");
+  }
+});

@@ -20,6 +20,8 @@ export interface Sshd extends AsyncDisposable {
   /** Makes this the only host key that the program believes, and the one that it shows. */
   pretendOtherHost(): void;
   pretendOtherUser(): void;
+  /** Whatever is asked for by that user's key, this is run, and nothing else is allowed. No quotes in it. */
+  force(command: string): void;
 }
 
 /** Why there is none on this machine. */
@@ -61,6 +63,8 @@ export async function startSshd(): Promise<Sshd> {
     address: { kind: "ssh", user: userInfo().username, host: "127.0.0.1", port },
     program,
     pretendOtherHost: () => believe("stranger"),
+    force: (command) =>
+      writeFileSync(file("authorized"), `command="${command}",restrict ${readFileSync(file("user.pub"), "latin1")}`),
     pretendOtherUser: () => writeFileSync(file("authorized"), readFileSync(file("stranger.pub"))),
     [Symbol.asyncDispose]: () => owned.dispose(),
   };

@@ -1,0 +1,91 @@
+/** Peers whose rights are limited to some users: nothing of another's mail is sent, and nothing of it is written. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { refuseAsk, refuseOffer } from "../../../../src/agent/session-rights.js";
+import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-name.js";
+import { maySee } from "../../../../src/daemon/run/user-rights.js";
+import { parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
+import type { Structure, Transaction } from "../../../../src/txn/transaction.js";
+import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
+import { until } from "../../../live/lab/until.js";
+import type { DaemonEvent } from "../../../live/sites/daemon-process.js";
+import { rawDifferences } from "../../../live/twin/raw-compare.js";
+import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
+import { openTwoDaemons } from "./two-daemons.js";
+
+const isLive = ({ msg, state }: DaemonEvent & { readonly state?: unknown }): boolean =>
+  msg === "replica-state" && state === "live";
+
+test("a replica that may have alice's mail gets alice's, and no other, whatever happens to both", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 3, seed: 1 });
+  makeMailbox(two.source, "bob/Maildir", { messages: 3, seed: 20 });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  addMessage(join(two.source, "bob/Maildir"), { seed: 40 });
+  addMessage(join(two.source, "alice/Maildir"), { seed: 41 });
+  const differences = () => rawDifferences(join(two.source, "alice/Maildir"), join(two.replica, "alice/Maildir"));
+  await until("alice's mail to be equal", () => differences().length === 0);
+  expect(readdirSync(two.replica)).toStrictEqual(["alice"]);
+});
+
+test("a source that may write alice's mail only, and sends bob's too, is cut off before anything of bob's is there", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ sourcePeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "bob/Maildir", { messages: 3, seed: 20 });
+  const replica = two.start("replica");
+  two.start("source");
+  const refused = await replica.waitFor("a refusal", ({ msg }) => msg === "store-needs-you");
+  expect(refused).toMatchObject({ code: "source-without-right", message: expect.stringContaining("bob/Maildir") });
+  expect(existsSync(join(two.replica, "bob"))).toBe(false);
+});
+
+describe("what a limited source says", () => {
+  const own = parseMailboxGuid("a".repeat(32));
+  const other = parseMailboxGuid("b".repeat(32));
+  const path = (text: string) => rawFromText(text) as RawPath;
+  const rights = {
+    mayWrite: maySee(["alice"]),
+    pathOf: (guid: string) => (guid === own ? path("alice") : guid === other ? path("bob") : undefined),
+  };
+  const offer = (mailbox: typeof own, at: RawPath, structure?: Structure) => {
+    const transaction = {
+      ...{ mailbox, path: at, uidValidity: 1, uidNext: 1, headerExtra: "", changes: [], capturedMs: 1 },
+      fileOwner: { uid: 0, gid: 0, mode: 0o600 },
+      ...(structure === undefined ? {} : { structure }),
+    } as unknown as Transaction;
+    return { kind: "offer", id: 1, lsn: 1, mailbox, payload: encodeTransaction(transaction) } as const;
+  };
+
+  test.each([
+    ["another's mailbox", () => refuseOffer(offer(other, path("bob")), rights)],
+    ["another's mailbox, under a path of its own", () => refuseOffer(offer(other, path("alice/.X")), rights)],
+    ["its own, to another's place", () => refuseOffer(offer(own, path("bob/.X")), rights)],
+    [
+      "a rename from another's",
+      () => refuseOffer(offer(own, path("alice/.X"), { kind: "rename", from: path("bob/.X") }), rights),
+    ],
+    ["the root", () => refuseOffer(offer(parseMailboxGuid("c".repeat(32)), ROOT_PATH), rights)],
+    ["to see another's", () => refuseAsk({ kind: "inventory", path: path("bob"), afterUid: 0 }, rights)],
+    ["to move another's", () => refuseAsk({ kind: "foreign", path: path("bob"), bases: [], action: "limbo" }, rights)],
+    [
+      "to compare another's",
+      () => refuseAsk({ kind: "compare", mailbox: other, path: path("bob"), afterUid: 0 }, rights),
+    ],
+    [
+      "to renumber another's",
+      () => refuseAsk({ kind: "yield-uids", mailbox: other, uids: [1], from: parseUid(1), floor: 9 }, rights),
+    ],
+  ])("ends the link: %s", (_what, say) => {
+    expect(say).toThrow(expect.objectContaining({ code: "source-without-right", exitCode: 77 }));
+  });
+
+  test("is taken where it is its own", () => {
+    refuseOffer(offer(own, path("alice"), { kind: "rename", from: path("alice/.Old") }), rights);
+    refuseAsk({ kind: "inventory", path: path("alice/.X"), afterUid: 0 }, rights);
+    refuseAsk({ kind: "survey" }, rights);
+  });
+});

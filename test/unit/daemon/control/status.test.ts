@@ -90,8 +90,8 @@ describe("the text", () => {
 mail: source, /var/vmail: 312 mailboxes, 48,210 messages
   log:    LSN 1200 to 1310, 2.30 MB
   watch:  watching, 14 mailboxes hot; sweeps: 96, the last 5.00 s ago, caught 2 changes
-  b:       live                             cursor 1310  0 behind                               success 200 ms ago  0 rejects  12.3 MB sent  tls://b.example.org:4190
-  c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4190
+  b:       live                             cursor 1310  0 behind                               success 200 ms ago  0 rejects  12.3 MB sent  tls://b.example.org:4417
+  c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4417
   laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
 
 twin: replica, /srv/twin: 1 mailbox, 7 messages
@@ -102,7 +102,7 @@ needs you:
     Restore it.
 
 healing, by itself:
-  mail/c: connecting to tls://b.example.org:4190: ECONNREFUSED: connection refused (peer-unreachable, for 2 min 5 s)
+  mail/c: connecting to tls://b.example.org:4417: ECONNREFUSED: connection refused (peer-unreachable, for 2 min 5 s)
 `,
     );
   });

@@ -10,7 +10,7 @@ import type {
 export const NOW_MS = 1_700_000_000_000;
 
 export function trouble(level: Trouble["level"], more: Partial<Trouble> = {}): Trouble {
-  const words = "connecting to tls://b.example.org:4190: ECONNREFUSED: connection refused";
+  const words = "connecting to tls://b.example.org:4417: ECONNREFUSED: connection refused";
   return {
     code: "peer-unreachable",
     words,
@@ -23,7 +23,7 @@ export function trouble(level: Trouble["level"], more: Partial<Trouble> = {}): T
 
 export function replica(name: string, more: Partial<ReplicaStatus> = {}): ReplicaStatus {
   return {
-    ...{ name, address: `tls://${name}.example.org:4190`, mode: "live", state: "live" },
+    ...{ name, address: `tls://${name}.example.org:4417`, mode: "live", state: "live" },
     ...{ cursor: 1310, lagTransactions: 0, lagMs: 0, lastSuccessMs: NOW_MS - 200 },
     ...{ rejects: 0, bytesSent: 12_345_678, transactionsSent: 110, needsResync: false, troubles: [] },
     ...more,

@@ -11,11 +11,11 @@ const MIXED = look(
   `[identity]
 key = "/etc/mailtwin/identity.key"
 [listen]
-tls = ["[::]:4190"]
+tls = ["[::]:4417"]
 [store.mail]
 [store.mail.replica.dialled]
 peer = "b"
-to = "tls://b:4190"
+to = "tls://b:4417"
 [store.mail.replica.dialling]
 peer = "b"
 store = "copy"
@@ -26,7 +26,7 @@ peer = "b"
 [store.out.source]
 peer = "b"
 store = "theirs"
-from = "tls://b:4190"`,
+from = "tls://b:4417"`,
 );
 
 test("peers that dial in are given what the stores say of them, and nothing else", () => {
@@ -66,8 +66,8 @@ describe("the other host is told", () => {
     expect(parse(commented.map((line) => line.slice(2)).join("\n"))).toEqual({
       store: {
         mail: { source: { peer: "a" } },
-        copy: { source: { peer: "a", store: "mail", from: "tls://a.example.org:4190" } },
-        in: { replica: { a: { peer: "a", to: "tls://a.example.org:4190" } } },
+        copy: { source: { peer: "a", store: "mail", from: "tls://a.example.org:4417" } },
+        in: { replica: { a: { peer: "a", to: "tls://a.example.org:4417" } } },
         theirs: { replica: { a: { peer: "a", store: "out" } } },
       },
     });

@@ -39,7 +39,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 function configure(more = ""): void {
   writeFileSync(
     config,
-    `${more}[listen]\ntls = ["[::]:4190"]\n[identity]\nkey = "${keyFile}"\n[store.mail]\npath = "/var/vmail"\n[store.mail.replica.b]\npeer = "b"\n`,
+    `${more}[listen]\ntls = ["[::]:4417"]\n[identity]\nkey = "${keyFile}"\n[store.mail]\npath = "/var/vmail"\n[store.mail.replica.b]\npeer = "b"\n`,
   );
 }
 
@@ -128,7 +128,7 @@ describe("pair", () => {
     expect(statSync(peerB()).mode & 0o7777).toBe(0o644);
     expect(readdirSync(join(dir, "conf.d"))).toEqual(["peer-b.toml"]);
     expect(out).toContain(`wrote ${peerB()}`);
-    expect(out).toContain('# from = "tls://a.example.org:4190"\n');
+    expect(out).toContain('# from = "tls://a.example.org:4417"\n');
     expect((await withConfig("config", "check")).code).toBe(0);
   });
 
@@ -138,7 +138,7 @@ describe("pair", () => {
     const there = join(dir, "there");
     mkdirSync(there);
     const theirs = join(there, "mailtwin.toml");
-    const dial = '[store.mail.source]\npeer = "a"\nfrom = "tls://a.example.org:4190"\n';
+    const dial = '[store.mail.source]\npeer = "a"\nfrom = "tls://a.example.org:4417"\n';
     writeFileSync(theirs, `[identity]\nkey = "${there}/identity.key"\n[store.mail]\npath = "/srv/twin"\n${dial}`);
     const made = await run("keygen", "--config", theirs, "--json");
     const { name } = JSON.parse(made.out) as { readonly name: string };

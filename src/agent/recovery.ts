@@ -8,6 +8,7 @@ import { ROOT_PATH } from "../base/raw-name.js";
 import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
+import { mailboxesAway } from "./away-order.js";
 import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import { type MayHave, trimmedWords } from "./log-sender.js";
@@ -23,6 +24,8 @@ export interface ReplayAgentOptions {
   readonly heals: boolean;
   /** What does not stand on the replica as it was written is compared first. Throws: replica-emptied. */
   readonly asksStanding: boolean;
+  /** The replica was away, and gets what it lacks mailbox by mailbox, INBOXes first (away-order.ts). */
+  readonly inboxFirst: boolean;
   /** From 0 to 1, for the back-off. */
   readonly random: () => number;
 }
@@ -33,6 +36,7 @@ export const PLAIN: ReplayAgentOptions = {
   mustCompare: false,
   heals: false,
   asksStanding: false,
+  inboxFirst: false,
   random: () => 1,
 };
 
@@ -125,6 +129,14 @@ export class Recovery {
       rejections.hold(mailbox);
       if (heals || compares) this.#mender.soon(mailbox);
     }
+  }
+
+  /** What has the log of mailboxes to come after others: these are compared, one after the other, and passed over by the log. */
+  async compareInOrder(appliedLsn: number): Promise<void> {
+    if (!this.#options.inboxFirst) return;
+    const { reader, mayHave = () => true } = this.#ports;
+    for (const place of mailboxesAway(reader, appliedLsn))
+      if (mayHave(place.path)) await this.#compareSoon(place, { code: "replica-away", words: "the replica was away" });
   }
 
   /** What does not stand on the replica as it was written. Throws: replica-emptied. */

@@ -129,6 +129,11 @@ export class ReplayAgent {
     return this.#recovery.isComparing;
   }
 
+  /** Mailboxes are being compared, or sent again, beside the log; not those that wait for their next try. */
+  get isMending(): boolean {
+    return this.#recovery.isBusy;
+  }
+
   /** Nobody needs log entries up to here any more. */
   get trimmableLsn(): number {
     const { lowestPosition, isComparing } = this.#recovery;
@@ -153,8 +158,8 @@ export class ReplayAgent {
    * it must do so when `run` has ended.
    */
   async untilAcked(lsn: number, signal: AbortSignal): Promise<void> {
-    const isMending = () => !this.#options.heals && this.#recovery.isBusy;
-    while (!this.#hasResent || this.#ackedLsn < lsn || isMending()) await this.#acked.wait(signal);
+    const isWaitedFor = () => !this.#options.heals && this.isMending;
+    while (!this.#hasResent || this.#ackedLsn < lsn || isWaitedFor()) await this.#acked.wait(signal);
   }
 
   /** As `Recovery.resync`. Only while `run` is running, of an agent that compares. */
@@ -230,6 +235,7 @@ export class ReplayAgent {
       if (appliedLsn >= this.#storedLsn) await this.#rejections.dropUpTo(appliedLsn);
     }
     if (!firstContact) await this.#recovery.compareChanged(signal);
+    if (!firstContact) await this.#recovery.compareInOrder(appliedLsn);
   }
 
   #noteCompared(lsn: number): void {

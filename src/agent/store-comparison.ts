@@ -11,6 +11,7 @@ import type { StateReader } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
+import { inboxFirst } from "./away-order.js";
 import { agentError } from "./errors.js";
 import type { LogSender, MayHave } from "./log-sender.js";
 import type { Mender } from "./mender.js";
@@ -54,7 +55,7 @@ export async function beginComparison(ports: StoreComparisonPorts, signal: Abort
   for (const mailbox of places.keys()) rejections.mend(mailbox);
   // What goes makes room; of what comes the outer mailbox is made before what lies in it.
   const going = [...places.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
-  return [...going, ...own.sort((a, b) => (a.path < b.path ? -1 : 1))];
+  return [...going, ...own.sort((a, b) => inboxFirst(a.path, b.path))];
 }
 
 /** Returns the LSN up to which the log counts as applied on the replica, durably. */

@@ -226,7 +226,7 @@ export class ReplicaRunner {
   }
 
   #makeAgent(link: Link): ReplayAgent {
-    const { store, clock, log } = this.#ports;
+    const { replica, store, clock, log } = this.#ports;
     const { reader, writer, bodies } = store.side;
     return new ReplayAgent(
       this.name,
@@ -246,7 +246,10 @@ export class ReplicaRunner {
           log.write("transaction-rejected", { mailbox: displayRaw(path), code, message, lsn, attempts }),
         onCompared: (lsn) => this.#noteCompared(lsn),
       },
-      { compares: true, heals: true, asksStanding: true, mustCompare: this.needsResync, random: this.#ports.random },
+      {
+        ...{ compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand" },
+        ...{ mustCompare: this.needsResync, random: this.#ports.random },
+      },
     );
   }
 
@@ -258,7 +261,7 @@ export class ReplicaRunner {
     let isRestored = false;
     for (;;) {
       const { transactions, ms } = this.lag;
-      const isAllThere = transactions === 0 && !agent.isComparing;
+      const isAllThere = transactions === 0 && !agent.isComparing && !agent.isMending;
       if (isAllThere && !isRestored) {
         await restoreKept({ ...this.#ports, agent }, signal);
         isRestored = true;

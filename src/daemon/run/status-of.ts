@@ -70,7 +70,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     lagTransactions: runner?.lag.transactions ?? 0,
     lagMs: runner?.lag.ms ?? 0,
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
-    rejects: rejects.length,
+    rejects: rejects.filter(({ code }) => !BEING_COMPARED.has(code)).length,
     needsResync: runner?.needsResync ?? false,
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };
@@ -79,6 +79,9 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
 function troublesOf(runner: ReplicaRunner): readonly Trouble[] {
   return runner.troubles.all;
 }
+
+/** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
+const BEING_COMPARED: ReadonlySet<string> = new Set(["resync-asked", "replica-away", "replica-changed"]);
 
 /** All together: each is in `mailtwin rejects list`. */
 function troubleOfRejects(
@@ -89,7 +92,7 @@ function troubleOfRejects(
     readonly code: string;
   }[],
 ): readonly Trouble[] {
-  const refused = rejects.filter(({ code }) => code !== "resync-asked");
+  const refused = rejects.filter(({ code }) => !BEING_COMPARED.has(code));
   const [first] = refused;
   if (first === undefined) return [];
   const more = refused.length === 1 ? "" : `, and ${refused.length - 1} more`;

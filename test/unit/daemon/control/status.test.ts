@@ -118,7 +118,7 @@ healing, by itself:
     expect(formatStatus(status(fresh))).toContain(
       `mail: source, /var/vmail: 1 mailbox, 1 message
   log:    LSN 0, nothing waits in it
-  watch:  not watching, sweeping only, 1 mailbox hot; sweeps: 0, none yet, caught 0 changes
+  watch:  not watching, sweeping only, 1 mailbox hot; sweeps: 0, caught 0 changes
   no replicas
 `,
     );

@@ -43,7 +43,7 @@ export class Arrivals {
   /** `peer`: who it is, if the carrier has proved it. Never rejects. */
   async receive(stream: Duplex, peer: string | undefined, signal: AbortSignal): Promise<void> {
     const { clock, route, onRefused } = this.#ports;
-    const shown = peer ?? "whoever dialled in";
+    let shown = peer ?? "whoever dialled in";
     if (this.#underWay >= UNDER_WAY_MAX) {
       stream.destroy();
       onRefused(
@@ -57,9 +57,10 @@ export class Arrivals {
     try {
       await greet(ports, OUR_GREETING, signal);
       const opening = await readOpening(ports, signal);
+      if (opening.peer !== "") shown = peer ?? opening.peer;
       const { root, take } = await this.#judge(ports, () => route(opening, peer, signal));
       letOpen(ports, root);
-      take(openStreamLink({ ...ports, peer: peer ?? (opening.peer === "" ? shown : opening.peer) }));
+      take(openStreamLink({ ...ports, peer: shown }));
     } catch (error) {
       if (!signal.aborted) onRefused(error, shown);
       if (signal.aborted) stream.destroy();

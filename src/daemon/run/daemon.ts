@@ -13,9 +13,10 @@ import type { Config, Replica, ReplicaRole, SourceRole, Store } from "../config/
 import { daemonError } from "../errors.js";
 import { Arrivals, type Welcome } from "./arrivals.js";
 import { DialledSource } from "./dialled-source.js";
-import { type EventLog, fieldsOfError } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
 import { Listeners } from "./listeners.js";
 import { type OpenedLink, openLink } from "./open-link.js";
+import { RefusalLog } from "./refusal-log.js";
 import { ReplicaStore } from "./replica-store.js";
 import { routeOf } from "./route.js";
 import { SourceKeeper } from "./source-keeper.js";
@@ -64,10 +65,11 @@ export class Daemon {
     this.#key = key;
     this.#ports = ports;
     const { log, clock } = ports;
-    const onRefused = (error: unknown, peer: string) => log.write("link-refused", { peer, ...fieldsOfError(error) });
+    const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
+    const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
     this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, peer) => this.#route(opening, peer) });
     this.#listeners = new Listeners({
-      ...{ log, clock },
+      ...{ log, clock, onRefused: (error: unknown) => strangers.note(error) },
       onArrival: (stream, peer) => void this.#arrivals.receive(stream, peer, this.#stop.signal),
       peerNameOf: (name) => [...this.#config.peers.values()].find((peer) => peer.key === name)?.name,
     });

@@ -35,6 +35,7 @@ export const EVENTS = {
   "log-trimmed": "debug",
   "transaction-shipped": "debug",
   "transaction-rejected": "error",
+  "transaction-rejected-again": "warn",
   "conflict-resolved": "warn",
   "foreign-kept": "warn",
   "source-connected": "info",

@@ -1,6 +1,5 @@
 /**
- * Where the daemon listens: opened and closed as the configuration changes, one by one. What strangers cause there is logged at a bounded
- * rate.
+ * Where the daemon listens: opened and closed as the configuration changes, one by one.
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/clock.js";
@@ -20,11 +19,10 @@ export interface ListenerPorts {
   /** `peer`: who it is, if the carrier has proved it. */
   readonly onArrival: (stream: Duplex, peer: string | undefined) => void;
   readonly peerNameOf: (key: KeyName) => string | undefined;
+  /** A stranger; they decide how many there are. */
+  readonly onRefused: (error: unknown) => void;
 }
 
-/** Refusals that are logged in a minute; the number of all others is. */
-const REFUSALS_MAX = 20;
-const MINUTE_MS = 60_000;
 const SOCKET_MODE = 0o660;
 
 export class Listeners {
@@ -32,8 +30,6 @@ export class Listeners {
   /** By what was asked for. */
   readonly #open = new Map<string, Listener>();
   #keyName: string | undefined;
-  #minuteMs = 0;
-  #refusals = 0;
 
   constructor(ports: ListenerPorts) {
     this.#ports = ports;
@@ -75,11 +71,11 @@ export class Listeners {
   async #listenTls(where: Config["listen"]["tls"][number], key: SiteKey | undefined): Promise<Listener> {
     if (key === undefined)
       throw wireError("key-unusable", `listening at tls://${formatHostPort(where)}: this site has no key`);
-    const { clock, onArrival, peerNameOf } = this.#ports;
+    const { clock, onArrival, peerNameOf, onRefused } = this.#ports;
     return listenTls(where, {
       ...{ key, clock, peerNameOf },
       onArrival: ({ stream, peerName }) => onArrival(stream, peerName),
-      onRefused: (error) => this.#noteRefusal(error),
+      onRefused,
     });
   }
 
@@ -87,19 +83,5 @@ export class Listeners {
     const { clock, onArrival } = this.#ports;
     const where = { address: { kind: "unix", path } as const, mode: SOCKET_MODE };
     return listenUnix(where, { clock, onArrival: (stream) => onArrival(stream, undefined) }, signal);
-  }
-
-  /** Strangers decide how many there are. */
-  #noteRefusal(error: unknown): void {
-    const { clock, log } = this.#ports;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#minuteMs >= MINUTE_MS) {
-      const unsaid = this.#refusals - REFUSALS_MAX;
-      if (unsaid > 0) log.write("links-refused-unsaid", { count: unsaid });
-      this.#minuteMs = nowMs;
-      this.#refusals = 0;
-    }
-    this.#refusals += 1;
-    if (this.#refusals <= REFUSALS_MAX) log.write("link-refused", fieldsOfError(error));
   }
 }

@@ -242,8 +242,10 @@ export class ReplicaRunner {
           this.#bytesSent += bytes;
         },
         onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
-        onRejected: ({ path, code, message, lsn, attempts }) =>
-          log.write("transaction-rejected", { mailbox: displayRaw(path), code, message, lsn, attempts }),
+        onRejected: ({ path, code, message, lsn, attempts }) => {
+          const event = attempts > 1 ? "transaction-rejected-again" : "transaction-rejected"; // a person is told once.
+          log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
+        },
         onCompared: (lsn) => this.#noteCompared(lsn),
       },
       {

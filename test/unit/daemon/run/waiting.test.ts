@@ -3,6 +3,8 @@ import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
 import { daemonError } from "../../../../src/daemon/errors.js";
 import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";
+import { openEventLog } from "../../../../src/daemon/run/event-log.js";
+import { RefusalLog } from "../../../../src/daemon/run/refusal-log.js";
 import { StallWatch } from "../../../../src/daemon/run/stall-watch.js";
 import { Troubles, troubleOf } from "../../../../src/daemon/run/troubles.js";
 import { wireError } from "../../../../src/wire/errors.js";
@@ -60,6 +62,22 @@ describe("StallWatch", () => {
     expect(stall.look(8, 0)).toBeUndefined();
     await clock.advance(10_000);
     expect(stall.look(8, 1)).toBeUndefined();
+  });
+});
+
+describe("RefusalLog", () => {
+  test("logs a bounded number in a minute, and how many more there were", async () => {
+    const clock = new FakeClock();
+    const lines: Record<string, unknown>[] = [];
+    const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
+    const refusals = new RefusalLog({ log, clock });
+    const refuse = () => refusals.note(wireError("peer-unknown", "accepting somebody"), "b");
+    for (let i = 0; i < 1_000; i++) refuse();
+    expect(lines).toHaveLength(20);
+    expect(lines[0]).toMatchObject({ msg: "link-refused", code: "peer-unknown", peer: "b" });
+    await clock.advance(60_000);
+    refuse();
+    expect(lines.slice(20)).toMatchObject([{ msg: "links-refused-unsaid", count: 980 }, { msg: "link-refused" }]);
   });
 });
 

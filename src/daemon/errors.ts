@@ -3,7 +3,7 @@ import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
 
 const KINDS = {
   /** The command line is not understood. */
-  usage: { disposition: "operator", exitCode: EX.USAGE, hint: "See `mailtwin sync --help`." },
+  usage: { disposition: "operator", exitCode: EX.USAGE, hint: "See `mailtwin --help`, or `mailtwin COMMAND --help`." },
   /** SRC is not there, or is no directory. */
   "source-missing": {
     disposition: "operator",

@@ -112,7 +112,7 @@ describe("exit codes", () => {
       [["snyc"], "unknown command 'snyc' (Did you mean sync?)"],
     ] as const) {
       const message = `reading the command line: ${words}`;
-      const hint = "See `mailtwin sync --help`.";
+      const hint = "See `mailtwin --help`, or `mailtwin COMMAND --help`.";
       expect(mailtwin(...args)).toStrictEqual({ code: 64, out: "", err: `mailtwin: ${message}.\n${hint}\n` });
       if (args[0] === "snyc") continue;
       const { code, out, err } = mailtwin("sync", "--json", ...args.slice(1));

@@ -215,7 +215,7 @@ describe("text", () => {
       "save 3",
       "! warning: no mailbox",
       "! problem: reading a: no. Do it",
-      "! mailtwin: reading the command line: no.\nSee `mailtwin sync --help`.",
+      "! mailtwin: reading the command line: no.\nSee `mailtwin --help`, or `mailtwin COMMAND --help`.",
     ]);
   });
 });

@@ -145,6 +145,7 @@ export class Recovery {
     const { name, asker, mayHave = () => true } = this.#ports;
     for (const place of await standingOf(name, asker, signal)) {
       if (!mayHave(place.path)) continue;
+      if (place.stands === "older") this.#isAsked = true; // others may be as old, and do not show it: all are compared.
       const words = wordsOf(place.stands);
       if (words !== undefined) await this.#compareSoon(place, { code: "replica-changed", words });
     }

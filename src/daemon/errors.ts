@@ -118,6 +118,12 @@ const KINDS = {
     exitCode: EX.CONFIG,
     hint: "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
   },
+  /** A replica holds mail that another replication log has written: compared with this one it would be called deleted. */
+  "replica-of-another": {
+    disposition: "operator",
+    exitCode: EX.CONFIG,
+    hint: "Nothing was written. Is it the right store, and the right source? If so: stop mailtwin on the replica's host, move the directory that the message names away, start it again. Both are then compared as at first contact: mail that both have is not sent again, and `foreign` of the replica decides about mail that only the replica has.",
+  },
   /** What cannot be changed while the daemon runs was changed in the configuration. */
   "restart-needed": {
     disposition: "operator",

@@ -84,6 +84,12 @@ export function rootOfSource({ store, site }: SourcePlaces): FileStat {
   return statSource(store, site);
 }
 
+/** Whether that directory stands there. */
+export function isAt(path: string, { dev, ino }: Site): boolean {
+  const standing = siteAt(path, sourceRefusal(path));
+  return standing?.dev === dev && standing.ino === ino;
+}
+
 function rootOf(store: string): FileStat {
   const dir = openStanding(store, destinationRefusal(store));
   if (dir === undefined)

@@ -166,7 +166,7 @@ export function refuseVanished({ state, destination }: Pick<Places, "state" | "d
 }
 
 /** Begins anew: the next run is a first contact. No mail is touched. */
-export function forgetState({ state }: Places): void {
+export function forgetState({ state }: Pick<Places, "state">): void {
   for (const file of STATE_FILES.flatMap(withCompanions)) rmSync(join(state, file), { force: true });
 }
 

@@ -115,14 +115,13 @@ export class TwinRun {
     this.#isFirst = firstContact;
     const late = firstContact ? undefined : wordsOfLateForeign(this.#parts.foreign);
     if (late !== undefined) this.#reporter.warning(late);
+    if (!firstContact && this.#parts.recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
     const standing = await surveyDestination(asker, signal);
     if (standing.length === 0) return;
-    const captured = new Waiter<void>(signal); // capture may fail before it gets there.
-    void this.#firstCapture.then(() => captured.settle());
-    await captured.promise;
+    await this.#untilCaptured(signal);
     const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
@@ -133,6 +132,12 @@ export class TwinRun {
     await this.#parts.onMeeting();
     const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
+  }
+
+  async #untilCaptured(signal: AbortSignal): Promise<void> {
+    const captured = new Waiter<void>(signal); // capture may fail before it gets there.
+    void this.#firstCapture.then(() => captured.settle());
+    await captured.promise;
   }
 
   async live(

@@ -84,6 +84,8 @@ export interface StateReader extends Disposable {
   replicas(): readonly ReplicaRow[];
   /** Replica side: highest LSN of that log that is durably applied here; 0 if none. */
   appliedLsn(logId: string): number;
+  /** Replica side: whether anything of that log was applied here, or a comparison with its source was begun. */
+  hasApplied(logId: string): boolean;
   intents(): readonly IntentRow[];
   limbo(): readonly LimboRow[];
   rejections(replica?: string): readonly RejectionRow[];

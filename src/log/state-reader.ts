@@ -130,6 +130,10 @@ class SqlStateReader implements StateReader {
     return this.#sql.replicas.all().map(replicaOfRow);
   }
 
+  hasApplied(logId: string): boolean {
+    return this.#sql.applied.get(logId) !== undefined;
+  }
+
   appliedLsn(logId: string): number {
     return this.#sql.applied.get(logId)?.lsn ?? 0;
   }

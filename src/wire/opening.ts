@@ -48,6 +48,14 @@ export interface Opening {
   readonly target: Target;
   /** Of the source's root: a replica that is not there yet is made like it. */
   readonly root: RootLike | undefined;
+  /** Of the source's log; "" where the other end is the source. */
+  readonly logId: string;
+}
+
+/** What the end that was dialled says of itself, if that is the source. */
+export interface OpenedSource {
+  readonly root: RootLike | undefined;
+  readonly logId: string;
 }
 
 export interface OpeningPorts {
@@ -75,17 +83,13 @@ const ID_MAX = 0xffff_fffe;
  * throws the stream is destroyed.
  * Throws: the other end's refusal, under its own code; link-closed, wire-invalid, the abort reason.
  */
-export async function askToOpen(
-  ports: OpeningPorts,
-  opening: Opening,
-  signal: AbortSignal,
-): Promise<RootLike | undefined> {
+export async function askToOpen(ports: OpeningPorts, opening: Opening, signal: AbortSignal): Promise<OpenedSource> {
   return orDestroy(ports, async () => {
     ports.stream.write(framed(toBinary(OpeningSchema, openingToPb(opening))));
     const bytes = await readMessage(ports, { what: "answer", msMax: OPENED_MS_MAX }, signal);
-    const { refusal, root } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
+    const { refusal, root, logId } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
     if (refusal !== undefined) throw refusalOf(ports.peer, refusal);
-    return rootOf(ports, root);
+    return { root: rootOf(ports, root), logId: logIdOf(ports, logId) };
   });
 }
 
@@ -99,8 +103,11 @@ export async function readOpening(ports: OpeningPorts, signal: AbortSignal): Pro
 }
 
 /** From here on the stream carries a link. */
-export function letOpen({ stream }: OpeningPorts, root?: RootLike): void {
-  stream.write(framed(toBinary(OpenedSchema, create(OpenedSchema, root === undefined ? {} : { root }))));
+export function letOpen({ stream }: OpeningPorts, source: OpenedSource = { root: undefined, logId: "" }): void {
+  const { root, logId } = source;
+  stream.write(
+    framed(toBinary(OpenedSchema, create(OpenedSchema, { logId, ...(root === undefined ? {} : { root }) }))),
+  );
 }
 
 /** Says why not, and ends the stream. */
@@ -118,20 +125,22 @@ function cut(words: string): string {
   return Buffer.from(words.slice(0, WORDS_CHARS_MAX)).toString(); // half a character becomes none.
 }
 
-function openingToPb({ role, peer, target, root }: Opening): OpeningPb {
+function openingToPb({ role, peer, target, root, logId }: Opening): OpeningPb {
   const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1") });
   return create(OpeningSchema, {
-    ...{ role, peer },
+    ...{ role, peer, logId },
     target: target.kind === "store" ? { case: "store", value: target.store } : { case: "path", value: path(target) },
     ...(root === undefined ? {} : { root }),
   });
 }
 
-function openingOfPb(ports: OpeningPorts, { role, peer, target, root }: OpeningPb): Opening {
+function openingOfPb(ports: OpeningPorts, { role, peer, target, root, logId }: OpeningPb): Opening {
   const refuse = (why: string) => invalid(ports, why);
   if (role !== "source" && role !== "replica") throw refuse("it says of itself what no end of a link is");
   if (peer.length > NAME_CHARS_MAX) throw refuse("its name is too long");
-  const common: Omit<Opening, "target"> = { role, peer, root: rootOf(ports, root) };
+  const common: Omit<Opening, "target"> = {
+    ...{ role, peer, root: rootOf(ports, root), logId: logIdOf(ports, logId) },
+  };
   if (target.case === "store") {
     if (target.value.length > NAME_CHARS_MAX) throw refuse("the name of the store is too long");
     return { ...common, target: { kind: "store", store: target.value } };
@@ -148,6 +157,12 @@ function openingOfPb(ports: OpeningPorts, { role, peer, target, root }: OpeningP
 
 function isRoot({ mode, uid, gid }: RootLike): boolean {
   return mode <= MODE_MAX && uid <= ID_MAX && gid <= ID_MAX;
+}
+
+/** Throws: wire-invalid. */
+function logIdOf(ports: OpeningPorts, logId: string): string {
+  if (logId !== "" && !/^[0-9a-f]{32}$/.test(logId)) throw invalid(ports, "the identity of its log is none");
+  return logId;
 }
 
 /** Throws: wire-invalid. */

@@ -231,7 +231,8 @@ function acknowledgementOf(
     refusals,
   }: { readonly name: string; readonly cursor: number; readonly refusals: readonly RejectionRow[] },
 ): Acknowledgement {
-  const refused = refusals.find(({ lsn }) => transactions.some((transaction) => transaction.lsn === lsn));
+  // One that was compared has a number below all transactions; any other holds back all that came after it.
+  const refused = refusals.find(({ lsn }) => lsn < 1 || transactions.some((transaction) => transaction.lsn >= lsn));
   if (refused !== undefined) {
     const { lsn, code, message } = refused;
     return { name, cursor, state: "refused", refused: { lsn, code, message } };

@@ -9,25 +9,32 @@ import type { Clock } from "../../base/clock.js";
 import { wireError } from "../../wire/errors.js";
 import { greet } from "../../wire/greeting.js";
 import type { Link } from "../../wire/link.js";
-import { letOpen, type Opening, type RootLike, readOpening, refuseToOpen } from "../../wire/opening.js";
+import { letOpen, type OpenedSource, type Opening, readOpening, refuseToOpen } from "../../wire/opening.js";
 import { openStreamLink } from "../../wire/stream-link.js";
 import { OUR_GREETING } from "./open-link.js";
 
 /** Conversations that have not led to a link yet; a peer needs one for each store. */
 const UNDER_WAY_MAX = 128;
 
+/** Who it is, as the carrier has proved it. */
+export interface Proof {
+  readonly peer: string;
+  /** By which key. */
+  readonly key: string;
+}
+
 /** Where the link goes that was asked for. */
 export interface Welcome {
   /** Of this end's store, if it is the source. */
-  readonly root: RootLike | undefined;
+  readonly source: OpenedSource | undefined;
   /** The link is the taker's. */
   readonly take: (link: Link) => void;
 }
 
 export interface ArrivalPorts {
   readonly clock: Clock;
-  /** Judges. Rejects with what the other end is to be told. `peer`: undefined where the carrier does not say who it is. */
-  readonly route: (opening: Opening, peer: string | undefined, signal: AbortSignal) => Promise<Welcome>;
+  /** Judges. Rejects with what the other end is to be told. `proof`: undefined where the carrier does not say who it is. */
+  readonly route: (opening: Opening, proof: Proof | undefined, signal: AbortSignal) => Promise<Welcome>;
   /** A conversation that led to nothing. */
   readonly onRefused: (error: unknown, peer: string) => void;
 }
@@ -40,10 +47,10 @@ export class Arrivals {
     this.#ports = ports;
   }
 
-  /** `peer`: who it is, if the carrier has proved it. Never rejects. */
-  async receive(stream: Duplex, peer: string | undefined, signal: AbortSignal): Promise<void> {
+  /** Never rejects. */
+  async receive(stream: Duplex, proof: Proof | undefined, signal: AbortSignal): Promise<void> {
     const { clock, route, onRefused } = this.#ports;
-    let shown = peer ?? "whoever dialled in";
+    let shown = proof?.peer ?? "whoever dialled in";
     if (this.#underWay >= UNDER_WAY_MAX) {
       stream.destroy();
       onRefused(
@@ -57,9 +64,9 @@ export class Arrivals {
     try {
       await greet(ports, OUR_GREETING, signal);
       const opening = await readOpening(ports, signal);
-      if (opening.peer !== "") shown = peer ?? opening.peer;
-      const { root, take } = await this.#judge(ports, () => route(opening, peer, signal));
-      letOpen(ports, root);
+      if (opening.peer !== "") shown = proof?.peer ?? opening.peer;
+      const { source, take } = await this.#judge(ports, () => route(opening, proof, signal));
+      letOpen(ports, source);
       take(openStreamLink({ ...ports, peer: shown }));
     } catch (error) {
       if (!signal.aborted) onRefused(error, shown);

@@ -5,13 +5,12 @@
  */
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.js";
-import type { RawPath } from "../../base/raw-name.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import type { Opening } from "../../wire/opening.js";
 import type { Config, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
-import { Arrivals, type Welcome } from "./arrivals.js";
+import { Arrivals, type Proof, type Welcome } from "./arrivals.js";
 import { DialledSource } from "./dialled-source.js";
 import type { EventLog } from "./event-log.js";
 import { Listeners } from "./listeners.js";
@@ -57,6 +56,7 @@ export class Daemon {
   readonly troubles = new Troubles();
   #config: Config;
   #key: SiteKey | undefined;
+  #isStopping = false;
   /** Reloads take turns. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -67,10 +67,10 @@ export class Daemon {
     const { log, clock } = ports;
     const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
     const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
-    this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, peer) => this.#route(opening, peer) });
+    this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, proof) => this.#route(opening, proof) });
     this.#listeners = new Listeners({
       ...{ log, clock, onRefused: (error: unknown) => strangers.note(error) },
-      onArrival: (stream, peer) => void this.#arrivals.receive(stream, peer, this.#stop.signal),
+      onArrival: (stream, proof) => void this.#arrivals.receive(stream, proof, this.#stop.signal),
       peerNameOf: (name) => [...this.#config.peers.values()].find((peer) => peer.key === name)?.name,
     });
   }
@@ -92,6 +92,8 @@ export class Daemon {
   /** Only what differs ends or begins. Returns that, a line each. Rejects when a listener could not be opened; all else is as the new configuration has it. */
   async reload(config: Config, key: SiteKey | undefined): Promise<readonly string[]> {
     const turn = this.#turn.then(async () => {
+      if (this.#isStopping)
+        throw daemonError("store-not-ready", "reloading the configuration: the daemon is being stopped");
       if (config.stateDir !== this.#config.stateDir || config.control !== this.#config.control)
         throw daemonError(
           "restart-needed",
@@ -102,6 +104,7 @@ export class Daemon {
       this.#config = config;
       this.#key = key;
       await this.#endChanged(peers);
+      if (this.#isStopping) return changes;
       this.#adjust(peers);
       await this.#listeners.adjust(config.listen, key, this.#stop.signal);
       return changes;
@@ -115,10 +118,12 @@ export class Daemon {
 
   /** Ships for a while what is captured, and closes everything. */
   async stop(): Promise<void> {
-    await Promise.all(Array.from(this.#kept.values(), ({ end }) => end()));
+    this.#isStopping = true;
+    await this.#turn;
+    await Promise.allSettled(Array.from(this.#kept.values(), ({ end }) => end()));
     this.#kept.clear();
     this.#stop.abort(new Error("the daemon has ended"));
-    await this.#listeners.close();
+    await this.#listeners.close(); // last: it cuts the links of those who dialled in, which were served until now.
   }
 
   /** `peers`: those whose keys or rights are others now: links that they have are judged anew. */
@@ -158,7 +163,7 @@ export class Daemon {
     const ports = {
       ...{ path: store.path, stateDir: this.#stateOf(store), log: this.#logOf(store), clock, random, crashAt },
       limits: () => this.#config.log,
-      mayHaveOf: (replica: Replica) => this.#usersOf(replica.peer),
+      usersOf: (replica: Replica) => this.#usersOf(replica.peer),
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
     };
     const keeper = new SourceKeeper(ports, role.replicas);
@@ -177,14 +182,17 @@ export class Daemon {
     const { path, scratch } = config;
     const store = new ReplicaStore({
       ...{ path, scratch, stateDir: this.#stateOf(config), log, crashAt },
-      mayWrite: () => this.#usersOf(role.peer),
+      mayWrite: () => {
+        const users = this.#usersOf(role.peer);
+        return users === undefined ? undefined : maySee(users);
+      },
     });
     const stop = new AbortController();
     const { from, storeThere, peer } = role;
     const dial = (signal: AbortSignal): Promise<OpenedLink> => {
       if (from === undefined) throw new TypeError("who has no address is not dialled");
       const target = { kind: "store", store: storeThere } as const;
-      return this.#open({ address: from, peer }, { role: "replica", target, root: undefined }, signal);
+      return this.#open({ address: from, peer }, { role: "replica", target, root: undefined, logId: "" }, signal);
     };
     const shown = peer ?? "the source";
     const dialled =
@@ -192,21 +200,19 @@ export class Daemon {
     const running = dialled?.run(stop.signal);
     const end = async () => {
       stop.abort(new Error("the store is served no longer"));
-      await store.close();
+      await store.end();
       await running;
-      await store.close();
     };
     return { kind: "replica", config, store, dialled, end };
   }
 
   #dialOf(
     { to, peer, storeThere }: Replica,
-    { root }: SourceStore,
+    { opened }: SourceStore,
   ): ((signal: AbortSignal) => Promise<Link>) | undefined {
     if (to === undefined) return undefined;
-    const { mode, uid, gid } = root;
     const target = { kind: "store", store: storeThere } as const;
-    const opening = { role: "source", target, root: { mode: mode & 0o7777, uid, gid } } as const;
+    const opening = { role: "source", target, ...opened } as const;
     return async (signal) => (await this.#open({ address: to, peer }, opening, signal)).link;
   }
 
@@ -221,27 +227,26 @@ export class Daemon {
     return openLink({ address, peer: peer ?? "the other end", key: this.#key, peerKey, opening, clock }, signal);
   }
 
-  async #route(opening: Opening, proved: string | undefined): Promise<Welcome> {
-    const route = routeOf(this.#config, opening, proved);
+  async #route(opening: Opening, proof: Proof | undefined): Promise<Welcome> {
+    const route = routeOf(this.#config, opening, proof);
     const kept = this.#kept.get(route.store.name);
     const notReady = (): Error =>
       daemonError("store-not-ready", `serving "${route.peer.name}": the store "${route.store.name}" is not open now`);
+    if (this.#isStopping) throw notReady();
     if (route.kind === "source") {
       if (kept?.kind !== "replica") throw notReady();
-      await kept.store.open(opening.root);
-      return { root: undefined, take: (link) => void kept.store.serve(link, route.peer.name, this.#stop.signal) };
+      await kept.store.open(opening);
+      return { source: undefined, take: (link) => void kept.store.serve(link, route.peer.name, this.#stop.signal) };
     }
     const runner = kept?.kind === "source" ? kept.keeper.runner(route.replica.name) : undefined;
     const store = kept?.kind === "source" ? kept.keeper.store : undefined;
     if (runner === undefined || store === undefined) throw notReady();
-    const { mode, uid, gid } = store.root;
-    return { root: { mode: mode & 0o7777, uid, gid }, take: (link) => runner.offer(link) };
+    return { source: store.opened, take: (link) => runner.offer(link) };
   }
 
-  /** Which mailboxes a peer's rights are limited to; undefined: they are not. */
-  #usersOf(peer: string | undefined): ((path: RawPath) => boolean) | undefined {
-    const users = [...this.#config.peers.values()].find(({ name }) => name === peer)?.users;
-    return users === undefined ? undefined : maySee(users);
+  /** To whose mailboxes a peer's rights are limited; undefined: they are not. */
+  #usersOf(peer: string | undefined): readonly string[] | undefined {
+    return [...this.#config.peers.values()].find(({ name }) => name === peer)?.users;
   }
 
   #stateOf({ name }: Store): string {

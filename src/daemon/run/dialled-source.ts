@@ -39,8 +39,8 @@ export class DialledSource {
     for (;;) {
       const startMs = clock.monotonicMs();
       try {
-        const { link, root } = await dial(signal);
-        await orClose(link, () => store.open(root));
+        const { link, source } = await dial(signal);
+        await orClose(link, () => store.open(source));
         store.troubles.over("link");
         await store.serve(link, peer, signal);
         if (signal.aborted) return;

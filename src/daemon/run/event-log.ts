@@ -14,7 +14,7 @@ export const EVENTS = {
   "config-reloaded": "info",
   "config-refused": "error",
   "status-asked": "info",
-  "control-failed": "error",
+  defect: "error",
   listening: "info",
   "listening-failed": "error",
   "link-refused": "warn",

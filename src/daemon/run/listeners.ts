@@ -11,13 +11,14 @@ import { listenTls } from "../../wire/tls-listener.js";
 import { listenUnix } from "../../wire/unix-carrier.js";
 import type { Config } from "../config/config.js";
 import { formatHostPort } from "../config/endpoint.js";
+import type { Proof } from "./arrivals.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 
 export interface ListenerPorts {
   readonly log: EventLog;
   readonly clock: Clock;
-  /** `peer`: who it is, if the carrier has proved it. */
-  readonly onArrival: (stream: Duplex, peer: string | undefined) => void;
+  /** `proof`: who it is, if the carrier has proved it. */
+  readonly onArrival: (stream: Duplex, proof: Proof | undefined) => void;
   readonly peerNameOf: (key: KeyName) => string | undefined;
   /** A stranger; they decide how many there are. */
   readonly onRefused: (error: unknown) => void;
@@ -29,7 +30,7 @@ export class Listeners {
   readonly #ports: ListenerPorts;
   /** By what was asked for. */
   readonly #open = new Map<string, Listener>();
-  #keyName: string | undefined;
+  #certificate: string | undefined;
 
   constructor(ports: ListenerPorts) {
     this.#ports = ports;
@@ -40,8 +41,8 @@ export class Listeners {
     const wished = new Map<string, () => Promise<Listener>>();
     for (const where of tls) wished.set(`tls://${formatHostPort(where)}`, () => this.#listenTls(where, key));
     for (const path of unix) wished.set(`unix:${path}`, () => this.#listenUnix(path, signal));
-    const isOtherKey = key?.name !== this.#keyName;
-    this.#keyName = key?.name;
+    const isOtherKey = key?.certificate !== this.#certificate; // the key's own, or a renewed one of the same key.
+    this.#certificate = key?.certificate;
     for (const [name, listener] of [...this.#open]) {
       if (wished.has(name) && !(isOtherKey && name.startsWith("tls:"))) continue;
       this.#open.delete(name);
@@ -74,7 +75,7 @@ export class Listeners {
     const { clock, onArrival, peerNameOf, onRefused } = this.#ports;
     return listenTls(where, {
       ...{ key, clock, peerNameOf },
-      onArrival: ({ stream, peerName }) => onArrival(stream, peerName),
+      onArrival: ({ stream, peerName: peer, peerKey: key }) => onArrival(stream, { peer, key }),
       onRefused,
     });
   }

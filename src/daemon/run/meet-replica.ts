@@ -33,7 +33,7 @@ export async function meetReplica(
     if (standing.length > 0) {
       await store.untilCaptured(signal);
       const { worker, bodies, capturer, writer } = store.side;
-      await writer.setMeta(asideKey(replica), "1");
+      await writer.setMeta(asideKey(replica.name), "1");
       const meeting = await meetDestination(
         {
           ...{ asker: agent.asker, worker, bodies, capturer, isAnew: false },
@@ -51,13 +51,15 @@ export async function meetReplica(
       log.write("replica-first-contact", { mailboxes: standing.length, kept, toLimbo, reused, remarked });
     } else log.write("replica-first-contact", { mailboxes: 0 });
   }
+  // What is compared is compared with what the log knows: of a store that is not captured yet, all else would be called deleted.
+  else await store.untilCaptured(signal);
   step("met");
 }
 
 /** Call it when all that the source has is there. */
 export async function restoreKept({ replica, store, agent, log }: MeetingPorts, signal: AbortSignal): Promise<void> {
   const { reader, writer, capturer } = store.side;
-  if ((reader.meta(asideKey(replica)) ?? "") === "") return;
+  if ((reader.meta(asideKey(replica.name)) ?? "") === "") return;
   let refused = 0;
   const onRefused = (mailbox: RawPath, { code, message }: { readonly code: string; readonly message: string }) => {
     refused += 1;
@@ -65,9 +67,10 @@ export async function restoreKept({ replica, store, agent, log }: MeetingPorts, 
   };
   const paths = Array.from(capturer.rows, (row) => row.path);
   await restoreAside(agent.asker, paths, onRefused, signal);
-  if (refused === 0) await writer.setMeta(asideKey(replica), "");
+  if (refused === 0) await writer.setMeta(asideKey(replica.name), "");
 }
 
-function asideKey({ name }: Replica): string {
-  return `aside-${name}`;
+/** Where it is noted that mail of a replica was set aside. */
+export function asideKey(replica: string): string {
+  return `aside-${replica}`;
 }

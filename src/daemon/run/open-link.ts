@@ -11,7 +11,7 @@ import { greet, greetingOf } from "../../wire/greeting.js";
 import { isKeyName } from "../../wire/key-name.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
-import { askToOpen, type Opening, type RootLike } from "../../wire/opening.js";
+import { askToOpen, type OpenedSource, type Opening } from "../../wire/opening.js";
 import { dialSsh } from "../../wire/ssh-carrier.js";
 import { openStreamLink } from "../../wire/stream-link.js";
 import { dialTls } from "../../wire/tls-carrier.js";
@@ -37,8 +37,8 @@ export interface LinkDial {
 
 export interface OpenedLink {
   readonly link: Link;
-  /** Of the source's root, where the other end is the source. */
-  readonly root: RootLike | undefined;
+  /** Where the other end is the source. */
+  readonly source: OpenedSource;
 }
 
 /** The signal ends the link too. Throws: the codes of the carriers, of `greet` and of `askToOpen`. */
@@ -48,8 +48,8 @@ export async function openLink(dial: LinkDial, signal: AbortSignal): Promise<Ope
   try {
     const ports = { stream, clock, peer };
     await greet(ports, OUR_GREETING, signal);
-    const root = await askToOpen(ports, opening, signal);
-    return { link: openStreamLink(ports), root };
+    const source = await askToOpen(ports, opening, signal);
+    return { link: openStreamLink(ports), source };
   } catch (error) {
     // A child tells more than that its pipe was closed.
     throw stream.errored instanceof MailtwinError && !signal.aborted ? stream.errored : error;

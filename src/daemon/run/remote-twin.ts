@@ -14,7 +14,6 @@ import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
-import { together } from "../open-together.js";
 import { stateFor } from "../places.js";
 import type { Reporter } from "../reporter.js";
 import { claimStore } from "../same-stores.js";
@@ -65,13 +64,13 @@ export async function runRemoteTwin(
   const { watch, foreign, crashAt } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
-  const [source, { link }] = await together(
-    openSourceSide({ ...common, store: places.store, storeSite: places.site, gone: [], onCommitted }, owner),
-    openLinkTo(options, places, AbortSignal.any([signal, stop.signal])),
-  );
-  owner.defer(() => link.close());
+  const opening = { store: places.store, storeSite: places.site, gone: [], onCommitted };
+  const source = await openSourceSide({ ...common, ...opening }, owner);
   await claimStore(source, "source", { path: places.store, site: places.site });
   const { reader, writer } = source;
+  const logId = reader.meta("log-id") ?? "";
+  const { link } = await openLinkTo(options, { ...places, logId }, AbortSignal.any([signal, stop.signal]));
+  owner.defer(() => link.close());
   const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
   const run = new TwinRun(
     {
@@ -98,13 +97,14 @@ const ASIDE = "aside-destination";
 
 function openLinkTo(
   { destination, foreign, watch: live, program, remoteCommand }: RemoteTwinOptions,
-  places: RemotePlaces,
+  places: RemotePlaces & { readonly logId: string },
   signal: AbortSignal,
 ) {
   const { mode, uid, gid } = rootOfSource(places);
   const opening: Opening = {
     role: "source",
     peer: "",
+    logId: places.logId,
     root: { mode: mode & 0o7777, uid, gid },
     target: { kind: "path", path: rawFromText(destination.path), foreign, live, sourceId: sourceIdOf(places) },
   };

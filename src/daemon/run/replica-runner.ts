@@ -134,8 +134,7 @@ export class ReplicaRunner {
 
   resume(): void {
     if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#step("resume");
+    this.#isPaused = false; // it is taken up when the link before has ended.
     this.#retryNow();
   }
 
@@ -174,6 +173,7 @@ export class ReplicaRunner {
 
   async #once(signal: AbortSignal): Promise<void> {
     const { dial } = this.#ports;
+    if (!this.#isPaused && this.#state === "paused") this.#step("resume");
     const offered = this.#isPaused ? undefined : this.#takeOffered();
     if (offered !== undefined) {
       if (this.#state === "idle" || this.#state === "backing-off") this.#step("wait");
@@ -198,6 +198,7 @@ export class ReplicaRunner {
     this.#conversation = conversation;
     const both = AbortSignal.any([signal, conversation.signal]);
     let tell: (() => void) | undefined;
+    let looking: Promise<void> | undefined;
     try {
       const link = await open(both);
       this.#step("connected");
@@ -205,7 +206,7 @@ export class ReplicaRunner {
       this.#agent = agent;
       tell = () => agent.wake();
       store.onCommitted.add(tell);
-      const looking = this.#look(agent, conversation, both);
+      looking = this.#look(agent, conversation, both);
       looking.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         const step = (event: ReplicaEvent) => this.#step(event);
@@ -214,11 +215,13 @@ export class ReplicaRunner {
     } catch (error) {
       if (signal.aborted) throw error;
       const reason: unknown = conversation.signal.aborted ? conversation.signal.reason : error;
-      this.#nextTryMs = clock.nowMs() + this.#backOff.nextMs();
+      const isFailure = !(reason instanceof Ended);
+      this.#nextTryMs = isFailure ? clock.nowMs() + this.#backOff.nextMs() : 0;
       this.#step("failed");
-      if (reason instanceof Ended) this.#nextTryMs = 0;
-      else this.#noteFailure(reason);
+      if (isFailure) this.#noteFailure(reason);
     } finally {
+      conversation.abort(new Ended("it is over"));
+      await looking?.catch(() => undefined);
       if (tell !== undefined) store.onCommitted.delete(tell);
       this.#agent = undefined;
       this.#conversation = undefined;

@@ -11,7 +11,9 @@ import { Disposer } from "../../base/disposal.js";
 import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
-import { findReplicaPlaces, makeReplicaPlaces } from "../half-places.js";
+import type { OpenedSource } from "../../wire/opening.js";
+import { daemonError } from "../errors.js";
+import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
 import { holdScratch } from "../hold-scratch.js";
 import { holdStateDirectory } from "../hold-state.js";
@@ -43,9 +45,19 @@ interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
 
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
 
-interface Opened {
+interface OpenedReplica {
   readonly side: ReplicaSide;
+  /** Whether the directory at its path is still the one that was opened. */
+  readonly stillStands: () => boolean;
+}
+
+interface Opened extends OpenedReplica {
   readonly owner: Disposer;
+}
+
+/** Whether mail was written there by another log than that one. */
+export function isOfAnother({ reader }: ReplicaSide, logId: string): boolean {
+  return reader.mailboxes().length > 0 && !reader.hasApplied(logId);
 }
 
 export class ReplicaStore {
@@ -55,6 +67,7 @@ export class ReplicaStore {
   /** Openings, links and the end take turns. */
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
+  #hasEnded = false;
   #connectedSinceMs: number | undefined;
   #lastLinkMs: number | undefined;
 
@@ -76,20 +89,25 @@ export class ReplicaStore {
     return this.#opened?.side;
   }
 
-  /** Ends the link before, and opens the store unless it is. `like`: its source's root. Throws what `openReplicaStore` does. */
-  async open(like: RootLike | undefined): Promise<void> {
+  /**
+   * Ends the link before, and opens the store unless it is open, and the one that stands at its path. Throws: replica-of-another, and
+   * what `openReplicaStore` does.
+   */
+  async open({ root: like, logId }: OpenedSource): Promise<void> {
     await this.#inTurn(async () => {
-      if (this.#opened !== undefined) return;
+      if (this.#hasEnded) throw daemonError("store-not-ready", "opening a replica: it is served no longer");
+      if (this.#opened !== undefined && !this.#opened.stillStands()) await this.#close(); // it was mounted since, say.
+      if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
       const owner = new Disposer();
       try {
-        this.#opened = {
-          owner,
-          side: await openReplicaStore({ ...this.#options, foreign: undefined, live: true }, like, owner),
-        };
+        const how = { ...this.#options, foreign: undefined, live: true };
+        const opened = { owner, ...(await openReplicaStore(how, tame(like), owner)) };
+        this.#opened = opened;
         this.#options.log.write("store-opened");
         this.troubles.over("store");
+        this.#refuseOther(opened.side, logId);
       } catch (error) {
-        await owner.dispose();
+        if (this.#opened === undefined) await owner.dispose().catch(() => undefined); // why it could not be opened is what matters.
         this.#noteFailure(error);
         throw error;
       }
@@ -125,15 +143,21 @@ export class ReplicaStore {
     });
   }
 
-  /** Ends the link, and closes the store. */
-  async close(): Promise<void> {
+  /** Ends the link, and closes the store for good. Never rejects. */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
     await this.#inTurn(() => this.#close());
   }
 
+  /** Never rejects: what could not be let go of ends nothing else. */
   async #close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
-    await opened?.owner.dispose();
+    try {
+      await opened?.owner.dispose();
+    } catch (error) {
+      this.#noteFailure(error);
+    }
   }
 
   /** `step` gets a signal that the next one aborts. */
@@ -150,6 +174,17 @@ export class ReplicaStore {
     await turn;
   }
 
+  /**
+   * What another log has written is no part of this one: compared with it, it would be called deleted. Whoever knows better begins
+   * anew.
+   */
+  #refuseOther(side: ReplicaSide, logId: string): void {
+    if (!isOfAnother(side, logId)) return;
+    const { path, stateDir } = this.#options;
+    const words = `opening ${path}: it holds what another source has written, or this one before it lost its state`;
+    throw daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+  }
+
   #noteFailure(error: unknown): void {
     const trouble = troubleOf(error);
     const isNews = this.troubles.note("store", trouble, systemClock.nowMs());
@@ -157,6 +192,14 @@ export class ReplicaStore {
       this.#options.log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
   }
 }
+
+/** A root that is made as another host says: nobody else may write there, whatever it says. */
+function tame(like: RootLike | undefined): RootLike | undefined {
+  return like === undefined ? undefined : { ...like, mode: like.mode & MODE_MAX };
+}
+
+/** With the group's bit, which mail spools use; without others' right to write, and without setuid. */
+const MODE_MAX = 0o2775;
 
 /**
  * `owner` releases everything. Throws: the codes of `findReplicaPlaces`, destination-emptied, destination-in-use, state-in-use,
@@ -166,7 +209,7 @@ export async function openReplicaStore(
   { path, scratch, stateDir, crashAt, foreign, live }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
-): Promise<ReplicaSide> {
+): Promise<OpenedReplica> {
   const places = findReplicaPlaces(path, { state: stateDir, scratch });
   refuseVanished({ state: places.state, destination: places.store });
   const { destination, scratch: scratchSite } = makeReplicaPlaces(places, like);
@@ -184,5 +227,5 @@ export async function openReplicaStore(
     owner,
   );
   await claimStore(side, "destination", { path: places.store, site: destination });
-  return side;
+  return { side, stillStands: () => isAt(places.store, destination) };
 }

@@ -7,6 +7,7 @@
 import type { Opening } from "../../wire/opening.js";
 import type { Config, Peer, Replica, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
+import type { Proof } from "./arrivals.js";
 
 export type Route =
   /** It gets what is in that store. */
@@ -14,10 +15,13 @@ export type Route =
   /** It sends what that store is to be. */
   | { readonly kind: "source"; readonly store: Store; readonly peer: Peer };
 
-/** `proved`: who it is, if the carrier has proved it; else it is who it says it is. Throws: no-right. */
-export function routeOf(config: Config, opening: Opening, proved: string | undefined): Route {
+/**
+ * `proof`: who it is, if the carrier has proved it; else it is who it says it is. The key may have been taken from the peer since.
+ * Throws: no-right.
+ */
+export function routeOf(config: Config, opening: Opening, proof: Proof | undefined): Route {
   const { role, target } = opening;
-  const name = proved ?? opening.peer;
+  const name = proof?.peer ?? opening.peer;
   if (target.kind !== "store")
     throw noRight(
       `serving ${shown(name)}: it asks for a directory, and this is a daemon, which serves stores of its configuration`,
@@ -28,6 +32,7 @@ export function routeOf(config: Config, opening: Opening, proved: string | undef
     `serving ${shown(name)}: ${role === "source" ? "sending to" : "reading"} the store "${target.store}"`,
   );
   if (peer === undefined || store === undefined) throw refusal;
+  if (proof !== undefined && proof.key !== peer.key) throw refusal;
   const { role: own } = store;
   if (role === "source") {
     if (own.kind !== "replica" || own.from !== undefined || own.peer !== peer.name || !peer.mayWrite.has(store.name))

@@ -80,11 +80,16 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   const daemon = new Daemon(config, keyOf(config), { log, clock: systemClock, random: randomFraction, crashAt });
   const startedMs = systemClock.nowMs();
   const stop = new AbortController();
+  // A defect in the part of one store: to end all stores for it would be worse. It is an error in the log, and in the status.
+  const onDefect = (error: unknown) => {
+    log.write("defect", fieldsOfError(error));
+    daemon.troubles.note("defect", { ...troubleOf(error), level: "needs-you" }, systemClock.nowMs());
+  };
+  process.on("unhandledRejection", onDefect);
   const nowMs = () => systemClock.nowMs();
   const control = controlOf({ daemon, startedMs, nowMs, reload: () => reload(daemon, flags, log) });
   try {
     await daemon.start();
-    const onDefect = (error: unknown) => log.write("control-failed", fieldsOfError(error));
     await using _answering = await openControlServer(
       config.control,
       { control, clock: systemClock, onDefect },
@@ -97,6 +102,7 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   } finally {
     stop.abort(new Error("the daemon has ended"));
     await daemon.stop();
+    process.off("unhandledRejection", onDefect);
   }
   log.write("daemon-stopped");
   return EX.OK;

@@ -15,6 +15,7 @@ import { greet } from "../../wire/greeting.js";
 import {
   askToOpen,
   letOpen,
+  type OpenedSource,
   type Opening,
   type OpeningPorts,
   type PathTarget,
@@ -29,9 +30,10 @@ import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
-import { stateFor } from "../places.js";
+import { forgetState, stateFor } from "../places.js";
+import type { ReplicaSide } from "../replica-side.js";
 import { OUR_GREETING } from "./open-link.js";
-import { openReplicaStore } from "./replica-store.js";
+import { isOfAnother, openReplicaStore } from "./replica-store.js";
 
 export interface ServeFlags {
   readonly stdio?: boolean;
@@ -88,7 +90,7 @@ async function prepare(
       "usage",
       "serving a directory: it is written to, and not read: run sync on the host of the source",
     );
-  return serveDirectory(ports, target, opening.root, owner, signal);
+  return serveDirectory(ports, { ...target, ...opening }, owner, signal);
 }
 
 /** The daemon of this host serves its stores itself: it holds them. */
@@ -109,9 +111,9 @@ async function passOn(
   const daemon = await dialUnix({ address: { kind: "unix", path }, clock: systemClock }, signal);
   const there = { stream: daemon, clock: systemClock, peer: "the daemon of this host" };
   await greet(there, OUR_GREETING, signal);
-  const root = await askToOpen(there, opening, signal);
+  const source = await askToOpen(there, opening, signal);
   return async () => {
-    letOpen(ports, root);
+    letOpen(ports, source);
     const { stream } = ports;
     await Promise.allSettled([pipeline(stream, daemon, { signal }), pipeline(daemon, stream, { signal })]);
   };
@@ -119,8 +121,7 @@ async function passOn(
 
 async function serveDirectory(
   ports: OpeningPorts,
-  { path: raw, foreign, live, sourceId }: PathTarget,
-  root: Opening["root"],
+  { path: raw, foreign, live, sourceId, root, logId }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -138,11 +139,28 @@ async function serveDirectory(
     live,
     foreign: foreign === "refuse" ? undefined : foreign,
   };
-  const side = await openReplicaStore(options, root, owner);
+  const side = await openOfThis(options, { root, logId }, owner);
   return async () => {
     letOpen(ports);
     await side.serve(openStreamLink({ ...ports, peer: `the source on ${ports.peer}` }), signal);
   };
+}
+
+/** What it keeps of a log that the source has lost is of no use: both begin anew, with the questions of a first contact. */
+async function openOfThis(
+  options: Parameters<typeof openReplicaStore>[0],
+  { root, logId }: OpenedSource,
+  owner: Disposer,
+): Promise<ReplicaSide> {
+  const first = new Disposer();
+  const { side } = await openReplicaStore(options, root, first);
+  if (!isOfAnother(side, logId)) {
+    owner.adopt(first);
+    return side;
+  }
+  await first.dispose();
+  forgetState({ state: options.stateDir });
+  return (await openReplicaStore(options, root, owner)).side;
 }
 
 async function orRefuse<T>(ports: OpeningPorts, step: () => Promise<T>): Promise<T> {

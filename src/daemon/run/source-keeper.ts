@@ -6,15 +6,17 @@
 import { type Clock, systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { Gate } from "../../base/gate.js";
-import type { RawPath } from "../../base/raw-name.js";
 import { keepLogWithin } from "../../log/keep-log-within.js";
+import type { StateWriter } from "../../log/state-ports.js";
 import type { Link } from "../../wire/link.js";
 import type { LogLimits, Replica } from "../config/config.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
+import { asideKey } from "./meet-replica.js";
 import { pausedKey, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles, troubleOf } from "./troubles.js";
+import { maySee } from "./user-rights.js";
 
 export interface SourceKeeperPorts {
   readonly path: string;
@@ -25,8 +27,8 @@ export interface SourceKeeperPorts {
   readonly crashAt: string | undefined;
   /** Of the log, as they are now. */
   readonly limits: () => LogLimits;
-  /** Which mailboxes a replica may have; undefined: all. */
-  readonly mayHaveOf: (replica: Replica) => ((path: RawPath) => boolean) | undefined;
+  /** To whose mailboxes a replica's rights are limited; undefined: they are not. */
+  readonly usersOf: (replica: Replica) => readonly string[] | undefined;
   /** Undefined for a replica that dials in. The link knows the root of the store. */
   readonly dialOf: (replica: Replica, store: SourceStore) => ((signal: AbortSignal) => Promise<Link>) | undefined;
 }
@@ -153,8 +155,9 @@ export class SourceKeeper {
   }
 
   #begin(store: SourceStore, name: string, replica: Replica): void {
-    const { path, clock, random, log, dialOf, mayHaveOf } = this.#ports;
-    const [dial, mayHave] = [dialOf(replica, store), mayHaveOf(replica)];
+    const { path, clock, random, log, dialOf, usersOf } = this.#ports;
+    const [dial, users] = [dialOf(replica, store), usersOf(replica)];
+    const mayHave = users === undefined ? undefined : maySee(users);
     const runner = new ReplicaRunner({
       replica,
       store,
@@ -168,7 +171,9 @@ export class SourceKeeper {
     if ((store.side.reader.meta(pausedKey(name)) ?? "") !== "") runner.pause();
     const stop = new AbortController();
     const ended = runner.run(stop.signal).catch((error: unknown) => {
-      if (!stop.signal.aborted) log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone.
+      if (stop.signal.aborted) return;
+      log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone, which is begun anew after a while.
+      this.#running.delete(name);
     });
     this.#running.set(name, { runner, stop, ended });
   }
@@ -188,7 +193,8 @@ export class SourceKeeper {
     const { clock, log, limits } = this.#ports;
     const known = new Set(reader.replicas().map(({ replica }) => replica));
     for (const name of this.#replicas.keys()) if (!known.has(name)) await writer.addReplica(name, clock.nowMs());
-    for (const name of known) if (!this.#replicas.has(name)) await writer.forgetReplica(name);
+    for (const name of known) if (!this.#replicas.has(name)) await forget(name, writer);
+    for (const replica of this.#replicas.values()) await this.#noteRights(replica, { reader, writer });
     const held = Array.from(this.#running, ([name, { runner }]) => [name, runner.heldLsn] as const);
     const heldLsnByReplica = new Map(held.flatMap(([name, lsn]) => (lsn === undefined ? [] : [[name, lsn] as const])));
     const { maxSize: maxBytes, maxAgeMs } = limits();
@@ -198,6 +204,23 @@ export class SourceKeeper {
       log.write("replica-needs-resync", { replica, why });
       this.runner(replica)?.beginAgain("it is to be compared");
     }
+  }
+
+  /**
+   * A replica whose rights were others when the log was sent has not all that it may have now: it is compared.
+   * INVARIANT: marked first, noted then.
+   */
+  async #noteRights(
+    replica: Replica,
+    { reader, writer }: Pick<SourceStore["side"], "reader" | "writer">,
+  ): Promise<void> {
+    const key = rightsKey(replica.name);
+    const now = JSON.stringify(this.#ports.usersOf(replica) ?? null);
+    if ((reader.meta(key) || "null") === now) return;
+    const marks = [{ replica: replica.name, why: "asked" }] as const;
+    if ((reader.cursor(replica.name) ?? 0) > 0)
+      await writer.trim({ upTo: 0, needsResync: marks, nowMs: this.#ports.clock.nowMs() });
+    await writer.setMeta(key, now);
   }
 
   /** What is captured is shipped to those who are connected; what takes too long is in the log. */
@@ -211,6 +234,16 @@ export class SourceKeeper {
     await Promise.allSettled(agents.map((agent) => agent.untilAcked(lsn, deadline.signal)));
     timer.cancel();
   }
+}
+
+function rightsKey(replica: string): string {
+  return `rights-${replica}`;
+}
+
+/** All that is known of it: one that is added again under that name is a new one. */
+async function forget(replica: string, writer: StateWriter): Promise<void> {
+  for (const key of [pausedKey(replica), asideKey(replica), rightsKey(replica)]) await writer.setMeta(key, "");
+  await writer.forgetReplica(replica);
 }
 
 /** Both are of the configuration: plain values. */

@@ -11,6 +11,7 @@ import type { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
 import type { MessageWatch } from "../../capture/message-watch.js";
+import type { OpenedSource } from "../../wire/opening.js";
 import { daemonError } from "../errors.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
@@ -34,8 +35,8 @@ export class SourceStore {
   readonly side: SourceSide;
   /** As replay agents see it. */
   readonly adapted: AgentsSource;
-  /** Of its root: replicas are made like it. */
-  readonly root: FileStat;
+  /** What replicas are told of it: they are made like its root. */
+  readonly opened: OpenedSource;
   /** Who is told of each commit. */
   readonly onCommitted: Set<() => void>;
   readonly #options: SourceStoreOptions;
@@ -64,7 +65,9 @@ export class SourceStore {
   ) {
     this.#options = options;
     this.side = parts.side;
-    this.root = parts.root;
+    const { mode, uid, gid } = parts.root;
+    const logId = parts.side.reader.meta("log-id") ?? "";
+    this.opened = { root: { mode: mode & 0o7777, uid, gid }, logId };
     this.#realPath = parts.realPath;
     this.#owner = parts.owner;
     this.onCommitted = parts.onCommitted;

@@ -101,7 +101,7 @@ function troubleOfRejects(
       code: "mailbox-refused",
       words: `replicating ${mailboxName(first.path as Parameters<typeof mailboxName>[0])}: ${first.message}${more}`,
       hint: "It is tried again by itself, and compared. `mailtwin rejects list` has all of them, with what stands in the way.",
-      sinceMs: Math.min(...refused.map(({ firstMs }) => firstMs)),
+      sinceMs: refused.reduce((earliest, { firstMs }) => Math.min(earliest, firstMs), first.firstMs),
       level: "needs-you",
     },
   ];

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/opening.proto.
  */
 export const file_wire_opening: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUikgEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlQggKBnRhcmdldCJMCgpQYXRoVGFyZ2V0EgwKBHBhdGgYASABKAwSDwoHZm9yZWlnbhgCIAEoCRIMCgRsaXZlGAMgASgIEhEKCXNvdXJjZV9pZBgEIAEoCSIyCghSb290TGlrZRIMCgRtb2RlGAEgASgNEgsKA3VpZBgCIAEoDRILCgNnaWQYAyABKA0iWAoGT3BlbmVkEicKB3JlZnVzYWwYASABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSJQoEcm9vdBgCIAEoCzIXLm1haWx0d2luLndpcmUuUm9vdExpa2ViBnByb3RvMw", [file_wire_link]);
+  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUiogEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgGIAEoCUIICgZ0YXJnZXQiTAoKUGF0aFRhcmdldBIMCgRwYXRoGAEgASgMEg8KB2ZvcmVpZ24YAiABKAkSDAoEbGl2ZRgDIAEoCBIRCglzb3VyY2VfaWQYBCABKAkiMgoIUm9vdExpa2USDAoEbW9kZRgBIAEoDRILCgN1aWQYAiABKA0SCwoDZ2lkGAMgASgNImgKBk9wZW5lZBInCgdyZWZ1c2FsGAEgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEiUKBHJvb3QYAiABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgDIAEoCWIGcHJvdG8z", [file_wire_link]);
 
 /**
  * @generated from message mailtwin.wire.Opening
@@ -59,6 +59,13 @@ export type Opening = Message<"mailtwin.wire.Opening"> & {
    * @generated from field: mailtwin.wire.RootLike root = 5;
    */
   root?: RootLike | undefined;
+
+  /**
+   * Of the source's log, if the source is the end that dialled: 32 hex digits.
+   *
+   * @generated from field: string log_id = 6;
+   */
+  logId: string;
 };
 
 /**
@@ -147,11 +154,16 @@ export type Opened = Message<"mailtwin.wire.Opened"> & {
   refusal?: Failure | undefined;
 
   /**
-   * Of the source's root, if the source is the end that was dialled.
+   * Of the source's root and log, if the source is the end that was dialled.
    *
    * @generated from field: mailtwin.wire.RootLike root = 2;
    */
   root?: RootLike | undefined;
+
+  /**
+   * @generated from field: string log_id = 3;
+   */
+  logId: string;
 };
 
 /**

@@ -14,12 +14,14 @@ import { FakeClock } from "../../fake-clock.js";
 const STORE: Opening = {
   role: "source",
   peer: "a",
+  logId: "cd".repeat(16),
   target: { kind: "store", store: "mail" },
   root: { mode: 0o750, uid: 5000, gid: 5000 },
 };
 const DIRECTORY: Opening = {
   role: "source",
   peer: "",
+  logId: "",
   root: undefined,
   target: { kind: "path", path: "/srv/m\xe4il", foreign: "keep", live: true, sourceId: "ab".repeat(16) },
 };
@@ -53,9 +55,10 @@ describe("an opening", () => {
   test.each([STORE, DIRECTORY])("comes as it was said, and leaves what follows in the stream", async (opening) => {
     const asked = askToOpen(end(dialler), opening, signal);
     expect(await readOpening(end(listener), signal)).toStrictEqual(opening);
-    letOpen(end(listener), { mode: 0o700, uid: 1, gid: 2 });
+    const source = { root: { mode: 0o700, uid: 1, gid: 2 }, logId: "ef".repeat(16) };
+    letOpen(end(listener), source);
     listener.write("frames");
-    expect(await asked).toStrictEqual({ mode: 0o700, uid: 1, gid: 2 });
+    expect(await asked).toStrictEqual(source);
     expect((await readAll(dialler, 6)).toString()).toBe("frames");
   });
 

@@ -24,26 +24,31 @@ const CONFIG: Config = makeConfig(
   { stateDir: "/state", control: "/control" },
 );
 
+const proof = (peer: string | undefined) => {
+  if (peer === undefined) return undefined;
+  return { peer, key: [...CONFIG.peers.values()].find(({ name }) => name === peer)?.key ?? KEY("X") };
+};
+
 const asks = (role: LinkRole, store: string, peer = ""): Opening => ({
-  ...{ role, peer, root: undefined },
+  ...{ role, peer, root: undefined, logId: "" },
   target: { kind: "store", store },
 });
 
 describe("who dials in", () => {
   test("gets the store that it may read, as the replica that is waited for", () => {
-    const route = routeOf(CONFIG, asks("replica", "mail"), "down");
+    const route = routeOf(CONFIG, asks("replica", "mail"), proof("down"));
     expect(route).toMatchObject({ kind: "replica", store: { name: "mail" }, replica: { name: "laptop" } });
   });
 
   test("sends to the store that it may write", () => {
-    expect(routeOf(CONFIG, asks("source", "fetched"), "up")).toMatchObject({
+    expect(routeOf(CONFIG, asks("source", "fetched"), proof("up"))).toMatchObject({
       kind: "source",
       store: { name: "fetched" },
     });
   });
 
   test("is who the carrier says it is, whatever it says itself", () => {
-    expect(() => routeOf(CONFIG, asks("replica", "mail", "down"), "idle")).toThrow(
+    expect(() => routeOf(CONFIG, asks("replica", "mail", "down"), proof("idle"))).toThrow(
       'serving "idle": reading the store "mail"',
     );
     expect(routeOf(CONFIG, asks("replica", "mail", "down"), undefined).kind).toBe("replica");
@@ -59,13 +64,22 @@ describe("who dials in", () => {
     ["a store, and is nobody", asks("replica", "mail"), "stranger"],
     ["a store, and has no name", asks("replica", "mail"), undefined],
   ] as const)("is refused %s", (_what, opening, peer) => {
-    expect(() => routeOf(CONFIG, opening, peer)).toThrow(expect.objectContaining({ code: "no-right", exitCode: 77 }));
+    expect(() => routeOf(CONFIG, opening, proof(peer))).toThrow(
+      expect.objectContaining({ code: "no-right", exitCode: 77 }),
+    );
+  });
+
+  test("with a key that was taken from the peer meanwhile is refused", () => {
+    const stolen = { peer: "down", key: KEY("S") };
+    expect(() => routeOf(CONFIG, asks("replica", "mail"), stolen)).toThrow(
+      expect.objectContaining({ code: "no-right" }),
+    );
   });
 
   test("hears the same of a store that is not there and of one that is not for it", () => {
     const words = (store: string) => {
       try {
-        routeOf(CONFIG, asks("replica", store), "idle");
+        routeOf(CONFIG, asks("replica", store), proof("idle"));
       } catch (error) {
         return (error as Error).message.replace(store, "STORE");
       }
@@ -76,6 +90,8 @@ describe("who dials in", () => {
 
   test("gets no directory by its path", () => {
     const target = { kind: "path", path: "/etc", foreign: "limbo", live: false, sourceId: "0".repeat(32) } as const;
-    expect(() => routeOf(CONFIG, { ...asks("source", "mail"), target }, "up")).toThrow("it asks for a directory");
+    expect(() => routeOf(CONFIG, { ...asks("source", "mail"), target }, proof("up"))).toThrow(
+      "it asks for a directory",
+    );
   });
 });

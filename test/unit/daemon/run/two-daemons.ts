@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { DaemonProcess } from "../../../live/sites/daemon-process.js";
 
 export interface TwoDaemons extends AsyncDisposable {
-  /** The source's store: exists, empty. */
+  readonly dir: string;
+  /** The source store: exists, empty. */
   readonly source: string;
   /** Does not exist yet. */
   readonly replica: string;
@@ -24,7 +25,7 @@ export function openTwoDaemons(): TwoDaemons {
   const own = (name: string) =>
     `state_dir = "${dir}/state-${name}"\ncontrol = "${dir}/${name}.control"\nlog_level = "debug"\nidentity = { name = "${name}" }\n`;
   return {
-    ...{ source, replica, configs },
+    ...{ dir, source, replica, configs },
     configure({ replicaPeer = "", sourcePeer = "", link = "" }) {
       const to = `to = "unix:${dir}/link"\npeer = "b"\n${link}`;
       writeFileSync(

@@ -1,0 +1,182 @@
+/** What must not end a daemon, or leave a part of it behind: found by a reviewer, each as it happened. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { DatabaseSync } from "@photostructure/sqlite";
+import { expect, test } from "vitest";
+import { until } from "../../../live/lab/until.js";
+import { CLI, type DaemonEvent } from "../../../live/sites/daemon-process.js";
+import { rawDifferences } from "../../../live/twin/raw-compare.js";
+import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
+import { openTwoDaemons, type TwoDaemons } from "./two-daemons.js";
+
+const INBOX = "alice/Maildir";
+const isLive = ({ msg, state }: DaemonEvent & { readonly state?: unknown }): boolean =>
+  msg === "replica-state" && state === "live";
+const isSaid = (name: string) => (event: DaemonEvent) => event.msg === name;
+
+async function livePair(two: TwoDaemons) {
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  const replica = two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  return { replica, source };
+}
+
+const untilEqual = (two: TwoDaemons, path: string) =>
+  until("both to be equal", () => {
+    const [here, there] = [join(two.source, path), join(two.replica, path)];
+    return existsSync(join(there, "dovecot-uidlist")) && rawDifferences(here, there).length === 0;
+  });
+
+test("a database that somebody else holds for a while ends no daemon, and is waited for", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { replica } = await livePair(two);
+  const db = new DatabaseSync(join(two.dir, "state-b/stores/mail/replica.db"));
+  db.exec("BEGIN IMMEDIATE");
+  addMessage(join(two.source, INBOX), { seed: 41 });
+  await replica.waitFor("the trouble", ({ msg }) => msg === "store-failed" || msg === "store-needs-you");
+  expect(replica.isRunning).toBe(true);
+  db.exec("ROLLBACK");
+  db.close();
+  await untilEqual(two, INBOX);
+  await replica.stop();
+});
+
+test("a stop that comes in the middle of a reload is the last word", { timeout: 60_000 }, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { replica, source } = await livePair(two);
+  replica.signal("SIGSTOP"); // so that it takes long to end the store that goes.
+  addMessage(join(two.source, INBOX), { seed: 41 });
+  await source.waitFor("a commit", () => true, source.events.length - 1);
+  const other = join(two.dir, "source2");
+  mkdirSync(other);
+  makeMailbox(other, "carol/Maildir", { messages: 1, seed: 3 });
+  const text = readFileSync(two.configs.source, "utf8").replaceAll("[store.mail", "[store.mail2");
+  writeFileSync(
+    two.configs.source,
+    text.replace(`path = "${two.source}"`, `path = "${other}"`).replace('peer = "b"', 'peer = "b"\nstore = "mail"'),
+  );
+  const since = source.events.length;
+  const reload = promisify(execFile)(process.execPath, [CLI, "reload", "--config", two.configs.source]).catch(
+    () => undefined,
+  );
+  await until("the reload to be under way", () => source.events.length >= since);
+  source.signal("SIGTERM");
+  expect((await source.exited).code).toBe(0);
+  await reload;
+  replica.signal("SIGCONT");
+  const names = source.events.slice(since).map(({ msg }) => msg);
+  expect(names.at(-1)).toBe("daemon-stopped");
+  expect(source.events.slice(since).filter(({ store }) => store === "mail2")).toStrictEqual([]);
+});
+
+test("rights that become wider bring the older mail too, and narrower ones take none away", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "bob/Maildir", { messages: 3, seed: 20 });
+  const { source } = await livePair(two);
+  addMessage(join(two.source, INBOX), { seed: 41 });
+  await untilEqual(two, INBOX);
+  two.configure({ replicaPeer: 'users = ["alice", "bob"]' });
+  source.signal("SIGHUP");
+  await untilEqual(two, "bob/Maildir");
+  const since = source.events.length;
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  source.signal("SIGHUP");
+  await source.waitFor("live again", isLive, since);
+  expect(rawDifferences(join(two.source, "bob/Maildir"), join(two.replica, "bob/Maildir"))).toStrictEqual([]);
+});
+
+test("pause and resume in one breath leave a replica that is served", { timeout: 60_000 }, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { source } = await livePair(two);
+  const since = source.events.length;
+  const ask = (what: string) => promisify(execFile)(process.execPath, [CLI, what, "b", "--config", two.configs.source]);
+  for (let round = 0; round < 3; round++) await Promise.all([ask("pause"), ask("resume")]);
+  await ask("resume");
+  addMessage(join(two.source, INBOX), { seed: 41 });
+  await untilEqual(two, INBOX);
+  expect(source.events.slice(since).filter(isSaid("replica-needs-you"))).toStrictEqual([]);
+  await source.stop();
+});
+
+/** Names of what was taken to the limbo of the replica. */
+const inLimbo = (two: TwoDaemons): readonly string[] => {
+  const limbo = join(two.dir, ".replica.mailtwin/limbo");
+  return existsSync(limbo)
+    ? readdirSync(limbo, { recursive: true })
+        .map(String)
+        .filter((name) => name.includes("mailbox"))
+    : [];
+};
+
+test("a source that has lost its state takes nothing away, and says what to do", { timeout: 60_000 }, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  makeMailbox(two.source, "bob/Maildir", { messages: 30, seed: 50 });
+  const { replica, source } = await livePair(two);
+  await source.stop();
+  renameSync(join(two.dir, "state-a"), join(two.dir, "state-lost"));
+  const again = two.start("source");
+  const refused = await again.waitFor("a refusal", isSaid("replica-needs-you"));
+  expect(refused).toMatchObject({ code: "replica-of-another" });
+  expect(inLimbo(two)).toStrictEqual([]);
+  await untilEqual(two, "bob/Maildir");
+  // As it says: the replica's half goes too, and both are compared as at first contact.
+  await replica.stop();
+  renameSync(join(two.dir, "state-b/stores/mail"), join(two.dir, "state-away"));
+  two.start("replica");
+  await again.waitFor("live again", isLive, again.events.length);
+  expect(inLimbo(two)).toStrictEqual([]);
+  addMessage(join(two.source, INBOX), { seed: 61 });
+  await untilEqual(two, INBOX);
+});
+
+test("an empty store in the place of the source, with a state of its own, empties nothing", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { source } = await livePair(two);
+  await source.stop();
+  for (const name of ["state-a", "source"]) renameSync(join(two.dir, name), join(two.dir, `${name}-away`));
+  mkdirSync(two.source);
+  const other = two.start("source");
+  await other.waitFor("a refusal", isSaid("replica-needs-you"));
+  await other.stop();
+  expect(rawDifferences(join(two.dir, "source-away", INBOX), join(two.replica, INBOX))).toStrictEqual([]);
+  // The real one comes back, and goes on.
+  for (const name of ["state-a", "source"]) renameSync(join(two.dir, name), join(two.dir, `${name}-other`));
+  for (const name of ["state-a", "source"]) renameSync(join(two.dir, `${name}-away`), join(two.dir, name));
+  const back = two.start("source");
+  await back.waitFor("live again", isLive);
+  addMessage(join(two.source, INBOX), { seed: 62 });
+  await untilEqual(two, INBOX);
+});
+
+test("a replica's store that was not mounted when its daemon began is taken when it is", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { replica, source } = await livePair(two);
+  await replica.stop();
+  renameSync(two.replica, join(two.dir, "unmounted"));
+  mkdirSync(two.replica);
+  const since = source.events.length;
+  two.start("replica");
+  await source.waitFor("a refusal", isSaid("replica-needs-you"), since);
+  renameSync(two.replica, join(two.dir, "mountpoint"));
+  renameSync(join(two.dir, "unmounted"), two.replica);
+  addMessage(join(two.source, INBOX), { seed: 63 });
+  await untilEqual(two, INBOX);
+});

@@ -55,6 +55,7 @@ export class Recovery {
   readonly #mender: Mender;
   #isComparing = false;
   #isAsked = false;
+  #mustCompare: boolean;
   /** A comparison of the whole store, after its begin. */
   #comparing: Promise<void> | undefined;
 
@@ -62,6 +63,7 @@ export class Recovery {
     this.#ports = ports;
     this.#options = options;
     const { heals, random } = options;
+    this.#mustCompare = options.mustCompare;
     const hold = (mailbox: MailboxGuid, cause: Cause) => this.#hold(mailbox, cause);
     this.#mender = new Mender({ ...ports, heals, random, hold });
   }
@@ -131,6 +133,11 @@ export class Recovery {
     }
   }
 
+  /** The whole store is compared first, whatever the log has. Call it before the run begins to send. */
+  mustCompare(): void {
+    this.#mustCompare = true;
+  }
+
   /** What has the log of mailboxes to come after others: these are compared, one after the other, and passed over by the log. */
   async compareInOrder(appliedLsn: number): Promise<void> {
     if (!this.#options.inboxFirst) return;
@@ -174,8 +181,8 @@ export class Recovery {
   }
 
   #whyCompared({ appliedLsn, firstContact }: Welcome): string | undefined {
-    const { compares, mustCompare } = this.#options;
-    if (mustCompare) return "it is to be compared";
+    const { compares } = this.#options;
+    if (this.#mustCompare) return "it is to be compared";
     // Mail, and no word of this log: it is another log's, or a comparison was cut off.
     if (compares && appliedLsn === 0 && !firstContact) return "it does not know how far it is";
     return this.#ports.sender.whyNotFrom(appliedLsn);

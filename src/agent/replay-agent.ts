@@ -169,6 +169,11 @@ export class ReplayAgent {
     return isKnown;
   }
 
+  /** The whole store is compared before anything is sent. Only in `prepare`, of an agent that compares. */
+  compareFirst(): void {
+    this.#recovery.mustCompare();
+  }
+
   /** Tries a mailbox that was refused again, without waiting for its time. False when it was not refused. */
   retry(mailbox: MailboxGuid): boolean {
     return this.#recovery.retry(mailbox);

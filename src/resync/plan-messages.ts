@@ -1,8 +1,9 @@
 /**
  * What has to change so that the messages of a replica become the source's. Pure.
  *
- * INVARIANT: a message that replication did not write is left alone, unless the source has the very same one under that UID.
- * INVARIANT: what is equal gives no change.
+ * INVARIANT: a message that replication did not write is left alone, unless the source has the very same one under that UID: that is saved
+ * once more, which sends no body, so that it counts as written from then on.
+ * INVARIANT: what is equal and was written gives no change.
  */
 import { orderChanges } from "../txn/change-order.js";
 import { diffMessages, messageGuid } from "../txn/diff.js";
@@ -21,7 +22,7 @@ export function planMessages(replica: readonly ComparedMessage[], source: readon
     // Of what is gone on both sides the replica is told, so that it forgets that it has it.
     if (held === "lost") {
       if (!isTwin) lost.push({ kind: "expunge", uid: state.uid, base: state.base });
-    } else if (isTwin) before.push(withFieldsOf(state, twin));
+    } else if (isTwin && held === "applied") before.push(withFieldsOf(state, twin));
     else if (held === "applied") before.push(state);
   }
   return orderChanges([...lost, ...diffMessages(before, source)]);

@@ -17,7 +17,7 @@ export interface MeetingPorts {
   readonly replica: Replica;
   readonly store: SourceStore;
   readonly path: string;
-  readonly agent: Pick<ReplayAgent, "asker">;
+  readonly agent: Pick<ReplayAgent, "asker" | "compareFirst">;
   readonly log: EventLog;
 }
 
@@ -49,6 +49,7 @@ export async function meetReplica(
       );
       const { kept, toLimbo, reused, remarked } = meeting;
       log.write("replica-first-contact", { mailboxes: standing.length, kept, toLimbo, reused, remarked });
+      agent.compareFirst(); // the log would have it go through all that has happened since, and what stands there is of today.
     } else log.write("replica-first-contact", { mailboxes: 0 });
   }
   // What is compared is compared with what the log knows: of a store that is not captured yet, all else would be called deleted.

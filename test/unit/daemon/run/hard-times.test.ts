@@ -1,6 +1,6 @@
 /** What must not end a daemon, or leave a part of it behind: found by a reviewer, each as it happened. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { DatabaseSync } from "@photostructure/sqlite";
@@ -180,3 +180,38 @@ test("a replica's store that was not mounted when its daemon began is taken when
   addMessage(join(two.source, INBOX), { seed: 63 });
   await untilEqual(two, INBOX);
 });
+
+test("a copy of today joins a log with a history: nothing is renumbered, and no body is sent", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  const source = two.start("source");
+  await source.waitFor("captured", isSaid("store-captured"));
+  const cur = join(two.source, INBOX, "cur");
+  for (let round = 0; round < 3; round++) {
+    const base = addMessage(join(two.source, INBOX), { seed: 70 + round });
+    await until("it to be in the log", () => source.events.length > 0);
+    await promisify(setTimeout)(300);
+    if (round < 2) rmSync(join(cur, `${base}:2,`));
+    await promisify(setTimeout)(300);
+  }
+  cpSync(two.source, two.replica, { recursive: true, preserveTimestamps: true });
+  const before = readFileSync(join(two.source, INBOX, "dovecot-uidlist"), "utf8");
+  two.start("replica");
+  await source.waitFor("live", isLive);
+  expect(readFileSync(join(two.source, INBOX, "dovecot-uidlist"), "utf8")).toBe(before);
+  await untilEqual(two, INBOX);
+  const status = JSON.parse(await tell(two, "status", "--json")) as {
+    readonly stores: readonly {
+      readonly replicas: readonly { readonly bytesSent: number; readonly rejects: number }[];
+    }[];
+  };
+  expect(status.stores[0]?.replicas[0]).toMatchObject({ bytesSent: 0, rejects: 0 });
+});
+
+async function tell(two: TwoDaemons, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, "--config", two.configs.source]);
+  return stdout;
+}

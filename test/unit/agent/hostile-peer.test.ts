@@ -47,6 +47,15 @@ describe("a source", () => {
     expect(pair.replica.misused).toStrictEqual([]);
   });
 
+  test("that offers a transaction under another mailbox's name: it would be applied to one, and refused for the other", async () => {
+    pair.log("a", [{ uid: 1 }]);
+    const { run, send } = await openSession(pair, stop.signal);
+    const payload = pair.sourceState.entries[0]?.bytes ?? new Uint8Array();
+    await send({ kind: "offer", id: 1, lsn: 1, mailbox: guid("b"), payload });
+    await expect(run).rejects.toThrow(CONFUSED);
+    expect(pair.replica.applied).toStrictEqual([]);
+  });
+
   test("that greets twice: what follows would be recorded under another log", async () => {
     const { run, send } = await openSession(pair, stop.signal);
     await send({ kind: "hello", protocol: 1, logId: "2".repeat(32), software: "x" });

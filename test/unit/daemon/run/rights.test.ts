@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 import { refuseAsk, refuseOffer } from "../../../../src/agent/session-rights.js";
 import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-name.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
-import { parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
-import type { Structure, Transaction } from "../../../../src/txn/transaction.js";
+import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
+import type { Change, Structure, Transaction } from "../../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
 import { until } from "../../../live/lab/until.js";
 import type { DaemonEvent } from "../../../live/sites/daemon-process.js";
@@ -51,16 +51,52 @@ describe("what a limited source says", () => {
     mayWrite: maySee(["alice"]),
     pathOf: (guid: string) => (guid === own ? path("alice") : guid === other ? path("bob") : undefined),
   };
-  const offer = (mailbox: typeof own, at: RawPath, structure?: Structure) => {
+  const lost = { kind: "compare", mailbox: own, path: ROOT_PATH, afterUid: 0 } as const;
+  const offer = (mailbox: typeof own, at: RawPath, structure?: Structure, changes: readonly Change[] = []) => {
     const transaction = {
-      ...{ mailbox, path: at, uidValidity: 1, uidNext: 1, headerExtra: "", changes: [], capturedMs: 1 },
+      ...{ mailbox, path: at, uidValidity: 1, uidNext: 9, headerExtra: "", changes, capturedMs: 1 },
       fileOwner: { uid: 0, gid: 0, mode: 0o600 },
       ...(structure === undefined ? {} : { structure }),
     } as unknown as Transaction;
     return { kind: "offer", id: 1, lsn: 1, mailbox, payload: encodeTransaction(transaction) } as const;
   };
 
+  const copyOf = (mailbox: typeof own): Change => {
+    const base = parseBaseName("1.M1P1.h");
+    const message = {
+      uid: parseUid(1),
+      base,
+      flags: 0,
+      keywords: [],
+      odd: "",
+      tail: "",
+      size: 1,
+      mtimeS: 1,
+      fields: "",
+    };
+    return { kind: "save", message, origin: { mailbox, uid: parseUid(1), base } } as Change;
+  };
+
+  test("ends the link: another's mailbox in its own one's name", () => {
+    const say = () => refuseOffer({ ...offer(other, path("alice/.X")), mailbox: own }, rights);
+    expect(say).toThrow(expect.objectContaining({ code: "peer-confused" }));
+  });
+
   test.each([
+    [
+      "a rename that moves another's out of its way",
+      () =>
+        refuseOffer(offer(own, path("alice/.X"), { kind: "rename", from: path("alice"), displaces: other }), rights),
+    ],
+    ["a copy of another's", () => refuseOffer(offer(own, path("alice"), undefined, [copyOf(other)]), rights)],
+    [
+      "to compare another's, under a path of its own",
+      () => refuseAsk({ kind: "compare", mailbox: other, path: path("alice/.X"), afterUid: 0 }, rights),
+    ],
+    [
+      "to compare what it may not know",
+      () => refuseAsk({ ...lost, mailbox: parseMailboxGuid("c".repeat(32)) }, rights),
+    ],
     ["another's mailbox", () => refuseOffer(offer(other, path("bob")), rights)],
     ["another's mailbox, under a path of its own", () => refuseOffer(offer(other, path("alice/.X")), rights)],
     ["its own, to another's place", () => refuseOffer(offer(own, path("bob/.X")), rights)],
@@ -86,6 +122,8 @@ describe("what a limited source says", () => {
   test("is taken where it is its own", () => {
     refuseOffer(offer(own, path("alice"), { kind: "rename", from: path("alice/.Old") }), rights);
     refuseAsk({ kind: "inventory", path: path("alice/.X"), afterUid: 0 }, rights);
+    refuseOffer(offer(own, path("alice"), undefined, [copyOf(own)]), rights);
+    refuseAsk(lost, rights); // it is gone at the source.
     refuseAsk({ kind: "survey" }, rights);
   });
 });

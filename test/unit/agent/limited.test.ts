@@ -1,0 +1,99 @@
+/** Ends whose rights are limited to some mailboxes, over real stores: what is mended, asked and told is limited as the log is. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
+import { until } from "../../turns.js";
+import { REPLICA, RealPair, type RealRun } from "./real-pair.js";
+
+const [ALICE, FOLDER, BOB] = ["alice/Maildir", "alice/Maildir/.Work", "bob/Maildir"];
+const isAlices = (path: RawPath): boolean => path.startsWith("alice/");
+
+let pair: RealPair;
+let source: string;
+let replica: string;
+let run: RealRun;
+
+beforeEach(async () => {
+  pair = await RealPair.open();
+  ({ source, replica } = pair.bench);
+  makeMailbox(source, ALICE, { messages: 2, seed: 1 });
+  makeMailbox(source, FOLDER, { messages: 2, seed: 10 });
+  makeMailbox(source, BOB, { messages: 2, seed: 20 });
+  pair.mayHave = isAlices;
+});
+
+afterEach(async () => {
+  await run.cut();
+  await pair[Symbol.asyncDispose]();
+});
+
+const rejections = () => pair.sourceReader.rejections();
+const sentOf = (path: string) =>
+  run.sent.filter((it) => it.kind === "offer" && pair.guidAt(path) === it.mailbox).map(({ kind }) => kind);
+
+const lsnOf = (path: string): number =>
+  pair.sourceReader.entriesAfter(0, 2 ** 20).find(({ mailbox }) => mailbox === pair.guidAt(path))?.lsn ?? Number.NaN;
+
+/** As an earlier release, or a right that was taken away, leaves it in the rejection log. */
+async function reject(path: string, lsn: number): Promise<void> {
+  const row = { replica: REPLICA, lsn, mailbox: pair.guidAt(path), path: path as RawPath, code: "resync-asked" };
+  await pair.sourceWriter.putRejection({ ...row, message: "m", attempts: 1, firstMs: 1, lastMs: 1 });
+}
+
+describe("a replica that may have alice's mail", () => {
+  test.each([
+    ["to be compared", () => -1, {}],
+    ["to be sent again", () => lsnOf(BOB), {}],
+    [
+      "to be sent again, and nothing is mended",
+      () => lsnOf(BOB),
+      { heals: false, compares: false, asksStanding: false },
+    ],
+  ])("does not get bob's because the rejection log has it %s, and that row goes", async (_what, lsn, options) => {
+    await pair.ship();
+    addMessage(join(source, ALICE), { seed: 40 }); // so that the replica's cursor is beyond what was passed over.
+    await pair.ship();
+    await reject(BOB, lsn());
+    run = await pair.ship(options);
+    await until(() => rejections().length === 0, "the row is dropped");
+    expect(sentOf(BOB)).toStrictEqual([]);
+    expect([existsSync(join(replica, FOLDER)), existsSync(join(replica, "bob"))]).toStrictEqual([true, false]);
+  });
+
+  test("is not asked about a folder that is bob's by the time it is to be mended", async () => {
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const folder = pair.guidAt(FOLDER);
+    renameSync(join(source, FOLDER), join(source, BOB, ".Work"));
+    await pair.capture();
+    addMessage(join(source, BOB, ".Work"), { seed: 30 });
+    await run.untilAcked(await pair.capture());
+    expect(await run.agent.resync(folder)).toBe(false);
+    await reject(`${BOB}/.Work`, -1);
+    await run.end();
+    run = await pair.ship();
+    expect(rejections()).toStrictEqual([]);
+    expect(
+      run.sent.filter((it) => it.kind === "offer" || (it.kind === "request" && it.ask.kind === "compare")),
+    ).toStrictEqual([]);
+  });
+});
+
+describe("a source that may write alice's mail", () => {
+  beforeEach(() => {
+    pair.mayWrite = isAlices;
+  });
+
+  test("has one compared that is gone at the source", async () => {
+    await pair.ship();
+    rmSync(join(source, FOLDER), { recursive: true });
+    await pair.capture();
+    await pair.trimAll();
+    run = pair.start();
+    await until(() => !existsSync(join(replica, FOLDER)), "it is gone on the replica");
+    await until(() => run.compared.length > 0, "all is compared");
+    await run.end();
+  });
+});

@@ -3,6 +3,8 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RawPath } from "../../../src/base/raw-name.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import type { Ask } from "../../../src/wire/messages.js";
 import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { until } from "../../turns.js";
 import { REPLICA, RealPair, type RealRun } from "./real-pair.js";
@@ -84,6 +86,48 @@ describe("a replica that may have alice's mail", () => {
 describe("a source that may write alice's mail", () => {
   beforeEach(() => {
     pair.mayWrite = isAlices;
+  });
+
+  test("is told of alice's only, and of all of hers", async () => {
+    pair.mayWrite = undefined;
+    pair.mayHave = undefined;
+    await pair.ship();
+    pair.mayWrite = isAlices;
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const ask = (question: Ask) => run.agent.asker.ask(question, new AbortController().signal);
+    const survey = await ask({ kind: "survey" });
+    const standing = await ask({ kind: "standing", after: "" });
+    const paths = [survey, standing].map((it) =>
+      "mailboxes" in it ? it.mailboxes.map(({ path }) => path).sort() : [],
+    );
+    expect(paths).toStrictEqual([
+      [ALICE, FOLDER],
+      [ALICE, FOLDER],
+    ]);
+    await run.end();
+  });
+
+  test("is not told that a page has nothing for it, and more follows", async () => {
+    pair.mayWrite = undefined;
+    pair.mayHave = undefined;
+    await pair.ship();
+    pair.mayWrite = isAlices;
+    const page = pair.store.standing.bind(pair.store);
+    pair.store.standing = ({ after }) => page({ after, max: 1 });
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const told: string[] = [];
+    for (let after: MailboxGuid | "" = "", more = true; more; ) {
+      const answer = await run.agent.asker.ask({ kind: "standing", after }, new AbortController().signal);
+      if (answer.kind !== "standing") throw new Error(`it answered ${answer.kind}`);
+      told.push(...answer.mailboxes.map(({ path }) => path));
+      after = answer.mailboxes.at(-1)?.mailbox ?? after;
+      more = answer.more;
+      expect(!more || answer.mailboxes.length > 0).toBe(true);
+    }
+    expect(told.sort()).toStrictEqual([ALICE, FOLDER]);
+    await run.end();
   });
 
   test("has one compared that is gone at the source", async () => {

@@ -1,10 +1,11 @@
 /** Peers whose rights are limited to some users: nothing of another's mail is sent, and nothing of it is written. */
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { refuseAsk, refuseOffer } from "../../../../src/agent/session-rights.js";
 import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-name.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
+import { openStateReader } from "../../../../src/log/state-reader.js";
 import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
 import type { Change, Structure, Transaction } from "../../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
@@ -12,6 +13,7 @@ import { until } from "../../../live/lab/until.js";
 import type { DaemonEvent } from "../../../live/sites/daemon-process.js";
 import { rawDifferences } from "../../../live/twin/raw-compare.js";
 import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
+import { mailtwin } from "../mailtwin.js";
 import { openTwoDaemons } from "./two-daemons.js";
 
 const isLive = ({ msg, state }: DaemonEvent & { readonly state?: unknown }): boolean =>
@@ -30,6 +32,42 @@ test("a replica that may have alice's mail gets alice's, and no other, whatever 
   const differences = () => rawDifferences(join(two.source, "alice/Maildir"), join(two.replica, "alice/Maildir"));
   await until("alice's mail to be equal", () => differences().length === 0);
   expect(readdirSync(two.replica)).toStrictEqual(["alice"]);
+});
+
+test("bob's mail is not compared for a replica that may have alice's, though it is asked for, and nothing is noted", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 1, seed: 1 });
+  makeMailbox(two.source, "bob/Maildir", { messages: 1, seed: 20 });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const ask = async (...args: string[]) => {
+    const place = { cwd: dirname(two.source) };
+    const { code, out } = await mailtwin([...args, "--json", "--config", two.configs.source], place);
+    return [code, JSON.parse(out)];
+  };
+  expect(await ask("resync", "--user", "bob")).toMatchObject([0, { mailboxes: 0 }]);
+  expect(await ask("resync", "--user", "alice")).toMatchObject([0, { mailboxes: 1 }]);
+  using reader = openStateReader(join(dirname(two.source), "state-a/stores/mail/source.db"));
+  await until("alice's to be compared", () => reader.rejections().length === 0);
+  expect(existsSync(join(two.replica, "bob"))).toBe(false);
+});
+
+test("a replica's own mail of others is not looked at, and stays, when it meets a source for alice's", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]', link: 'foreign = "limbo"\n' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 3, seed: 1 });
+  makeMailbox(two.replica, "alice/Maildir", { messages: 1, seed: 30 });
+  makeMailbox(two.replica, "bob/Maildir", { messages: 2, seed: 20 });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const differences = () => rawDifferences(join(two.source, "alice/Maildir"), join(two.replica, "alice/Maildir"));
+  await until("alice's mail to be equal", () => differences().length === 0);
+  expect(
+    readdirSync(join(two.replica, "bob/Maildir/cur")).length + readdirSync(join(two.replica, "bob/Maildir/new")).length,
+  ).toBe(2);
 });
 
 test("a source that may write alice's mail only, and sends bob's too, is cut off before anything of bob's is there", async () => {

@@ -22,7 +22,7 @@ import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Asker } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
-import type { OfferLine } from "./offer-line.js";
+import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
@@ -35,6 +35,7 @@ export interface ComparisonPorts {
   readonly asker: Asker;
   readonly line: OfferLine;
   readonly rejections: Rejections;
+  readonly mayHave: MayHave;
 }
 
 export type Compared =
@@ -90,8 +91,9 @@ class Comparison {
 
   /** "astray": it is not where the log has it at the source, and nothing was offered. */
   async run(signal: AbortSignal): Promise<Compared | { readonly kind: "astray" }> {
-    const { reader, source } = this.#ports;
+    const { reader, source, mayHave = () => true } = this.#ports;
     const { row } = this.#states;
+    if (row !== undefined && !mayHave(row.path)) return this.#equal(); // not even asked about.
     const replica = await this.#pages.next(signal);
     const isSources = (mailbox: MailboxGuid): boolean => reader.mailboxByGuid(mailbox) !== undefined;
     const plan = planMailbox({ source: row, replica, isSources });

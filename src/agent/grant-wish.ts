@@ -8,11 +8,13 @@ import type { Transaction } from "../txn/transaction.js";
 import { ABSENT_LOOKS_MAX, settleAbsent } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
+import type { MayHave } from "./offer-line.js";
 import type { SourceSide } from "./source-side.js";
 
 export interface WishPorts extends BodySenderPorts {
   readonly clock: Clock;
   readonly source: SourceSide;
+  readonly mayHave?: MayHave;
   readonly onBodyBytes: (bytes: number) => void;
 }
 
@@ -31,6 +33,8 @@ export async function grantWish(
   let wanted = indexes;
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
     const path = ports.source.pathOf(transaction.mailbox);
+    if (ports.mayHave?.(path ?? transaction.path) === false)
+      return { code: "replica-without-right", words: "the mailbox was moved to where the replica has no right to it" };
     const outcome = await sendBodies(ports, { id, transaction, path, indexes: wanted }, signal);
     if (outcome.kind === "unreadable") return unreadable(causeOf(outcome.problem));
     ports.onBodyBytes(outcome.bytes);

@@ -16,6 +16,7 @@ import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { Bodies, BodyPart, Offer } from "../wire/messages.js";
+import { misnamed } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 
 export type Readiness =
@@ -159,8 +160,9 @@ export class Incoming {
 
   async #makeReady(voidBelow: number): Promise<Readiness> {
     const { store, stagedHereMax: apartAbove } = this.#ports;
-    const request = { key: this.id, bytes: this.offer.payload, voidBelow, apartAbove };
-    const prepared = await store.call("prepare", request);
+    const { payload: bytes, mailbox } = this.offer;
+    const prepared = await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove });
+    if (prepared.kind === "misnamed") throw misnamed();
     if (prepared.kind === "diverged") return prepared;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
     await this.#fetch(prepared.wants.map((wanted) => wanted.index));

@@ -7,17 +7,13 @@
  */
 import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
-import type { RawPath } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { agentError } from "./errors.js";
-import type { OfferLine } from "./offer-line.js";
+import type { MayHave, OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
-
-/** Which mailboxes a replica may have; undefined: all. */
-export type MayHave = ((path: RawPath) => boolean) | undefined;
 
 export interface LogSenderParts {
   /** The replica's name. */

@@ -123,6 +123,10 @@ export class Mender {
 
   async #mend(mailbox: MailboxGuid, signal: AbortSignal): Promise<boolean> {
     const { rejections, line, sender } = this.#ports;
+    if (!this.#isShared(mailbox)) {
+      rejections.release(mailbox);
+      return rejections.healed(mailbox);
+    }
     await line.untilClear(mailbox, signal);
     let lsn = await this.#sendAgain(mailbox, signal);
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
@@ -141,6 +145,13 @@ export class Mender {
       words: "the log is trimmed faster than it can be followed",
     });
     return false;
+  }
+
+  /** False for what the replica may not have, or no longer: it was moved. */
+  #isShared(mailbox: MailboxGuid): boolean {
+    const { reader, rejections, mayHave = () => true } = this.#ports;
+    const path = reader.mailboxByGuid(mailbox)?.path ?? rejections.rowOf(mailbox)?.path;
+    return path === undefined || mayHave(path);
   }
 
   async #finish(mailbox: MailboxGuid, lsn: number, signal: AbortSignal): Promise<boolean> {

@@ -2,17 +2,23 @@
  * Puts offers and marks on the link, in one order whoever they are from: the log in its turn, or what mends a mailbox beside it.
  *
  * INVARIANT: an offer is in the window before it is sent, and sent in the order of its number.
+ * INVARIANT: whoever asks, and why: nothing is sent of a mailbox that the replica may not have.
  * INVARIANT: between two marks, the first of which says 0, no offer moves the replica's cursor.
  */
 import { Gate } from "../base/gate.js";
+import type { RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Link } from "../wire/link.js";
 import type { NewOffer, OfferWindow } from "./offer-window.js";
 
+/** Which mailboxes a replica may have; undefined: all. */
+export type MayHave = ((path: RawPath) => boolean) | undefined;
+
 export interface OfferLineParts {
   readonly link: Link;
   readonly window: OfferWindow;
+  readonly mayHave: MayHave;
 }
 
 /** Of the window's room what mends mailboxes may take: the log goes on beside it. */
@@ -35,11 +41,15 @@ export class OfferLine {
     return this.#movesCursor;
   }
 
-  /** Does not wait for room. */
+  /** Does not wait for room. What the replica may not have counts as settled. */
   async offer(offer: NewOffer, signal: AbortSignal): Promise<void> {
-    const { window, link } = this.#parts;
+    const { window, link, mayHave } = this.#parts;
     const { mailbox, bytes: payload } = offer;
-    const { id } = window.add(offer);
+    const { id, transaction } = window.add(offer);
+    if (mayHave?.(transaction.path) === false) {
+      window.delete(id);
+      return;
+    }
     const lsn = this.#movesCursor ? offer.lsn : 0;
     const anew = this.#refused.delete(mailbox) ? { anew: true } : {};
     await link.send({ kind: "offer", id, lsn, mailbox, ...anew, payload }, signal);

@@ -9,6 +9,8 @@ import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 
 const OFFERS_IN_FLIGHT_MAX = 40;
+/** Nothing is added beyond that. A replica holds twice as much (session.ts), which one more does not fill. */
+const BYTES_IN_FLIGHT_MAX = 32 * 1024 * 1024;
 
 export interface NewOffer {
   readonly mailbox: MailboxGuid;
@@ -22,6 +24,8 @@ export interface NewOffer {
 
 export interface Offered extends Omit<NewOffer, "bytes"> {
   readonly id: number;
+  /** The length of its encoding. */
+  readonly size: number;
   readonly transaction: Transaction;
   /** How often the replica refused it. */
   refusals: number;
@@ -33,9 +37,10 @@ export class OfferWindow {
   /** In the order in which they were offered. */
   readonly #offeredById = new Map<number, Offered>();
   #lastId = 0;
+  #bytes = 0;
 
   get isFull(): boolean {
-    return this.#offeredById.size >= OFFERS_IN_FLIGHT_MAX;
+    return this.#offeredById.size >= OFFERS_IN_FLIGHT_MAX || this.#bytes >= BYTES_IN_FLIGHT_MAX;
   }
 
   get isEmpty(): boolean {
@@ -44,7 +49,9 @@ export class OfferWindow {
 
   add({ bytes, ...offer }: NewOffer): Offered {
     const transaction = decodeTransaction(bytes);
-    const offered = { ...offer, id: this.nextId(offer.lsn), transaction, refusals: 0, isBeingResolved: false };
+    const [id, size] = [this.nextId(offer.lsn), bytes.length];
+    const offered = { ...offer, id, size, transaction, refusals: 0, isBeingResolved: false };
+    this.#bytes += size;
     this.#offeredById.set(offered.id, offered);
     return offered;
   }
@@ -65,6 +72,7 @@ export class OfferWindow {
   }
 
   delete(id: number): void {
+    this.#bytes -= this.#offeredById.get(id)?.size ?? 0;
     this.#offeredById.delete(id);
   }
 

@@ -11,8 +11,9 @@ import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
 import { mailboxesAway } from "./away-order.js";
 import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
-import { type MayHave, trimmedWords } from "./log-sender.js";
+import { trimmedWords } from "./log-sender.js";
 import { Mender, type MenderPorts } from "./mender.js";
+import type { MayHave } from "./offer-line.js";
 import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
 
 export interface ReplayAgentOptions {
@@ -115,6 +116,13 @@ export class Recovery {
     if (!this.#isAsked || this.#isComparing) return;
     this.#isAsked = false;
     await this.#compareAll(signal);
+  }
+
+  /** Of what earlier runs left in the rejection log, drops what the replica may not have any more. Returns when that is durable. */
+  async dropUnshared(): Promise<void> {
+    const { rejections, reader, mayHave = () => true } = this.#ports;
+    for (const { mailbox, path } of rejections.rows)
+      if (!mayHave(reader.mailboxByGuid(mailbox)?.path ?? path)) await rejections.healed(mailbox);
   }
 
   /**

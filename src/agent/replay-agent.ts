@@ -24,8 +24,8 @@ import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { grantWish } from "./grant-wish.js";
-import { LogSender, type MayHave } from "./log-sender.js";
-import { OfferLine } from "./offer-line.js";
+import { LogSender } from "./log-sender.js";
+import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
 import { Refusals } from "./refusals.js";
@@ -100,7 +100,7 @@ export class ReplayAgent {
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
     const { mayHave } = ports;
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
-    this.#line = new OfferLine({ link: ports.link, window: this.#window });
+    this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
     this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
     const { onConflict } = sinks;
     const onRejected = (row: RejectionRow) => {
@@ -230,6 +230,7 @@ export class ReplayAgent {
   async #begin(welcome: Welcome, signal: AbortSignal): Promise<void> {
     this.#storedLsn = this.#ports.reader.cursor(this.name) ?? 0;
     const { heals } = this.#options;
+    await this.#recovery.dropUnshared();
     if (await this.#recovery.compareFirst(welcome, signal)) return;
     const { appliedLsn, firstContact } = welcome;
     this.#sender.startAt(appliedLsn);

@@ -9,7 +9,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import type { EffectCommit } from "../log/state-types.js";
-import { parseBaseName } from "../maildir/ids.js";
+import { type MailboxGuid, parseBaseName } from "../maildir/ids.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
   type Answer,
@@ -18,14 +18,18 @@ import {
   type Reply,
   type Request,
   STANDING_MAILBOXES_MAX,
+  type SurveyedMailbox,
   type WireFailure,
 } from "../wire/messages.js";
 import { agentError } from "./errors.js";
+import type { SessionRights } from "./session-rights.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
   readonly writer: StateWriter;
   readonly clock: Clock;
+  /** Undefined: the source may know of all of the store. */
+  readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
 }
 
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
@@ -46,13 +50,8 @@ export async function answerRequest(ports: RequestPorts, request: Request, signa
 
 async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Promise<Answer> {
   switch (ask.kind) {
-    case "survey": {
-      const found = await ports.store.call("mailboxes", { strangers: ask.strangers ?? [] });
-      const mailboxes = found.map(({ path, guid, uidValidity, uidNext }) => {
-        return { path, guid: guid ?? ("" as const), uidValidity: uidValidity ?? 0, uidNext: uidNext ?? 0 };
-      });
-      return { kind: "survey", mailboxes };
-    }
+    case "survey":
+      return { kind: "survey", mailboxes: await survey(ports, ask.strangers ?? []) };
     case "inventory": {
       const outcome = await ports.store.call("inventory", {
         path: ask.path,
@@ -75,10 +74,8 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
       return { ...outcome, kind: "compare" };
     }
-    case "standing": {
-      const page = await ports.store.call("standing", { after: ask.after, max: STANDING_MAILBOXES_MAX });
-      return { kind: "standing", ...page };
-    }
+    case "standing":
+      return standing(ports, ask.after);
     case "yield-uids": {
       const { mailbox, uids, from, floor } = ask;
       const request = { mailbox, uids, from, floor };
@@ -107,6 +104,27 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const copies = effect.limbo.filter(({ cause }) => cause === COPY_CAUSE).length;
       return { kind: "foreign", messages: outcome.moved, copies };
     }
+  }
+}
+
+/** Of what it is not told of, nothing counts as the source's own. */
+async function survey({ store, rights }: RequestPorts, strangers: readonly MailboxGuid[]): Promise<SurveyedMailbox[]> {
+  const found = await store.call("mailboxes", { strangers });
+  const others = found.filter(({ path }) => rights?.mayWrite(path) === false).flatMap(({ guid }) => guid ?? []);
+  if (others.length > 0) await store.call("mailboxes", { strangers: [...strangers, ...others] });
+  const told = found.filter(({ path }) => rights?.mayWrite(path) !== false);
+  return told.map(({ path, guid, uidValidity, uidNext }) => {
+    return { path, guid: guid ?? ("" as const), uidValidity: uidValidity ?? 0, uidNext: uidNext ?? 0 };
+  });
+}
+
+/** A page that has something, unless it is the last. */
+async function standing({ store, rights }: RequestPorts, from: MailboxGuid | ""): Promise<Answer> {
+  for (let after = from; ; ) {
+    const page = await store.call("standing", { after, max: STANDING_MAILBOXES_MAX });
+    const mailboxes = page.mailboxes.filter(({ path }) => rights?.mayWrite(path) !== false);
+    if (mailboxes.length > 0 || !page.more) return { kind: "standing", mailboxes, more: page.more };
+    after = page.mailboxes.at(-1)?.mailbox ?? after;
   }
 }
 

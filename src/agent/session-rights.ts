@@ -3,7 +3,7 @@
  *
  * INVARIANT: nothing of a message was acted on before it has passed here.
  */
-import { displayRaw, type RawPath } from "../base/raw-name.js";
+import { displayRaw, type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import type { Ask, Offer } from "../wire/messages.js";
@@ -15,11 +15,24 @@ export interface SessionRights {
   readonly pathOf: (mailbox: MailboxGuid) => RawPath | undefined;
 }
 
-/** Throws: source-without-right, txn-invalid. */
-export function refuseOffer({ payload, mailbox }: Offer, rights: SessionRights): void {
-  const { path, structure } = decodeTransaction(payload);
-  const paths = [path, rights.pathOf(mailbox), structure?.kind === "rename" ? structure.from : undefined];
-  for (const each of paths) if (each !== undefined) refusePath(each, rights);
+/** Throws: source-without-right, peer-confused, transaction-invalid. */
+export function refuseOffer({ payload, mailbox: named }: Offer, rights: SessionRights): void {
+  const { mailbox, path, structure, changes } = decodeTransaction(payload);
+  if (mailbox !== named) throw misnamed();
+  refusePath(path, rights);
+  refuseMailbox(mailbox, rights);
+  if (structure?.kind === "rename") {
+    refusePath(structure.from, rights);
+    if (structure.displaces !== undefined) refuseMailbox(structure.displaces, rights);
+  }
+  // What is had from there is read by whoever reads what is made of it.
+  for (const change of changes)
+    if (change.kind === "save" && change.origin !== undefined) refuseMailbox(change.origin.mailbox, rights);
+}
+
+/** What an offer says of itself is not what its transaction says. */
+export function misnamed() {
+  return agentError("peer-confused", "taking an offer of the source: its transaction is of another mailbox");
 }
 
 /** Throws: source-without-right. */
@@ -27,18 +40,25 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
   switch (ask.kind) {
     case "inventory":
     case "foreign":
-    case "compare":
       refusePath(ask.path, rights);
       return;
-    case "yield-uids": {
-      const path = rights.pathOf(ask.mailbox);
-      if (path !== undefined) refusePath(path, rights);
+    case "compare":
+      refuseMailbox(ask.mailbox, rights);
+      // A mailbox that the source does not have any more has no path there.
+      if (ask.path !== ROOT_PATH || rights.pathOf(ask.mailbox) === undefined) refusePath(ask.path, rights);
       return;
-    }
+    case "yield-uids":
+      refuseMailbox(ask.mailbox, rights);
+      return;
     case "survey":
     case "standing":
-      return; // names of mailboxes, and nothing of their mail.
+      return; // answered with what it may write (session-requests.ts).
   }
+}
+
+function refuseMailbox(mailbox: MailboxGuid, rights: SessionRights): void {
+  const path = rights.pathOf(mailbox);
+  if (path !== undefined) refusePath(path, rights);
 }
 
 function refusePath(path: RawPath, { mayWrite }: SessionRights): void {

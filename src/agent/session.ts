@@ -63,6 +63,8 @@ export const SESSION_LIMITS: SessionLimits = {
 };
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
 const OFFERS_MAX = 256;
+/** Of offers that are not settled. A source has less than that on its way (offer-window.ts). */
+const OFFERED_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages with bodies that may be with the threads that stage: the next is there when one is done. */
 const STAGING_MAX = 3;
 /** Times that staged bodies may be gone when they are to be placed: an owner who removes them in a loop holds nobody else up. */
@@ -83,6 +85,8 @@ export class Session {
   #advice: { readonly id: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
   #isReleased = false;
+  /** Of the offers that are not settled. */
+  #offeredBytes = 0;
 
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
@@ -146,7 +150,8 @@ export class Session {
         if (this.#logId === "")
           throw agentError("peer-confused", "taking an offer of the source: it did not say hello");
         if (this.#ports.rights !== undefined && message.kind === "offer") refuseOffer(message, this.#ports.rights);
-        if (!this.#offers.tryPush(message))
+        this.#offeredBytes += bytesOf(message);
+        if (this.#offeredBytes > OFFERED_BYTES_MAX || !this.#offers.tryPush(message))
           throw wireError("wire-invalid", "taking an offer of the source: it sends more than it may");
         return undefined;
       case "bodies": {
@@ -224,6 +229,7 @@ export class Session {
     for await (const next of prepared.drain(signal)) {
       const verdict = next instanceof Incoming ? await this.#settle(next, signal) : await this.#setCursor(next);
       this.#incoming.delete(next.id);
+      if (next instanceof Incoming) this.#offeredBytes -= bytesOf(next.offer);
       await this.#report(next.id, verdict, signal);
     }
   }
@@ -335,6 +341,10 @@ export class Session {
       pauseMs = Math.min(pauseMs * 2, LOCK_PAUSE_MS_MAX);
     }
   }
+}
+
+function bytesOf(message: Offer | Mark): number {
+  return message.kind === "offer" ? message.payload.length : 0;
 }
 
 function wordsOfBusy({ by, ageMs }: { readonly by: string; readonly ageMs: number }): string {

@@ -13,9 +13,9 @@ import type { StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { inboxFirst } from "./away-order.js";
 import { agentError } from "./errors.js";
-import type { LogSender, MayHave } from "./log-sender.js";
+import type { LogSender } from "./log-sender.js";
 import type { Mender } from "./mender.js";
-import type { OfferLine } from "./offer-line.js";
+import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { readStanding } from "./replica-pages.js";
 

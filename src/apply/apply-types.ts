@@ -43,6 +43,8 @@ export interface WantedBody {
 
 export interface PrepareRequest {
   readonly key: number;
+  /** The transaction has to be this mailbox's. Absent = it may be any one's. */
+  readonly mailbox?: MailboxGuid;
   /** The encoded transaction. */
   readonly bytes: Uint8Array;
   /**
@@ -60,6 +62,8 @@ export interface PrepareRequest {
 }
 
 export type PrepareOutcome =
+  /** The transaction is of another mailbox. Nothing was done. */
+  | { readonly kind: "misnamed" }
   | {
       readonly kind: "ready";
       readonly wants: readonly WantedBody[];

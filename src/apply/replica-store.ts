@@ -89,8 +89,9 @@ export class ReplicaStore implements Methods {
   }
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
-    const { key, bytes, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY } = request;
-    const txn = decodeTransaction(bytes);
+    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY } = request;
+    const txn = decodeTransaction(request.bytes);
+    if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
     const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
@@ -381,9 +382,8 @@ export class ReplicaStore implements Methods {
     }
   }
 
-  #finishRename(root: Dir, known: KnownMailbox, txn: Transaction): RenameOutcome {
-    const { structure } = txn;
-    if (structure?.kind !== "rename" || structure.from === txn.path) return { kind: "moved", limbo: [] };
+  #finishRename(root: Dir, known: KnownMailbox, { structure, path }: Transaction): RenameOutcome {
+    if (structure?.kind !== "rename" || structure.from === path) return { kind: "moved", limbo: [] };
     return finishRename(this.#context, root, { known, from: structure.from });
   }
 }

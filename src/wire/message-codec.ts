@@ -8,6 +8,7 @@ import { unreachable } from "../base/assert.js";
 import { MailtwinError } from "../base/errors.js";
 import { parseMailboxGuid } from "../maildir/ids.js";
 import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
+import { TRANSACTION_BYTES_MAX } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
 import { bytesOfField } from "./field-bytes.js";
 import { bytesOf, clipped, hashIn, numberIn, pathIn, textIn } from "./field-values.js";
@@ -177,7 +178,10 @@ function offerIn(
   payloads: readonly Uint8Array[],
 ): Offer {
   const numbers = { id: numberIn(id), lsn: numberIn(lsn) };
-  const offer = { ...numbers, mailbox: parseMailboxGuid(mailbox), payload: onlyIn(payloads) };
+  const payload = onlyIn(payloads);
+  if (payload.length > TRANSACTION_BYTES_MAX)
+    throw wireError("wire-invalid", "reading an offer of the other end: it is longer than a transaction can be");
+  const offer = { ...numbers, mailbox: parseMailboxGuid(mailbox), payload };
   return anew ? { kind: "offer", ...offer, anew } : { kind: "offer", ...offer };
 }
 

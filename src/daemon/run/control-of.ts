@@ -40,11 +40,9 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const chosen = chosenOf(daemon, query);
       let mailboxes = 0;
       for (const each of chosen) mailboxes += await resyncOne(each, query, nowMs());
-      if (mailboxes === 0 && (query.user !== undefined || query.mailbox !== undefined))
-        throw noSuchMailbox(
-          chosen.flatMap(({ store }) => store.side.reader.mailboxes()),
-          query,
-        );
+      const known = chosen.flatMap(({ store }) => store.side.reader.mailboxes());
+      const isNamed = query.user !== undefined || query.mailbox !== undefined;
+      if (mailboxes === 0 && isNamed && findMailboxes(known, query).length === 0) throw noSuchMailbox(known, query);
       return { mailboxes };
     },
     retry(query) {
@@ -105,10 +103,10 @@ function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number } 
   return { asked: runners.length + fetching.length };
 }
 
-/** Returns how many mailboxes will be compared. */
+/** Returns how many mailboxes will be compared: of those that the replica may have. */
 async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: number): Promise<number> {
   const { reader, writer } = store.side;
-  const rows = findMailboxes(reader.mailboxes(), wish);
+  const rows = findMailboxes(reader.mailboxes(), wish).filter(({ path }) => runner.mayHave(path));
   if (wish.user === undefined && wish.mailbox === undefined) {
     // Marked first: who is not connected, or is cut off meanwhile, is compared when he is there again.
     await writer.trim({ upTo: 0, needsResync: [{ replica: runner.name, why: "asked" }], nowMs });

@@ -2,6 +2,7 @@
  * What is settled with a replica before the first transaction is offered to it, and after the last: mail that only the replica has, at
  * first contact.
  *
+ * INVARIANT: of what the replica may not have nothing is asked, whatever it says that it has.
  * INVARIANT: that mail of it was set aside is noted durably before it is, so that it is put back by a later link too.
  */
 import type { ReplayAgent } from "../../agent/replay-agent.js";
@@ -17,26 +18,38 @@ export interface MeetingPorts {
   readonly replica: Replica;
   readonly store: SourceStore;
   readonly path: string;
+  /** Which mailboxes the replica may have; undefined: all. */
+  readonly mayHave: ((path: RawPath) => boolean) | undefined;
   readonly agent: Pick<ReplayAgent, "asker" | "compareFirst">;
   readonly log: EventLog;
 }
 
 /** Throws: destination-has-mail, maildirs-elsewhere, having changed nothing. */
 export async function meetReplica(
-  { replica, store, path, agent, log, step }: MeetingPorts & { readonly step: (event: ReplicaEvent) => void },
+  {
+    replica,
+    store,
+    path,
+    mayHave = () => true,
+    agent,
+    log,
+    step,
+  }: MeetingPorts & { readonly step: (event: ReplicaEvent) => void },
   welcome: Welcome,
   signal: AbortSignal,
 ): Promise<void> {
   if (welcome.firstContact) {
     step("met-first");
-    const standing = await surveyDestination(agent.asker, signal);
+    const surveyed = await surveyDestination(agent.asker, signal);
+    const standing = surveyed.filter((it) => mayHave(it.path));
     if (standing.length > 0) {
       await store.untilCaptured(signal);
       const { worker, bodies, capturer, writer } = store.side;
+      const rows = Array.from(capturer.rows).filter((row) => mayHave(row.path));
       await writer.setMeta(asideKey(replica.name), "1");
       const meeting = await meetDestination(
         {
-          ...{ asker: agent.asker, worker, bodies, capturer, isAnew: false },
+          ...{ asker: agent.asker, worker, bodies, capturer: { rows }, isAnew: false },
           stores: { source: path, destination: `the replica ${replica.name}` },
           onConflict: (mailbox, words) => log.write("conflict-resolved", { mailbox: displayRaw(mailbox), words }),
           onKept: (words) => log.write("foreign-kept", { words }),
@@ -58,7 +71,10 @@ export async function meetReplica(
 }
 
 /** Call it when all that the source has is there. */
-export async function restoreKept({ replica, store, agent, log }: MeetingPorts, signal: AbortSignal): Promise<void> {
+export async function restoreKept(
+  { replica, store, mayHave = () => true, agent, log }: MeetingPorts,
+  signal: AbortSignal,
+): Promise<void> {
   const { reader, writer, capturer } = store.side;
   if ((reader.meta(asideKey(replica.name)) ?? "") === "") return;
   let refused = 0;
@@ -66,7 +82,7 @@ export async function restoreKept({ replica, store, agent, log }: MeetingPorts, 
     refused += 1;
     log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message });
   };
-  const paths = Array.from(capturer.rows, (row) => row.path);
+  const paths = Array.from(capturer.rows, (row) => row.path).filter(mayHave);
   await restoreAside(agent.asker, paths, onRefused, signal);
   if (refused === 0) await writer.setMeta(asideKey(replica.name), "");
 }

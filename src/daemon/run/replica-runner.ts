@@ -80,6 +80,10 @@ export class ReplicaRunner {
     return this.#ports.replica;
   }
 
+  mayHave(path: RawPath): boolean {
+    return this.#ports.mayHave?.(path) ?? true;
+  }
+
   get state(): ReplicaState {
     return this.#state;
   }

@@ -67,11 +67,13 @@ export class FakeReplica implements Partial<ApplyMethods> {
 
   prepare({
     key,
+    mailbox,
     bytes,
     voidBelow,
     apartAbove = Number.POSITIVE_INFINITY,
   }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
     const transaction = decodeTransaction(bytes);
+    if ((mailbox ?? transaction.mailbox) !== transaction.mailbox) return { kind: "misnamed" };
     const { staged, gone } = this.#pending.get(key) ?? { staged: new Map(), gone: new Set<number>() };
     this.#pending.set(key, { transaction, voidBelow, staged, gone });
     const refusal = this.unprepared.get(transaction.capturedMs)?.shift();

@@ -47,6 +47,28 @@ describe("a source", () => {
     expect(pair.replica.misused).toStrictEqual([]);
   });
 
+  test("that offers a transaction under another mailbox's name: it would be applied to one, and refused for the other", async () => {
+    pair.log("a", [{ uid: 1 }]);
+    const { run, send } = await openSession(pair, stop.signal);
+    const payload = pair.sourceState.entries[0]?.bytes ?? new Uint8Array();
+    await send({ kind: "offer", id: 1, lsn: 1, mailbox: guid("b"), payload });
+    await expect(run).rejects.toThrow(CONFUSED);
+    expect(pair.replica.applied).toStrictEqual([]);
+  });
+
+  test("that offers more bytes than it may while the first waits for its lock", async () => {
+    pair.log("a", [{ uid: 1 }]);
+    pair.replica.locked.add(1);
+    const { run, send, offer } = await openSession(pair, stop.signal);
+    await offer(1);
+    const payload = new Uint8Array(4 * 1024 * 1024);
+    const offering = (async () => {
+      for (let id = 2; id < 100; id++) await send({ kind: "offer", id, lsn: id, mailbox: guid("b"), payload });
+    })();
+    await expect(offering).rejects.toThrow(CLOSED);
+    await expect(run).rejects.toThrow(expect.objectContaining({ code: "wire-invalid" }));
+  });
+
   test("that greets twice: what follows would be recorded under another log", async () => {
     const { run, send } = await openSession(pair, stop.signal);
     await send({ kind: "hello", protocol: 1, logId: "2".repeat(32), software: "x" });

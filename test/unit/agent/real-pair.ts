@@ -12,7 +12,7 @@ import { ReplicaStore } from "../../../src/apply/replica-store.js";
 import { type Clock, systemClock } from "../../../src/base/clock.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { openHash } from "../../../src/base/hash.js";
-import { rawFromText } from "../../../src/base/raw-name.js";
+import { type RawPath, rawFromText } from "../../../src/base/raw-name.js";
 import { BodyReader } from "../../../src/capture/body-reader.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { CaptureMethods } from "../../../src/capture/capture-types.js";
@@ -48,6 +48,10 @@ export class RealPair {
   readonly #bodies;
   readonly #digester: StateDigester;
   store: ReplicaStore;
+  /** Of agents that are made from here on. */
+  mayHave: ((path: RawPath) => boolean) | undefined;
+  /** Of sessions that are made from here on. */
+  mayWrite: ((path: RawPath) => boolean) | undefined;
 
   private constructor(
     bench: Bench,
@@ -125,7 +129,7 @@ export class RealPair {
     const source = adaptSource({ reader, capturer, worker: this.#worker });
     return new ReplayAgent(
       REPLICA,
-      { link, bodies: this.#bodies, reader, writer, clock, source },
+      { link, bodies: this.#bodies, reader, writer, clock, source, mayHave: this.mayHave },
       {
         onShipped: (shipped) => run.shipped.push(shipped),
         onBodyBytes: (bytes) => {
@@ -154,7 +158,10 @@ export class RealPair {
     };
     const ports = { link, store, stager, writer: this.replicaWriter, clock, reach: () => undefined, appliedLsn };
     const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY };
-    return new Session({ ...ports, syncAll: async () => true }, limits);
+    const { mayWrite } = this;
+    const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
+    const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
+    return new Session({ ...ports, syncAll: async () => true, rights }, limits);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

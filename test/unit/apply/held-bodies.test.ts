@@ -30,7 +30,7 @@ const imposter = (base: string): Uint8Array => Buffer.alloc(bodyOfBase(base).len
 
 function prepare(key: number, txn: Transaction): Extract<PrepareOutcome, { kind: "ready" }> {
   const prepared = replica.store.prepare({ key, bytes: encodeTransaction(txn), voidBelow: 0, verifies: true });
-  if (prepared.kind !== "ready") throw new Error(prepared.divergence.words);
+  if (prepared.kind !== "ready") throw new Error(`it is not ready: ${JSON.stringify(prepared)}`);
   return prepared;
 }
 

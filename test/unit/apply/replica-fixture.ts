@@ -175,6 +175,7 @@ export class Replica {
     const bytes = encodeTransaction(txn);
     const prepared = this.store.prepare({ key, bytes, voidBelow, verifies, apartAbove });
     if (prepared.kind === "diverged") return prepared;
+    if (prepared.kind === "misnamed") throw new Error("it was given no name");
     const { ticket } = prepared;
     if (ticket !== undefined) this.stager.begin({ key, ticket });
     const wants = [...prepared.wants, ...this.#differing(key, prepared.held ?? [], bodyOf)];

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
 import { TRANSACTION_CHANGES_MAX } from "../../../src/txn/transaction.js";
+import { TRANSACTION_BYTES_MAX } from "../../../src/txn/transaction-rules.js";
 import { type Envelope, EnvelopeSchema } from "../../../src/wire/gen/link_pb.js";
 import { decodeMessage, encodeMessage, HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../../../src/wire/message-codec.js";
 import type { WireMessage } from "../../../src/wire/messages.js";
@@ -34,11 +35,17 @@ describe("limits", () => {
   });
 
   test("payloads count together", () => {
-    const head = headOf({ case: "offer", value: { id: 1n, mailbox: GUID } });
+    const head = headOf({ case: "bodyPart", value: { id: 1n } });
     const half = new Uint8Array(PAYLOAD_BYTES_MAX / 2 + 1);
-    expect(decodeMessage({ head, payloads: [half] })).toMatchObject({ kind: "offer" });
+    expect(decodeMessage({ head, payloads: [half] })).toMatchObject({ kind: "body-part" });
     expect(() => decodeMessage({ head, payloads: [half, half] })).toThrow(/longer than/);
     expect(() => decodeMessage({ head, payloads: [new Uint8Array(PAYLOAD_BYTES_MAX + 1)] })).toThrow(REFUSED);
+  });
+
+  test("an offer is as long as a transaction can be, and no longer", () => {
+    const offer = (bytes: number) => decode({ case: "offer", value: { id: 1n, mailbox: GUID } }, new Uint8Array(bytes));
+    expect(offer(TRANSACTION_BYTES_MAX)).toMatchObject({ kind: "offer" });
+    expect(() => offer(TRANSACTION_BYTES_MAX + 1)).toThrow(REFUSED);
   });
 
   test("no more bodies are wanted than a transaction has, and a head that says more is not decoded", () => {

@@ -1,17 +1,19 @@
 /** Peers whose rights are limited to some users: nothing of another's mail is sent, and nothing of it is written. */
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { refuseAsk, refuseOffer } from "../../../../src/agent/session-rights.js";
 import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-name.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
-import { parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
-import type { Structure, Transaction } from "../../../../src/txn/transaction.js";
+import { openStateReader } from "../../../../src/log/state-reader.js";
+import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
+import type { Change, Structure, Transaction } from "../../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
 import { until } from "../../../live/lab/until.js";
 import type { DaemonEvent } from "../../../live/sites/daemon-process.js";
 import { rawDifferences } from "../../../live/twin/raw-compare.js";
 import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
+import { mailtwin } from "../mailtwin.js";
 import { openTwoDaemons } from "./two-daemons.js";
 
 const isLive = ({ msg, state }: DaemonEvent & { readonly state?: unknown }): boolean =>
@@ -30,6 +32,42 @@ test("a replica that may have alice's mail gets alice's, and no other, whatever 
   const differences = () => rawDifferences(join(two.source, "alice/Maildir"), join(two.replica, "alice/Maildir"));
   await until("alice's mail to be equal", () => differences().length === 0);
   expect(readdirSync(two.replica)).toStrictEqual(["alice"]);
+});
+
+test("bob's mail is not compared for a replica that may have alice's, though it is asked for, and nothing is noted", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 1, seed: 1 });
+  makeMailbox(two.source, "bob/Maildir", { messages: 1, seed: 20 });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const ask = async (...args: string[]) => {
+    const place = { cwd: dirname(two.source) };
+    const { code, out } = await mailtwin([...args, "--json", "--config", two.configs.source], place);
+    return [code, JSON.parse(out)];
+  };
+  expect(await ask("resync", "--user", "bob")).toMatchObject([0, { mailboxes: 0 }]);
+  expect(await ask("resync", "--user", "alice")).toMatchObject([0, { mailboxes: 1 }]);
+  using reader = openStateReader(join(dirname(two.source), "state-a/stores/mail/source.db"));
+  await until("alice's to be compared", () => reader.rejections().length === 0);
+  expect(existsSync(join(two.replica, "bob"))).toBe(false);
+});
+
+test("a replica's own mail of others is not looked at, and stays, when it meets a source for alice's", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]', link: 'foreign = "limbo"\n' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 3, seed: 1 });
+  makeMailbox(two.replica, "alice/Maildir", { messages: 1, seed: 30 });
+  makeMailbox(two.replica, "bob/Maildir", { messages: 2, seed: 20 });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const differences = () => rawDifferences(join(two.source, "alice/Maildir"), join(two.replica, "alice/Maildir"));
+  await until("alice's mail to be equal", () => differences().length === 0);
+  expect(
+    readdirSync(join(two.replica, "bob/Maildir/cur")).length + readdirSync(join(two.replica, "bob/Maildir/new")).length,
+  ).toBe(2);
 });
 
 test("a source that may write alice's mail only, and sends bob's too, is cut off before anything of bob's is there", async () => {
@@ -51,16 +89,52 @@ describe("what a limited source says", () => {
     mayWrite: maySee(["alice"]),
     pathOf: (guid: string) => (guid === own ? path("alice") : guid === other ? path("bob") : undefined),
   };
-  const offer = (mailbox: typeof own, at: RawPath, structure?: Structure) => {
+  const lost = { kind: "compare", mailbox: own, path: ROOT_PATH, afterUid: 0 } as const;
+  const offer = (mailbox: typeof own, at: RawPath, structure?: Structure, changes: readonly Change[] = []) => {
     const transaction = {
-      ...{ mailbox, path: at, uidValidity: 1, uidNext: 1, headerExtra: "", changes: [], capturedMs: 1 },
+      ...{ mailbox, path: at, uidValidity: 1, uidNext: 9, headerExtra: "", changes, capturedMs: 1 },
       fileOwner: { uid: 0, gid: 0, mode: 0o600 },
       ...(structure === undefined ? {} : { structure }),
     } as unknown as Transaction;
     return { kind: "offer", id: 1, lsn: 1, mailbox, payload: encodeTransaction(transaction) } as const;
   };
 
+  const copyOf = (mailbox: typeof own): Change => {
+    const base = parseBaseName("1.M1P1.h");
+    const message = {
+      uid: parseUid(1),
+      base,
+      flags: 0,
+      keywords: [],
+      odd: "",
+      tail: "",
+      size: 1,
+      mtimeS: 1,
+      fields: "",
+    };
+    return { kind: "save", message, origin: { mailbox, uid: parseUid(1), base } } as Change;
+  };
+
+  test("ends the link: another's mailbox in its own one's name", () => {
+    const say = () => refuseOffer({ ...offer(other, path("alice/.X")), mailbox: own }, rights);
+    expect(say).toThrow(expect.objectContaining({ code: "peer-confused" }));
+  });
+
   test.each([
+    [
+      "a rename that moves another's out of its way",
+      () =>
+        refuseOffer(offer(own, path("alice/.X"), { kind: "rename", from: path("alice"), displaces: other }), rights),
+    ],
+    ["a copy of another's", () => refuseOffer(offer(own, path("alice"), undefined, [copyOf(other)]), rights)],
+    [
+      "to compare another's, under a path of its own",
+      () => refuseAsk({ kind: "compare", mailbox: other, path: path("alice/.X"), afterUid: 0 }, rights),
+    ],
+    [
+      "to compare what it may not know",
+      () => refuseAsk({ ...lost, mailbox: parseMailboxGuid("c".repeat(32)) }, rights),
+    ],
     ["another's mailbox", () => refuseOffer(offer(other, path("bob")), rights)],
     ["another's mailbox, under a path of its own", () => refuseOffer(offer(other, path("alice/.X")), rights)],
     ["its own, to another's place", () => refuseOffer(offer(own, path("bob/.X")), rights)],
@@ -86,6 +160,8 @@ describe("what a limited source says", () => {
   test("is taken where it is its own", () => {
     refuseOffer(offer(own, path("alice"), { kind: "rename", from: path("alice/.Old") }), rights);
     refuseAsk({ kind: "inventory", path: path("alice/.X"), afterUid: 0 }, rights);
+    refuseOffer(offer(own, path("alice"), undefined, [copyOf(own)]), rights);
+    refuseAsk(lost, rights); // it is gone at the source.
     refuseAsk({ kind: "survey" }, rights);
   });
 });

@@ -1,0 +1,143 @@
+/** Ends whose rights are limited to some mailboxes, over real stores: what is mended, asked and told is limited as the log is. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import type { Ask } from "../../../src/wire/messages.js";
+import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
+import { until } from "../../turns.js";
+import { REPLICA, RealPair, type RealRun } from "./real-pair.js";
+
+const [ALICE, FOLDER, BOB] = ["alice/Maildir", "alice/Maildir/.Work", "bob/Maildir"];
+const isAlices = (path: RawPath): boolean => path.startsWith("alice/");
+
+let pair: RealPair;
+let source: string;
+let replica: string;
+let run: RealRun;
+
+beforeEach(async () => {
+  pair = await RealPair.open();
+  ({ source, replica } = pair.bench);
+  makeMailbox(source, ALICE, { messages: 2, seed: 1 });
+  makeMailbox(source, FOLDER, { messages: 2, seed: 10 });
+  makeMailbox(source, BOB, { messages: 2, seed: 20 });
+  pair.mayHave = isAlices;
+});
+
+afterEach(async () => {
+  await run.cut();
+  await pair[Symbol.asyncDispose]();
+});
+
+const rejections = () => pair.sourceReader.rejections();
+const sentOf = (path: string) =>
+  run.sent.filter((it) => it.kind === "offer" && pair.guidAt(path) === it.mailbox).map(({ kind }) => kind);
+
+const lsnOf = (path: string): number =>
+  pair.sourceReader.entriesAfter(0, 2 ** 20).find(({ mailbox }) => mailbox === pair.guidAt(path))?.lsn ?? Number.NaN;
+
+/** As an earlier release, or a right that was taken away, leaves it in the rejection log. */
+async function reject(path: string, lsn: number): Promise<void> {
+  const row = { replica: REPLICA, lsn, mailbox: pair.guidAt(path), path: path as RawPath, code: "resync-asked" };
+  await pair.sourceWriter.putRejection({ ...row, message: "m", attempts: 1, firstMs: 1, lastMs: 1 });
+}
+
+describe("a replica that may have alice's mail", () => {
+  test.each([
+    ["to be compared", () => -1, {}],
+    ["to be sent again", () => lsnOf(BOB), {}],
+    [
+      "to be sent again, and nothing is mended",
+      () => lsnOf(BOB),
+      { heals: false, compares: false, asksStanding: false },
+    ],
+  ])("does not get bob's because the rejection log has it %s, and that row goes", async (_what, lsn, options) => {
+    await pair.ship();
+    addMessage(join(source, ALICE), { seed: 40 }); // so that the replica's cursor is beyond what was passed over.
+    await pair.ship();
+    await reject(BOB, lsn());
+    run = await pair.ship(options);
+    await until(() => rejections().length === 0, "the row is dropped");
+    expect(sentOf(BOB)).toStrictEqual([]);
+    expect([existsSync(join(replica, FOLDER)), existsSync(join(replica, "bob"))]).toStrictEqual([true, false]);
+  });
+
+  test("is not asked about a folder that is bob's by the time it is to be mended", async () => {
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const folder = pair.guidAt(FOLDER);
+    renameSync(join(source, FOLDER), join(source, BOB, ".Work"));
+    await pair.capture();
+    addMessage(join(source, BOB, ".Work"), { seed: 30 });
+    await run.untilAcked(await pair.capture());
+    expect(await run.agent.resync(folder)).toBe(false);
+    await reject(`${BOB}/.Work`, -1);
+    await run.end();
+    run = await pair.ship();
+    expect(rejections()).toStrictEqual([]);
+    expect(
+      run.sent.filter((it) => it.kind === "offer" || (it.kind === "request" && it.ask.kind === "compare")),
+    ).toStrictEqual([]);
+  });
+});
+
+describe("a source that may write alice's mail", () => {
+  beforeEach(() => {
+    pair.mayWrite = isAlices;
+  });
+
+  test("is told of alice's only, and of all of hers", async () => {
+    pair.mayWrite = undefined;
+    pair.mayHave = undefined;
+    await pair.ship();
+    pair.mayWrite = isAlices;
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const ask = (question: Ask) => run.agent.asker.ask(question, new AbortController().signal);
+    const survey = await ask({ kind: "survey" });
+    const standing = await ask({ kind: "standing", after: "" });
+    const paths = [survey, standing].map((it) =>
+      "mailboxes" in it ? it.mailboxes.map(({ path }) => path).sort() : [],
+    );
+    expect(paths).toStrictEqual([
+      [ALICE, FOLDER],
+      [ALICE, FOLDER],
+    ]);
+    await run.end();
+  });
+
+  test("is not told that a page has nothing for it, and more follows", async () => {
+    pair.mayWrite = undefined;
+    pair.mayHave = undefined;
+    await pair.ship();
+    pair.mayWrite = isAlices;
+    const page = pair.store.standing.bind(pair.store);
+    pair.store.standing = ({ after }) => page({ after, max: 1 });
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    const told: string[] = [];
+    for (let after: MailboxGuid | "" = "", more = true; more; ) {
+      const answer = await run.agent.asker.ask({ kind: "standing", after }, new AbortController().signal);
+      if (answer.kind !== "standing") throw new Error(`it answered ${answer.kind}`);
+      told.push(...answer.mailboxes.map(({ path }) => path));
+      after = answer.mailboxes.at(-1)?.mailbox ?? after;
+      more = answer.more;
+      expect(!more || answer.mailboxes.length > 0).toBe(true);
+    }
+    expect(told.sort()).toStrictEqual([ALICE, FOLDER]);
+    await run.end();
+  });
+
+  test("has one compared that is gone at the source", async () => {
+    await pair.ship();
+    rmSync(join(source, FOLDER), { recursive: true });
+    await pair.capture();
+    await pair.trimAll();
+    run = pair.start();
+    await until(() => !existsSync(join(replica, FOLDER)), "it is gone on the replica");
+    await until(() => run.compared.length > 0, "all is compared");
+    await run.end();
+  });
+});

@@ -6,10 +6,12 @@
  * message. Messages that have their UIDs on both sides keep them. Anything else that a replica refuses gives its mailbox up for
  * this run.
  */
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { isUid, type Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { WireDivergence } from "../wire/messages.js";
+import { agentError } from "./errors.js";
 
 /** Why a mailbox is given up, for the rejection log. */
 export interface Cause {
@@ -19,6 +21,14 @@ export interface Cause {
 
 /** Times that one transaction is resolved before its mailbox is given up: UIDs must not run away. */
 const REFUSALS_MAX = 4;
+
+/**
+ * How far above the source's next UID one conflict may bring a mailbox. Far more than mail that came while a replica was away; and a
+ * replica, which is believed in this, cannot use up the UIDs of the source with a few words.
+ */
+const UIDS_RAISED_MAX = 2 ** 20;
+/** Above here no conflict brings a mailbox, however many there are: half of all UIDs stay for the source's own mail. */
+const UIDS_RAISED_TO_MAX = 2 ** 31;
 
 export interface UidConflict {
   readonly kind: "uid-passed" | "uid-bound-otherwise";
@@ -67,6 +77,17 @@ function uidsOf({ changes }: Pick<Transaction, "changes">): readonly Uid[] {
 /** The lowest UID that foreign mail may get: above what either side has given out. */
 export function floorOf({ replicaNext }: UidConflict, sourceNext: number): number {
   return Math.max(sourceNext, replicaNext);
+}
+
+/** Why the source does not follow a replica that has given out the UIDs below `replicaNext`; undefined: it does. */
+export function whyTooHigh(path: RawPath, replicaNext: number, sourceNext: number): Cause | undefined {
+  const most = Math.max(sourceNext, Math.min(sourceNext + UIDS_RAISED_MAX, UIDS_RAISED_TO_MAX));
+  if (replicaNext <= most) return undefined;
+  const { code, message } = agentError(
+    "uids-too-high",
+    `giving messages of the mailbox "${displayRaw(path)}" new UIDs: the replica says that its next UID is ${replicaNext}, the source's is ${sourceNext}, and a conflict raises it to ${most} at most`,
+  );
+  return { code, words: message };
 }
 
 /** A UID that is taken by mail which the source knows, too, is no conflict that making room resolves. */

@@ -32,6 +32,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "See which process holds dovecot-uidlist.lock (its number is in the file); when it is gone, run the command again.",
   },
+  /** A replica says that it has given out UIDs far above the source's in a mailbox. The source does not follow it there. */
+  "uids-too-high": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Look at the N of that mailbox's dovecot-uidlist on the replica's host. Is it wrong, or is the replica not to be trusted? Remove the mailbox there, and it is filled anew with the source's UIDs. Is it right? Then the source is the older one: see whether the two are the wrong way round.",
+  },
   /** The replica could not take a transaction, and it went to the rejection log. */
   "mailbox-rejected": {
     disposition: "resync",

@@ -79,7 +79,10 @@ export class LogSender {
     return "nothing";
   }
 
-  /** What rejections of earlier runs cover, one at a time. A mailbox that is refused again does not stop the others. */
+  /**
+   * What rejections of earlier runs cover, one at a time. A mailbox that is refused again does not stop the others; one whose
+   * transactions are trimmed meanwhile stays held, with its row, for a run that compares.
+   */
   async resendRejected(signal: AbortSignal): Promise<void> {
     for (const row of this.#parts.rejections.rows) {
       // Else the replica is not that far, and it comes in its turn; or it was no transaction.
@@ -93,7 +96,8 @@ export class LogSender {
     let lsn = row.lsn - 1;
     while (lsn < this.#sentLsn && !isHeld()) {
       const entries = reader.entriesAfter(lsn, READ_BYTES_MAX);
-      if (entries.length === 0) return;
+      // LSNs are dense, and more was sent: it was trimmed meanwhile. What is left must not come without what was before.
+      if (entries[0]?.lsn !== lsn + 1) return rejections.hold(row.mailbox);
       for (const entry of entries) {
         lsn = entry.lsn;
         if (lsn > this.#sentLsn || isHeld()) return;

@@ -4,7 +4,7 @@
  * INVARIANT: nothing of a mailbox that is to be mended is offered in its turn before it is.
  * INVARIANT: outside of a comparison of the whole store such a mailbox has a durable rejection, so that the next run knows of it.
  */
-import { ROOT_PATH } from "../base/raw-name.js";
+import { type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
@@ -40,6 +40,9 @@ export const PLAIN: ReplayAgentOptions = {
   inboxFirst: false,
   random: () => 1,
 };
+
+/** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
+const CHANGED_MAX = 1_000;
 
 export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold"> {
   readonly mayHave: MayHave;
@@ -148,22 +151,30 @@ export class Recovery {
 
   /** What has the log of mailboxes to come after others: these are compared, one after the other, and passed over by the log. */
   async compareInOrder(appliedLsn: number): Promise<void> {
-    if (!this.#options.inboxFirst) return;
+    if (!this.#options.inboxFirst || this.#isComparing) return;
     const { reader, mayHave = () => true } = this.#ports;
     for (const place of mailboxesAway(reader, appliedLsn))
       if (mayHave(place.path)) await this.#compareSoon(place, { code: "replica-away", words: "the replica was away" });
   }
 
-  /** What does not stand on the replica as it was written. Throws: replica-emptied. */
+  /**
+   * What does not stand on the replica as it was written: of mailboxes that the source or the rejection log has, for a replica may say
+   * anything of others. Begins a comparison of the whole store if they are many. Throws: replica-emptied.
+   */
   async compareChanged(signal: AbortSignal): Promise<void> {
-    if (!this.#options.asksStanding) return;
+    const { asksStanding, compares } = this.#options;
+    if (!asksStanding) return;
     const { name, asker, mayHave = () => true } = this.#ports;
-    for (const place of await standingOf(name, asker, signal)) {
-      if (!mayHave(place.path)) continue;
-      if (place.stands === "older") this.#isAsked = true; // others may be as old, and do not show it: all are compared.
-      const words = wordsOf(place.stands);
-      if (words !== undefined) await this.#compareSoon(place, { code: "replica-changed", words });
-    }
+    const standing = await standingOf(name, asker, signal);
+    const changed = standing.flatMap(({ mailbox, stands }) => {
+      const words = wordsOf(stands);
+      const path = words === undefined ? undefined : this.#pathOf(mailbox);
+      return words === undefined || path === undefined || !mayHave(path) ? [] : [{ mailbox, path, words }];
+    });
+    // One that is older tells of others that do not show it.
+    const isRestored = standing.some(({ stands }) => stands === "older");
+    if (compares && (isRestored || changed.length > CHANGED_MAX)) return this.#compareAll(signal);
+    for (const { words, ...place } of changed) await this.#compareSoon(place, { code: "replica-changed", words });
   }
 
   /**
@@ -175,9 +186,8 @@ export class Recovery {
       this.#isAsked = true;
       return true;
     }
-    const { reader, rejections, mayHave = () => true } = this.#ports;
-    const path = reader.mailboxByGuid(what)?.path ?? rejections.rowOf(what)?.path;
-    if (path === undefined || !mayHave(path)) return false;
+    const path = this.#pathOf(what);
+    if (path === undefined) return false;
     await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
     return true;
   }
@@ -186,6 +196,13 @@ export class Recovery {
     const isRefused = this.#ports.rejections.isRefused(mailbox);
     if (isRefused) this.#mender.soon(mailbox);
     return isRefused;
+  }
+
+  /** Undefined for a mailbox that neither the source nor the rejection log has, and for one that the replica may not have. */
+  #pathOf(mailbox: MailboxGuid): RawPath | undefined {
+    const { reader, rejections, mayHave = () => true } = this.#ports;
+    const path = reader.mailboxByGuid(mailbox)?.path ?? rejections.rowOf(mailbox)?.path;
+    return path !== undefined && mayHave(path) ? path : undefined;
   }
 
   #whyCompared({ appliedLsn, firstContact }: Welcome): string | undefined {

@@ -40,11 +40,14 @@ export class Rejections {
   readonly #released = new Set<MailboxGuid>();
   /** The last write of each mailbox's row. */
   readonly #written = new Map<MailboxGuid, Promise<void>>();
+  /** No row has a lower one; at most 0. */
+  #leastLsn = 0;
 
   constructor(replica: string, ports: RejectionPorts) {
     this.#replica = replica;
     this.#ports = ports;
     for (const row of ports.reader.rejections(replica)) {
+      this.#leastLsn = Math.min(this.#leastLsn, row.lsn);
       const other = this.#rowByMailbox.get(row.mailbox);
       if (other === undefined || other.lsn < row.lsn) this.#rowByMailbox.set(row.mailbox, row);
     }
@@ -163,7 +166,8 @@ export class Rejections {
   }
 
   #freshLsn(): number {
-    return this.rows.reduce((least, { lsn }) => Math.min(least, lsn), 0) - 1;
+    this.#leastLsn -= 1;
+    return this.#leastLsn;
   }
 
   #put(row: RejectionRow): Promise<void> {

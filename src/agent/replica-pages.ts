@@ -1,12 +1,12 @@
 /**
- * What a replica tells of itself in pages: of one mailbox, and of all that was written to it.
+ * What a replica tells of itself in pages: of one mailbox, of all that was written to it, and at first contact of all its mail.
  *
- * INVARIANT: pages ascend and end, whatever a peer says: else the link ends (peer-confused).
+ * INVARIANT: pages ascend and end, whatever a peer says: else the link ends (peer-confused). What is kept of them has a limit in bytes.
  */
 
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
-import type { Answer, Ask, ComparedMailbox, StandingMailbox } from "../wire/messages.js";
+import type { Answer, Ask, ComparedMailbox, InventoryMessage, StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { agentError } from "./errors.js";
 
@@ -15,6 +15,11 @@ const MESSAGES_MAX = 2 ** 24;
 const PAGES_MAX = 2 ** 16;
 /** More than any store has. */
 const MAILBOXES_MAX = 2 ** 20;
+/** The paths of all mailboxes: a path alone may have some thousand bytes. */
+const PATHS_BYTES_MAX = 64 * 1024 * 1024;
+/** Names of messages, and some bytes each, of a whole store: they are held until its first contact is over. */
+const INVENTORY_BYTES_MAX = 2 * 1024 * 1024 * 1024;
+const MESSAGE_BYTES = 64;
 
 /** The pages of one mailbox, each asked for when the last one is worked off. */
 export class MailboxPages {
@@ -50,9 +55,46 @@ export class MailboxPages {
   }
 }
 
+/** The mail of one store, mailbox by mailbox, all of which its caller holds. */
+export class Inventories {
+  readonly #asker: Asker;
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(asker: Asker, bytesMax = INVENTORY_BYTES_MAX) {
+    this.#asker = asker;
+    this.#bytesMax = bytesMax;
+  }
+
+  /**
+   * All of a mailbox, files without a UID (0) among them. Messages ascend by UID and such files by name, each for themselves: a file
+   * may get its UID meanwhile. Throws: peer-confused, and the replica's own refusals.
+   */
+  async read(path: RawPath, signal: AbortSignal): Promise<readonly InventoryMessage[]> {
+    const messages: InventoryMessage[] = [];
+    let [afterUid, afterBase] = [0, ""];
+    for (;;) {
+      const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
+      const page = await ask(this.#asker, question, "inventory", signal);
+      for (const message of page.messages) {
+        const { base, uid, marks } = message;
+        if (uid === 0 ? base <= afterBase : uid <= afterUid) throw confused("the messages of a mailbox do not ascend");
+        if (uid === 0) afterBase = base;
+        else afterUid = uid;
+        this.#bytes += base.length + marks.length + MESSAGE_BYTES;
+        messages.push(message);
+      }
+      if (messages.length > MESSAGES_MAX) throw confused("its mailbox has no end");
+      if (this.#bytes > this.#bytesMax) throw confused("its mail has no end");
+      if (!page.more || page.messages.length === 0) return messages;
+    }
+  }
+}
+
 /** All that was written to the replica. */
 export async function readStanding(asker: Asker, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
   const found: StandingMailbox[] = [];
+  let pathsBytes = 0;
   let after: MailboxGuid | "" = "";
   for (;;) {
     const page: Extract<Answer, { kind: "standing" }> = await ask(
@@ -64,9 +106,10 @@ export async function readStanding(asker: Asker, signal: AbortSignal): Promise<r
     for (const it of page.mailboxes) {
       if (it.mailbox <= after) throw confused("its mailboxes do not ascend");
       after = it.mailbox;
+      pathsBytes += it.path.length;
       found.push(it);
     }
-    if (found.length > MAILBOXES_MAX) throw confused("its mailboxes have no end");
+    if (found.length > MAILBOXES_MAX || pathsBytes > PATHS_BYTES_MAX) throw confused("its mailboxes have no end");
     if (!page.more) return found;
     if (page.mailboxes.length === 0) throw confused("it has more mailboxes, and tells none of them");
   }

@@ -4,6 +4,7 @@
  *
  * INVARIANT: the source renumbers only after the replica has made room, and the replica tries again only after the log knows
  * the new UIDs: else the next conflict would be judged by UIDs that are no more.
+ * INVARIANT: what a replica says of UIDs raises those of the source by a bounded step, and never above half of them.
  */
 import type { Clock } from "../base/clock.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -11,7 +12,16 @@ import type { Transaction } from "../txn/transaction.js";
 import type { WireDivergence } from "../wire/messages.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Asker } from "./asker.js";
-import { type Cause, causeOf, conflictOf, floorOf, isInVain, uidsToLeave, wordsOfConflict } from "./conflict-rules.js";
+import {
+  type Cause,
+  causeOf,
+  conflictOf,
+  floorOf,
+  isInVain,
+  uidsToLeave,
+  whyTooHigh,
+  wordsOfConflict,
+} from "./conflict-rules.js";
 import { makeRoom } from "./make-room.js";
 import type { SourceSide, UidQuery } from "./source-side.js";
 
@@ -46,11 +56,16 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
     // An old entry: its messages have other UIDs by now, as an entry further on says. Nothing more has to move.
     return { kind: "retry", voidBelow: from };
   }
-  const floor = floorOf(conflict, source.uidNextOf(guid));
+  const sourceNext = source.uidNextOf(guid);
+  const tooHigh = whyTooHigh(path, from, sourceNext);
+  if (tooHigh !== undefined) return giveUp(tooHigh);
+  const floor = floorOf(conflict, sourceNext);
   const room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
   if (room.kind === "refused") return giveUp(room);
   if (isInVain(conflict, room.moved)) return giveUp(divergence);
   const { uidNext, moved } = room;
+  const raised = whyTooHigh(path, uidNext, sourceNext); // what it refused with may be less than what it says now.
+  if (raised !== undefined) return giveUp(raised);
   // Where foreign mail moved up, or came meanwhile, the replica has passed more than it refused.
   const query = { guid, uids: uidsToLeave(transaction, conflict, uidNext), from, below: uidNext };
   const leaving = source.uidsAmong(query);

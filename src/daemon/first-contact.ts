@@ -7,6 +7,7 @@
  * is a first contact again, and goes on with what still stands.
  */
 import type { Asker } from "../agent/asker.js";
+import { Inventories } from "../agent/replica-pages.js";
 import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
@@ -25,7 +26,7 @@ import {
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
-import type { Answer, Ask, InventoryMessage, SurveyedMailbox } from "../wire/messages.js";
+import type { Answer, Ask, SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
@@ -101,9 +102,10 @@ export async function meetDestination(
   const { asker } = ports;
   const elsewhere = findElsewhere(standing, ports.capturer.rows);
   if (!ports.isAnew) refuseWhole(elsewhere, ports.stores);
+  const inventories = new Inventories(asker);
   const replica: ReplicaMailbox[] = [];
   for (const mailbox of standing) {
-    const messages = await readInventory(asker, mailbox.path, signal);
+    const messages = await readUnlessRefused(inventories, mailbox.path, signal);
     if (messages instanceof MailtwinError) {
       const isAtSource = [...ports.capturer.rows].some((row) => row.guid === mailbox.guid || row.path === mailbox.path);
       if (choice === "limbo" && !isAtSource) ports.onRefused(mailbox.path, messages);
@@ -209,9 +211,9 @@ async function ask<K extends Answer["kind"]>(
 }
 
 /** An error for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
-async function askUnlessRefused(asker: Asker, question: Extract<Ask, { kind: "inventory" }>, signal: AbortSignal) {
+async function readUnlessRefused(inventories: Inventories, path: RawPath, signal: AbortSignal) {
   try {
-    return await ask(asker, question, "inventory", signal);
+    return await inventories.read(path, signal);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     return error;
@@ -221,29 +223,6 @@ async function askUnlessRefused(asker: Asker, question: Extract<Ask, { kind: "in
 /** Also where somebody keeps the mailbox's lock: an owner can for as long as he likes. */
 function isRefusal(error: unknown): error is MailtwinError {
   return error instanceof MailtwinError && (error.code === "mailbox-rejected" || error.code === "replica-lock-held");
-}
-
-/** All of a mailbox, files without a UID among them. */
-async function readInventory(
-  asker: Asker,
-  path: RawPath,
-  signal: AbortSignal,
-): Promise<InventoryMessage[] | MailtwinError> {
-  const messages: InventoryMessage[] = [];
-  let afterUid = 0;
-  let afterBase = "";
-  for (;;) {
-    const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
-    const page = await askUnlessRefused(asker, question, signal);
-    if (page instanceof MailtwinError) return page;
-    for (const message of page.messages) {
-      const { base, uid } = message;
-      messages.push(message);
-      if (uid === 0) afterBase = base;
-      else afterUid = Math.max(afterUid, uid);
-    }
-    if (!page.more || page.messages.length === 0) return messages;
-  }
 }
 
 /** By the mailboxes that stand at the destination or are the source's. */

@@ -5,6 +5,7 @@
  * INVARIANT: what the other end sends and this end has not read is bounded; more ends the link.
  * INVARIANT: memory that circulates between threads is given back when the stream has taken its bytes.
  * INVARIANT: nothing waits for an end that is gone: what is unheard of for `silenceMsMax` is.
+ * INVARIANT: nothing but its end cancels the time that an ended stream is kept, whichever end said so first.
  */
 import type { Duplex } from "node:stream";
 import { unreachable } from "../base/assert.js";
@@ -66,6 +67,7 @@ class StreamLink implements Link {
   #isUnread = false;
   #lastSentMs: number;
   #lastHeardMs: number;
+  /** Beats until nothing is sent or heard any more. */
   #timer: Timer;
 
   constructor(ports: StreamLinkPorts, limits: StreamLinkLimits) {
@@ -234,8 +236,8 @@ class StreamLink implements Link {
     if (stream.destroyed || !stream.writable) return;
     this.#write({ kind: "end" });
     stream.end();
-    this.#timer = clock.setTimer(this.#limits.lingerMsMax, () => stream.destroy());
-    stream.once("close", () => this.#timer.cancel());
+    const linger = clock.setTimer(this.#limits.lingerMsMax, () => stream.destroy());
+    stream.once("close", () => linger.cancel());
   }
 
   #tickIn(nowMs: number): Timer {

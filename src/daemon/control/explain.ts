@@ -73,13 +73,23 @@ export interface ExplainedStore {
   readonly name: string;
   readonly reader: Pick<
     StateReader,
-    "mailboxes" | "mailboxByGuid" | "chunk" | "entriesAfter" | "lastLsn" | "firstLsn" | "cursor" | "rejections"
+    | "mailboxes"
+    | "mailboxByGuid"
+    | "chunk"
+    | "entriesAfter"
+    | "logBytes"
+    | "lastLsn"
+    | "firstLsn"
+    | "cursor"
+    | "rejections"
   >;
   readonly replicas: readonly string[];
 }
 
 const TRANSACTIONS_TOLD_MAX = 10;
 const WINDOW_LSNS = 512;
+/** Held at once, unless one entry alone has more. */
+const WINDOW_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 /** Of the log, for one question. */
 const BYTES_MAX = 128 * 1024 * 1024;
@@ -156,7 +166,7 @@ async function searchLog(
   let [highLsn, bytesLeft, isBegun] = [lastLsn, BYTES_MAX, false];
   while (highLsn >= firstLsn && bytesLeft > 0 && !isBegun && transactions.length < TRANSACTIONS_TOLD_MAX) {
     signal.throwIfAborted();
-    const lowLsn = Math.max(firstLsn - 1, highLsn - WINDOW_LSNS);
+    const lowLsn = lowOf(reader, firstLsn, highLsn);
     const window = readWindow(reader, lowLsn, highLsn);
     bytesLeft -= window.bytesRead;
     for (const entry of window.entries.toReversed()) {
@@ -171,6 +181,16 @@ async function searchLog(
   }
   const isEnough = isBegun || transactions.length >= TRANSACTIONS_TOLD_MAX;
   return { transactions, log: { firstLsn, lastLsn, searchedFromLsn: isEnough ? firstLsn : highLsn + 1 } };
+}
+
+/** Where a window ends that begins at `highLsn`: as low as its count and its bytes allow. */
+function lowOf(reader: ExplainedStore["reader"], firstLsn: number, highLsn: number): number {
+  const bytesAbove = reader.logBytes(highLsn);
+  for (let lsns = WINDOW_LSNS; lsns > 1; lsns /= 2) {
+    const lowLsn = Math.max(firstLsn - 1, highLsn - lsns);
+    if (reader.logBytes(lowLsn) - bytesAbove <= WINDOW_BYTES) return lowLsn;
+  }
+  return highLsn - 1;
 }
 
 /** Entries with `lowLsn` < LSN <= `highLsn`, ascending. */

@@ -6,6 +6,7 @@ import {
   isInVain,
   isLastWord,
   uidsToLeave,
+  whyTooHigh,
   wordsOfConflict,
 } from "../../../src/agent/conflict-rules.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
@@ -53,6 +54,25 @@ test("what the source gives new UIDs to: what was refused, and what was passed w
 
 test("foreign mail moves above what either side has given out", () => {
   expect([floorOf(CONFLICT, 4), floorOf(CONFLICT, 20)]).toStrictEqual([9, 20]);
+});
+
+describe("how far a replica may bring the source's UIDs", () => {
+  const isTooHigh = (replicaNext: number, sourceNext: number) =>
+    whyTooHigh(path("a"), replicaNext, sourceNext) !== undefined;
+
+  test("is bounded at once, and in all", () => {
+    expect([isTooHigh(500 + 2 ** 20, 500), isTooHigh(501 + 2 ** 20, 500)]).toStrictEqual([false, true]);
+    expect([isTooHigh(2 ** 31, 2 ** 31 - 9), isTooHigh(2 ** 31 + 1, 2 ** 31 - 9)]).toStrictEqual([false, true]);
+    expect([isTooHigh(2 ** 31 + 5, 2 ** 31 + 5), isTooHigh(2 ** 31 + 6, 2 ** 31 + 5)]).toStrictEqual([false, true]);
+  });
+
+  test("and told", () => {
+    expect(whyTooHigh(path("a"), 4_000_000_000, 5)).toStrictEqual({
+      code: "uids-too-high",
+      words:
+        'giving messages of the mailbox "user/a" new UIDs: the replica says that its next UID is 4000000000, the source\'s is 5, and a conflict raises it to 1048581 at most',
+    });
+  });
 });
 
 test("room is in vain only where a bound UID turned out to be no foreign mail's", () => {

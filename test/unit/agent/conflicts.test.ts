@@ -94,6 +94,21 @@ describe("uid-passed", () => {
     expect(pair.replica.dropped).toStrictEqual([1]);
   });
 
+  test.each([
+    ["refuses", 4_294_901_504, 4_294_901_504],
+    ["makes room", 700, 4_294_901_504],
+  ])("a replica that uses up the UIDs when it %s is not followed: nothing is renumbered", async (_when, next, room) => {
+    pair.log("a", [{ uid: 100 }]);
+    pair.log("b", [{ uid: 1 }]);
+    pair.replica.refusals.set(1, [{ kind: "uid-passed", replicaNext: next }]);
+    pair.replica.yieldOutcome = { kind: "yielded", moves: [], uidNext: room };
+    run = pair.start();
+    await run.untilAcked(2);
+    expect(run.rejected).toMatchObject([{ code: "uids-too-high", message: expect.stringContaining("4294901504") }]);
+    expect([pair.renumbered, run.conflicts]).toStrictEqual([[], []]);
+    expect(appliedLsns()).toStrictEqual([2]);
+  });
+
   test("if the source cannot renumber, nothing is left out: the mailbox is rejected", async () => {
     pair.log("a", [{ uid: 100 }]);
     pair.log("b", [{ uid: 1 }]);

@@ -1,7 +1,7 @@
 /** Mailboxes that were refused, or were changed on the replica, are brought into agreement within the run, over real stores. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FakeClock } from "../../fake-clock.js";
 import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { turns, until } from "../../turns.js";
@@ -107,6 +107,49 @@ describe("a mailbox that is refused", () => {
     run = pair.start({ heals: false, compares: false, asksStanding: false });
     await run.untilAcked(await pair.capture());
     expect(rejections()).toHaveLength(1);
+  });
+});
+
+describe("a log that is trimmed between a look at it and the next", () => {
+  /** Nobody was told that the transaction which was refused is not there any more. */
+  function trimSilently(): void {
+    const [row] = rejections();
+    const { sourceReader } = pair;
+    const { entriesAfter } = sourceReader;
+    vi.spyOn(sourceReader, "entriesAfter").mockImplementation((lsn, bytesMax) => {
+      const entries = entriesAfter.call(sourceReader, lsn, bytesMax);
+      return entries.filter((entry) => entry.lsn !== row?.lsn);
+    });
+  }
+
+  /** INBOX was refused, and would not be any more. */
+  beforeEach(async () => {
+    run = pair.start();
+    await run.untilAcked(pair.sourceReader.lastLsn());
+    const uidlist = join(replica, INBOX, "dovecot-uidlist");
+    const whole = readFileSync(uidlist, "latin1");
+    writeFileSync(uidlist, `${whole}no record\n`, "latin1");
+    addMessage(join(source, INBOX), { seed: 30 });
+    await run.untilAcked(await pair.capture());
+    await until(() => run.rejected.length > 0, "it is refused");
+    addMessage(join(source, WORK), { seed: 31 });
+    await run.untilAcked(await pair.capture());
+    writeFileSync(uidlist, whole, "latin1");
+    trimSilently();
+  });
+
+  test("has the mailbox compared", async () => {
+    expect(run.agent.retry(pair.guidAt(INBOX))).toBe(true);
+    await untilEqual();
+  });
+
+  test("leaves the rejection to another run, where this one cannot compare", async () => {
+    await run.end();
+    const before = rejections();
+    expect(before).toMatchObject([{ mailbox: pair.guidAt(INBOX) }]);
+    run = pair.start({ heals: false, compares: false, asksStanding: false });
+    await run.untilAcked(pair.sourceReader.lastLsn());
+    expect(rejections()).toStrictEqual(before);
   });
 });
 

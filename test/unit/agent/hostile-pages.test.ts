@@ -1,14 +1,15 @@
 /** A replica whose word of itself has no end, goes back or cannot be: the link ends, and nothing was offered. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
-import { MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
-import { parseBaseName, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
+import { Inventories, MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import {
   type Answer,
   COMPARED_MESSAGES_MAX,
   type ComparedMessage,
+  type InventoryMessage,
   STANDING_MAILBOXES_MAX,
 } from "../../../src/wire/messages.js";
 import { guid, path } from "./pair.js";
@@ -137,4 +138,59 @@ test("a page of more mailboxes than it may have, or one that stands in an unknow
     readStanding(peer({ kind: "standing", mailboxes, more: false } as unknown as Answer), stop.signal);
   await expect(ask(many)).rejects.toThrow(INVALID);
   await expect(ask([{ ...place("a"), stands: "on its head" }])).rejects.toThrow(INVALID);
+});
+
+test("a list of mailboxes with long paths ends by what they take", async () => {
+  const dir = "x".repeat(200);
+  const long = Array.from({ length: 20 }, () => dir).join("/");
+  let next = 0;
+  const ask = async (): Promise<Answer> => {
+    const mailboxes = Array.from({ length: STANDING_MAILBOXES_MAX }, () => {
+      next += 1;
+      return { ...place("a"), mailbox: parseMailboxGuid(next.toString(16).padStart(32, "0")), path: path(long) };
+    });
+    return { kind: "standing", mailboxes, more: true };
+  };
+  await expect(readStanding({ ask } as unknown as Asker, stop.signal)).rejects.toThrow(CONFUSED);
+  expect(next).toBeLessThan(20_000);
+});
+
+const counted = (uid: number, base = `b${uid}`): InventoryMessage => ({
+  uid,
+  base: parseBaseName(base),
+  size: 3,
+  marks: "",
+});
+
+function inventory(messages: readonly InventoryMessage[], more: boolean): Answer {
+  return { kind: "inventory", messages, more, unnumbered: 0 };
+}
+
+test("an inventory that keeps to it is read to its end, though a file got its UID meanwhile", async () => {
+  const first = inventory([counted(1), counted(5), counted(0, "f1"), counted(0, "f2")], true);
+  const last = inventory([counted(6, "f1"), counted(0, "f3")], false);
+  expect(await new Inventories(peer(first, last)).read(path("a"), stop.signal)).toHaveLength(6);
+});
+
+test.each([
+  ["comes again and again", inventory([counted(4), counted(5)], true)],
+  ["comes again and again without UIDs", inventory([counted(0, "f1")], true)],
+  ["does not ascend", inventory([counted(5), counted(4)], false)],
+  ["has files that do not ascend", inventory([counted(0, "f2"), counted(0, "f1")], false)],
+] as const)("an inventory that %s", async (_what, answer) => {
+  await expect(new Inventories(peer(answer)).read(path("a"), stop.signal)).rejects.toThrow(CONFUSED);
+});
+
+test("an inventory without end, in one mailbox or over all of them", async () => {
+  let pages = 0;
+  const ask = async (): Promise<Answer> => {
+    pages += 1;
+    return inventory([counted(pages)], pages % 100 !== 0);
+  };
+  const inventories = new Inventories({ ask } as unknown as Asker, 20_000);
+  const all = async () => {
+    for (let i = 0; i < 1_000; i++) await inventories.read(path(`m${i}`), stop.signal);
+  };
+  await expect(all()).rejects.toThrow(CONFUSED);
+  expect([pages > 100, pages < 400]).toStrictEqual([true, true]);
 });

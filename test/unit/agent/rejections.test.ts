@@ -125,3 +125,14 @@ describe("a mailbox that is mended", () => {
     expect(state.rejections).toMatchObject([{ lsn: 9, attempts: 2 }]);
   });
 });
+
+test("rows that name no transaction go down from the least of this run and of earlier ones", async () => {
+  const rejections = open();
+  for (const letter of ["a", "b"]) await rejections.addCompared(refusal(letter, 0));
+  rejections.mend(guid("b"));
+  expect(await rejections.healed(guid("b"))).toBe(true);
+  await rejections.addCompared(refusal("c", 0));
+  await open().addCompared(refusal("d", 0));
+  const lsnOf = Object.fromEntries(state.rejections.map(({ mailbox, lsn }) => [mailbox, lsn]));
+  expect(lsnOf).toStrictEqual({ [guid("a")]: -1, [guid("c")]: -3, [guid("d")]: -4 });
+});

@@ -149,6 +149,29 @@ describe("a link over a stream", () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  test.each(["before", "after"])(
+    "a peer that says that it ends %s this end does, and never closes, is given up",
+    async (when) => {
+      const [mine, theirs] = await openSocketPair();
+      theirs.allowHalfOpen = true;
+      theirs.on("data", () => undefined).on("error", () => undefined);
+      const own = openStreamLink({ stream: mine, clock, peer: "mail-c" });
+      if (when === "after") own.close();
+      theirs.write(Buffer.concat(encodeFrame({ kind: "end" })));
+      if (when === "before") expect(await readAll(own, signal)).toStrictEqual([]);
+      await until("its word has come", () => mine.bytesRead > 0);
+      await turns();
+      own.close();
+      expect(mine.destroyed).toBe(false);
+      await clock.advance(STREAM_LINK_LIMITS.lingerMsMax);
+      expect(mine.destroyed).toBe(true);
+      theirs.destroy();
+      link.close();
+      peer.destroy();
+      await until("no timer is left", () => clock.timerCount === 0);
+    },
+  );
+
   test("what comes after the reader has left is dropped, and the peer may go on sending", async () => {
     peer.write(frameOf(retry(0)));
     for await (const message of link.messages(signal)) {

@@ -171,7 +171,13 @@ describe("the search", () => {
     };
     const rest = {
       mailboxes: () => reader.mailboxes(),
-      ...{ mailboxByGuid: () => undefined, chunk: () => undefined, cursor: () => 5, rejections: () => [] },
+      ...{
+        logBytes: () => 0,
+        mailboxByGuid: () => undefined,
+        chunk: () => undefined,
+        cursor: () => 5,
+        rejections: () => [],
+      },
     };
     const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"] }];
     const explanation = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
@@ -179,6 +185,29 @@ describe("the search", () => {
     expect(explanation.log.searchedFromLsn).toBe(1e9 - 8 * 512 + 1);
     expect(explanation.replicas).toEqual([{ name: "b", cursor: 5, state: "unknown" }]);
     expect(formatExplanation(explanation)).toContain("what is older was not looked at");
+  });
+
+  test("holds few of long transactions at once", async () => {
+    const LAST_LSN = 200;
+    const bytes = { length: 1024 * 1024 } as Uint8Array;
+    /** Of each window, how many entries were read. */
+    const windows: number[] = [];
+    let lastAsked = LAST_LSN + 1;
+    const entriesAfter = (lsn: number) => {
+      if (lsn < lastAsked) windows.push(0);
+      windows.push((windows.pop() ?? 0) + 1);
+      lastAsked = lsn;
+      return [{ lsn: lsn + 1, mailbox: OTHER.guid, capturedMs: 1, bytes }];
+    };
+    const fake = {
+      ...{ firstLsn: () => 1, lastLsn: () => LAST_LSN, logBytes: (after = 0) => (LAST_LSN - after) * bytes.length },
+      ...{ mailboxes: () => reader.mailboxes(), entriesAfter, mailboxByGuid: () => undefined },
+      ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [] },
+    };
+    const stores = [{ name: "mail", reader: fake, replicas: [] }];
+    const { log } = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    expect(windows).toStrictEqual(Array.from({ length: 16 }, () => 8)); // 128 MiB, the most for one question.
+    expect(log.searchedFromLsn).toBe(LAST_LSN - 128 + 1);
   });
 
   test("a mailbox that is not there, or in two stores", async () => {

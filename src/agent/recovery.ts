@@ -173,7 +173,10 @@ export class Recovery {
     });
     // One that is older tells of others that do not show it.
     const isRestored = standing.some(({ stands }) => stands === "older");
-    if (compares && (isRestored || changed.length > CHANGED_MAX)) return this.#compareAll(signal);
+    if (compares && (isRestored || changed.length > CHANGED_MAX)) {
+      this.#isAsked = true;
+      return;
+    }
     for (const { words, ...place } of changed) await this.#compareSoon(place, { code: "replica-changed", words });
   }
 

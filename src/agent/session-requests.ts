@@ -123,8 +123,10 @@ async function standing({ store, rights }: RequestPorts, from: MailboxGuid | "")
   for (let after = from; ; ) {
     const page = await store.call("standing", { after, max: STANDING_MAILBOXES_MAX });
     const mailboxes = page.mailboxes.filter(({ path }) => rights?.mayWrite(path) !== false);
-    if (mailboxes.length > 0 || !page.more) return { kind: "standing", mailboxes, more: page.more };
-    after = page.mailboxes.at(-1)?.mailbox ?? after;
+    const last = page.mailboxes.at(-1);
+    if (mailboxes.length > 0 || !page.more || last === undefined)
+      return { kind: "standing", mailboxes, more: page.more };
+    after = last.mailbox;
   }
 }
 

@@ -56,7 +56,7 @@ export class Daemon {
   readonly troubles = new Troubles();
   #config: Config;
   #key: SiteKey | undefined;
-  #isStopping = false;
+  readonly #stopping = new AbortController();
   /** Reloads take turns. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -92,7 +92,7 @@ export class Daemon {
   /** Only what differs ends or begins. Returns that, a line each. Rejects when a listener could not be opened; all else is as the new configuration has it. */
   async reload(config: Config, key: SiteKey | undefined): Promise<readonly string[]> {
     const turn = this.#turn.then(async () => {
-      if (this.#isStopping)
+      if (this.#isStopping())
         throw daemonError("store-not-ready", "reloading the configuration: the daemon is being stopped");
       if (config.stateDir !== this.#config.stateDir || config.control !== this.#config.control)
         throw daemonError(
@@ -104,7 +104,7 @@ export class Daemon {
       this.#config = config;
       this.#key = key;
       await this.#endChanged(peers);
-      if (this.#isStopping) return changes;
+      if (this.#isStopping()) return changes;
       this.#adjust(peers);
       await this.#listeners.adjust(config.listen, key, this.#stop.signal);
       return changes;
@@ -118,12 +118,16 @@ export class Daemon {
 
   /** Ships for a while what is captured, and closes everything. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort(new Error("the daemon is being stopped"));
     await this.#turn;
     await Promise.allSettled(Array.from(this.#kept.values(), ({ end }) => end()));
     this.#kept.clear();
     this.#stop.abort(new Error("the daemon has ended"));
     await this.#listeners.close(); // last: it cuts the links of those who dialled in, which were served until now.
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /** `peers`: those whose keys or rights are others now: links that they have are judged anew. */
@@ -232,7 +236,7 @@ export class Daemon {
     const kept = this.#kept.get(route.store.name);
     const notReady = (): Error =>
       daemonError("store-not-ready", `serving "${route.peer.name}": the store "${route.store.name}" is not open now`);
-    if (this.#isStopping) throw notReady();
+    if (this.#isStopping()) throw notReady();
     if (route.kind === "source") {
       if (kept?.kind !== "replica") throw notReady();
       await kept.store.open(opening);

@@ -216,7 +216,8 @@ export class SourceKeeper {
   ): Promise<void> {
     const key = rightsKey(replica.name);
     const now = JSON.stringify(this.#ports.usersOf(replica) ?? null);
-    if ((reader.meta(key) || "null") === now) return;
+    const before = reader.meta(key) ?? "";
+    if ((before === "" ? ALL_USERS : before) === now) return;
     const marks = [{ replica: replica.name, why: "asked" }] as const;
     if ((reader.cursor(replica.name) ?? 0) > 0)
       await writer.trim({ upTo: 0, needsResync: marks, nowMs: this.#ports.clock.nowMs() });
@@ -235,6 +236,9 @@ export class SourceKeeper {
     timer.cancel();
   }
 }
+
+/** What is noted of a replica whose rights are not limited, or of which nothing is noted yet. */
+const ALL_USERS = "null";
 
 function rightsKey(replica: string): string {
   return `rights-${replica}`;

@@ -3,7 +3,7 @@
  */
 import { lstatSync } from "node:fs";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
-import { parseRemotePath } from "../wire/address.js";
+import { parseRemotePath, type RemotePath } from "../wire/address.js";
 import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
@@ -83,9 +83,7 @@ function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): v
 
 /** Undefined where both are paths of this host. Throws: usage, address-invalid. */
 function remoteOf(source: string, destination: string, flags: SyncFlags): RemoteTwinOptions | undefined {
-  const isHere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-  const from = isHere(source) ? undefined : parseRemotePath(source);
-  const to = isHere(destination) ? undefined : parseRemotePath(destination);
+  const [from, to] = [remoteAt(source), remoteAt(destination)];
   if (from !== undefined) {
     const why = `SRC is "${source}", on another host: run it there, with HOST:PATH as DST, or let \`mailtwin run\` fetch`;
     throw daemonError("usage", `reading the command line: ${why} (write ./${source} for a directory of that name)`);
@@ -109,6 +107,12 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
     program: words(flags.rsh),
     remoteCommand: mailtwin === undefined ? undefined : [...mailtwin, "serve", "--stdio"],
   };
+}
+
+/** A directory of that name on this host comes first; what has a slash before the colon is a path of this host, and is not looked at. */
+function remoteAt(text: string): RemotePath | undefined {
+  const isPath = !/^[^/]*:/.test(text);
+  return isPath || lstatSync(text, { throwIfNoEntry: false }) !== undefined ? undefined : parseRemotePath(text);
 }
 
 /** Imported late: a command that is refused must not pay for the database and the watchers. */

@@ -17,7 +17,9 @@ const CUT_MS = 20_000;
 const STEP = 150;
 
 describeLive("a line that is cut", () => {
-  test("for 20 s, with 1,000 deliveries, 2,000 flag changes and three kills of the replica: equal afterwards", async () => {
+  test("for 20 s, with 1,000 deliveries, 2,000 flag changes and three kills of the replica: equal afterwards", {
+    timeout: 420_000,
+  }, async () => {
     await using lab = await openSites({ names: ["a", "b"], users: USERS });
     lab.tellWhenFailed();
     const [a, b] = [lab.site("a"), lab.site("b")];
@@ -46,7 +48,7 @@ describeLive("a line that is cut", () => {
       expect(messagesAt(lab, "b")).toBeLessThan(STANDING + 1_000);
       await killAndStart(lab);
     }
-    const views = await lab.settle("a", "b");
+    const views = await lab.settle("a", "b", { deadlineMs: 240_000 }); // transactions of one change each, on a busy machine.
     for (const user of USERS) {
       const { messages } = folderOf(views, user);
       expect(messages).toHaveLength((STANDING + 1_000) / 2);

@@ -8,7 +8,7 @@ import type { Clock } from "../../base/clock.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import type { Opening } from "../../wire/opening.js";
-import type { Config, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
+import type { Config, Peer, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
 import { Arrivals, type Proof, type Welcome } from "./arrivals.js";
 import { DialledSource } from "./dialled-source.js";
@@ -133,7 +133,8 @@ export class Daemon {
   /** `peers`: those whose keys or rights are others now: links that they have are judged anew. */
   async #endChanged(peers: ReadonlySet<string | undefined>): Promise<void> {
     const ending = [...this.#kept].filter(([name, kept]) => {
-      const store = [...this.#config.stores.values()].find((it) => it.name === name);
+      const stores: ReadonlyMap<string, Store> = this.#config.stores;
+      const store = stores.get(name);
       const isTheirs = kept.config.role.kind === "replica" && peers.has(kept.config.role.peer);
       return store === undefined || isTheirs || !mayStay(kept.config, store);
     });
@@ -226,7 +227,7 @@ export class Daemon {
     signal: AbortSignal,
   ): Promise<OpenedLink> {
     const opening = { ...wish, peer: this.#config.identityName ?? "" };
-    const peerKey = [...this.#config.peers.values()].find(({ name }) => name === peer)?.key;
+    const peerKey = this.#peerNamed(peer)?.key;
     const { clock } = this.#ports;
     return openLink({ address, peer: peer ?? "the other end", key: this.#key, peerKey, opening, clock }, signal);
   }
@@ -250,7 +251,12 @@ export class Daemon {
 
   /** To whose mailboxes a peer's rights are limited; undefined: they are not. */
   #usersOf(peer: string | undefined): readonly string[] | undefined {
-    return [...this.#config.peers.values()].find(({ name }) => name === peer)?.users;
+    return this.#peerNamed(peer)?.users;
+  }
+
+  #peerNamed(name: string | undefined): Peer | undefined {
+    const peers: ReadonlyMap<string, Peer> = this.#config.peers;
+    return name === undefined ? undefined : peers.get(name);
   }
 
   #stateOf({ name }: Store): string {

@@ -32,7 +32,6 @@ export const EVENTS = {
   "replica-stalled": "error",
   "replica-needs-resync": "warn",
   "replica-compared": "info",
-  "log-trimmed": "debug",
   "transaction-shipped": "debug",
   "transaction-rejected": "error",
   "transaction-rejected-again": "warn",

@@ -26,8 +26,8 @@ export function routeOf(config: Config, opening: Opening, proof: Proof | undefin
     throw noRight(
       `serving ${shown(name)}: it asks for a directory, and this is a daemon, which serves stores of its configuration`,
     );
-  const peer = [...config.peers.values()].find((it) => it.name === name);
-  const store = [...config.stores.values()].find((it) => it.name === target.store);
+  const [peers, stores]: [ReadonlyMap<string, Peer>, ReadonlyMap<string, Store>] = [config.peers, config.stores];
+  const [peer, store] = [peers.get(name), stores.get(target.store)];
   const refusal = noRight(
     `serving ${shown(name)}: ${role === "source" ? "sending to" : "reading"} the store "${target.store}"`,
   );

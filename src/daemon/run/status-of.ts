@@ -63,12 +63,13 @@ function problemOf({ path, code, message, hint }: CaptureProblem, nowMs: number)
 function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
   const runner = keeper.runner(replica.name);
   const { to, name, mode } = replica;
+  const lag = runner?.lag;
   const rejects = keeper.store?.side.reader.rejections(name) ?? [];
   return {
     ...{ name, mode, address: to === undefined ? "dials in" : formatEndpoint(to), state: runner?.state ?? "idle" },
     cursor: runner?.ackedLsn ?? 0,
-    lagTransactions: runner?.lag.transactions ?? 0,
-    lagMs: runner?.lag.ms ?? 0,
+    lagTransactions: lag?.transactions ?? 0,
+    lagMs: lag?.ms ?? 0,
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
     rejects: rejects.filter(({ code }) => !BEING_COMPARED.has(code)).length,
     needsResync: runner?.needsResync ?? false,

@@ -9,8 +9,8 @@ import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
-import { decodeTransaction } from "../txn/transaction-codec.js";
 import { agentError } from "./errors.js";
+import { type LogRun, takeRun } from "./log-run.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
@@ -29,6 +29,13 @@ export interface LogSenderParts {
 }
 
 const READ_BYTES_MAX = 2 * 1024 * 1024;
+/** With fewer entries at hand the log is read on, so that what goes together is seen together. */
+const AHEAD_MIN = 64;
+/**
+ * So many of one mailbox are on their way: one is applied while the next get ready. What comes meanwhile is gathered and goes
+ * together, so a replica that is behind has fewer and larger ones to apply the further it is behind.
+ */
+const SAME_MAILBOX_MAX = 3;
 
 export class LogSender {
   readonly #parts: LogSenderParts;
@@ -37,6 +44,8 @@ export class LogSender {
   /** Read from the log and not offered yet. */
   readonly #ahead = new Fifo<LogEntry>();
   #sentLsn = 0;
+  /** The last that was read. */
+  #readLsn = 0;
 
   constructor(parts: LogSenderParts) {
     this.#parts = parts;
@@ -57,6 +66,8 @@ export class LogSender {
 
   startAt(lsn: number): void {
     this.#sentLsn = lsn;
+    this.#readLsn = lsn;
+    this.#ahead.clear();
   }
 
   /** Returns when the log was sent, or passed over, up to there. */
@@ -64,17 +75,28 @@ export class LogSender {
     while (this.#sentLsn < lsn) await this.#passed.wait(signal);
   }
 
-  /** Offers the next transaction: "sent", or why it did not. Throws: log-trimmed, when it is not there any more. */
+  /**
+   * Offers the next transaction, with those that go with it: "sent", or why it did not. Throws: log-trimmed, when it is not there
+   * any more.
+   */
   async offerNext(signal: AbortSignal): Promise<"sent" | "full" | "nothing"> {
     const { window, rejections } = this.#parts;
     if (window.isFull) return "full";
     for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
-      if (!rejections.isHeld(entry.mailbox) && this.#isForReplica(entry)) {
-        this.#moveTo(entry.lsn);
-        await this.#parts.line.offer({ ...entry, isNext: true }, signal);
-        return "sent";
+      const { mailbox, lsn } = entry;
+      const isHeld = rejections.isHeld(mailbox);
+      if (!isHeld && window.countOf(mailbox) >= SAME_MAILBOX_MAX) return "full";
+      this.#ahead.shift();
+      if (isHeld) {
+        this.#moveTo(lsn);
+        continue;
       }
-      this.#moveTo(entry.lsn);
+      if (this.#ahead.length < AHEAD_MIN) this.#readOn();
+      const run = takeRun(entry, this.#ahead);
+      this.#moveTo(run.lsn);
+      if (!this.#isForReplica(run)) continue;
+      await this.#parts.line.offer({ ...run, mailbox, isNext: true }, signal);
+      return "sent";
     }
     return "nothing";
   }
@@ -108,16 +130,15 @@ export class LogSender {
     }
   }
 
-  #isForReplica({ bytes }: LogEntry): boolean {
+  #isForReplica({ transaction }: LogRun): boolean {
     const { mayHave } = this.#parts;
-    return mayHave === undefined || mayHave(decodeTransaction(bytes).path);
+    return mayHave === undefined || mayHave(transaction.path);
   }
 
+  /** Stays where it is. */
   #nextEntry(): LogEntry | undefined {
-    if (this.#ahead.length === 0) {
-      for (const entry of this.#parts.reader.entriesAfter(this.#sentLsn, READ_BYTES_MAX)) this.#ahead.push(entry);
-    }
-    const entry = this.#ahead.shift();
+    if (this.#ahead.length === 0) this.#readOn();
+    const entry = this.#ahead.at(0);
     if (entry === undefined || entry.lsn === this.#sentLsn + 1) return entry;
     // LSNs are dense: somebody found that this replica lags too far.
     const { name } = this.#parts;
@@ -125,6 +146,14 @@ export class LogSender {
       "log-trimmed",
       trimmedWords(name, `it needs transaction ${this.#sentLsn + 1}, which is not there`),
     );
+  }
+
+  #readOn(): void {
+    const { reader } = this.#parts;
+    for (const entry of reader.entriesAfter(this.#readLsn, READ_BYTES_MAX)) {
+      this.#ahead.push(entry);
+      this.#readLsn = entry.lsn;
+    }
   }
 
   #moveTo(lsn: number): void {

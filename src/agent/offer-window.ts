@@ -14,16 +14,21 @@ const BYTES_IN_FLIGHT_MAX = 32 * 1024 * 1024;
 
 export interface NewOffer {
   readonly mailbox: MailboxGuid;
-  /** In the log; 0 = it is not of the log. */
+  /** In the log; 0 = it is not of the log. Of several that are offered as one: the last one's. */
   readonly lsn: number;
+  /** Of several that are offered as one: the first one's. */
+  readonly firstLsn?: number;
   /** The encoded transaction. */
   readonly bytes: Uint8Array;
+  /** The same, where it was decoded already. */
+  readonly transaction?: Transaction;
   /** It is the log's next: the cursor waits for it. Of others a rejection, or a comparison, tells what the replica lacks. */
   readonly isNext: boolean;
 }
 
 export interface Offered extends Omit<NewOffer, "bytes"> {
   readonly id: number;
+  readonly firstLsn: number;
   /** The length of its encoding. */
   readonly size: number;
   readonly transaction: Transaction;
@@ -48,9 +53,9 @@ export class OfferWindow {
   }
 
   add({ bytes, ...offer }: NewOffer): Offered {
-    const transaction = decodeTransaction(bytes);
-    const [id, size] = [this.nextId(offer.lsn), bytes.length];
-    const offered = { ...offer, id, size, transaction, refusals: 0, isBeingResolved: false };
+    const { lsn, firstLsn = lsn, transaction = decodeTransaction(bytes) } = offer;
+    const [id, size] = [this.nextId(lsn), bytes.length];
+    const offered = { ...offer, firstLsn, id, size, transaction, refusals: 0, isBeingResolved: false };
     this.#bytes += size;
     this.#offeredById.set(offered.id, offered);
     return offered;
@@ -80,6 +85,12 @@ export class OfferWindow {
     return this.#firstOf(mailbox) !== undefined;
   }
 
+  countOf(mailbox: MailboxGuid): number {
+    let count = 0;
+    for (const offered of this.#offeredById.values()) if (offered.mailbox === mailbox) count += 1;
+    return count;
+  }
+
   /** How many the cursor does not wait for. */
   get besideCount(): number {
     let count = 0;
@@ -88,13 +99,13 @@ export class OfferWindow {
   }
 
   /** Where a rejection of that one has to begin: at the first of its mailbox that is on its way. 0 = it is not of the log. */
-  firstLsnOfMailbox({ mailbox, lsn }: Offered): number {
-    return this.#firstOf(mailbox)?.lsn ?? lsn;
+  firstLsnOfMailbox({ mailbox, firstLsn }: Offered): number {
+    return this.#firstOf(mailbox)?.firstLsn ?? firstLsn;
   }
 
   /** How far the replica is when everything up to `sentLsn` was sent, or is held back by a rejection. */
   settledUpTo(sentLsn: number): number {
-    for (const { isNext, lsn } of this.#offeredById.values()) if (isNext) return Math.min(lsn - 1, sentLsn);
+    for (const { isNext, firstLsn } of this.#offeredById.values()) if (isNext) return Math.min(firstLsn - 1, sentLsn);
     return sentLsn;
   }
 

@@ -237,7 +237,10 @@ function planUidlist(draft: Draft, txn: Transaction): { readonly steps: ApplySte
   if (!mustRewrite && bytesOf(add) * REWRITE_RATIO < view.uidlistBytes) {
     return { steps: add.length === 0 ? [] : [{ kind: "append-records", add }], uidNext };
   }
-  for (const uid of draft.deadUids) drop.add(uid);
+  for (const uid of draft.deadUids) {
+    drop.add(uid);
+    replace.delete(uid); // it got another name first.
+  }
   const { uidValidity, mailbox: guid } = txn;
   const reset = view.adoption === undefined ? undefined : { uidValidity, guid };
   const header = { uidNext, extra, reset };

@@ -13,6 +13,11 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  /** The one that `at` others come before; undefined beyond the last. */
+  at(at: number): T | undefined {
+    return this.#items[this.#head + at];
+  }
+
   /** Undefined when empty; so a list of `undefined`s is told apart by `length` only. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;

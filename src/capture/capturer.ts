@@ -20,16 +20,17 @@ import { ConfirmRounds, problemAfter } from "./listing-problems.js";
 import { locate } from "./locate.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure } from "./plan-structure.js";
+import type { GatherLimits } from "./ration.js";
 import { StoreLooks } from "./store-looks.js";
 
-export interface CapturerLimits {
+export interface CapturerLimits extends GatherLimits {
   /** A file without a record gets its UID from us after this long (R13). */
   readonly unnumberedMsMax: number;
   /** Pause between sweeps while watching. */
   readonly sweepMs: number;
 }
 
-export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000 };
+export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000, gatherMs: 3, busyMs: 20 };
 
 export interface CapturerPorts extends CommitterPorts {
   readonly clock: Clock;
@@ -219,9 +220,10 @@ export class Capturer {
       structureDueMs: this.#looks.dueMs,
       dirty: this.#dirty,
       listingDueMs: (path, reason) => (this.#watching ? this.#history.dueMs(path, reason) : 0),
+      hintsDueMs: (path, hintedMs) => (this.#watching ? this.#history.hintsDueMs(path, hintedMs, this.#limits) : 0),
       hintedInRow: this.#hintedInRow,
     });
-    const isHinted = step.kind === "examine" && this.#dirty.urgency(step.path)?.hinted === true;
+    const isHinted = step.kind === "examine" && this.#dirty.urgency(step.path)?.hintedMs !== undefined;
     this.#hintedInRow = isHinted ? this.#hintedInRow + 1 : 0;
     return step;
   }

@@ -30,9 +30,19 @@ const URGENCY: Readonly<Record<FullReason, number>> = {
   continue: 2,
 };
 
+/** What the scheduler asks for, without the names. */
+export interface Urgency {
+  /** When the first of the hints was given; undefined: there is none. */
+  readonly hintedMs: number | undefined;
+  readonly full: FullReason | undefined;
+  readonly notBeforeMs: number;
+}
+
 interface Marks {
   readonly names: Map<string, HintedName>;
   uidlist: boolean;
+  /** When the first of the hints was given; undefined: there is none. */
+  hintedMs: number | undefined;
   full: FullReason | undefined;
   sinceMs: number;
   notBeforeMs: number;
@@ -51,12 +61,14 @@ export class DirtySet {
   markName(path: RawPath, hint: HintedName, nowMs: number): void {
     const marks = this.#of(path, nowMs);
     addName(marks, hint);
+    marks.hintedMs ??= nowMs;
     marks.notBeforeMs = 0;
   }
 
   markUidlist(path: RawPath, nowMs: number): void {
     const marks = this.#of(path, nowMs);
     marks.uidlist = true;
+    marks.hintedMs ??= nowMs;
     marks.notBeforeMs = 0;
   }
 
@@ -68,9 +80,10 @@ export class DirtySet {
   /** Puts back what was taken, not to be looked at before `notBeforeMs`. Hints that came meanwhile, or come, end the delay. */
   restore(path: RawPath, dirt: Dirt, notBeforeMs: number): void {
     const marks = this.#of(path, dirt.sinceMs);
-    const isHinted = marks.uidlist || marks.names.size > 0;
+    const isHinted = marks.hintedMs !== undefined;
     for (const hint of dirt.names) addName(marks, hint);
     marks.uidlist ||= dirt.uidlist;
+    if (marks.uidlist || marks.names.size > 0) marks.hintedMs ??= dirt.sinceMs;
     if (dirt.full !== undefined) addReason(marks, dirt.full);
     marks.sinceMs = Math.min(marks.sinceMs, dirt.sinceMs);
     if (!isHinted) marks.notBeforeMs = notBeforeMs;
@@ -83,16 +96,17 @@ export class DirtySet {
 
   peek(path: RawPath): Dirt | undefined {
     const marks = this.#marks.get(path);
-    return marks === undefined ? undefined : { ...marks, names: [...marks.names.values()] };
+    if (marks === undefined) return undefined;
+    const { hintedMs: _, ...dirt } = marks;
+    return { ...dirt, names: [...marks.names.values()] };
   }
 
   /** Cheap questions for the scheduler, without copying the names. */
-  urgency(
-    path: RawPath,
-  ): { readonly hinted: boolean; readonly full: FullReason | undefined; readonly notBeforeMs: number } | undefined {
+  urgency(path: RawPath): Urgency | undefined {
     const marks = this.#marks.get(path);
     if (marks === undefined) return undefined;
-    return { hinted: marks.uidlist || marks.names.size > 0, full: marks.full, notBeforeMs: marks.notBeforeMs };
+    const { hintedMs, full, notBeforeMs } = marks;
+    return { hintedMs, full, notBeforeMs };
   }
 
   /** Takes the hints; a due listing is taken along only if `withFull`, else it stays marked. */
@@ -101,13 +115,7 @@ export class DirtySet {
     if (dirt === undefined) return undefined;
     this.#marks.delete(path);
     if (dirt.full !== undefined && !withFull) {
-      this.#marks.set(path, {
-        names: new Map(),
-        uidlist: false,
-        full: dirt.full,
-        sinceMs: dirt.sinceMs,
-        notBeforeMs: 0,
-      });
+      this.#marks.set(path, { ...noMarks(dirt.sinceMs), full: dirt.full });
       return { ...dirt, full: undefined };
     }
     return dirt;
@@ -120,11 +128,15 @@ export class DirtySet {
   #of(path: RawPath, nowMs: number): Marks {
     let marks = this.#marks.get(path);
     if (marks === undefined) {
-      marks = { names: new Map(), uidlist: false, full: undefined, sinceMs: nowMs, notBeforeMs: 0 };
+      marks = noMarks(nowMs);
       this.#marks.set(path, marks);
     }
     return marks;
   }
+}
+
+function noMarks(sinceMs: number): Marks {
+  return { names: new Map(), uidlist: false, hintedMs: undefined, full: undefined, sinceMs, notBeforeMs: 0 };
 }
 
 function addName(marks: Marks, hint: HintedName): void {

@@ -3,11 +3,13 @@
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { FullReason } from "./dirty-set.js";
-import { type LastListing, listingDueMs } from "./ration.js";
+import { type GatherLimits, hintsDueMs, type LastListing, listingDueMs } from "./ration.js";
 
 interface History {
   lastListing: LastListing | undefined;
   lastHintMs: number;
+  /** When it was examined by hints last. */
+  examinedMs: number;
   /** Since when the last examinations relied on hints; undefined after a listing. */
   restsSinceMs: number | undefined;
 }
@@ -30,7 +32,9 @@ export class ListingHistory {
   }
 
   noteHintedExamination(path: RawPath, nowMs: number): void {
-    this.#of(path).restsSinceMs ??= nowMs;
+    const history = this.#of(path);
+    history.restsSinceMs ??= nowMs;
+    history.examinedMs = nowMs;
   }
 
   /** `tookMs` is undefined for an examination that went on with an earlier listing. */
@@ -46,10 +50,20 @@ export class ListingHistory {
     return listingDueMs(reason, lastListing, { lastHintMs, restsSinceMs });
   }
 
+  /** When what was hinted at first then is to be looked at. */
+  hintsDueMs(path: RawPath, hintedMs: number, limits: GatherLimits): number {
+    return hintsDueMs(limits, hintedMs, this.#of(path).examinedMs);
+  }
+
   #of(path: RawPath): History {
     let history = this.#byPath.get(path);
     if (history === undefined) {
-      history = { lastListing: undefined, lastHintMs: 0, restsSinceMs: undefined };
+      history = {
+        lastListing: undefined,
+        lastHintMs: 0,
+        examinedMs: Number.NEGATIVE_INFINITY,
+        restsSinceMs: undefined,
+      };
       this.#byPath.set(path, history);
     }
     return history;

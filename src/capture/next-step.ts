@@ -22,11 +22,13 @@ export interface StepInput {
   readonly structureDueMs: number;
   readonly dirty: Pick<DirtySet, "paths" | "urgency">;
   readonly listingDueMs: (path: RawPath, reason: FullReason) => number;
+  /** When a mailbox whose first hint came then is to be examined: what belongs together is gathered until then. */
+  readonly hintsDueMs: (path: RawPath, hintedMs: number) => number;
   /** Hinted mailboxes that were examined since the last listing of another. */
   readonly hintedInRow: number;
 }
 
-export function nextStep({ nowMs, structureDueMs, dirty, listingDueMs, hintedInRow }: StepInput): Step {
+export function nextStep({ nowMs, structureDueMs, dirty, listingDueMs, hintsDueMs, hintedInRow }: StepInput): Step {
   if (structureDueMs <= nowMs) return { kind: "structure" };
   const isListingsTurn = hintedInRow >= HINTED_IN_ROW_MAX;
   let untilMs = structureDueMs;
@@ -40,9 +42,10 @@ export function nextStep({ nowMs, structureDueMs, dirty, listingDueMs, hintedInR
       continue;
     }
     const listAtMs = marks.full === undefined ? Number.POSITIVE_INFINITY : listingDueMs(path, marks.full);
-    if (marks.hinted) hinted ??= { kind: "examine", path, full: listAtMs <= nowMs };
+    const examineAtMs = marks.hintedMs === undefined ? Number.POSITIVE_INFINITY : hintsDueMs(path, marks.hintedMs);
+    if (examineAtMs <= nowMs) hinted ??= { kind: "examine", path, full: listAtMs <= nowMs };
     else if (listAtMs <= nowMs) listing ??= { kind: "examine", path, full: true };
-    else untilMs = Math.min(untilMs, listAtMs);
+    else untilMs = Math.min(untilMs, listAtMs, examineAtMs);
     if ((isListingsTurn ? listing : hinted) !== undefined) break;
   }
   const [first, second] = isListingsTurn ? [listing, hinted] : [hinted, listing];

@@ -1,5 +1,5 @@
 /**
- * When a whole listing of a mailbox may be made. A listing costs in proportion to the mailbox, so it is paid back with quiet
+ * When hints are worked off, and when a whole listing of a mailbox may be made. A listing costs in proportion to the mailbox, so it is paid back with quiet
  * time: after one that took t, the next of the same mailbox waits `REST_FACTOR` times t. Pure.
  */
 import type { FullReason } from "./dirty-set.js";
@@ -12,6 +12,13 @@ const FREE_MS = 2;
 export const QUIET_MS = 3_000;
 /** But not for ever: in a mailbox that is never quiet, lost events would show nowhere else. */
 export const RESTLESS_MS_MAX = 60_000;
+
+export interface GatherLimits {
+  /** One delivery, or one STORE, is several events within that time: to look at each would be to look three times. */
+  readonly gatherMs: number;
+  /** A busy mailbox is examined this often: what came meanwhile shares an examination, a transaction, and its sending. */
+  readonly busyMs: number;
+}
 
 export interface HintTimes {
   readonly lastHintMs: number;
@@ -32,4 +39,9 @@ export function listingDueMs(reason: FullReason, last: LastListing | undefined, 
   if (last === undefined) return waited;
   const rested = last.tookMs <= FREE_MS ? last.endMs : last.endMs + last.tookMs * REST_FACTOR;
   return Math.max(rested, waited);
+}
+
+/** When a mailbox is to be examined whose first hint came then, and that was examined last then. */
+export function hintsDueMs({ gatherMs, busyMs }: GatherLimits, hintedMs: number, examinedMs: number): number {
+  return Math.max(hintedMs + gatherMs, examinedMs + busyMs);
 }

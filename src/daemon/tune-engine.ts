@@ -1,7 +1,7 @@
 /**
  * Tells V8 to be less eager. By default it compiles with its optimising compiler what ran for some milliseconds, in each
  * thread anew; in a run of a few seconds that took a fifth of the CPU time, and one of two cores. What runs for long is
- * still optimised, a little later.
+ * still optimised, a little later: that is why a daemon leaves it alone.
  */
 import { setFlagsFromString } from "node:v8";
 

@@ -1,6 +1,6 @@
 /**
  * The reference model of applying: what a list of changes means, on plain values. The room that writes mail must end in
- * the same state; tests hold diff, coalesce and split against it.
+ * the same state; tests hold diff, split and run against it.
  */
 import { assert } from "../base/assert.js";
 import { mergeMarks } from "./marks.js";

@@ -14,6 +14,10 @@ const KINDS: Readonly<Record<TxnErrorCode, ErrorKind>> = {
   },
 };
 
+export function isTransactionInvalid(error: unknown): boolean {
+  return error instanceof MailtwinError && error.code === "transaction-invalid";
+}
+
 /** An operating failure of this room. `message`: what was being done, to what, why it failed; no full stop. */
 export function txnError(
   code: TxnErrorCode,

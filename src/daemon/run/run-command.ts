@@ -19,7 +19,6 @@ import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { realOrWished } from "../place-rules.js";
 import { makeState } from "../places.js";
-import { tuneEngine } from "../tune-engine.js";
 import { VERSION } from "../version.js";
 import { controlOf } from "./control-of.js";
 import { Daemon } from "./daemon.js";
@@ -75,7 +74,6 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   const stateDir = realOrWished(config.stateDir);
   makeState(stateDir, []);
   using _held = holdStateDirectory(stateDir);
-  tuneEngine();
   const crashAt = process.env["MAILTWIN_CRASH_AT"];
   const daemon = new Daemon(config, keyOf(config), { log, clock: systemClock, random: randomFraction, crashAt });
   const startedMs = systemClock.nowMs();

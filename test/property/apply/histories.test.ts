@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import type { ExecuteOutcome } from "../../../src/apply/apply-types.js";
 import { APPLY_CRASH_POINTS } from "../../../src/apply/store-context.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
+import { TransactionRun } from "../../../src/txn/run.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
 import { type DiskOperation, FaultDisk, type FaultErrno } from "../../contract/fault-disk.js";
@@ -115,6 +116,78 @@ test.prop([turns, crash], tries(120))(
     });
   },
 );
+
+/** What was cut off, and how it comes again: joined anew, since the log has grown, or one by one, since it was refused. */
+const cutRun = fc.record({ cutsAll: fc.boolean(), comesAsOne: fc.boolean() });
+
+test.prop([turns, crash, cutRun], tries(120))(
+  "what comes as one ends as one by one, also where it was cut off",
+  async (history, { point, turn, verifies, apartAbove }, { cutsAll, comesAsOne }) => {
+    await withReplica((replica) => {
+      replica.verifies = verifies;
+      replica.apartAbove = apartAbove;
+      const all = steps(history);
+      for (let at = 0, next = at; at < all.length; at = next) {
+        const { run, joined, after } = runFrom(all, at);
+        next = at + run.length;
+        // As it would be read at the source by now.
+        const present = new Set<string>(after.messages.map(({ base }) => base));
+        const bodyOf = (base: string) => (present.has(base) ? after.bodies.get(base) : undefined);
+        const wasCut = at <= turn % all.length && turn % all.length < next;
+        if (wasCut) {
+          const crashPoint = (name: string): void => {
+            if (name === point) throw new Crash(name);
+          };
+          replica.open({ crashPoint, pid: DEAD_PID });
+          attempt(() => replica.apply(cutsAll ? joined : run[0], bodiesOf(after)));
+          replica.open({ laterMs: 10_000 });
+          replica.store.recover();
+        }
+        const again = wasCut && !comesAsOne ? run : [joined];
+        for (const txn of again) expect(insistOnAll(replica, txn, bodyOf)).toMatchObject({ kind: "applied" });
+        expectEqual(replica, after);
+        expectBaseline(replica, after);
+      }
+    });
+  },
+);
+
+/** As a session does: a message that has another UID by now lacks its body until it is asked for under that. */
+function insistOnAll(
+  replica: Replica,
+  txn: Transaction,
+  bodyOf: (base: string) => Uint8Array | undefined,
+): ExecuteOutcome {
+  let key = 0;
+  for (let attempt = 1; ; attempt++) {
+    if (key === 0) {
+      key = replica.nextKey();
+      expect(replica.stage(key, txn, bodyOf).kind).toBe("staged");
+    }
+    const outcome = replica.execute(key);
+    if (attempt === 5) return outcome;
+    if (outcome.kind === "lacking") replica.stageWanted({ key, isApart: false }, outcome.wants, bodyOf);
+    else if (outcome.kind === "busy") {
+      replica.open({ laterMs: 10_000 * (attempt + 1) });
+      key = 0;
+    } else return outcome;
+  }
+}
+
+/** As many as can be one, from there on. */
+function runFrom(all: ReturnType<typeof steps>, at: number) {
+  const [first, ...rest] = all.slice(at);
+  if (first === undefined) throw new Error("there is no such turn");
+  const run: [Transaction, ...Transaction[]] = [first.txn];
+  const joining = new TransactionRun(first.txn);
+  let { after } = first;
+  for (const step of rest) {
+    if (!joining.tryAdd(step.txn)) break;
+    run.push(step.txn);
+    after = step.after;
+  }
+  return { run, joined: joining.joined, after };
+}
 
 /** Whether it was killed. */
 function attempt(run: () => unknown): boolean {

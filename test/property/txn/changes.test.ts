@@ -1,14 +1,15 @@
-/** Laws of change: diff, apply, coalesce and split agree on what a list of changes means. */
+/** Laws of change: diff, apply, join and split agree on what a list of changes means. */
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
-import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { applyChanges } from "../../../src/txn/apply-changes.js";
 import { placedUid } from "../../../src/txn/change-order.js";
-import { coalesce } from "../../../src/txn/coalesce.js";
 import { diffMessages, reusedUids } from "../../../src/txn/diff.js";
 import { mergeMarks } from "../../../src/txn/marks.js";
+import { TransactionRun } from "../../../src/txn/run.js";
 import { splitTransaction } from "../../../src/txn/split.js";
-import type { Change, SaveChange } from "../../../src/txn/transaction.js";
+import type { Change, SaveChange, Transaction } from "../../../src/txn/transaction.js";
 import { tries } from "../tries.js";
 import { mailboxHistory, mailboxState, marks, messageState, transactions } from "./arbitraries.js";
 
@@ -42,19 +43,33 @@ describe("diffMessages", () => {
   );
 });
 
-describe("coalesce", () => {
-  test.prop([mailboxHistory], tries())("has the same effect as the whole history", (history) => {
-    const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
-    const short = coalesce(changes);
-    const first = history[0] ?? [];
-    expect(applyChanges(first, short)).toStrictEqual(applyChanges(first, changes));
-    expect(ascend(placed(short))).toBe(true);
-  });
+describe("TransactionRun", () => {
+  const common = {
+    ...{ mailbox: parseMailboxGuid("a".repeat(32)), path: "" as RawPath, uidValidity: parseUidValidity(1) },
+    ...{ headerExtra: "", fileOwner: { uid: 0, gid: 0, mode: 0o600 }, capturedMs: 1 },
+  };
 
-  test.prop([mailboxHistory], tries())("a second time changes nothing", (history) => {
-    const changes = history.slice(1).flatMap((state, i) => diffMessages(history[i] ?? [], state));
-    const short = coalesce(changes);
-    expect(coalesce(short)).toStrictEqual(short);
+  test.prop([mailboxHistory], tries())("what is joined has the effect of all, in one transaction", (history) => {
+    const [first = [], ...later] = history;
+    const each = later.map((state, i): Transaction => {
+      const uidNext = Math.max(1, ...state.map(({ uid }) => uid + 1));
+      return { ...common, uidNext, changes: diffMessages(history[i] ?? [], state) };
+    });
+    const [head, ...rest] = each;
+    if (head === undefined) return;
+    const run = new TransactionRun(head);
+    const joined = [head];
+    for (const next of rest) {
+      if (!run.tryAdd(next)) break;
+      joined.push(next);
+    }
+    const { changes, uidNext, capturedMs } = run.joined;
+    expect(applyChanges(first, changes)).toStrictEqual(
+      joined.reduce((state, it) => applyChanges(state, it.changes), first),
+    );
+    expect(uidNext).toBe(Math.max(...joined.map((it) => it.uidNext)));
+    expect(capturedMs).toBe(head.capturedMs);
+    expect(ascend(placed(changes))).toBe(true);
   });
 });
 

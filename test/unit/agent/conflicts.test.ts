@@ -27,14 +27,16 @@ function appliedLsns(): number[] {
 describe("uid-passed", () => {
   test("both sides make room, then it is applied without what was renumbered", async () => {
     pair.log("a", [{ uid: 100 }, { uid: 101 }]);
+    pair.log("b", [{ uid: 1 }]); // or the two would be one.
     pair.log("a", [{ uid: 102 }]);
     pair.replica.refusals.set(1, [PASSED]);
     pair.replica.yieldOutcome = { kind: "yielded", moves: [], uidNext: 900 };
     run = pair.start();
-    await run.untilAcked(2);
+    await run.untilAcked(3);
     expect(pair.replica.applied.map(({ lsn, voidBelow }) => [lsn, voidBelow])).toStrictEqual([
       [1, 900],
       [2, 0],
+      [3, 0],
     ]);
     expect(pair.renumbered).toStrictEqual([{ guid: guid("a"), uids: [100, 101], floor: 900 }]);
     const asked = run.store.calls.find(({ method }) => method === "yieldUids");
@@ -274,11 +276,12 @@ describe("bodies that cannot be read at the source", () => {
 
   test("behind a transaction that is still on its way leave that one in the rejection log, until it is applied", async () => {
     pair.log("a", [{ uid: 1 }]);
+    pair.log("b", [{ uid: 1 }]); // or the two would be one.
     pair.log("a", [{ uid: 2 }]);
     pair.bodies.unreadable.add("ba2");
     pair.replica.locked.add(1);
     run = pair.start();
-    const acked = run.untilAcked(2);
+    const acked = run.untilAcked(3);
     await until(() => pair.sourceState.rejections.length > 0, "the second is rejected");
     expect(pair.sourceState.rejections).toMatchObject([{ lsn: 1, code: "EIO" }]);
     await pair.clock.advance(SESSION_LIMITS.lockWaitMsMax + 100);
@@ -289,8 +292,8 @@ describe("bodies that cannot be read at the source", () => {
     pair.replica.locked.clear();
     pair.bodies.unreadable.clear();
     run = pair.start();
-    await run.untilAcked(2);
-    expect(appliedLsns()).toStrictEqual([1, 2]);
+    await run.untilAcked(3);
+    expect(appliedLsns()).toStrictEqual([2, 1, 3]);
     expect(pair.sourceState.rejections).toStrictEqual([]);
   });
 

@@ -1,6 +1,7 @@
 /** What a replay agent and a session do together when nothing is in the way. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BODY_PART_BYTES_MAX } from "../../../src/capture/body-types.js";
+import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { until } from "../../turns.js";
 import { bodyOf } from "./fake-bodies.js";
 import { hexOf } from "./fake-replica.js";
@@ -19,7 +20,7 @@ describe("shipping", () => {
   });
 
   test("transactions are applied and reported in the order of the log, and the cursors follow", async () => {
-    for (let uid = 1; uid <= 30; uid++) pair.log(uid % 3 === 0 ? "a" : "b", [{ uid }]);
+    for (let uid = 1; uid <= 30; uid++) pair.log(uid % 2 === 0 ? "a" : "b", [{ uid }]);
     run = pair.start();
     await run.untilAcked(30);
     const lsns = Array.from({ length: 30 }, (_, i) => i + 1);
@@ -59,7 +60,7 @@ describe("shipping", () => {
   });
 
   test("it goes on where the replica is", async () => {
-    for (let uid = 1; uid <= 5; uid++) pair.log("a", [{ uid }]);
+    for (let uid = 1; uid <= 5; uid++) pair.log(uid % 2 === 0 ? "a" : "b", [{ uid }]);
     pair.replicaState.applied.set(LOG_ID, 3);
     run = pair.start();
     await run.untilAcked(5);
@@ -67,7 +68,7 @@ describe("shipping", () => {
   });
 
   test("no more than the window is on its way", async () => {
-    for (let uid = 1; uid <= 100; uid++) pair.log("a", [{ uid }]);
+    for (let uid = 1; uid <= 100; uid++) pair.log(String.fromCharCode(97 + (uid % 25)), [{ uid }]);
     pair.replica.locked.add(1);
     run = pair.start();
     await until(() => run.store.calls.some(({ method }) => method === "execute"), "the first is tried");
@@ -80,6 +81,57 @@ describe("shipping", () => {
     pair.replica.locked.clear();
     await pair.clock.advance(60);
     await run.untilAcked(100);
+  });
+
+  test("of one mailbox few are on their way, and what waits behind them comes as one", async () => {
+    for (let uid = 1; uid <= 100; uid++) {
+      pair.log("a", [{ uid }]);
+      if (uid <= 5) pair.log("b", [{ uid }]); // between them, so that the first ones come alone.
+    }
+    pair.replica.locked.add(1);
+    run = pair.start();
+    await until(() => pair.clock.timerCount > 0, "the session waits for the lock");
+    const keys = run.store.calls.flatMap(({ method, args }) =>
+      method === "prepare" ? [(args as { key: number }).key] : [],
+    );
+    expect(keys).toStrictEqual([1, 2, 3, 4, 5, 6]); // three of each.
+    pair.replica.locked.clear();
+    await pair.clock.advance(60);
+    await run.untilAcked(105);
+    // The fake replica calls a transaction by its time, which is that of its first part.
+    expect(pair.replica.applied.map(({ lsn }) => lsn)).toStrictEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(pair.replica.applied.at(-1)?.bodies.size).toBe(95);
+    expect(run.shipped.at(-1)).toMatchObject({ lsn: 105, transaction: { capturedMs: 11 } });
+    expect([run.agent.ackedLsn, pair.replicaState.applied.get(LOG_ID)]).toStrictEqual([105, 105]);
+  });
+
+  test("what came as one and was refused is in the rejection log from its first on, and comes again from there", async () => {
+    pair.log("b", [{ uid: 1 }]);
+    for (let uid = 1; uid <= 4; uid++) pair.log("a", [{ uid }]);
+    pair.bodies.unreadable.add("ba3");
+    run = pair.start();
+    await run.untilAcked(5);
+    expect(run.rejected).toMatchObject([{ lsn: 2, code: "EIO" }]);
+    await run.end();
+    pair.bodies.unreadable.clear();
+    run = pair.start();
+    await run.untilAcked(5);
+    expect(pair.replica.applied.map(({ lsn, bodies }) => [lsn, bodies.size])).toStrictEqual([
+      [1, 1],
+      [2, 4],
+    ]);
+    expect(pair.sourceState.rejections).toStrictEqual([]);
+  });
+
+  test("what would not fit together comes apart", async () => {
+    for (let uid = 1; uid <= 3; uid++) pair.log("a", [{ uid: 3 * uid, size: 1 }]);
+    pair.log("a", [], [{ kind: "expunge", uid: parseUid(9), base: parseBaseName("ba9") }]);
+    pair.log("a", [{ uid: 20, size: 1 }]);
+    pair.log("a", [{ uid: 15, size: 1 }]);
+    run = pair.start();
+    await run.untilAcked(6);
+    // A message that came in the same run does not go in it; a UID below is never joined to one above.
+    expect(pair.replica.applied.map(({ lsn }) => lsn)).toStrictEqual([1, 4, 6]);
   });
 
   test("wanted bodies arrive as they are, small ones together", async () => {

@@ -73,7 +73,7 @@ describe("taking", () => {
     dirty.markFull(A, "sweep", 1);
     dirty.markName(A, name("x"), 2);
     expect(dirty.take(A, false)).toMatchObject({ names: [name("x")], full: undefined });
-    expect(dirty.urgency(A)).toStrictEqual({ hinted: false, full: "sweep", notBeforeMs: 0 });
+    expect(dirty.urgency(A)).toStrictEqual({ hintedMs: undefined, full: "sweep", notBeforeMs: 0 });
     expect(dirty.take(A, true)).toMatchObject({ names: [], full: "sweep", sinceMs: 1 });
   });
 });
@@ -96,7 +96,7 @@ describe("restoring", () => {
     if (dirt === undefined) throw new Error("it was marked");
     dirty.restore(A, dirt, 50);
     dirty.markFull(A, "confirm", 2);
-    expect(dirty.urgency(A)).toStrictEqual({ hinted: true, full: "confirm", notBeforeMs: 50 });
+    expect(dirty.urgency(A)).toStrictEqual({ hintedMs: 1, full: "confirm", notBeforeMs: 50 });
   });
 
   test("is not delayed where a hint came meanwhile, or comes", () => {

@@ -108,7 +108,7 @@ export class FakeCapture {
   }
 }
 
-export const LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000 };
+export const LIMITS: CapturerLimits = { unnumberedMsMax: 500, sweepMs: 20_000, gatherMs: 0, busyMs: 0 };
 
 export class Bench {
   readonly clock = new FakeClock();

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 function step(more: Partial<StepInput> = {}) {
   const idle = { nowMs: 100, structureDueMs: Number.POSITIVE_INFINITY, hintedInRow: 0 };
-  return nextStep({ ...idle, dirty, listingDueMs: () => 0, ...more });
+  return nextStep({ ...idle, dirty, listingDueMs: () => 0, hintsDueMs: () => 0, ...more });
 }
 
 describe("nextStep", () => {
@@ -48,6 +48,19 @@ describe("nextStep", () => {
     expect(step({ hintedInRow: HINTED_IN_ROW_MAX - 1 })).toMatchObject({ path: A });
     expect(step({ hintedInRow: HINTED_IN_ROW_MAX })).toStrictEqual({ kind: "examine", path: B, full: true });
     expect(step({ hintedInRow: HINTED_IN_ROW_MAX, listingDueMs: () => 101 })).toMatchObject({ path: A, full: false });
+  });
+
+  test("what belongs together is gathered, and holds up nobody else", () => {
+    dirty.markUidlist(A, 90);
+    dirty.markUidlist(B, 95);
+    const hintsDueMs: StepInput["hintsDueMs"] = (path, hintedMs) => hintedMs + (path === A ? 30 : 20);
+    expect(step({ hintsDueMs })).toStrictEqual({ kind: "wait", untilMs: 115 });
+    expect(step({ hintsDueMs, nowMs: 116 })).toStrictEqual({ kind: "examine", path: B, full: false });
+    dirty.drop(B);
+    dirty.markUidlist(A, 118); // what comes later does not put it off.
+    expect(step({ hintsDueMs, nowMs: 120 })).toStrictEqual({ kind: "examine", path: A, full: false });
+    dirty.markFull(C, "first", 100);
+    expect(step({ hintsDueMs, nowMs: 119 })).toStrictEqual({ kind: "examine", path: C, full: true });
   });
 
   test("it waits for what comes first: a delay, a ration, the list of mailboxes", () => {

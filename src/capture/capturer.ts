@@ -125,7 +125,7 @@ export class Capturer {
     } else
       for (const path of place.paths) {
         this.onActive(path);
-        this.onUidlistHint(path);
+        if (!this.#history.isEcho(path, this.#nowMs())) this.onUidlistHint(path);
       }
   }
 

@@ -5,6 +5,8 @@ import type { RawPath } from "../base/raw-name.js";
 import type { FullReason } from "./dirty-set.js";
 import { type GatherLimits, hintsDueMs, type LastListing, listingDueMs } from "./ration.js";
 
+const ECHO_MS = 500;
+
 interface History {
   lastListing: LastListing | undefined;
   lastHintMs: number;
@@ -48,6 +50,14 @@ export class ListingHistory {
   dueMs(path: RawPath, reason: FullReason): number {
     const { lastListing, lastHintMs, restsSinceMs = 0 } = this.#of(path);
     return listingDueMs(reason, lastListing, { lastHintMs, restsSinceMs });
+  }
+
+  /**
+   * Whether what the structure tier says, up to half a second late, is what the message tier has said already: the mailbox was
+   * examined since. What the message tier did not say is left to the next hint or sweep.
+   */
+  isEcho(path: RawPath, nowMs: number): boolean {
+    return nowMs - this.#of(path).examinedMs < ECHO_MS;
   }
 
   /** When what was hinted at first then is to be looked at. */

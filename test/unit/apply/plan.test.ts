@@ -230,6 +230,15 @@ describe("expunges and rebinds", () => {
     ]);
   });
 
+  test("a message that gets another name and goes leaves no record, and none twice", () => {
+    const held = view([
+      { uid: 1, base: "a,S=9" },
+      { uid: 2, base: "b" },
+    ]);
+    const gone = transaction([rebind(1, "a,S=9", 1, "a"), expunge(1, "a")], { uidNext: 3 });
+    expect(lines(held, gone).at(-1)).toBe("rewrite N3 -1");
+  });
+
   test("a rebind of what is not here is a save", () => {
     expect(lines(view([]), transaction([rebind(1, "a", 3, "a")]))).toEqual(["place #0 as cur/a:2,", "append 3:a"]);
   });

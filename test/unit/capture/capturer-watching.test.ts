@@ -117,6 +117,18 @@ describe("watching", () => {
     expect(active).toStrictEqual(["a"]);
   });
 
+  test("what the slower tier says of a mailbox that was examined just now is no news, later it is", async () => {
+    const { capturer } = await bench.watching([A]);
+    capturer.onMessageHint(A.path, { dir: "new", name: "x" });
+    await until(() => bench.capture.asked.length === 1, "it is examined");
+    await bench.clock.advance(300);
+    capturer.onPath("a/dovecot-uidlist");
+    await bench.clock.advance(300);
+    expect(bench.capture.asked).toStrictEqual(["a"]);
+    capturer.onPath("a/dovecot-uidlist");
+    await until(() => bench.capture.asked.length === 2, "it is examined again");
+  });
+
   test("a suspected expunge is confirmed by a listing, rationed by what the last one cost", async () => {
     const { capturer } = await bench.watching([A]);
     const listed = { entries: 9, ms: 100 };

@@ -1,7 +1,7 @@
 /** When a mailbox may be listed. */
 import { describe, expect, test } from "vitest";
 import { ListingHistory } from "../../../src/capture/listing-history.js";
-import { listingDueMs, QUIET_MS, RESTLESS_MS_MAX } from "../../../src/capture/ration.js";
+import { hintsDueMs, listingDueMs, QUIET_MS, RESTLESS_MS_MAX } from "../../../src/capture/ration.js";
 import { rawPath } from "../log/state-fixtures.js";
 
 describe("listingDueMs", () => {
@@ -24,6 +24,13 @@ describe("listingDueMs", () => {
     const restless = listingDueMs("quiet", { endMs: 1000, tookMs: 1 }, hints(3000 + 10 * RESTLESS_MS_MAX, 3000));
     expect(restless).toBe(3000 + RESTLESS_MS_MAX);
   });
+});
+
+test("hints are gathered for a moment, and a busy mailbox is looked at now and then", () => {
+  const limits = { gatherMs: 3, busyMs: 20 };
+  expect(hintsDueMs(limits, 1000, Number.NEGATIVE_INFINITY)).toBe(1003);
+  expect(hintsDueMs(limits, 1000, 900)).toBe(1003);
+  expect(hintsDueMs(limits, 1000, 995)).toBe(1015);
 });
 
 describe("ListingHistory", () => {

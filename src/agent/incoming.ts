@@ -56,6 +56,9 @@ export class Incoming {
   #divergence: Divergence | undefined;
   #givenUp = false;
   #intent: number | undefined;
+  #intentBytes: Uint8Array = new Uint8Array(0);
+  /** What was staged is on stable storage. */
+  #isSynced = false;
   #apart: Apart | undefined;
 
   constructor(ports: IncomingPorts, offer: Offer) {
@@ -139,10 +142,13 @@ export class Incoming {
     if (bodies.length === 0) return;
     const transfer = movableBuffers(bodies.map((body) => body.bytes));
     const request = { key: this.id, bodies };
+    // The last of few, as nearly always: made durable in the same call.
+    const sync = bodies.length === this.#lacking.size && this.#wanted <= SYNC_EACH_MAX;
     const outcome = await (this.#apart === undefined
-      ? this.#ports.store.call("stageMany", request, transfer)
+      ? this.#ports.store.call("stageMany", { ...request, sync }, transfer)
       : this.#apart.stager.call("stageMany", request, transfer));
     if (outcome.kind === "diverged") this.#fail(outcome.divergence);
+    else this.#isSynced = sync && this.#apart === undefined;
     for (const { index } of bodies) this.#arrived(index);
   }
 
@@ -164,6 +170,7 @@ export class Incoming {
     const prepared = await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove });
     if (prepared.kind === "misnamed") throw misnamed();
     if (prepared.kind === "diverged") return prepared;
+    this.#intentBytes = prepared.intent;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
     await this.#fetch(prepared.wants.map((wanted) => wanted.index));
     return this.#seal();
@@ -173,6 +180,7 @@ export class Incoming {
     if (indexes.length === 0 || this.#givenUp) return;
     for (const index of indexes) this.#lacking.add(index);
     this.#wanted += indexes.length;
+    this.#isSynced = false;
     const complete = new Promise<void>((resolve) => {
       this.#complete = resolve;
     });
@@ -185,12 +193,11 @@ export class Incoming {
     if (this.#givenUp) return { kind: "given-up" };
     await this.#adoptStaged();
     if (this.#divergence !== undefined) return { kind: "diverged", divergence: this.#divergence };
-    const synced = this.#wanted > SYNC_EACH_MAX && (await this.#ports.syncAll());
+    const synced = this.#isSynced || (this.#wanted > SYNC_EACH_MAX && (await this.#ports.syncAll()));
     if (!synced && this.#wanted > 0) await this.#ports.store.call("syncStaged", { key: this.id });
     this.#ports.reach("apply.staged");
     if (this.#intent === undefined) {
-      const bytes = await this.#ports.store.call("intentOf", { key: this.id });
-      this.#intent = await this.#ports.writer.putIntent({ bytes });
+      this.#intent = await this.#ports.writer.putIntent({ bytes: this.#intentBytes });
       this.#ports.reach("apply.intent");
     }
     return { kind: "ready", intent: this.#intent };

@@ -66,6 +66,8 @@ export type PrepareOutcome =
   | { readonly kind: "misnamed" }
   | {
       readonly kind: "ready";
+      /** What `recover` needs to clean up after this transaction, to be kept until its effect is recorded. */
+      readonly intent: Uint8Array;
       readonly wants: readonly WantedBody[];
       /**
        * Here, and perhaps what the source has: for each either `confirmHeld` (the source's hash is that of `hashHeld`) or its
@@ -306,6 +308,8 @@ export interface ForgetRequest {
 export interface StageRequest {
   readonly key: number;
   readonly bodies: readonly BodyParts[];
+  /** With it what is staged by now is made durable at once, as by `syncStaged`. */
+  readonly sync?: boolean;
 }
 
 export interface IndexesRequest {
@@ -341,8 +345,6 @@ export interface ApplyMethods {
   gone(request: { readonly key: number; readonly index: number }): void;
   /** Makes staged bodies durable one by one; a caller with many of them syncs the whole file system instead. */
   syncStaged(request: KeyRequest): void;
-  /** What `recover` needs to clean up after this transaction, to be kept until its effect is recorded. */
-  intentOf(request: KeyRequest): Uint8Array;
   execute(request: KeyRequest): ExecuteOutcome;
   /**
    * Gives a prepared transaction up and removes its staged bodies. Returns whether its intent can go too: nothing of the mailbox is
@@ -355,7 +357,7 @@ export interface ApplyMethods {
   /** Pages of one mailbox follow each other. */
   compare(request: CompareRequest): CompareOutcome;
   standing(request: StandingRequest): StandingOutcome;
-  /** As `intentOf`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
+  /** As the intent of `prepare`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
   intentOfForeign(request: { readonly path: RawPath }): Uint8Array;
   foreign(request: ForeignRequest): ForeignOutcome;
   /** Renumbers foreign messages; needs no recording. */

@@ -42,7 +42,6 @@ serveWorker<ApplyMethods>({
   confirmHeld: (request) => store().confirmHeld(request),
   gone: (request) => store().gone(request),
   syncStaged: (request) => store().syncStaged(request),
-  intentOf: (request) => store().intentOf(request),
   execute: (request) => store().execute(request),
   drop: (request) => store().drop(request),
   mailboxes: (request) => store().mailboxes(request),

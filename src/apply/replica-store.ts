@@ -95,7 +95,8 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
-    if (txn.structure?.kind === "delete") return { kind: "ready", wants: [] };
+    const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
+    if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [] };
     return this.#refusing(pending, (root) => {
       const needs = this.#needsOf(root, pending);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
@@ -106,6 +107,7 @@ export class ReplicaStore implements Methods {
       );
       return {
         kind: "ready",
+        intent,
         wants,
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
         ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
@@ -113,9 +115,11 @@ export class ReplicaStore implements Methods {
     });
   }
 
-  stageMany({ key, bodies }: types.StageRequest): types.StageOutcome {
+  stageMany({ key, bodies, sync = false }: types.StageRequest): types.StageOutcome {
     const pending = this.#pendingOf(key);
-    return this.#refusing(pending, (root) => staging.stageBodies(this.#context, root, pending, bodies));
+    const outcome = this.#refusing(pending, (root) => staging.stageBodies(this.#context, root, pending, bodies));
+    if (sync && outcome.kind === "staged") this.syncStaged({ key });
+    return outcome;
   }
 
   stagePart(part: types.BodyPart): types.StageOutcome {
@@ -147,11 +151,6 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const synced = this.#refusing(pending, (root) => staging.syncStaged(this.#context, root, pending));
     if (synced !== undefined) pending.staged.clear(); // out of reach: found lacking when the transaction is executed.
-  }
-
-  intentOf({ key }: types.KeyRequest): Uint8Array {
-    const { mailbox, path } = this.#pendingOf(key).txn;
-    return encodeIntent({ key, mailbox, path });
   }
 
   execute({ key }: types.KeyRequest): types.ExecuteOutcome {

@@ -103,16 +103,16 @@ export class Capturer {
 
   onMessageHint(path: RawPath, hint: HintedName): void {
     const nowMs = this.#nowMs();
-    this.#dirty.markName(path, hint, nowMs);
+    const isNews = this.#dirty.markName(path, hint, nowMs);
     this.#history.noteHint(path, nowMs);
-    this.#wake.wake();
+    if (isNews) this.#wake.wake();
   }
 
   onUidlistHint(path: RawPath): void {
     const nowMs = this.#nowMs();
-    this.#dirty.markUidlist(path, nowMs);
+    const isNews = this.#dirty.markUidlist(path, nowMs);
     this.#history.noteHint(path, nowMs);
-    this.#wake.wake();
+    if (isNews) this.#wake.wake();
   }
 
   /** An event of the structure tier. */

@@ -58,18 +58,18 @@ export class DirtySet {
     return this.#marks.size;
   }
 
-  markName(path: RawPath, hint: HintedName, nowMs: number): void {
+  /** Whether it changes when the mailbox is to be looked at: of several hints, the first does. */
+  markName(path: RawPath, hint: HintedName, nowMs: number): boolean {
     const marks = this.#of(path, nowMs);
     addName(marks, hint);
-    marks.hintedMs ??= nowMs;
-    marks.notBeforeMs = 0;
+    return noteHinted(marks, nowMs);
   }
 
-  markUidlist(path: RawPath, nowMs: number): void {
+  /** As `markName`. */
+  markUidlist(path: RawPath, nowMs: number): boolean {
     const marks = this.#of(path, nowMs);
     marks.uidlist = true;
-    marks.hintedMs ??= nowMs;
-    marks.notBeforeMs = 0;
+    return noteHinted(marks, nowMs);
   }
 
   /** The most urgent reason counts. */
@@ -137,6 +137,13 @@ export class DirtySet {
 
 function noMarks(sinceMs: number): Marks {
   return { names: new Map(), uidlist: false, hintedMs: undefined, full: undefined, sinceMs, notBeforeMs: 0 };
+}
+
+function noteHinted(marks: Marks, nowMs: number): boolean {
+  const isNews = marks.hintedMs === undefined || marks.notBeforeMs > nowMs;
+  marks.hintedMs ??= nowMs;
+  marks.notBeforeMs = 0;
+  return isNews;
 }
 
 function addName(marks: Marks, hint: HintedName): void {

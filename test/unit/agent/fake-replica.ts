@@ -80,7 +80,8 @@ export class FakeReplica implements Partial<ApplyMethods> {
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     const wants = this.#wantsOf(key);
     const ticket = { storeRoot: "/store", scratchRoot: "/scratch", expected: expectedBodies(transaction) };
-    return wants.length > apartAbove ? { kind: "ready", wants, ticket } : { kind: "ready", wants };
+    const intent = Uint8Array.of(key);
+    return wants.length > apartAbove ? { kind: "ready", intent, wants, ticket } : { kind: "ready", intent, wants };
   }
 
   adoptStaged({ key, bodies }: Parameters<ApplyMethods["adoptStaged"]>[0]): void {
@@ -117,11 +118,6 @@ export class FakeReplica implements Partial<ApplyMethods> {
 
   syncStaged({ key }: { readonly key: number }): void {
     this.#of(key);
-  }
-
-  intentOf({ key }: { readonly key: number }): Uint8Array {
-    this.#of(key);
-    return Uint8Array.of(key);
   }
 
   execute({ key }: { readonly key: number }): ExecuteOutcome {

@@ -43,13 +43,8 @@ describe("shipping", () => {
     await acked;
     expect(seen).toStrictEqual(["putIntent", "execute 1 with 1 intents", "recordEffect", "acked"]);
     expect(run.points).toStrictEqual(["apply.staged", "apply.intent", "apply.effect-recorded"]);
-    expect(run.store.calls.map(({ method }) => method)).toStrictEqual([
-      "prepare",
-      "stageMany",
-      "syncStaged",
-      "intentOf",
-      "execute",
-    ]);
+    expect(run.store.calls.map(({ method }) => method)).toStrictEqual(["prepare", "stageMany", "execute"]);
+    expect(run.store.calls[1]?.args).toMatchObject({ sync: true });
   });
 
   test("what comes into the log later is shipped when the agent is woken", async () => {

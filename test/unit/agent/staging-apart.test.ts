@@ -40,7 +40,7 @@ describe("a transaction with many bodies", () => {
     await run.untilAcked(1);
     await run.end();
     expect(stagerMethods()).toStrictEqual(["begin", "stageMany", "handOver"]);
-    expect(methods(run)).toStrictEqual(["prepare", "adoptStaged", "intentOf", "execute"]);
+    expect(methods(run)).toStrictEqual(["prepare", "adoptStaged", "execute"]);
     expect(pair.replica.adopted).toStrictEqual([{ lsn: 1, indexes: MANY.map((_, i) => i) }]);
     expect(pair.replica.applied[0]?.bodies.size).toBe(MANY.length);
   });
@@ -51,7 +51,7 @@ describe("a transaction with many bodies", () => {
     await run.untilAcked(1);
     await run.end();
     expect(stagerMethods()).toContain("stagePart");
-    expect(methods(run)).toStrictEqual(["prepare", "adoptStaged", "intentOf", "execute"]);
+    expect(methods(run)).toStrictEqual(["prepare", "adoptStaged", "execute"]);
   });
 
   test("with none of them left at the source is given back, too", async () => {
@@ -111,7 +111,7 @@ test("one with fewer is staged by the store, and the other thread is not asked f
   await run.untilAcked(1);
   await run.end();
   expect(pair.stager.worker.calls).toStrictEqual([]);
-  expect(methods(run)).toStrictEqual(["prepare", "stageMany", "intentOf", "execute"]);
+  expect(methods(run)).toStrictEqual(["prepare", "stageMany", "execute"]);
 });
 
 describe("one that ends while it is staged", () => {

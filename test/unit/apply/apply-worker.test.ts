@@ -33,9 +33,9 @@ test("a transaction crosses the thread and its effect the database", async () =>
   const prepared = await worker.call("prepare", { key: 1, bytes, voidBelow: 0 });
   expect(prepared).toMatchObject({ kind: "ready", wants: [{ index: 0 }, { index: 1 }] });
   const bodies = ["one", "two"].map((base, index) => ({ index, bytes: bodyOfBase(base) }));
-  expect(await worker.call("stageMany", { key: 1, bodies })).toEqual({ kind: "staged" });
-  await worker.call("syncStaged", { key: 1 });
-  const intent = await writer.putIntent({ bytes: await worker.call("intentOf", { key: 1 }) });
+  expect(await worker.call("stageMany", { key: 1, bodies, sync: true })).toEqual({ kind: "staged" });
+  if (prepared.kind !== "ready") throw new Error(prepared.kind);
+  const intent = await writer.putIntent({ bytes: prepared.intent });
   const outcome = await worker.call("execute", { key: 1 });
   if (outcome.kind !== "applied") throw new Error(JSON.stringify(outcome));
   await writer.recordEffect({ ...outcome.effect, intent, cursor: { logId: "log", lsn: 1 } });

@@ -183,7 +183,7 @@ export class Replica {
     if (ticket !== undefined) this.store.adoptStaged({ key, bodies: this.stager.handOver({ key }) });
     if (outcome.kind === "diverged") return outcome;
     this.store.syncStaged({ key });
-    this.state.putIntent({ id: key, bytes: this.store.intentOf({ key }) });
+    this.state.putIntent({ id: key, bytes: prepared.intent });
     return { kind: "staged" };
   }
 

@@ -169,11 +169,13 @@ test("touch sets the time; disposal releases once and is silent afterwards", () 
   expect(() => lock.release()).toThrow(expect.objectContaining({ code: "lock-lost" }));
 });
 
-/** A directory in which a call of `unlink` does something else first, or instead. */
+/** A directory in which the removal of the lock does something else first, or instead. */
 function withUnlink(dir: Dir, unlink: (really: () => boolean) => boolean): Dir {
   return new Proxy(dir, {
     get(target, key) {
-      if (key === "unlink") return (name: string) => unlink(() => target.unlink(name));
+      if (key === "unlink")
+        return (name: string) => (name === LOCK ? unlink(() => target.unlink(name)) : target.unlink(name));
+      if (key === "link") return (name: string, _to: Dir, toName: string) => target.link(name, target, toName);
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === "function" ? value.bind(target) : value;
     },

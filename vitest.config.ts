@@ -8,6 +8,8 @@
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { longestFirst } from "./scripts/longest-first.mjs";
 import { rewriteWorkerUrls } from "./scripts/worker-urls.mjs";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
@@ -26,9 +28,18 @@ const compiledWorkers = {
   },
 };
 
+class LongestFirst extends BaseSequencer {
+  override async sort(specs: TestSpecification[]): Promise<TestSpecification[]> {
+    return longestFirst(await super.sort(specs), ({ project, moduleId }) => {
+      return { groupOrder: project.config.sequence.groupOrder, file: relative(ROOT, moduleId) };
+    });
+  }
+}
+
 export default defineConfig({
   test: {
     globalSetup: ["scripts/vitest-setup.mjs"],
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./scripts/not-run-reporter.mjs"],
     coverage: { provider: "v8", include: ["src/**/*.ts"], exclude: ["**/*_pb.ts"], reporter: ["text-summary", "html"] },
     projects: [
@@ -53,8 +64,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: true,
-          // One more than the two cores that they are made for: some of these tests only wait, for a lock to be given up.
-          maxWorkers: 3,
+          // Twice the two cores that they are made for: these tests wait for other processes, disks, locks and clocks half of their time.
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },

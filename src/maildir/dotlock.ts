@@ -238,7 +238,8 @@ function putBack(control: Dir, aside: string): void {
   try {
     control.link(aside, control, UIDLIST_LOCK_FILE);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error; // somebody has the lock already, which is how its old holder learns.
+    // Somebody has the lock already, and may have cleaned up, too: that is how its old holder learns.
+    if (!["EEXIST", "ENOENT"].includes(errnoOf(error) ?? "")) throw error;
   }
 }
 

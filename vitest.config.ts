@@ -5,6 +5,7 @@
  * build runs once before the tests, and `new URL("../room/x-worker.js", import.meta.url)` in a source file is read as the
  * compiled file of the same name. Whoever starts a worker therefore writes its URL in exactly this form.
  */
+import { availableParallelism } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { defineConfig } from "vitest/config";
@@ -49,7 +50,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/{unit,property,contract,sim}/**/*.test.ts"],
           testTimeout: 60_000, // only against one that hangs: on a busy machine a test of three seconds takes twenty.
-          maxWorkers: "100%",
+          // One more than there are cores: many of these tests wait for a program that they have started.
+          maxWorkers: availableParallelism() + 1,
           // One process for many files: loading the sources anew for each was a quarter of the time. So a test leaves the
           // process as it found it (working directory, environment, timers).
           isolate: false,

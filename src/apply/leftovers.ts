@@ -1,10 +1,11 @@
 /**
- * Files that only we make, only under the lock, and that only a kill leaves behind: a uidlist or keywords file that was not renamed
- * into its place yet, the dot file that wakes sessions, a stale lock that was moved aside. Dovecot minds none of them. They go
- * when this process first holds the mailbox's lock, since whoever holds it knows that nobody is at work on them.
+ * Files that only we make and that only a kill leaves behind: a uidlist or keywords file that was not renamed into its place yet, the
+ * dot file that wakes sessions, a lock that was not linked yet, a stale one that was moved aside. Dovecot minds none of them. They go
+ * when this process first holds the mailbox's lock, since whoever holds it knows that nobody is at work on them; but for a lock
+ * that another process of ours is just making, which makes it anew then.
  */
 import type { Dir } from "../base/disk.js";
-import { isStaleLockName } from "../maildir/dotlock.js";
+import { isLockLeftover } from "../maildir/dotlock.js";
 import { CUR, NUDGE_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 
 /** Dovecot writes dovecot-keywords.lock instead. */
@@ -36,5 +37,5 @@ export function removeUnlessDirectory(dir: Dir, name: string): void {
 }
 
 function isLeftover(name: string): boolean {
-  return name === UIDLIST_TEMP_FILE || name === KEYWORDS_TEMP_FILE || isStaleLockName(name);
+  return name === UIDLIST_TEMP_FILE || name === KEYWORDS_TEMP_FILE || isLockLeftover(name);
 }

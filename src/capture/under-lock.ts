@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import { replaceDurably } from "../base/durable-file.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
-import { type Dotlock, tryLock } from "../maildir/dotlock.js";
+import { type Dotlock, removeLockLeftovers, tryLock } from "../maildir/dotlock.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import { maildirError } from "../maildir/errors.js";
 import { NUDGE_FILE, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
@@ -69,6 +69,7 @@ function lockAndWork<P, T>(
   const { lock } = attempt;
   try {
     dirs.cur.unlink(NUDGE_FILE);
+    removeLockLeftovers(dirs.mailbox);
     const uidlist = uidlistOf(path, sources.uidlists.read(path, dirs.mailbox));
     const result = work({ path, dirs, lock, uidlist }, prepared);
     lock.release();

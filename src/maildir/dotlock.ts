@@ -1,15 +1,18 @@
 /**
  * dovecot-uidlist.lock: the one lock over a mailbox's uidlist, keywords and file names, shared with Dovecot.
  *
- * Taken by creating the file exclusively with "PID:HOSTNAME" in it, released by unlinking it. Dovecot overrides the
+ * Taken by linking a file with "PID:HOSTNAME" in it to its name, released by unlinking it. Dovecot overrides the
  * lock of a process that it cannot see, so the lock may be lost while it is held:
  * INVARIANT: a lock is unlinked only while it is ours. "Ours" is decided by an inode that we keep open, since the
  * kernel gives the number of a freed one to the next file.
+ * INVARIANT: a lock of ours never stands without its content: one that a killed process had left empty would name nobody, and
+ * stop the mailbox for 120 s. What it may leave is a file of another name (`isLockLeftover`), which is nobody's lock.
  * Nothing here waits. Hold it for milliseconds: deliveries do not wait for it, IMAP clients do.
  * SOURCE: Dovecot's file-dotlock.c.
  */
 import type { Dir, FileStat, ReadFile } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { randomHex } from "../base/random.js";
 import { displayRaw } from "../base/raw-name.js";
 import { decideStale, type LockWitness } from "./dotlock-stale.js";
 import { maildirError } from "./errors.js";
@@ -56,32 +59,68 @@ const ATTEMPTS_MAX = 8;
  */
 export function tryLock(control: Dir, options: LockOptions): LockAttempt {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const held = inspectLock(control, options); // first: whoever waits for a lock writes nothing.
+    if (held !== undefined) return held;
     const lock = createLock(control, options);
     if (lock !== undefined) return { kind: "locked", lock };
-    const held = inspectLock(control, options);
-    if (held !== undefined) return held;
-    // It went away between the two calls: its holder was done.
   }
   return { kind: "held", by: "", ageMs: 0, inode: 0, overridden: false };
 }
 
-function createLock(control: Dir, { pid, hostname }: LockOptions): Dotlock | undefined {
-  const { uid, gid } = control.statSelf();
-  let created: FileStat;
-  try {
-    // Owned like the mailbox and readable: Dovecot must be able to see whose it is.
-    created = control.createFile(UIDLIST_LOCK_FILE, [Buffer.from(`${pid}:${hostname}`, "latin1")], {
-      mode: 0o644,
-      owner: { uid, gid },
-    });
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST") return undefined;
-    throw error;
-  }
+/** Undefined when another was faster. */
+function createLock(control: Dir, options: LockOptions): Dotlock | undefined {
+  const created = makeLockFile(control, options);
+  if (created === undefined) return undefined;
   const file = openCreated(control, created);
   if (file !== undefined && isSameInode(file.stat, created)) return new Dotlock(control, file);
   file?.close(); // overridden within microseconds; try again.
   return undefined;
+}
+
+function makeLockFile(control: Dir, { pid, hostname }: LockOptions): FileStat | undefined {
+  const { uid, gid } = control.statSelf();
+  const content = Buffer.from(`${pid}:${hostname}`, "latin1");
+  // Owned like the mailbox and readable: Dovecot must be able to see whose it is.
+  const make = (name: string): FileStat => control.createFile(name, [content], { mode: 0o644, owner: { uid, gid } });
+  const name = newLockName();
+  const made = make(name);
+  let outcome: ReturnType<typeof linkAsLock>;
+  try {
+    outcome = linkAsLock(control, name, made);
+    control.unlink(name);
+  } catch (error) {
+    unlinkIfSame(control, made);
+    control.unlink(name);
+    throw error;
+  }
+  if (outcome === "linked") return made;
+  return outcome === "taken" ? undefined : unlessThere(() => make(UIDLIST_LOCK_FILE));
+}
+
+/** As `link` says where a file system has no hard links: there the lock is created exclusively, and may be left empty. */
+const WITHOUT_LINKS = new Set(["EPERM", "EOPNOTSUPP"]);
+
+function linkAsLock(control: Dir, name: string, made: FileStat): "linked" | "taken" | "no-links" {
+  try {
+    control.link(name, control, UIDLIST_LOCK_FILE);
+    return "linked";
+  } catch (error) {
+    const errno = errnoOf(error) ?? "";
+    if (isLock(control, made)) return "linked"; // done, and the answer was lost (NFS).
+    // ENOENT: the new file was taken for a leftover by whoever had the lock meanwhile.
+    if (errno === "EEXIST" || errno === "ENOENT") return "taken";
+    if (WITHOUT_LINKS.has(errno)) return "no-links";
+    throw error;
+  }
+}
+
+function unlessThere<T>(create: () => T): T | undefined {
+  try {
+    return create();
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return undefined;
+    throw error;
+  }
 }
 
 /** A lock that cannot be opened (no descriptor is left) would stay for as long as this process lives: it goes again. */
@@ -89,10 +128,19 @@ function openCreated(control: Dir, created: FileStat): ReadFile | undefined {
   try {
     return openIfFile(control, UIDLIST_LOCK_FILE);
   } catch (error) {
-    const now = control.stat(UIDLIST_LOCK_FILE);
-    if (now !== undefined && isSameInode(now, created)) control.unlink(UIDLIST_LOCK_FILE);
+    unlinkIfSame(control, created);
     throw error;
   }
+}
+
+function unlinkIfSame(control: Dir, file: FileStat): void {
+  if (isLock(control, file)) control.unlink(UIDLIST_LOCK_FILE);
+}
+
+/** Whether that file is what stands in the lock's place. */
+function isLock(control: Dir, file: FileStat): boolean {
+  const now = control.stat(UIDLIST_LOCK_FILE);
+  return now !== undefined && isSameInode(now, file);
 }
 
 function inspectLock(control: Dir, options: LockOptions): LockAttempt | undefined {
@@ -139,13 +187,30 @@ function readContent(control: Dir, stat: FileStat): string | undefined {
   }
 }
 
+/**
+ * Of a lock that is to be: unlike any other, also where processes of two namespaces have the same number. Dovecot and capture
+ * pass over such a name (`dovecot-uidlist.` is no folder in either layout, `.lock` no news).
+ */
+function newLockName(): string {
+  return `dovecot-uidlist.new-${randomHex(8)}.lock`;
+}
+
 function staleLockName(pid: number): string {
   return `dovecot-uidlist.stale-${pid}.lock`;
 }
 
-/** Whether a file is a stale lock that was moved aside: it stays only if its remover was killed. */
-export function isStaleLockName(name: string): boolean {
-  return /^dovecot-uidlist\.stale-\d+\.lock$/.test(name);
+/**
+ * Whether a file is a lock that was to be, or a stale one that was moved aside: it stays only if a process was killed in these
+ * microseconds. Whoever holds the lock may remove it. Another process may be about to link it: it makes a new one then.
+ */
+export function isLockLeftover(name: string): boolean {
+  return /^dovecot-uidlist\.(?:new-[0-9a-f]{16}|stale-\d+)\.lock$/.test(name);
+}
+
+/** Only under the lock. A directory of such a name is its owner's, and stays. */
+export function removeLockLeftovers(control: Dir): void {
+  for (const name of control.list())
+    if (isLockLeftover(name) && control.stat(name)?.kind !== "directory") control.unlink(name);
 }
 
 /**
@@ -173,7 +238,8 @@ function putBack(control: Dir, aside: string): void {
   try {
     control.link(aside, control, UIDLIST_LOCK_FILE);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error; // somebody has the lock already, which is how its old holder learns.
+    // Somebody has the lock already, and may have cleaned up, too: that is how its old holder learns.
+    if (!["EEXIST", "ENOENT"].includes(errnoOf(error) ?? "")) throw error;
   }
 }
 

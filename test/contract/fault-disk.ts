@@ -24,6 +24,8 @@ export type FaultErrno =
   | "ENOENT"
   | "ENOMEM"
   | "ENOSPC"
+  | "EOPNOTSUPP"
+  | "EPERM"
   | "EROFS"
   | "ESTALE"
   | "EXDEV";

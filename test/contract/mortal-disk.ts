@@ -9,7 +9,7 @@ const WRITES = new Set<DiskCall["operation"]>([
 
 /**
  * After so many writes nothing can be written any more: what a kill before the next one would leave, or, `torn`, one in the middle
- * of it: what was made has neither owner, mode nor bytes yet. Dovecot's own lock is as whole as Dovecot makes it, or not there.
+ * of it: what was made has neither owner, mode nor bytes yet.
  */
 export class MortalDisk extends FaultDisk {
   #left: number;
@@ -41,5 +41,5 @@ export class MortalDisk extends FaultDisk {
 
 function makeHalf({ operation, path }: DiskCall): void {
   if (operation === "mkdir") mkdirSync(path, { mode: 0o700 });
-  if (operation === "createFile" && !path.endsWith(".lock")) writeFileSync(path, "", { mode: 0o600, flag: "wx" });
+  if (operation === "createFile") writeFileSync(path, "", { mode: 0o600, flag: "wx" });
 }

@@ -71,6 +71,7 @@ const ODD: readonly Odd[] = [
   directoryAt(".Lock", "dovecot-uidlist.lock", /a directory stands in the lock's place/),
   directoryAt(".KeywordsTemp", "dovecot-keywords.tmp"), // in nobody's way while no keyword is new.
   directoryAt(".Stale", "dovecot-uidlist.stale-12.lock"),
+  directoryAt(".NewLock", "dovecot-uidlist.new-0123456789abcdef.lock"),
   directoryAt(".UidlistTemp", "dovecot-uidlist.tmp"),
   directoryAt(".Nudge", "cur/.mailtwin-nudge"),
   stagedDirectories(),

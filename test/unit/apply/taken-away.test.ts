@@ -163,6 +163,7 @@ describe("recovery", () => {
     "dovecot-uidlist.lock",
     "dovecot-keywords.tmp",
     "dovecot-uidlist.stale-12.lock",
+    "dovecot-uidlist.new-0123456789abcdef.lock",
     "tmp/mailtwin.1.0",
     "cur/.mailtwin-nudge",
   ])("a directory at %s stops nothing, with an intent and without one", (name) => {

@@ -255,6 +255,7 @@ describe("recovery", () => {
     "dovecot-uidlist.mailtwin",
     "dovecot-keywords.tmp",
     `dovecot-uidlist.stale-${DEAD_PID}.lock`,
+    "dovecot-uidlist.new-0123456789abcdef.lock",
   ] as const;
 
   test("removes temporary files that are ours alone", () => {

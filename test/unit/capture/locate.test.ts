@@ -30,6 +30,7 @@ describe("locate", () => {
     "dovecot.list.index.log",
     "dovecot.mailbox.log",
     "dovecot-uidlist.lock",
+    "dovecot-uidlist.new-0123456789abcdef.lock",
     "dovecot-uidvalidity.6543210f",
     "subscriptions",
     "maildirsize",

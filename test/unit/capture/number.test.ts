@@ -47,6 +47,19 @@ describe("forced numbering", () => {
     expect(inbox.records()).toEqual([]);
   });
 
+  test("removes what a killed process left as it took the lock, and no directory", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    inbox.deliver({ recorded: false });
+    const left = ["dovecot-uidlist.new-0123456789abcdef.lock", "dovecot-uidlist.stale-12.lock"];
+    for (const name of left) writeFileSync(join(inbox.dir, name), "");
+    const standing = join(inbox.dir, "dovecot-uidlist.new-0123456789abcdee.lock");
+    mkdirSync(standing);
+    expect(bench.source.number({ path: rawPath("alice") })).toMatchObject({ kind: "numbered", count: 1 });
+    for (const name of left) expect(existsSync(join(inbox.dir, name))).toBe(false);
+    expect(existsSync(standing)).toBe(true);
+  });
+
   test("is bounded, and says that there is more", async () => {
     const bench = await CaptureBench.open({ numberedMax: 2 });
     const inbox = bench.store.create("alice");

@@ -120,29 +120,54 @@ test("a directory in the lock's place is an operator's matter", () => {
   expect(() => tryLock(mailbox.dir, options())).toThrow(expect.objectContaining({ code: "lock-held" }));
 });
 
-test("a live lock that comes in place of the stale one in the last moment is put back", () => {
-  const mailbox = openTempMailbox();
-  put(mailbox, "99:mail1");
-  let swapped: number | undefined;
-  const dir: Dir = new Proxy(mailbox.dir, {
+/** As `dir`, but a live lock comes in the place of the stale one in the moment when that is moved aside. */
+function withLateLock({ dir, path }: TempMailbox, beforeLink: () => void): Dir {
+  return new Proxy(dir, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
       if (key === "rename") {
         return (name: string, _to: Dir, toName: string) => {
-          writeFileSync(join(mailbox.path, "fresh"), "100:mail1");
-          swapped = statSync(join(mailbox.path, "fresh")).ino;
+          writeFileSync(join(path, "fresh"), "100:mail1");
           target.rename("fresh", target, name);
           target.rename(name, target, toName);
         };
       }
-      if (key === "link") return (name: string, _to: Dir, toName: string) => target.link(name, target, toName);
+      if (key === "link") {
+        return (name: string, _to: Dir, toName: string) => {
+          beforeLink();
+          target.link(name, target, toName);
+        };
+      }
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
+}
+
+const ASIDE = "dovecot-uidlist.stale-4711.lock";
+
+test("a live lock that comes in place of the stale one in the last moment is put back", () => {
+  const mailbox = openTempMailbox();
+  put(mailbox, "99:mail1");
+  let moved: number | undefined;
+  const dir = withLateLock(mailbox, () => {
+    moved = statSync(join(mailbox.path, ASIDE)).ino;
+  });
   expect(tryLock(dir, later(5_000, { isAlive: () => false }))).toMatchObject({ kind: "held", overridden: false });
-  expect(statSync(join(mailbox.path, LOCK)).ino).toBe(swapped);
+  expect(moved).toBeDefined();
+  expect(statSync(join(mailbox.path, LOCK)).ino).toBe(moved);
   expect(readFileSync(join(mailbox.path, LOCK), "latin1")).toBe("100:mail1");
-  expect(readdirSync(mailbox.path)).not.toContain("dovecot-uidlist.stale-4711.lock");
+  expect(readdirSync(mailbox.path)).not.toContain(ASIDE);
+});
+
+test("one that a third process has taken, and cleaned up after, is its", () => {
+  const mailbox = openTempMailbox();
+  put(mailbox, "99:mail1");
+  const dir = withLateLock(mailbox, () => {
+    put(mailbox, "101:mail1");
+    unlinkSync(join(mailbox.path, ASIDE));
+  });
+  expect(tryLock(dir, later(5_000, { isAlive: () => false }))).toMatchObject({ kind: "held", overridden: false });
+  expect(readFileSync(join(mailbox.path, LOCK), "latin1")).toBe("101:mail1");
 });
 
 test("a lock that was taken from us is not ours, and is not removed by us", () => {
@@ -169,11 +194,13 @@ test("touch sets the time; disposal releases once and is silent afterwards", () 
   expect(() => lock.release()).toThrow(expect.objectContaining({ code: "lock-lost" }));
 });
 
-/** A directory in which a call of `unlink` does something else first, or instead. */
+/** A directory in which the removal of the lock does something else first, or instead. */
 function withUnlink(dir: Dir, unlink: (really: () => boolean) => boolean): Dir {
   return new Proxy(dir, {
     get(target, key) {
-      if (key === "unlink") return (name: string) => unlink(() => target.unlink(name));
+      if (key === "unlink")
+        return (name: string) => (name === LOCK ? unlink(() => target.unlink(name)) : target.unlink(name));
+      if (key === "link") return (name: string, _to: Dir, toName: string) => target.link(name, target, toName);
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === "function" ? value.bind(target) : value;
     },

@@ -36,6 +36,7 @@ test.each([
   ".mailtwin-limbo/x",
   "dovecot-uidlist",
   "dovecot-uidlist.lock",
+  "dovecot-uidlist.new-0123456789abcdef.lock",
   "dovecot.index.log.2",
   "dovecot.list.index",
   "dovecot-uidvalidity.5f",

@@ -22,9 +22,9 @@ import { closeBelow, type Located } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import { guidAt } from "./parking.js";
+import { type Reading, readMailbox, stateAt, uidsAfter } from "./reading.js";
 import { refusing } from "./refusing.js";
 import type { StoreContext } from "./store-context.js";
-import { type Reading, readMailbox, stateAt } from "./survey.js";
 
 /** Of a page, by what its messages say of themselves. */
 const PAGE_BYTES_MAX = 2 * 1024 * 1024;
@@ -100,7 +100,7 @@ export class ComparePages {
     const kept = this.#readings.get(mailbox);
     const reading = afterUid > 0 && kept?.path === path ? kept : readMailbox(dirs, path);
     if ("kind" in reading) return reading;
-    const uids = reading.uids.filter((uid) => uid > afterUid).slice(0, messagesMax);
+    const uids = uidsAfter(reading.uids, afterUid, messagesMax);
     const last = uids.at(-1);
     const isWhole = last === undefined || last === reading.uids.at(-1);
     const applied = appliedIn(baseline, { afterUid, upTo: isWhole ? UID_MAX : last, messagesMax });

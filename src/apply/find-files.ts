@@ -87,21 +87,24 @@ function collectFiles(
   }
 }
 
-/** All message files whose base name passes, by one listing; by two where the directories changed during the first. */
+/** All message files whose base name passes. */
 export function listPlaces(dirs: MailboxDirs, isWanted: (base: string) => boolean): Map<string, Place> {
   const placeByBase = new Map<string, Place>();
-  const isStable = listInto(dirs, isWanted, placeByBase);
-  if (!isStable) listInto(dirs, isWanted, placeByBase);
+  visitPlaces(dirs, (base, place) => {
+    if (isWanted(base)) placeByBase.set(base, place);
+  });
   return placeByBase;
 }
 
+/** All message files, by one listing; by two where the directories changed during the first. Of a base name the last place counts. */
+export function visitPlaces(dirs: MailboxDirs, visit: (base: string, place: Place) => void): void {
+  if (!visitOnce(dirs, visit)) visitOnce(dirs, visit);
+}
+
 /** Whether nothing changed meanwhile. */
-function listInto(dirs: MailboxDirs, isWanted: (base: string) => boolean, placeByBase: Map<string, Place>): boolean {
-  const { stable } = visitMessages(dirs.dir, (name, dir) => {
-    const base = splitBaseName(name);
-    // Names in new/ come first: one that moved to cur/ meanwhile is listed again, and that place counts.
-    if (isWanted(base)) placeByBase.set(base, { dir, name });
-  });
+function visitOnce(dirs: MailboxDirs, visit: (base: string, place: Place) => void): boolean {
+  // Names in new/ come first: one that moved to cur/ meanwhile is listed again, and that place counts.
+  const { stable } = visitMessages(dirs.dir, (name, dir) => visit(splitBaseName(name), { dir, name }));
   return stable;
 }
 
@@ -128,7 +131,9 @@ function listFor(dirs: MailboxDirs, bases: Iterable<string>, nowMs: number): Sig
   const times = timesOf(dirs);
   const placeByBase = new Map<string, Place | undefined>([...bases].map((base) => [base, undefined]));
   const found = new Map<string, Place>();
-  const isStable = listInto(dirs, (base) => placeByBase.has(base), found);
+  const isStable = visitOnce(dirs, (base, place) => {
+    if (placeByBase.has(base)) found.set(base, place);
+  });
   for (const [base, place] of found) placeByBase.set(base, place);
   const stable = isStable && sameMessageTimes(times, timesOf(dirs));
   return { ...times, listedAtMs: nowMs, stable, placeByBase };

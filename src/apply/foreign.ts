@@ -40,10 +40,10 @@ import { MailboxDirs } from "./mailbox-place.js";
 import type { ApplyStep } from "./mailbox-view.js";
 import { deleteMailbox } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
+import { NO_GUID } from "./reading.js";
 import { refusing } from "./refusing.js";
 import { ASIDE } from "./scratch-areas.js";
 import { type StoreContext, underLock } from "./store-context.js";
-import { NO_GUID } from "./survey.js";
 import { type UndoLog, undoing } from "./undo-log.js";
 
 /** A mailbox under its lock, as read just now. */

@@ -40,13 +40,14 @@ import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
 import { encodeIntent, type Pending } from "./pending.js";
+import { NO_GUID } from "./reading.js";
 import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
 import { readStanding } from "./standing.js";
 import { Life, type StoreContext } from "./store-context.js";
-import { InventoryReader, NO_GUID, noteSurvey } from "./survey.js";
+import { InventoryReader, noteSurvey } from "./survey.js";
 import { warmMailboxes } from "./warm.js";
 
 export interface ReplicaStorePorts {

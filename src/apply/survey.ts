@@ -4,23 +4,15 @@
 import type { Dir, Disk } from "../base/disk.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
-import { type BaseName, isBaseName, type MailboxGuid, parseMailboxGuid, type Uid } from "../maildir/ids.js";
-import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { CUR } from "../maildir/mailbox-files.js";
-import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
-import { UidlistReader } from "../maildir/uidlist-reader.js";
-import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
-import { divergence } from "./divergence.js";
-import { fileAt, guessFile, listPlaces, type Place } from "./find-files.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
+import { NO_GUID, type Reading, readMailbox, sizeAt, stateAt, uidsAfter } from "./reading.js";
 import { refusing } from "./refusing.js";
-
-/** Of a mailbox that has none yet, or whose uidlist cannot be read. */
-export const NO_GUID = parseMailboxGuid("0".repeat(32));
 
 export interface SurveyedStore {
   readonly disk: Disk;
@@ -84,19 +76,6 @@ function openQuietly(root: Dir, path: RawPath): Dir | undefined {
   }
 }
 
-/** One mailbox as a listing has it. */
-export interface Reading {
-  readonly path: RawPath;
-  /** Undefined where none is yet. */
-  readonly uidlist: Uidlist | undefined;
-  readonly keywords: Keywords;
-  readonly placeByBase: ReadonlyMap<string, Place>;
-  /** Messages that have a UID, ascending. */
-  readonly uids: readonly Uid[];
-  /** Base names of files without a UID, ascending. */
-  readonly unnumbered: readonly BaseName[];
-}
-
 /** Reads one mailbox page by page from one listing; another path, or the end, lets go of it. */
 export class InventoryReader {
   #reading: Reading | undefined;
@@ -116,7 +95,7 @@ export class InventoryReader {
       const known = this.#reading?.path === path && !isFirst ? this.#reading : undefined;
       const reading = known ?? readMailbox(dirs, path);
       if ("kind" in reading) return reading;
-      const uids = reading.uids.filter((uid) => uid > afterUid);
+      const uids = uidsAfter(reading.uids, afterUid);
       const bases = reading.unnumbered.filter((base) => base > afterBase);
       const more = uids.length + bases.length > messagesMax;
       this.#reading = more ? reading : undefined;
@@ -133,54 +112,8 @@ export class InventoryReader {
   }
 }
 
-export function readMailbox(
-  dirs: MailboxDirs,
-  path: RawPath,
-): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
-  const read = new UidlistReader().read(dirs.dir);
-  if (read.kind === "damaged" || read.kind === "unsupported") {
-    const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
-    const line = read.kind === "damaged" ? read.line : 1;
-    return { kind: "diverged", divergence: divergence({ kind: "uidlist-damaged", mailbox: NO_GUID, path, line, why }) };
-  }
-  const uidlist = "uidlist" in read ? read.uidlist : undefined;
-  const placeByBase = listPlaces(dirs, () => true);
-  const uids: Uid[] = [];
-  const unnumbered: BaseName[] = [];
-  for (const base of placeByBase.keys()) {
-    const index = uidlist?.indexOfBase(base) ?? -1;
-    if (uidlist !== undefined && index >= 0) uids.push(uidlist.uidAt(index));
-    else if (isBaseName(base)) unnumbered.push(base);
-  }
-  uids.sort((a, b) => a - b);
-  unnumbered.sort();
-  return { path, uidlist, keywords: readKeywords(dirs.dir).keywords, placeByBase, uids, unnumbered };
-}
-
 function identityOf(uidlist: Uidlist | undefined): Pick<SurveyedMailbox, "guid" | "uidValidity"> {
   if (uidlist === undefined) return {};
   const { uidValidity, guid } = uidlist.header;
   return guid === undefined ? { uidValidity } : { uidValidity, guid };
-}
-
-/** Empty for a file that went meanwhile. */
-function sizeAt(dirs: MailboxDirs, { placeByBase }: Reading, base: BaseName): { base: BaseName; size: number }[] {
-  const place = placeByBase.get(base);
-  const file = (place === undefined ? undefined : fileAt(dirs, place)) ?? guessFile(dirs, base, []);
-  return file === undefined ? [] : [{ base, size: file.size }];
-}
-
-/** Empty for a message that went meanwhile. */
-export function stateAt(dirs: MailboxDirs, { uidlist, placeByBase, keywords }: Reading, uid: Uid): MessageState[] {
-  if (uidlist === undefined) return [];
-  const index = uidlist.indexOfUid(uid);
-  const base = uidlist.baseAt(index);
-  const place = placeByBase.get(base);
-  const file = place === undefined ? undefined : fileAt(dirs, place);
-  const name = file === undefined ? undefined : parseMessageName(file.name);
-  if (file === undefined || name === undefined || !isBaseName(base) || splitBaseName(file.name) !== base) return [];
-  const { flags, letters, odd, tail } = name;
-  const names = namesOfLetters(keywords, letters).names.sort((a, b) => (a < b ? -1 : 1));
-  const fields = uidlist.fieldsAt(index);
-  return [{ uid, base, flags, keywords: names, odd, tail, size: file.size, mtimeS: file.mtimeS, fields }];
 }

@@ -24,7 +24,7 @@ import {
 } from "../../wire/opening.js";
 import { openStreamLink } from "../../wire/stream-link.js";
 import { dialUnix } from "../../wire/unix-carrier.js";
-import { loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
+import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
@@ -101,7 +101,7 @@ async function passOn(
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const loaded = loadConfig(file, surroundingsOfProcess());
-  if (loaded.kind === "wrong") throw refusalOf(loaded.files[0] ?? "", loaded.problems);
+  if (loaded.kind === "wrong") throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
   const [path] = loaded.config.listen.unix;
   if (path === undefined)
     throw daemonError(

@@ -8,11 +8,12 @@ import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock, unixMs } from "../../../src/base/clock.js";
 import type { MailtwinError } from "../../../src/base/errors.js";
-import { parseAddress, type TlsAddress } from "../../../src/wire/address.js";
+import type { TlsAddress } from "../../../src/wire/address.js";
 import type { Listener } from "../../../src/wire/carrier.js";
 import { pemOf, type SiteKey } from "../../../src/wire/keys.js";
 import { dialTls } from "../../../src/wire/tls-carrier.js";
 import { listenTls, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire/tls-listener.js";
+import { addressOf } from "./address-of.js";
 import { makeSiteKey } from "./site-keys.js";
 
 const LONG_AGO = unixMs(systemClock.nowMs() - 4000 * 86_400_000);
@@ -22,7 +23,7 @@ const coded = (code: string, words = ""): unknown =>
 
 /** What the tests dial, with the port that it got. */
 function addressOf(listener: Listener): TlsAddress {
-  const address = parseAddress(listener.address);
+  const address = addressOf(listener.address);
   if (address.kind !== "tls") throw new Error("a TLS listener has such an address");
   return address;
 }

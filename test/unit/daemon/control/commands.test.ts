@@ -154,7 +154,7 @@ describe("where the daemon is", () => {
       expect([command, code]).toEqual([command, 0]);
       expect(out).not.toBe("");
       expect(err).toMatch(
-        /^warning: reading the configuration .*: 2 problems: .*:2:1: log_levl.*did you mean log_level/,
+        /^warning: reading the configuration .*: 3 problems: .*:2:1: log_levl.*did you mean log_level/,
       );
       expect(err.trimEnd().split("\n")).toHaveLength(1);
     }

@@ -99,7 +99,7 @@ test("what was refused of a comparison has a number that can be passed back", as
     ...{ code: 66, err: expect.stringContaining("no replica refuses comparison c2") },
   });
   for (const number of ["0", "-0", "c", "1e3", "x", ""])
-    expect(bench.run("rejects", "show", "--", number)).toMatchObject({
+    expect(bench.run("rejects", "show", number)).toMatchObject({
       ...{ code: 64, err: expect.stringContaining("is no number of `mailtwin rejects list`: an LSN (17), or") },
     });
 });

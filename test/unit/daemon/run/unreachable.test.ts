@@ -1,5 +1,6 @@
 /** A replica that cannot be reached: when that becomes a person's matter, and when it is over. */
 import { expect, test } from "vitest";
+import { unixMs } from "../../../../src/base/clock.js";
 import { Troubles } from "../../../../src/daemon/run/troubles.js";
 import { Unreachable } from "../../../../src/daemon/run/unreachable.js";
 
@@ -8,7 +9,7 @@ const refused = { code: "peer-unreachable", words: "dialling b: refused", hint: 
 const cut = { ...refused, code: "link-closed", words: "it hung up" } as const;
 
 function clockAt(startMs: number) {
-  const clock = { ms: startMs, nowMs: () => clock.ms + 1_000_000, monotonicMs: () => clock.ms };
+  const clock = { ms: startMs, nowMs: () => unixMs(clock.ms + 1_000_000), monotonicMs: () => clock.ms };
   return clock;
 }
 

@@ -317,3 +317,10 @@ test("what was set aside is put back; a mailbox that refuses is named, and does 
   expect(moves()).toStrictEqual([".Sent restore "]);
   expect(refused).toStrictEqual([": it is not here"]);
 });
+
+test("an answer to another question is a peer that is confused, and no defect of ours", async () => {
+  const asker = { ask: () => Promise.resolve({ kind: "standing", mailboxes: [], more: false }) } as unknown as Asker;
+  await expect(surveyDestination(asker, never)).rejects.toMatchObject({
+    ...{ code: "peer-confused", exitCode: 76, message: 'comparing with the replica: it answered "standing"' },
+  });
+});

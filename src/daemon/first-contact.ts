@@ -343,8 +343,8 @@ async function move(
 
 function wordsOfYielded(path: RawPath, messages: number): string {
   const isOne = messages === 1;
-  const what = isOne ? "gets a new UID: SRC has used its own" : "get new UIDs: SRC has used theirs";
-  return `${mailboxName(path)}: ${countOf(messages, "message")} that only DST has ${what}`;
+  const what = isOne ? "gets a new UID: the source has used its own" : "get new UIDs: the source has used theirs";
+  return `${mailboxName(path)}: ${countOf(messages, "message")} that only the destination has ${what}`;
 }
 
 /** Why a first contact is refused that finds these. */

@@ -94,7 +94,7 @@ export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFl
   const answer = z.looseObject({ rejects: z.number() });
   const words = ({ rejects }: z.infer<typeof answer>) =>
     line(
-      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; mailtwin resync compares the mailbox`,
+      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; what differs all the same is found by mailtwin resync, and refused again while its cause stands`,
     );
   return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
 }

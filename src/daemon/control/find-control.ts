@@ -51,7 +51,7 @@ function controlOf(file: string | undefined, surroundings: Surroundings, output:
   if (loaded.kind === "right") return { path: loaded.config.control, foundBy: `as ${main} says` };
   const { control, problems } = loaded;
   output.err(
-    `warning: ${tellingRefusalOf(main, problems).message}. The daemon is looked for at ${onOneLine(control)}; --control names another socket.\n`,
+    `warning: ${tellingRefusalOf(main, problems).message} (the daemon is looked for at ${onOneLine(control)}; --control names another socket)\n`,
   );
   return { path: control, foundBy: `as what is right of ${main} says` };
 }

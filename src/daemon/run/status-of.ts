@@ -125,7 +125,7 @@ function statusOfReplicaStore({ config, store }: Extract<Kept, { kind: "replica"
     ...{ role: "replica", name, path, mailboxes: rows.length, isConnected: store.isConnected },
     messages: rows.reduce((sum, { messages }) => sum + messages, 0),
     peer: (role.kind === "replica" ? role.peer : undefined) ?? from ?? "",
-    lastChangeMs: store.lastLinkMs,
+    lastLinkMs: store.lastLinkMs,
     troubles: store.troubles.all,
   };
 }

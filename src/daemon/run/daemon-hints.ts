@@ -18,7 +18,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   ENOSPC: `Free some space on that file system: ${AGAIN}.`,
   EROFS: `The file system is mounted read-only: remount it; ${AGAIN}.`,
   "config-wrong":
-    "Mend what the message names (`mailtwin config check` has all of it), then `mailtwin reload`. A daemon that runs goes on with the configuration that it had.",
+    "Mend what it names (`mailtwin config check` has all of it). A daemon that runs goes on with the configuration that it had, until `mailtwin reload`.",
   "destination-emptied": `Nothing was written. Mount or restore the store. To fill an empty one on purpose, ${NEW_STATE}.`,
   "destination-has-mail":
     'Nothing was changed. Is it the right store? To go on, set foreign in the [store.NAME.replica.NAME] at the source: "keep" (that mail stays, beside the source\'s) or "limbo" (it is moved aside and can be had back), and `mailtwin reload`.',

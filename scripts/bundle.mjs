@@ -9,7 +9,7 @@
  * A worker is addressed relative to the module that starts it: all rooms and shared/ are one level deep, so "../log/x-worker.js"
  * is right from each of them.
  */
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join, relative } from "node:path";
 import { rolldown } from "rolldown";
@@ -30,6 +30,7 @@ for (const entry of entries) {
     if (chunk.type === "chunk") for (const id of chunk.moduleIds) modules.add(id);
   }
 }
+chmodSync(join(to, "daemon/cli.js"), 0o755); // so that a link to it is a command.
 writeFileSync(join(to, NOTICES), noticesOf(modules));
 
 for (const entry of readdirSync(to, { recursive: true, withFileTypes: true })) {

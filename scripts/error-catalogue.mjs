@@ -60,6 +60,51 @@ export function catalogueOf(source, room, exits) {
   return entries.sort((a, b) => (a.code < b.code ? -1 : 1));
 }
 
+const DAEMON_HINTS_FILE = "src/daemon/run/daemon-hints.ts";
+
+/**
+ * What a daemon says to do, by code, where that is not what a command says.
+ *
+ * @param {string} root
+ * @returns {Map<string, string>}
+ */
+export function readDaemonHints(root) {
+  const source = readFileSync(join(root, DAEMON_HINTS_FILE), "utf8");
+  const file = ts.createSourceFile("daemon-hints.ts", source, ts.ScriptTarget.Latest, true);
+  /** @type {Map<string, string>} */
+  const hints = new Map();
+  /** @type {Map<string, string>} */
+  const constants = new Map();
+  for (const statement of file.statements) {
+    if (!ts.isVariableStatement(statement)) continue;
+    for (const { name, initializer } of statement.declarationList.declarations) {
+      if (initializer === undefined || !ts.isIdentifier(name)) continue;
+      if (ts.isStringLiteralLike(initializer)) constants.set(name.text, initializer.text);
+      if (name.text !== "DAEMON_HINTS" || !ts.isObjectLiteralExpression(initializer)) continue;
+      for (const property of initializer.properties)
+        if (ts.isPropertyAssignment(property))
+          hints.set(codeOf(property.name), filledIn(property.initializer, constants));
+    }
+  }
+  return hints;
+}
+
+/**
+ * A text, with the constants of its file that stand in it.
+ *
+ * @param {ts.Expression} node
+ * @param {ReadonlyMap<string, string>} constants
+ */
+function filledIn(node, constants) {
+  if (!ts.isTemplateExpression(node)) return textOf(node);
+  const parts = node.templateSpans.map(({ expression, literal }) => {
+    const value = constants.get(expression.getText());
+    if (value === undefined) throw new Error(`${DAEMON_HINTS_FILE}: what is ${expression.getText()}?`);
+    return value + literal.text;
+  });
+  return node.head.text + parts.join("");
+}
+
 /** @param {ts.PropertyName} name */
 function codeOf(name) {
   return ts.isStringLiteral(name) || ts.isIdentifier(name) ? name.text : name.getText();
@@ -129,13 +174,14 @@ const MEANINGS = {
  * The whole page.
  *
  * @param {readonly ErrorEntry[]} entries
+ * @param {ReadonlyMap<string, string>} daemonHints
  * @returns {string}
  */
-export function renderErrorsPage(entries) {
+export function renderErrorsPage(entries, daemonHints = new Map()) {
   const lines = [
     "# Errors",
     "",
-    "Generated from the rooms' `errors.ts` by `npm run generate`; edit there. What the disposition of an error says:",
+    "Generated from the rooms' `errors.ts` and `daemon-hints.ts` by `npm run generate`; edit there. What the disposition of an error says:",
     "",
     ...Object.entries(MEANINGS).map(([disposition, meaning]) => `- **${disposition}**: ${meaning}.`),
   ];
@@ -146,6 +192,8 @@ export function renderErrorsPage(entries) {
     lines.push("", `### ${entry.code}`, "", `Disposition: **${entry.disposition}**. Exit code: ${entry.exitCode}.`);
     if (entry.doc !== "") lines.push("", entry.doc);
     lines.push("", `What to do: ${entry.hint}`);
+    const daemonHint = daemonHints.get(entry.code);
+    if (daemonHint !== undefined) lines.push("", `What to do where a daemon says it: ${daemonHint}`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readCatalogues, renderErrorsPage } from "./error-catalogue.mjs";
+import { readCatalogues, readDaemonHints, renderErrorsPage } from "./error-catalogue.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -44,7 +44,7 @@ function generate() {
   } finally {
     rmSync(out, { recursive: true });
   }
-  textByPath.set("docs/errors.md", renderErrorsPage(readCatalogues(ROOT)));
+  textByPath.set("docs/errors.md", renderErrorsPage(readCatalogues(ROOT), readDaemonHints(ROOT)));
   return textByPath;
 }
 

@@ -50,5 +50,7 @@ export async function grantWish(
 
 /** A system error tells what was opened, and not on which side. */
 function unreadable({ code, words }: Cause): Cause {
-  return systemHintOf(code) === undefined ? { code, words } : { code, words: `reading a message in SRC: ${words}` };
+  return systemHintOf(code) === undefined
+    ? { code, words }
+    : { code, words: `reading a message at the source: ${words}` };
 }

@@ -36,7 +36,7 @@ export class MailboxPages {
 
   /** Throws: peer-confused, and the replica's own refusals. */
   async next(signal: AbortSignal): Promise<ComparedMailbox> {
-    const page = await ask(
+    const page = await askFor(
       this.#asker,
       { kind: "compare", ...this.#where, afterUid: this.#lastUid },
       "compare",
@@ -75,7 +75,7 @@ export class Inventories {
     let [afterUid, afterBase] = [0, ""];
     for (;;) {
       const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
-      const page = await ask(this.#asker, question, "inventory", signal);
+      const page = await askFor(this.#asker, question, "inventory", signal);
       for (const message of page.messages) {
         const { base, uid, marks } = message;
         if (uid === 0 ? base <= afterBase : uid <= afterUid) throw confused("the messages of a mailbox do not ascend");
@@ -97,7 +97,7 @@ export async function readStanding(asker: Asker, signal: AbortSignal): Promise<r
   let pathsBytes = 0;
   let after: MailboxGuid | "" = "";
   for (;;) {
-    const page: Extract<Answer, { kind: "standing" }> = await ask(
+    const page: Extract<Answer, { kind: "standing" }> = await askFor(
       asker,
       { kind: "standing", after },
       "standing",
@@ -115,7 +115,8 @@ export async function readStanding(asker: Asker, signal: AbortSignal): Promise<r
   }
 }
 
-async function ask<K extends Answer["kind"]>(
+/** The answer, of the kind that was asked for. Throws: peer-confused, and the replica's own refusals. */
+export async function askFor<K extends Answer["kind"]>(
   asker: Asker,
   question: Ask,
   kind: K,

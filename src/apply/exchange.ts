@@ -97,8 +97,9 @@ export function exchangeWithOccupant(
     return { kind: "diverged", divergence: occupied };
   }
   if (changed !== "done") return changed;
-  context.whereabouts.forget(); // it is looked for where it is now, and believed as any other.
-  return { kind: "settled", rows: [] }; // what is recorded of it follows with the effect (`occupantRows`).
+  context.whereabouts.forget(); // where mailboxes stand was read before these two moved.
+  // Its row changes together with the mover's (`occupantRows`): a crash before that finds both recorded where the log has them.
+  return { kind: "settled", rows: [] };
 }
 
 /**

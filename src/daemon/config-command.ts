@@ -24,7 +24,7 @@ export function checkConfig(flags: ConfigFlags, output: Output): number {
   else {
     const more = files.length === 1 ? "" : `, with ${files.length - 1} of conf.d`;
     output.out(
-      `${files[0]}${more}: no problems; stores: ${sources} source, ${counts.replicas} replica; peers: ${counts.peers}\n`,
+      `${files[0]}${more}: no problems; ${numbered(sources, "source")}, ${numbered(counts.replicas, "replica")}, ${numbered(counts.peers, "peer")}\n`,
     );
   }
   return EX.OK;
@@ -43,6 +43,10 @@ export function showConfig(flags: ConfigFlags, output: Output): number {
 export function showSchema(output: Output): number {
   output.out(`${JSON.stringify(jsonSchema(), undefined, 2)}\n`);
   return EX.OK;
+}
+
+function numbered(count: number, thing: string): string {
+  return `${count} ${count === 1 ? thing : `${thing}s`}`;
 }
 
 /** All problems, a line each, then how many there are. Returns the exit code. */

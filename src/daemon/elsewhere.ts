@@ -17,8 +17,9 @@ const NAMED_MAX = 3;
 /** One sentence without a full stop. */
 export function describeElsewhere({ path, standsAt, isWhole }: Elsewhere): string {
   const [there, here] = [mailboxName(standsAt), mailboxName(path)];
-  if (isWhole) return `${there} of DST is ${here} in SRC: a whole Maildir is not moved, so the run would be refused`;
-  return `${there} of DST is moved to ${here}: SRC has it there`;
+  if (isWhole)
+    return `${there} of the destination is ${here} at the source: a whole Maildir is not moved, so the run would be refused`;
+  return `${there} of the destination is moved to ${here}: the source has it there`;
 }
 
 /** Throws: maildirs-elsewhere. */

@@ -7,7 +7,7 @@
  * is a first contact again, and goes on with what still stands.
  */
 import type { Asker } from "../agent/asker.js";
-import { Inventories } from "../agent/replica-pages.js";
+import { askFor, Inventories } from "../agent/replica-pages.js";
 import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
@@ -26,7 +26,7 @@ import {
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
-import type { Answer, Ask, SurveyedMailbox } from "../wire/messages.js";
+import type { SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
@@ -85,7 +85,7 @@ interface MarkedMessage extends HashedMessage {
 
 /** Which mailboxes stand at the destination. */
 export async function surveyDestination(asker: Asker, signal: AbortSignal): Promise<readonly SurveyedMailbox[]> {
-  return (await ask(asker, { kind: "survey" }, "survey", signal)).mailboxes;
+  return (await askFor(asker, { kind: "survey" }, "survey", signal)).mailboxes;
 }
 
 /**
@@ -154,7 +154,7 @@ async function tellStrangers(
 ): Promise<void> {
   const own = new Set(Array.from(capturer.rows, ({ guid }) => guid));
   const strangers = standing.flatMap(({ guid }) => (guid === "" || own.has(guid) ? [] : [guid]));
-  if (strangers.length > 0) await ask(asker, { kind: "survey", strangers }, "survey", signal);
+  if (strangers.length > 0) await askFor(asker, { kind: "survey", strangers }, "survey", signal);
 }
 
 /**
@@ -174,40 +174,32 @@ async function makeWay(
   } else {
     const uids = inTheWay.map(({ uid }) => uid);
     const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
-    await ask(asker, question, "yielded-uids", signal);
+    await askFor(asker, question, "yielded-uids", signal);
   }
   onConflict(path, wordsOfYielded(path, inTheWay.length));
 }
 
 /**
  * Puts back all that was set aside of these mailboxes, now or before a crash, as new mail with UIDs above the source's. What a
- * mailbox refuses stays aside.
+ * mailbox refuses stays aside. Returns whether all of it is back.
  */
 export async function restoreAside(
   asker: Asker,
   paths: readonly RawPath[],
   onRefused: (path: RawPath, error: MailtwinError) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
+  let isWhole = true;
   for (const path of paths) {
     try {
-      await ask(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
+      await askFor(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
+      isWhole = false;
       onRefused(path, error);
     }
   }
-}
-
-async function ask<K extends Answer["kind"]>(
-  asker: Asker,
-  question: Ask,
-  kind: K,
-  signal: AbortSignal,
-): Promise<Extract<Answer, { kind: K }>> {
-  const answer = await asker.ask(question, signal);
-  if (answer.kind !== kind) throw new TypeError(`the replica answered ${answer.kind} to ${question.kind}`);
-  return answer as Extract<Answer, { kind: K }>;
+  return isWhole;
 }
 
 /** An error for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
@@ -298,7 +290,8 @@ async function giveWay(
     });
     if (known.length > 0) {
       const [bases, hashes] = [known.map(({ base }) => base), known.map(({ hash }) => hash)];
-      reused += (await ask(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal)).copies;
+      reused += (await askFor(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal))
+        .copies;
     }
     const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
     await move(asker, path, unknown, "limbo", signal);
@@ -314,7 +307,7 @@ async function removeForeign(
   signal: AbortSignal,
 ): Promise<number> {
   const moved = await move(asker, path, foreign, "limbo", signal);
-  if (!isAtSource) await ask(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
+  if (!isAtSource) await askFor(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
   return moved;
 }
 
@@ -343,15 +336,15 @@ async function move(
   let moved = 0;
   for (let at = 0; at < bases.length; at += BASES_MAX) {
     const question = { kind: "foreign", path, bases: bases.slice(at, at + BASES_MAX), action } as const;
-    moved += (await ask(asker, question, "foreign", signal)).messages;
+    moved += (await askFor(asker, question, "foreign", signal)).messages;
   }
   return moved;
 }
 
 function wordsOfYielded(path: RawPath, messages: number): string {
   const isOne = messages === 1;
-  const what = isOne ? "gets a new UID: SRC has used its own" : "get new UIDs: SRC has used theirs";
-  return `${mailboxName(path)}: ${countOf(messages, "message")} that only DST has ${what}`;
+  const what = isOne ? "gets a new UID: the source has used its own" : "get new UIDs: the source has used theirs";
+  return `${mailboxName(path)}: ${countOf(messages, "message")} that only the destination has ${what}`;
 }
 
 /** Why a first contact is refused that finds these. */

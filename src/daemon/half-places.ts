@@ -2,22 +2,20 @@
  * Where one side of a twin is whose other side is on another host: the store, and what is ours for it. As places.ts, half by half.
  */
 import type { FileStat, Site } from "../base/disk.js";
-import { openStanding, refuseExposed, refuseForeign, siteAt } from "./own-directory.js";
+import { openStanding, refuseForeign, siteAt } from "./own-directory.js";
 import { refusalOfReading } from "./permissions.js";
 import {
   destinationRefusal,
   findScratch,
+  findState,
   realDestination,
-  realOrWished,
   realSource,
   refuseScratch,
-  refuseStateInside,
   scratchRefusal,
   sourceRefusal,
-  stateRefusal,
   statSource,
 } from "./place-rules.js";
-import { makeDestination, makeState, type Sites, takeBack } from "./places.js";
+import { makeReceiving, makeState, type Sites } from "./places.js";
 
 export interface SourcePlaces {
   /** Absolute and real. */
@@ -37,7 +35,7 @@ export interface ReplicaPlaces {
 export function findSourcePlaces(path: string, stateDir: string): SourcePlaces {
   const store = realSource(path);
   refuseScratch(store);
-  const state = findState(stateDir, store);
+  const state = findState(stateDir, [store]);
   const refused = refusalOfReading(store);
   if (refused !== undefined) throw sourceRefusal(store)(refused);
   const site = siteAt(store, sourceRefusal(store));
@@ -53,7 +51,7 @@ export function findReplicaPlaces(
   const store = realDestination(path);
   refuseScratch(store);
   const scratch = findScratch(undefined, store, wished);
-  const state = findState(stateDir, store);
+  const state = findState(stateDir, [store]);
   refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
   return { store, scratch, state };
 }
@@ -68,15 +66,7 @@ export function makeReplicaPlaces(
   { store, scratch, state }: ReplicaPlaces,
   like: Pick<FileStat, "mode" | "uid" | "gid"> | undefined,
 ): Pick<Sites, "destination" | "scratch"> {
-  const made: string[] = [];
-  try {
-    makeState(state, made);
-    const root = like ?? rootOf(store);
-    return makeDestination({ destination: store, scratch }, root, made);
-  } catch (error) {
-    takeBack(made);
-    throw error;
-  }
+  return makeReceiving({ destination: store, scratch, state }, like ?? rootOf(store)).sites;
 }
 
 /** Owner and mode of a source's root, for a replica that is to be made like it. */
@@ -99,12 +89,4 @@ function rootOf(store: string): FileStat {
   } finally {
     dir.close();
   }
-}
-
-function findState(stateDir: string, store: string): string {
-  const state = realOrWished(stateDir);
-  refuseStateInside(state, store);
-  refuseForeign(state, stateRefusal(state), { mayBeRead: true });
-  refuseExposed(state, stateRefusal(state));
-  return state;
 }

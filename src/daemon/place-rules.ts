@@ -12,7 +12,7 @@ import { isSite } from "../base/pinned-roots.js";
 import { whyItFailed } from "../base/system-error.js";
 import { daemonError } from "./errors.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
-import { openStanding, type Refusal } from "./own-directory.js";
+import { openStanding, type Refusal, refuseExposed, refuseForeign } from "./own-directory.js";
 import { danglingLink, readOnly, whyNotMade } from "./permissions.js";
 import { isScratchName, scratchPlaces } from "./twin-record.js";
 
@@ -83,8 +83,17 @@ export function refuseScratch(store: string): void {
   }
 }
 
+/** Absolute and real; makes nothing. Throws: state-inside-store, state-unusable. */
+export function findState(wished: string, stores: readonly string[]): string {
+  const state = realOrWished(wished);
+  for (const store of stores) refuseStateInside(state, store);
+  refuseForeign(state, stateRefusal(state), { mayBeRead: true });
+  refuseExposed(state, stateRefusal(state));
+  return state;
+}
+
 /** Throws: state-inside-store. */
-export function refuseStateInside(state: string, store: string): void {
+function refuseStateInside(state: string, store: string): void {
   if (!liesIn(state, store)) return;
   throw daemonError("state-inside-store", `keeping state in ${state}: that is inside the mail store ${store}`);
 }

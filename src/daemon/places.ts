@@ -17,12 +17,11 @@ import { refuseUnreadable, refuseUnusableState } from "./permissions.js";
 import {
   destinationRefusal,
   findScratch,
+  findState,
   homeOf,
   realDestination,
-  realOrWished,
   realSource,
   refuseScratch,
-  refuseStateInside,
   scratchRefusal,
   sourceRefusal,
   stateRefusal,
@@ -53,14 +52,12 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   refuseOverlap(source, destination);
   for (const store of [source, destination]) refuseScratch(store);
   const scratch = findScratch(source, destination, options.scratch);
-  const state = realOrWished(options.state ?? join(stateHome(), "mailtwin", linkName(source, destination)));
-  for (const store of [source, destination]) refuseStateInside(state, store);
+  const wished = options.state ?? join(stateHome(), "mailtwin", linkName(source, destination));
+  const state = findState(wished, [source, destination]);
   refuseUnreadable({ source, destination });
   const sourceSite = siteAt(source, sourceRefusal(source));
   if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
   refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
-  refuseForeign(state, stateRefusal(state), { mayBeRead: true });
-  refuseExposed(state, stateRefusal(state));
   refuseSwapped({ source, destination });
   return { source, sourceSite, destination, scratch, state };
 }
@@ -73,8 +70,8 @@ export interface Sites {
   readonly scratch: Site;
 }
 
-export interface MadePlaces {
-  readonly sites: Sites;
+export interface MadePlaces<Made = Sites> {
+  readonly sites: Made;
   /** Paths of directories that were not there before, the innermost last. */
   readonly made: readonly string[];
 }
@@ -83,13 +80,23 @@ export interface MadePlaces {
  * Makes the directories that are ours, and the destination with the source's owner and mode. Returns which directories they are:
  * no other one may be read or written in this run, whatever comes to stand at their paths. What is refused leaves none of them.
  */
-export function makePlaces({ source, sourceSite, destination, scratch, state }: Places): MadePlaces {
-  const like = statSource(source, sourceSite);
+export function makePlaces(places: Places): MadePlaces {
+  const { source, sourceSite } = places;
+  const { sites, made } = makeReceiving(places, statSource(source, sourceSite));
+  return { sites: { source: sourceSite, ...sites }, made };
+}
+
+type Receiving = Pick<Places, "destination" | "scratch" | "state">;
+
+/** Of a side that receives: state, destination and scratch. What is refused leaves none of them. */
+export function makeReceiving(
+  { destination, scratch, state }: Receiving,
+  like: RootLike,
+): MadePlaces<Omit<Sites, "source">> {
   const made: string[] = [];
   try {
     makeState(state, made);
-    const sites = { source: sourceSite, ...makeDestination({ destination, scratch }, like, made) };
-    return { sites, made };
+    return { sites: makeDestination({ destination, scratch }, like, made), made };
   } catch (error) {
     takeBack(made);
     throw error;
@@ -105,7 +112,7 @@ export function makeState(state: string, made: string[]): void {
 }
 
 /** The destination is made like `like` where it is not there. Throws: destination-unusable, scratch-unusable. */
-export function makeDestination(
+function makeDestination(
   { destination, scratch }: Pick<Places, "destination" | "scratch">,
   like: RootLike,
   made: string[],

@@ -231,9 +231,7 @@ export class TwinRun {
         what: "putting back mail that was set aside",
         hint: "It is kept in the scratch directory, below aside/, and put back by the next run.",
       });
-    const before = this.#foreignProblems;
-    await restoreAside(this.#need().asker, paths, onRefused, signal);
-    if (this.#foreignProblems === before) await this.#parts.onRestored();
+    if (await restoreAside(this.#need().asker, paths, onRefused, signal)) await this.#parts.onRestored();
   }
 
   /** What a mailbox of the destination does not let be done with foreign mail. */

@@ -81,7 +81,8 @@ export function sameFingerprint(a: MailboxFingerprint, b: MailboxFingerprint): b
 
 /**
  * True when a change may hide behind this fingerprint: one of its times is within a tick of `readAtMs`, the wall clock
- * when it was read. A time far in the future hides nothing, as any change would set it to now.
+ * when it was read. One that is further ahead (a clock was set back, a date was set by hand) hides nothing: a change sets the time of
+ * its moment, which is another one until the clock gets there.
  */
 export function isRacilyClean(fingerprint: MailboxFingerprint, readAtMs: number): boolean {
   const { curMtimeMs, newMtimeMs, uidlistMtimeMs, keywordsMtimeMs } = fingerprint;

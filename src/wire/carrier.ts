@@ -36,19 +36,26 @@ export async function withDeadline<T>(
   }
 }
 
-/** Resolves when the event comes. Rejects with the stream's error, the abort reason, or `HungUp`. */
-export async function untilEvent(stream: Duplex, event: string, signal: AbortSignal): Promise<void> {
+/** Resolves when the event comes, or the first of several. Rejects with the stream's error, the abort reason, or `HungUp`. */
+export async function untilEvent(
+  stream: Duplex,
+  event: string | readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const events = [event].flat();
   signal.throwIfAborted();
   const waiter = new Waiter<void>(signal);
   const onEvent = (): void => void waiter.settle();
   const onError = (error: Error): void => void waiter.fail(error);
   const onClose = (): void => void waiter.fail(stream.errored ?? new HungUp());
-  stream.on(event, onEvent).on("error", onError).on("close", onClose);
+  for (const name of events) stream.on(name, onEvent);
+  stream.on("error", onError).on("close", onClose);
   if (stream.destroyed) onClose();
   try {
     await waiter.promise;
   } finally {
-    stream.off(event, onEvent).off("error", onError).off("close", onClose);
+    for (const name of events) stream.off(name, onEvent);
+    stream.off("error", onError).off("close", onClose);
   }
 }
 

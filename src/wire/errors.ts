@@ -26,11 +26,11 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Bring both ends to the same release of mailtwin.",
   },
-  /** An address cannot be read, or names what no link is made to. */
+  /** The store on another host that was named cannot be read as [user@]host:path. */
   "address-invalid": {
     disposition: "operator",
     exitCode: EX.USAGE,
-    hint: "Write tls://host:port, ssh://[user@]host[:port], unix:/absolute/path, or [user@]host:path.",
+    hint: 'Write [user@]host:path; another port stands in ssh_config, or in -e "ssh -p 2222". A path of this host that has a ":" is written with a "/" before it, as ./a:b.',
   },
   /** Nobody answered at an address, or whoever did hung up before both ends knew each other. */
   "peer-unreachable": {

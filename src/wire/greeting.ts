@@ -2,19 +2,17 @@
  * The greeting: both ends say at once what they speak, before anything else. The bytes of either:
  *
  * ```
- * greeting ::= "mailtwin" 0x0a length:u16be message       the message is Greeting in link.proto
+ * greeting ::= "mailtwin" 0x0a prefixed       as in prefixed.ts; the message is Greeting in link.proto
  * ```
- *
- * INVARIANT: nothing is allocated for a length before it is known to be within its limit, and no byte that follows is consumed.
  */
 import type { Duplex } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Clock } from "../base/clock.js";
 import { displayRaw } from "../base/raw-name.js";
-import { Waiter } from "../base/waiter.js";
+import { HungUp } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { GreetingSchema } from "./gen/link_pb.js";
 import { PROTOCOL_VERSION } from "./messages.js";
+import { beforeLink, type MessagePorts, type NotCome, prefixed, readBytes, readPrefixed } from "./prefixed.js";
 
 export interface Greeting {
   readonly protocolMin: number;
@@ -29,13 +27,6 @@ export interface Agreement {
   readonly capabilities: ReadonlySet<string>;
   /** The other end's, for people. */
   readonly software: string;
-}
-
-export interface GreetingPorts {
-  readonly stream: Duplex;
-  readonly clock: Clock;
-  /** For messages: whom this end talks with. */
-  readonly peer: string;
 }
 
 const MAGIC = Buffer.from("mailtwin\n", "latin1");
@@ -73,113 +64,57 @@ function rangeOf({ protocolMin, protocolMax }: Greeting): string {
  * Greets the other end, and takes its greeting. Afterwards the stream is paused, at the first byte that follows; when this throws it
  * is destroyed. Throws: link-closed, peer-not-mailtwin, wire-invalid, protocol-differs, and the abort reason.
  */
-export async function greet(ports: GreetingPorts, ours: Greeting, signal: AbortSignal): Promise<Agreement> {
-  const { stream, clock, peer } = ports;
-  const reading = new GreetingReader(stream, peer, signal);
-  const timer = clock.setTimer(GREETING_MS_MAX, () => {
-    reading.fail(wireError("link-closed", `greeting ${peer}: it said nothing for ${GREETING_MS_MAX / 1000} s`));
-  });
-  try {
+export async function greet(ports: MessagePorts, ours: Greeting, signal: AbortSignal): Promise<Agreement> {
+  const { stream, peer } = ports;
+  const notCome = ({ isLate, why, cause }: NotCome): Error => {
+    const words = isLate ? `it said nothing for ${GREETING_MS_MAX / 1000} s` : `${why} before it had said what it is`;
+    return wireError("link-closed", `greeting ${peer}: ${words}`, cause);
+  };
+  const step = async (both: AbortSignal): Promise<Agreement> => {
     stream.write(encodeGreeting(ours));
-    return agreeOn(ours, await reading.greeting(), peer);
-  } catch (error) {
-    stream.destroy();
-    throw error;
-  } finally {
-    timer.cancel();
-    reading.release();
-  }
+    return agreeOn(ours, await readGreeting(ports, both), peer);
+  };
+  return beforeLink(ports, { msMax: GREETING_MS_MAX, notCome }, step, signal);
 }
 
 export function encodeGreeting({ capabilities, ...greeting }: Greeting): Uint8Array {
   const message = toBinary(GreetingSchema, create(GreetingSchema, { ...greeting, capabilities: [...capabilities] }));
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(message.length);
-  return Buffer.concat([MAGIC, length, message]);
+  return Buffer.concat([MAGIC, prefixed(message)]);
 }
 
-class GreetingReader {
-  readonly #stream: Duplex;
-  readonly #peer: string;
-  readonly #arrived: Waiter<Greeting>;
-  readonly #listeners: readonly (readonly [string, (error?: Error) => void])[];
-  #bytesMax: number | undefined;
+async function readGreeting({ stream, peer }: MessagePorts, signal: AbortSignal): Promise<Greeting> {
+  const start = await readBytes(stream, MAGIC.length, signal);
+  const isCut = start.length < MAGIC.length && MAGIC.subarray(0, start.length).equals(start);
+  if (isCut) throw new HungUp();
+  if (!start.equals(MAGIC)) throw notMailtwin(stream, peer, start);
+  const tooLong = () => invalid(peer, "it is longer than the limit");
+  return decode(peer, await readPrefixed(stream, { bytesMax: MESSAGE_BYTES_MAX, tooLong }, signal));
+}
 
-  constructor(stream: Duplex, peer: string, signal: AbortSignal) {
-    signal.throwIfAborted();
-    this.#stream = stream;
-    this.#peer = peer;
-    this.#arrived = new Waiter(signal);
-    this.#arrived.promise.catch(() => undefined); // whoever asks for the greeting gets it.
-    this.#listeners = [
-      ["readable", () => this.#read()],
-      ["end", () => this.fail(this.#closed("it closed the connection"))],
-      ["close", () => this.fail(this.#closed("it closed the connection"))],
-      ["error", (error) => this.fail(this.#closed(error?.message ?? "it failed"))],
-    ];
-    for (const [event, listener] of this.#listeners) stream.on(event, listener);
+function decode(peer: string, bytes: Uint8Array): Greeting {
+  let message: Greeting;
+  try {
+    message = fromBinary(GreetingSchema, bytes, { readUnknownFields: false });
+  } catch {
+    throw invalid(peer, "it is not well-formed");
   }
+  const { protocolMin, protocolMax, software, capabilities } = message;
+  if (capabilities.length > CAPABILITIES_MAX) throw invalid(peer, "it names too many capabilities");
+  if ([software, ...capabilities].some((text) => text.length > TEXT_CHARS_MAX))
+    throw invalid(peer, "a text of it is too long");
+  if (protocolMin > protocolMax) throw invalid(peer, "its protocols are none");
+  if (!/^[\x20-\x7e]*$/.test(software)) throw invalid(peer, "the name of its software is none");
+  return { protocolMin, protocolMax, software, capabilities };
+}
 
-  greeting(): Promise<Greeting> {
-    this.#read();
-    return this.#arrived.promise;
-  }
+function notMailtwin(stream: Duplex, peer: string, start: Buffer): Error {
+  const rest: Buffer | null = stream.read();
+  const shown = Buffer.concat([start, rest ?? Buffer.alloc(0)])
+    .subarray(0, SHOWN_BYTES_MAX)
+    .toString("latin1");
+  return wireError("peer-not-mailtwin", `greeting ${peer}: it said "${displayRaw(shown)}"`);
+}
 
-  fail(error: Error): void {
-    this.#arrived.fail(error);
-  }
-
-  release(): void {
-    for (const [event, listener] of this.#listeners) this.#stream.off(event, listener);
-    this.#stream.on("error", () => undefined); // until the stream has its next owner, or is gone.
-  }
-
-  #read(): void {
-    try {
-      if (this.#bytesMax === undefined) {
-        const start: Buffer | null = this.#stream.read(MAGIC.length + 2);
-        if (start === null) return;
-        if (start.length < MAGIC.length + 2 && MAGIC.subarray(0, start.length).equals(start)) return; // it ended there.
-        if (!start.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#notMailtwin(start);
-        this.#bytesMax = start.readUInt16BE(MAGIC.length);
-        if (this.#bytesMax > MESSAGE_BYTES_MAX) throw this.#invalid("it is longer than the limit");
-      }
-      const message: Buffer | null = this.#bytesMax === 0 ? Buffer.alloc(0) : this.#stream.read(this.#bytesMax);
-      if (message !== null) this.#arrived.settle(this.#decode(message));
-    } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  #decode(bytes: Uint8Array): Greeting {
-    let message: Greeting;
-    try {
-      message = fromBinary(GreetingSchema, bytes, { readUnknownFields: false });
-    } catch {
-      throw this.#invalid("it is not well-formed");
-    }
-    const { protocolMin, protocolMax, software, capabilities } = message;
-    if (capabilities.length > CAPABILITIES_MAX) throw this.#invalid("it names too many capabilities");
-    if ([software, ...capabilities].some((text) => text.length > TEXT_CHARS_MAX))
-      throw this.#invalid("a text of it is too long");
-    if (protocolMin > protocolMax) throw this.#invalid("its protocols are none");
-    if (!/^[\x20-\x7e]*$/.test(software)) throw this.#invalid("the name of its software is none");
-    return { protocolMin, protocolMax, software, capabilities };
-  }
-
-  #notMailtwin(start: Buffer): Error {
-    const rest: Buffer | null = this.#stream.read();
-    const shown = Buffer.concat([start, rest ?? Buffer.alloc(0)])
-      .subarray(0, SHOWN_BYTES_MAX)
-      .toString("latin1");
-    return wireError("peer-not-mailtwin", `greeting ${this.#peer}: it said "${displayRaw(shown)}"`);
-  }
-
-  #closed(why: string): Error {
-    return wireError("link-closed", `greeting ${this.#peer}: ${why} before it had said what it is`);
-  }
-
-  #invalid(why: string): Error {
-    return wireError("wire-invalid", `reading the greeting of ${this.#peer}: ${why}`);
-  }
+function invalid(peer: string, why: string): Error {
+  return wireError("wire-invalid", `reading the greeting of ${peer}: ${why}`);
 }

@@ -3,20 +3,17 @@
  * it, or says why not. Only then a link begins, so that nothing of it runs for whoever has no right to it. The bytes of either:
  *
  * ```
- * opening ::= length:u16be message        Opening, from the end that dialled
- * opened  ::= length:u16be message        Opened, from the other one
+ * opening ::= prefixed        as in prefixed.ts: Opening, from the end that dialled
+ * opened  ::= prefixed        Opened, from the other one
  * ```
- *
- * INVARIANT: nothing is allocated for a length before it is known to be within its limit, and no byte that follows is consumed.
  */
-import type { Duplex } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Clock } from "../base/clock.js";
 import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
 import { displayRaw, rawFromText } from "../base/raw-name.js";
-import { muteErrors, untilEvent, withDeadline } from "./carrier.js";
+import { muteErrors } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
+import { beforeLink, type MessagePorts, type NotCome, prefixed, readPrefixed } from "./prefixed.js";
 
 /** What an end is on a link. */
 export type LinkRole = "source" | "replica";
@@ -58,14 +55,6 @@ export interface OpenedSource {
   readonly logId: string;
 }
 
-export interface OpeningPorts {
-  /** Greeted, and paused. */
-  readonly stream: Duplex;
-  readonly clock: Clock;
-  /** For messages: whom this end talks with. */
-  readonly peer: string;
-}
-
 const MESSAGE_BYTES_MAX = 16 * 1024;
 const NAME_CHARS_MAX = 64;
 const PATH_BYTES_MAX = 4095;
@@ -83,40 +72,42 @@ const ID_MAX = 0xffff_fffe;
  * throws the stream is destroyed.
  * Throws: the other end's refusal, under its own code; link-closed, wire-invalid, the abort reason.
  */
-export async function askToOpen(ports: OpeningPorts, opening: Opening, signal: AbortSignal): Promise<OpenedSource> {
-  return orDestroy(ports, async () => {
-    ports.stream.write(framed(toBinary(OpeningSchema, openingToPb(opening))));
-    const bytes = await readMessage(ports, { what: "answer", msMax: OPENED_MS_MAX }, signal);
+export async function askToOpen(ports: MessagePorts, opening: Opening, signal: AbortSignal): Promise<OpenedSource> {
+  const step = async (both: AbortSignal): Promise<OpenedSource> => {
+    ports.stream.write(prefixed(toBinary(OpeningSchema, openingToPb(opening))));
+    const bytes = await readMessage(ports, both);
     const { refusal, root, logId } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
     if (refusal !== undefined) throw refusalOf(ports.peer, refusal);
     return { root: rootOf(ports, root), logId: logIdOf(ports, logId) };
-  });
+  };
+  return beforeLink(ports, { msMax: OPENED_MS_MAX, notCome: notComeOf(ports, "answer") }, step, signal);
 }
 
 /** What the end that dialled wants. When this throws the stream is destroyed. Throws: link-closed, wire-invalid, the abort reason. */
-export async function readOpening(ports: OpeningPorts, signal: AbortSignal): Promise<Opening> {
-  return orDestroy(ports, async () => {
-    const bytes = await readMessage(ports, { what: "wish", msMax: OPENING_MS_MAX }, signal);
+export async function readOpening(ports: MessagePorts, signal: AbortSignal): Promise<Opening> {
+  const step = async (both: AbortSignal): Promise<Opening> => {
+    const bytes = await readMessage(ports, both);
     const message = decode(ports, () => fromBinary(OpeningSchema, bytes, { readUnknownFields: false }));
     return openingOfPb(ports, message);
-  });
+  };
+  return beforeLink(ports, { msMax: OPENING_MS_MAX, notCome: notComeOf(ports, "wish") }, step, signal);
 }
 
 /** From here on the stream carries a link. */
-export function letOpen({ stream }: OpeningPorts, source: OpenedSource = { root: undefined, logId: "" }): void {
+export function letOpen({ stream }: MessagePorts, source: OpenedSource = { root: undefined, logId: "" }): void {
   const { root, logId } = source;
   stream.write(
-    framed(toBinary(OpenedSchema, create(OpenedSchema, { logId, ...(root === undefined ? {} : { root }) }))),
+    prefixed(toBinary(OpenedSchema, create(OpenedSchema, { logId, ...(root === undefined ? {} : { root }) }))),
   );
 }
 
 /** Says why not, and ends the stream. */
-export function refuseToOpen({ stream, clock }: OpeningPorts, error: unknown): void {
+export function refuseToOpen({ stream, clock }: MessagePorts, error: unknown): void {
   const { code, message, hint, disposition, exitCode } = recordOfError(error);
   const refusal = { code, disposition, exitCode, message: cut(message), hint: cut(hint) };
   muteErrors(stream);
   stream.resume(); // closing with bytes unread would take the last word back.
-  stream.end(framed(toBinary(OpenedSchema, create(OpenedSchema, { refusal }))));
+  stream.end(prefixed(toBinary(OpenedSchema, create(OpenedSchema, { refusal }))));
   const timer = clock.setTimer(FAREWELL_MS_MAX, () => stream.destroy());
   stream.once("close", () => timer.cancel());
 }
@@ -134,7 +125,7 @@ function openingToPb({ role, peer, target, root, logId }: Opening): OpeningPb {
   });
 }
 
-function openingOfPb(ports: OpeningPorts, { role, peer, target, root, logId }: OpeningPb): Opening {
+function openingOfPb(ports: MessagePorts, { role, peer, target, root, logId }: OpeningPb): Opening {
   const refuse = (why: string) => invalid(ports, why);
   if (role !== "source" && role !== "replica") throw refuse("it says of itself what no end of a link is");
   if (peer.length > NAME_CHARS_MAX) throw refuse("its name is too long");
@@ -160,13 +151,13 @@ function isRoot({ mode, uid, gid }: RootLike): boolean {
 }
 
 /** Throws: wire-invalid. */
-function logIdOf(ports: OpeningPorts, logId: string): string {
+function logIdOf(ports: MessagePorts, logId: string): string {
   if (logId !== "" && !/^[0-9a-f]{32}$/.test(logId)) throw invalid(ports, "the identity of its log is none");
   return logId;
 }
 
 /** Throws: wire-invalid. */
-function rootOf(ports: OpeningPorts, root: RootLike | undefined): RootLike | undefined {
+function rootOf(ports: MessagePorts, root: RootLike | undefined): RootLike | undefined {
   if (root === undefined) return undefined;
   if (!isRoot(root)) throw invalid(ports, "the owner or mode of its root is none");
   const { mode, uid, gid } = root;
@@ -207,56 +198,17 @@ function dispositionOf(text: string): Disposition {
   return text === "retry" || text === "resync" ? text : "operator";
 }
 
-function framed(message: Uint8Array): Uint8Array {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(message.length);
-  return Buffer.concat([length, message]);
+function readMessage(ports: MessagePorts, signal: AbortSignal): Promise<Uint8Array> {
+  const tooLong = () => invalid(ports, "it is longer than the limit");
+  return readPrefixed(ports.stream, { bytesMax: MESSAGE_BYTES_MAX, tooLong }, signal);
 }
 
-async function orDestroy<T>({ stream }: OpeningPorts, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    muteErrors(stream);
-    stream.destroy();
-    throw error;
-  }
+function notComeOf({ peer }: MessagePorts, what: string): (it: NotCome) => Error {
+  return ({ why, cause }) =>
+    wireError("link-closed", `opening a link with ${peer}: its ${what} did not come: ${why}`, cause);
 }
 
-async function readMessage(
-  ports: OpeningPorts,
-  { what, msMax }: { readonly what: string; readonly msMax: number },
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const { clock, peer } = ports;
-  try {
-    return await withDeadline({ clock, ms: msMax }, (both) => readFramed(ports, both), signal);
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (error instanceof MailtwinError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw wireError("link-closed", `opening a link with ${peer}: its ${what} did not come: ${why}`, error);
-  }
-}
-
-async function readFramed(ports: OpeningPorts, signal: AbortSignal): Promise<Uint8Array> {
-  const length = (await readBytes(ports, 2, signal)).readUInt16BE(0);
-  if (length > MESSAGE_BYTES_MAX) throw invalid(ports, "it is longer than the limit");
-  return length === 0 ? new Uint8Array(0) : readBytes(ports, length, signal);
-}
-
-/** What comes behind them stays in the stream. */
-async function readBytes({ stream, peer }: OpeningPorts, count: number, signal: AbortSignal): Promise<Buffer> {
-  for (;;) {
-    const bytes: Buffer | null = stream.read(count);
-    if (bytes?.length === count) return bytes;
-    if (bytes !== null || stream.readableEnded)
-      throw wireError("link-closed", `opening a link with ${peer}: it closed the connection`);
-    await untilEvent(stream, "readable", signal);
-  }
-}
-
-function decode<T>(ports: OpeningPorts, read: () => T): T {
+function decode<T>(ports: MessagePorts, read: () => T): T {
   try {
     return read();
   } catch {
@@ -264,6 +216,6 @@ function decode<T>(ports: OpeningPorts, read: () => T): T {
   }
 }
 
-function invalid({ peer }: OpeningPorts, why: string): Error {
+function invalid({ peer }: MessagePorts, why: string): Error {
   return wireError("wire-invalid", `opening a link with ${peer}: reading what it says: ${why}`);
 }

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { systemClock } from "../../src/base/clock.js";
 import { Disposer } from "../../src/base/disposal.js";
-import { parseAddress, type UnixAddress } from "../../src/wire/address.js";
+import type { UnixAddress } from "../../src/wire/address.js";
 import type { SiteKey } from "../../src/wire/keys.js";
 import { dialSsh } from "../../src/wire/ssh-carrier.js";
 import { dialTls } from "../../src/wire/tls-carrier.js";
 import { listenTls } from "../../src/wire/tls-listener.js";
 import { dialUnix, listenUnix } from "../../src/wire/unix-carrier.js";
+import { addressOf } from "../unit/wire/address-of.js";
 import { makeSiteKey } from "../unit/wire/site-keys.js";
 
 const SIGNAL = new AbortController().signal;
@@ -40,7 +41,7 @@ export async function openTlsPairs(): Promise<PairSource> {
 }
 
 async function dialPeer(text: string, key: SiteKey, { name }: SiteKey): Promise<Duplex> {
-  const address = parseAddress(text);
+  const address = addressOf(text);
   if (address.kind !== "tls") throw new Error(`no address of TLS: ${text}`);
   return await dialTls({ address, key, peerKey: name, clock: systemClock }, SIGNAL);
 }

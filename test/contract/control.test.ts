@@ -50,8 +50,8 @@ describe("what is asked", () => {
   test.each([
     ["pause", { replica: "c" }, { store: "mail", replica: "c" }, ["pause", { store: "mail", replica: "c" }]],
     ["resume", { replica: "lists/b" }, { store: "lists", replica: "b" }, ["resume", { store: "lists", replica: "b" }]],
-    ["fetch-now", {}, { asked: 2 }, ["fetchNow", {}]],
-    ["fetch-now", { replica: "twin" }, { asked: 2 }, ["fetchNow", { store: "twin" }]],
+    ["fetch-now", {}, { asked: 2, paused: [] }, ["fetchNow", {}]],
+    ["fetch-now", { replica: "twin" }, { asked: 2, paused: [] }, ["fetchNow", { store: "twin" }]],
     ["resync", { user: "alice", mailbox: "Wörk" }, { mailboxes: 3 }, ["resync", { user: "alice", mailbox: "Wörk" }]],
     ["resync", { replica: "c" }, { mailboxes: 3 }, ["resync", { store: "mail", replica: "c" }]],
     ["rejects/retry", { replica: "c" }, { rejects: 1 }, ["retry", { store: "mail", replica: "c" }]],
@@ -112,7 +112,7 @@ describe("what is asked", () => {
   test("a defect is told to the client and to the daemon's log, and ends nothing", async () => {
     const broken = new TypeError("x is undefined");
     await bench.open({
-      ...{ pause: () => Promise.reject(broken), fetchNow: () => ({ asked: 1n }) as never },
+      ...{ pause: () => Promise.reject(broken), fetchNow: () => ({ asked: 1n, paused: [] }) as never },
       resume: () => {
         throw broken;
       },

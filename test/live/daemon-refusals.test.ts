@@ -201,7 +201,10 @@ describeLive("a daemon refuses", () => {
     configureB({ peers: { a: { key: lab.site("a").key.name } } });
     const daemon = lab.site("b").spawn();
     expect(await daemon.exited).toEqual({ code: 78, signal: null });
-    expect(daemon.strayLines.join("\n")).toContain('add may_write = ["mail"] to [peer.a]');
+    expect(daemon.strayLines).toEqual([]);
+    expect(daemon.events).toMatchObject([
+      { msg: "daemon-failed", problems: [expect.stringContaining('add may_write = ["mail"] to [peer.a]')] },
+    ]);
   });
 
   function portOf(site: string): number {

@@ -59,7 +59,7 @@ describeLive("starting over, with UIDs that the replica has passed", () => {
     );
     const run = await syncWell(pair, "--foreign", "keep");
     expect(conflictsOf(run)).toEqual([
-      expect.stringMatching(/: 2 messages that only DST has get new UIDs/),
+      expect.stringMatching(/: 2 messages that only the destination has get new UIDs/),
       expect.stringMatching(/: 3 messages of the source get new UIDs$/),
     ]);
     await untilSourceIsShown(pair, USER, foreign, ledger);

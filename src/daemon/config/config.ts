@@ -2,10 +2,11 @@
  * The configuration of `mailtwin run` as the program has it: typed, whole, with its defaults. `makeConfig` is its one door, and
  * takes only what was judged.
  */
+
 import { assert } from "../../base/assert.js";
 import type { ByteCount, Reading } from "../../base/quantity.js";
+import type { Address, HostPort } from "../../wire/address.js";
 import type { LogLevel } from "../log-reporter.js";
-import type { Endpoint, HostPort } from "./endpoint.js";
 import {
   type PeerName,
   type ReplicaName,
@@ -70,17 +71,19 @@ export interface ReplicaRole {
   /** The store's name on the other side. */
   readonly storeThere: StoreName;
   /** Undefined: it dials in. */
-  readonly from: Endpoint | undefined;
+  readonly from: Address | undefined;
 }
 
 export interface Replica {
   readonly name: ReplicaName;
   /** Undefined: it dials in. */
-  readonly to: Endpoint | undefined;
+  readonly to: Address | undefined;
   readonly peer: PeerName | undefined;
   /** The store's name on the other side. */
   readonly storeThere: StoreName;
   readonly mode: (typeof MODES)[number];
+  /** How long it may be out of reach before a person has to look; undefined where nobody expects it to be there always. */
+  readonly unreachableAlarmMs: number | undefined;
   /** What becomes of mail that only the replica has at first contact. */
   readonly foreign: "refuse" | (typeof FOREIGN)[number];
 }
@@ -89,6 +92,8 @@ export interface Defaults {
   readonly stateDir: string;
   readonly control: string;
 }
+
+const UNREACHABLE_ALARM_MS = 3_600_000;
 
 /** `written` has no problem, of form or as a whole. */
 export function makeConfig(written: WrittenConfig, defaults: Defaults): Config {
@@ -125,8 +130,9 @@ function makeReplica(
   name: ReplicaName,
   replica: NonNullable<WrittenStore["replica"]>[string],
 ): Replica {
-  const { to, mode, foreign } = replica;
-  return { name, to, ...otherSide(store, replica), mode, foreign: foreign ?? "refuse" };
+  const { to, mode, unreachable_alarm: alarmMs = UNREACHABLE_ALARM_MS, foreign } = replica;
+  const unreachableAlarmMs = to === undefined || mode !== "live" ? undefined : alarmMs;
+  return { name, to, ...otherSide(store, replica), mode, unreachableAlarmMs, foreign: foreign ?? "refuse" };
 }
 
 function otherSide(

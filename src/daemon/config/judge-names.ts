@@ -2,9 +2,10 @@
  * What is wrong with the names of a configuration: those that are none, those of nobody, who may do what, and what a store is.
  * Asked of a draft, so that it is said together with what is wrong in form.
  */
+
 import type { Reading } from "../../base/quantity.js";
+import { type Address, formatAddress } from "../../wire/address.js";
 import { closest } from "./closest.js";
-import { type Endpoint, formatEndpoint } from "./endpoint.js";
 import { formatKey, formatTable, type KeyPath, nodeAt } from "./key-path.js";
 import { NAME_PATTERN, readPeerName, readReplicaName, readStoreName } from "./names.js";
 import { atName, atValue } from "./point-at.js";
@@ -20,7 +21,7 @@ interface OtherEnd {
   readonly store: string;
   /** The key that would say where it is dialled. */
   readonly dial: "to" | "from";
-  readonly endpoint: Endpoint | undefined;
+  readonly endpoint: Address | undefined;
   readonly peer: string | undefined;
   readonly storeThere: string;
 }
@@ -32,6 +33,7 @@ export function judgeNames(draft: DraftConfig, located: Located): ConfigProblem[
     ...Object.keys(draft.peer).flatMap((name) => misnamed(["peer", name], readPeerName(name), located)),
     ...stores.flatMap(([name, store]) => judgeStore(name, store, located)),
     ...ends.flatMap((end) => judgeEnd(end, draft, located)),
+    ...stores.flatMap(([name, store]) => judgeAlarms(name, store, located)),
     ...judgeTwoToOne(ends, located),
     ...judgeRights(draft, located),
     ...judgeKeys(draft, located),
@@ -94,6 +96,19 @@ function judgeEnd(end: OtherEnd, draft: DraftConfig, located: Located): ConfigPr
   return [atName(located, path, { why, advice: `add peer = "NAME", or ${dial} = "tls://host:port"` })];
 }
 
+/** An alarm that can never sound lets its operator believe that he will be told. */
+function judgeAlarms(store: string, { replica = {} }: DraftStore, located: Located): ConfigProblem[] {
+  return Object.entries(replica).flatMap(([name, { mode, unreachable_alarm: alarm }]) => {
+    const path = ["store", store, "replica", name];
+    const isDialled = nodeAt(located, [...path, "to"]) !== undefined;
+    if (alarm === undefined || (isDialled && mode === "live")) return [];
+    const why = isDialled
+      ? "a replica on demand is not expected to be there"
+      : 'without "to" the replica dials in, and is not expected to be there';
+    return [atValue(located, [...path, "unreachable_alarm"], { why, advice: "take it out" })];
+  });
+}
+
 /** Whoever dials in needs the right to: the daemon would refuse it, and the operator would look for the reason. */
 function judgeRightOf(
   peer: string,
@@ -120,7 +135,7 @@ function judgeTwoToOne(ends: readonly OtherEnd[], located: Located): ConfigProbl
   const firstByAim = new Map<string, OtherEnd>();
   return ends.flatMap((end) => {
     if (end.dial !== "to") return [];
-    const who = end.peer ?? (end.endpoint === undefined ? undefined : formatEndpoint(end.endpoint));
+    const who = end.peer ?? (end.endpoint === undefined ? undefined : formatAddress(end.endpoint));
     if (who === undefined) return [];
     const aim = JSON.stringify([who, end.storeThere]);
     const first = firstByAim.get(aim);

@@ -2,8 +2,9 @@
  * What is wrong with the paths of a configuration as a whole: stores in one another, and what is ours in a store, where Dovecot
  * would make a folder of it. Asked of a draft, by the paths' names; which directories they really are is asked when a run begins.
  */
+
 import { assert } from "../../base/assert.js";
-import { formatHostPort } from "./endpoint.js";
+import { formatHostPort } from "../../wire/address.js";
 import { formatTable, type KeyPath, nodeAt } from "./key-path.js";
 import { directoriesAbove, isWithin } from "./path.js";
 import { atValue } from "./point-at.js";

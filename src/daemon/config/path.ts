@@ -4,6 +4,7 @@
  */
 import { posix } from "node:path";
 import { type Reading, wrong } from "../../base/quantity.js";
+import { SOCKET_PATH_BYTES_MAX } from "../../wire/address.js";
 
 /** PATH_MAX of Linux, with its closing NUL. */
 const PATH_BYTES_MAX = 4095;
@@ -18,6 +19,18 @@ export function readPath(text: string): Reading<string> {
   if (Buffer.byteLength(text) > PATH_BYTES_MAX) return wrong(`a path has at most ${PATH_BYTES_MAX} bytes`, advice);
   if (text.split("/").includes("..")) return wrong("the path goes through ..", "write it without");
   return { kind: "value", value: posix.normalize(text).replace(/(?<=.)\/$/, "") };
+}
+
+/** Of a socket that is listened at. */
+export function readSocketPath(text: string): Reading<string> {
+  const reading = readPath(text);
+  if (reading.kind === "wrong") return reading;
+  const length = Buffer.byteLength(reading.value);
+  if (length <= SOCKET_PATH_BYTES_MAX) return reading;
+  return wrong(
+    `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes, and this one ${length}`,
+    "write a shorter one, as /run/mailtwin/NAME.sock",
+  );
 }
 
 /** Both as `readPath` makes them. A path is inside itself. */

@@ -3,6 +3,7 @@
  * problems of form and the JSON schema. What only the whole can tell (names that nobody has, stores in stores) is in
  * judge-names.ts and judge-paths.ts.
  */
+
 import * as z from "zod";
 import {
   type Bounds,
@@ -12,16 +13,17 @@ import {
   readDurationMs,
   wrong,
 } from "../../base/quantity.js";
+import { readAddress, readHostPort } from "../../wire/address.js";
 import { LOG_LEVELS } from "../log-reporter.js";
-import { readEndpoint, readHostPort, readSocketPath } from "./endpoint.js";
 import { NAME_PATTERN } from "./names.js";
-import { readPath } from "./path.js";
+import { readPath, readSocketPath } from "./path.js";
 
 export const MODES = ["live", "on-demand"] as const;
 export const FOREIGN = ["keep", "limbo"] as const;
 
 const LOG_SIZE: Bounds = { least: "16MiB", most: "64TiB" };
 const LOG_AGE: Bounds = { least: "1h", most: "3650d" };
+const ALARM: Bounds = { least: "1m", most: "3650d" };
 const USERS_MAX = 1000;
 
 interface Meta {
@@ -50,7 +52,7 @@ function list<T extends z.ZodType>(element: T, meta: Meta) {
 
 const path = (meta: Meta) => text(readPath, meta);
 const socket = (meta: Meta) => text(readSocketPath, meta);
-const endpoint = (meta: Meta) => text(readEndpoint, meta);
+const address = (meta: Meta) => text(readAddress, meta);
 /** Names of others; whether there is one of that name is asked of the whole. */
 const name = (meta: Meta) => z.string().meta({ ...meta });
 
@@ -139,7 +141,7 @@ const peer = {
 };
 
 const replica = {
-  to: endpoint({
+  to: address({
     description: "Where the replica is dialled; absent: it dials in.",
     example: '"tls://b.example.org:4417"',
   }).optional(),
@@ -155,6 +157,10 @@ const replica = {
     .enum(MODES)
     .meta({ description: "live: at once and always; on-demand: when asked.", example: '"live"' })
     .prefault("live"),
+  unreachable_alarm: text((written) => readDurationMs(written, ALARM), {
+    description: `How long a replica that is dialled may be out of reach before a person has to look; from ${ALARM.least} to ${ALARM.most}. Default: 1h. Not for one that dials in, or that is on-demand.`,
+    example: '"1h"',
+  }).optional(),
   foreign: z
     .enum(FOREIGN)
     .meta({
@@ -174,7 +180,7 @@ const source = {
     description: "The store's name on the other side; the same where absent.",
     example: '"mail"',
   }).optional(),
-  from: endpoint({
+  from: address({
     description: "Where the source is dialled; absent: it dials in.",
     example: '"tls://a.example.org:4417"',
   }).optional(),

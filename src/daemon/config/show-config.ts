@@ -3,10 +3,11 @@
  *
  * INVARIANT: what `configAsToml` writes reads as the same configuration, on any host and for any user.
  */
+
 import { stringify } from "smol-toml";
 import { writeByteCount, writeDurationMs } from "../../base/quantity.js";
+import { formatAddress, formatHostPort } from "../../wire/address.js";
 import type { Config, Peer, Replica, Store } from "./config.js";
-import { formatEndpoint, formatHostPort } from "./endpoint.js";
 
 export function configAsToml(config: Config): string {
   return stringify(
@@ -47,13 +48,14 @@ function storeTable({ path, scratch, role }: Store): Record<string, unknown> {
     const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
     return present({ path, scratch, replica });
   }
-  const from = role.from === undefined ? undefined : formatEndpoint(role.from);
+  const from = role.from === undefined ? undefined : formatAddress(role.from);
   return present({ path, scratch, source: present({ peer: role.peer, store: role.storeThere, from }) });
 }
 
-function replicaTable({ to, peer, storeThere, mode, foreign }: Replica): Record<string, unknown> {
+function replicaTable({ to, peer, storeThere, mode, unreachableAlarmMs, foreign }: Replica): Record<string, unknown> {
   return present({
-    to: to === undefined ? undefined : formatEndpoint(to),
+    to: to === undefined ? undefined : formatAddress(to),
+    unreachable_alarm: unreachableAlarmMs === undefined ? undefined : writeDurationMs(unreachableAlarmMs),
     ...{ peer, store: storeThere, mode, foreign: foreign === "refuse" ? undefined : foreign },
   });
 }
@@ -61,11 +63,11 @@ function replicaTable({ to, peer, storeThere, mode, foreign }: Replica): Record<
 function roleAsJson(role: Store["role"]): Record<string, unknown> {
   if (role.kind === "replica") {
     const { kind, from, ...source } = role;
-    return { role: kind, source: { ...source, from: from && formatEndpoint(from) } };
+    return { role: kind, source: { ...source, from: from && formatAddress(from) } };
   }
   const replicas = [...role.replicas.values()].map(({ to, ...replica }) => ({
     ...replica,
-    to: to && formatEndpoint(to),
+    to: to && formatAddress(to),
   }));
   return { role: role.kind, replicas };
 }

@@ -38,11 +38,16 @@ interface Asking<T> {
   readonly words: (answer: T) => string;
 }
 
-async function ask<T>(flags: ControlFlags, { words, ...question }: Asking<T>, output: Output): Promise<number> {
+async function ask<T>(flags: ControlFlags, asking: Asking<T>, output: Output): Promise<number> {
+  await askAndTell(flags, asking, output);
+  return EX.OK;
+}
+
+async function askAndTell<T>(flags: ControlFlags, { words, ...question }: Asking<T>, output: Output): Promise<T> {
   const place = findControl(flags, surroundingsOfProcess(), output);
   const answer = await askDaemon(place, { method: "POST", waitMsMax: LONG_MS, ...question });
   output.out(flags.json === true ? `${JSON.stringify(answer)}\n` : words(answer));
-  return EX.OK;
+  return answer;
 }
 
 export function pause(replica: string, flags: ControlFlags, output: Output): Promise<number> {
@@ -56,11 +61,20 @@ export function resume(replica: string, flags: ControlFlags, output: Output): Pr
   return ask(flags, { route: "resume", body: { replica }, answer: target, words }, output);
 }
 
-export function fetchNow(replica: string | undefined, flags: ControlFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ asked: z.number() });
-  const words = ({ asked }: z.infer<typeof answer>) =>
-    line(asked === 0 ? "there is nothing to be asked for" : `asked for: ${numbered(asked, "replica", "replicas")}`);
-  return ask(flags, { route: "fetch-now", body: { replica }, answer, words }, output);
+/** Exit code 1 where one that was meant is paused: whoever waits for its mail waits in vain. */
+export async function fetchNow(replica: string | undefined, flags: ControlFlags, output: Output): Promise<number> {
+  const question = { route: "fetch-now", body: { replica }, answer: fetched, words: wordsOfFetched };
+  const { paused } = await askAndTell(flags, question, output);
+  return paused.length === 0 ? EX.OK : EX.PARTIAL;
+}
+
+const fetched = z.looseObject({ asked: z.number(), paused: z.array(z.string()) });
+
+function wordsOfFetched({ asked, paused }: z.infer<typeof fetched>): string {
+  const waiting = paused.map((name) => `${name} is paused, and gets nothing until mailtwin resume ${name}`);
+  const told = asked > 0 ? [`asked for: ${numbered(asked, "replica", "replicas")}`] : [];
+  const all = [...told, ...waiting];
+  return (all.length === 0 ? ["there is nothing to be asked for"] : all).map(line).join("");
 }
 
 export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
@@ -80,7 +94,7 @@ export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFl
   const answer = z.looseObject({ rejects: z.number() });
   const words = ({ rejects }: z.infer<typeof answer>) =>
     line(
-      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; mailtwin resync compares the mailbox`,
+      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; what differs all the same is found by mailtwin resync, and refused again while its cause stands`,
     );
   return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
 }

@@ -37,7 +37,9 @@ export function addRejectsControl(rejects: Command, output: Output): void {
       exitWith(flags, output, async () => (await asks()).rejectsRetry(replica, flags, output)),
     );
   one("skip")
-    .description("take what the replica had refused out of its rejection log, for good")
+    .description(
+      "forget what the replica had refused: it is tried again only when the mailbox is compared (mailtwin resync)",
+    )
     .action((replica: string, flags: WishFlags) =>
       exitWith(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),
     );

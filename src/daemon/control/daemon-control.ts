@@ -28,8 +28,11 @@ export interface DaemonControl {
   /** Stays so until `resume`, also over a restart of the daemon if the daemon says so. */
   pause(target: ReplicaTarget): Awaitable<void>;
   resume(target: ReplicaTarget): Awaitable<void>;
-  /** Ends a back-off, and lets on-demand replicas have what they lack: `store` alone is a replica of this host. */
-  fetchNow(target: Targets): Awaitable<{ readonly asked: number }>;
+  /**
+   * Ends a back-off, and lets on-demand replicas have what they lack: `store` alone is a replica of this host. `paused`: those (STORE/REPLICA)
+   * that were meant, are paused, and get nothing.
+   */
+  fetchNow(target: Targets): Awaitable<{ readonly asked: number; readonly paused: readonly string[] }>;
   /** Compares what is meant, and mends it. Returns when that is decided, not when it is done. Throws: target-unknown. */
   resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number }>;
   /** Tries what the replica had refused once more; of one mailbox if there is a wish. Throws: target-unknown. */

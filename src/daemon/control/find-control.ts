@@ -6,8 +6,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { MailtwinError } from "../../base/errors.js";
 import { defaultConfigFile, defaultControl, type Surroundings } from "../config/default-places.js";
-import { loadConfig, refusalOf } from "../config/load-config.js";
-import { formatProblem } from "../config/problem.js";
+import { loadConfig, tellingRefusalOf } from "../config/load-config.js";
+import { onOneLine } from "../config/problem.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import type { ControlPlace } from "./control-client.js";
@@ -18,7 +18,7 @@ export interface ControlFlags {
   readonly json?: boolean;
 }
 
-/** Problems of a configuration are told before the error. Throws: usage, config-missing, config-wrong. */
+/** Where the configuration is wrong, what is right of it still says, or the default is meant; that is told. Throws: usage, config-missing. */
 export function findControl(
   flags: ControlFlags,
   surroundings: Surroundings,
@@ -44,10 +44,14 @@ function systemControl(surroundings: Surroundings): ControlPlace {
   }
 }
 
+/** A daemon that runs goes on with the configuration that it had: it has to be found though the file is wrong now. */
 function controlOf(file: string | undefined, surroundings: Surroundings, output: Pick<Output, "err">): ControlPlace {
   const loaded = loadConfig(file, surroundings);
   const [main = ""] = loaded.files;
   if (loaded.kind === "right") return { path: loaded.config.control, foundBy: `as ${main} says` };
-  for (const problem of loaded.problems) output.err(`${formatProblem(problem)}\n`);
-  throw refusalOf(main, loaded.problems);
+  const { control, problems } = loaded;
+  output.err(
+    `warning: ${tellingRefusalOf(main, problems).message} (the daemon is looked for at ${onOneLine(control)}; --control names another socket)\n`,
+  );
+  return { path: control, foundBy: `as what is right of ${main} says` };
 }

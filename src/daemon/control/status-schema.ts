@@ -47,7 +47,7 @@ const store = z.discriminatedUnion("role", [
   z.looseObject({
     role: z.literal("replica"),
     ...{ name: text, path: text, mailboxes: count, messages: count },
-    ...{ peer: text, isConnected: z.boolean(), lastChangeMs: time.optional(), troubles: z.array(trouble) },
+    ...{ peer: text, isConnected: z.boolean(), lastLinkMs: time.optional(), troubles: z.array(trouble) },
   }),
 ]);
 

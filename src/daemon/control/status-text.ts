@@ -97,11 +97,11 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
-  const { name, path, mailboxes, messages, peer, isConnected, lastChangeMs } = store;
-  const change = lastChangeMs === undefined ? "no change yet" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
+  const { name, path, mailboxes, messages, peer, isConnected, lastLinkMs } = store;
+  const before = lastLinkMs === undefined ? "and never was" : `the last time ${ago(lastLinkMs, nowMs)} ago`;
   return [
     `${name}: replica, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
-    `  from ${peer}: ${isConnected ? "connected" : "not connected"}, ${change}`,
+    `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}`}`,
   ];
 }
 

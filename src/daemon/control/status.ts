@@ -90,7 +90,8 @@ export interface ReplicaStoreStatus {
   /** Who sends: the peer's name, or the address where it is dialled. */
   readonly peer: string;
   readonly isConnected: boolean;
-  readonly lastChangeMs?: number | undefined;
+  /** When it was connected the last time; now, while it is. Since the daemon began. */
+  readonly lastLinkMs?: number | undefined;
   readonly troubles: readonly Trouble[];
 }
 

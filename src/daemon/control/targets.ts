@@ -7,17 +7,16 @@ import type { DaemonStatus } from "./status.js";
 
 type Named = Pick<DaemonStatus, "stores">;
 
-/** Throws: target-unknown, target-ambiguous. */
-export function replicaNamed(status: Named, text: string): ReplicaTarget {
+/** `others`: names that may have been meant where nothing is found. Throws: target-unknown, target-ambiguous. */
+export function replicaNamed(status: Named, text: string, others: readonly string[] = []): ReplicaTarget {
   const all = replicasOf(status);
   const found = all.filter(({ store, replica }) => text === replica || text === `${store}/${replica}`);
   const [first, second] = found;
   if (first === undefined)
-    throw unknown(
-      "replica",
-      text,
-      all.flatMap(({ store, replica }) => [replica, `${store}/${replica}`]),
-    );
+    throw unknown("replica", text, [
+      ...all.flatMap(({ store, replica }) => [replica, `${store}/${replica}`]),
+      ...others,
+    ]);
   if (second === undefined) return first;
   const names = found.map(({ store, replica }) => `${store}/${replica}`).join(", ");
   throw controlError("target-ambiguous", `looking for replica ${quote(text)}: there are ${names}`);
@@ -27,7 +26,9 @@ export function replicaNamed(status: Named, text: string): ReplicaTarget {
 export function receiverNamed(status: Named, text: string | undefined): Targets {
   if (text === undefined) return {};
   const isOwn = status.stores.some(({ role, name }) => role === "replica" && name === text);
-  return isOwn ? { store: text } : replicaNamed(status, text);
+  if (isOwn) return { store: text };
+  const own = status.stores.flatMap(({ role, name }) => (role === "replica" ? [name] : []));
+  return replicaNamed(status, text, own);
 }
 
 /** Each undefined where nothing is said. Throws as `replicaNamed` does. */

@@ -1,6 +1,6 @@
 /** What stands in a configuration about a peer: for this host's, and for that of the peer. Pure. */
 import { stringify } from "smol-toml";
-import { readHostPort } from "../config/endpoint.js";
+import { readHostPort } from "../../wire/address.js";
 import { NAME_PATTERN } from "../config/names.js";
 import type { ConfigLook, StoreEnd } from "./look-at-config.js";
 

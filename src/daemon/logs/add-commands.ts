@@ -47,12 +47,12 @@ export function addRejectsCommands(program: Command, output: Output): Command {
       process.exitCode = listRejects(flags, output);
     });
   withReplica(rejects.command("show"))
-    .description("one refused transaction, with what it was to do")
-    .argument("<LSN>", "its number, from the list")
+    .description("one refused transaction, with what it was to do, or one comparison")
+    .argument("<NUMBER>", "as the list has it: an LSN, or c1, c2, ... of a comparison")
     .option("--json", "one JSON object for each replica that refused it")
-    .action(async (lsn: string, flags: RejectsFlags) => {
+    .action(async (number: string, flags: RejectsFlags) => {
       const { showReject } = await import("./rejects-command.js");
-      process.exitCode = showReject(lsn, flags, output);
+      process.exitCode = showReject(number, flags, output);
     });
   withReplica(rejects.command("export"))
     .description("all of it as JSON, one object a line")

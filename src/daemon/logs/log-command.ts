@@ -127,7 +127,7 @@ function extentOf(reader: StateReader): string {
 }
 
 /** Throws: usage. */
-export function numberOf(text: string, name: string, least: number): number {
+function numberOf(text: string, name: string, least: number): number {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least) return value;
   const shown = JSON.stringify(text);

@@ -8,7 +8,6 @@ import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { mailboxName } from "../words.js";
 import { type ReadEntry, readOne } from "./entry-reading.js";
-import { numberOf } from "./log-command.js";
 import { findLog, type LogFlags, openLog } from "./open-log.js";
 import { alignColumns, shownText, shownTime } from "./shown.js";
 
@@ -16,7 +15,7 @@ export interface RejectsFlags extends LogFlags {
   readonly replica?: string;
 }
 
-const HEADINGS = ["REPLICA", "LSN", "CODE", "ATTEMPTS", "FIRST", "LAST", "MAILBOX", "REASON"];
+const HEADINGS = ["REPLICA", "NUMBER", "CODE", "ATTEMPTS", "FIRST", "LAST", "MAILBOX", "REASON"];
 
 /** Returns the exit code. */
 export function listRejects(flags: RejectsFlags, output: Output): number {
@@ -29,19 +28,41 @@ export function listRejects(flags: RejectsFlags, output: Output): number {
 }
 
 /** Returns the exit code. Throws: not-rejected. */
-export function showReject(lsnText: string, flags: RejectsFlags, output: Output): number {
-  const lsn = numberOf(lsnText, "LSN", 1);
+export function showReject(number: string, flags: RejectsFlags, output: Output): number {
+  const lsn = lsnOf(number);
   using reader = openLog(findLog(flags, output));
   const rows = rowsFor(reader, flags).filter((row) => row.lsn === lsn);
   if (rows.length === 0) {
     const who =
       flags.replica === undefined ? "no replica refuses" : `replica ${shownText(flags.replica)} does not refuse`;
-    throw daemonError("not-rejected", `showing what was rejected: ${who} transaction ${lsn}`);
+    throw daemonError("not-rejected", `showing what was rejected: ${who} ${wordsOfNumber(lsn)}`);
   }
-  const entry = readOne(reader, lsn);
+  const entry = lsn < 1 ? undefined : readOne(reader, lsn);
   if (flags.json === true) for (const row of rows) output.out(`${JSON.stringify(jsonOf(row))}\n`);
   else output.out(rows.map((row) => storyOf(row, entry)).join("\n"));
   return EX.OK;
+}
+
+/**
+ * What a replica refuses of a comparison is in no transaction: such a row has a number below all of them. People write and read it as
+ * "c1"; a program finds it as -1. Throws: usage.
+ */
+function lsnOf(number: string): number {
+  const [, sign = "", digits = ""] = /^([c-]?)([1-9]\d{0,14})$/.exec(number) ?? [];
+  if (digits !== "") return sign === "" ? Number(digits) : -Number(digits);
+  const shown = JSON.stringify(shownText(number));
+  throw daemonError(
+    "usage",
+    `reading the command line: ${shown} is no number of \`mailtwin rejects list\`: an LSN (17), or that of a comparison (c1)`,
+  );
+}
+
+function numberOf(lsn: number): string {
+  return lsn < 0 ? `c${-lsn}` : String(lsn);
+}
+
+function wordsOfNumber(lsn: number): string {
+  return lsn < 0 ? `comparison ${numberOf(lsn)}` : `transaction ${lsn}`;
 }
 
 /** JSON lines, also without `--json`. Returns the exit code. */
@@ -62,7 +83,7 @@ function cellsOf({ replica, lsn, code, attempts, firstMs, lastMs, path, message 
   const times = [shownTime(firstMs), shownTime(lastMs)];
   return [
     shownText(replica),
-    String(lsn),
+    numberOf(lsn),
     shownText(code),
     String(attempts),
     ...times,
@@ -76,7 +97,9 @@ function storyOf(row: RejectionRow, entry: ReadEntry | undefined): string {
   const lines = alignColumns([
     ["replica", shownText(replica)],
     ["mailbox", `${mailboxName(path)} (${mailbox})`],
-    ["transaction", `${lsn}, ${wordsOf(entry)}`],
+    lsn < 0
+      ? ["comparison", `${numberOf(lsn)}: what the two sides have is compared, and no transaction of the log is meant`]
+      : ["transaction", `${lsn}, ${wordsOf(entry)}`],
     ["code", shownText(code)],
     ["reason", shownText(message)],
     ["attempts", `${attempts}, the first at ${shownTime(firstMs)}, the last at ${shownTime(lastMs)}`],

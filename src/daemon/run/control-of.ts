@@ -92,15 +92,18 @@ function chosenOf(daemon: Daemon, { store, replica }: Targets): readonly Served[
   );
 }
 
-function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number } {
-  const runners = chosenOf(daemon, targets).map(({ runner }) => runner);
+/** What is paused gets nothing until it is resumed: that has to be known. */
+function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number; readonly paused: readonly string[] } {
+  const chosen = chosenOf(daemon, targets);
+  const paused = chosen.filter(({ runner }) => runner.isPaused).map(({ name, runner }) => `${name}/${runner.name}`);
+  const runners = chosen.map(({ runner }) => runner).filter((runner) => !runner.isPaused);
   for (const runner of runners) runner.fetchNow();
   const fetching = [...daemon.kept].filter(([name, kept]) => {
     const isMeant = targets.replica === undefined && (targets.store === undefined || targets.store === name);
     return isMeant && kept.kind === "replica" && kept.dialled !== undefined;
   });
   for (const [, kept] of fetching) if (kept.kind === "replica") kept.dialled?.dialNow();
-  return { asked: runners.length + fetching.length };
+  return { asked: runners.length + fetching.length, paused };
 }
 
 /** Returns how many mailboxes will be compared: of those that the replica may have. */

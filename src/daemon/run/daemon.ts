@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.js";
+import { formatAddress } from "../../wire/address.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import type { Opening } from "../../wire/opening.js";
@@ -229,7 +230,8 @@ export class Daemon {
     const opening = { ...wish, peer: this.#config.identityName ?? "" };
     const peerKey = this.#peerNamed(peer)?.key;
     const { clock } = this.#ports;
-    return openLink({ address, peer: peer ?? "the other end", key: this.#key, peerKey, opening, clock }, signal);
+    const shown = peer ?? formatAddress(address);
+    return openLink({ address, peer: shown, key: this.#key, peerKey, opening, clock }, signal);
   }
 
   async #route(opening: Opening, proof: Proof | undefined): Promise<Welcome> {

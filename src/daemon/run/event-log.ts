@@ -6,11 +6,13 @@
 import { pino } from "pino";
 import { recordOfError } from "../../base/errors.js";
 import type { LogLevel } from "../log-reporter.js";
+import { hintInDaemon } from "./daemon-hints.js";
 
 export const EVENTS = {
   "daemon-started": "info",
   "daemon-stopping": "info",
   "daemon-stopped": "info",
+  "daemon-failed": "error",
   "config-reloaded": "info",
   "config-refused": "error",
   "status-asked": "info",
@@ -74,5 +76,5 @@ function wrap(sink: Sink): EventLog {
 export function fieldsOfError(error: unknown): Fields {
   const { code, message, hint, disposition } = recordOfError(error);
   const stack = disposition === "bug" && error instanceof Error ? { stack: error.stack } : {};
-  return { code, message, hint, ...stack };
+  return { code, message, hint: hintInDaemon(code, hint), ...stack };
 }

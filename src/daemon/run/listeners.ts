@@ -1,8 +1,10 @@
 /**
  * Where the daemon listens: opened and closed as the configuration changes, one by one.
  */
+
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/clock.js";
+import { formatHostPort } from "../../wire/address.js";
 import type { Listener } from "../../wire/carrier.js";
 import { wireError } from "../../wire/errors.js";
 import type { KeyName } from "../../wire/key-name.js";
@@ -10,7 +12,6 @@ import type { SiteKey } from "../../wire/keys.js";
 import { listenTls } from "../../wire/tls-listener.js";
 import { listenUnix } from "../../wire/unix-carrier.js";
 import type { Config } from "../config/config.js";
-import { formatHostPort } from "../config/endpoint.js";
 import type { Proof } from "./arrivals.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 

@@ -77,14 +77,10 @@ export async function restoreKept(
 ): Promise<void> {
   const { reader, writer, capturer } = store.side;
   if ((reader.meta(asideKey(replica.name)) ?? "") === "") return;
-  let refused = 0;
-  const onRefused = (mailbox: RawPath, { code, message }: { readonly code: string; readonly message: string }) => {
-    refused += 1;
+  const onRefused = (mailbox: RawPath, { code, message }: { readonly code: string; readonly message: string }) =>
     log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message });
-  };
   const paths = Array.from(capturer.rows, (row) => row.path).filter(mayHave);
-  await restoreAside(agent.asker, paths, onRefused, signal);
-  if (refused === 0) await writer.setMeta(asideKey(replica.name), "");
+  if (await restoreAside(agent.asker, paths, onRefused, signal)) await writer.setMeta(asideKey(replica.name), "");
 }
 
 /** Where it is noted that mail of a replica was set aside. */

@@ -18,6 +18,7 @@ import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state
 import type { SourceStore } from "./source-store.js";
 import { StallWatch } from "./stall-watch.js";
 import { Troubles, troubleOf } from "./troubles.js";
+import { Unreachable } from "./unreachable.js";
 
 export interface RunnerPorts {
   readonly replica: Replica;
@@ -53,6 +54,7 @@ export class ReplicaRunner {
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #stall: StallWatch;
+  readonly #unreachable: Unreachable;
   readonly #wake = new Gate();
   #state: ReplicaState = "idle";
   #isPaused = false;
@@ -70,6 +72,7 @@ export class ReplicaRunner {
     this.#ports = ports;
     this.#backOff = new BackOff(ports.random);
     this.#stall = new StallWatch(ports.clock);
+    this.#unreachable = new Unreachable(ports.clock, ports.replica.unreachableAlarmMs);
   }
 
   get name(): string {
@@ -128,6 +131,10 @@ export class ReplicaRunner {
     return { transactions, ms: oldest === undefined ? 0 : Math.max(0, this.#ports.clock.nowMs() - oldest.capturedMs) };
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
@@ -138,6 +145,7 @@ export class ReplicaRunner {
 
   resume(): void {
     if (!this.#isPaused) return;
+    if (this.#unreachable.over()) this.troubles.over("link"); // nobody has tried meanwhile.
     this.#isPaused = false; // it is taken up when the link before has ended.
     this.#retryNow();
   }
@@ -213,6 +221,7 @@ export class ReplicaRunner {
       looking = this.#look(agent, conversation, both);
       looking.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
+        if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.
         const step = (event: ReplicaEvent) => this.#step(event);
         await meetReplica({ ...this.#ports, agent, step }, welcome, inner);
       }, both);
@@ -315,10 +324,11 @@ export class ReplicaRunner {
   }
 
   #noteFailure(error: unknown): void {
-    const { clock, log } = this.#ports;
-    const trouble = troubleOf(error);
-    const isNews = this.troubles.note("link", trouble, clock.nowMs());
-    if (isNews) log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fieldsOfError(error));
+    const { log } = this.#ports;
+    const { sinceMs, ...trouble } = this.#unreachable.failed(troubleOf(error));
+    if (!this.troubles.note("link", trouble, sinceMs)) return;
+    const fields = { ...fieldsOfError(error), code: trouble.code, message: trouble.words };
+    log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fields);
   }
 
   #step(event: ReplicaEvent): void {

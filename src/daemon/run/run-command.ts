@@ -4,12 +4,18 @@
 
 import { systemClock } from "../../base/clock.js";
 import { openNodeDisk } from "../../base/disk-node.js";
-import { EX } from "../../base/errors.js";
+import { EX, recordOfError } from "../../base/errors.js";
 import { Gate } from "../../base/gate.js";
 import { randomFraction } from "../../base/random.js";
 import { readSiteKey, type SiteKey } from "../../wire/keys.js";
 import type { Config } from "../config/config.js";
-import { type LoadedConfig, loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
+import {
+  type LoadedConfig,
+  loadConfig,
+  refusalOf,
+  surroundingsOfProcess,
+  tellingRefusalOf,
+} from "../config/load-config.js";
 import { formatProblem } from "../config/problem.js";
 import { openControlServer } from "../control/control-server.js";
 import type { DaemonControl } from "../control/daemon-control.js";
@@ -22,6 +28,7 @@ import { makeState } from "../places.js";
 import { VERSION } from "../version.js";
 import { controlOf } from "./control-of.js";
 import { Daemon } from "./daemon.js";
+import { inDaemon } from "./daemon-hints.js";
 import { type EventLog, fieldsOfError, openEventLog } from "./event-log.js";
 import { troubleOf } from "./troubles.js";
 
@@ -53,15 +60,24 @@ class Wishes {
   }
 }
 
-/** Returns the exit code. Throws what keeps it from starting. */
+/** Returns the exit code. What keeps it from starting is a line of its log too, unless a person reads it at a terminal. */
 export async function runDaemon(flags: RunFlags, output: Output): Promise<number> {
   const wishes = new Wishes();
   const release = listenToSignals(wishes); // before anything else: USR1 would end the program, HUP too.
   try {
     return await runUntilStopped(flags, wishes, output);
+  } catch (error) {
+    return reportEnd(error, output);
   } finally {
     release();
   }
+}
+
+function reportEnd(error: unknown, output: Output): number {
+  if (process.stderr.isTTY) throw inDaemon(error);
+  const { exitCode } = recordOfError(error);
+  openEventLog("error", output.err).write("daemon-failed", { ...fieldsOfError(error), exitCode });
+  return exitCode;
 }
 
 async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output): Promise<number> {
@@ -122,20 +138,21 @@ async function reload(
   flags: RunFlags,
   log: EventLog,
 ): Promise<{ readonly changes: readonly string[] }> {
+  let problems: readonly string[] | undefined;
   try {
     const loaded = loadConfig(flags.config, surroundingsOfProcess());
     if (loaded.kind === "wrong") {
-      log.write("config-refused", { problems: loaded.problems.map(formatProblem) });
-      throw refusalOf(loaded.files[0] ?? "", loaded.problems);
+      problems = loaded.problems.map(formatProblem);
+      throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
     }
     const changes = await daemon.reload(loaded.config, keyOf(loaded.config));
     daemon.troubles.over("config");
     log.write("config-reloaded", { files: loaded.files, changes });
     return { changes };
   } catch (error) {
-    log.write("config-refused", fieldsOfError(error));
+    log.write("config-refused", { ...fieldsOfError(error), ...(problems === undefined ? {} : { problems }) });
     daemon.troubles.note("config", { ...troubleOf(error), level: "needs-you" }, systemClock.nowMs());
-    throw error;
+    throw inDaemon(error);
   }
 }
 
@@ -144,9 +161,15 @@ function keyOf({ identityKey }: Config): SiteKey | undefined {
 }
 
 function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" }>, output: Output): number {
-  for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
   const refusal = refusalOf(files[0] ?? "", problems);
-  output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+  if (process.stderr.isTTY) {
+    for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
+    output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+  } else {
+    const { exitCode } = refusal;
+    const told = { problems: problems.map(formatProblem), exitCode };
+    openEventLog("error", output.err).write("daemon-failed", { ...fieldsOfError(refusal), ...told });
+  }
   return refusal.exitCode;
 }
 

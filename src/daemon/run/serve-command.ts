@@ -17,14 +17,14 @@ import {
   letOpen,
   type OpenedSource,
   type Opening,
-  type OpeningPorts,
   type PathTarget,
   readOpening,
   refuseToOpen,
 } from "../../wire/opening.js";
+import type { MessagePorts } from "../../wire/prefixed.js";
 import { openStreamLink } from "../../wire/stream-link.js";
 import { dialUnix } from "../../wire/unix-carrier.js";
-import { loadConfig, refusalOf, surroundingsOfProcess } from "../config/load-config.js";
+import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
@@ -72,7 +72,7 @@ async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSigna
 
 /** Resolves to what is to be done once the other end has been let in. */
 async function prepare(
-  ports: OpeningPorts,
+  ports: MessagePorts,
   opening: Opening,
   flags: ServeFlags,
   owner: Disposer,
@@ -95,13 +95,13 @@ async function prepare(
 
 /** The daemon of this host serves its stores itself: it holds them. */
 async function passOn(
-  ports: OpeningPorts,
+  ports: MessagePorts,
   opening: Opening,
   { config: file }: ServeFlags,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const loaded = loadConfig(file, surroundingsOfProcess());
-  if (loaded.kind === "wrong") throw refusalOf(loaded.files[0] ?? "", loaded.problems);
+  if (loaded.kind === "wrong") throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
   const [path] = loaded.config.listen.unix;
   if (path === undefined)
     throw daemonError(
@@ -120,7 +120,7 @@ async function passOn(
 }
 
 async function serveDirectory(
-  ports: OpeningPorts,
+  ports: MessagePorts,
   { path: raw, foreign, live, sourceId, root, logId }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
@@ -163,7 +163,7 @@ async function openOfThis(
   return (await openReplicaStore(options, root, owner)).side;
 }
 
-async function orRefuse<T>(ports: OpeningPorts, step: () => Promise<T>): Promise<T> {
+async function orRefuse<T>(ports: MessagePorts, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {

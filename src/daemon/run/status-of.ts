@@ -1,8 +1,9 @@
 /** The state of a running daemon, for people and programs. Reads, and changes nothing. */
+
 import { displayRaw } from "../../base/raw-name.js";
 import type { CaptureProblem } from "../../capture/capture-types.js";
+import { formatAddress } from "../../wire/address.js";
 import type { Replica } from "../config/config.js";
-import { formatEndpoint } from "../config/endpoint.js";
 import type {
   DaemonStatus,
   MailboxProblem,
@@ -14,6 +15,7 @@ import type {
 import { VERSION } from "../version.js";
 import { mailboxName } from "../words.js";
 import type { Daemon, Kept } from "./daemon.js";
+import { hintInDaemon, hintOfRejection } from "./daemon-hints.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceKeeper } from "./source-keeper.js";
 
@@ -57,7 +59,14 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
 
 /** Of one that is not captured: tried again by each sweep, and a person's matter all the same. */
 function problemOf({ path, code, message, hint }: CaptureProblem, nowMs: number): MailboxProblem {
-  return { mailbox: displayRaw(mailboxName(path)), code, words: message, hint, sinceMs: nowMs, level: "needs-you" };
+  return {
+    mailbox: displayRaw(mailboxName(path)),
+    code,
+    words: message,
+    hint: hintInDaemon(code, hint),
+    sinceMs: nowMs,
+    level: "needs-you",
+  };
 }
 
 function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
@@ -66,7 +75,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
   const lag = runner?.lag;
   const rejects = keeper.store?.side.reader.rejections(name) ?? [];
   return {
-    ...{ name, mode, address: to === undefined ? "dials in" : formatEndpoint(to), state: runner?.state ?? "idle" },
+    ...{ name, mode, address: to === undefined ? "dials in" : formatAddress(to), state: runner?.state ?? "idle" },
     cursor: runner?.ackedLsn ?? 0,
     lagTransactions: lag?.transactions ?? 0,
     lagMs: lag?.ms ?? 0,
@@ -101,7 +110,7 @@ function troubleOfRejects(
     {
       code: "mailbox-refused",
       words: `replicating ${mailboxName(first.path as Parameters<typeof mailboxName>[0])}: ${first.message}${more}`,
-      hint: "It is tried again by itself, and compared. `mailtwin rejects list` has all of them, with what stands in the way.",
+      hint: hintOfRejection(first.code),
       sinceMs: refused.reduce((earliest, { firstMs }) => Math.min(earliest, firstMs), first.firstMs),
       level: "needs-you",
     },
@@ -110,13 +119,13 @@ function troubleOfRejects(
 
 function statusOfReplicaStore({ config, store }: Extract<Kept, { kind: "replica" }>): ReplicaStoreStatus {
   const { role, name, path } = config;
-  const from = role.kind === "replica" && role.from !== undefined ? formatEndpoint(role.from) : undefined;
+  const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
   const rows = store.side?.reader.mailboxes() ?? [];
   return {
     ...{ role: "replica", name, path, mailboxes: rows.length, isConnected: store.isConnected },
     messages: rows.reduce((sum, { messages }) => sum + messages, 0),
     peer: (role.kind === "replica" ? role.peer : undefined) ?? from ?? "",
-    lastChangeMs: store.lastLinkMs,
+    lastLinkMs: store.lastLinkMs,
     troubles: store.troubles.all,
   };
 }

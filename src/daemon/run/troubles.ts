@@ -4,6 +4,7 @@
  * INVARIANT: one trouble for each subject; the time since when it stands is that of its first moment, however often it comes again.
  */
 import { recordOfError } from "../../base/errors.js";
+import { hintInDaemon } from "./daemon-hints.js";
 
 export interface Trouble {
   readonly code: string;
@@ -38,5 +39,5 @@ export class Troubles {
 export function troubleOf(error: unknown): Omit<Trouble, "sinceMs"> {
   const { code, message: words, hint, disposition } = recordOfError(error);
   const level = disposition === "retry" || disposition === "resync" ? "healing" : "needs-you";
-  return { code, words, hint, level };
+  return { code, words, hint: hintInDaemon(code, hint), level };
 }

@@ -246,7 +246,7 @@ describe("bodies that cannot be read at the source", () => {
     run = pair.start();
     await run.untilAcked(3);
     expect(run.rejected).toMatchObject([
-      { lsn: 1, code: "EIO", message: "reading a message in SRC: EIO: reading ba1" },
+      { lsn: 1, code: "EIO", message: "reading a message at the source: EIO: reading ba1" },
     ]);
     expect(appliedLsns()).toStrictEqual([2]);
     expect(pair.replica.dropped).toContain(1);

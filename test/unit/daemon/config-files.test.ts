@@ -163,7 +163,7 @@ describe("mailtwin config", () => {
     write("conf.d/x.toml", '[store.b]\npath = "/b"\nsource.from = "unix:/x"\n');
     expect(config("check", "--config", "mailtwin.toml")).toStrictEqual({
       ...{ code: 0, err: "" },
-      out: "mailtwin.toml, with 1 of conf.d: no problems; stores: 1 source, 1 replica; peers: 0\n",
+      out: "mailtwin.toml, with 1 of conf.d: no problems; 1 source, 1 replica, 0 peers\n",
     });
     expect(JSON.parse(config("check", "--json", "--config", file).out)).toStrictEqual({
       ...{ event: "right", files: [file, join(root, "conf.d/x.toml")], sources: 1, replicas: 1, peers: 0 },

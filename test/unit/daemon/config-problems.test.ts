@@ -95,8 +95,12 @@ describe("a quantity", () => {
 
 describe("a path or address", () => {
   const absolute = 'write an absolute path, as "/var/vmail"';
-  const forms = 'write "tls://host:port", "ssh://[user@]host[:port]" or "unix:/path"';
-  const tls = 'write "tls://host:port", as "tls://b.example.org:4417"';
+  const forms = 'write "tls://host[:port]", "ssh://[user@]host[:port]" or "unix:/path"';
+  const tls = 'write "tls://host[:port]", as "tls://b.example.org:4417"';
+  const unix = 'write "unix:/path", as "unix:/run/mailtwin/link.sock"';
+  const port = "its port is not a number from 1 to 65535";
+  const host = 'its host is not made of letters, digits, "_" and "-", in parts with "." between, with no "-" in front';
+  const user = 'its user is not made of letters, digits, "_", ".", "+" and "-", with no "-" in front';
   const ssh = 'write "ssh://[user@]host[:port]", as "ssh://vmail@b.example.org"';
   test.each([
     ['state_dir = ""', "1:13", "the path is empty", absolute],
@@ -110,16 +114,15 @@ describe("a path or address", () => {
       "the path of a socket has at most 107 bytes, and this one 108",
       "write a shorter one, as /run/mailtwin/NAME.sock",
     ],
-    ['to = "b.example.org"', "4:6", "that is no address of a mailtwin", forms],
-    ['to = "tls:b:1"', "4:6", "tls: is followed by //", forms],
-    ['to = "tls://b"', "4:6", "the port is missing", tls],
-    ['to = "tls://b:0"', "4:6", "a port is a number from 1 to 65535", tls],
-    ['to = "tls://-b:1"', "4:6", "that is no host and port", tls],
-    ['to = "tls://[::x]:1"', "4:6", "that is no host and port", tls],
-    ['to = "ssh://-oProxyCommand=x"', "4:6", "that is no host", ssh],
-    ['to = "ssh://-l@host"', "4:6", "that is no name of a user", ssh],
-    ['to = "ssh://b:x"', "4:6", "a port is a number from 1 to 65535", ssh],
-    ['to = "unix:b"', "4:6", "the path is not absolute", absolute],
+    ['to = "b.example.org"', "4:6", "it begins with none of tls://, ssh:// and unix:", forms],
+    ['to = "tls:b:1"', "4:6", "it begins with none of tls://, ssh:// and unix:", forms],
+    ['to = "tls://b:0"', "4:6", port, tls],
+    ['to = "tls://-b:1"', "4:6", host, tls],
+    ['to = "tls://[::x]:1"', "4:6", "what stands in brackets is no IPv6 address", tls],
+    ['to = "ssh://-oProxyCommand=x"', "4:6", host, ssh],
+    ['to = "ssh://-l@host"', "4:6", user, ssh],
+    ['to = "ssh://b:x"', "4:6", port, ssh],
+    ['to = "unix:b"', "4:6", "the path of a socket is absolute", unix],
   ])("%s", (line, place, why, advice) => {
     const text = line.startsWith("to") ? STORE.replace(/to = .*/, () => line) : `${line}\n${STORE}`;
     const read = line.length > 60 ? `${line.slice(0, 59)}…` : line;
@@ -128,9 +131,9 @@ describe("a path or address", () => {
 
   test.each([
     ['"0.0.0.0"', "the port is missing"],
-    ['"a b:1"', "that is no host and port"],
-    ['"::1:80"', "that is no host and port"],
-    ['"[::1]:65536"', "a port is a number from 1 to 65535"],
+    ['"a b:1"', host],
+    ['"::1:80"', "an IPv6 address stands in brackets: [::1]"],
+    ['"[::1]:65536"', port],
   ])("to listen on %s", (address, why) => {
     const advice = 'write "host:port", as "0.0.0.0:4417" or "[::]:4417"';
     expect(problems(`listen.tls = [${address}]\n${STORE}`)).toStrictEqual([`f:1:15: ${address}: ${why}; ${advice}`]);
@@ -234,6 +237,22 @@ describe("what only the whole can tell", () => {
     expect(problems(receiving("b"))).toStrictEqual([]);
     expect(problems(receiving("a"))).toStrictEqual([
       'f:9:8: peer = "a": without "from" the peer dials in, and it may not send to store mail; add may_write = ["mail"] to [peer.a], or say here with "from" where it is dialled',
+    ]);
+  });
+
+  test("an alarm that could never sound", () => {
+    const alarm = 'unreachable_alarm = "2h"';
+    const replica = (lines: string) => `[identity]\nname = "x"\n${STORE.replace(/to = .*/, lines)}`;
+    expect(problems(replica(`to = "unix:/b"\n${alarm}`))).toStrictEqual([]);
+    expect(problems(replica(`to = "unix:/b"\nmode = "on-demand"\n${alarm}`))).toStrictEqual([
+      `f:8:21: ${alarm}: a replica on demand is not expected to be there; take it out`,
+    ]);
+    expect(problems(replica('to = "unix:/b"\nunreachable_alarm = "59s"'))).toStrictEqual([
+      'f:7:21: unreachable_alarm = "59s": that is less than 1m; write 1m or more',
+    ]);
+    const dialsIn = `[peer.b]\nmay_read = ["mail"]\n${STORE.replace(/to = .*/, `peer = "b"\n${alarm}`)}`;
+    expect(problems(dialsIn)).toStrictEqual([
+      `f:7:21: ${alarm}: without "to" the replica dials in, and is not expected to be there; take it out`,
     ]);
   });
 

@@ -35,7 +35,7 @@ path = "/out"
 scratch = "/out-scratch"
 [store.out.replica]
 a = { to = "tls://[FE80::1]:9", peer = "p", store = "mail", mode = "on-demand", foreign = "limbo" }
-b = { to = "ssh://u@h:22", foreign = "keep" }
+b = { to = "ssh://u@h:22", unreachable_alarm = "90s", foreign = "keep" }
 c = { to = "ssh://h" }
 d = { peer = "p" }
 [store.in]
@@ -62,15 +62,21 @@ test("everything that may be said has its value", () => {
   const [out, inward] = [...config.stores.values()];
   expect(out).toMatchObject({ name: "out", path: "/out", scratch: "/out-scratch", role: { kind: "source" } });
   const replicas = out?.role.kind === "source" ? [...out.role.replicas.values()] : [];
-  const usual = { storeThere: "out", mode: "live", foreign: "refuse", peer: undefined };
+  const usual = { storeThere: "out", mode: "live", unreachableAlarmMs: 3_600_000, foreign: "refuse", peer: undefined };
   expect(replicas).toStrictEqual([
     {
       ...{ name: "a", to: { kind: "tls", host: "fe80::1", port: 9 }, peer: "p", storeThere: "mail" },
-      ...{ mode: "on-demand", foreign: "limbo" },
+      ...{ mode: "on-demand", unreachableAlarmMs: undefined, foreign: "limbo" },
     },
-    { ...usual, name: "b", to: { kind: "ssh", user: "u", host: "h", port: 22 }, foreign: "keep" },
+    {
+      ...usual,
+      name: "b",
+      to: { kind: "ssh", user: "u", host: "h", port: 22 },
+      unreachableAlarmMs: 90_000,
+      foreign: "keep",
+    },
     { ...usual, name: "c", to: { kind: "ssh", user: undefined, host: "h", port: undefined } },
-    { ...usual, name: "d", to: undefined, peer: "p" },
+    { ...usual, name: "d", to: undefined, peer: "p", unreachableAlarmMs: undefined },
   ]);
   expect(inward?.role).toStrictEqual({
     ...{ kind: "replica", peer: undefined, storeThere: "theirs", from: { kind: "unix", path: "/run/x" } },

@@ -17,7 +17,7 @@ beforeEach(() => {
 test("a folder: said by the dry run and by the run, moved, and counted", async () => {
   cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
   renameSync(join(bench.replica, "u1/Maildir/.Work"), join(bench.replica, "u1/Maildir/.Old"));
-  const words = "u1/Maildir/.Old of DST is moved to u1/Maildir/.Work: SRC has it there";
+  const words = "u1/Maildir/.Old of the destination is moved to u1/Maildir/.Work: the source has it there";
   const plans = eventsOf(await bench.sync("--dry-run"), "plan").map((event) => event["words"]);
   expect(plans).toContain(words);
   expect(plans.at(-1)).toBe("in all: 1 mailbox renamed, 9 in DST already");

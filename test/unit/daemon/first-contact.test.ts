@@ -183,7 +183,9 @@ describe("meetDestination", () => {
     expect(asked.filter(({ kind }) => kind === "yield-uids")).toStrictEqual([
       { kind: "yield-uids", mailbox: INBOX.guid, uids: [1], from: UID_MAX, floor: INBOX.uidNext },
     ]);
-    expect(conflicts).toStrictEqual([" INBOX: 1 message that only DST has gets a new UID: SRC has used its own"]);
+    expect(conflicts).toStrictEqual([
+      " INBOX: 1 message that only the destination has gets a new UID: the source has used its own",
+    ]);
   });
 
   test("where newer mail of the source is still to come, it is set aside meanwhile", async () => {
@@ -191,7 +193,9 @@ describe("meetDestination", () => {
     stand(INBOX, ["i1", "x2", "x3"], { uidNext: 4 });
     await meetDestination(ports(), standing, "keep", never);
     expect(moves()).toStrictEqual([" aside x2 x3"]);
-    expect(conflicts).toStrictEqual([" INBOX: 2 messages that only DST has get new UIDs: SRC has used theirs"]);
+    expect(conflicts).toStrictEqual([
+      " INBOX: 2 messages that only the destination has get new UIDs: the source has used theirs",
+    ]);
   });
 
   test("kept mail in a mailbox of another identity is set aside; what both have gives way, with its hash", async () => {
@@ -316,4 +320,11 @@ test("what was set aside is put back; a mailbox that refuses is named, and does 
   await restoreAside(refuses, [INBOX.path, SENT.path], onRefused, never);
   expect(moves()).toStrictEqual([".Sent restore "]);
   expect(refused).toStrictEqual([": it is not here"]);
+});
+
+test("an answer to another question is a peer that is confused, and no defect of ours", async () => {
+  const asker = { ask: () => Promise.resolve({ kind: "standing", mailboxes: [], more: false }) } as unknown as Asker;
+  await expect(surveyDestination(asker, never)).rejects.toMatchObject({
+    ...{ code: "peer-confused", exitCode: 76, message: 'comparing with the replica: it answered "standing"' },
+  });
 });

@@ -7,15 +7,16 @@ import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/base/clock.js";
-import { parseAddress, type SshAddress } from "../../../src/wire/address.js";
+import type { SshAddress } from "../../../src/wire/address.js";
 import { dialSsh } from "../../../src/wire/ssh-carrier.js";
 import { sshArgvOf } from "../../../src/wire/ssh-command.js";
+import { addressOf } from "./address-of.js";
 
 const coded = (code: string, words = ""): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(words) });
 
 function sshAddress(text: string): SshAddress {
-  const address = parseAddress(text);
+  const address = addressOf(text);
   if (address.kind !== "ssh") throw new Error("an address of ssh");
   return address;
 }

@@ -8,11 +8,12 @@ import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock, unixMs } from "../../../src/base/clock.js";
 import type { MailtwinError } from "../../../src/base/errors.js";
-import { parseAddress, type TlsAddress } from "../../../src/wire/address.js";
+import type { TlsAddress } from "../../../src/wire/address.js";
 import type { Listener } from "../../../src/wire/carrier.js";
 import { pemOf, type SiteKey } from "../../../src/wire/keys.js";
 import { dialTls } from "../../../src/wire/tls-carrier.js";
 import { listenTls, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire/tls-listener.js";
+import { addressOf } from "./address-of.js";
 import { makeSiteKey } from "./site-keys.js";
 
 const LONG_AGO = unixMs(systemClock.nowMs() - 4000 * 86_400_000);
@@ -21,8 +22,8 @@ const coded = (code: string, words = ""): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(words) });
 
 /** What the tests dial, with the port that it got. */
-function addressOf(listener: Listener): TlsAddress {
-  const address = parseAddress(listener.address);
+function whereOf(listener: Listener): TlsAddress {
+  const address = addressOf(listener.address);
   if (address.kind !== "tls") throw new Error("a TLS listener has such an address");
   return address;
 }
@@ -98,7 +99,7 @@ describe("a TLS carrier", () => {
 
   /** A client that is not ours. Resolves when the connection is over. */
   async function knock(listener: Listener, options: object): Promise<{ heard: string; socket: TLSSocket }> {
-    const { host, port } = addressOf(listener);
+    const { host, port } = whereOf(listener);
     const socket = connectTls({ host, port, rejectUnauthorized: false, ...options });
     open.push(socket);
     let heard = "";
@@ -109,7 +110,7 @@ describe("a TLS carrier", () => {
 
   test("joins two ends that know each other, both ways, from the first byte on", async () => {
     const listener = await listen();
-    const dialled = await dial(addressOf(listener));
+    const dialled = await dial(whereOf(listener));
     await until(() => arrivals.length > 0);
     const [arrival] = arrivals;
     expect(arrival).toMatchObject({ peerName: "peer 1", peerKey: peer.name });
@@ -133,7 +134,7 @@ describe("a TLS carrier", () => {
       },
     );
     open.push(listener);
-    const dialled = await dial(addressOf(listener));
+    const dialled = await dial(whereOf(listener));
     for (let turn = 0; turn < 20; turn++) await setImmediate();
     let heard = "";
     dialled.on("data", (bytes) => (heard += String(bytes)));
@@ -143,9 +144,9 @@ describe("a TLS carrier", () => {
 
   test("has keep-alive on, on both ends", async () => {
     const listener = await listen();
-    await dial(addressOf(listener));
+    await dial(whereOf(listener));
     await until(() => arrivals.length > 0);
-    const port = addressOf(listener).port.toString(16).toUpperCase().padStart(4, "0");
+    const port = whereOf(listener).port.toString(16).toUpperCase().padStart(4, "0");
     const timers = (): (string | undefined)[] =>
       readFileSync("/proc/net/tcp", "latin1")
         .split("\n")
@@ -156,7 +157,7 @@ describe("a TLS carrier", () => {
 
   test("refuses a dialler whose key it does not know, and tells both", async () => {
     const listener = await listen();
-    await expect(dial(addressOf(listener), { key: stranger })).rejects.toThrow(coded("link-refused", stranger.name));
+    await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(coded("link-refused", stranger.name));
     expect(refusals).toStrictEqual([coded("peer-unknown", stranger.name)]);
     expect(refusals[0]?.exitCode).toBe(77);
     expect(arrivals).toStrictEqual([]);
@@ -165,16 +166,16 @@ describe("a TLS carrier", () => {
   test("asks anew for each connection whom it knows", async () => {
     const known: SiteKey[] = [];
     const listener = await listen(known);
-    await expect(dial(addressOf(listener))).rejects.toThrow(coded("link-refused"));
+    await expect(dial(whereOf(listener))).rejects.toThrow(coded("link-refused"));
     known.push(peer);
-    await dial(addressOf(listener));
+    await dial(whereOf(listener));
     known.length = 0;
-    await expect(dial(addressOf(listener))).rejects.toThrow(coded("link-refused"));
+    await expect(dial(whereOf(listener))).rejects.toThrow(coded("link-refused"));
   });
 
   test("refuses a listener that has another key, and sends it nothing", async () => {
     const listener = await listen();
-    const dialling = dial(addressOf(listener), { peerKey: stranger.name });
+    const dialling = dial(whereOf(listener), { peerKey: stranger.name });
     await expect(dialling).rejects.toThrow(coded("peer-key-differs", site.name));
     await until(() => arrivals.length + refusals.length > 0); // whether the listener was done before the dialler hung up.
     for (const { stream } of arrivals) expect(await readAll(stream).catch(() => "")).toBe("");
@@ -202,7 +203,7 @@ describe("a TLS carrier", () => {
   test("does not dial or listen with a certificate that has expired itself", async () => {
     const expired = await makeSiteKey(LONG_AGO);
     const listener = await listen();
-    await expect(dial(addressOf(listener), { key: expired })).rejects.toThrow(coded("key-expired", "this site"));
+    await expect(dial(whereOf(listener), { key: expired })).rejects.toThrow(coded("key-expired", "this site"));
     site = expired;
     await expect(listen()).rejects.toThrow(coded("key-expired", "this site"));
     site = await makeSiteKey();
@@ -247,7 +248,7 @@ describe("a TLS carrier", () => {
     await expect(dialling).rejects.toBe(reason);
     await expect(dial(silent)).rejects.toBe(reason);
     stop = new AbortController();
-    const dialled = await dial(addressOf(await listen()));
+    const dialled = await dial(whereOf(await listen()));
     stop.abort(reason);
     await setImmediate();
     expect(dialled.destroyed).toBe(false);
@@ -265,7 +266,7 @@ describe("a TLS carrier", () => {
     const listener = await listen();
     const pem = { key: pemOf(peer.privateKey), cert: peer.certificate };
     await knock(listener, { ...pem, maxVersion: "TLSv1.2" });
-    const { host, port } = addressOf(listener);
+    const { host, port } = whereOf(listener);
     const plain = connectTcp({ host, port }).on("error", () => undefined);
     open.push(plain);
     plain.write("GET / HTTP/1.1\r\n\r\n");
@@ -278,14 +279,14 @@ describe("a TLS carrier", () => {
     ]);
     expect(refusals[0]?.message).toContain("127.0.0.1, port ");
     expect(arrivals).toStrictEqual([]);
-    await dial(addressOf(listener));
+    await dial(whereOf(listener));
   });
 
   test("does not take up a session of an earlier connection", async () => {
     const listener = await listen();
     const pem = { key: pemOf(peer.privateKey), cert: peer.certificate };
     let session: Buffer | undefined;
-    const { host, port } = addressOf(listener);
+    const { host, port } = whereOf(listener);
     const first = connectTls({ host, port, rejectUnauthorized: false, ...pem });
     open.push(first);
     first.on("session", (it) => (session = it)).resume();
@@ -296,7 +297,7 @@ describe("a TLS carrier", () => {
 
   test("gives one that does not get through the handshake a bounded time", async () => {
     const listener = await listen([peer], { handshakeMsMax: 50 });
-    const { host, port } = addressOf(listener);
+    const { host, port } = whereOf(listener);
     const silent = connectTcp({ host, port }).on("error", () => undefined);
     open.push(silent);
     await closing(silent.resume());
@@ -306,7 +307,7 @@ describe("a TLS carrier", () => {
 
   test("has a bounded number in the handshake: the oldest gives way, and who is known gets in", async () => {
     const listener = await listen([peer], { handshakesMax: 3 });
-    const { host, port } = addressOf(listener);
+    const { host, port } = whereOf(listener);
     const silent = Array.from({ length: 10 }, () =>
       connectTcp({ host, port })
         .on("error", () => undefined)
@@ -316,14 +317,14 @@ describe("a TLS carrier", () => {
     await until(() => refusals.length >= 7);
     expect(refusals).toHaveLength(7);
     expect(refusals).toContainEqual(coded("handshake-failed", "more than 3"));
-    const dialled = await dial(addressOf(listener));
+    const dialled = await dial(whereOf(listener));
     dialled.write("x");
     await until(() => arrivals.length > 0);
   });
 
   test("a stream that fails harms no other", async () => {
     const listener = await listen();
-    const dialled = [await dial(addressOf(listener)), await dial(addressOf(listener))];
+    const dialled = [await dial(whereOf(listener)), await dial(whereOf(listener))];
     await until(() => arrivals.length === 2);
     const [broken, whole] = dialled as [TLSSocket, TLSSocket];
     broken.destroy(new Error("it broke"));
@@ -335,7 +336,7 @@ describe("a TLS carrier", () => {
 
   test("ends everything when it is closed, and accepts nothing more", async () => {
     const listener = await listen();
-    const address = addressOf(listener);
+    const address = whereOf(listener);
     const dialled = await dial(address);
     const silent = connectTcp(address)
       .on("error", () => undefined)
@@ -359,7 +360,7 @@ describe("a TLS carrier", () => {
       onArrival: () => undefined,
       onRefused: () => undefined,
     };
-    await expect(listenTls(addressOf(listener), ports)).rejects.toThrow(coded("address-in-use", listener.address));
+    await expect(listenTls(whereOf(listener), ports)).rejects.toThrow(coded("address-in-use", listener.address));
     await expect(listenTls({ host: "192.0.2.1", port: 0 }, ports)).rejects.toThrow(coded("listen-failed"));
   });
 });

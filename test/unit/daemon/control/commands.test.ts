@@ -83,7 +83,7 @@ describe("what is asked for is said to be so", () => {
     [["rejects", "retry", "c"], "1 reject will be tried again\n"],
     [
       ["rejects", "skip", "c", "-u", "alice"],
-      "4 rejects taken out of the rejection log; mailtwin resync compares the mailbox\n",
+      "4 rejects taken out of the rejection log; what differs all the same is found by mailtwin resync, and refused again while its cause stands\n",
     ],
     [["reload"], "store mail: replica d is new\n"],
     [["explain", "-u", "alice", "Work", "17"], /^UID 17 of alice\/\.Work, store mail .*\n {2}not there: /],
@@ -95,6 +95,16 @@ describe("what is asked for is said to be so", () => {
     expect(bench.asked).toHaveLength(1);
     expect(() => JSON.parse(out)).toThrow(SyntaxError);
     expect(JSON.parse((await run(...args, "--json")).out)).toBeTypeOf("object");
+  });
+
+  test("fetch-now says who is paused and gets nothing: 1", async () => {
+    await bench.open({ fetchNow: () => ({ asked: 1, paused: ["mail/c"] }) });
+    expect(await run("fetch-now")).toEqual({
+      ...{ code: 1, err: "" },
+      out: "asked for: 1 replica\nmail/c is paused, and gets nothing until mailtwin resume mail/c\n",
+    });
+    const json = await run("fetch-now", "--json");
+    expect([json.code, JSON.parse(json.out)]).toEqual([1, { asked: 1, paused: ["mail/c"] }]);
   });
 
   test("a refusal has its words, hint and exit code; with --json as an event", async () => {
@@ -131,15 +141,35 @@ describe("where the daemon is", () => {
     const config = join(bench.dir, "mailtwin.toml");
     writeFileSync(config, `control = "${bench.place.path}"\n`);
     expect(await mailtwin(["status", "--config", config], { cwd: bench.dir })).toMatchObject({ code: 0, err: "" });
-    writeFileSync(config, 'contrl = "x"\n');
-    const wrong = await mailtwin(["status", "--config", config], { cwd: bench.dir });
-    expect(wrong).toMatchObject({
-      code: 78,
-      out: "",
-      err: expect.stringMatching(/^.*:1:1: contrl.*\nmailtwin: reading/s),
-    });
     expect((await mailtwin(["status", "--config", "/nowhere"], { cwd: bench.dir })).code).toBe(66);
     expect((await mailtwin(["status", "--control", ""], { cwd: bench.dir })).code).toBe(64);
+  });
+
+  test("while the configuration is wrong: as what is right of it says, with a warning", async () => {
+    await bench.open();
+    const config = join(bench.dir, "mailtwin.toml");
+    writeFileSync(config, `control = "${bench.place.path}"\nlog_levl = "info"\n[store.mail]\n`);
+    for (const command of [["status"], ["pause", "c"], ["resume", "c"], ["fetch-now"], ["resync"], ["reload"]]) {
+      const { code, out, err } = await mailtwin([...command, "--config", config], { cwd: bench.dir });
+      expect([command, code]).toEqual([command, 0]);
+      expect(out).not.toBe("");
+      expect(err).toMatch(
+        /^warning: reading the configuration .*: 3 problems: .*:2:1: log_levl.*did you mean log_level/,
+      );
+      expect(err.trimEnd().split("\n")).toHaveLength(1);
+    }
+    writeFileSync(config, 'control = "/a"\ncontrol = ""]\n');
+    const lost = await mailtwin(["status", "--config", config], {
+      cwd: bench.dir,
+      env: { XDG_RUNTIME_DIR: bench.dir },
+    });
+    expect(lost.code).toBe(69);
+    expect(lost.err).toMatch(
+      /^warning: .*that is no TOML.*\nmailtwin: asking the daemon at .*\/mailtwin\/control.sock \(as what is right of /,
+    );
+    expect(
+      (await mailtwin(["status", "--config", config, "--control", bench.place.path], { cwd: bench.dir })).err,
+    ).toBe("");
   });
 
   test("of a user's own configuration; else the system's daemon", () => {

@@ -44,7 +44,7 @@ export function source(name: string, more: Partial<SourceStatus> = {}): SourceSt
 export function replicaStore(name: string, more: Partial<ReplicaStoreStatus> = {}): ReplicaStoreStatus {
   return {
     ...{ role: "replica", name, path: "/srv/twin", mailboxes: 1, messages: 7, peer: "a", isConnected: true },
-    ...{ lastChangeMs: NOW_MS - 61_000, troubles: [] },
+    ...{ lastLinkMs: NOW_MS - 61_000, troubles: [] },
     ...more,
   };
 }

@@ -36,6 +36,7 @@ test("who receives: a replica, or a store of this host that is one, or all", () 
   expect(receiverNamed(KNOWN, undefined)).toEqual({});
   expect(receiverNamed(KNOWN, "twin")).toEqual({ store: "twin" });
   expect(receiverNamed(KNOWN, "laptop")).toEqual(MAIL_LAPTOP);
+  expect(() => receiverNamed(KNOWN, "twni")).toThrow(coded("target-unknown", "did you mean twin?") as Error);
   expect(() => receiverNamed(KNOWN, "lists")).toThrow(coded("target-unknown", '"lists"') as Error);
 });
 

@@ -35,9 +35,9 @@ test("the list is a table, and what others wrote is shown as text", async () => 
   const name = "bob/\\x1b[31mred\\x0aline\\xff";
   const mailbox = (text: string) => text + " ".repeat(name.length - text.length);
   expect(out.split("\n")).toStrictEqual([
-    `REPLICA  LSN  CODE       ATTEMPTS  ${blanks("FIRST")}  ${blanks("LAST")}  ${mailbox("MAILBOX")}  REASON`,
-    `far      17   uid-taken  3         ${times}  ${mailbox("alice/Maildir/.Sent")}  UID 17 is another message's there`,
-    `near-by  5    uid-taken  12        ${times}  ${name}  Zürich said \\x1b[2J\\u{202e} no`,
+    `REPLICA  NUMBER  CODE       ATTEMPTS  ${blanks("FIRST")}  ${blanks("LAST")}  ${mailbox("MAILBOX")}  REASON`,
+    `far      17      uid-taken  3         ${times}  ${mailbox("alice/Maildir/.Sent")}  UID 17 is another message's there`,
+    `near-by  5       uid-taken  12        ${times}  ${name}  Zürich said \\x1b[2J\\u{202e} no`,
     "",
   ]);
 });
@@ -79,6 +79,29 @@ test("one is shown with what it was to do, as long as the log has that", async (
   expect(bench.run("rejects", "show", "2")).toMatchObject({
     ...{ code: 66, out: "", err: expect.stringContaining("no replica refuses transaction 2") },
   });
+});
+
+test("what was refused of a comparison has a number that can be passed back", async () => {
+  await bench.reject(-1, { code: "mailbox-occupied" });
+  await bench.reject(-12, { replica: "near", code: "resync-asked" });
+  const numbers = bench
+    .run("rejects", "list")
+    .out.split("\n")
+    .slice(1, -1)
+    .map((line) => line.split(/ +/)[1] ?? "");
+  expect(numbers).toStrictEqual(["c1", "c12"]);
+  for (const number of [...numbers, "-1", "-12"]) {
+    const { code, out, err } = bench.run("rejects", "show", number);
+    expect([code, err]).toStrictEqual([0, ""]);
+    expect(out).toContain(`\ncomparison  c${number.replace(/\D/, "")}: what the two sides have is compared`);
+  }
+  expect(bench.run("rejects", "show", "c2")).toMatchObject({
+    ...{ code: 66, err: expect.stringContaining("no replica refuses comparison c2") },
+  });
+  for (const number of ["0", "-0", "c", "1e3", "x", ""])
+    expect(bench.run("rejects", "show", number)).toMatchObject({
+      ...{ code: 64, err: expect.stringContaining("is no number of `mailtwin rejects list`: an LSN (17), or") },
+    });
 });
 
 test("for machines all of it is an object a line", async () => {

@@ -5,6 +5,7 @@ import type { Replica } from "../../../../src/daemon/config/config.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { ReplicaRunner, type RunnerPorts } from "../../../../src/daemon/run/replica-runner.js";
 import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
+import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
 import { until } from "../../../live/lab/until.js";
@@ -29,7 +30,9 @@ afterEach(async () => {
   await pair[Symbol.asyncDispose]();
 });
 
-function runnerOf(ports: Pick<RunnerPorts, "dial"> & { readonly clock?: Clock }): ReplicaRunner {
+function runnerOf(
+  ports: Pick<RunnerPorts, "dial"> & { readonly clock?: Clock; readonly replica?: Replica },
+): ReplicaRunner {
   const side = { reader: pair.sourceReader, writer: pair.sourceWriter, capturer: pair.capturer, bodies: undefined };
   const store = {
     ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
@@ -91,4 +94,33 @@ test("no loop of an earlier link is left behind", { timeout: 60_000 }, async () 
   await until("the last one to be live", () => runner.state === "live");
   await until("one loop, and no other", () => asleep <= 2);
   expect(links).toBe(7);
+});
+
+test("out of reach for longer than its alarm it needs a person, until there is a link again", async () => {
+  let [aheadMs, isThere, dials] = [0, false, 0];
+  const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+  const dial = (): Promise<Link> => {
+    dials += 1;
+    if (!isThere) return Promise.reject(wireError("peer-unreachable", "dialling far: refused"));
+    const link = openMemoryLink();
+    void pair
+      .makeSession(link.replica)
+      .run(stop.signal)
+      .catch(() => undefined);
+    return Promise.resolve(link.source);
+  };
+  const runner = runnerOf({ dial, clock, replica: { ...REPLICA, unreachableAlarmMs: 3_600_000 } });
+  runner.run(stop.signal).catch(() => undefined);
+  const code = () => runner.troubles.all[0]?.code;
+  await until("the first failure", () => code() === "peer-unreachable");
+  const before = dials;
+  aheadMs = 3_600_000;
+  runner.fetchNow();
+  await until("the alarm", () => code() === "replica-unreachable");
+  expect(dials).toBeGreaterThan(before);
+  expect(runner.troubles.all).toMatchObject([{ level: "needs-you", hint: expect.stringContaining("firewall") }]);
+  isThere = true;
+  runner.fetchNow();
+  await until("it to be live", () => runner.state === "live");
+  expect(runner.troubles.all).toEqual([]);
 });

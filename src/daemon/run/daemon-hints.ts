@@ -1,0 +1,107 @@
+/**
+ * What to do, for whoever reads the log or the status of a daemon. The hints of the catalogues (`errors.ts`) speak to a person in front
+ * of a command: with its options, and "run the command again". A daemon has keys of its configuration, tries again by itself, and is
+ * asked with commands of its own. Looked up by code, since an error may have come from a thread, or from another host.
+ *
+ * INVARIANT: no text here names an option of `mailtwin sync`.
+ */
+import { recordOfError, reviveError } from "../../base/errors.js";
+
+const AGAIN = "it goes on by itself then, nothing is half visible";
+const NEW_STATE =
+  "stop mailtwin on the host of that store, move stores/NAME in its state_dir away (NAME: of the store), and start it again";
+
+/** By code; those of the catalogues whose own hint is right here too are left out. docs/errors.md has them. */
+export const DAEMON_HINTS: Readonly<Record<string, string>> = {
+  EDQUOT: `Raise the quota or free some space: ${AGAIN}.`,
+  EMFILE: "Too many open files: raise the limit to some thousands (LimitNOFILE= in the unit), and restart the daemon.",
+  ENOSPC: `Free some space on that file system: ${AGAIN}.`,
+  EROFS: `The file system is mounted read-only: remount it; ${AGAIN}.`,
+  "config-wrong":
+    "Mend what it names (`mailtwin config check` has all of it). A daemon that runs goes on with the configuration that it had, until `mailtwin reload`.",
+  "destination-emptied": `Nothing was written. Mount or restore the store. To fill an empty one on purpose, ${NEW_STATE}.`,
+  "destination-has-mail":
+    'Nothing was changed. Is it the right store? To go on, set foreign in the [store.NAME.replica.NAME] at the source: "keep" (that mail stays, beside the source\'s) or "limbo" (it is moved aside and can be had back), and `mailtwin reload`.',
+  "destination-in-use":
+    "Stop the other mailtwin, or wait for its end: one store, with all that is in it, is the replica of one source, and has a scratch directory of its own. If there is no other one: fuser -v DIR and lslocks name who holds that directory; whoever may read a directory can lock it.",
+  "destination-missing": `Mount the file system of the store, or correct its path; nothing was written there, and it goes on by itself then.`,
+  "destination-read-only": `Remount that file system for writing: ${AGAIN}. No mail was touched.`,
+  "destination-unusable":
+    "Set path of the store to a directory, or a name in an existing directory, in which the daemon's user may write.",
+  "link-closed": "Nothing is lost: it is tried again by itself, and goes on where it stopped.",
+  "log-trimmed":
+    "`mailtwin resync --store STORE --replica REPLICA` at the source compares both. Nothing that only the replica has is removed unasked.",
+  "mailbox-guid-twice":
+    "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original). It is looked at again by itself.",
+  "mailbox-rejected":
+    "Remove the cause that the message names: it is tried again by itself, and at once by `mailtwin rejects retry REPLICA`.",
+  "maildirs-elsewhere":
+    "Nothing was changed. Both paths must hold the same at the same places: correct path of one of the stores. If these two are meant, move the Maildirs of the replica yourself to where the source has them; it is tried again by itself.",
+  "replica-lock-held":
+    "See which process on the replica's host holds dovecot-uidlist.lock (its number is in the file). It is tried again by itself.",
+  "scratch-missing":
+    "Put back the directory that was there before, or remove what stands in its place; who may write in the directory above? It is tried again by itself.",
+  "scratch-nowhere":
+    "No scratch can help: mount that file system one level higher, or set path of the store to a directory below the mount point (and Dovecot's mail_location). Nothing was written.",
+  "scratch-other-file-system":
+    "Set scratch of the store to a directory on the same file system as its mail, outside of every mail root.",
+  "scratch-unusable":
+    "Set scratch of the store to a directory on its file system, outside every mail root: one that is not there yet, or that belongs to the daemon's user and is open to him alone (chmod 700), and no link. Else remove what stands in its place, or see who put it there.",
+  "short-write": `Free some space or raise the quota or file size limit there: it goes on by itself then, nothing is half written.`,
+  "source-emptied": `Nothing was removed from a replica. Mount or restore the source: it goes on by itself then. To replicate on purpose what is there now, ${NEW_STATE}: the replicas refuse it then, and say what is to be done there (replica-of-another).`,
+  "source-unreadable": "The daemon's user must be able to read all of the source (root or the mail owner).",
+  "state-busy":
+    "Another mailtwin, or a shell of sqlite3, works on this state database: let it end. It is tried again by itself.",
+  "state-corrupt":
+    "Stop mailtwin, move that database (with its -wal and -shm files) aside, and start it again: the stores are compared, no mail is lost.",
+  "state-disk-full": `Free some space on the file system of that file: ${AGAIN}.`,
+  "state-foreign":
+    "That file was not made by mailtwin and was not touched: move it away, or set another state_dir in the configuration.",
+  "state-in-use":
+    "Another daemon, or a `mailtwin sync`, works with this state directory: stop it (fuser -v FILE names it), or set another state_dir in the configuration.",
+  "state-inside-store": "Set state_dir in the configuration to a directory outside of all stores.",
+  "state-mixed": `Nothing was written. Put back the database that belongs there; or ${NEW_STATE}: the stores are compared as at first contact, and no mail is sent that is there already.`,
+  "state-unusable":
+    "state_dir must belong to the daemon's user, and nobody else may write in it (chmod go-w), nor in any directory above it; it lies outside of all stores.",
+  "store-in-scratch":
+    "Set path to a mail store: what lies in a scratch directory is moved and removed by mailtwin. Mail of the limbo is had back as docs/operations.md says.",
+  "store-unreadable":
+    "The daemon's user must be able to read all of the store (root or the mail owner); nothing is taken for deleted meanwhile.",
+  "stores-differ": `Nothing was written. Put the former path of the store back. If another store is meant, give it another name in the configuration; if this one was restored elsewhere, ${NEW_STATE}.`,
+  "stores-overlap": "Set path of the two stores to directories of which neither holds the other.",
+  "stores-swapped":
+    "Nothing was written. Were source and replica exchanged by mistake? To let them change roles on purpose: docs/operations.md, Changing roles.",
+  "sync-killed":
+    "Something ends mailtwin's child processes (a limit of memory or processes, a person): see the system's log. It is tried again by itself, nothing is half done.",
+  "too-few-files": "Raise the limit to some thousands (LimitNOFILE= in the unit), and start the daemon again.",
+  "worker-closed": "The store was being closed; it is tried again by itself.",
+  "working-directory-gone":
+    "Nothing was written. Start the daemon in a directory that exists (WorkingDirectory=/ in the unit).",
+};
+
+/** `hint`: of the catalogue, where it is right here too. */
+export function hintInDaemon(code: string, hint: string): string {
+  return Object.hasOwn(DAEMON_HINTS, code) ? (DAEMON_HINTS[code] ?? hint) : hint;
+}
+
+/** The same error, with the hint for whoever runs the daemon. A defect stays what it is. */
+export function inDaemon(error: unknown): unknown {
+  const record = recordOfError(error);
+  return record.disposition === "bug"
+    ? error
+    : reviveError({ ...record, hint: hintInDaemon(record.code, record.hint) });
+}
+
+const REJECTION_HINTS: Readonly<Record<string, string>> = {
+  "foreign-mail": "Move that mail elsewhere on the replica's host: the mailbox goes by itself then.",
+  "mailbox-occupied": "On the replica's host, move the mailbox that stands there away, or rename it.",
+  "path-refused": "Rename that folder at the source, or remove on the replica's host what stands in its way.",
+  "uidlist-damaged":
+    "On the replica's host, restore dovecot-uidlist of that mailbox before Dovecot reads it, or remove the mailbox: it is filled anew then.",
+};
+
+/** Of a mailbox that a replica refuses. */
+export function hintOfRejection(code: string): string {
+  const special = Object.hasOwn(REJECTION_HINTS, code) ? `${REJECTION_HINTS[code]} ` : "";
+  return `${special}It is tried again by itself, and compared; at once by \`mailtwin rejects retry REPLICA\`. \`mailtwin rejects list\` has all of them, with what stands in the way.`;
+}

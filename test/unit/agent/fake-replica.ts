@@ -37,6 +37,7 @@ export type Refusal =
 export interface Applied {
   readonly lsn: number;
   readonly mailbox: string;
+  readonly transaction: Transaction;
   readonly voidBelow: number;
   readonly gone: readonly number[];
   /** Hex by index. */
@@ -133,7 +134,7 @@ export class FakeReplica implements Partial<ApplyMethods> {
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     if (this.#wantsOf(key).length > 0) throw new Error(`transaction ${key} is executed without its bodies`);
     const bodies = new Map([...staged].map(([index, bytes]) => [index, hexOf(bytes)]));
-    this.applied.push({ lsn, mailbox: transaction.mailbox, voidBelow, gone: [...gone], bodies });
+    this.applied.push({ lsn, mailbox: transaction.mailbox, transaction, voidBelow, gone: [...gone], bodies });
     this.#pending.delete(key);
     return {
       kind: "applied",

@@ -4,10 +4,9 @@
 import type { Clock } from "../../base/clock.js";
 import { Gate } from "../../base/gate.js";
 import { BackOff } from "./back-off.js";
-import { type EventLog, fieldsOfError } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
 import type { OpenedLink } from "./open-link.js";
 import type { ReplicaStore } from "./replica-store.js";
-import { troubleOf } from "./troubles.js";
 
 export interface DialledSourcePorts {
   readonly store: ReplicaStore;
@@ -47,10 +46,7 @@ export class DialledSource {
         if (clock.monotonicMs() - startMs > LONG_MS) this.#backOff.reset();
       } catch (error) {
         if (signal.aborted) return;
-        const trouble = troubleOf(error);
-        const isNews = store.troubles.note("link", trouble, clock.nowMs());
-        if (isNews)
-          log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fieldsOfError(error));
+        store.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs() });
       }
       await this.#pause(this.#backOff.nextMs(), signal);
     }

@@ -12,12 +12,12 @@ import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
 import { BackOff } from "./back-off.js";
-import { type EventLog, fieldsOfError } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
 import type { SourceStore } from "./source-store.js";
 import { StallWatch } from "./stall-watch.js";
-import { Troubles, troubleOf } from "./troubles.js";
+import { Troubles } from "./troubles.js";
 
 export interface RunnerPorts {
   readonly replica: Replica;
@@ -316,9 +316,7 @@ export class ReplicaRunner {
 
   #noteFailure(error: unknown): void {
     const { clock, log } = this.#ports;
-    const trouble = troubleOf(error);
-    const isNews = this.troubles.note("link", trouble, clock.nowMs());
-    if (isNews) log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fieldsOfError(error));
+    this.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs() });
   }
 
   #step(event: ReplicaEvent): void {

@@ -24,7 +24,7 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { startReplicaThreads } from "../threads.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
-import { Troubles, troubleOf } from "./troubles.js";
+import { Troubles } from "./troubles.js";
 
 export interface ReplicaStoreOptions {
   readonly path: string;
@@ -186,10 +186,8 @@ export class ReplicaStore {
   }
 
   #noteFailure(error: unknown): void {
-    const trouble = troubleOf(error);
-    const isNews = this.troubles.note("store", trouble, systemClock.nowMs());
-    if (isNews)
-      this.#options.log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
+    const { log } = this.#options;
+    this.troubles.noteFailure("store", error, { of: "store", log, nowMs: systemClock.nowMs() });
   }
 }
 

@@ -15,7 +15,7 @@ import { type EventLog, fieldsOfError } from "./event-log.js";
 import { asideKey } from "./meet-replica.js";
 import { pausedKey, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
-import { Troubles, troubleOf } from "./troubles.js";
+import { Troubles } from "./troubles.js";
 import { maySee } from "./user-rights.js";
 
 export interface SourceKeeperPorts {
@@ -92,9 +92,7 @@ export class SourceKeeper {
         await this.#live(signal);
       } catch (error) {
         if (signal.aborted) return;
-        const trouble = troubleOf(error);
-        const isNews = this.troubles.note("store", trouble, clock.nowMs());
-        if (isNews) log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
+        this.troubles.noteFailure("store", error, { of: "store", log, nowMs: clock.nowMs() });
         await clock.sleep(this.#backOff.nextMs(), signal).catch(() => undefined);
       }
     }

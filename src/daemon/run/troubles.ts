@@ -4,6 +4,7 @@
  * INVARIANT: one trouble for each subject; the time since when it stands is that of its first moment, however often it comes again.
  */
 import { recordOfError } from "../../base/errors.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
 
 export interface Trouble {
   readonly code: string;
@@ -27,6 +28,17 @@ export class Troubles {
     const isSame = before?.code === trouble.code && before.level === trouble.level;
     this.#bySubject.set(subject, { ...trouble, sinceMs: before?.code === trouble.code ? before.sinceMs : nowMs });
     return !isSame;
+  }
+
+  /** Notes what failed; if it is news, logs it: as `OF-needs-you` where a person has to act, else as `OF-failed`. */
+  noteFailure(
+    subject: string,
+    error: unknown,
+    { of, log, nowMs }: { readonly of: "store" | "replica"; readonly log: EventLog; readonly nowMs: number },
+  ): void {
+    const trouble = troubleOf(error);
+    if (!this.note(subject, trouble, nowMs)) return;
+    log.write(trouble.level === "healing" ? `${of}-failed` : `${of}-needs-you`, fieldsOfError(error));
   }
 
   over(subject: string): void {

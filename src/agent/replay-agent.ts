@@ -23,6 +23,7 @@ import type { BodySenderPorts } from "./body-sender.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
+import { errorOfFarewell } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender } from "./log-sender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
@@ -276,6 +277,8 @@ export class ReplayAgent {
       case "reply":
         this.#asker.settle(message);
         return;
+      case "farewell":
+        throw errorOfFarewell(this.name, message.failure);
       default:
         throw this.#confused(`it sent "${message.kind}", which only a source sends`);
     }

@@ -19,9 +19,17 @@ import type { StateWriter } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import { type Mark, type Offer, PROTOCOL_VERSION, type Retry, type WireMessage } from "../wire/messages.js";
+import {
+  type Mark,
+  type Offer,
+  PROTOCOL_VERSION,
+  type Retry,
+  type WireFailure,
+  type WireMessage,
+} from "../wire/messages.js";
 import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
+import { farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
 import { refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
@@ -95,7 +103,7 @@ export class Session {
   }
 
   /**
-   * Serves until the link is closed or `signal` aborts; closes the link. When it returns or throws, nothing is being applied
+   * Serves until the link is closed or `signal` aborts; closes the link, and tells the source why if this end failed. When it returns or throws, nothing is being applied
    * any more, and what was applied is recorded.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -108,6 +116,7 @@ export class Session {
     const answering = this.#answers.run(both);
     for (const work of [preparing, applying, answering]) work.catch((error: unknown) => stop.abort(error));
     const staging = new Beside(STAGING_MAX, (error) => stop.abort(error));
+    let why: WireFailure | undefined;
     try {
       for await (const message of this.#ports.link.messages(both)) await this.#receive(message, staging, both);
       await staging.ended(); // what came whole before the end is applied.
@@ -115,12 +124,14 @@ export class Session {
       await Promise.all([applying, answering]);
     } catch (error) {
       stop.abort(error);
-      if (signal.aborted || !isLinkClosed(error)) throw error;
+      if (!signal.aborted && isLinkClosed(error)) return;
+      if (!signal.aborted) why = farewellOf(error);
+      throw error;
     } finally {
       this.#release();
       await Promise.allSettled([preparing, applying, answering, staging.ended()]); // why they failed is the error above, or follows from it.
       await this.#dropUnfinished();
-      this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
+      this.#ports.link.close(why); // last: whoever owns both ends sees this end's error first.
     }
   }
 

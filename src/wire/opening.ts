@@ -13,10 +13,10 @@ import type { Duplex } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.js";
 import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
-import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { muteErrors, untilEvent, withDeadline } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
+import { safeWords } from "./last-words.js";
 
 /** What an end is on a link. */
 export type LinkRole = "source" | "replica";
@@ -190,16 +190,15 @@ function refusalOf(
     readonly exitCode: number;
   },
 ): Error {
-  const shown = (words: string) => displayRaw(rawFromText(cut(words)));
   const isKnown = /^[a-z][a-z0-9-]{0,63}$/.test(code);
   const kind = {
     disposition: dispositionOf(disposition),
     exitCode: exitCode > 0 && exitCode < 256 ? exitCode : EX.PROTOCOL,
-    hint: shown(hint),
+    hint: safeWords(hint),
   };
   return new MailtwinError({
     ...{ code: isKnown ? code : "link-refused", kind },
-    message: `opening a link with ${peer}: it says: ${shown(message)}`,
+    message: `opening a link with ${peer}: it says: ${safeWords(message)}`,
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * A replica that fetches: it dials its source, says that it is the replica, and serves the link; again and again.
  */
+import { farewellOf } from "../../agent/farewell.js";
 import type { Clock } from "../../base/clock.js";
 import { Gate } from "../../base/gate.js";
 import { BackOff } from "./back-off.js";
@@ -66,7 +67,7 @@ async function orClose(link: OpenedLink["link"], step: () => Promise<void>): Pro
   try {
     await step();
   } catch (error) {
-    link.close();
+    link.close(farewellOf(error)); // else the source would see no more than that the link is closed.
     throw error;
   }
 }

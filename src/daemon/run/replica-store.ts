@@ -5,6 +5,7 @@
  * it applied recorded, before the next one is served: a source that dials again has lost the link before.
  */
 import { hostname } from "node:os";
+import { farewellOf } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
@@ -95,7 +96,7 @@ export class ReplicaStore {
    */
   async open({ root: like, logId }: OpenedSource): Promise<void> {
     await this.#inTurn(async () => {
-      if (this.#hasEnded) throw daemonError("store-not-ready", "opening a replica: it is served no longer");
+      if (this.#hasEnded) throw this.#notReady("opening a replica: it is served no longer");
       if (this.#opened !== undefined && !this.#opened.stillStands()) await this.#close(); // it was mounted since, say.
       if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
       const owner = new Disposer();
@@ -120,7 +121,7 @@ export class ReplicaStore {
     await this.#inTurn(async (end) => {
       const opened = this.#opened;
       if (opened === undefined || signal.aborted) {
-        link.close();
+        link.close(farewellOf(this.#notReady("serving a link: it is not open")));
         return;
       }
       const both = AbortSignal.any([signal, end]);
@@ -147,6 +148,10 @@ export class ReplicaStore {
   async end(): Promise<void> {
     this.#hasEnded = true;
     await this.#inTurn(() => this.#close());
+  }
+
+  #notReady(words: string): Error {
+    return daemonError("store-not-ready", words);
   }
 
   /** Never rejects: what could not be let go of ends nothing else. */

@@ -30,17 +30,21 @@ const untilEqual = (two: TwoDaemons, path: string) =>
     return existsSync(join(there, "dovecot-uidlist")) && rawDifferences(here, there).length === 0;
   });
 
-test("a database that somebody else holds for a while ends no daemon, and is waited for", {
+test("a database that somebody else holds for a while ends no daemon, and is waited for; the source hears why", {
   timeout: 60_000,
 }, async () => {
   await using two = openTwoDaemons();
   two.configure({});
-  const { replica } = await livePair(two);
+  const { replica, source } = await livePair(two);
   const db = new DatabaseSync(join(two.dir, "state-b/stores/mail/replica.db"));
   db.exec("BEGIN IMMEDIATE");
   addMessage(join(two.source, INBOX), { seed: 41 });
   await replica.waitFor("the trouble", ({ msg }) => msg === "store-failed" || msg === "store-needs-you");
   expect(replica.isRunning).toBe(true);
+  const told = await source.waitFor("its last words", isSaid("replica-needs-you"));
+  expect(told).toMatchObject({ code: "state-busy", message: expect.stringContaining("it ended the link, and says: ") });
+  const { troubles } = await statusOfReplica(two);
+  expect(troubles).toMatchObject([{ code: "state-busy", level: "needs-you" }]);
   db.exec("ROLLBACK");
   db.close();
   await untilEqual(two, INBOX);
@@ -203,15 +207,20 @@ test("a copy of today joins a log with a history: nothing is renumbered, and no 
   await source.waitFor("live", isLive);
   expect(readFileSync(join(two.source, INBOX, "dovecot-uidlist"), "utf8")).toBe(before);
   await untilEqual(two, INBOX);
-  const status = JSON.parse(await tell(two, "status", "--json")) as {
-    readonly stores: readonly {
-      readonly replicas: readonly { readonly bytesSent: number; readonly rejects: number }[];
-    }[];
-  };
-  expect(status.stores[0]?.replicas[0]).toMatchObject({ bytesSent: 0, rejects: 0 });
+  expect(await statusOfReplica(two)).toMatchObject({ bytesSent: 0, rejects: 0 });
 });
 
 async function tell(two: TwoDaemons, ...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, "--config", two.configs.source]);
   return stdout;
+}
+
+/** As the source tells it. */
+async function statusOfReplica(two: TwoDaemons): Promise<Readonly<Record<string, unknown>>> {
+  const status = JSON.parse(await tell(two, "status", "--json")) as {
+    readonly stores: readonly { readonly replicas: readonly Readonly<Record<string, unknown>>[] }[];
+  };
+  const replica = status.stores[0]?.replicas[0];
+  if (replica === undefined) throw new Error("the status has no replica");
+  return replica;
 }

@@ -77,6 +77,11 @@ export class Recovery {
     return this.#isComparing;
   }
 
+  /** Another comparison of the whole store is asked for, and has not begun. */
+  get isToCompare(): boolean {
+    return this.#isAsked;
+  }
+
   get isBusy(): boolean {
     return this.#mender.isBusy;
   }

@@ -130,6 +130,11 @@ export class ReplayAgent {
     return this.#recovery.isComparing;
   }
 
+  /** A comparison of the whole store is asked for, and has not begun. */
+  get isToCompare(): boolean {
+    return this.#recovery.isToCompare;
+  }
+
   /** Mailboxes are being compared, or sent again, beside the log; not those that wait for their next try. */
   get isMending(): boolean {
     return this.#recovery.isBusy;

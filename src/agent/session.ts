@@ -45,6 +45,8 @@ export interface SessionPorts {
   readonly syncAll: () => Promise<boolean>;
   /** Highest LSN of a log that is durably applied here; undefined when this replica knows nothing of that log. */
   readonly appliedLsn: (logId: string) => number | undefined;
+  /** A transaction of the source is applied, durably. */
+  readonly onApplied?: (() => void) | undefined;
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
 }
@@ -314,6 +316,7 @@ export class Session {
           mailbox,
         );
         this.#ports.reach("apply.effect-recorded");
+        this.#ports.onApplied?.();
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
       }
       case "busy":

@@ -98,7 +98,8 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
   const { name, path, mailboxes, messages, peer, isConnected, lastChangeMs } = store;
-  const change = lastChangeMs === undefined ? "no change yet" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
+  const change =
+    lastChangeMs === undefined ? "no change since it began" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
   return [
     `${name}: replica, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
     `  from ${peer}: ${isConnected ? "connected" : "not connected"}, ${change}`,

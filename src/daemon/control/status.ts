@@ -90,6 +90,7 @@ export interface ReplicaStoreStatus {
   /** Who sends: the peer's name, or the address where it is dialled. */
   readonly peer: string;
   readonly isConnected: boolean;
+  /** When something was last applied, since the daemon began. */
   readonly lastChangeMs?: number | undefined;
   readonly troubles: readonly Trouble[];
 }

@@ -36,18 +36,22 @@ export class DialledSource {
   /** Until `signal` aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { store, peer, dial, clock, log } = this.#ports;
+    let failingSinceMs: number | undefined;
     for (;;) {
       const startMs = clock.monotonicMs();
       try {
         const { link, source } = await dial(signal);
         await orClose(link, () => store.open(source));
         store.troubles.over("link");
+        failingSinceMs = undefined;
         await store.serve(link, peer, signal);
         if (signal.aborted) return;
         if (clock.monotonicMs() - startMs > LONG_MS) this.#backOff.reset();
       } catch (error) {
         if (signal.aborted) return;
-        store.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs() });
+        failingSinceMs ??= clock.monotonicMs();
+        const hasLasted = clock.monotonicMs() - failingSinceMs > LASTING_MS;
+        store.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs(), hasLasted });
       }
       await this.#pause(this.#backOff.nextMs(), signal);
     }
@@ -62,6 +66,8 @@ export class DialledSource {
 
 /** A link that stood that long was a good one. */
 const LONG_MS = 30_000;
+/** A source that this end is to dial, and that has not been reached for so long, is a person's matter: no night or outage takes longer. */
+const LASTING_MS = 24 * 3_600_000;
 
 async function orClose(link: OpenedLink["link"], step: () => Promise<void>): Promise<void> {
   try {

@@ -148,6 +148,22 @@ export class ReplicaRunner {
     this.#retryNow();
   }
 
+  /**
+   * Compares the whole replica, once more where a comparison is under way. Returns when that is durable: who is not connected, or is
+   * cut off meanwhile, is compared when he is there again.
+   */
+  async compareAll(): Promise<void> {
+    const agent = this.#agent;
+    // INVARIANT: asked first, so that a comparison which ends meanwhile leaves the mark, and marked for whoever comes to be meanwhile.
+    await Promise.all([agent?.resync("all"), this.#markAsked()]);
+    if (this.#agent !== agent) await this.#agent?.resync("all");
+  }
+
+  async #markAsked(): Promise<void> {
+    const needsResync = [{ replica: this.name, why: "asked" }] as const;
+    await this.#ports.store.side.writer.trim({ upTo: 0, needsResync, nowMs: this.#ports.clock.nowMs() });
+  }
+
   /** Ends the link and gets it anew, at once. `why`: for nobody but who reads the code. */
   beginAgain(why: string): void {
     this.#conversation?.abort(new Ended(why));
@@ -307,6 +323,11 @@ export class ReplicaRunner {
   #noteCompared(lsn: number): void {
     const { store, log } = this.#ports;
     const conversation = this.#conversation;
+    // INVARIANT: the mark of a wish that came meanwhile stays until that is done, whoever is killed before.
+    if (this.#agent?.isToCompare === true) {
+      log.write("replica-compared", { lsn, again: true });
+      return;
+    }
     const cleared = store.side.writer.clearResync(this.name, lsn).then((isWhole) => {
       if (isWhole) log.write("replica-compared", { lsn });
       else conversation?.abort(new Ended("the log was trimmed meanwhile"));

@@ -69,20 +69,26 @@ export class ReplicaStore {
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
   #hasEnded = false;
-  #connectedSinceMs: number | undefined;
-  #lastLinkMs: number | undefined;
+  #isConnected = false;
+  #hasCome = false;
+  #lastChangeMs: number | undefined;
 
   constructor(options: ReplicaStoreOptions) {
     this.#options = options;
   }
 
   get isConnected(): boolean {
-    return this.#connectedSinceMs !== undefined;
+    return this.#isConnected;
   }
 
-  /** When a link was last there. */
-  get lastLinkMs(): number | undefined {
-    return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
+  /** The source, since the daemon began. */
+  get hasCome(): boolean {
+    return this.#hasCome;
+  }
+
+  /** When something was last applied, since the daemon began. */
+  get lastChangeMs(): number | undefined {
+    return this.#lastChangeMs;
   }
 
   /** Undefined until its source has come. */
@@ -125,10 +131,14 @@ export class ReplicaStore {
         return;
       }
       const both = AbortSignal.any([signal, end]);
-      this.#connectedSinceMs = systemClock.nowMs();
+      this.#isConnected = true;
+      this.#hasCome = true;
       log.write("source-connected", { peer });
       try {
-        await opened.side.serve(link, both, this.#options.mayWrite());
+        const onApplied = () => {
+          this.#lastChangeMs = systemClock.nowMs();
+        };
+        await opened.side.serve(link, both, { mayWrite: this.#options.mayWrite(), onApplied });
         this.troubles.over("store");
         log.write("source-gone", { peer });
       } catch (error) {
@@ -138,8 +148,7 @@ export class ReplicaStore {
         // Whatever it was, what is in memory is not to be relied on.
         if (!isLinkClosed(error)) await this.#close();
       } finally {
-        this.#connectedSinceMs = undefined;
-        this.#lastLinkMs = systemClock.nowMs();
+        this.#isConnected = false;
       }
     });
   }

@@ -15,6 +15,14 @@ export interface Trouble {
   readonly level: "healing" | "needs-you";
 }
 
+interface FailureNote {
+  readonly of: "store" | "replica";
+  readonly log: EventLog;
+  readonly nowMs: number;
+  /** For so long that a person is to look, whatever it is. */
+  readonly hasLasted?: boolean;
+}
+
 export class Troubles {
   readonly #bySubject = new Map<string, Trouble>();
 
@@ -31,12 +39,9 @@ export class Troubles {
   }
 
   /** Notes what failed; if it is news, logs it: as `OF-needs-you` where a person has to act, else as `OF-failed`. */
-  noteFailure(
-    subject: string,
-    error: unknown,
-    { of, log, nowMs }: { readonly of: "store" | "replica"; readonly log: EventLog; readonly nowMs: number },
-  ): void {
-    const trouble = troubleOf(error);
+  noteFailure(subject: string, error: unknown, { of, log, nowMs, hasLasted = false }: FailureNote): void {
+    const found = troubleOf(error);
+    const trouble = hasLasted ? { ...found, level: "needs-you" as const } : found;
     if (!this.note(subject, trouble, nowMs)) return;
     log.write(trouble.level === "healing" ? `${of}-failed` : `${of}-needs-you`, fieldsOfError(error));
   }

@@ -95,7 +95,7 @@ mail: source, /var/vmail: 312 mailboxes, 48,210 messages
   laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
 
 twin: replica, /srv/twin: 1 mailbox, 7 messages
-  from a: not connected, no change yet
+  from a: not connected, no change since it began
 
 needs you:
   mail: alice/.Work: reading dovecot-uidlist: line 3 is no record (uidlist-damaged, for 2 min 5 s)

@@ -29,13 +29,16 @@ afterEach(async () => {
   await pair[Symbol.asyncDispose]();
 });
 
+let lines: Record<string, unknown>[];
+
 function runnerOf(ports: Pick<RunnerPorts, "dial"> & { readonly clock?: Clock }): ReplicaRunner {
   const side = { reader: pair.sourceReader, writer: pair.sourceWriter, capturer: pair.capturer, bodies: undefined };
   const store = {
     ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),
   } as unknown as SourceStore;
-  const log = openEventLog("debug", () => undefined);
+  lines = [];
+  const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   const common = { replica: REPLICA, store, path: "/x", random: () => 0, log };
   return new ReplicaRunner({ ...common, clock: systemClock, mayHave: () => false, ...ports });
 }
@@ -91,4 +94,42 @@ test("no loop of an earlier link is left behind", { timeout: 60_000 }, async () 
   await until("the last one to be live", () => runner.state === "live");
   await until("one loop, and no other", () => asleep <= 2);
   expect(links).toBe(7);
+});
+
+test("a comparison of all that is asked for while one runs is not forgotten, whoever is killed in between", async () => {
+  const held: (() => void)[] = [];
+  let isHolding = false;
+  const dial = (): Promise<Link> => {
+    const { source, replica } = openMemoryLink();
+    void pair
+      .makeSession(replica)
+      .run(stop.signal)
+      .catch(() => undefined);
+    const send: Link["send"] = async (message, signal) => {
+      if (isHolding && message.kind === "mark") await new Promise<void>((resolve) => held.push(resolve));
+      await source.send(message, signal);
+    };
+    return Promise.resolve({ ...source, send });
+  };
+  const runner = runnerOf({ dial });
+  runner.run(stop.signal).catch(() => undefined);
+  await until("it to be live", () => runner.state === "live");
+  const next = async (what: string): Promise<void> => {
+    await until(what, () => held.length === 1);
+    held.pop()?.();
+  };
+  const compared = () => lines.filter(({ msg }) => msg === "replica-compared");
+  isHolding = true;
+  await runner.compareAll();
+  await next("the first one to begin");
+  await until("it to end", () => held.length === 1);
+  await runner.compareAll();
+  await next("it to end");
+  await until("the second one to begin", () => held.length === 1);
+  // As a kill would leave it: the next link compares.
+  expect([compared().length, runner.needsResync]).toStrictEqual([1, true]);
+  await next("the second one to begin");
+  await next("it to end");
+  await until("nothing to be left", () => !runner.needsResync);
+  expect(compared()).toMatchObject([{ again: true }, {}]);
 });

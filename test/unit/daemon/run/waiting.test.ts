@@ -100,6 +100,21 @@ describe("Troubles", () => {
     expect(troubles.all[0]?.sinceMs).toBe(100);
   });
 
+  test("of what failed are logged when they are news, by who has to act", () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
+    const troubles = new Troubles();
+    const failed = (hasLasted = false) =>
+      troubles.noteFailure("link", wireError("peer-unreachable", "x"), { of: "replica", log, nowMs: 1, hasLasted });
+    for (const hasLasted of [false, false, true, true]) failed(hasLasted);
+    troubles.noteFailure("store", new TypeError("a defect"), { of: "store", log, nowMs: 2 });
+    expect(lines.map(({ msg, level, code }) => [msg, level, code])).toStrictEqual([
+      ["replica-failed", 40, "peer-unreachable"],
+      ["replica-needs-you", 50, "peer-unreachable"],
+      ["store-needs-you", 50, "bug"],
+    ]);
+  });
+
   test("need a person unless they pass by themselves", () => {
     expect(trouble.level).toBe("healing");
     expect(troubleOf(wireError("peer-key-differs", "x")).level).toBe("needs-you");

@@ -84,6 +84,7 @@ export class ReplayAgent {
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
+  #heard = 0;
 
   constructor(
     name: string,
@@ -95,7 +96,7 @@ export class ReplayAgent {
     this.#ports = ports;
     this.#sinks = sinks;
     this.#options = { ...PLAIN, ...options };
-    this.#asker = new Asker(ports.link);
+    this.#asker = new Asker(ports);
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
@@ -123,6 +124,23 @@ export class ReplayAgent {
 
   get ackedLsn(): number {
     return this.#ackedLsn;
+  }
+
+  /** How many messages of the replica have come. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** What the replica has to say next. Undefined: nothing is asked of it. */
+  get owed(): "welcome" | "answer" | "outcome" | undefined {
+    if (this.#welcome === undefined) return "welcome";
+    if (this.#asker.waitedMs !== undefined) return "answer";
+    return this.#window.isEmpty && !this.#line.isMarking ? undefined : "outcome";
+  }
+
+  /** How long the request that has waited longest for its answer has. */
+  get waitedMs(): number {
+    return this.#asker.waitedMs ?? 0;
   }
 
   /** The whole store is being compared. */
@@ -268,6 +286,7 @@ export class ReplayAgent {
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
+    this.#heard += 1;
     switch (message.kind) {
       case "welcome":
         this.#welcome = message;

@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.js";
 import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
-import { muteErrors, untilEvent, withDeadline } from "./carrier.js";
+import { Deadline, muteErrors, untilEvent, withDeadline } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
 import { safeWords } from "./last-words.js";
@@ -81,7 +81,7 @@ const ID_MAX = 0xffff_fffe;
 /**
  * Says what this end wants, and returns when the other one has opened it: with the source's root, if that is the source. When this
  * throws the stream is destroyed.
- * Throws: the other end's refusal, under its own code; link-closed, wire-invalid, the abort reason.
+ * Throws: the other end's refusal, under its own code; link-closed, no-progress, wire-invalid, the abort reason.
  */
 export async function askToOpen(ports: OpeningPorts, opening: Opening, signal: AbortSignal): Promise<OpenedSource> {
   return orDestroy(ports, async () => {
@@ -224,7 +224,7 @@ async function orDestroy<T>({ stream }: OpeningPorts, step: () => Promise<T>): P
 
 async function readMessage(
   ports: OpeningPorts,
-  { what, msMax }: { readonly what: string; readonly msMax: number },
+  { what, msMax }: { readonly what: "answer" | "wish"; readonly msMax: number },
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const { clock, peer } = ports;
@@ -234,7 +234,8 @@ async function readMessage(
     if (signal.aborted) throw signal.reason;
     if (error instanceof MailtwinError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw wireError("link-closed", `opening a link with ${peer}: its ${what} did not come: ${why}`, error);
+    const code = what === "answer" && error instanceof Deadline ? "no-progress" : "link-closed";
+    throw wireError(code, `opening a link with ${peer}: its ${what} did not come: ${why}`, error);
   }
 }
 

@@ -69,7 +69,7 @@ export class ReplicaRunner {
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
     this.#backOff = new BackOff(ports.random);
-    this.#stall = new StallWatch(ports.clock);
+    this.#stall = new StallWatch({ ...ports, troubles: this.troubles });
   }
 
   get name(): string {
@@ -218,7 +218,7 @@ export class ReplicaRunner {
     this.#conversation = conversation;
     const both = AbortSignal.any([signal, conversation.signal]);
     let tell: (() => void) | undefined;
-    let looking: Promise<void> | undefined;
+    const beside: Promise<void>[] = [];
     try {
       const link = await open(both);
       this.#step("connected");
@@ -226,8 +226,9 @@ export class ReplicaRunner {
       this.#agent = agent;
       tell = () => agent.wake();
       store.onCommitted.add(tell);
-      looking = this.#look(agent, conversation, both);
-      looking.catch((error: unknown) => conversation.abort(error));
+      beside.push(this.#look(agent, conversation, both));
+      beside.push(this.#stall.watch(agent, () => this.#bytesSent, both));
+      for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         const step = (event: ReplicaEvent) => this.#step(event);
         await meetReplica({ ...this.#ports, agent, step }, welcome, inner);
@@ -238,10 +239,11 @@ export class ReplicaRunner {
       const isFailure = !(reason instanceof Ended);
       this.#nextTryMs = isFailure ? clock.nowMs() + this.#backOff.nextMs() : 0;
       this.#step("failed");
-      if (isFailure) this.#noteFailure(reason);
+      const isStall = this.#stall.ended(reason);
+      if (isFailure && !isStall) this.#noteFailure(reason);
     } finally {
       conversation.abort(new Ended("it is over"));
-      await looking?.catch(() => undefined);
+      await Promise.allSettled(beside); // why they ended is the reason of the end, or follows from it.
       if (tell !== undefined) store.onCommitted.delete(tell);
       this.#agent = undefined;
       this.#conversation = undefined;
@@ -278,7 +280,7 @@ export class ReplicaRunner {
     );
   }
 
-  /** Beside the agent: says when all is there, when it falls behind, and when nothing moves. */
+  /** Beside the agent: says when all is there, and when it falls behind. */
   async #look(agent: ReplayAgent, conversation: AbortController, signal: AbortSignal): Promise<void> {
     const { clock, store, replica } = this.#ports;
     await store.untilCaptured(signal);
@@ -299,7 +301,6 @@ export class ReplicaRunner {
         conversation.abort(new Ended("all of it is there"));
         return;
       }
-      this.#noteStall(agent.ackedLsn, transactions);
       await clock.sleep(isRestored ? LOOK_MS : LOOK_FIRST_MS, signal);
     }
   }
@@ -310,13 +311,6 @@ export class ReplicaRunner {
     this.#backOff.reset();
     this.#lastSuccessMs = this.#ports.clock.nowMs();
     this.troubles.over("link");
-  }
-
-  #noteStall(ackedLsn: number, transactions: number): void {
-    const { clock, log } = this.#ports;
-    const trouble = this.#stall.look(ackedLsn, transactions);
-    if (trouble === undefined) this.troubles.over("stall");
-    else if (this.troubles.note("stall", trouble, clock.nowMs())) log.write("replica-stalled", { ...trouble });
   }
 
   /** The log goes on from there; where it does not have all that follows any more, it is compared once more. */

@@ -7,6 +7,7 @@ import { ReplicaRunner, type RunnerPorts } from "../../../../src/daemon/run/repl
 import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
@@ -132,4 +133,25 @@ test("a comparison of all that is asked for while one runs is not forgotten, who
   await next("it to end");
   await until("nothing to be left", () => !runner.needsResync);
   expect(compared()).toMatchObject([{ again: true }, {}]);
+});
+
+test("a replica that never greets is told of, its link is given up, and it stays told until it gets on", async () => {
+  const clock = new FakeClock();
+  let dials = 0;
+  const dial = (): Promise<Link> => {
+    dials += 1;
+    return Promise.resolve(openMemoryLink().source);
+  };
+  const runner = runnerOf({ dial, clock });
+  runner.run(stop.signal).catch(() => undefined);
+  await clock.advance(59_000);
+  expect(runner.troubles.all).toStrictEqual([]);
+  await clock.advance(2_000);
+  expect(runner.troubles.all).toMatchObject([{ code: "no-progress", level: "healing" }]);
+  expect(dials).toBe(1);
+  await clock.advance(10 * 60_000);
+  expect(dials).toBeGreaterThan(3);
+  await clock.advance(5 * 60_000);
+  expect(runner.troubles.all).toMatchObject([{ code: "no-progress", level: "needs-you" }]);
+  expect(lines.filter(({ msg }) => msg === "replica-stalled").map(({ level }) => level)).toHaveLength(2);
 });

@@ -1,11 +1,10 @@
-/** How long is waited before the next try, when nothing moves, and what stays told. */
+/** How long is waited before the next try, and what stays told. */
 import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
 import { daemonError } from "../../../../src/daemon/errors.js";
 import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { RefusalLog } from "../../../../src/daemon/run/refusal-log.js";
-import { StallWatch } from "../../../../src/daemon/run/stall-watch.js";
 import { Troubles, troubleOf } from "../../../../src/daemon/run/troubles.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import { FakeClock } from "../../../fake-clock.js";
@@ -36,32 +35,6 @@ describe("BackOff", () => {
       }),
       { numRuns: 50 },
     );
-  });
-});
-
-describe("StallWatch", () => {
-  test("tells of a link on which nothing moves, and after a while asks for a person", async () => {
-    const clock = new FakeClock();
-    const stall = new StallWatch(clock);
-    expect(stall.look(7, 3)).toBeUndefined();
-    await clock.advance(59_000);
-    expect(stall.look(7, 3)).toBeUndefined();
-    await clock.advance(2_000);
-    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "healing" });
-    await clock.advance(15 * 60_000);
-    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "needs-you" });
-  });
-
-  test("is content with any progress, and with nothing to do", async () => {
-    const clock = new FakeClock();
-    const stall = new StallWatch(clock);
-    stall.look(7, 3);
-    await clock.advance(120_000);
-    expect(stall.look(8, 900)).toBeUndefined();
-    await clock.advance(120_000);
-    expect(stall.look(8, 0)).toBeUndefined();
-    await clock.advance(10_000);
-    expect(stall.look(8, 1)).toBeUndefined();
   });
 });
 

@@ -9,8 +9,10 @@ import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
+import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { agentError } from "./errors.js";
+import { isMovedIn } from "./moved-in.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
@@ -26,6 +28,8 @@ export interface LogSenderParts {
   readonly mayHave: MayHave;
   /** Woken when a transaction has left the window. */
   readonly wake: Gate;
+  /** Has a mailbox compared, which the log does not tell of. Returns when that is durable, and the mailbox is held. */
+  readonly onMovedIn: (place: Pick<Transaction, "mailbox" | "path">) => Promise<void>;
 }
 
 const READ_BYTES_MAX = 2 * 1024 * 1024;
@@ -69,7 +73,7 @@ export class LogSender {
     const { window, rejections } = this.#parts;
     if (window.isFull) return "full";
     for (let entry = this.#nextEntry(); entry !== undefined; entry = this.#nextEntry()) {
-      if (!rejections.isHeld(entry.mailbox) && this.#isForReplica(entry)) {
+      if (!rejections.isHeld(entry.mailbox) && (await this.#isForReplica(entry))) {
         this.#moveTo(entry.lsn);
         await this.#parts.line.offer({ ...entry, isNext: true }, signal);
         return "sent";
@@ -102,15 +106,21 @@ export class LogSender {
         lsn = entry.lsn;
         if (lsn > this.#sentLsn || isHeld()) return;
         if (entry.mailbox !== row.mailbox) continue;
+        if (!(await this.#isForReplica(entry))) continue; // it is held now, or not for the replica.
         await line.offer({ ...entry, isNext: false }, signal);
         while (!window.isEmpty) await wake.wait(signal);
       }
     }
   }
 
-  #isForReplica({ bytes }: LogEntry): boolean {
-    const { mayHave } = this.#parts;
-    return mayHave === undefined || mayHave(decodeTransaction(bytes).path);
+  async #isForReplica({ bytes }: LogEntry): Promise<boolean> {
+    const { mayHave, onMovedIn } = this.#parts;
+    if (mayHave === undefined) return true;
+    const transaction = decodeTransaction(bytes);
+    if (!mayHave(transaction.path)) return false;
+    if (!isMovedIn(transaction, mayHave)) return true;
+    await onMovedIn(transaction);
+    return false;
   }
 
   #nextEntry(): LogEntry | undefined {

@@ -25,7 +25,7 @@ import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
-import { LogSender } from "./log-sender.js";
+import { LogSender, type LogSenderParts } from "./log-sender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
@@ -103,7 +103,8 @@ export class ReplayAgent {
     const { mayHave } = ports;
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
-    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
+    const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn });
     const { onConflict } = sinks;
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);

@@ -23,6 +23,7 @@ import {
   type Mark,
   type Offer,
   PROTOCOL_VERSION,
+  type Request,
   type Retry,
   type WireFailure,
   type WireMessage,
@@ -31,7 +32,7 @@ import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
-import { refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
+import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
 
@@ -182,15 +183,24 @@ export class Session {
         this.#takeRetry(message);
         return undefined;
       case "request":
-        if (this.#ports.rights !== undefined) refuseAsk(message.ask, this.#ports.rights);
-        this.#answers.take(message);
-        return undefined;
+        return this.#takeRequest(message, signal);
       default:
         throw agentError(
           "peer-confused",
           `talking with the source: it sent "${message.kind}", which only a replica sends`,
         );
     }
+  }
+
+  async #takeRequest(request: Request, signal: AbortSignal): Promise<void> {
+    const { rights, link } = this.#ports;
+    const failure = rights === undefined ? undefined : failureElsewhere(request.ask, rights);
+    if (failure !== undefined) {
+      const result = { ok: false, failure: farewellOf(failure) } as const;
+      return link.send({ kind: "reply", id: request.id, result }, signal);
+    }
+    if (rights !== undefined) refuseAsk(request.ask, rights);
+    this.#answers.take(request);
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {

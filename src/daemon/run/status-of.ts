@@ -84,7 +84,12 @@ function troublesOf(runner: ReplicaRunner): readonly Trouble[] {
 }
 
 /** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
-const BEING_COMPARED: ReadonlySet<string> = new Set(["resync-asked", "replica-away", "replica-changed"]);
+const BEING_COMPARED: ReadonlySet<string> = new Set([
+  "resync-asked",
+  "replica-away",
+  "replica-changed",
+  "mailbox-shared",
+]);
 
 /** All together: each is in `mailtwin rejects list`. */
 function troubleOfRejects(

@@ -55,6 +55,8 @@ export interface ReplayAgentSinks {
   readonly onRejected: (row: RejectionRow) => void;
   /** The whole store was compared, and the replica's cursor is durable there. */
   readonly onCompared?: (lsn: number) => void;
+  /** A mailbox was compared: how many of its messages only the replica has. They stay. */
+  readonly onForeign?: (mailbox: MailboxGuid, messages: number) => void;
 }
 
 /** Wishes that wait to be granted; a replica has a few for each offer, more is a peer that does not keep to the protocol. */
@@ -114,7 +116,8 @@ export class ReplayAgent {
     const common = { ...parts, name, asker: this.#asker, line: this.#line, sender: this.#sender };
     const onEnd = () => this.#acked.wake();
     const onCompared = (lsn: number) => this.#noteCompared(lsn);
-    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onEnd, onError };
+    const { onForeign = () => undefined } = sinks;
+    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onEnd, onError };
     this.#recovery = new Recovery({ ...common, ...recoverySinks }, this.#options);
   }
 

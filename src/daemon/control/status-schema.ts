@@ -16,6 +16,11 @@ const trouble = z.looseObject({
   level: z.enum(["healing", "needs-you"]),
 });
 
+const foreign = z.looseObject({
+  ...{ messages: count, mailboxes: count },
+  named: z.array(z.looseObject({ mailbox: text, messages: count })),
+});
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -30,6 +35,7 @@ const replica = z.looseObject({
     bytesSent: count,
     transactionsSent: count,
     needsResync: z.boolean(),
+    foreign: foreign.optional(),
     troubles: z.array(trouble),
   },
 });

@@ -13,6 +13,7 @@ import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
 import { BackOff } from "./back-off.js";
 import type { EventLog } from "./event-log.js";
+import { ForeignMail } from "./foreign-mail.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
 import type { SourceStore } from "./source-store.js";
@@ -50,6 +51,7 @@ export function pausedKey(replica: string): string {
 
 export class ReplicaRunner {
   readonly troubles = new Troubles();
+  readonly foreign = new ForeignMail();
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #stall: StallWatch;
@@ -272,6 +274,11 @@ export class ReplicaRunner {
           log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
         },
         onCompared: (lsn) => this.#noteCompared(lsn),
+        onForeign: (mailbox, messages) => {
+          const path = reader.mailboxByGuid(mailbox)?.path;
+          if (this.foreign.note(mailbox, messages) && path !== undefined)
+            log.write("foreign-kept", { mailbox: displayRaw(path), messages });
+        },
       },
       {
         ...{ compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand" },
@@ -319,14 +326,19 @@ export class ReplicaRunner {
     const conversation = this.#conversation;
     // INVARIANT: the mark of a wish that came meanwhile stays until that is done, whoever is killed before.
     if (this.#agent?.isToCompare === true) {
-      log.write("replica-compared", { lsn, again: true });
+      log.write("replica-compared", { lsn, again: true, ...this.#kept() });
       return;
     }
     const cleared = store.side.writer.clearResync(this.name, lsn).then((isWhole) => {
-      if (isWhole) log.write("replica-compared", { lsn });
+      if (isWhole) log.write("replica-compared", { lsn, ...this.#kept() });
       else conversation?.abort(new Ended("the log was trimmed meanwhile"));
     });
     cleared.catch((error: unknown) => conversation?.abort(error));
+  }
+
+  #kept() {
+    const { messages = 0, mailboxes = 0 } = this.foreign.status(this.#ports.store.side.reader) ?? {};
+    return { foreignMessages: messages, foreignMailboxes: mailboxes };
   }
 
   #noteFailure(error: unknown): void {

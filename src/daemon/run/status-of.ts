@@ -75,6 +75,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
     rejects: rejects.filter(({ code }) => !BEING_COMPARED.has(code)).length,
     needsResync: runner?.needsResync ?? false,
+    foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };
 }

@@ -231,6 +231,24 @@ test("a mailbox that is not captured is told when it comes, since when in the st
   expect(source.events.filter(isSaid("mailbox-needs-you"))).toHaveLength(1);
 });
 
+test("mail that only the replica has is told by a comparison: in the log, and in the status", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { source } = await livePair(two);
+  expect(await statusOfReplica(two)).not.toHaveProperty("foreign");
+  for (const seed of [70, 71]) addMessage(join(two.replica, INBOX), { seed });
+  await tell(two, "resync");
+  const told = await source.waitFor("it to be told", isSaid("foreign-kept"));
+  expect(told).toMatchObject({ mailbox: INBOX, messages: 2 });
+  const compared = await source.waitFor("all to be compared", isSaid("replica-compared"));
+  expect(compared).toMatchObject({ foreignMessages: 2, foreignMailboxes: 1 });
+  const foreign = { messages: 2, mailboxes: 1, named: [{ messages: 2 }] };
+  expect(await statusOfReplica(two)).toMatchObject({ foreign });
+  expect(await tell(two, "status")).toContain("only b has 2 messages: 2 in ");
+});
+
 test("a replica says that it waits for a source that never came, and when something was last applied", {
   timeout: 60_000,
 }, async () => {

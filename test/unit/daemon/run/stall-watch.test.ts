@@ -91,7 +91,7 @@ test.each([
   const end = watch();
   for (let minute = 0; minute < 120; minute++) {
     await clock.advance(58_000);
-    await work();
+    await Promise.resolve(work());
     expect(levels()).toStrictEqual([]);
   }
   await clock.advance(62_000);

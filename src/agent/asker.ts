@@ -1,23 +1,33 @@
 /**
  * Requests and their replies over a link that carries other things as well.
  */
+import type { Clock } from "../base/clock.js";
 import { type Disposition, MailtwinError } from "../base/errors.js";
 import type { Link } from "../wire/link.js";
 import type { Answer, Ask, Reply } from "../wire/messages.js";
 
 interface Waiting {
+  readonly sinceMs: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class Asker {
   readonly #link: Link;
+  readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(link: Link) {
+  constructor({ link, clock }: { readonly link: Link; readonly clock: Pick<Clock, "monotonicMs"> }) {
     this.#link = link;
+    this.#clock = clock;
+  }
+
+  /** For how long the one that has waited longest has; undefined when none waits. */
+  get waitedMs(): number | undefined {
+    const [oldest] = this.#waiting.values();
+    return oldest === undefined ? undefined : this.#clock.monotonicMs() - oldest.sinceMs;
   }
 
   /** Rejects with the other end's failure, under its own code, or with the abort reason. */
@@ -26,7 +36,8 @@ export class Asker {
     this.#lastId += 1;
     const id = this.#lastId;
     const onAbort = () => this.#waiting.get(id)?.reject(signal.reason);
-    const answer = new Promise<Answer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const sinceMs = this.#clock.monotonicMs();
+    const answer = new Promise<Answer>((resolve, reject) => this.#waiting.set(id, { sinceMs, resolve, reject }));
     answer.catch(() => undefined); // it is awaited below; sending may fail first.
     signal.addEventListener("abort", onAbort, { once: true });
     try {

@@ -13,7 +13,7 @@ import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { type MailboxFacts, type MailboxPlan, type Move, planMailbox } from "../resync/plan-mailbox.js";
-import { planMessages } from "../resync/plan-messages.js";
+import { countForeign, planMessages } from "../resync/plan-messages.js";
 import { splitTransaction } from "../txn/split.js";
 import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
@@ -36,6 +36,8 @@ export interface ComparisonPorts {
   readonly line: OfferLine;
   readonly rejections: Rejections;
   readonly mayHave: MayHave;
+  /** A mailbox has been compared, message by message: how many of them only the replica has. */
+  readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
 }
 
 export type Compared =
@@ -81,6 +83,8 @@ class Comparison {
   readonly #guid: MailboxGuid;
   readonly #states: SourceStates;
   readonly #pages: MailboxPages;
+  /** Messages that only the replica has. */
+  #foreign = 0;
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid) {
     this.#ports = ports;
@@ -162,10 +166,14 @@ class Comparison {
         const end = messages.findIndex(({ uid }) => uid > reached);
         const part = end < 0 ? messages : messages.slice(0, end);
         messages = messages.slice(part.length);
+        this.#foreign += countForeign(part, next.states);
         await ranges.offer(planMessages(part, next.states), reached, signal);
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
-      if (!page.more) return this.#equal();
+      if (!page.more) {
+        this.#ports.onForeign(this.#guid, this.#foreign);
+        return this.#equal();
+      }
       page = await this.#pages.next(signal);
       if (page.standing?.uidValidity !== first.standing?.uidValidity) {
         return vanished("it was taken away on the replica while it was compared");

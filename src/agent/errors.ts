@@ -26,6 +26,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "See on the replica's host whether its file system is mounted. If its mail was removed on purpose, remove its state too: it is filled anew then.",
   },
+  /** The replica ended the link because of a failure of its own, of a kind that is not known here. */
+  "replica-failed": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Its own words are in the message; the log of mailtwin on its host has more.",
+  },
   /** Dovecot's lock on a mailbox of the replica stayed in other hands. */
   "replica-lock-held": {
     disposition: "operator",

@@ -9,8 +9,11 @@ import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
+import type { Transaction } from "../txn/transaction.js";
+import { decodeTransaction } from "../txn/transaction-codec.js";
 import { agentError } from "./errors.js";
-import { type LogRun, takeRun } from "./log-run.js";
+import { takeRun } from "./log-run.js";
+import { isMovedIn } from "./moved-in.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
@@ -26,6 +29,8 @@ export interface LogSenderParts {
   readonly mayHave: MayHave;
   /** Woken when a transaction has left the window. */
   readonly wake: Gate;
+  /** Has a mailbox compared, which the log does not tell of. Returns when that is durable, and the mailbox is held. */
+  readonly onMovedIn: (place: Pick<Transaction, "mailbox" | "path">) => Promise<void>;
 }
 
 const READ_BYTES_MAX = 2 * 1024 * 1024;
@@ -93,8 +98,10 @@ export class LogSender {
       }
       if (this.#ahead.length < AHEAD_MIN) this.#readOn();
       const run = takeRun(entry, this.#ahead);
+      // Before the cursor may pass it.
+      const isForReplica = await this.#isForReplica(run.transaction);
       this.#moveTo(run.lsn);
-      if (!this.#isForReplica(run)) continue;
+      if (!isForReplica) continue;
       await this.#parts.line.offer({ ...run, mailbox, isNext: true }, signal);
       return "sent";
     }
@@ -124,15 +131,21 @@ export class LogSender {
         lsn = entry.lsn;
         if (lsn > this.#sentLsn || isHeld()) return;
         if (entry.mailbox !== row.mailbox) continue;
-        await line.offer({ ...entry, isNext: false }, signal);
+        const transaction = decodeTransaction(entry.bytes);
+        if (!(await this.#isForReplica(transaction))) continue; // it is held now, or not for the replica.
+        await line.offer({ ...entry, transaction, isNext: false }, signal);
         while (!window.isEmpty) await wake.wait(signal);
       }
     }
   }
 
-  #isForReplica({ transaction }: LogRun): boolean {
-    const { mayHave } = this.#parts;
-    return mayHave === undefined || mayHave(transaction.path);
+  async #isForReplica(transaction: Transaction): Promise<boolean> {
+    const { mayHave, onMovedIn } = this.#parts;
+    if (mayHave === undefined) return true;
+    if (!mayHave(transaction.path)) return false;
+    if (!isMovedIn(transaction, mayHave)) return true;
+    await onMovedIn(transaction);
+    return false;
   }
 
   /** Stays where it is. */

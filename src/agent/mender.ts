@@ -10,9 +10,11 @@ import { Beside } from "../base/beside.js";
 import { Gate } from "../base/gate.js";
 import type { LogEntry } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { decodeTransaction } from "../txn/transaction-codec.js";
 import { type ComparisonPorts, compareMailbox } from "./compare-mailbox.js";
 import type { Cause } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
+import { isMovedIn } from "./moved-in.js";
 
 export interface MenderPorts extends ComparisonPorts {
   readonly sender: LogSender;
@@ -185,10 +187,10 @@ export class Mender {
 
   /**
    * What the log has of it above `from`, as far as the log was sent. Returns how far that is, once all is settled; undefined where the
-   * log does not have all of it any more, or one was refused.
+   * log does not have all of it any more, one was refused, or it came from where the replica may not have it.
    */
   async #catchUp(mailbox: MailboxGuid, from: number, signal: AbortSignal): Promise<number | undefined> {
-    const { reader, rejections, line, sender } = this.#ports;
+    const { reader, rejections, line, sender, mayHave } = this.#ports;
     let lsn = from;
     for (;;) {
       this.#positions.set(mailbox, lsn);
@@ -203,7 +205,10 @@ export class Mender {
       if (entries[0]?.lsn !== lsn + 1) return undefined;
       for (const entry of entries) {
         if (entry.lsn > sender.sentLsn || rejections.isRefused(mailbox)) break;
-        if (entry.mailbox === mailbox) await this.#offer(entry, signal);
+        if (entry.mailbox === mailbox) {
+          if (mayHave !== undefined && isMovedIn(decodeTransaction(entry.bytes), mayHave)) return undefined;
+          await this.#offer(entry, signal);
+        }
         lsn = entry.lsn;
       }
     }

@@ -71,6 +71,11 @@ export class OfferLine {
     return this.#parts.window.hasOf(mailbox);
   }
 
+  /** A mark is on its way. */
+  get isMarking(): boolean {
+    return this.#marks.size > 0;
+  }
+
   /** Something has left the window. */
   noteLeft(): void {
     this.#left.wake();

@@ -13,6 +13,7 @@ import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import { trimmedWords } from "./log-sender.js";
 import { Mender, type MenderPorts } from "./mender.js";
+import { MOVED_IN } from "./moved-in.js";
 import type { MayHave } from "./offer-line.js";
 import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
 
@@ -75,6 +76,11 @@ export class Recovery {
   /** The whole store is compared: no outcome moves the cursor. */
   get isComparing(): boolean {
     return this.#isComparing;
+  }
+
+  /** Another comparison of the whole store is asked for, and has not begun. */
+  get isToCompare(): boolean {
+    return this.#isAsked;
   }
 
   get isBusy(): boolean {
@@ -193,6 +199,11 @@ export class Recovery {
     if (path === undefined) return false;
     await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
     return true;
+  }
+
+  /** Has a mailbox compared that has come from where the replica may not have it. Returns when that is durable, and it is held. */
+  async compareMovedIn(place: Pick<StandingMailbox, "mailbox" | "path">): Promise<void> {
+    await this.#compareSoon(place, MOVED_IN);
   }
 
   retry(mailbox: MailboxGuid): boolean {

@@ -23,8 +23,9 @@ import type { BodySenderPorts } from "./body-sender.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
+import { errorOfFarewell } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
-import { LogSender } from "./log-sender.js";
+import { LogSender, type LogSenderParts } from "./log-sender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
@@ -54,6 +55,8 @@ export interface ReplayAgentSinks {
   readonly onRejected: (row: RejectionRow) => void;
   /** The whole store was compared, and the replica's cursor is durable there. */
   readonly onCompared?: (lsn: number) => void;
+  /** A mailbox was compared: how many of its messages only the replica has. They stay. */
+  readonly onForeign?: (mailbox: MailboxGuid, messages: number) => void;
 }
 
 /** Wishes that wait to be granted; a replica has a few for each offer, more is a peer that does not keep to the protocol. */
@@ -83,6 +86,7 @@ export class ReplayAgent {
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
+  #heard = 0;
 
   constructor(
     name: string,
@@ -94,14 +98,15 @@ export class ReplayAgent {
     this.#ports = ports;
     this.#sinks = sinks;
     this.#options = { ...PLAIN, ...options };
-    this.#asker = new Asker(ports.link);
+    this.#asker = new Asker(ports);
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
     this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
     const { mayHave } = ports;
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
-    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake });
+    const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn });
     const { onConflict } = sinks;
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);
@@ -111,7 +116,8 @@ export class ReplayAgent {
     const common = { ...parts, name, asker: this.#asker, line: this.#line, sender: this.#sender };
     const onEnd = () => this.#acked.wake();
     const onCompared = (lsn: number) => this.#noteCompared(lsn);
-    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onEnd, onError };
+    const { onForeign = () => undefined } = sinks;
+    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onEnd, onError };
     this.#recovery = new Recovery({ ...common, ...recoverySinks }, this.#options);
   }
 
@@ -124,9 +130,31 @@ export class ReplayAgent {
     return this.#ackedLsn;
   }
 
+  /** How many messages of the replica have come. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** What the replica has to say next. Undefined: nothing is asked of it. */
+  get owed(): "welcome" | "answer" | "outcome" | undefined {
+    if (this.#welcome === undefined) return "welcome";
+    if (this.#asker.waitedMs !== undefined) return "answer";
+    return this.#window.isEmpty && !this.#line.isMarking ? undefined : "outcome";
+  }
+
+  /** How long the request that has waited longest for its answer has. */
+  get waitedMs(): number {
+    return this.#asker.waitedMs ?? 0;
+  }
+
   /** The whole store is being compared. */
   get isComparing(): boolean {
     return this.#recovery.isComparing;
+  }
+
+  /** A comparison of the whole store is asked for, and has not begun. */
+  get isToCompare(): boolean {
+    return this.#recovery.isToCompare;
   }
 
   /** Mailboxes are being compared, or sent again, beside the log; not those that wait for their next try. */
@@ -262,6 +290,7 @@ export class ReplayAgent {
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
+    this.#heard += 1;
     switch (message.kind) {
       case "welcome":
         this.#welcome = message;
@@ -276,6 +305,8 @@ export class ReplayAgent {
       case "reply":
         this.#asker.settle(message);
         return;
+      case "farewell":
+        throw errorOfFarewell(this.name, message.failure);
       default:
         throw this.#confused(`it sent "${message.kind}", which only a source sends`);
     }

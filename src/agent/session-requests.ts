@@ -4,7 +4,7 @@
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import type { Clock } from "../base/clock.js";
-import { MailtwinError, recordOfError } from "../base/errors.js";
+import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
@@ -19,9 +19,9 @@ import {
   type Request,
   STANDING_MAILBOXES_MAX,
   type SurveyedMailbox,
-  type WireFailure,
 } from "../wire/messages.js";
 import { agentError } from "./errors.js";
+import { farewellOf } from "./farewell.js";
 import type { SessionRights } from "./session-rights.js";
 
 export interface RequestPorts {
@@ -44,7 +44,7 @@ export async function answerRequest(ports: RequestPorts, request: Request, signa
     return { kind: "reply", id: request.id, result: { ok: true, answer } };
   } catch (error) {
     signal.throwIfAborted();
-    return { kind: "reply", id: request.id, result: { ok: false, failure: failureOf(error) } };
+    return { kind: "reply", id: request.id, result: { ok: false, failure: farewellOf(error) } };
   }
 }
 
@@ -163,9 +163,4 @@ async function whileBusy<T extends { readonly kind: string }>(
       throw agentError("replica-lock-held", "waiting for dovecot-uidlist.lock on the replica: it stays in other hands");
     await clock.sleep(LOCK_PAUSE_MS, signal);
   }
-}
-
-function failureOf(error: unknown): WireFailure {
-  const { code, message, hint, disposition, exitCode } = recordOfError(error);
-  return { code, message, hint, disposition, exitCode };
 }

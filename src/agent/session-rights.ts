@@ -56,6 +56,18 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
   }
 }
 
+/**
+ * The failure that a question has for its answer, of a mailbox that is asked about at a place of the source's and was written at another
+ * one, when the rights were others, or by another source: that mailbox stays as it is. Undefined: it may pass on to `refuseAsk`.
+ */
+export function failureElsewhere(ask: Ask, { mayWrite, pathOf }: SessionRights): Error | undefined {
+  if (ask.kind !== "compare" || !mayWrite(ask.path)) return undefined;
+  const written = pathOf(ask.mailbox);
+  if (written === undefined || mayWrite(written)) return undefined;
+  const words = `comparing the mailbox ${displayRaw(ask.path)}: the replica has it where the source has no right`;
+  return agentError("mailbox-rejected", words);
+}
+
 function refuseMailbox(mailbox: MailboxGuid, rights: SessionRights): void {
   const path = rights.pathOf(mailbox);
   if (path !== undefined) refusePath(path, rights);

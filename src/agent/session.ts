@@ -19,11 +19,20 @@ import type { StateWriter } from "../log/state-ports.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import { type Mark, type Offer, PROTOCOL_VERSION, type Retry, type WireMessage } from "../wire/messages.js";
+import {
+  type Mark,
+  type Offer,
+  PROTOCOL_VERSION,
+  type Request,
+  type Retry,
+  type WireFailure,
+  type WireMessage,
+} from "../wire/messages.js";
 import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
+import { farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
-import { refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
+import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
 
@@ -37,6 +46,8 @@ export interface SessionPorts {
   readonly syncAll: () => Promise<boolean>;
   /** Highest LSN of a log that is durably applied here; undefined when this replica knows nothing of that log. */
   readonly appliedLsn: (logId: string) => number | undefined;
+  /** A transaction of the source is applied, durably. */
+  readonly onApplied?: (() => void) | undefined;
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
 }
@@ -95,7 +106,7 @@ export class Session {
   }
 
   /**
-   * Serves until the link is closed or `signal` aborts; closes the link. When it returns or throws, nothing is being applied
+   * Serves until the link is closed or `signal` aborts; closes the link, and tells the source why if this end failed. When it returns or throws, nothing is being applied
    * any more, and what was applied is recorded.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -108,6 +119,7 @@ export class Session {
     const answering = this.#answers.run(both);
     for (const work of [preparing, applying, answering]) work.catch((error: unknown) => stop.abort(error));
     const staging = new Beside(STAGING_MAX, (error) => stop.abort(error));
+    let why: WireFailure | undefined;
     try {
       for await (const message of this.#ports.link.messages(both)) await this.#receive(message, staging, both);
       await staging.ended(); // what came whole before the end is applied.
@@ -115,12 +127,14 @@ export class Session {
       await Promise.all([applying, answering]);
     } catch (error) {
       stop.abort(error);
-      if (signal.aborted || !isLinkClosed(error)) throw error;
+      if (!signal.aborted && isLinkClosed(error)) return;
+      if (!signal.aborted) why = farewellOf(error);
+      throw error;
     } finally {
       this.#release();
       await Promise.allSettled([preparing, applying, answering, staging.ended()]); // why they failed is the error above, or follows from it.
       await this.#dropUnfinished();
-      this.#ports.link.close(); // last: whoever owns both ends sees this end's error first.
+      this.#ports.link.close(why); // last: whoever owns both ends sees this end's error first.
     }
   }
 
@@ -169,15 +183,24 @@ export class Session {
         this.#takeRetry(message);
         return undefined;
       case "request":
-        if (this.#ports.rights !== undefined) refuseAsk(message.ask, this.#ports.rights);
-        this.#answers.take(message);
-        return undefined;
+        return this.#takeRequest(message, signal);
       default:
         throw agentError(
           "peer-confused",
           `talking with the source: it sent "${message.kind}", which only a replica sends`,
         );
     }
+  }
+
+  async #takeRequest(request: Request, signal: AbortSignal): Promise<void> {
+    const { rights, link } = this.#ports;
+    const failure = rights === undefined ? undefined : failureElsewhere(request.ask, rights);
+    if (failure !== undefined) {
+      const result = { ok: false, failure: farewellOf(failure) } as const;
+      return link.send({ kind: "reply", id: request.id, result }, signal);
+    }
+    if (rights !== undefined) refuseAsk(request.ask, rights);
+    this.#answers.take(request);
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {
@@ -303,6 +326,7 @@ export class Session {
           mailbox,
         );
         this.#ports.reach("apply.effect-recorded");
+        this.#ports.onApplied?.();
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
       }
       case "busy":

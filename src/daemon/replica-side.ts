@@ -37,6 +37,13 @@ export interface ReplicaOptions {
   readonly live: boolean;
 }
 
+interface ServeOptions {
+  /** To which mailboxes the source may write; undefined: all. */
+  readonly mayWrite?: ((path: RawPath) => boolean) | undefined;
+  /** A transaction of the source is applied. */
+  readonly onApplied?: (() => void) | undefined;
+}
+
 export interface ReplicaSide {
   readonly reader: StateReader;
   readonly writer: StateWriter;
@@ -44,8 +51,8 @@ export interface ReplicaSide {
   readonly ended: WorkerClient<ApplyMethods>["ended"];
   /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
   messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
-  /** Serves the link until it closes. `mayWrite`: to which mailboxes; undefined: all. */
-  serve(link: Link, signal: AbortSignal, mayWrite?: (path: RawPath) => boolean): Promise<void>;
+  /** Serves the link until it closes. */
+  serve(link: Link, signal: AbortSignal, options?: ServeOptions): Promise<void>;
 }
 
 /** Opens it and mends what a crash left. `owner` releases everything. */
@@ -83,7 +90,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       for (const { guid } of gone) counts.delete(guid);
       return counts;
     },
-    async serve(link, signal, mayWrite) {
+    async serve(link, signal, { mayWrite, onApplied } = {}) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));
       const syncAll = async () => (await group.run()).kind === "synced";
@@ -94,7 +101,8 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
       const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
       await using stager = new WorkerOnDemand(startStager, clock);
-      await new Session({ link, store, stager, writer, clock, reach, syncAll, appliedLsn, rights }).run(signal);
+      const ports = { link, store, stager, writer, clock, reach, syncAll, appliedLsn, onApplied, rights };
+      await new Session(ports).run(signal);
     },
   };
 }

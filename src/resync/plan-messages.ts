@@ -28,6 +28,17 @@ export function planMessages(replica: readonly ComparedMessage[], source: readon
   return orderChanges([...lost, ...diffMessages(before, source)]);
 }
 
+/** How many of the replica's messages only it has: they stay. The same ranges as for `planMessages`. */
+export function countForeign(replica: readonly ComparedMessage[], source: readonly MessageState[]): number {
+  const foreign = replica.filter(({ held }) => held === "foreign");
+  if (foreign.length === 0) return 0;
+  const sourceByUid = new Map(source.map((state) => [state.uid, state]));
+  return foreign.filter((state) => {
+    const twin = sourceByUid.get(state.uid);
+    return twin === undefined || !isSame(state, twin);
+  }).length;
+}
+
 function isSame(state: MessageState, twin: MessageState): boolean {
   return state.base === twin.base || messageGuid(state) === messageGuid(twin);
 }

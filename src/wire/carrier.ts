@@ -59,6 +59,27 @@ export async function untilEvent(
   }
 }
 
+/**
+ * Calls `tell` once when the other end of a paused stream is gone; nothing is taken from it. Not while there is something unread, which
+ * whoever waits for an answer has no cause to send. Returns what ends the listening.
+ */
+export function onHangUp(stream: Duplex, tell: () => void): () => void {
+  let isOver = false;
+  const look = (): void => void stream.read(0); // the end shows itself to whoever asks for no byte.
+  const ended = (): void => {
+    if (!isOver) tell();
+    stop();
+  };
+  const stop = (): void => {
+    isOver = true;
+    stream.off("readable", look).off("end", ended).off("error", ended).off("close", ended);
+  };
+  stream.on("readable", look).on("end", ended).on("error", ended).on("close", ended);
+  if (stream.destroyed || stream.readableEnded) ended();
+  else look();
+  return stop;
+}
+
 /** The other end closed before anything came. */
 export class HungUp extends Error {
   override readonly name = "HungUp";

@@ -8,6 +8,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "Nothing is lost: run the command again and it goes on where it stopped.",
   },
+  /** The other end is there, and does not get on with what it owes for so long that the link was given up. */
+  "no-progress": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "Look at the log of mailtwin over there, at the load of that host and at its disk, and at what the line carries.",
+  },
   /** A message of the other end cannot be understood or breaks a limit. */
   "wire-invalid": {
     disposition: "operator",
@@ -116,6 +122,10 @@ export type WireErrorCode = keyof typeof KINDS;
 
 export function isLinkClosed(error: unknown): boolean {
   return error instanceof MailtwinError && error.code === "link-closed";
+}
+
+export function isNoProgress(error: unknown): boolean {
+  return error instanceof MailtwinError && error.code === "no-progress";
 }
 
 export function wireError(code: WireErrorCode, message: string, cause?: unknown): MailtwinError<WireErrorCode> {

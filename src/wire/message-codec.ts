@@ -14,7 +14,7 @@ import { bytesOfField } from "./field-bytes.js";
 import { bytesOf, clipped, hashIn, numberIn, pathIn, textIn } from "./field-values.js";
 import { type Envelope, EnvelopeSchema } from "./gen/link_pb.js";
 import type { Offer, Outcome, WireMessage } from "./messages.js";
-import { askIn, replyIn, replyInit, requestInit } from "./request-codec.js";
+import { askIn, failureIn, failureInit, replyIn, replyInit, requestInit } from "./request-codec.js";
 
 /** A message in two pieces: the encoded head, and bytes that need no encoding. */
 export interface Parcel {
@@ -76,6 +76,8 @@ function initOf(message: WireMessage): Init {
       return { case: "request", value: requestInit(message) };
     case "reply":
       return { case: "reply", value: replyInit(message) };
+    case "farewell":
+      return { case: "farewell", value: { failure: failureInit(message.failure) } };
     default:
       return unreachable(message);
   }
@@ -166,6 +168,12 @@ function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): Wire
       return { kind: "request", id: message.value.id, ask: askIn(message.value) };
     case "reply":
       return replyIn(message.value);
+    case "farewell": {
+      const { failure } = message.value;
+      if (failure === undefined)
+        throw wireError("wire-invalid", "reading a message of the other end: it says farewell, and not why");
+      return { kind: "farewell", failure: failureIn(failure) };
+    }
     case undefined:
       throw wireError("wire-invalid", "reading a message of the other end: its kind is not known here");
     default:

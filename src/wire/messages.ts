@@ -259,4 +259,22 @@ export interface Reply {
     | { readonly ok: false; readonly failure: WireFailure };
 }
 
-export type WireMessage = Hello | Welcome | Offer | Mark | Want | Bodies | BodyPart | Outcome | Retry | Request | Reply;
+/** The last message of a replica that ends the link because of a failure of its own. Nothing follows. */
+export interface Farewell {
+  readonly kind: "farewell";
+  readonly failure: WireFailure;
+}
+
+export type WireMessage =
+  | Hello
+  | Welcome
+  | Offer
+  | Mark
+  | Want
+  | Bodies
+  | BodyPart
+  | Outcome
+  | Retry
+  | Request
+  | Reply
+  | Farewell;

@@ -13,6 +13,7 @@ import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { muteErrors } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
+import { safeWords } from "./last-words.js";
 import { beforeLink, type MessagePorts, type NotCome, prefixed, readPrefixed } from "./prefixed.js";
 
 /** What an end is on a link. */
@@ -70,7 +71,7 @@ const ID_MAX = 0xffff_fffe;
 /**
  * Says what this end wants, and returns when the other one has opened it: with the source's root, if that is the source. When this
  * throws the stream is destroyed.
- * Throws: the other end's refusal, under its own code; link-closed, wire-invalid, the abort reason.
+ * Throws: the other end's refusal, under its own code; link-closed, no-progress, wire-invalid, the abort reason.
  */
 export async function askToOpen(ports: MessagePorts, opening: Opening, signal: AbortSignal): Promise<OpenedSource> {
   const step = async (both: AbortSignal): Promise<OpenedSource> => {
@@ -181,16 +182,15 @@ function refusalOf(
     readonly exitCode: number;
   },
 ): Error {
-  const shown = (words: string) => displayRaw(rawFromText(cut(words)));
   const isKnown = /^[a-z][a-z0-9-]{0,63}$/.test(code);
   const kind = {
     disposition: dispositionOf(disposition),
     exitCode: exitCode > 0 && exitCode < 256 ? exitCode : EX.PROTOCOL,
-    hint: shown(hint),
+    hint: safeWords(hint),
   };
   return new MailtwinError({
     ...{ code: isKnown ? code : "link-refused", kind },
-    message: `opening a link with ${peer}: it says: ${shown(message)}`,
+    message: `opening a link with ${peer}: it says: ${safeWords(message)}`,
   });
 }
 
@@ -204,8 +204,10 @@ function readMessage(ports: MessagePorts, signal: AbortSignal): Promise<Uint8Arr
 }
 
 function notComeOf({ peer }: MessagePorts, what: string): (it: NotCome) => Error {
-  return ({ why, cause }) =>
-    wireError("link-closed", `opening a link with ${peer}: its ${what} did not come: ${why}`, cause);
+  return ({ isLate, why, cause }) => {
+    const code = what === "answer" && isLate ? "no-progress" : "link-closed";
+    return wireError(code, `opening a link with ${peer}: its ${what} did not come: ${why}`, cause);
+  };
 }
 
 function decode<T>(ports: MessagePorts, read: () => T): T {

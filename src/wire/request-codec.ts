@@ -7,8 +7,14 @@ import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
 import { comparedIn, comparedInit, standingIn, standingInit } from "./compared-codec.js";
 import { wireError } from "./errors.js";
 import { bytesOf, clipped, hashIn, nameIn, numberIn, pathIn, textIn } from "./field-values.js";
-import { type Reply as ReplyProto, ReplySchema, type Request as RequestProto, RequestSchema } from "./gen/link_pb.js";
-import type { Answer, Ask, ForeignAction, Reply, Request } from "./messages.js";
+import {
+  type Failure,
+  type Reply as ReplyProto,
+  ReplySchema,
+  type Request as RequestProto,
+  RequestSchema,
+} from "./gen/link_pb.js";
+import type { Answer, Ask, ForeignAction, Reply, Request, WireFailure } from "./messages.js";
 
 export function requestInit({ id, ask }: Request): RequestProto {
   switch (ask.kind) {
@@ -43,10 +49,7 @@ export function requestInit({ id, ask }: Request): RequestProto {
 }
 
 export function replyInit({ id, result }: Reply): ReplyProto {
-  if (!result.ok) {
-    const { message, hint } = result.failure;
-    return create(ReplySchema, { id, failure: { ...result.failure, message: clipped(message), hint: clipped(hint) } });
-  }
+  if (!result.ok) return create(ReplySchema, { id, failure: failureInit(result.failure) });
   const { answer } = result;
   switch (answer.kind) {
     case "yielded-uids":
@@ -113,25 +116,21 @@ export function askIn({ ask }: RequestProto): Ask {
   }
 }
 
+export function failureInit(failure: WireFailure) {
+  return { ...failure, message: clipped(failure.message), hint: clipped(failure.hint) };
+}
+
+/** Throws: wire-invalid. */
+export function failureIn({ code, message, hint, disposition, exitCode }: Failure): WireFailure {
+  return {
+    ...{ code: textIn(code), message: textIn(message), hint: textIn(hint) },
+    ...{ disposition: textIn(disposition), exitCode },
+  };
+}
+
 export function replyIn(value: ReplyProto): Reply {
   const { id, failure } = value;
-  if (failure !== undefined) {
-    const { code, message, hint, disposition, exitCode } = failure;
-    return {
-      kind: "reply",
-      id,
-      result: {
-        ok: false,
-        failure: {
-          code: textIn(code),
-          message: textIn(message),
-          hint: textIn(hint),
-          disposition: textIn(disposition),
-          exitCode,
-        },
-      },
-    };
-  }
+  if (failure !== undefined) return { kind: "reply", id, result: { ok: false, failure: failureIn(failure) } };
   return { kind: "reply", id, result: { ok: true, answer: answerIn(value) } };
 }
 

@@ -19,7 +19,7 @@ import { CREDIT_BYTES_MIN, costOf, mayFollow, OUTSTANDING_BYTES_MAX } from "./fl
 import { encodeFrame, type Frame, FrameReader } from "./frames.js";
 import type { Link } from "./link.js";
 import { decodeMessage, encodeMessage, type Parcel } from "./message-codec.js";
-import type { WireMessage } from "./messages.js";
+import type { WireFailure, WireMessage } from "./messages.js";
 
 export interface StreamLinkPorts {
   readonly stream: Duplex;
@@ -112,10 +112,11 @@ class StreamLink implements Link {
     }
   }
 
-  close(): void {
+  close(why?: WireFailure): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#dropUnread();
+    if (why !== undefined) this.#sayWhy(why);
     this.#sayEnd();
     this.#arrived.wake();
     this.#room.wake();
@@ -227,6 +228,13 @@ class StreamLink implements Link {
     if (!this.#isClosed && over.kind === "ended") this.#sayEnd();
     this.#arrived.wake();
     this.#room.wake();
+  }
+
+  #sayWhy(failure: WireFailure): void {
+    const { stream } = this.#ports;
+    const parcel = encodeMessage({ kind: "farewell", failure });
+    const hasRoom = this.#over === undefined && mayFollow(this.#outstandingBytes, costOf(parcel));
+    if (hasRoom && !stream.destroyed && stream.writable) this.#write({ kind: "message", parcel });
   }
 
   /** What was written before goes out; then the stream is not kept for an end that does not close it. */

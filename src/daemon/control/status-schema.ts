@@ -16,6 +16,11 @@ const trouble = z.looseObject({
   level: z.enum(["healing", "needs-you"]),
 });
 
+const foreign = z.looseObject({
+  ...{ messages: count, mailboxes: count },
+  named: z.array(z.looseObject({ mailbox: text, messages: count })),
+});
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -30,6 +35,7 @@ const replica = z.looseObject({
     bytesSent: count,
     transactionsSent: count,
     needsResync: z.boolean(),
+    foreign: foreign.optional(),
     troubles: z.array(trouble),
   },
 });
@@ -47,7 +53,13 @@ const store = z.discriminatedUnion("role", [
   z.looseObject({
     role: z.literal("replica"),
     ...{ name: text, path: text, mailboxes: count, messages: count },
-    ...{ peer: text, isConnected: z.boolean(), lastLinkMs: time.optional(), troubles: z.array(trouble) },
+    ...{
+      peer: text,
+      isConnected: z.boolean(),
+      lastLinkMs: time.optional(),
+      lastChangeMs: time.optional(),
+      troubles: z.array(trouble),
+    },
   }),
 ]);
 

@@ -19,6 +19,8 @@ import {
 /** Of each level; the rest is a number. A store of a hundred thousand mailboxes can have as many problems. */
 const TROUBLES_TOLD_MAX = 50;
 
+const FOREIGN_NAMED_MAX = 3;
+
 /** Ends with a line break. */
 export function formatStatus(status: DaemonStatus): string {
   const { software, pid, startedMs, nowMs, stores } = status;
@@ -61,6 +63,7 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
     `  log:    ${logWords(log)}`,
     `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`,
     ...(replicas.length === 0 ? ["  no replicas"] : aligned(replicas.map((replica) => replicaCells(replica, nowMs)))),
+    ...replicas.flatMap(foreignLine),
   ];
 }
 
@@ -86,6 +89,16 @@ function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
   ];
 }
 
+/** What only the replica has, and where most of it is. */
+function foreignLine({ name, foreign }: ReplicaStatus): string[] {
+  if (foreign === undefined) return [];
+  const { messages, mailboxes, named } = foreign;
+  const places = named.slice(0, FOREIGN_NAMED_MAX).map((it) => `${formatCount(it.messages)} in ${it.mailbox}`);
+  const more = mailboxes - places.length;
+  const rest = more > 0 ? [`the rest in ${formatCount(more)} more`] : [];
+  return [`  only ${name} has ${countOf(messages, "message")}: ${[...places, ...rest].join(", ")}`];
+}
+
 function behind(transactions: number): string {
   return `${formatCount(transactions)} behind`;
 }
@@ -97,11 +110,13 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
-  const { name, path, mailboxes, messages, peer, isConnected, lastLinkMs } = store;
+  const { name, path, mailboxes, messages, peer, isConnected, lastLinkMs, lastChangeMs } = store;
   const before = lastLinkMs === undefined ? "and never was" : `the last time ${ago(lastLinkMs, nowMs)} ago`;
+  const change =
+    lastChangeMs === undefined ? "no change since it began" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
   return [
     `${name}: replica, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
-    `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}`}`,
+    `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}`}; ${change}`,
   ];
 }
 

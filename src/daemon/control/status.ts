@@ -77,7 +77,16 @@ export interface ReplicaStatus {
   readonly bytesSent: number;
   readonly transactionsSent: number;
   readonly needsResync: boolean;
+  /** Mail that only it has, as comparisons since the daemon began found it. Absent: they found none. */
+  readonly foreign?: ForeignStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+export interface ForeignStatus {
+  readonly messages: number;
+  readonly mailboxes: number;
+  /** Those with the most, as people know them (words.ts). */
+  readonly named: readonly { readonly mailbox: string; readonly messages: number }[];
 }
 
 /** A store of this host that gets what changes elsewhere. */
@@ -92,6 +101,8 @@ export interface ReplicaStoreStatus {
   readonly isConnected: boolean;
   /** When it was connected the last time; now, while it is. Since the daemon began. */
   readonly lastLinkMs?: number | undefined;
+  /** When something was last applied, since the daemon began. */
+  readonly lastChangeMs?: number | undefined;
   readonly troubles: readonly Trouble[];
 }
 

@@ -111,9 +111,7 @@ async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: nu
   const { reader, writer } = store.side;
   const rows = findMailboxes(reader.mailboxes(), wish).filter(({ path }) => runner.mayHave(path));
   if (wish.user === undefined && wish.mailbox === undefined) {
-    // Marked first: who is not connected, or is cut off meanwhile, is compared when he is there again.
-    await writer.trim({ upTo: 0, needsResync: [{ replica: runner.name, why: "asked" }], nowMs });
-    await runner.agent?.resync("all");
+    await runner.compareAll();
     return rows.length;
   }
   for (const row of rows) {

@@ -27,6 +27,8 @@ export const EVENTS = {
   "store-captured": "info",
   "watch-refused": "warn",
   "mailbox-problem": "warn",
+  "mailbox-needs-you": "error",
+  "mailbox-well": "info",
   "replica-state": "info",
   "replica-failed": "warn",
   "replica-needs-you": "error",

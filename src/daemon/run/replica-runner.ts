@@ -12,7 +12,8 @@ import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
 import { BackOff } from "./back-off.js";
-import { type EventLog, fieldsOfError } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
+import { ForeignMail } from "./foreign-mail.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
 import type { SourceStore } from "./source-store.js";
@@ -51,6 +52,7 @@ export function pausedKey(replica: string): string {
 
 export class ReplicaRunner {
   readonly troubles = new Troubles();
+  readonly foreign = new ForeignMail();
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #stall: StallWatch;
@@ -71,7 +73,7 @@ export class ReplicaRunner {
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
     this.#backOff = new BackOff(ports.random);
-    this.#stall = new StallWatch(ports.clock);
+    this.#stall = new StallWatch({ ...ports, troubles: this.troubles });
     this.#unreachable = new Unreachable(ports.clock, ports.replica.unreachableAlarmMs);
   }
 
@@ -156,6 +158,22 @@ export class ReplicaRunner {
     this.#retryNow();
   }
 
+  /**
+   * Compares the whole replica, once more where a comparison is under way. Returns when that is durable: who is not connected, or is
+   * cut off meanwhile, is compared when he is there again.
+   */
+  async compareAll(): Promise<void> {
+    const agent = this.#agent;
+    // INVARIANT: asked first, so that a comparison which ends meanwhile leaves the mark, and marked for whoever comes to be meanwhile.
+    await Promise.all([agent?.resync("all"), this.#markAsked()]);
+    if (this.#agent !== agent) await this.#agent?.resync("all");
+  }
+
+  async #markAsked(): Promise<void> {
+    const needsResync = [{ replica: this.name, why: "asked" }] as const;
+    await this.#ports.store.side.writer.trim({ upTo: 0, needsResync, nowMs: this.#ports.clock.nowMs() });
+  }
+
   /** Ends the link and gets it anew, at once. `why`: for nobody but who reads the code. */
   beginAgain(why: string): void {
     this.#conversation?.abort(new Ended(why));
@@ -210,7 +228,7 @@ export class ReplicaRunner {
     this.#conversation = conversation;
     const both = AbortSignal.any([signal, conversation.signal]);
     let tell: (() => void) | undefined;
-    let looking: Promise<void> | undefined;
+    const beside: Promise<void>[] = [];
     try {
       const link = await open(both);
       this.#step("connected");
@@ -218,8 +236,9 @@ export class ReplicaRunner {
       this.#agent = agent;
       tell = () => agent.wake();
       store.onCommitted.add(tell);
-      looking = this.#look(agent, conversation, both);
-      looking.catch((error: unknown) => conversation.abort(error));
+      beside.push(this.#look(agent, conversation, both));
+      beside.push(this.#stall.watch(agent, () => this.#bytesSent, both));
+      for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.
         const step = (event: ReplicaEvent) => this.#step(event);
@@ -231,10 +250,11 @@ export class ReplicaRunner {
       const isFailure = !(reason instanceof Ended);
       this.#nextTryMs = isFailure ? clock.nowMs() + this.#backOff.nextMs() : 0;
       this.#step("failed");
-      if (isFailure) this.#noteFailure(reason);
+      const isStall = this.#stall.ended(reason);
+      if (isFailure && !isStall) this.#noteFailure(reason);
     } finally {
       conversation.abort(new Ended("it is over"));
-      await looking?.catch(() => undefined);
+      await Promise.allSettled(beside); // why they ended is the reason of the end, or follows from it.
       if (tell !== undefined) store.onCommitted.delete(tell);
       this.#agent = undefined;
       this.#conversation = undefined;
@@ -263,6 +283,11 @@ export class ReplicaRunner {
           log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
         },
         onCompared: (lsn) => this.#noteCompared(lsn),
+        onForeign: (mailbox, messages) => {
+          const path = reader.mailboxByGuid(mailbox)?.path;
+          if (this.foreign.note(mailbox, messages) && path !== undefined)
+            log.write("foreign-kept", { mailbox: displayRaw(path), messages });
+        },
       },
       {
         ...{ compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand" },
@@ -271,7 +296,7 @@ export class ReplicaRunner {
     );
   }
 
-  /** Beside the agent: says when all is there, when it falls behind, and when nothing moves. */
+  /** Beside the agent: says when all is there, and when it falls behind. */
   async #look(agent: ReplayAgent, conversation: AbortController, signal: AbortSignal): Promise<void> {
     const { clock, store, replica } = this.#ports;
     await store.untilCaptured(signal);
@@ -292,7 +317,6 @@ export class ReplicaRunner {
         conversation.abort(new Ended("all of it is there"));
         return;
       }
-      this.#noteStall(agent.ackedLsn, transactions);
       await clock.sleep(isRestored ? LOOK_MS : LOOK_FIRST_MS, signal);
     }
   }
@@ -305,30 +329,30 @@ export class ReplicaRunner {
     this.troubles.over("link");
   }
 
-  #noteStall(ackedLsn: number, transactions: number): void {
-    const { clock, log } = this.#ports;
-    const trouble = this.#stall.look(ackedLsn, transactions);
-    if (trouble === undefined) this.troubles.over("stall");
-    else if (this.troubles.note("stall", trouble, clock.nowMs())) log.write("replica-stalled", { ...trouble });
-  }
-
   /** The log goes on from there; where it does not have all that follows any more, it is compared once more. */
   #noteCompared(lsn: number): void {
     const { store, log } = this.#ports;
     const conversation = this.#conversation;
+    // INVARIANT: the mark of a wish that came meanwhile stays until that is done, whoever is killed before.
+    if (this.#agent?.isToCompare === true) {
+      log.write("replica-compared", { lsn, again: true, ...this.#kept() });
+      return;
+    }
     const cleared = store.side.writer.clearResync(this.name, lsn).then((isWhole) => {
-      if (isWhole) log.write("replica-compared", { lsn });
+      if (isWhole) log.write("replica-compared", { lsn, ...this.#kept() });
       else conversation?.abort(new Ended("the log was trimmed meanwhile"));
     });
     cleared.catch((error: unknown) => conversation?.abort(error));
   }
 
+  #kept() {
+    const { messages = 0, mailboxes = 0 } = this.foreign.status(this.#ports.store.side.reader) ?? {};
+    return { foreignMessages: messages, foreignMailboxes: mailboxes };
+  }
+
   #noteFailure(error: unknown): void {
-    const { log } = this.#ports;
-    const { sinceMs, ...trouble } = this.#unreachable.failed(troubleOf(error));
-    if (!this.troubles.note("link", trouble, sinceMs)) return;
-    const fields = { ...fieldsOfError(error), code: trouble.code, message: trouble.words };
-    log.write(trouble.level === "healing" ? "replica-failed" : "replica-needs-you", fields);
+    const { sinceMs: nowMs, ...seenAs } = this.#unreachable.failed(troubleOf(error));
+    this.troubles.noteFailure("link", error, { of: "replica", log: this.#ports.log, nowMs, seenAs });
   }
 
   #step(event: ReplicaEvent): void {

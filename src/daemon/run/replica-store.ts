@@ -5,6 +5,7 @@
  * it applied recorded, before the next one is served: a source that dials again has lost the link before.
  */
 import { hostname } from "node:os";
+import { farewellOf } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
@@ -24,7 +25,7 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { startReplicaThreads } from "../threads.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
-import { Troubles, troubleOf } from "./troubles.js";
+import { Troubles } from "./troubles.js";
 
 export interface ReplicaStoreOptions {
   readonly path: string;
@@ -68,20 +69,26 @@ export class ReplicaStore {
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
   #hasEnded = false;
-  #connectedSinceMs: number | undefined;
-  #lastLinkMs: number | undefined;
+  #isConnected = false;
+  #hasCome = false;
+  #lastChangeMs: number | undefined;
 
   constructor(options: ReplicaStoreOptions) {
     this.#options = options;
   }
 
   get isConnected(): boolean {
-    return this.#connectedSinceMs !== undefined;
+    return this.#isConnected;
   }
 
-  /** When a link was last there. */
-  get lastLinkMs(): number | undefined {
-    return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
+  /** The source, since the daemon began. */
+  get hasCome(): boolean {
+    return this.#hasCome;
+  }
+
+  /** When something was last applied, since the daemon began. */
+  get lastChangeMs(): number | undefined {
+    return this.#lastChangeMs;
   }
 
   /** Undefined until its source has come. */
@@ -95,7 +102,7 @@ export class ReplicaStore {
    */
   async open({ root: like, logId }: OpenedSource): Promise<void> {
     await this.#inTurn(async () => {
-      if (this.#hasEnded) throw daemonError("store-not-ready", "opening a replica: it is served no longer");
+      if (this.#hasEnded) throw this.#notReady("opening a replica: it is served no longer");
       if (this.#opened !== undefined && !this.#opened.stillStands()) await this.#close(); // it was mounted since, say.
       if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
       const owner = new Disposer();
@@ -120,14 +127,18 @@ export class ReplicaStore {
     await this.#inTurn(async (end) => {
       const opened = this.#opened;
       if (opened === undefined || signal.aborted) {
-        link.close();
+        link.close(farewellOf(this.#notReady("serving a link: it is not open")));
         return;
       }
       const both = AbortSignal.any([signal, end]);
-      this.#connectedSinceMs = systemClock.nowMs();
+      this.#isConnected = true;
+      this.#hasCome = true;
       log.write("source-connected", { peer });
       try {
-        await opened.side.serve(link, both, this.#options.mayWrite());
+        const onApplied = () => {
+          this.#lastChangeMs = systemClock.nowMs();
+        };
+        await opened.side.serve(link, both, { mayWrite: this.#options.mayWrite(), onApplied });
         this.troubles.over("store");
         log.write("source-gone", { peer });
       } catch (error) {
@@ -137,8 +148,7 @@ export class ReplicaStore {
         // Whatever it was, what is in memory is not to be relied on.
         if (!isLinkClosed(error)) await this.#close();
       } finally {
-        this.#connectedSinceMs = undefined;
-        this.#lastLinkMs = systemClock.nowMs();
+        this.#isConnected = false;
       }
     });
   }
@@ -147,6 +157,10 @@ export class ReplicaStore {
   async end(): Promise<void> {
     this.#hasEnded = true;
     await this.#inTurn(() => this.#close());
+  }
+
+  #notReady(words: string): Error {
+    return daemonError("store-not-ready", words);
   }
 
   /** Never rejects: what could not be let go of ends nothing else. */
@@ -186,10 +200,8 @@ export class ReplicaStore {
   }
 
   #noteFailure(error: unknown): void {
-    const trouble = troubleOf(error);
-    const isNews = this.troubles.note("store", trouble, systemClock.nowMs());
-    if (isNews)
-      this.#options.log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
+    const { log } = this.#options;
+    this.troubles.noteFailure("store", error, { of: "store", log, nowMs: systemClock.nowMs() });
   }
 }
 

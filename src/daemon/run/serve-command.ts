@@ -11,6 +11,8 @@ import { pipeline } from "node:stream/promises";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
+import { onHangUp } from "../../wire/carrier.js";
+import { wireError } from "../../wire/errors.js";
 import { greet } from "../../wire/greeting.js";
 import {
   askToOpen,
@@ -66,8 +68,30 @@ async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSigna
   await greet(ports, OUR_GREETING, signal);
   const opening = await readOpening(ports, signal);
   await using owner = new Disposer();
-  const serving = await orRefuse(ports, () => prepare(ports, opening, flags, owner, signal));
+  const serving = await whileThere(ports, (both) => prepare(ports, opening, flags, owner, both), signal);
   await serving();
+}
+
+/** A store takes its time to be opened, and another daemon to answer: nobody does that for an end that is gone. */
+async function whileThere<T>(
+  ports: OpeningPorts,
+  step: (signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const gone = new AbortController();
+  const forget = onHangUp(ports.stream, () =>
+    gone.abort(wireError("link-closed", `serving ${ports.peer}: it hung up before it was answered`)),
+  );
+  try {
+    const both = AbortSignal.any([signal, gone.signal]);
+    return await orRefuse(ports, async () => {
+      const result = await step(both);
+      both.throwIfAborted();
+      return result;
+    });
+  } finally {
+    forget();
+  }
 }
 
 /** Resolves to what is to be done once the other end has been let in. */
@@ -79,7 +103,8 @@ async function prepare(
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const { target, role } = opening;
-  if (target.kind === "store") return passOn(ports, { ...opening, peer: flags.peer ?? opening.peer }, flags, signal);
+  if (target.kind === "store")
+    return passOn(ports, { ...opening, peer: flags.peer ?? opening.peer }, { flags, owner }, signal);
   if (flags.peer !== undefined)
     throw daemonError(
       "no-right",
@@ -97,7 +122,7 @@ async function prepare(
 async function passOn(
   ports: MessagePorts,
   opening: Opening,
-  { config: file }: ServeFlags,
+  { flags: { config: file }, owner }: { readonly flags: ServeFlags; readonly owner: Disposer },
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const loaded = loadConfig(file, surroundingsOfProcess());
@@ -109,6 +134,7 @@ async function passOn(
       "passing a link on to the daemon of this host: it listens at no unix socket ([listen] unix)",
     );
   const daemon = await dialUnix({ address: { kind: "unix", path }, clock: systemClock }, signal);
+  owner.defer(() => void daemon.destroy());
   const there = { stream: daemon, clock: systemClock, peer: "the daemon of this host" };
   await greet(there, OUR_GREETING, signal);
   const source = await askToOpen(there, opening, signal);

@@ -12,10 +12,11 @@ import type { Link } from "../../wire/link.js";
 import type { LogLimits, Replica } from "../config/config.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
+import { MailboxProblems } from "./mailbox-problems.js";
 import { asideKey } from "./meet-replica.js";
 import { pausedKey, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
-import { Troubles, troubleOf } from "./troubles.js";
+import { Troubles } from "./troubles.js";
 import { maySee } from "./user-rights.js";
 
 export interface SourceKeeperPorts {
@@ -48,6 +49,8 @@ interface Running {
 
 export class SourceKeeper {
   readonly troubles = new Troubles();
+  /** Of its mailboxes, over all openings of the store. */
+  readonly problems: MailboxProblems;
   readonly #ports: SourceKeeperPorts;
   readonly #backOff: BackOff;
   readonly #changed = new Gate();
@@ -59,6 +62,7 @@ export class SourceKeeper {
 
   constructor(ports: SourceKeeperPorts, replicas: ReadonlyMap<string, Replica>) {
     this.#ports = ports;
+    this.problems = new MailboxProblems(ports.log);
     this.#replicas = replicas;
     this.#backOff = new BackOff(ports.random);
   }
@@ -92,9 +96,7 @@ export class SourceKeeper {
         await this.#live(signal);
       } catch (error) {
         if (signal.aborted) return;
-        const trouble = troubleOf(error);
-        const isNews = this.troubles.note("store", trouble, clock.nowMs());
-        if (isNews) log.write(trouble.level === "healing" ? "store-failed" : "store-needs-you", fieldsOfError(error));
+        this.troubles.noteFailure("store", error, { of: "store", log, nowMs: clock.nowMs() });
         await clock.sleep(this.#backOff.nextMs(), signal).catch(() => undefined);
       }
     }
@@ -124,7 +126,7 @@ export class SourceKeeper {
     }
   }
 
-  /** Begins and ends replicas, and trims the log. */
+  /** Begins and ends replicas, trims the log, and tells of mailboxes that are not captured. */
   async #tend(store: SourceStore, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     for (;;) {
@@ -132,6 +134,7 @@ export class SourceKeeper {
       await this.#keepLog(store); // before anybody is served: what a new replica lacks is kept from here on.
       this.#beginNew(store);
       if (store.isLive) this.#backOff.reset();
+      this.problems.look(store.side.capturer.problems, { isWhole: store.isLive, nowMs: clock.nowMs() });
       const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
       try {
         await this.#changed.wait(signal);

@@ -31,7 +31,7 @@ export function statusOf({ daemon, startedMs, nowMs }: DaemonFacts): DaemonStatu
     pid: process.pid,
     ...{ startedMs, nowMs },
     stores: Array.from(daemon.kept.values(), (kept) =>
-      kept.kind === "source" ? statusOfSource(kept, nowMs) : statusOfReplicaStore(kept),
+      kept.kind === "source" ? statusOfSource(kept, nowMs) : statusOfReplicaStore(kept, startedMs),
     ),
     troubles: daemon.troubles.all,
   };
@@ -51,22 +51,18 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
       hotMailboxes: store?.hotMailboxes ?? 0,
     },
     sweeps: { count: sweeps, caught: caughtBySweep },
-    problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) => problemOf(problem, nowMs)),
+    problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) =>
+      problemOf(problem, keeper.problems.sinceMs(problem) ?? nowMs),
+    ),
     replicas: Array.from(keeper.replicas.values(), (replica) => statusOfReplica(replica, keeper)),
     troubles: keeper.troubles.all,
   };
 }
 
 /** Of one that is not captured: tried again by each sweep, and a person's matter all the same. */
-function problemOf({ path, code, message, hint }: CaptureProblem, nowMs: number): MailboxProblem {
-  return {
-    mailbox: displayRaw(mailboxName(path)),
-    code,
-    words: message,
-    hint: hintInDaemon(code, hint),
-    sinceMs: nowMs,
-    level: "needs-you",
-  };
+function problemOf({ path, code, message, hint }: CaptureProblem, sinceMs: number): MailboxProblem {
+  const words = { code, words: message, hint: hintInDaemon(code, hint) };
+  return { mailbox: displayRaw(mailboxName(path)), ...words, sinceMs, level: "needs-you" };
 }
 
 function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
@@ -82,6 +78,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
     rejects: rejects.filter(({ code }) => !BEING_COMPARED.has(code)).length,
     needsResync: runner?.needsResync ?? false,
+    foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };
 }
@@ -91,7 +88,12 @@ function troublesOf(runner: ReplicaRunner): readonly Trouble[] {
 }
 
 /** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
-const BEING_COMPARED: ReadonlySet<string> = new Set(["resync-asked", "replica-away", "replica-changed"]);
+const BEING_COMPARED: ReadonlySet<string> = new Set([
+  "resync-asked",
+  "replica-away",
+  "replica-changed",
+  "mailbox-shared",
+]);
 
 /** All together: each is in `mailtwin rejects list`. */
 function troubleOfRejects(
@@ -117,15 +119,29 @@ function troubleOfRejects(
   ];
 }
 
-function statusOfReplicaStore({ config, store }: Extract<Kept, { kind: "replica" }>): ReplicaStoreStatus {
+function statusOfReplicaStore(
+  { config, store }: Extract<Kept, { kind: "replica" }>,
+  startedMs: number,
+): ReplicaStoreStatus {
   const { role, name, path } = config;
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
+  const peer = (role.kind === "replica" ? role.peer : undefined) ?? from ?? "";
   const rows = store.side?.reader.mailboxes() ?? [];
   return {
     ...{ role: "replica", name, path, mailboxes: rows.length, isConnected: store.isConnected },
     messages: rows.reduce((sum, { messages }) => sum + messages, 0),
-    peer: (role.kind === "replica" ? role.peer : undefined) ?? from ?? "",
-    lastLinkMs: store.lastLinkMs,
-    troubles: store.troubles.all,
+    peer,
+    ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs },
+    troubles: store.hasCome || store.troubles.all.length > 0 ? store.troubles.all : [awaited(peer, startedMs)],
+  };
+}
+
+/** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. */
+function awaited(peer: string, sinceMs: number): Trouble {
+  return {
+    code: "source-awaited",
+    words: `waiting for ${peer}: it has not come since the daemon began`,
+    hint: "If it should be here by now, look at the log of mailtwin over there.",
+    ...{ sinceMs, level: "healing" },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { recordOfError } from "../../base/errors.js";
 import { hintInDaemon } from "./daemon-hints.js";
+import { type EventLog, fieldsOfError } from "./event-log.js";
 
 export interface Trouble {
   readonly code: string;
@@ -13,6 +14,16 @@ export interface Trouble {
   readonly sinceMs: number;
   /** healing: it mends itself. needs-you: a person has to do something. */
   readonly level: "healing" | "needs-you";
+}
+
+interface FailureNote {
+  readonly of: "store" | "replica";
+  readonly log: EventLog;
+  readonly nowMs: number;
+  /** For so long that a person is to look, whatever it is. */
+  readonly hasLasted?: boolean;
+  /** What it has come to, where that is more than the error says. */
+  readonly seenAs?: Omit<Trouble, "sinceMs">;
 }
 
 export class Troubles {
@@ -28,6 +39,15 @@ export class Troubles {
     const isSame = before?.code === trouble.code && before.level === trouble.level;
     this.#bySubject.set(subject, { ...trouble, sinceMs: before?.code === trouble.code ? before.sinceMs : nowMs });
     return !isSame;
+  }
+
+  /** Notes what failed; if it is news, logs it: as `OF-needs-you` where a person has to act, else as `OF-failed`. */
+  noteFailure(subject: string, error: unknown, { of, log, nowMs, hasLasted = false, seenAs }: FailureNote): void {
+    const found = seenAs ?? troubleOf(error);
+    const trouble = hasLasted ? { ...found, level: "needs-you" as const } : found;
+    if (!this.note(subject, trouble, nowMs)) return;
+    const fields = { ...fieldsOfError(error), code: trouble.code, message: trouble.words };
+    log.write(trouble.level === "healing" ? `${of}-failed` : `${of}-needs-you`, fields);
   }
 
   over(subject: string): void {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUi0wMKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIIj8KBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgiHwoETWFyaxIKCgJpZBgBIAEoBBILCgNsc24YAiABKAQiIwoEV2FudBIKCgJpZBgBIAEoBBIPCgdpbmRleGVzGAIgAygNIjwKBkJvZGllcxIKCgJpZBgBIAEoBBImCgVoZWFkcxgCIAMoCzIXLm1haWx0d2luLndpcmUuQm9keUhlYWQiRQoIQm9keUhlYWQSDQoFaW5kZXgYASABKA0SDAoEc2l6ZRgCIAEoBBIOCgZzaGEyNTYYAyABKAwSDAoEZ29uZRgEIAEoCCJTCghCb2R5UGFydBIKCgJpZBgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiUwoHT3V0Y29tZRIKCgJpZBgBIAEoBBItCgpkaXZlcmdlbmNlGAIgASgLMhkubWFpbHR3aW4ud2lyZS5EaXZlcmdlbmNlEg0KBW5vdGVzGAMgAygJIlsKCkRpdmVyZ2VuY2USDAoEY29kZRgBIAEoCRINCgV3b3JkcxgCIAEoCRIMCgRwYXRoGAMgASgMEgwKBHVpZHMYBCADKA0SFAoMcmVwbGljYV9uZXh0GAUgASgNIjgKBVJldHJ5EgoKAmlkGAEgASgEEhIKCnZvaWRfYmVsb3cYAiABKA0SDwoHZ2l2ZV91cBgDIAEoCCKnAgoHUmVxdWVzdBIKCgJpZBgBIAEoDRIuCgp5aWVsZF91aWRzGAIgASgLMhgubWFpbHR3aW4ud2lyZS5ZaWVsZFVpZHNIABInCgZzdXJ2ZXkYAyABKAsyFS5tYWlsdHdpbi53aXJlLlN1cnZleUgAEi0KCWludmVudG9yeRgEIAEoCzIYLm1haWx0d2luLndpcmUuSW52ZW50b3J5SAASKQoHZm9yZWlnbhgFIAEoCzIWLm1haWx0d2luLndpcmUuRm9yZWlnbkgAEikKB2NvbXBhcmUYBiABKAsyFi5tYWlsdHdpbi53aXJlLkNvbXBhcmVIABIrCghzdGFuZGluZxgHIAEoCzIXLm1haWx0d2luLndpcmUuU3RhbmRpbmdIAEIFCgNhc2si1AIKBVJlcGx5EgoKAmlkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSMAoMeWllbGRlZF91aWRzGAMgASgLMhoubWFpbHR3aW4ud2lyZS5ZaWVsZGVkVWlkcxIpCgZzdXJ2ZXkYBCABKAsyGS5tYWlsdHdpbi53aXJlLlN1cnZleVBhZ2USLwoJaW52ZW50b3J5GAUgASgLMhwubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlQYWdlEisKB2ZvcmVpZ24YBiABKAsyGi5tYWlsdHdpbi53aXJlLkZvcmVpZ25Eb25lEiwKB2NvbXBhcmUYByABKAsyGy5tYWlsdHdpbi53aXJlLkNvbXBhcmVkUGFnZRItCghzdGFuZGluZxgIIAEoCzIbLm1haWx0d2luLndpcmUuU3RhbmRpbmdQYWdlIl4KB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEgwKBGhpbnQYAyABKAkSEwoLZGlzcG9zaXRpb24YBCABKAkSEQoJZXhpdF9jb2RlGAUgASgNIkcKCVlpZWxkVWlkcxIPCgdtYWlsYm94GAEgASgJEgwKBGZyb20YAiABKA0SDQoFZmxvb3IYAyABKA0SDAoEdWlkcxgEIAMoDSIuCgtZaWVsZGVkVWlkcxIQCgh1aWRfbmV4dBgBIAEoDRINCgVtb3ZlZBgCIAEoDSIbCgZTdXJ2ZXkSEQoJc3RyYW5nZXJzGAEgAygJIj8KClN1cnZleVBhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdXJ2ZXllZE1haWxib3giVQoPU3VydmV5ZWRNYWlsYm94EgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoCRIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKA0iQAoJSW52ZW50b3J5EgwKBHBhdGgYASABKAwSEQoJYWZ0ZXJfdWlkGAIgASgNEhIKCmFmdGVyX2Jhc2UYAyABKAwiZAoNSW52ZW50b3J5UGFnZRIxCghtZXNzYWdlcxgBIAMoCzIfLm1haWx0d2luLndpcmUuSW52ZW50b3J5TWVzc2FnZRIMCgRtb3JlGAIgASgIEhIKCnVubnVtYmVyZWQYAyABKA0iSgoQSW52ZW50b3J5TWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBIMCgRzaXplGAMgASgEEg0KBW1hcmtzGAQgASgMIkYKB0ZvcmVpZ24SDAoEcGF0aBgBIAEoDBINCgViYXNlcxgCIAMoDBIOCgZhY3Rpb24YAyABKAkSDgoGaGFzaGVzGAQgAygMIi8KC0ZvcmVpZ25Eb25lEhAKCG1lc3NhZ2VzGAEgASgNEg4KBmNvcGllcxgCIAEoDSI7CgdDb21wYXJlEg8KB21haWxib3gYASABKAkSDAoEcGF0aBgCIAEoDBIRCglhZnRlcl91aWQYAyABKA0ivQEKDENvbXBhcmVkUGFnZRIsCgd3cml0dGVuGAEgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSLQoIc3RhbmRpbmcYAiABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxIQCghvY2N1cGFudBgDIAEoCRIwCghtZXNzYWdlcxgEIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlEgwKBG1vcmUYBSABKAgiWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJYgZwcm90bzM");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIIj8KBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgiHwoETWFyaxIKCgJpZBgBIAEoBBILCgNsc24YAiABKAQiIwoEV2FudBIKCgJpZBgBIAEoBBIPCgdpbmRleGVzGAIgAygNIjwKBkJvZGllcxIKCgJpZBgBIAEoBBImCgVoZWFkcxgCIAMoCzIXLm1haWx0d2luLndpcmUuQm9keUhlYWQiRQoIQm9keUhlYWQSDQoFaW5kZXgYASABKA0SDAoEc2l6ZRgCIAEoBBIOCgZzaGEyNTYYAyABKAwSDAoEZ29uZRgEIAEoCCJTCghCb2R5UGFydBIKCgJpZBgBIAEoBBINCgVpbmRleBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSDAoEbGFzdBgEIAEoCBIOCgZzaGEyNTYYBSABKAwiUwoHT3V0Y29tZRIKCgJpZBgBIAEoBBItCgpkaXZlcmdlbmNlGAIgASgLMhkubWFpbHR3aW4ud2lyZS5EaXZlcmdlbmNlEg0KBW5vdGVzGAMgAygJIlsKCkRpdmVyZ2VuY2USDAoEY29kZRgBIAEoCRINCgV3b3JkcxgCIAEoCRIMCgRwYXRoGAMgASgMEgwKBHVpZHMYBCADKA0SFAoMcmVwbGljYV9uZXh0GAUgASgNIjgKBVJldHJ5EgoKAmlkGAEgASgEEhIKCnZvaWRfYmVsb3cYAiABKA0SDwoHZ2l2ZV91cBgDIAEoCCKnAgoHUmVxdWVzdBIKCgJpZBgBIAEoDRIuCgp5aWVsZF91aWRzGAIgASgLMhgubWFpbHR3aW4ud2lyZS5ZaWVsZFVpZHNIABInCgZzdXJ2ZXkYAyABKAsyFS5tYWlsdHdpbi53aXJlLlN1cnZleUgAEi0KCWludmVudG9yeRgEIAEoCzIYLm1haWx0d2luLndpcmUuSW52ZW50b3J5SAASKQoHZm9yZWlnbhgFIAEoCzIWLm1haWx0d2luLndpcmUuRm9yZWlnbkgAEikKB2NvbXBhcmUYBiABKAsyFi5tYWlsdHdpbi53aXJlLkNvbXBhcmVIABIrCghzdGFuZGluZxgHIAEoCzIXLm1haWx0d2luLndpcmUuU3RhbmRpbmdIAEIFCgNhc2si1AIKBVJlcGx5EgoKAmlkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSMAoMeWllbGRlZF91aWRzGAMgASgLMhoubWFpbHR3aW4ud2lyZS5ZaWVsZGVkVWlkcxIpCgZzdXJ2ZXkYBCABKAsyGS5tYWlsdHdpbi53aXJlLlN1cnZleVBhZ2USLwoJaW52ZW50b3J5GAUgASgLMhwubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlQYWdlEisKB2ZvcmVpZ24YBiABKAsyGi5tYWlsdHdpbi53aXJlLkZvcmVpZ25Eb25lEiwKB2NvbXBhcmUYByABKAsyGy5tYWlsdHdpbi53aXJlLkNvbXBhcmVkUGFnZRItCghzdGFuZGluZxgIIAEoCzIbLm1haWx0d2luLndpcmUuU3RhbmRpbmdQYWdlIl4KB0ZhaWx1cmUSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEgwKBGhpbnQYAyABKAkSEwoLZGlzcG9zaXRpb24YBCABKAkSEQoJZXhpdF9jb2RlGAUgASgNIjMKCEZhcmV3ZWxsEicKB2ZhaWx1cmUYASABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUiRwoJWWllbGRVaWRzEg8KB21haWxib3gYASABKAkSDAoEZnJvbRgCIAEoDRINCgVmbG9vchgDIAEoDRIMCgR1aWRzGAQgAygNIi4KC1lpZWxkZWRVaWRzEhAKCHVpZF9uZXh0GAEgASgNEg0KBW1vdmVkGAIgASgNIhsKBlN1cnZleRIRCglzdHJhbmdlcnMYASADKAkiPwoKU3VydmV5UGFnZRIxCgltYWlsYm94ZXMYASADKAsyHi5tYWlsdHdpbi53aXJlLlN1cnZleWVkTWFpbGJveCJVCg9TdXJ2ZXllZE1haWxib3gSDAoEcGF0aBgBIAEoDBIMCgRndWlkGAIgASgJEhQKDHVpZF92YWxpZGl0eRgDIAEoDRIQCgh1aWRfbmV4dBgEIAEoDSJACglJbnZlbnRvcnkSDAoEcGF0aBgBIAEoDBIRCglhZnRlcl91aWQYAiABKA0SEgoKYWZ0ZXJfYmFzZRgDIAEoDCJkCg1JbnZlbnRvcnlQYWdlEjEKCG1lc3NhZ2VzGAEgAygLMh8ubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlNZXNzYWdlEgwKBG1vcmUYAiABKAgSEgoKdW5udW1iZXJlZBgDIAEoDSJKChBJbnZlbnRvcnlNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEgwKBHNpemUYAyABKAQSDQoFbWFya3MYBCABKAwiRgoHRm9yZWlnbhIMCgRwYXRoGAEgASgMEg0KBWJhc2VzGAIgAygMEg4KBmFjdGlvbhgDIAEoCRIOCgZoYXNoZXMYBCADKAwiLwoLRm9yZWlnbkRvbmUSEAoIbWVzc2FnZXMYASABKA0SDgoGY29waWVzGAIgASgNIjsKB0NvbXBhcmUSDwoHbWFpbGJveBgBIAEoCRIMCgRwYXRoGAIgASgMEhEKCWFmdGVyX3VpZBgDIAEoDSK9AQoMQ29tcGFyZWRQYWdlEiwKB3dyaXR0ZW4YASABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxItCghzdGFuZGluZxgCIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEhAKCG9jY3VwYW50GAMgASgJEjAKCG1lc3NhZ2VzGAQgAygLMh4ubWFpbHR3aW4ud2lyZS5Db21wYXJlZE1lc3NhZ2USDAoEbW9yZRgFIAEoCCJaCgxNYWlsYm94RmFjdHMSDAoEcGF0aBgBIAEoDBIUCgx1aWRfdmFsaWRpdHkYAiABKA0SEAoIdWlkX25leHQYAyABKAQSFAoMaGVhZGVyX2V4dHJhGAQgASgMIqUBCg9Db21wYXJlZE1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDQoFZmxhZ3MYAyABKA0SEAoIa2V5d29yZHMYBCADKAwSCwoDb2RkGAUgASgMEgwKBHRhaWwYBiABKAwSDAoEc2l6ZRgHIAEoBBIPCgdtdGltZV9zGAggASgSEg4KBmZpZWxkcxgJIAEoDBIMCgRoZWxkGAogASgNIhkKCFN0YW5kaW5nEg0KBWFmdGVyGAEgASgJIk8KDFN0YW5kaW5nUGFnZRIxCgltYWlsYm94ZXMYASADKAsyHi5tYWlsdHdpbi53aXJlLlN0YW5kaW5nTWFpbGJveBIMCgRtb3JlGAIgASgIImAKD1N0YW5kaW5nTWFpbGJveBIPCgdtYWlsYm94GAEgASgJEiwKB3dyaXR0ZW4YAiABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxIOCgZzdGFuZHMYAyABKAliBnByb3RvMw");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -88,6 +88,12 @@ export type Envelope = Message<"mailtwin.wire.Envelope"> & {
      */
     value: Mark;
     case: "mark";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Farewell farewell = 12;
+     */
+    value: Farewell;
+    case: "farewell";
   } | { case: undefined; value?: undefined };
 };
 
@@ -636,6 +642,25 @@ export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
   messageDesc(file_wire_link, 15);
 
 /**
+ * The replica ends the link, and why: a failure of its own. Nothing follows.
+ *
+ * @generated from message mailtwin.wire.Farewell
+ */
+export type Farewell = Message<"mailtwin.wire.Farewell"> & {
+  /**
+   * @generated from field: mailtwin.wire.Failure failure = 1;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * Describes the message mailtwin.wire.Farewell.
+ * Use `create(FarewellSchema)` to create a new message.
+ */
+export const FarewellSchema: GenMessage<Farewell> = /*@__PURE__*/
+  messageDesc(file_wire_link, 16);
+
+/**
  * Move foreign messages with these UIDs, and from that UID on, above `floor`.
  *
  * @generated from message mailtwin.wire.YieldUids
@@ -667,7 +692,7 @@ export type YieldUids = Message<"mailtwin.wire.YieldUids"> & {
  * Use `create(YieldUidsSchema)` to create a new message.
  */
 export const YieldUidsSchema: GenMessage<YieldUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 16);
+  messageDesc(file_wire_link, 17);
 
 /**
  * @generated from message mailtwin.wire.YieldedUids
@@ -689,7 +714,7 @@ export type YieldedUids = Message<"mailtwin.wire.YieldedUids"> & {
  * Use `create(YieldedUidsSchema)` to create a new message.
  */
 export const YieldedUidsSchema: GenMessage<YieldedUids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 17);
+  messageDesc(file_wire_link, 18);
 
 /**
  * Which mailboxes stand in the replica's store? `strangers`: of those that stand, these GUIDs are none of the source's; all others
@@ -709,7 +734,7 @@ export type Survey = Message<"mailtwin.wire.Survey"> & {
  * Use `create(SurveySchema)` to create a new message.
  */
 export const SurveySchema: GenMessage<Survey> = /*@__PURE__*/
-  messageDesc(file_wire_link, 18);
+  messageDesc(file_wire_link, 19);
 
 /**
  * @generated from message mailtwin.wire.SurveyPage
@@ -726,7 +751,7 @@ export type SurveyPage = Message<"mailtwin.wire.SurveyPage"> & {
  * Use `create(SurveyPageSchema)` to create a new message.
  */
 export const SurveyPageSchema: GenMessage<SurveyPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 19);
+  messageDesc(file_wire_link, 20);
 
 /**
  * @generated from message mailtwin.wire.SurveyedMailbox
@@ -758,7 +783,7 @@ export type SurveyedMailbox = Message<"mailtwin.wire.SurveyedMailbox"> & {
  * Use `create(SurveyedMailboxSchema)` to create a new message.
  */
 export const SurveyedMailboxSchema: GenMessage<SurveyedMailbox> = /*@__PURE__*/
-  messageDesc(file_wire_link, 20);
+  messageDesc(file_wire_link, 21);
 
 /**
  * A page of the messages of one mailbox: those above `after_uid`, ascending by UID, then files that have no UID, those with a
@@ -788,7 +813,7 @@ export type Inventory = Message<"mailtwin.wire.Inventory"> & {
  * Use `create(InventorySchema)` to create a new message.
  */
 export const InventorySchema: GenMessage<Inventory> = /*@__PURE__*/
-  messageDesc(file_wire_link, 21);
+  messageDesc(file_wire_link, 22);
 
 /**
  * @generated from message mailtwin.wire.InventoryPage
@@ -817,7 +842,7 @@ export type InventoryPage = Message<"mailtwin.wire.InventoryPage"> & {
  * Use `create(InventoryPageSchema)` to create a new message.
  */
 export const InventoryPageSchema: GenMessage<InventoryPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 22);
+  messageDesc(file_wire_link, 23);
 
 /**
  * @generated from message mailtwin.wire.InventoryMessage
@@ -853,7 +878,7 @@ export type InventoryMessage = Message<"mailtwin.wire.InventoryMessage"> & {
  * Use `create(InventoryMessageSchema)` to create a new message.
  */
 export const InventoryMessageSchema: GenMessage<InventoryMessage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 23);
+  messageDesc(file_wire_link, 24);
 
 /**
  * What to do with messages that only the replica has.
@@ -889,7 +914,7 @@ export type Foreign = Message<"mailtwin.wire.Foreign"> & {
  * Use `create(ForeignSchema)` to create a new message.
  */
 export const ForeignSchema: GenMessage<Foreign> = /*@__PURE__*/
-  messageDesc(file_wire_link, 24);
+  messageDesc(file_wire_link, 25);
 
 /**
  * @generated from message mailtwin.wire.ForeignDone
@@ -913,7 +938,7 @@ export type ForeignDone = Message<"mailtwin.wire.ForeignDone"> & {
  * Use `create(ForeignDoneSchema)` to create a new message.
  */
 export const ForeignDoneSchema: GenMessage<ForeignDone> = /*@__PURE__*/
-  messageDesc(file_wire_link, 25);
+  messageDesc(file_wire_link, 26);
 
 /**
  * How a mailbox stands, and a page of its messages: those above `after_uid`, ascending.
@@ -944,7 +969,7 @@ export type Compare = Message<"mailtwin.wire.Compare"> & {
  * Use `create(CompareSchema)` to create a new message.
  */
 export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
-  messageDesc(file_wire_link, 26);
+  messageDesc(file_wire_link, 27);
 
 /**
  * @generated from message mailtwin.wire.ComparedPage
@@ -987,7 +1012,7 @@ export type ComparedPage = Message<"mailtwin.wire.ComparedPage"> & {
  * Use `create(ComparedPageSchema)` to create a new message.
  */
 export const ComparedPageSchema: GenMessage<ComparedPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 27);
+  messageDesc(file_wire_link, 28);
 
 /**
  * @generated from message mailtwin.wire.MailboxFacts
@@ -1021,7 +1046,7 @@ export type MailboxFacts = Message<"mailtwin.wire.MailboxFacts"> & {
  * Use `create(MailboxFactsSchema)` to create a new message.
  */
 export const MailboxFactsSchema: GenMessage<MailboxFacts> = /*@__PURE__*/
-  messageDesc(file_wire_link, 28);
+  messageDesc(file_wire_link, 29);
 
 /**
  * @generated from message mailtwin.wire.ComparedMessage
@@ -1085,7 +1110,7 @@ export type ComparedMessage = Message<"mailtwin.wire.ComparedMessage"> & {
  * Use `create(ComparedMessageSchema)` to create a new message.
  */
 export const ComparedMessageSchema: GenMessage<ComparedMessage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 29);
+  messageDesc(file_wire_link, 30);
 
 /**
  * Mailboxes that were written, those above that GUID, ascending; empty: from the first.
@@ -1104,7 +1129,7 @@ export type Standing = Message<"mailtwin.wire.Standing"> & {
  * Use `create(StandingSchema)` to create a new message.
  */
 export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
-  messageDesc(file_wire_link, 30);
+  messageDesc(file_wire_link, 31);
 
 /**
  * @generated from message mailtwin.wire.StandingPage
@@ -1126,7 +1151,7 @@ export type StandingPage = Message<"mailtwin.wire.StandingPage"> & {
  * Use `create(StandingPageSchema)` to create a new message.
  */
 export const StandingPageSchema: GenMessage<StandingPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 31);
+  messageDesc(file_wire_link, 32);
 
 /**
  * @generated from message mailtwin.wire.StandingMailbox
@@ -1153,5 +1178,5 @@ export type StandingMailbox = Message<"mailtwin.wire.StandingMailbox"> & {
  * Use `create(StandingMailboxSchema)` to create a new message.
  */
 export const StandingMailboxSchema: GenMessage<StandingMailbox> = /*@__PURE__*/
-  messageDesc(file_wire_link, 32);
+  messageDesc(file_wire_link, 33);
 

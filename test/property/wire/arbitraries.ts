@@ -182,6 +182,8 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
   record({ kind: fc.constant("foreign" as const), messages: uint32, copies: uint32 }),
 );
 
+const failure = record({ code: text, message: text, hint: text, disposition: text, exitCode: uint32 });
+
 const reply: fc.Arbitrary<Reply> = record({
   kind: fc.constant("reply" as const),
   id: uint32,
@@ -189,7 +191,7 @@ const reply: fc.Arbitrary<Reply> = record({
     record({ ok: fc.constant(true as const), answer }),
     record({
       ok: fc.constant(false as const),
-      failure: record({ code: text, message: text, hint: text, disposition: text, exitCode: uint32 }),
+      failure,
     }),
   ),
 });
@@ -223,6 +225,7 @@ export const messageByKind = {
   retry: record({ kind: fc.constant("retry" as const), id: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
   request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, compareAsk, hashedForeign) }),
   reply,
+  farewell: record({ kind: fc.constant("farewell" as const), failure }),
 } satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;
 
 export const messages: fc.Arbitrary<WireMessage> = fc.oneof(...Object.values<fc.Arbitrary<WireMessage>>(messageByKind));

@@ -226,6 +226,19 @@ describe("by hand", () => {
     await untilEqual();
   });
 
+  test("what only the replica has is counted, and stays; what the source has too is none of it", async () => {
+    const [inbox, folder] = [pair.guidAt(INBOX), pair.guidAt(WORK)];
+    await run.agent.resync("all");
+    await until(() => run.compared.length === 1, "all is compared");
+    expect([run.foreign.get(inbox), run.foreign.get(folder)]).toStrictEqual([0, 0]);
+    for (const seed of [90, 91]) addMessage(join(replica, WORK), { seed });
+    await run.agent.resync("all");
+    await until(() => run.compared.length === 2, "all is compared again");
+    expect([run.foreign.get(inbox), run.foreign.get(folder)]).toStrictEqual([0, 2]);
+    const there = readFileSync(join(replica, WORK, "dovecot-uidlist"), "utf8");
+    expect(there.split("\n").filter((line) => line.includes(" :"))).toHaveLength(5);
+  });
+
   test("one that nobody has is not compared", async () => {
     const nobody = "f".repeat(32) as unknown as Parameters<typeof run.agent.resync>[0];
     expect(await run.agent.resync(nobody)).toBe(false);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
 import { Inventories, MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
+import { systemClock } from "../../../src/base/clock.js";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
@@ -30,7 +31,7 @@ afterEach(() => {
 /** Answers in turn; the last one again and again. What the source's end cannot read ends it. */
 function peer(...answers: readonly Answer[]): Asker {
   const link = openMemoryLink();
-  const asker = new Asker(link.source);
+  const asker = new Asker({ link: link.source, clock: systemClock });
   let at = 0;
   const answering = async () => {
     for await (const message of link.replica.messages(stop.signal)) {

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import { encodeMessage } from "../../../src/wire/message-codec.js";
 import type { Ask } from "../../../src/wire/messages.js";
+import { rawDifferences } from "../../live/twin/raw-compare.js";
 import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { until } from "../../turns.js";
 import { REPLICA, RealPair, type RealRun } from "./real-pair.js";
@@ -138,6 +140,95 @@ describe("a source that may write alice's mail", () => {
     run = pair.start();
     await until(() => !existsSync(join(replica, FOLDER)), "it is gone on the replica");
     await until(() => run.compared.length > 0, "all is compared");
+    await run.end();
+  });
+});
+
+describe("both ends limited to alice: a folder of bob's that is moved to her", () => {
+  const MOVED = `${ALICE}/.FromBob`;
+  const BOBS = `${BOB}/.Secret`;
+  const differences = () => rawDifferences(join(source, "alice"), join(replica, "alice"));
+
+  beforeEach(() => {
+    pair.mayWrite = isAlices;
+    makeMailbox(source, BOBS, { messages: 3, seed: 50 });
+  });
+
+  let leaks: string[];
+
+  /** From here on it is noted what the source says of bob's places. */
+  function start(): void {
+    leaks = [];
+    run = pair.start();
+    run.onSend = (message) => {
+      const { head, payloads } = encodeMessage(message);
+      if (Buffer.concat([head, ...payloads]).includes("Secret")) leaks.push(message.kind);
+    };
+  }
+
+  const untilEqual = async (): Promise<void> => {
+    await run.untilAcked(await pair.capture());
+    await until(() => differences().length === 0 && rejections().length === 0, "hers to be equal");
+  };
+
+  test("comes as a new one there, with what follows, and nothing is said of where it was", async () => {
+    start();
+    await run.untilAcked(await pair.capture());
+    renameSync(join(source, BOBS), join(source, MOVED));
+    await untilEqual();
+    addMessage(join(source, MOVED), { seed: 60 });
+    await untilEqual();
+    expect([leaks, existsSync(join(replica, "bob")), run.rejected]).toStrictEqual([[], false, []]);
+    await run.end();
+  });
+
+  test("does so if it moves on, and back, and in, while the replica is away", async () => {
+    await pair.ship();
+    for (const [from, to] of [
+      [BOBS, MOVED],
+      [MOVED, `${BOB}/.Secret2`],
+      [`${BOB}/.Secret2`, `${ALICE}/.Other`],
+      [`${ALICE}/.Other`, MOVED],
+    ] as const) {
+      renameSync(join(source, from), join(source, to));
+      await pair.capture();
+    }
+    start();
+    await untilEqual();
+    expect([leaks, run.rejected]).toStrictEqual([[], []]);
+    await run.end();
+  });
+
+  test("that is in the rejection log, and would be sent again from where it was bob's, is compared too", async () => {
+    const lsn = await pair.capture();
+    await pair.ship();
+    renameSync(join(source, BOBS), join(source, MOVED));
+    await pair.capture();
+    expect(lsnOf(MOVED)).toBeLessThanOrEqual(lsn);
+    await reject(MOVED, lsn);
+    start();
+    await untilEqual();
+    expect(leaks).toStrictEqual([]);
+    await run.end();
+  });
+
+  test("that the replica has as bob's, since rights were wider, is refused alone, and not said where it is", async () => {
+    pair.mayHave = undefined;
+    pair.mayWrite = undefined;
+    await pair.ship();
+    pair.mayHave = isAlices;
+    pair.mayWrite = isAlices;
+    renameSync(join(source, BOBS), join(source, MOVED));
+    run = pair.start();
+    await run.untilAcked(await pair.capture());
+    await until(() => run.rejected.length > 0, "it to be refused");
+    expect(run.rejected).toMatchObject([{ code: "mailbox-rejected", path: MOVED }]);
+    expect(run.rejected[0]?.message).not.toContain("Secret");
+    addMessage(join(source, ALICE), { seed: 70 });
+    await run.untilAcked(await pair.capture());
+    const others = () => rawDifferences(join(source, FOLDER), join(replica, FOLDER)).length;
+    await until(() => others() === 0, "others to go on");
+    expect(existsSync(join(replica, BOBS))).toBe(true);
     await run.end();
   });
 });

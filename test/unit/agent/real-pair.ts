@@ -138,6 +138,7 @@ export class RealPair {
         onConflict: (_path, words) => run.conflicts.push(words),
         onRejected: (row) => run.rejected.push(row),
         onCompared: (lsn) => run.compared.push(lsn),
+        onForeign: (mailbox, messages) => run.foreign.set(mailbox, messages),
       },
       options,
     );
@@ -200,6 +201,8 @@ export class RealRun {
   readonly conflicts: string[] = [];
   readonly rejected: RejectionRow[] = [];
   readonly compared: number[] = [];
+  /** Messages that only the replica has, of mailboxes that were compared. */
+  readonly foreign = new Map<MailboxGuid, number>();
   /** What the source sent. */
   readonly sent: WireMessage[] = [];
   bodyBytes = 0;

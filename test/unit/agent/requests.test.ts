@@ -166,7 +166,7 @@ describe("answerRequest", () => {
 describe("Asker", () => {
   function open() {
     const link = openMemoryLink();
-    return { asker: new Asker(link.source), link };
+    return { asker: new Asker({ link: link.source, clock }), link };
   }
   const done = (id: number, messages: number): Reply => {
     return { kind: "reply", id, result: { ok: true, answer: { kind: "foreign", messages, copies: 0 } } };

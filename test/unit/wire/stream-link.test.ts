@@ -65,6 +65,16 @@ describe("a link over a stream", () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  test("why it is closed is the last message, also for a reader that waits, and what was sent is before it", async () => {
+    const failure = { code: "ENOSPC", message: "m", hint: "h", disposition: "operator", exitCode: 74 };
+    const other = openStreamLink({ stream: peer, clock, peer: "mail-a" });
+    const reading = readAll(other, signal);
+    await link.send(retry(1), signal);
+    link.close(failure);
+    link.close();
+    expect(await reading).toStrictEqual([retry(1), { kind: "farewell", failure }]);
+  });
+
   test.each([
     ["what is no frame", Buffer.from("bash: mailtwin: command not found\n"), "frame"],
     ["a frame with a wrong checksum", Buffer.concat([Buffer.alloc(4), frameOf(retry(1)).subarray(4)]), "checksum"],

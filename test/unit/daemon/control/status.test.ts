@@ -82,8 +82,10 @@ describe("the text", () => {
       words: "reading dovecot-uidlist: line 3 is no record",
       hint: "Restore it.",
     };
-    const mail = source("mail", { replicas: [replica("b"), failing, away], problems: [refused] });
-    const twin = replicaStore("twin", { isConnected: false, lastLinkMs: undefined });
+    const named = ["alice/.Work", "bob", "carol", "dora"].map((mailbox, i) => ({ mailbox, messages: 40 - 10 * i }));
+    const b = replica("b", { foreign: { messages: 1_100, mailboxes: 5, named } });
+    const mail = source("mail", { replicas: [b, failing, away], problems: [refused] });
+    const twin = replicaStore("twin", { isConnected: false, lastLinkMs: undefined, lastChangeMs: undefined });
     expect(formatStatus(status(mail, twin))).toBe(
       `mailtwin 0.1.0, pid 4711, up 2 d 2 h: needs you: a person has to do something
 
@@ -93,9 +95,10 @@ mail: source, /var/vmail: 312 mailboxes, 48,210 messages
   b:       live                             cursor 1310  0 behind                               success 200 ms ago  0 rejects  12.3 MB sent  tls://b.example.org:4417
   c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4417
   laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
+  only b has 1,100 messages: 40 in alice/.Work, 30 in bob, 20 in carol, the rest in 2 more
 
 twin: replica, /srv/twin: 1 mailbox, 7 messages
-  from a: not connected, and never was
+  from a: not connected, and never was; no change since it began
 
 needs you:
   mail: alice/.Work: reading dovecot-uidlist: line 3 is no record (uidlist-damaged, for 2 min 5 s)

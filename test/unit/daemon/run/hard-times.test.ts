@@ -30,17 +30,21 @@ const untilEqual = (two: TwoDaemons, path: string) =>
     return existsSync(join(there, "dovecot-uidlist")) && rawDifferences(here, there).length === 0;
   });
 
-test("a database that somebody else holds for a while ends no daemon, and is waited for", {
+test("a database that somebody else holds for a while ends no daemon, and is waited for; the source hears why", {
   timeout: 60_000,
 }, async () => {
   await using two = openTwoDaemons();
   two.configure({});
-  const { replica } = await livePair(two);
+  const { replica, source } = await livePair(two);
   const db = new DatabaseSync(join(two.dir, "state-b/stores/mail/replica.db"));
   db.exec("BEGIN IMMEDIATE");
   addMessage(join(two.source, INBOX), { seed: 41 });
   await replica.waitFor("the trouble", ({ msg }) => msg === "store-failed" || msg === "store-needs-you");
   expect(replica.isRunning).toBe(true);
+  const told = await source.waitFor("its last words", isSaid("replica-needs-you"));
+  expect(told).toMatchObject({ code: "state-busy", message: expect.stringContaining("it ended the link, and says: ") });
+  const { troubles } = await statusOfReplica(two);
+  expect(troubles).toMatchObject([{ code: "state-busy", level: "needs-you" }]);
   db.exec("ROLLBACK");
   db.close();
   await untilEqual(two, INBOX);
@@ -203,15 +207,95 @@ test("a copy of today joins a log with a history: nothing is renumbered, and no 
   await source.waitFor("live", isLive);
   expect(readFileSync(join(two.source, INBOX, "dovecot-uidlist"), "utf8")).toBe(before);
   await untilEqual(two, INBOX);
-  const status = JSON.parse(await tell(two, "status", "--json")) as {
-    readonly stores: readonly {
-      readonly replicas: readonly { readonly bytesSent: number; readonly rejects: number }[];
-    }[];
-  };
-  expect(status.stores[0]?.replicas[0]).toMatchObject({ bytesSent: 0, rejects: 0 });
+  expect(await statusOfReplica(two)).toMatchObject({ bytesSent: 0, rejects: 0 });
 });
+
+test("a mailbox that is not captured is told when it comes, since when in the status, and when it is over", {
+  timeout: 90_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  makeMailbox(two.source, "bob/Maildir", { messages: 1, seed: 20 });
+  const uidlist = join(two.source, "bob/Maildir/dovecot-uidlist");
+  const whole = readFileSync(uidlist);
+  writeFileSync(uidlist, "3 V1 N2 G\nno record\n");
+  const { source } = await livePair(two);
+  const told = await source.waitFor("it to be told", isSaid("mailbox-needs-you"));
+  expect(told).toMatchObject({ mailbox: "bob/Maildir", code: "uidlist-damaged" });
+  const problems = async () => (JSON.parse(await tell(two, "status", "--json")) as Status).stores[0]?.problems ?? [];
+  const [first] = await problems();
+  await promisify(setTimeout)(50);
+  expect(await problems()).toMatchObject([{ mailbox: first?.mailbox, sinceMs: first?.sinceMs }]);
+  writeFileSync(uidlist, whole);
+  expect(await source.waitFor("it to be over", isSaid("mailbox-well"))).toMatchObject({ mailbox: "bob/Maildir" });
+  expect(source.events.filter(isSaid("mailbox-needs-you"))).toHaveLength(1);
+});
+
+test("mail that only the replica has is told by a comparison: in the log, and in the status", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  const { source } = await livePair(two);
+  expect(await statusOfReplica(two)).not.toHaveProperty("foreign");
+  for (const seed of [70, 71]) addMessage(join(two.replica, INBOX), { seed });
+  await tell(two, "resync");
+  const told = await source.waitFor("it to be told", isSaid("foreign-kept"));
+  expect(told).toMatchObject({ mailbox: INBOX, messages: 2 });
+  const compared = await source.waitFor("all to be compared", isSaid("replica-compared"));
+  expect(compared).toMatchObject({ foreignMessages: 2, foreignMailboxes: 1 });
+  const foreign = { messages: 2, mailboxes: 1, named: [{ messages: 2 }] };
+  expect(await statusOfReplica(two)).toMatchObject({ foreign });
+  expect(await tell(two, "status")).toContain("only b has 2 messages: 2 in ");
+});
+
+test("a replica says that it waits for a source that never came, and when something was last applied", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  const replica = two.start("replica");
+  await replica.waitFor("it to listen", isSaid("listening"));
+  const store = async () => {
+    const place = ["status", "--json", "--config", two.configs.replica];
+    const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...place]);
+    return (JSON.parse(stdout) as { readonly stores: readonly { readonly lastChangeMs?: number }[] }).stores[0];
+  };
+  expect(await store()).toMatchObject({
+    ...{ level: "healing", isConnected: false, troubles: [{ code: "source-awaited" }] },
+  });
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const first = await store();
+  expect(first).toMatchObject({ level: "ok", isConnected: true });
+  await source.stop();
+  await replica.waitFor("it to be gone", isSaid("source-gone"));
+  const again = two.start("source");
+  await again.waitFor("live", isLive);
+  expect((await store())?.lastChangeMs).toBe(first?.lastChangeMs); // another link, and no change.
+  addMessage(join(two.source, INBOX), { seed: 41 });
+  await untilEqual(two, INBOX);
+  const isNewer = async () => ((await store())?.lastChangeMs ?? 0) > (first?.lastChangeMs ?? Number.POSITIVE_INFINITY);
+  await until("the change to be told", isNewer);
+});
+
+interface Status {
+  readonly stores: readonly {
+    readonly problems: readonly { readonly mailbox: string; readonly sinceMs: number }[];
+    readonly replicas: readonly Readonly<Record<string, unknown>>[];
+  }[];
+}
 
 async function tell(two: TwoDaemons, ...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, "--config", two.configs.source]);
   return stdout;
+}
+
+/** As the source tells it. */
+async function statusOfReplica(two: TwoDaemons): Promise<Readonly<Record<string, unknown>>> {
+  const status = JSON.parse(await tell(two, "status", "--json")) as Status;
+  const replica = status.stores[0]?.replicas[0];
+  if (replica === undefined) throw new Error("the status has no replica");
+  return replica;
 }

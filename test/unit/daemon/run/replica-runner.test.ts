@@ -8,6 +8,7 @@ import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
@@ -30,6 +31,8 @@ afterEach(async () => {
   await pair[Symbol.asyncDispose]();
 });
 
+let lines: Record<string, unknown>[];
+
 function runnerOf(
   ports: Pick<RunnerPorts, "dial"> & { readonly clock?: Clock; readonly replica?: Replica },
 ): ReplicaRunner {
@@ -38,7 +41,8 @@ function runnerOf(
     ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),
   } as unknown as SourceStore;
-  const log = openEventLog("debug", () => undefined);
+  lines = [];
+  const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   const common = { replica: REPLICA, store, path: "/x", random: () => 0, log };
   return new ReplicaRunner({ ...common, clock: systemClock, mayHave: () => false, ...ports });
 }
@@ -123,4 +127,63 @@ test("out of reach for longer than its alarm it needs a person, until there is a
   runner.fetchNow();
   await until("it to be live", () => runner.state === "live");
   expect(runner.troubles.all).toEqual([]);
+});
+
+test("a comparison of all that is asked for while one runs is not forgotten, whoever is killed in between", async () => {
+  const held: (() => void)[] = [];
+  let isHolding = false;
+  const dial = (): Promise<Link> => {
+    const { source, replica } = openMemoryLink();
+    void pair
+      .makeSession(replica)
+      .run(stop.signal)
+      .catch(() => undefined);
+    const send: Link["send"] = async (message, signal) => {
+      if (isHolding && message.kind === "mark") await new Promise<void>((resolve) => held.push(resolve));
+      await source.send(message, signal);
+    };
+    return Promise.resolve({ ...source, send });
+  };
+  const runner = runnerOf({ dial });
+  runner.run(stop.signal).catch(() => undefined);
+  await until("it to be live", () => runner.state === "live");
+  const next = async (what: string): Promise<void> => {
+    await until(what, () => held.length === 1);
+    held.pop()?.();
+  };
+  const compared = () => lines.filter(({ msg }) => msg === "replica-compared");
+  isHolding = true;
+  await runner.compareAll();
+  await next("the first one to begin");
+  await until("it to end", () => held.length === 1);
+  await runner.compareAll();
+  await next("it to end");
+  await until("the second one to begin", () => held.length === 1);
+  // As a kill would leave it: the next link compares.
+  expect([compared().length, runner.needsResync]).toStrictEqual([1, true]);
+  await next("the second one to begin");
+  await next("it to end");
+  await until("nothing to be left", () => !runner.needsResync);
+  expect(compared()).toMatchObject([{ again: true }, {}]);
+});
+
+test("a replica that never greets is told of, its link is given up, and it stays told until it gets on", async () => {
+  const clock = new FakeClock();
+  let dials = 0;
+  const dial = (): Promise<Link> => {
+    dials += 1;
+    return Promise.resolve(openMemoryLink().source);
+  };
+  const runner = runnerOf({ dial, clock });
+  runner.run(stop.signal).catch(() => undefined);
+  await clock.advance(59_000);
+  expect(runner.troubles.all).toStrictEqual([]);
+  await clock.advance(2_000);
+  expect(runner.troubles.all).toMatchObject([{ code: "no-progress", level: "healing" }]);
+  expect(dials).toBe(1);
+  await clock.advance(10 * 60_000);
+  expect(dials).toBeGreaterThan(3);
+  await clock.advance(5 * 60_000);
+  expect(runner.troubles.all).toMatchObject([{ code: "no-progress", level: "needs-you" }]);
+  expect(lines.filter(({ msg }) => msg === "replica-stalled").map(({ level }) => level)).toHaveLength(2);
 });

@@ -1,11 +1,10 @@
-/** How long is waited before the next try, when nothing moves, and what stays told. */
+/** How long is waited before the next try, and what stays told. */
 import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
 import { daemonError } from "../../../../src/daemon/errors.js";
 import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { RefusalLog } from "../../../../src/daemon/run/refusal-log.js";
-import { StallWatch } from "../../../../src/daemon/run/stall-watch.js";
 import { Troubles, troubleOf } from "../../../../src/daemon/run/troubles.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import { FakeClock } from "../../../fake-clock.js";
@@ -36,32 +35,6 @@ describe("BackOff", () => {
       }),
       { numRuns: 50 },
     );
-  });
-});
-
-describe("StallWatch", () => {
-  test("tells of a link on which nothing moves, and after a while asks for a person", async () => {
-    const clock = new FakeClock();
-    const stall = new StallWatch(clock);
-    expect(stall.look(7, 3)).toBeUndefined();
-    await clock.advance(59_000);
-    expect(stall.look(7, 3)).toBeUndefined();
-    await clock.advance(2_000);
-    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "healing" });
-    await clock.advance(15 * 60_000);
-    expect(stall.look(7, 5)).toMatchObject({ code: "no-progress", level: "needs-you" });
-  });
-
-  test("is content with any progress, and with nothing to do", async () => {
-    const clock = new FakeClock();
-    const stall = new StallWatch(clock);
-    stall.look(7, 3);
-    await clock.advance(120_000);
-    expect(stall.look(8, 900)).toBeUndefined();
-    await clock.advance(120_000);
-    expect(stall.look(8, 0)).toBeUndefined();
-    await clock.advance(10_000);
-    expect(stall.look(8, 1)).toBeUndefined();
   });
 });
 
@@ -98,6 +71,21 @@ describe("Troubles", () => {
     troubles.note("link", trouble, 100);
     expect(troubles.note("link", { ...trouble, level: "needs-you" }, 300)).toBe(true);
     expect(troubles.all[0]?.sinceMs).toBe(100);
+  });
+
+  test("of what failed are logged when they are news, by who has to act", () => {
+    const lines: Record<string, unknown>[] = [];
+    const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
+    const troubles = new Troubles();
+    const failed = (hasLasted = false) =>
+      troubles.noteFailure("link", wireError("peer-unreachable", "x"), { of: "replica", log, nowMs: 1, hasLasted });
+    for (const hasLasted of [false, false, true, true]) failed(hasLasted);
+    troubles.noteFailure("store", new TypeError("a defect"), { of: "store", log, nowMs: 2 });
+    expect(lines.map(({ msg, level, code }) => [msg, level, code])).toStrictEqual([
+      ["replica-failed", 40, "peer-unreachable"],
+      ["replica-needs-you", 50, "peer-unreachable"],
+      ["store-needs-you", 50, "bug"],
+    ]);
   });
 
   test("need a person unless they pass by themselves", () => {

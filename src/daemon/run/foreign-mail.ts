@@ -1,0 +1,36 @@
+/**
+ * Mail that only a replica has, in mailboxes that the source has too: as the last comparison of each found it, since the daemon began.
+ * It stays where it is; people are to know of it.
+ */
+import { displayRaw } from "../../base/raw-name.js";
+import type { StateReader } from "../../log/state-ports.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
+import type { ForeignStatus } from "../control/status.js";
+import { mailboxName } from "../words.js";
+
+/** Named in a status; of all the sum is told. */
+const NAMED_MAX = 100;
+
+export class ForeignMail {
+  readonly #messagesByMailbox = new Map<MailboxGuid, number>();
+
+  /** Returns whether it is news, and something. */
+  note(mailbox: MailboxGuid, messages: number): boolean {
+    const isNews = (this.#messagesByMailbox.get(mailbox) ?? 0) !== messages;
+    if (messages === 0) this.#messagesByMailbox.delete(mailbox);
+    else this.#messagesByMailbox.set(mailbox, messages);
+    return isNews && messages > 0;
+  }
+
+  /** Undefined: none is known of. Mailboxes that the source does not have any more are told of otherwise. */
+  status(reader: Pick<StateReader, "mailboxByGuid">): ForeignStatus | undefined {
+    const standing = [...this.#messagesByMailbox].flatMap(([guid, messages]) => {
+      const path = reader.mailboxByGuid(guid)?.path;
+      return path === undefined ? [] : [{ mailbox: displayRaw(mailboxName(path)), messages }];
+    });
+    if (standing.length === 0) return undefined;
+    const messages = standing.reduce((sum, it) => sum + it.messages, 0);
+    const named = standing.sort((a, b) => b.messages - a.messages).slice(0, NAMED_MAX);
+    return { messages, mailboxes: standing.length, named };
+  }
+}

@@ -1,0 +1,77 @@
+/** `mailtwin serve --stdio` before its store, or the daemon that has it, has answered: it does not outlive whoever asked. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../../../../src/base/clock.js";
+import { OUR_GREETING } from "../../../../src/daemon/run/open-link.js";
+import { greet } from "../../../../src/wire/greeting.js";
+import { askToOpen, type Opening, readOpening } from "../../../../src/wire/opening.js";
+import { until } from "../../../live/lab/until.js";
+import { CLI } from "../../../live/sites/daemon-process.js";
+
+const { signal } = new AbortController();
+const OPENING: Opening = {
+  ...{ role: "source", peer: "a", root: undefined, logId: "1".repeat(32) },
+  target: { kind: "store", store: "mail" },
+};
+
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "mtl-serve-"));
+});
+
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A daemon that hears what is wished for, and says nothing to it. */
+async function openSilentDaemon() {
+  const sockets: Socket[] = [];
+  const heard: Opening[] = [];
+  const server = createServer((stream) => {
+    sockets.push(stream);
+    const ports = { stream, clock: systemClock, peer: "serve" };
+    void greet(ports, OUR_GREETING, signal)
+      .then(() => readOpening(ports, signal))
+      .then((opening) => heard.push(opening));
+  }).listen(join(dir, "link"));
+  await once(server, "listening");
+  return { sockets, heard, close: () => server.close() };
+}
+
+test("a client that is gone while the daemon thinks ends it, and the daemon's end of it", {
+  timeout: 60_000,
+}, async () => {
+  const daemon = await openSilentDaemon();
+  mkdirSync(join(dir, "mail"));
+  const config = join(dir, "b.toml");
+  const store = `[store.mail]\npath = "${dir}/mail"\n[store.mail.source]\npeer = "a"\n`;
+  writeFileSync(
+    config,
+    `state_dir = "${dir}/state"\nlisten.unix = ["${dir}/link"]\n[peer.a]\nmay_write = ["mail"]\n${store}`,
+  );
+  const child = spawn(process.execPath, [CLI, "serve", "--stdio", "--peer", "a", "--config", config]);
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => {
+    said += bytes.toString();
+  });
+  const exited = once(child, "exit") as Promise<[number | null]>;
+  const ports = {
+    stream: Duplex.from({ readable: child.stdout, writable: child.stdin }),
+    clock: systemClock,
+    peer: "b",
+  };
+  await greet(ports, OUR_GREETING, signal);
+  const asked = askToOpen(ports, OPENING, signal).catch(() => undefined);
+  await until("the wish to be heard", () => daemon.heard.length > 0);
+  const closed = daemon.sockets.map((socket) => once(socket.resume(), "close"));
+  child.stdin.end(); // as sshd does when its client is gone.
+  expect((await exited)[0], said).toBe(75);
+  expect(said).toContain("it hung up before it was answered");
+  await Promise.all([...closed, asked]);
+  daemon.close();
+});

@@ -125,7 +125,7 @@ program
   .command("run")
   .description("run workloads and print a table; results also go to bench/out/*.jsonl")
   .argument("[workload...]", `of ${WORKLOADS.map(({ name }) => name).join(", ")}; default: all`)
-  .option("--quick", "tiny sizes, under two minutes: proves that it works, measures nothing", false)
+  .option("--quick", "tiny sizes, about two minutes: proves that it works, measures nothing", false)
   .addOption(
     new Option("--contenders <names>", "comma-separated")
       .argParser((text) => namesOf(text, CONTENDER_NAMES))

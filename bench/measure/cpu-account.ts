@@ -28,11 +28,13 @@ const ENTER = 'echo $$ >> "$0" && exec "$@"';
 
 let sequence = 0;
 
-/** `scratch`: a directory for a small file, where no cgroup can be had. Disposing kills what still runs in the account. */
-export function openCpuAccount(scratch: string): CpuAccount {
+/**
+ * `scratch`: a directory for a small file, where no cgroup can be had; `parent`: the cgroup to make one in. Disposing kills what
+ * still runs in the account.
+ */
+export function openCpuAccount(scratch: string, parent = ownCgroup()): CpuAccount {
   sequence += 1;
   const name = `mailtwin-bench-${process.pid}-${sequence}`;
-  const parent = cgroupOf(readFileSync("/proc/self/mountinfo", "latin1"), readFileSync("/proc/self/cgroup", "latin1"));
   const group = parent === undefined ? undefined : makeCgroup(join(parent, name));
   const account = group === undefined ? treeAccount(join(scratch, name)) : cgroupAccount(group);
   const killAll = (): void => {
@@ -66,13 +68,26 @@ function cgroupAccount(group: string): Account {
 
 function treeAccount(file: string): Account {
   writeFileSync(file, "");
-  const running = () => treeBelow(listProcesses(), numbersIn(readFileSync(file, "latin1")));
+  const running = () => {
+    const processes = listProcesses();
+    const entered = numbersIn(readFileSync(file, "latin1"));
+    // Its number may be another process's by now, which would not be a child of this one.
+    const roots = processes.filter(({ pid, parent }) => parent === process.pid && entered.includes(pid));
+    return treeBelow(
+      processes,
+      roots.map(({ pid }) => pid),
+    );
+  };
   return {
     by: "process tree",
     file,
     cpuMs: () => running().reduce((sum, { cpuMs }) => sum + cpuMs, 0),
     pids: () => running().map(({ pid }) => pid),
   };
+}
+
+function ownCgroup(): string | undefined {
+  return cgroupOf(readFileSync("/proc/self/mountinfo", "latin1"), readFileSync("/proc/self/cgroup", "latin1"));
 }
 
 /** Where this process may make a cgroup below its own, by /proc/self/mountinfo and /proc/self/cgroup. Pure. */

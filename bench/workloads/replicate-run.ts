@@ -66,11 +66,9 @@ export async function runReplicator(context: WorkloadContext, run: ReplicatorRun
     const replication = name === "replicator" ? ends[end] : undefined;
     return await startSite({ dir: workspace.fresh("d"), owner: OWNER, home: homes[end], replication }, dovecots);
   };
-  // Both at once: the replicator's first try fails where the other end is not there yet.
-  const starting = [siteOf("source"), siteOf("target")] as const;
-  await Promise.allSettled(starting);
-  await using sourceSite = await starting[0];
-  await using targetSite = await starting[1];
+  // The target first: a replicator that finds nobody at its first try waits for minutes. Its own one does, and has nothing to do.
+  await using targetSite = await siteOf("target");
+  await using sourceSite = await siteOf("source");
   await Promise.all([sourceSite.index(), targetSite.index()]);
   const phases: MeasuredPhase[] = [];
   let seen: Seen;

@@ -14,6 +14,7 @@ import { DEFAULT_TREE } from "./generate/shape.js";
 import { generateTree } from "./generate/tree.js";
 import { monotonicMs } from "./measure/clock.js";
 import { CONTENDER_NAMES, type ContenderName } from "./measure/contenders.js";
+import { REPLICATOR_NAMES, type ReplicatorName } from "./replicators/replicators.js";
 import { findRepository } from "./repository.js";
 import { runWorkloads, WORKLOADS } from "./run-workloads.js";
 import { makeSampleStore } from "./sample-store.js";
@@ -110,6 +111,7 @@ program
 interface RunOptions {
   readonly quick: boolean;
   readonly contenders: readonly ContenderName[];
+  readonly replicators: readonly ReplicatorName[];
   readonly mailtwin?: string;
   readonly mails?: readonly number[];
   readonly rounds?: number;
@@ -123,9 +125,19 @@ program
   .command("run")
   .description("run workloads and print a table; results also go to bench/out/*.jsonl")
   .argument("[workload...]", `of ${WORKLOADS.map(({ name }) => name).join(", ")}; default: all`)
-  .option("--quick", "tiny sizes, under two minutes: proves that it works, measures nothing", false)
+  .option("--quick", "tiny sizes, about two minutes: proves that it works, measures nothing", false)
   .addOption(
-    new Option("--contenders <names>", "comma-separated").argParser(contenderNames).default(["mailtwin", "rsync"]),
+    new Option("--contenders <names>", "comma-separated")
+      .argParser((text) => namesOf(text, CONTENDER_NAMES))
+      .default(["mailtwin", "rsync"]),
+  )
+  .addOption(
+    new Option(
+      "--replicators <names>",
+      `for replicate, comma-separated, of ${REPLICATOR_NAMES.join(", ")}; default: all`,
+    )
+      .argParser((text) => namesOf(text, REPLICATOR_NAMES))
+      .default(REPLICATOR_NAMES, "all"),
   )
   .option("--mailtwin <command>", "how to call mailtwin, split at spaces (default: node dist/daemon/cli.js)")
   .option("--mails <n,...>", "only trees of so many mails; live takes any number", wholeNumbers)
@@ -137,10 +149,11 @@ program
   .action(async (workloads: string[], options: RunOptions) => {
     const repository = findRepository();
     const mailtwin = options.mailtwin?.split(" ") ?? [process.execPath, join(repository, "dist/daemon/cli.js")];
-    const { quick, contenders, keep, writeReadme, mails, rounds, work, workspace } = options;
+    const { quick, contenders, replicators, keep, writeReadme, mails, rounds, work, workspace } = options;
     const allEqual = await runWorkloads({
       workloads,
       contenders,
+      replicators,
       mailtwin,
       quick,
       mails,
@@ -172,10 +185,10 @@ function wholeNumbers(text: string): readonly number[] {
   return text.split(",").map(wholeNumber);
 }
 
-function contenderNames(text: string): readonly ContenderName[] {
+function namesOf<Name extends string>(text: string, names: readonly Name[]): readonly Name[] {
   return text.split(",").map((wanted) => {
-    const name = CONTENDER_NAMES.find((known) => known === wanted);
-    if (name === undefined) throw new InvalidArgumentError(`of ${CONTENDER_NAMES.join(", ")}`);
+    const name = names.find((known) => known === wanted);
+    if (name === undefined) throw new InvalidArgumentError(`of ${names.join(", ")}`);
     return name;
   });
 }

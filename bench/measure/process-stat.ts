@@ -1,13 +1,13 @@
 /**
  * What /proc says about a running process: CPU time so far, resident memory now and at its peak.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 export interface ProcessStat {
   /** User + system time of all its threads, and of children it has waited for; in ticks of 10 ms. */
   readonly cpuMs: number;
   readonly rssBytes: number;
-  /** The highest resident size so far. */
+  /** The highest resident size so far, or since `forgetPeak`. */
   readonly peakRssBytes: number;
 }
 
@@ -25,6 +25,11 @@ export function readProcessStat(pid: number): ProcessStat {
     rssBytes: kilobytesOf(status, "VmRSS"),
     peakRssBytes: kilobytesOf(status, "VmHWM"),
   };
+}
+
+/** Has the kernel count the highest resident size of a process anew from now on (VmHWM; proc(5), clear_refs). */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
 function kilobytesOf(status: string, key: string): number {

@@ -6,7 +6,7 @@
  */
 import { type DiskFloor, STALL_MS_MIN } from "../measure/stalls.js";
 import type { LiveResult } from "../workloads/workload.js";
-import { megabytes, table } from "./table.js";
+import { memoryOfEach, table } from "./table.js";
 
 const HEAD = [
   "work",
@@ -36,8 +36,8 @@ export function formatLives(results: readonly LiveResult[]): string {
     disk(result.disk),
     `${result.lost} of ${result.delivered}`,
     cpu(result, smallestAtRate(results, result)),
-    megabytes(result.rssBytes),
-    megabytes(result.peakRssBytes),
+    memoryOfEach(result.memory, ({ rssBytes }) => rssBytes),
+    memoryOfEach(result.memory, ({ peakRssBytes }) => peakRssBytes),
     result.equal ? "yes" : "**NO**",
   ]);
   return `${table(HEAD, rows)}\n\n${LEGEND}\n\n${atRest(results)}`;
@@ -49,7 +49,7 @@ const LEGEND =
   "mail met a stall when one overlaps its way from delivered to visible; the second p99 leaves these mails out, and says how " +
   "many. The probe cannot tell who made the disk stall: mailtwin's own writing may have. It is itself a load of 20 syncs and " +
   "1.2 kB a second; a mail alone makes about 7 syncs. CPU each: of mailtwin for one mail (live: one process; daemons: both of " +
-  "them), in brackets by that of the smallest INBOX at the same rate. RSS: of the larger process.";
+  "them), in brackets by that of the smallest INBOX at the same rate. RSS: of each process.";
 
 function outsideStalls({ lagOutsideStalls: { p99, counted, leftOut } }: LiveResult): string {
   return `${p99 === undefined ? "none" : `${p99.toFixed(1)} ms`} (${leftOut} of ${counted + leftOut} left out)`;

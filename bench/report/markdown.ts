@@ -2,19 +2,34 @@
  * Results as Markdown tables for people. Pure.
  */
 import type { Spread } from "../measure/spread.js";
-import type { CommandResult, Result } from "../workloads/workload.js";
+import type { CommandResult, Result, SkippedResult } from "../workloads/workload.js";
+import { formatBursts, formatMemory } from "./burst-table.js";
 import { formatLives } from "./live-table.js";
 import type { Machine } from "./machine.js";
+import { formatReplicates } from "./replicate-table.js";
 import { megabytes, table } from "./table.js";
 
-/** The whole report: the machine, a table of commands, a table of live lag. */
+/** The whole report: the machine, and a table for each kind of result. */
 export function formatReport(results: readonly Result[], machine: Machine): string {
   const commands = results.filter((result) => result.kind === "command");
   const lives = results.filter((result) => result.kind === "live");
   const parts = [formatMachine(machine)];
   if (commands.length > 0) parts.push(formatCommands(commands));
   if (lives.length > 0) parts.push(formatLives(lives));
+  const replicates = results.filter((result) => result.kind === "replicate");
+  if (replicates.length > 0) parts.push(formatReplicates(replicates));
+  const bursts = results.filter((result) => result.kind === "burst");
+  if (bursts.length > 0) parts.push(formatBursts(bursts));
+  const memory = results.filter((result) => result.kind === "memory");
+  if (memory.length > 0) parts.push(formatMemory(memory));
+  const skipped = results.filter((result) => result.kind === "skipped");
+  if (skipped.length > 0) parts.push(formatSkipped(skipped));
   return `${parts.join("\n\n")}\n`;
+}
+
+function formatSkipped(results: readonly SkippedResult[]): string {
+  const lines = results.map(({ workload, contender, reason }) => `- ${workload}, ${contender}: ${reason}`);
+  return `Not measured:\n\n${lines.join("\n")}`;
 }
 
 function formatMachine(machine: Machine): string {

@@ -13,7 +13,7 @@ import { openNodeDisk } from "../../src/base/disk-node.js";
 import { createSiteKey } from "../../src/wire/keys.js";
 import { unixMs } from "../measure/clock.js";
 import type { Copying } from "../measure/contenders.js";
-import { type ProcessStat, readProcessStat } from "../measure/process-stat.js";
+import { forgetPeak, readProcessStat } from "../measure/process-stat.js";
 import type { TwinEvent, TwinProcess } from "./twin-process.js";
 
 const STOP_MS_MAX = 30_000;
@@ -47,19 +47,12 @@ export async function startDaemonPair(
   };
   const problems = () => both.flatMap((daemon) => daemon.events().filter(({ level }) => Number(level) >= 40));
   return {
-    pid: source.pid,
-    stat: () => sumOf(both.map(({ pid }) => readProcessStat(pid))),
+    stats: () => ({ source: readProcessStat(source.pid), replica: readProcessStat(replica.pid) }),
+    forgetPeaks: () => {
+      for (const { pid } of both) forgetPeak(pid);
+    },
     ...{ problems, stop, events: () => both.flatMap((daemon) => daemon.events()) },
     [Symbol.asyncDispose]: kill,
-  };
-}
-
-/** CPU of all, memory of the largest. */
-function sumOf(stats: readonly ProcessStat[]): ProcessStat {
-  return {
-    cpuMs: stats.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
-    rssBytes: Math.max(...stats.map(({ rssBytes }) => rssBytes)),
-    peakRssBytes: Math.max(...stats.map(({ peakRssBytes }) => peakRssBytes)),
   };
 }
 
@@ -94,7 +87,8 @@ async function writeConfigs({
   return files;
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -140,13 +134,11 @@ function startDaemon(mailtwin: readonly string[], config: string): DaemonProcess
   void exited.then(wake);
   const until = async (fits: (event: TwinEvent) => boolean, msMax: number): Promise<void> => {
     const timeout = AbortSignal.timeout(msMax);
+    timeout.addEventListener("abort", wake, { once: true });
     while (!events.some(fits)) {
       if (ended !== "") throw new Error(`a daemon ended ${ended}\n${words}`);
       if (timeout.aborted) throw new Error(`a daemon did not come so far within ${msMax / 1000} s\n${words}`);
-      await new Promise<void>((resolve) => {
-        waiting.add(resolve);
-        timeout.addEventListener("abort", () => resolve(), { once: true });
-      });
+      await new Promise<void>((resolve) => waiting.add(resolve));
       waiting.clear();
     }
   };

@@ -18,7 +18,7 @@ import { type Arrivals, watchArrivals } from "./arrivals.js";
 import { startDaemonPair } from "./daemon-pair.js";
 import { composeBodies } from "./deliveries.js";
 import { prepareTwin } from "./live-twin.js";
-import { startTwin, type TwinProcess } from "./twin-process.js";
+import { cpuOf, memoryOf, startTwin, type TwinProcess } from "./twin-process.js";
 import { type LiveResult, mailsOf, type Result, verdictOf, type Workload, type WorkloadContext } from "./workload.js";
 
 interface Phase {
@@ -131,7 +131,7 @@ type PhaseResult = Omit<Unjudged, "kind" | "workload" | "size" | "mails" | "disk
 
 async function runPhase({ source, phase, bodies, twin, arrivals, probe }: PhaseWork): Promise<PhaseResult> {
   await probe.writes(); // what went before is not of this phase.
-  const before = twin.stat();
+  const cpuBeforeMs = cpuOf(twin);
   const fromMs = monotonicMs();
   const deliveredAtMs = new Map<string, number>();
   await atRate(phase, () => {
@@ -141,7 +141,7 @@ async function runPhase({ source, phase, bodies, twin, arrivals, probe }: PhaseW
     deliveredAtMs.set(delivery.base, delivery.atMs);
   });
   const arrivedAtMs = await arrivals.waitFor([...deliveredAtMs.keys()], ARRIVAL_MS_MAX);
-  const after = twin.stat();
+  const cpuMs = cpuOf(twin) - cpuBeforeMs;
   const writes = await probe.writes();
   const mails: Stretch[] = [];
   for (const [base, atMs] of deliveredAtMs) {
@@ -155,8 +155,7 @@ async function runPhase({ source, phase, bodies, twin, arrivals, probe }: PhaseW
     lagMs: percentilesOf(mails.map(({ fromMs, toMs }) => toMs - fromMs)),
     lagOutsideStalls: lagOutside(stallsIn(writes), mails),
     disk: summarizeFloor(writes, { fromMs, toMs: monotonicMs() }),
-    cpuMsPerDelivery: (after.cpuMs - before.cpuMs) / deliveredAtMs.size,
-    rssBytes: after.rssBytes,
-    peakRssBytes: after.peakRssBytes,
+    cpuMsPerDelivery: cpuMs / deliveredAtMs.size,
+    memory: memoryOf(twin),
   };
 }

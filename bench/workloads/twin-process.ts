@@ -7,7 +7,8 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { type Copying, mailtwinSync } from "../measure/contenders.js";
-import { type ProcessStat, readProcessStat } from "../measure/process-stat.js";
+import { forgetPeak, type ProcessStat, readProcessStat } from "../measure/process-stat.js";
+import type { ProcessMemory } from "./workload.js";
 
 export interface TwinEvent {
   readonly event: string;
@@ -15,8 +16,10 @@ export interface TwinEvent {
 }
 
 export interface TwinProcess extends AsyncDisposable {
-  readonly pid: number;
-  readonly stat: () => ProcessStat;
+  /** Of each of its processes, by what it is: `mailtwin`, or `source` and `replica` where these are two. */
+  readonly stats: () => Readonly<Record<string, ProcessStat>>;
+  /** From now on the highest resident size is counted anew. */
+  readonly forgetPeaks: () => void;
   /** Lines so far whose event is "problem". */
   readonly problems: () => readonly TwinEvent[];
   /** What it has told so far, in order, without "progress". All of it once `stop` has resolved. */
@@ -77,7 +80,21 @@ export async function startTwin(
   };
   const pid = child.pid ?? 0;
   const problems = () => events.filter(({ event }) => event === "problem");
-  return { pid, stat: () => readProcessStat(pid), problems, events: () => events, stop, [Symbol.asyncDispose]: kill };
+  return {
+    stats: () => ({ mailtwin: readProcessStat(pid) }),
+    forgetPeaks: () => forgetPeak(pid),
+    ...{ problems, events: () => events, stop, [Symbol.asyncDispose]: kill },
+  };
+}
+
+/** CPU time of all its processes. */
+export function cpuOf(twin: TwinProcess): number {
+  return Object.values(twin.stats()).reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+}
+
+/** One entry for each of its processes. */
+export function memoryOf(twin: TwinProcess): readonly ProcessMemory[] {
+  return Object.entries(twin.stats()).map(([name, { rssBytes, peakRssBytes }]) => ({ name, rssBytes, peakRssBytes }));
 }
 
 function parseEvent(line: string): TwinEvent | undefined {

@@ -7,6 +7,7 @@ import type { Percentiles } from "../measure/percentiles.js";
 import type { Spread } from "../measure/spread.js";
 import type { DiskFloor, LagOutsideStalls } from "../measure/stalls.js";
 import type { Workspace } from "../measure/workspace.js";
+import type { ReplicatorName } from "../replicators/replicators.js";
 
 export interface WorkloadContext {
   readonly workspace: Workspace;
@@ -19,6 +20,8 @@ export interface WorkloadContext {
   readonly rounds?: number | undefined;
   /** Only sizes of so many mails. */
   readonly mails?: readonly number[] | undefined;
+  /** Who replicates between two Dovecots. */
+  readonly replicators: readonly ReplicatorName[];
   readonly say: (line: string) => void;
 }
 
@@ -39,10 +42,17 @@ export interface CommandResult {
   readonly differences: readonly string[];
 }
 
+export interface ProcessMemory {
+  /** Where a twin is more than one process: `source` or `replica`. */
+  readonly name: string;
+  readonly rssBytes: number;
+  readonly peakRssBytes: number;
+}
+
 /** One row of the live table. */
 export interface LiveResult {
   readonly kind: "live";
-  /** daemons: two processes, with TLS between them; CPU is of both, memory that of the larger one. */
+  /** daemons: two processes, with TLS between them; CPU is of both. */
   readonly workload: "live" | "daemons";
   readonly size: string;
   /** In the INBOX before the first delivery. */
@@ -59,13 +69,98 @@ export interface LiveResult {
   /** The twin live, before the first delivery into this INBOX. */
   readonly diskAtRest: DiskFloor;
   readonly cpuMsPerDelivery: number;
-  readonly rssBytes: number;
-  readonly peakRssBytes: number;
+  readonly memory: readonly ProcessMemory[];
   readonly equal: boolean;
   readonly differences: readonly string[];
 }
 
-export type Result = CommandResult | LiveResult;
+/** One contender, one rate: real LMTP deliveries through Dovecot, to a second site. */
+export interface ReplicateResult {
+  readonly kind: "replicate";
+  readonly contender: ReplicatorName;
+  readonly round: number;
+  /** In the INBOX before the first delivery. */
+  readonly mails: number;
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly delivered: number;
+  /** From the first delivery to the last 250: longer than `seconds` where Dovecot does not keep up. */
+  readonly tookSeconds: number;
+  /** From a mail's name in the source's new/ to a name in the replica's; undefined where nobody replicates. */
+  readonly lagMs: Percentiles | undefined;
+  /** From when a delivery was due to its 250. */
+  readonly replyMs: Percentiles;
+  readonly lost: number;
+  readonly cpuBy: "cgroup" | "process tree";
+  /** Of all processes of both Dovecots. */
+  readonly dovecotCpuMsPerDelivery: number;
+  /** Of all processes that the contender has beside these. */
+  readonly ownCpuMsPerDelivery: number;
+  /** Undefined where nobody replicates. */
+  readonly equal: boolean | undefined;
+  /** What of the deliveries is not the same on the replica, in words. */
+  readonly notKept: readonly string[];
+  readonly differences: readonly string[];
+}
+
+/** Changes as files, faster than any Dovecot makes them, by two daemons over TLS. */
+export interface BurstResult {
+  readonly kind: "burst";
+  /** For example `500 arrivals/s for 20 s`. */
+  readonly what: string;
+  readonly mails: number;
+  readonly changes: number;
+  /** From the first change to the last. */
+  readonly madeInMs: number;
+  /** From the last change until the replica's tree has everything; undefined when it had not in time. */
+  readonly drainMs: number | undefined;
+  /** Changes that the replica's tree did not show, at moments since the first change. */
+  readonly backlog: readonly { readonly atMs: number; readonly behind: number }[];
+  readonly cpuMsPerChange: number;
+  readonly memory: readonly ProcessMemory[];
+  readonly equal: boolean;
+  readonly differences: readonly string[];
+}
+
+/** Memory of each daemon after a stage of its life; peaks are of that stage alone. */
+export interface MemoryResult {
+  readonly kind: "memory";
+  readonly mails: number;
+  readonly stage: string;
+  /** Undefined where nothing was delivered in this stage. */
+  readonly lost: number | undefined;
+  readonly memory: readonly ProcessMemory[];
+  readonly equal: boolean;
+  readonly differences: readonly string[];
+}
+
+/** What could not be measured here. */
+export interface SkippedResult {
+  readonly kind: "skipped";
+  readonly workload: string;
+  readonly contender: string;
+  readonly reason: string;
+}
+
+export type Result = CommandResult | LiveResult | ReplicateResult | BurstResult | MemoryResult | SkippedResult;
+
+/** Is mailtwin's part equal and complete? What a peer does not keep is a result, not a failure. Pure. */
+export function isRight(result: Result): boolean {
+  switch (result.kind) {
+    case "command":
+      return result.equal;
+    case "live":
+      return result.equal && result.lost === 0;
+    case "replicate":
+      return result.contender !== "mailtwin" || (result.equal === true && result.lost === 0);
+    case "burst":
+      return result.equal && result.drainMs !== undefined;
+    case "memory":
+      return result.equal && (result.lost ?? 0) === 0;
+    case "skipped":
+      return true;
+  }
+}
 
 export interface Workload {
   readonly name: string;

@@ -50,8 +50,7 @@ const LIVE: LiveResult = {
   disk: DISK,
   diskAtRest: { ...DISK, stalls: [], stalledMs: 0, max: 2, probes: 200, seconds: 10 },
   cpuMsPerDelivery: 1.5,
-  rssBytes: 90e6,
-  peakRssBytes: 95e6,
+  memory: [{ name: "mailtwin", rssBytes: 90e6, peakRssBytes: 95e6 }],
   equal: true,
   differences: [],
 };
@@ -67,6 +66,17 @@ test("a report has the machine, a row per result and says what is not equal", ()
       "| 0.33 / 4.1 / 310.2 ms; 1 stall, 0.31 s of 40 s | 1 of 200 | 1.50 ms | 90 MB | 95 MB | yes |",
   );
   expect(report).toContain("before the first delivery: live, 1,000 mails: 0.33 / 4.1 / 2.0 ms; 0 stalls in 10 s.");
+});
+
+test("memory of two processes is shown for each, and what was not measured is told with its reason", () => {
+  const memory = [
+    { name: "source", rssBytes: 90e6, peakRssBytes: 95e6 },
+    { name: "replica", rssBytes: 70e6, peakRssBytes: 75e6 },
+  ];
+  const skipped = { kind: "skipped", workload: "replicate", contender: "x", reason: "x is not installed" } as const;
+  const report = formatReport([{ ...LIVE, memory }, skipped], MACHINE);
+  expect(report).toContain("| source 90 MB, replica 70 MB | source 95 MB, replica 75 MB | yes |");
+  expect(report).toContain("Not measured:\n\n- replicate, x: x is not installed\n");
 });
 
 test("CPU of a larger INBOX is shown by that of the smallest at the same rate", () => {

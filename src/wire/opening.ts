@@ -9,7 +9,6 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
-import { displayRaw, rawFromText } from "../base/raw-name.js";
 import { muteErrors } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";

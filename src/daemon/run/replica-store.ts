@@ -71,6 +71,7 @@ export class ReplicaStore {
   #hasEnded = false;
   #isConnected = false;
   #hasCome = false;
+  #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
 
   constructor(options: ReplicaStoreOptions) {
@@ -79,6 +80,11 @@ export class ReplicaStore {
 
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  /** When a link was last there, since the daemon began. */
+  get lastLinkMs(): number | undefined {
+    return this.#isConnected ? systemClock.nowMs() : this.#lastLinkMs;
   }
 
   /** The source, since the daemon began. */
@@ -149,6 +155,7 @@ export class ReplicaStore {
         if (!isLinkClosed(error)) await this.#close();
       } finally {
         this.#isConnected = false;
+        this.#lastLinkMs = systemClock.nowMs();
       }
     });
   }

@@ -74,7 +74,7 @@ async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSigna
 
 /** A store takes its time to be opened, and another daemon to answer: nobody does that for an end that is gone. */
 async function whileThere<T>(
-  ports: OpeningPorts,
+  ports: MessagePorts,
   step: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {

@@ -99,7 +99,9 @@ export function scanRecords(bytes: Uint8Array, range: ScanRange, columns: Record
     if (nextColon < at) nextColon = nextOf(bytes, COLON, at);
     if (nextSlash < at) nextSlash = nextOf(bytes, SLASH, at);
     const hasSuffix = nextColon < lineEnd;
-    const baseEnd = hasSuffix ? nextColon : bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+    let baseEnd = hasSuffix ? nextColon : lineEnd;
+    // All of them: one that stayed would be gone after the next rewrite, with Dovecot too.
+    while (!hasSuffix && bytes[baseEnd - 1] === CR) baseEnd--;
     if (baseEnd <= baseStart) return "its name is empty";
     if (baseEnd - baseStart > BASE_BYTES_MAX) return "its name is too long";
     if (nextSlash < lineEnd) return "its name has a slash";

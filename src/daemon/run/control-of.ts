@@ -23,6 +23,7 @@ export interface ControlPorts {
 }
 
 export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): DaemonControl {
+  const numbers: Numbers = { leastLsn: 0 };
   return {
     status: () => statusOf({ daemon, startedMs, nowMs: nowMs() }),
     async pause(target) {
@@ -39,7 +40,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     async resync(query) {
       const chosen = chosenOf(daemon, query);
       let mailboxes = 0;
-      for (const each of chosen) mailboxes += await resyncOne(each, query, nowMs());
+      for (const each of chosen) mailboxes += await resyncOne(each, query, { nowMs: nowMs(), numbers });
       const known = chosen.flatMap(({ store }) => store.side.reader.mailboxes());
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
       if (mailboxes === 0 && isNamed && findMailboxes(known, query).length === 0) throw noSuchMailbox(known, query);
@@ -106,8 +107,17 @@ function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number; r
   return { asked: runners.length + fetching.length, paused };
 }
 
+/** Of all rows that were asked for since the daemon began. */
+interface Numbers {
+  leastLsn: number;
+}
+
 /** Returns how many mailboxes will be compared: of those that the replica may have. */
-async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: number): Promise<number> {
+async function resyncOne(
+  { store, runner }: Served,
+  wish: MailboxWish,
+  { nowMs, numbers }: { readonly nowMs: number; readonly numbers: Numbers },
+): Promise<number> {
   const { reader, writer } = store.side;
   const rows = findMailboxes(reader.mailboxes(), wish).filter(({ path }) => runner.mayHave(path));
   if (wish.user === undefined && wish.mailbox === undefined) {
@@ -116,18 +126,23 @@ async function resyncOne({ store, runner }: Served, wish: MailboxWish, nowMs: nu
   }
   for (const row of rows) {
     const isNoted = (await runner.agent?.resync(row.guid)) === true;
-    if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name }, row, nowMs));
+    if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
   }
   return rows.length;
 }
 
-/** What the next link finds in the rejection log and compares: each has a number of its own, below all transactions. */
+/**
+ * What the next link finds in the rejection log and compares: each has a number of its own, below all transactions. An even one,
+ * lower than any that was given: a row of the same number that an agent, or another command, writes meanwhile would replace it.
+ */
 function askedFor(
-  { reader, replica }: { readonly reader: StateReader; readonly replica: string },
+  { reader, replica, numbers }: { readonly reader: StateReader; readonly replica: string; readonly numbers: Numbers },
   { guid: mailbox, path }: MailboxRow,
   nowMs: number,
 ): RejectionRow {
-  const lsn = Math.min(0, ...reader.rejections(replica).map((row) => row.lsn)) - 1;
+  const least = Math.min(numbers.leastLsn, ...reader.rejections(replica).map((row) => row.lsn));
+  const lsn = least - (least % 2 === 0 ? 2 : 1);
+  numbers.leastLsn = lsn;
   return {
     ...{ replica, lsn, mailbox, path, code: "resync-asked", message: "it was asked for by hand" },
     ...{ attempts: 0, firstMs: nowMs, lastMs: nowMs },

@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { unixMs as toUnixMs } from "../../src/base/clock.js";
 import { openNodeDisk } from "../../src/base/disk-node.js";
@@ -25,7 +25,17 @@ export async function startDaemonPair(
   copying: Copying,
   liveMsMax: number,
 ): Promise<TwinProcess> {
-  const files = await writeConfigs(copying);
+  await writeConfigs(copying);
+  return restartDaemonPair(mailtwin, copying, liveMsMax);
+}
+
+/** As `startDaemonPair`, with the state that an earlier pair left. */
+export async function restartDaemonPair(
+  mailtwin: readonly string[],
+  { state }: Pick<Copying, "state">,
+  liveMsMax: number,
+): Promise<TwinProcess> {
+  const files = filesOf(state);
   const replica = startDaemon(mailtwin, files.replica);
   const source = startDaemon(mailtwin, files.source);
   const both = [source, replica];
@@ -56,13 +66,15 @@ export async function startDaemonPair(
   };
 }
 
+/** The configurations of the two sites, each in the directory that has all of its site. */
+function filesOf(state: string): { readonly source: string; readonly replica: string } {
+  return { source: join(`${state}-source`, "mailtwin.toml"), replica: join(`${state}-replica`, "mailtwin.toml") };
+}
+
 /** Both sites below the state directory of the pair, made anew. */
-async function writeConfigs({
-  source,
-  target,
-  state,
-}: Copying): Promise<{ readonly source: string; readonly replica: string }> {
-  const [here, there] = [`${state}-source`, `${state}-replica`];
+async function writeConfigs({ source, target, state }: Copying): Promise<void> {
+  const files = filesOf(state);
+  const [here, there] = [dirname(files.source), dirname(files.replica)];
   for (const dir of [here, there]) {
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -73,7 +85,6 @@ async function writeConfigs({
   const port = await freePort();
   const common = (dir: string) =>
     `state_dir = "${dir}/state"\ncontrol = "${dir}/control.sock"\n[identity]\nkey = "${dir}/key"\n`;
-  const files = { source: join(here, "mailtwin.toml"), replica: join(there, "mailtwin.toml") };
   writeFileSync(
     files.source,
     `${common(here)}[peer.there]\nkey = "${thereKey.name}"\n[store.mail]\npath = "${source}"\n` +
@@ -84,7 +95,6 @@ async function writeConfigs({
     `${common(there)}[listen]\ntls = ["127.0.0.1:${port}"]\n[peer.here]\nkey = "${hereKey.name}"\nmay_write = ["mail"]\n` +
       `[store.mail]\npath = "${target}"\n[store.mail.source]\npeer = "here"\n`,
   );
-  return files;
 }
 
 /** A port of 127.0.0.1 that was free a moment ago. */

@@ -1,5 +1,5 @@
 /**
- * Resident memory of each of two daemons, in stages: becoming live, mails that arrive, one very large mail. The kernel counts the
+ * Resident memory of each of two daemons, in stages: a first contact, a restart, mails that arrive, one very large mail. The kernel counts the
  * peak of each stage anew.
  */
 
@@ -11,10 +11,10 @@ import { DEFAULT_COMPARE } from "../equal/compare-stores.js";
 import { pause } from "../measure/clock.js";
 import { atRate } from "../measure/pace.js";
 import { watchArrivals } from "./arrivals.js";
-import { startDaemonPair } from "./daemon-pair.js";
+import { restartDaemonPair, startDaemonPair } from "./daemon-pair.js";
 import { composeBodies } from "./deliveries.js";
 import { prepareTwin } from "./live-twin.js";
-import { memoryOf } from "./twin-process.js";
+import { memoryOf, type TwinProcess } from "./twin-process.js";
 import { type MemoryResult, type Result, verdictOf, type Workload, type WorkloadContext } from "./workload.js";
 
 const INBOX_SIZES = [1000, 500_000];
@@ -52,33 +52,50 @@ async function runSize(context: WorkloadContext, nominalMails: number): Promise<
   const bodies = composeBodies(count, SEED + mails - nominalMails);
   const large = composeLarge(quick ? QUICK_LARGE_BYTES : LARGE_BYTES, SEED);
   const rows: Unjudged[] = [];
-  let largeBase = "";
+  const note = (twin: TwinProcess, stage: string, lost: number | undefined): void => {
+    rows.push({ kind: "memory", mails, stage, lost, memory: memoryOf(twin) });
+    twin.forgetPeaks();
+  };
+  const tell = (twin: TwinProcess): void => {
+    for (const problem of twin.problems()) say(`  mailtwin reported: ${JSON.stringify(problem)}`);
+  };
   {
     await using twin = await startDaemonPair(context.mailtwin, copying, LIVE_MS_MAX);
+    note(twin, "first contact of two equal stores", undefined);
+    tell(twin);
+    await twin.stop();
+  }
+  {
+    await using twin = await restartDaemonPair(context.mailtwin, copying, LIVE_MS_MAX);
     await using arrivals = await watchArrivals([target]);
-    const note = (stage: string, lost: number | undefined): void => {
-      rows.push({ kind: "memory", mails, stage, lost, memory: memoryOf(twin) });
-      twin.forgetPeaks();
-    };
+    note(twin, "restarted", undefined);
     const arrived = async (stage: string, bases: readonly string[]): Promise<void> => {
       const seen = await arrivals.waitFor(bases, ARRIVAL_MS_MAX);
       await pause(SETTLE_MS);
-      note(stage, bases.filter((base) => !seen.has(base)).length);
+      note(twin, stage, bases.filter((base) => !seen.has(base)).length);
     };
-    note("until live", undefined);
     const bases: string[] = [];
     await atRate(rate, (at) => void bases.push(deliver(source, bodies[at] ?? large, { sync: false }).base));
     await arrived(`${rate.perSecond} arrivals/s for ${rate.seconds} s`, bases);
-    largeBase = deliver(source, large, { sync: false }).base;
+    const largeBase = deliver(source, large, { sync: false }).base;
     await arrived(`one mail of ${Math.round(large.length / 2 ** 20)} MiB`, [largeBase]);
-    for (const problem of twin.problems()) say(`  mailtwin reported: ${JSON.stringify(problem)}`);
+    await expungeOn(source, target, largeBase); // a twin that lasts does not keep it.
+    tell(twin);
     await twin.stop();
   }
   const verdict = verdictOf(await compareInThreads(source, target, DEFAULT_COMPARE, say));
-  // A twin that lasts does not keep it: the next run's first copy takes it from the replica as well.
-  const message = listMessages(source).find(({ base }) => base === largeBase);
-  if (message !== undefined) expungeMessage(source, message);
   return rows.map((row) => ({ ...row, ...verdict }));
+}
+
+/** Returns when it is gone on both sides. */
+async function expungeOn(source: string, target: string, base: string): Promise<void> {
+  const find = (mailbox: string) => listMessages(mailbox).find((message) => message.base === base);
+  const message = find(source);
+  if (message !== undefined) expungeMessage(source, message);
+  for (let waitedMs = 0; find(target) !== undefined; waitedMs += SETTLE_MS) {
+    if (waitedMs > ARRIVAL_MS_MAX) throw new Error("the expunge of the large mail did not arrive");
+    await pause(SETTLE_MS);
+  }
 }
 
 /** One attachment of lines that no two positions share, so that nothing of it can be left out. */

@@ -37,7 +37,7 @@ async function openLink() {
 const failure = { code: "ENOSPC", message: "m", hint: "h", disposition: "retry", exitCode: 74 };
 
 test("a full disk of the replica ends the agent as what it is, after all that was acknowledged before", async () => {
-  for (let uid = 1; uid <= 3; uid++) pair.log("a", [{ uid }]);
+  for (const letter of ["a", "b", "c"]) pair.log(letter, [{ uid: 1 }]);
   const full = makeSystemError("ENOSPC", { doing: "writing", path: "/var/vmail/a" });
   pair.replicaState.onWrite = (method) => {
     if (method === "recordEffect" && pair.replica.applied.length === 3) throw full;

@@ -64,8 +64,8 @@ export class Capturer {
   #watching = false;
   #busy = false;
   #hintedInRow = 0;
-  /** Called when a mailbox wakes, so that the message tier watches it. */
-  onActive: (path: RawPath) => void = () => undefined;
+  /** Called when a mailbox wakes, so that the message tier watches it. Returns whether it has done so all along. */
+  onActive: (path: RawPath) => boolean = () => false;
   /** Called when mailboxes came or moved, so that the structure tier watches them. */
   onStructure: () => void = () => undefined;
   /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
@@ -124,8 +124,9 @@ export class Capturer {
       this.#wake.wake();
     } else
       for (const path of place.paths) {
-        this.onActive(path);
-        if (!this.#history.isEcho(path, this.#nowMs())) this.onUidlistHint(path);
+        const wasWatched = this.onActive(path);
+        const isEcho = wasWatched && !this.problems.has(path) && this.#history.isEcho(path, this.#nowMs());
+        if (!isEcho) this.onUidlistHint(path);
       }
   }
 

@@ -36,6 +36,10 @@ export class MessageWatch {
     return this.#watched.size;
   }
 
+  has(path: RawPath): boolean {
+    return this.#watched.has(path);
+  }
+
   /** Returns true when the mailbox was not watched before and is now: what happened earlier was not seen. */
   promote(path: RawPath): boolean {
     const present = this.#watched.get(path);

@@ -115,8 +115,10 @@ export async function watchStore(
     }),
   );
   capturer.onActive = (path) => {
+    const wasWatched = hot.has(path);
     // What happened before the watch stood was not named: list it.
     if (hot.promote(path)) capturer.markFull(path, "first");
+    return wasWatched;
   };
   capturer.onMoved = (from, to) => {
     hot.demote(from);

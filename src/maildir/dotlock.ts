@@ -220,18 +220,26 @@ export function removeLockLeftovers(control: Dir): void {
 function removeStale(control: Dir, judged: FileStat, pid: number): boolean {
   const now = control.stat(UIDLIST_LOCK_FILE);
   if (now === undefined || !isSameInode(now, judged) || now.ctimeMs !== judged.ctimeMs) return false;
-  const aside = staleLockName(pid);
-  try {
-    control.rename(UIDLIST_LOCK_FILE, control, aside);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
-    throw error;
-  }
+  const aside = moveAside(control, pid);
+  if (aside === undefined) return false;
   const moved = control.stat(aside);
   const isJudged = moved !== undefined && isSameInode(moved, judged);
   if (!isJudged && moved !== undefined) putBack(control, aside);
   control.unlink(aside);
   return isJudged;
+}
+
+/** Under a name of its own where somebody has put a directory in the way. Undefined when it is gone. */
+function moveAside(control: Dir, pid: number): string | undefined {
+  const name = staleLockName(pid);
+  const aside = control.stat(name)?.kind === "directory" ? newLockName() : name;
+  try {
+    control.rename(UIDLIST_LOCK_FILE, control, aside);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  return aside;
 }
 
 function putBack(control: Dir, aside: string): void {

@@ -26,10 +26,14 @@ export function clipped(text: string): string {
   return text.length <= NAME_BYTES_MAX ? text : `${text.slice(0, NAME_BYTES_MAX - 2)}…`;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on, or not show, is not for one.
+const UNSAFE_CHARS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** Words of the other end, safe to print: a blank stands for what is not. */
 export function textIn(text: string): string {
   if (text.length > NAME_BYTES_MAX)
     throw wireError("wire-invalid", "reading a text from the other end: it is too long");
-  return text;
+  return text.replace(UNSAFE_CHARS, " ");
 }
 
 export function numberIn(value: bigint): number {

@@ -108,7 +108,7 @@ describe("watching", () => {
     const { capturer } = await bench.watching([A]);
     bench.capture.outcomes.set("a", [sealed(A)]);
     const active: string[] = [];
-    capturer.onActive = (path) => active.push(path);
+    capturer.onActive = (path) => active.push(path) > 99;
     capturer.onMessageHint(A.path, { dir: "new", name: "x" });
     await until(() => bench.captured.length === 1, "it is captured");
     expect(bench.capture.requests).toMatchObject([
@@ -119,6 +119,8 @@ describe("watching", () => {
 
   test("what the slower tier says of a mailbox that was examined just now is no news, later it is", async () => {
     const { capturer } = await bench.watching([A]);
+    let isWatched = true;
+    capturer.onActive = () => isWatched;
     capturer.onMessageHint(A.path, { dir: "new", name: "x" });
     await until(() => bench.capture.asked.length === 1, "it is examined");
     await bench.clock.advance(300);
@@ -127,6 +129,10 @@ describe("watching", () => {
     expect(bench.capture.asked).toStrictEqual(["a"]);
     capturer.onPath("a/dovecot-uidlist");
     await until(() => bench.capture.asked.length === 2, "it is examined again");
+    // One that only the slower tier watches is told of by that alone.
+    isWatched = false;
+    capturer.onPath("a/dovecot-uidlist");
+    await until(() => bench.capture.asked.length === 3, "it is examined once more");
   });
 
   test("a suspected expunge is confirmed by a listing, rationed by what the last one cost", async () => {

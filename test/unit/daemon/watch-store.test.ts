@@ -17,7 +17,7 @@ test("a store that cannot be watched is told of once, and watched as soon as it 
     onMessageHint: () => undefined,
     onUidlistHint: () => undefined,
     onPath: (path) => void paths.add(path),
-    onActive: () => undefined,
+    onActive: () => false,
     onMoved: () => undefined,
     onStructure: () => undefined,
     markFull: () => undefined,

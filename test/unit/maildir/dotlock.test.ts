@@ -159,6 +159,16 @@ test("a live lock that comes in place of the stale one in the last moment is put
   expect(readdirSync(mailbox.path)).not.toContain(ASIDE);
 });
 
+test("a directory in the place where a stale one is moved aside keeps nobody out", () => {
+  const mailbox = openTempMailbox();
+  put(mailbox, "99:mail1");
+  mkdirSync(join(mailbox.path, ASIDE));
+  const outcome = tryLock(mailbox.dir, later(5_000, { isAlive: () => false }));
+  expect(outcome).toMatchObject({ kind: "held", overridden: true });
+  expect(readdirSync(mailbox.path).filter((name) => name.startsWith("dovecot-uidlist."))).toEqual([ASIDE]);
+  expect(tryLock(mailbox.dir, later(5_000))).toMatchObject({ kind: "locked" });
+});
+
 test("one that a third process has taken, and cleaned up after, is its", () => {
   const mailbox = openTempMailbox();
   put(mailbox, "99:mail1");

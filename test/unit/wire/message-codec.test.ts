@@ -28,6 +28,20 @@ function rawPath(text: string): RawPath {
 
 const REFUSED = expect.objectContaining({ code: "wire-invalid" });
 
+test("words of the other end have nothing that a terminal acts on", () => {
+  const words = "\u001b]0;x\u0007 caf\u00e9 \\xe9 \u009b31m\u202e\n";
+  const outcome = decode({
+    case: "outcome",
+    value: { id: 1n, notes: [words], divergence: { code: words, words, path: Buffer.from("a") } },
+  });
+  const shown = " ]0;x  caf\u00e9 \\xe9  31m  ";
+  expect(outcome).toMatchObject({ notes: [shown], divergence: { code: shown, words: shown } });
+  const failure = { code: words, message: words, hint: words, disposition: "retry", exitCode: 1 };
+  expect(decode({ case: "reply", value: { id: 1, failure } })).toMatchObject({
+    result: { failure: { code: shown, message: shown, hint: shown } },
+  });
+});
+
 describe("limits", () => {
   test("a head of the longest length is read, a longer one is not", () => {
     expect(() => decodeMessage({ head: new Uint8Array(HEAD_BYTES_MAX + 1), payloads: [] })).toThrow(/longer than/);

@@ -110,7 +110,7 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
       stop.signal,
     );
     const { files } = loaded;
-    log.write("daemon-started", { version: VERSION, pid: process.pid, files, stores: [...config.stores.keys()] });
+    log.write("daemon-started", { version: VERSION, files, stores: [...config.stores.keys()] });
     await serveWishes(control, wishes, log);
     log.write("daemon-stopping");
   } finally {

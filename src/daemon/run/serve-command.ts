@@ -60,6 +60,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<number> 
     return known.exitCode;
   } finally {
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    process.stdin.destroy(); // a client that says nothing more, and does not hang up, would keep the process.
   }
 }
 
@@ -141,7 +142,11 @@ async function passOn(
   return async () => {
     letOpen(ports, source);
     const { stream } = ports;
-    await Promise.allSettled([pipeline(stream, daemon, { signal }), pipeline(daemon, stream, { signal })]);
+    // A daemon that has ended says nothing more: who waits for it is not to find out by its silence.
+    const gone = new AbortController();
+    const answers = pipeline(daemon, stream, { signal }).finally(() => gone.abort());
+    const wishes = pipeline(stream, daemon, { signal: AbortSignal.any([signal, gone.signal]) });
+    await Promise.allSettled([answers, wishes]);
   };
 }
 

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
 import { OUR_GREETING } from "../../../../src/daemon/run/open-link.js";
 import { greet } from "../../../../src/wire/greeting.js";
-import { askToOpen, type Opening, readOpening } from "../../../../src/wire/opening.js";
+import { askToOpen, letOpen, type Opening, readOpening } from "../../../../src/wire/opening.js";
 import { until } from "../../../live/lab/until.js";
 import { CLI } from "../../../live/sites/daemon-process.js";
 
@@ -43,10 +43,8 @@ async function openSilentDaemon() {
   return { sockets, heard, close: () => server.close() };
 }
 
-test("a client that is gone while the daemon thinks ends it, and the daemon's end of it", {
-  timeout: 60_000,
-}, async () => {
-  const daemon = await openSilentDaemon();
+/** Has greeted it. */
+async function serve() {
   mkdirSync(join(dir, "mail"));
   const config = join(dir, "b.toml");
   const store = `[store.mail]\npath = "${dir}/mail"\n[store.mail.source]\npeer = "a"\n`;
@@ -55,23 +53,45 @@ test("a client that is gone while the daemon thinks ends it, and the daemon's en
     `state_dir = "${dir}/state"\nlisten.unix = ["${dir}/link"]\n[peer.a]\nmay_write = ["mail"]\n${store}`,
   );
   const child = spawn(process.execPath, [CLI, "serve", "--stdio", "--peer", "a", "--config", config]);
-  let said = "";
+  let words = "";
   child.stderr.on("data", (bytes: Buffer) => {
-    said += bytes.toString();
+    words += bytes.toString();
   });
   const exited = once(child, "exit") as Promise<[number | null]>;
-  const ports = {
-    stream: Duplex.from({ readable: child.stdout, writable: child.stdin }),
-    clock: systemClock,
-    peer: "b",
-  };
+  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  const ports = { stream, clock: systemClock, peer: "b" };
   await greet(ports, OUR_GREETING, signal);
+  return { child, exited, ports, said: () => words };
+}
+
+test("a client that is gone while the daemon thinks ends it, and the daemon's end of it", {
+  timeout: 60_000,
+}, async () => {
+  const daemon = await openSilentDaemon();
+  const { child, exited, ports, said } = await serve();
   const asked = askToOpen(ports, OPENING, signal).catch(() => undefined);
   await until("the wish to be heard", () => daemon.heard.length > 0);
   const closed = daemon.sockets.map((socket) => once(socket.resume(), "close"));
   child.stdin.end(); // as sshd does when its client is gone.
-  expect((await exited)[0], said).toBe(75);
-  expect(said).toContain("it hung up before it was answered");
+  expect((await exited)[0], said()).toBe(75);
+  expect(said()).toContain("it hung up before it was answered");
   await Promise.all([...closed, asked]);
   daemon.close();
+});
+
+test("a daemon that is gone ends it, without a word of the client", { timeout: 60_000 }, async () => {
+  const server = createServer((stream) => {
+    const ports = { stream, clock: systemClock, peer: "serve" };
+    void greet(ports, OUR_GREETING, signal)
+      .then(() => readOpening(ports, signal))
+      .then(() => {
+        letOpen(ports);
+        stream.end();
+      });
+  }).listen(join(dir, "link"));
+  await once(server, "listening");
+  const { exited, ports, said } = await serve();
+  await askToOpen(ports, OPENING, signal);
+  expect((await exited)[0], said()).toBe(0);
+  server.close();
 });

@@ -132,12 +132,15 @@ export class Incoming {
       await this.#ports.store.call("gone", { key: this.id, index });
       this.#arrived(index);
     }
+    const taken = new Set<number>();
     const bodies = heads
       .filter((head) => !head.gone)
       .flatMap(({ index, sha256 }, i) => {
         const bytes = payloads[i];
-        // What was not asked for is dropped, not stored.
-        return bytes === undefined || !this.#lacking.has(index) ? [] : [{ index, bytes, sha256: hexOf(sha256) }];
+        // What was not asked for is dropped, not stored; so is what comes twice.
+        if (bytes === undefined || taken.has(index) || !this.#lacking.has(index)) return [];
+        taken.add(index);
+        return [{ index, bytes, sha256: hexOf(sha256) }];
       });
     if (bodies.length === 0) return;
     const transfer = movableBuffers(bodies.map((body) => body.bytes));
@@ -161,6 +164,7 @@ export class Incoming {
       ? this.#ports.store.call("stagePart", part, transfer)
       : this.#apart.stager.call("stagePart", part, transfer));
     if (outcome.kind === "diverged") this.#fail(outcome.divergence);
+    else this.#isSynced = false;
     if (last) this.#arrived(index);
   }
 

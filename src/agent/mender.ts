@@ -106,7 +106,8 @@ export class Mender {
   async #work({ mailbox, failures }: Job, signal: AbortSignal): Promise<void> {
     this.#jobs.delete(mailbox);
     const isMended = await this.#mendOnce(mailbox, signal);
-    if (!isMended && this.#ports.heals) this.#later(mailbox, failures + 1);
+    const isAskedAgain = this.#jobs.has(mailbox); // meanwhile, and that does not wait.
+    if (!isMended && this.#ports.heals && !isAskedAgain) this.#later(mailbox, failures + 1);
     this.#news.wake();
   }
 

@@ -2,8 +2,10 @@
  * What brings a replica up to date where the log in its turn does not: at the begin of a run, after a refusal, and when somebody asks.
  *
  * INVARIANT: nothing of a mailbox that is to be mended is offered in its turn before it is.
+ * INVARIANT: nothing is mended before `begin`: until then the replica may have mail of its own of which is not decided yet.
  * INVARIANT: outside of a comparison of the whole store such a mailbox has a durable rejection, so that the next run knows of it.
  */
+import { Gate } from "../base/gate.js";
 import { type RawPath, ROOT_PATH } from "../base/raw-name.js";
 import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -58,6 +60,8 @@ export class Recovery {
   readonly #ports: RecoveryPorts;
   readonly #options: ReplayAgentOptions;
   readonly #mender: Mender;
+  readonly #begun = new Gate();
+  #hasBegun = false;
   #isComparing = false;
   #isAsked = false;
   #mustCompare: boolean;
@@ -92,13 +96,20 @@ export class Recovery {
     return this.#mender.lowestPosition;
   }
 
-  /** Mends what has to be, until `signal` aborts. What was begun has ended when it has. */
+  /** Mends what has to be, from `begin` until `signal` aborts. What was begun has ended when it has. */
   async run(signal: AbortSignal): Promise<void> {
     try {
+      while (!this.#hasBegun) await this.#begun.wait(signal);
       await this.#mender.run(signal);
     } finally {
       await this.#comparing?.catch(() => undefined); // its failure was told.
     }
+  }
+
+  /** The replica was met, and it is known from where on the log is sent. */
+  begin(): void {
+    this.#hasBegun = true;
+    this.#begun.wake();
   }
 
   /** The replica refused something of it. */

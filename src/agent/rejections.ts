@@ -4,7 +4,8 @@
  * INVARIANT: a mailbox that is held has a durable row, and that row's LSN is not above the first transaction of the mailbox
  * that the replica lacks.
  * INVARIANT: a mailbox has one row. (Of several, which an earlier version left, the one with the highest LSN counts.)
- * INVARIANT: a row with an LSN below 1 names no transaction: the mailbox has to be compared. It goes only when that is done.
+ * INVARIANT: a row with an LSN below 1 names no transaction: the mailbox has to be compared. It goes only when that is done:
+ * no transaction takes its place, whether it is applied or refused.
  * INVARIANT: writes of one mailbox take turns, and end in the order in which they were asked for.
  * A row stands under the LSN of a transaction of its own mailbox: rows of different mailboxes never replace each other.
  */
@@ -123,9 +124,12 @@ export class Rejections {
 
   /** Notes that the mailbox has to be compared, and holds it when that is on stable storage. */
   async addCompared(refusal: Omit<Refusal, "fromLsn">): Promise<void> {
-    await this.mustCompare(refusal.mailbox);
-    await this.#note({ ...refusal, fromLsn: 0 });
-    this.hold(refusal.mailbox);
+    const { mailbox } = refusal;
+    await this.mustCompare(mailbox);
+    // Once more if what was begun before this was asked for has healed it meanwhile.
+    do await this.#note({ ...refusal, fromLsn: 0 });
+    while (!this.#rowByMailbox.has(mailbox));
+    this.hold(mailbox);
   }
 
   async #note({ fromLsn, mailbox, path, code, words }: Refusal): Promise<RejectionRow> {
@@ -141,16 +145,17 @@ export class Rejections {
   }
 
   #lsnOf(fromLsn: number, before: RejectionRow | undefined): number {
-    return fromLsn > 0 ? fromLsn : (before?.lsn ?? this.#freshLsn());
+    const isToCompare = before !== undefined && before.lsn < 1;
+    return fromLsn > 0 && !isToCompare ? fromLsn : (before?.lsn ?? this.#freshLsn());
   }
 
   /**
    * That transaction is applied now. If this run ends early the mailbox is sent again from there, not from the beginning: to
-   * repeat the last transaction changes nothing, to repeat older ones would.
+   * repeat the last transaction changes nothing, to repeat older ones would. One that has to be compared still has to be.
    */
   async step(mailbox: MailboxGuid, lsn: number): Promise<void> {
     const row = this.#rowByMailbox.get(mailbox);
-    if (row !== undefined && row.lsn < lsn) await this.#put({ ...row, lsn });
+    if (row !== undefined && row.lsn > 0 && row.lsn < lsn) await this.#put({ ...row, lsn });
   }
 
   /** Everything up to there is applied or held: drops what was rejected and is not any more. */

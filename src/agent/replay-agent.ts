@@ -221,6 +221,7 @@ export class ReplayAgent {
       const welcome = await this.#greet(both);
       await prepare(welcome, both);
       await this.#begin(welcome, both);
+      this.#recovery.begin();
       this.#hasResent = true;
       this.#acked.wake();
       for (;;) {

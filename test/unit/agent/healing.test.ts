@@ -1,5 +1,5 @@
 /** Mailboxes that were refused, or were changed on the replica, are brought into agreement within the run, over real stores. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FakeClock } from "../../fake-clock.js";
@@ -224,6 +224,62 @@ describe("by hand", () => {
     expect(await run.agent.resync(pair.guidAt(WORK))).toBe(true);
     expect(rejections()).toMatchObject([{ code: "resync-asked", mailbox: pair.guidAt(WORK) }]);
     await untilEqual();
+  });
+
+  /** Nothing that is sent shows it. */
+  function flagBehindOurBack(): void {
+    const cur = join(replica, WORK, "cur");
+    const base = readdirSync(cur).sort()[0]?.split(":", 1)[0];
+    renameSync(join(cur, readdirSync(cur).sort()[0] ?? ""), join(cur, `${base}:2,FT`));
+    expect(pair.differences).not.toStrictEqual([]);
+  }
+
+  async function sendOne(seed: number): Promise<void> {
+    addMessage(join(source, WORK), { seed });
+    await pair.capture();
+    run.agent.wake();
+    await until(() => run.agent.owed === "outcome", "it is on its way");
+  }
+
+  const comparisons = () => run.sent.filter((it) => it.kind === "request" && it.ask.kind === "compare").length;
+
+  test("one mailbox of which something is on its way is compared when that is applied", async () => {
+    flagBehindOurBack();
+    await sendOne(80);
+    expect(await run.agent.resync(pair.guidAt(WORK))).toBe(true);
+    await untilEqual();
+    expect(comparisons()).toBe(1);
+  });
+
+  test("one mailbox of which something is on its way is compared when that is refused", async () => {
+    const uidlist = join(replica, WORK, "dovecot-uidlist");
+    const whole = readFileSync(uidlist, "latin1");
+    flagBehindOurBack();
+    writeFileSync(uidlist, `${whole}no record\n`, "latin1");
+    const written = vi.spyOn(pair.sourceWriter, "putRejection");
+    let asked: Promise<boolean> | undefined;
+    run.onSend = ({ kind }) => {
+      if (kind === "offer") asked ??= run.agent.resync(pair.guidAt(WORK));
+    };
+    await sendOne(81);
+    expect(await asked).toBe(true);
+    await until(() => comparisons() === 1, "it is compared");
+    await turns(200);
+    const message = expect.stringContaining("is damaged in line 5");
+    expect(rejections()).toMatchObject([{ mailbox: pair.guidAt(WORK), message }]);
+    // A run that is cut off at any time leaves a mailbox that has to be compared.
+    expect(written.mock.calls.filter(([row]) => row.lsn > 0)).toStrictEqual([]);
+    writeFileSync(uidlist, whole, "latin1");
+    await clock().advance(5_000);
+    await untilEqual();
+  });
+
+  test("one mailbox is compared once more where that is asked for while it is, and at once", async () => {
+    const asked = run.agent.resync(pair.guidAt(WORK));
+    await until(() => comparisons() === 1, "it is being compared");
+    expect(await Promise.all([asked, run.agent.resync(pair.guidAt(WORK))])).toStrictEqual([true, true]);
+    await untilEqual();
+    expect(comparisons()).toBe(2);
   });
 
   test("what only the replica has is counted, and stays; what the source has too is none of it", async () => {

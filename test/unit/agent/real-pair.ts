@@ -50,6 +50,8 @@ export class RealPair {
   store: ReplicaStore;
   /** Of agents that are made from here on. */
   mayHave: ((path: RawPath) => boolean) | undefined;
+  /** Of agents that are made from here on: what comes before the first offer. */
+  prepare: Parameters<ReplayAgent["run"]>[0] = async () => undefined;
   /** Of sessions that are made from here on. */
   mayWrite: ((path: RawPath) => boolean) | undefined;
 
@@ -222,7 +224,7 @@ export class RealRun {
     };
     this.agent = pair.makeAgent({ ...this.#link.source, send }, options, this);
     this.sessionRun = pair.makeSession(this.#link.replica).run(this.#stop.signal);
-    this.agentRun = this.agent.run(async () => undefined, this.#stop.signal);
+    this.agentRun = this.agent.run(pair.prepare, this.#stop.signal);
     for (const run of [this.sessionRun, this.agentRun]) run.catch(() => undefined);
   }
 

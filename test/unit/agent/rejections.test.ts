@@ -91,6 +91,33 @@ describe("a mailbox that has to be compared", () => {
     expect(state.rejections).toMatchObject([{ lsn: -1, code: "mailbox-missing" }]);
   });
 
+  test.each([
+    ["applied", (rejections: Rejections) => rejections.step(guid("a"), 45)],
+    ["refused", (rejections: Rejections) => rejections.add(refusal("a", 45))],
+    ["refused while it is mended", (rejections: Rejections) => rejections.add(refusal("a", 45)), true],
+  ])("has to be when what was on its way is %s, too", async (_what, settle, isMending = false) => {
+    const rejections = open();
+    await rejections.addCompared(compared);
+    if (isMending) rejections.mend(guid("a"));
+    await settle(rejections);
+    expect([rejections.rows, state.rejections]).toMatchObject([[{ lsn: -1 }], [{ lsn: -1 }]]);
+    expect(rejections.isHeld(guid("a"))).toBe(true);
+  });
+
+  test("has to be when it is healed while that is asked for once more", async () => {
+    const rejections = open();
+    await rejections.addCompared(compared);
+    rejections.mend(guid("a"));
+    rejections.release(guid("a"));
+    let healing: Promise<boolean> | undefined;
+    state.onWrite = () => {
+      healing ??= rejections.healed(guid("a"));
+    };
+    await rejections.addCompared(compared);
+    expect([await healing, rejections.isHeld(guid("a"))]).toStrictEqual([true, true]);
+    expect([rejections.rows, state.rejections]).toMatchObject([[{ lsn: -3 }], [{ lsn: -3 }]]);
+  });
+
   test("is held only when that is on disk: what is passed over before would be lost by a crash", async () => {
     const rejections = open();
     let wasHeld = true;

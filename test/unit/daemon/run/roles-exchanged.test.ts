@@ -92,6 +92,9 @@ describe("roles that are exchanged and exchanged again", () => {
       await until("a comparison", () => existsSync(join(two.replica, INBOX, "cur", one)));
     });
     expect(named(back.sends, "foreign-kept")).toMatchObject([{ mailbox: INBOX, messages: 1 }]);
+    // What was removed there has passed its UID: it is back under a new one on both sides.
+    const [here, there] = [two.source, two.replica].map((store) => readdirSync(join(store, INBOX, "cur")).sort());
+    expect(there?.filter((name) => !name.startsWith(base))).toStrictEqual(here);
     expect(readFileSync(join(two.replica, INBOX, "dovecot-uidlist"), "utf8")).toContain(base);
   });
 
@@ -105,11 +108,16 @@ describe("roles that are exchanged and exchanged again", () => {
     await alone.waitFor("captured", ({ msg }) => msg === "store-captured");
     addMessage(join(two.replica, INBOX), { seed: 40 });
     await alone.stop();
+    addMessage(join(two.source, INBOX), { seed: 50 }); // which had not been shipped, and has the same UID.
     two.configure({});
     const back = await period(two, "source", async () => undefined);
     expect(named(back.sends, "role-changed")).toStrictEqual([]); // it knows nothing of it: the other end does.
     expect(named(back.takes, "role-changed")).toMatchObject([{ from: "source", to: "replica" }]);
+    expect(named(back.sends, "conflict-resolved")).toHaveLength(1);
     expect(named(back.sends, "foreign-kept")).toMatchObject([{ mailbox: INBOX, messages: 1 }]);
+    const [here = [], there = []] = [two.source, two.replica].map((store) => readdirSync(join(store, INBOX, "cur")));
+    expect([here.length, there.length]).toStrictEqual([4, 5]);
+    expect(there).toStrictEqual(expect.arrayContaining(here));
   });
 
   test("a replica that is added after that is compared as well", { timeout: 90_000 }, async () => {

@@ -4,6 +4,7 @@
  *
  * INVARIANT: the role is noted only when it is durable that all is compared: a crash before that leaves the note as it was.
  */
+import { systemClock } from "../../base/clock.js";
 import { replaceDurably } from "../../base/durable-file.js";
 import type { StateReader, StateWriter } from "../../log/state-ports.js";
 import { daemonError } from "../errors.js";
@@ -30,7 +31,7 @@ export async function becomeSource(state: string, { reader, writer }: Database, 
   if (noted !== undefined) {
     await writer.setMeta("was-replica", "1"); // first: who is added from here on is marked as well.
     const needsResync = reader.replicas().map(({ replica }) => ({ replica, why: "role-changed" }) as const);
-    await writer.trim({ upTo: 0, needsResync, nowMs: Date.now() });
+    await writer.trim({ upTo: 0, needsResync, nowMs: systemClock.nowMs() });
     log.write("role-changed", { from: noted, to: "source", why: "the store was a replica meanwhile" });
   }
   noteRole(state, "source");

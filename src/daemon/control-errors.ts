@@ -38,6 +38,12 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name one of those that the message lists: STORE/REPLICA for a replica, --store STORE for a store.",
   },
+  /** Only the source of a store compares it with its replicas. Nothing was done. */
+  "not-the-source": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "Ask at the source: run mailtwin resync on its host.",
+  },
   /** The directory of the daemon's socket cannot be made or used. */
   "control-unusable": {
     disposition: "operator",

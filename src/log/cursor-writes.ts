@@ -31,7 +31,8 @@ export class CursorWrites {
 
   addReplica(replica: string, nowMs: number): void {
     const lsn = this.#firstLsn() - 1;
-    this.#sql.addCursor.run(replica, lsn, ...(lsn === 0 ? [null, null] : [nowMs, "added"]));
+    const why = this.#wasReplica() ? "role-changed" : lsn === 0 ? null : "added";
+    this.#sql.addCursor.run(replica, lsn, why === null ? null : nowMs, why);
   }
 
   forgetReplica(replica: string): void {
@@ -70,6 +71,11 @@ export class CursorWrites {
     return left > 0 && left < surplus; // a database of an older version does not shrink.
   }
 
+  /** What a new replica says that it has may be of before: its own store was a source since. */
+  #wasReplica(): boolean {
+    return this.#sql.wasReplica.get()?.value === "1";
+  }
+
   #firstLsn(): number {
     return this.#sql.firstEntry.get()?.lsn ?? this.#lastLsn() + 1;
   }
@@ -92,6 +98,7 @@ function prepareAll(db: Db) {
       `INSERT INTO cursor (replica, lsn, resync_since_ms, resync_why) VALUES (?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
     ),
+    wasReplica: db.prepare<{ value: string }>("SELECT value FROM meta WHERE key = 'was-replica'"),
     deleteCursor: db.prepare("DELETE FROM cursor WHERE replica = ?"),
     deleteRejections: db.prepare("DELETE FROM rejection WHERE replica = ?"),
     clearResync: db.prepare<{ lsn: number }>(

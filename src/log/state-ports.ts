@@ -36,8 +36,8 @@ export interface StateWriter extends AsyncDisposable {
    */
   trim(commit: TrimCommit): Promise<void>;
   /**
-   * The log is kept for this replica from now on: all that it still has. If the beginning is gone the replica is marked. Nothing
-   * happens to one that has a row.
+   * The log is kept for this replica from now on: all that it still has. If the beginning is gone the replica is marked, and
+   * where the meta value "was-replica" is "1". Nothing happens to one that has a row.
    */
   addReplica(replica: string, nowMs: number): Promise<void>;
   /** It is no replica of this log any more: its cursor and its rejections go. */
@@ -86,6 +86,8 @@ export interface StateReader extends Disposable {
   appliedLsn(logId: string): number;
   /** Replica side: whether anything of that log was applied here, or a comparison with its source was begun. */
   hasApplied(logId: string): boolean;
+  /** Replica side: the logs of which that is so. */
+  appliedLogs(): readonly string[];
   intents(): readonly IntentRow[];
   limbo(): readonly LimboRow[];
   rejections(replica?: string): readonly RejectionRow[];

@@ -134,6 +134,10 @@ class SqlStateReader implements StateReader {
     return this.#sql.applied.get(logId) !== undefined;
   }
 
+  appliedLogs(): readonly string[] {
+    return this.#sql.appliedLogs.all().map(({ log_id }) => log_id);
+  }
+
   appliedLsn(logId: string): number {
     return this.#sql.applied.get(logId)?.lsn ?? 0;
   }
@@ -191,6 +195,7 @@ function prepareAll(db: Db) {
     ),
     cursor: db.prepare<{ lsn: number }>("SELECT lsn FROM cursor WHERE replica = ?"),
     applied: db.prepare<{ lsn: number }>("SELECT lsn FROM applied WHERE log_id = ?"),
+    appliedLogs: db.prepare<{ log_id: string }>("SELECT log_id FROM applied ORDER BY log_id"),
     intents: db.prepare<IntentSqlRow>("SELECT id, bytes FROM intent ORDER BY id"),
     limbo: db.prepare<LimboSqlRow>("SELECT * FROM limbo ORDER BY removed_ms, name"),
     rejections: db.prepare<RejectionSqlRow>("SELECT * FROM rejection ORDER BY replica, lsn"),

@@ -135,10 +135,10 @@ export interface ReplicaRow {
 
 /**
  * "log-size", "log-age": it lagged behind more than the limits of the log allow. "added": it came when the log had been trimmed
- * already. "asked": by a person, or by the other end.
+ * already. "asked": by a person, or by the other end. "role-changed": its source was a replica meanwhile.
  */
 export type ResyncWhy = (typeof RESYNC_WHYS)[number];
-export const RESYNC_WHYS = ["log-size", "log-age", "added", "asked"] as const;
+export const RESYNC_WHYS = ["log-size", "log-age", "added", "asked", "role-changed"] as const;
 
 /** Which replicas the log no longer waits for, and how far it is trimmed then. */
 export interface TrimCommit {

@@ -52,8 +52,13 @@ describe("what is asked", () => {
     ["resume", { replica: "lists/b" }, { store: "lists", replica: "b" }, ["resume", { store: "lists", replica: "b" }]],
     ["fetch-now", {}, { asked: 2, paused: [] }, ["fetchNow", {}]],
     ["fetch-now", { replica: "twin" }, { asked: 2, paused: [] }, ["fetchNow", { store: "twin" }]],
-    ["resync", { user: "alice", mailbox: "Wörk" }, { mailboxes: 3 }, ["resync", { user: "alice", mailbox: "Wörk" }]],
-    ["resync", { replica: "c" }, { mailboxes: 3 }, ["resync", { store: "mail", replica: "c" }]],
+    [
+      "resync",
+      { user: "alice", mailbox: "Wörk" },
+      { mailboxes: 3, paused: [] },
+      ["resync", { user: "alice", mailbox: "Wörk" }],
+    ],
+    ["resync", { replica: "c" }, { mailboxes: 3, paused: [] }, ["resync", { store: "mail", replica: "c" }]],
     ["rejects/retry", { replica: "c" }, { rejects: 1 }, ["retry", { store: "mail", replica: "c" }]],
     [
       "rejects/skip",

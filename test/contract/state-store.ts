@@ -138,6 +138,16 @@ export function describeStateStore(name: string, open: (path: string) => Promise
       expect(reader.firstLsn()).toBe(4);
     });
 
+    test("where the store was a replica meanwhile, who is added then is marked, and who has a row is left as he is", async () => {
+      await writer.addReplica("early", 5);
+      await writer.setMeta("was-replica", "1");
+      for (const replica of ["early", "late"]) await writer.addReplica(replica, 6);
+      expect(reader.replicas()).toStrictEqual([
+        { replica: "early", lsn: 0, needsResyncSinceMs: undefined, needsResyncWhy: undefined },
+        { replica: "late", lsn: 0, needsResyncSinceMs: 6, needsResyncWhy: "role-changed" },
+      ]);
+    });
+
     test("a trim leaves what a replica lacks, unless it marks it in the same breath", async () => {
       for (const replica of ["a", "b"]) await writer.addReplica(replica, 5);
       await writer.appendCaptured(entries(6));

@@ -78,8 +78,11 @@ function wordsOfFetched({ asked, paused }: z.infer<typeof fetched>): string {
 }
 
 export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ mailboxes: z.number() });
-  const words = ({ mailboxes }: z.infer<typeof answer>) => line(`${countOf(mailboxes, "mailbox")} will be compared`);
+  const answer = z.looseObject({ mailboxes: z.number(), paused: z.array(z.string()) });
+  const words = ({ mailboxes, paused }: z.infer<typeof answer>) => {
+    const waiting = paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`);
+    return [`${countOf(mailboxes, "mailbox")} will be compared`, ...waiting].map(line).join("");
+  };
   return ask(flags, { route: "resync", body: { user, mailbox, replica, store }, answer, words }, output);
 }
 
@@ -94,7 +97,7 @@ export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFl
   const answer = z.looseObject({ rejects: z.number() });
   const words = ({ rejects }: z.infer<typeof answer>) =>
     line(
-      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log; what differs all the same is found by mailtwin resync, and refused again while its cause stands`,
+      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands`,
     );
   return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
 }

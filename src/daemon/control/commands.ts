@@ -38,7 +38,7 @@ export function addRejectsControl(rejects: Command, output: Output): void {
     );
   one("skip")
     .description(
-      "forget what the replica had refused: it is tried again only when the mailbox is compared (mailtwin resync)",
+      "take what the replica had refused out of the log and begin a new link; what differs all the same is found again then, and refused again while its cause stands",
     )
     .action((replica: string, flags: WishFlags) =>
       exitWith(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),

@@ -33,8 +33,11 @@ export interface DaemonControl {
    * that were meant, are paused, and get nothing.
    */
   fetchNow(target: Targets): Awaitable<{ readonly asked: number; readonly paused: readonly string[] }>;
-  /** Compares what is meant, and mends it. Returns when that is decided, not when it is done. Throws: target-unknown. */
-  resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number }>;
+  /**
+   * Compares what is meant, and mends it. Returns when that is decided, not when it is done. `paused`: as of `fetchNow`; they are compared
+   * when they are resumed. Throws: target-unknown, not-the-source.
+   */
+  resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number; readonly paused: readonly string[] }>;
   /** Tries what the replica had refused once more; of one mailbox if there is a wish. Throws: target-unknown. */
   retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
   /** Takes it out of the rejection log for good. Throws: target-unknown. */

@@ -2,6 +2,7 @@
 import { unreachable } from "../../base/assert.js";
 import { formatBytes } from "../../base/text-format.js";
 import { onOneLine } from "../config/problem.js";
+import { shownNumber } from "../logs/shown.js";
 import type { Acknowledgement, ExplainedMessage, Explanation } from "./explain.js";
 
 /** Ends with a line break. */
@@ -52,7 +53,7 @@ function wordsOfReplica({ name, cursor, state, refused }: Acknowledgement): stri
     case "acknowledged":
       return `${name}: has acknowledged it (${at})`;
     case "refused":
-      return `${name}: has refused LSN ${refused?.lsn ?? "?"} (${refused?.code ?? "?"}): ${refused?.message ?? ""}`;
+      return `${name}: has refused ${wordsOfRefused(refused?.lsn)} (${refused?.code ?? "?"}): ${refused?.message ?? ""}`;
     case "partly":
       return `${name}: has acknowledged some of it, not the newest (${at})`;
     case "not-yet":
@@ -62,6 +63,12 @@ function wordsOfReplica({ name, cursor, state, refused }: Acknowledgement): stri
     default:
       return unreachable(state);
   }
+}
+
+/** Below 1: what was refused is no transaction. */
+function wordsOfRefused(lsn: number | undefined): string {
+  if (lsn === undefined) return "LSN ?";
+  return lsn < 0 ? `comparison ${shownNumber(lsn)}` : `LSN ${lsn}`;
 }
 
 function shownTime(ms: number): string {

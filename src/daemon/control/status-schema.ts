@@ -71,7 +71,7 @@ export const statusSchema = z.looseObject({
 const acknowledgement = z.looseObject({
   ...{ name: text, cursor: count },
   state: z.enum(["acknowledged", "refused", "partly", "not-yet", "unknown"]),
-  refused: z.looseObject({ lsn: count, code: text, message: text }).optional(),
+  refused: z.looseObject({ lsn: z.int(), code: text, message: text }).optional(),
 });
 
 export const explanationSchema = z.looseObject({

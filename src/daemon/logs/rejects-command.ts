@@ -9,7 +9,7 @@ import type { Output } from "../output.js";
 import { mailboxName } from "../words.js";
 import { type ReadEntry, readOne } from "./entry-reading.js";
 import { findLog, type LogFlags, openLog } from "./open-log.js";
-import { alignColumns, shownText, shownTime } from "./shown.js";
+import { alignColumns, shownNumber, shownText, shownTime } from "./shown.js";
 
 export interface RejectsFlags extends LogFlags {
   readonly replica?: string;
@@ -57,12 +57,8 @@ function lsnOf(number: string): number {
   );
 }
 
-function numberOf(lsn: number): string {
-  return lsn < 0 ? `c${-lsn}` : String(lsn);
-}
-
 function wordsOfNumber(lsn: number): string {
-  return lsn < 0 ? `comparison ${numberOf(lsn)}` : `transaction ${lsn}`;
+  return lsn < 0 ? `comparison ${shownNumber(lsn)}` : `transaction ${lsn}`;
 }
 
 /** JSON lines, also without `--json`. Returns the exit code. */
@@ -83,7 +79,7 @@ function cellsOf({ replica, lsn, code, attempts, firstMs, lastMs, path, message 
   const times = [shownTime(firstMs), shownTime(lastMs)];
   return [
     shownText(replica),
-    numberOf(lsn),
+    shownNumber(lsn),
     shownText(code),
     String(attempts),
     ...times,
@@ -98,7 +94,10 @@ function storyOf(row: RejectionRow, entry: ReadEntry | undefined): string {
     ["replica", shownText(replica)],
     ["mailbox", `${mailboxName(path)} (${mailbox})`],
     lsn < 0
-      ? ["comparison", `${numberOf(lsn)}: what the two sides have is compared, and no transaction of the log is meant`]
+      ? [
+          "comparison",
+          `${shownNumber(lsn)}: what the two sides have is compared, and no transaction of the log is meant`,
+        ]
       : ["transaction", `${lsn}, ${wordsOf(entry)}`],
     ["code", shownText(code)],
     ["reason", shownText(message)],
@@ -116,5 +115,5 @@ function wordsOf(entry: ReadEntry | undefined): string {
 function jsonOf(row: RejectionRow) {
   const { path, message, firstMs, lastMs, ...rest } = row;
   const times = { first: shownTime(firstMs), firstMs, last: shownTime(lastMs), lastMs };
-  return { ...rest, path: displayRaw(path), reason: message, ...times };
+  return { ...rest, number: shownNumber(row.lsn), path: displayRaw(path), reason: message, ...times };
 }

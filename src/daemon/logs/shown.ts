@@ -9,6 +9,11 @@ export function shownTime(ms: number): string {
   return Math.abs(ms) > DATE_MS_MAX ? `${ms} ms` : `${new Date(ms).toISOString().slice(0, -5)}Z`;
 }
 
+/** Of what was refused: an LSN, or "c1" of a comparison, which is in no transaction and has -1. */
+export function shownNumber(lsn: number): string {
+  return lsn < 0 ? `c${-lsn}` : String(lsn);
+}
+
 /** A text, which is no name in bytes: what is not seen, or steers a terminal, is escaped. */
 export function shownText(text: string): string {
   return displayRaw(rawFromText(text)).replaceAll("\\\\", "\\");

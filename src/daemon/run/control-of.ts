@@ -9,6 +9,7 @@ import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
 import type { DaemonControl, ReplicaTarget, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, noSuchMailbox } from "../control/find-mailbox.js";
+import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import type { Daemon } from "./daemon.js";
 import { pausedKey, type ReplicaRunner } from "./replica-runner.js";
@@ -38,13 +39,14 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     },
     fetchNow: (targets) => fetchNow(daemon, targets),
     async resync(query) {
+      refuseReplica(daemon, query);
       const chosen = chosenOf(daemon, query);
       let mailboxes = 0;
       for (const each of chosen) mailboxes += await resyncOne(each, query, { nowMs: nowMs(), numbers });
       const known = chosen.flatMap(({ store }) => store.side.reader.mailboxes());
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
       if (mailboxes === 0 && isNamed && findMailboxes(known, query).length === 0) throw noSuchMailbox(known, query);
-      return { mailboxes };
+      return { mailboxes, paused: pausedOf(chosen) };
     },
     retry(query) {
       const { runner, rows } = refusedOf(daemon, query);
@@ -93,10 +95,22 @@ function chosenOf(daemon: Daemon, { store, replica }: Targets): readonly Served[
   );
 }
 
+/** Who compares is the source. Throws: not-the-source, where nothing but replicas is meant. */
+function refuseReplica(daemon: Daemon, { store }: Targets): void {
+  const meant = [...daemon.kept].filter(([name]) => store === undefined || name === store);
+  const names = meant.map(([name]) => name).join(", ");
+  if (meant.length > 0 && meant.every(([, { kind }]) => kind === "replica"))
+    throw controlError("not-the-source", `asking for a comparison: of ${names} this host has the replica`);
+}
+
+function pausedOf(chosen: readonly Served[]): readonly string[] {
+  return chosen.filter(({ runner }) => runner.isPaused).map(({ name, runner }) => `${name}/${runner.name}`);
+}
+
 /** What is paused gets nothing until it is resumed: that has to be known. */
 function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number; readonly paused: readonly string[] } {
   const chosen = chosenOf(daemon, targets);
-  const paused = chosen.filter(({ runner }) => runner.isPaused).map(({ name, runner }) => `${name}/${runner.name}`);
+  const paused = pausedOf(chosen);
   const runners = chosen.map(({ runner }) => runner).filter((runner) => !runner.isPaused);
   for (const runner of runners) runner.fetchNow();
   const fetching = [...daemon.kept].filter(([name, kept]) => {

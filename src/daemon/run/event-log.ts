@@ -22,6 +22,7 @@ export const EVENTS = {
   "link-refused": "warn",
   "links-refused-unsaid": "warn",
   "store-opened": "info",
+  "role-changed": "warn",
   "store-failed": "warn",
   "store-needs-you": "error",
   "store-captured": "info",

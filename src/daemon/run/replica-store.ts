@@ -25,6 +25,7 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { startReplicaThreads } from "../threads.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
+import { becomeReplica } from "./store-role.js";
 import { Troubles } from "./troubles.js";
 
 export interface ReplicaStoreOptions {
@@ -38,6 +39,8 @@ export interface ReplicaStoreOptions {
 }
 
 interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
+  /** Undefined where nobody reads one. */
+  readonly log?: EventLog;
   /** What becomes of mail that only the replica has when its mailbox is deleted at the source; undefined: it stays. */
   readonly foreign: "keep" | "limbo" | undefined;
   /** Changes will come one by one. */
@@ -225,7 +228,7 @@ const MODE_MAX = 0o2775;
  * store-exchanged, and those of the state database.
  */
 export async function openReplicaStore(
-  { path, scratch, stateDir, crashAt, foreign, live }: ReplicaOpening,
+  { path, scratch, stateDir, crashAt, foreign, live, log }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<OpenedReplica> {
@@ -246,5 +249,6 @@ export async function openReplicaStore(
     owner,
   );
   await claimStore(side, "destination", { path: places.store, site: destination });
+  await becomeReplica(places.state, side, log);
   return { side, stillStands: () => isAt(places.store, destination) };
 }

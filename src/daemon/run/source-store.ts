@@ -20,6 +20,7 @@ import { adaptSource } from "../source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
 import { startSourceThreads } from "../threads.js";
 import type { EventLog } from "./event-log.js";
+import { becomeSource } from "./store-role.js";
 
 /** Mailboxes that are watched closely from the start. */
 const PROMOTED_MAX = 64;
@@ -151,5 +152,6 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
     owner,
   );
   await claimStore(side, "source", { path: places.store, site: places.site });
+  await becomeSource(places.state, side, options.log);
   return new SourceStore(options, { side, root: rootOfSource(places), realPath: places.store, owner, onCommitted });
 }

@@ -76,8 +76,8 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     lagTransactions: lag?.transactions ?? 0,
     lagMs: lag?.ms ?? 0,
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
-    rejects: rejects.filter(({ code }) => !BEING_COMPARED.has(code)).length,
-    needsResync: runner?.needsResync ?? false,
+    rejects: rejects.length,
+    needsResync: runner?.needsResync === true || runner?.agent?.isComparing === true,
     foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };

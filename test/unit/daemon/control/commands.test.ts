@@ -83,7 +83,7 @@ describe("what is asked for is said to be so", () => {
     [["rejects", "retry", "c"], "1 reject will be tried again\n"],
     [
       ["rejects", "skip", "c", "-u", "alice"],
-      "4 rejects taken out of the rejection log; what differs all the same is found by mailtwin resync, and refused again while its cause stands\n",
+      "4 rejects taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands\n",
     ],
     [["reload"], "store mail: replica d is new\n"],
     [["explain", "-u", "alice", "Work", "17"], /^UID 17 of alice\/\.Work, store mail .*\n {2}not there: /],

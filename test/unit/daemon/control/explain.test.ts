@@ -121,6 +121,17 @@ describe("a message", () => {
     expect(formatExplanation(explanation)).toContain("b: has refused LSN 1 (uid-taken): UID 17 is another's\n");
   });
 
+  test("whose mailbox was refused by a comparison, which has no LSN", async () => {
+    await capture(WORK, { changes: [save(17)] });
+    await writer.putRejection({
+      ...{ replica: "b", lsn: -3, mailbox: WORK.guid, path: WORK.path, code: "mailbox-occupied", message: "taken" },
+      ...{ attempts: 1, firstMs: 1, lastMs: 2 },
+    });
+    const explanation = await explain(17);
+    expect(explanation.replicas).toMatchObject([{ name: "b", state: "refused", refused: { lsn: -3 } }]);
+    expect(formatExplanation(explanation)).toContain("b: has refused comparison c3 (mailbox-occupied): taken\n");
+  });
+
   test("whose transactions are no longer in the log: acknowledged, or not to be known", async () => {
     await capture(WORK, { changes: [save(17)] });
     const last = await capture(OTHER, { changes: [save(1)] });

@@ -107,7 +107,14 @@ test("what was refused of a comparison has a number that can be passed back", as
 test("for machines all of it is an object a line", async () => {
   await bench.reject(17, { path: HOSTILE_PATH });
   const row = {
-    ...{ replica: "far", lsn: 17, mailbox: "0123456789abcdef0123456789abcdef", code: "uid-taken", attempts: 3 },
+    ...{
+      replica: "far",
+      lsn: 17,
+      number: "17",
+      mailbox: "0123456789abcdef0123456789abcdef",
+      code: "uid-taken",
+      attempts: 3,
+    },
     ...{ path: "bob/\\x1b[31mred\\x0aline\\xff", reason: "UID 17 is another message's there" },
     ...{ first: FIRST, firstMs: 1_763_913_000_000, last: LAST, lastMs: 1_763_916_600_000 },
   };

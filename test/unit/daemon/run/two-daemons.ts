@@ -12,6 +12,8 @@ export interface TwoDaemons extends AsyncDisposable {
   readonly replica: string;
   /** Writes both configurations. `peers`: what follows under `[peer.NAME]`; `link`: more of the replica's table in the source. */
   configure(parts: { readonly replicaPeer?: string; readonly sourcePeer?: string; readonly link?: string }): void;
+  /** The same two hosts and stores, and the mail goes from what was the replica to what was the source. */
+  configureExchanged(): void;
   readonly configs: { readonly source: string; readonly replica: string };
   start(which: "source" | "replica"): DaemonProcess;
 }
@@ -36,6 +38,18 @@ export function openTwoDaemons(): TwoDaemons {
         configs.replica,
         `${own("b")}listen.unix = ["${dir}/link"]\n[peer.a]\nmay_write = ["mail"]\n${sourcePeer}\n` +
           `[store.mail]\npath = "${replica}"\n[store.mail.source]\npeer = "a"\n`,
+      );
+    },
+    configureExchanged() {
+      writeFileSync(
+        configs.replica,
+        `${own("b")}[peer.a]\n[store.mail]\npath = "${replica}"\n` +
+          `[store.mail.replica.a]\nto = "unix:${dir}/back"\npeer = "a"\n`,
+      );
+      writeFileSync(
+        configs.source,
+        `${own("a")}listen.unix = ["${dir}/back"]\n[peer.b]\nmay_write = ["mail"]\n` +
+          `[store.mail]\npath = "${source}"\n[store.mail.source]\npeer = "b"\n`,
       );
     },
     start(which) {

@@ -181,12 +181,12 @@ export class Recovery {
   async compareChanged(signal: AbortSignal): Promise<void> {
     const { asksStanding, compares } = this.#options;
     if (!asksStanding) return;
-    const { name, asker, mayHave = () => true } = this.#ports;
+    const { name, asker } = this.#ports;
     const standing = await standingOf(name, asker, signal);
     const changed = standing.flatMap(({ mailbox, stands }) => {
       const words = wordsOf(stands);
       const path = words === undefined ? undefined : this.#pathOf(mailbox);
-      return words === undefined || path === undefined || !mayHave(path) ? [] : [{ mailbox, path, words }];
+      return words === undefined || path === undefined ? [] : [{ mailbox, path, words }];
     });
     // One that is older tells of others that do not show it.
     const isRestored = standing.some(({ stands }) => stands === "older");

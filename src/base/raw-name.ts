@@ -76,14 +76,17 @@ export function isToldAs(raw: string, told: string): boolean {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.
 const UNSAFE_BYTES = /[\x00-\x1f\\\x7f-\xff]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the same, what turns the direction of text, breaks lines, or is not seen.
-const UNSAFE_CHARS = /[\x00-\x1f\\\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+/** The same, what turns the direction of text, breaks lines, or is not seen. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+export const UNSAFE_CHARS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+/** A backslash as well, which is what stands before the number of an unsafe one. */
+const ESCAPED_CHARS = new RegExp(`${UNSAFE_CHARS.source}|\\\\`, "g");
 
 /** For people: UTF-8 where it is valid, other and control bytes as \xNN. Safe to print on a terminal. */
 export function displayRaw(raw: string): string {
   const text = decodeUtf8(raw);
   const shown = text ?? raw;
-  return shown.replace(text === undefined ? UNSAFE_BYTES : UNSAFE_CHARS, escapeChar);
+  return shown.replace(text === undefined ? UNSAFE_BYTES : ESCAPED_CHARS, escapeChar);
 }
 
 function escapeChar(char: string): string {

@@ -12,7 +12,7 @@ import type { MailboxRow } from "../log/state-types.js";
 import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
-import type { FileOwner } from "../txn/message-state.js";
+import { type FileOwner, sameOwner } from "../txn/message-state.js";
 import type { MessageDirOwners, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
 import { guidIfAny } from "./discover-store.js";
@@ -20,7 +20,7 @@ import { errorOfClaim } from "./errors.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
 import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
-import { ownerOf, sameOwner } from "./seal.js";
+import { ownerOf } from "./seal.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
 const LOOKS_MAX = 5;

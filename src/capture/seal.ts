@@ -11,7 +11,7 @@ import { stateOfRecord } from "../log/baseline-chunk.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { UidlistHeader } from "../maildir/uidlist-header.js";
 import { diffMessages } from "../txn/diff.js";
-import { type FileOwner, type MessageState, sameRecordFields } from "../txn/message-state.js";
+import { type FileOwner, type MessageState, sameOwner, sameRecordFields } from "../txn/message-state.js";
 import { splitTransaction } from "../txn/split.js";
 import type { BodyOrigin, Change, SaveChange, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
@@ -137,8 +137,4 @@ function ownerOfFile({ uid, gid, mode }: FileStat): FileOwner {
 
 export function ownerOf({ uid, gid, mode }: FileStat): FileOwner {
   return { uid, gid, mode };
-}
-
-export function sameOwner(a: FileOwner, b: FileOwner): boolean {
-  return a.uid === b.uid && a.gid === b.gid && a.mode === b.mode;
 }

@@ -13,6 +13,11 @@ export function placedUid(change: Change): Uid | undefined {
   return isPlacing(change) ? change.message.uid : undefined;
 }
 
+/** The lowest UID that comes to be by these changes, where that is below `otherwise`. */
+export function lowestPlaced(changes: readonly Change[], otherwise: number): number {
+  return changes.reduce((least, change) => Math.min(least, placedUid(change) ?? least), otherwise);
+}
+
 /** Sorted copy. Applying it in sequence is right if no UID is both left by a rebind and placed again. */
 export function orderChanges(changes: readonly Change[]): Change[] {
   return changes.toSorted((a, b) => {

@@ -57,3 +57,7 @@ function lastingFields(fields: string): string {
     .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))
     .join(" ");
 }
+
+export function sameOwner(a: FileOwner, b: FileOwner): boolean {
+  return a.uid === b.uid && a.gid === b.gid && a.mode === b.mode;
+}

@@ -6,8 +6,8 @@
  * middle of the first has some of it already; what is mentioned nowhere would stay there.
  */
 import type { Uid } from "../maildir/ids.js";
-import { placedUid } from "./change-order.js";
-import type { FileOwner } from "./message-state.js";
+import { lowestPlaced, placedUid } from "./change-order.js";
+import { sameOwner } from "./message-state.js";
 import { type Change, TRANSACTION_CHANGES_MAX, type Transaction } from "./transaction.js";
 
 export class TransactionRun {
@@ -33,7 +33,8 @@ export class TransactionRun {
   tryAdd(next: Transaction): boolean {
     if (!isPlain(this.#first) || !isPlain(next)) return false;
     if (this.#changes.length + next.changes.length > TRANSACTION_CHANGES_MAX) return false;
-    if (!areAlike(this.#first, next) || lowestPlaced(next.changes) <= this.#highestPlaced) return false;
+    if (!areAlike(this.#first, next) || lowestPlaced(next.changes, Number.POSITIVE_INFINITY) <= this.#highestPlaced)
+      return false;
     if (next.changes.some((change) => change.kind === "expunge" && this.#placed.has(change.uid))) return false;
     this.#changes.push(...next.changes);
     this.#uidNext = Math.max(this.#uidNext, next.uidNext);
@@ -61,15 +62,7 @@ function isPlain({ structure, changes }: Transaction): boolean {
   return structure === undefined && changes.every(({ kind }) => kind !== "rebind");
 }
 
-function lowestPlaced(changes: readonly Change[]): number {
-  return changes.reduce((least, change) => Math.min(least, placedUid(change) ?? least), Number.POSITIVE_INFINITY);
-}
-
 function areAlike(one: Transaction, other: Transaction): boolean {
   if (one.mailbox !== other.mailbox || one.path !== other.path || one.uidValidity !== other.uidValidity) return false;
   return one.headerExtra === other.headerExtra && sameOwner(one.fileOwner, other.fileOwner);
-}
-
-function sameOwner(one: FileOwner, other: FileOwner): boolean {
-  return one.uid === other.uid && one.gid === other.gid && one.mode === other.mode;
 }

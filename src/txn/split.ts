@@ -2,8 +2,8 @@
  * Cuts a transaction with any number of changes into transactions that one hold of the lock can apply.
  */
 
-import { placedUid } from "./change-order.js";
-import { type Change, TRANSACTION_CHANGES_MAX, type Transaction } from "./transaction.js";
+import { lowestPlaced, placedUid } from "./change-order.js";
+import { TRANSACTION_CHANGES_MAX, type Transaction } from "./transaction.js";
 
 /**
  * The same changes in the same order, at most TRANSACTION_CHANGES_MAX in each part, at least one part. The structure goes
@@ -25,8 +25,4 @@ export function splitTransaction(transaction: Transaction): readonly Transaction
     nextUid = lowestPlaced(part, nextUid);
   }
   return parts.reverse();
-}
-
-function lowestPlaced(changes: readonly Change[], otherwise: number): number {
-  return changes.reduce((least, change) => Math.min(least, placedUid(change) ?? least), otherwise);
 }

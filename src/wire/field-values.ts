@@ -1,5 +1,5 @@
 /** Values in a message's head, from bytes and back: each has its bound, and what breaks it is "wire-invalid". */
-import { isRawPath, type RawPath } from "../base/raw-name.js";
+import { isRawPath, type RawPath, UNSAFE_CHARS } from "../base/raw-name.js";
 import { wireError } from "./errors.js";
 
 const NAME_BYTES_MAX = 4096;
@@ -25,9 +25,6 @@ export function pathIn(bytes: Uint8Array): RawPath {
 export function clipped(text: string): string {
   return text.length <= NAME_BYTES_MAX ? text : `${text.slice(0, NAME_BYTES_MAX - 2)}…`;
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on, or not show, is not for one.
-const UNSAFE_CHARS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 /** Words of the other end, safe to print: a blank stands for what is not. */
 export function textIn(text: string): string {

@@ -1,4 +1,5 @@
 /** What is wrong with a configuration: where, what was read, why it is wrong, what to do. A value; nothing here throws. */
+import { UNSAFE_CHARS } from "../../base/raw-name.js";
 
 /** Lines and columns count from 1; columns count UTF-16 units, as editors do. */
 export interface Place {
@@ -41,12 +42,11 @@ export function inOrder(problems: readonly ConfigProblem[], files: readonly stri
 
 const READ_CHARS_MAX = 60;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is not shown to it.
-const UNSAFE_CHARS = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g;
+const UNSAFE_RUNS = new RegExp(`(?:${UNSAFE_CHARS.source})+`, "g");
 
 /** Names and paths of the file may stand in words too. */
 export function onOneLine(text: string): string {
-  return text.replace(UNSAFE_CHARS, " ");
+  return text.replace(UNSAFE_RUNS, " ");
 }
 
 /** What was written, fit for one line. */

@@ -108,7 +108,10 @@ describe("watching", () => {
     const { capturer } = await bench.watching([A]);
     bench.capture.outcomes.set("a", [sealed(A)]);
     const active: string[] = [];
-    capturer.onActive = (path) => active.push(path) > 99;
+    capturer.onActive = (path) => {
+      active.push(path);
+      return false;
+    };
     capturer.onMessageHint(A.path, { dir: "new", name: "x" });
     await until(() => bench.captured.length === 1, "it is captured");
     expect(bench.capture.requests).toMatchObject([

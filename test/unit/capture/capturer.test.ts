@@ -331,7 +331,10 @@ describe("structure", () => {
     const capturer = bench.capturer([A, B]);
     await bench.settle(capturer);
     const active: string[] = [];
-    capturer.onActive = (path) => active.push(path) > 99;
+    capturer.onActive = (path) => {
+      active.push(path);
+      return false;
+    };
     for (const path of ["a", "b"]) capturer.onPath(`${path}/dovecot-uidlist`);
     expect(active).toStrictEqual(["a", "b"]);
   });

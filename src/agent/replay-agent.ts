@@ -21,7 +21,7 @@ import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessa
 import { Asker } from "./asker.js";
 import type { BodySenderPorts } from "./body-sender.js";
 import { isLastWord } from "./conflict-rules.js";
-import { CursorStore } from "./cursor-store.js";
+import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
@@ -101,7 +101,8 @@ export class ReplayAgent {
     this.#asker = new Asker(ports);
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
-    this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
+    const write = (lsn: number) => ports.writer.setCursor(name, lsn);
+    this.#cursor = new CursorStore({ write, onError, clock: ports.clock, pauseMs: CURSOR_PAUSE_MS });
     const { mayHave } = ports;
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });

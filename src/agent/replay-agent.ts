@@ -17,8 +17,16 @@ import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
-import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessage } from "../wire/messages.js";
+import {
+  type AlongBodies,
+  type Outcome,
+  PROTOCOL_VERSION,
+  type Want,
+  type Welcome,
+  type WireMessage,
+} from "../wire/messages.js";
 import { Asker } from "./asker.js";
+import { readAlong } from "./bodies-along.js";
 import type { BodySenderPorts } from "./body-sender.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
@@ -107,7 +115,8 @@ export class ReplayAgent {
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
     const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
-    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn });
+    const along: LogSenderParts["readAlong"] = (transaction) => this.#readAlong(transaction);
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn, readAlong: along });
     const { onConflict } = sinks;
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);
@@ -316,6 +325,12 @@ export class ReplayAgent {
 
   #confused(words: string) {
     return agentError("peer-confused", `talking with ${this.name}: ${words}`);
+  }
+
+  async #readAlong(transaction: Transaction): Promise<AlongBodies | undefined> {
+    const along = await readAlong(this.#ports, transaction);
+    for (const { length } of along?.payloads ?? []) this.#sinks.onBodyBytes(length);
+    return along;
   }
 
   /** One wish after the other, beside the reading of messages. */

@@ -16,7 +16,7 @@ let incoming: Incoming;
 beforeEach(async () => {
   steps = [];
   const methods = {
-    prepare: () => ({ kind: "ready", intent: new Uint8Array(1), wants: [{ index: 0 }, { index: 1 }] }),
+    prepare: () => ({ kind: "ready", intent: new Uint8Array(1), wants: [{ index: 0 }, { index: 1 }], taken: 0 }),
     stageMany: ({ bodies, sync = false }: StageRequest) => {
       steps.push(bodies.map(({ index }) => index));
       if (sync) steps.push("sync");

@@ -6,7 +6,7 @@ import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
-import type { WireMessage } from "../../../src/wire/messages.js";
+import { PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
 import { LOG_ID, type Pair, path } from "./pair.js";
 
@@ -42,7 +42,7 @@ export async function openSession(
   const session = startSession(pair, stop, options);
   const { send, link } = session;
   const heard = hear(link.source, stop);
-  await send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
+  await send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: LOG_ID, software: "x" });
   /** Offers that entry of the log. */
   const offer = async (lsn: number) => {
     const entry = pair.sourceState.entries.find((it) => it.lsn === lsn);
@@ -78,7 +78,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
   const run = agent.run(async () => {}, stop);
   run.catch(() => undefined);
   const send = (message: WireMessage) => link.replica.send(message, stop);
-  const welcome = (appliedLsn = 0, protocol = 1) =>
+  const welcome = (appliedLsn = 0, protocol = PROTOCOL_VERSION) =>
     send({ kind: "welcome", protocol, software: "x", appliedLsn, firstContact: false });
   return { agent, run, send, welcome, rejected, link };
 }

@@ -42,7 +42,7 @@ describe("an abort", () => {
     for (let moment = 0; moment < 60; moment++) {
       pair = new Pair();
       for (let uid = 1; uid <= 4; uid++)
-        pair.log(uid === 3 ? "b" : "a", [{ uid, size: uid * 1000 }, { uid: uid + 50 }]);
+        pair.log(uid === 3 ? "b" : "a", [{ uid, size: uid === 2 ? 100_000 : uid * 1000 }, { uid: uid + 50 }]);
       pair.replica.refusals.set(2, ["lacking", { kind: "uid-passed", replicaNext: 30 }]);
       pair.replica.refusals.set(3, [{ kind: "mailbox-missing" }]);
       const run = pair.start();

@@ -8,12 +8,24 @@ import type { BodyParts, PrepareOutcome, PrepareRequest } from "../../../src/app
 import type { Disk } from "../../../src/base/disk.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { sha256 } from "../../../src/base/hash.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
 import { FaultDisk } from "../../contract/fault-disk.js";
 import { eachReplica } from "./each-replica.js";
 import { insist, isKilled } from "./killed-after.js";
-import { bodyOfBase, CREATE, DEAD_PID, GUID, OTHER_GUID, type Replica, save, transaction } from "./replica-fixture.js";
+import {
+  bodyOfBase,
+  CREATE,
+  DEAD_PID,
+  GUID,
+  message,
+  OTHER_GUID,
+  type Replica,
+  save,
+  transaction,
+} from "./replica-fixture.js";
 
 const hashOf = (bytes: Uint8Array): string => sha256(bytes).toString("hex");
 const EMPTY = transaction([], { structure: CREATE, uidNext: 1 });
@@ -68,9 +80,9 @@ describe("bodies that come along", () => {
 
   test("are dropped where a body is here already", () => {
     applyAlong(TWO, [body(0, "one"), body(1, "two")]);
-    const moved = { mailbox: GUID, uid: 1, base: "one" } as never;
-    const first = save(3, "copy", { size: bodyOfBase("one").length });
-    const copy = transaction([{ ...first, origin: moved } as never]);
+    const origin = { mailbox: GUID, uid: parseUid(1), base: parseBaseName("one") };
+    const copied = message(3, "copy", { size: bodyOfBase("one").length });
+    const copy = transaction([{ kind: "save", message: copied, origin }]);
     const key = replica.nextKey();
     const other = Buffer.alloc(bodyOfBase("one").length, "x");
     expect(ready(prepare(key, copy, { along: [body(0, "copy", other)] }))).toMatchObject({ wants: [], taken: 0 });
@@ -81,7 +93,7 @@ describe("bodies that come along", () => {
   test("are staged for a mailbox that is not there yet, too", () => {
     const other = transaction([save(1, "one")], {
       structure: CREATE,
-      path: "fresh" as never,
+      path: "fresh" as RawPath,
       mailbox: OTHER_GUID,
     });
     applyAlong(other, [body(0, "one")]);

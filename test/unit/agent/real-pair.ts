@@ -86,6 +86,12 @@ export class RealPair {
     this.store.recover();
   }
 
+  /** What an agent of this pair needs of the source, for whoever makes his own. */
+  get sourceParts() {
+    const { sourceReader: reader, capturer } = this;
+    return { bodies: this.#bodies, adapted: adaptSource({ reader, capturer, worker: this.#worker }) };
+  }
+
   /** All that changed in the source is in the log. */
   async capture(): Promise<number> {
     this.capturer.sweepSoon();
@@ -127,11 +133,11 @@ export class RealPair {
   }
 
   makeAgent(link: Link, options: Partial<ReplayAgentOptions>, run: RealRun): ReplayAgent {
-    const { sourceReader: reader, sourceWriter: writer, clock, capturer } = this;
-    const source = adaptSource({ reader, capturer, worker: this.#worker });
+    const { sourceReader: reader, sourceWriter: writer, clock } = this;
+    const { bodies, adapted: source } = this.sourceParts;
     return new ReplayAgent(
       REPLICA,
-      { link, bodies: this.#bodies, reader, writer, clock, source, mayHave: this.mayHave },
+      { link, bodies, reader, writer, clock, source, mayHave: this.mayHave },
       {
         onShipped: (shipped) => run.shipped.push(shipped),
         onBodyBytes: (bytes) => {

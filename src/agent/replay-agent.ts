@@ -86,7 +86,6 @@ export class ReplayAgent {
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
-  #heard = 0;
 
   constructor(
     name: string,
@@ -128,11 +127,6 @@ export class ReplayAgent {
 
   get ackedLsn(): number {
     return this.#ackedLsn;
-  }
-
-  /** How many messages of the replica have come. */
-  get heard(): number {
-    return this.#heard;
   }
 
   /** What the replica has to say next. Undefined: nothing is asked of it. */
@@ -291,7 +285,6 @@ export class ReplayAgent {
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
-    this.#heard += 1;
     switch (message.kind) {
       case "welcome":
         this.#welcome = message;

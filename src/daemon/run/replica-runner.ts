@@ -18,6 +18,7 @@ import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state
 import { StallWatch } from "./stall-watch.js";
 import { Troubles, troubleOf } from "./troubles.js";
 import { Unreachable } from "./unreachable.js";
+import { WatchedLink } from "./watched-link.js";
 
 export interface RunnerPorts extends AgentPorts {
   /** The store's path, for people. */
@@ -251,7 +252,7 @@ export class ReplicaRunner {
     let tell: (() => void) | undefined;
     const beside: Promise<void>[] = [];
     try {
-      const link = await open(both);
+      const link = new WatchedLink(await open(both));
       this.#step("connected");
       while (this.#turns.isBusy) await this.#turns.wait(both);
       const agent = this.#makeAgent(link);
@@ -259,7 +260,7 @@ export class ReplicaRunner {
       tell = () => agent.wake();
       store.onCommitted.add(tell);
       beside.push(this.#look(agent, conversation, both));
-      beside.push(this.#stall.watch(agent, () => this.#bytesSent, both));
+      beside.push(this.#stall.watch(agent, link, both));
       for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.

@@ -17,13 +17,20 @@ import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
-import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessage } from "../wire/messages.js";
+import {
+  type Outcome,
+  PROTOCOL_VERSION,
+  type Want,
+  type Welcome,
+  type WireFailure,
+  type WireMessage,
+} from "../wire/messages.js";
 import { Asker } from "./asker.js";
 import type { BodySenderPorts } from "./body-sender.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
-import { errorOfFarewell } from "./farewell.js";
+import { errorOfFarewell, lastWordsOf } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
@@ -211,6 +218,7 @@ export class ReplayAgent {
     const both = AbortSignal.any([signal, stop.signal]);
     const beside = [this.#readAll(both), this.#grantAll(both), this.#recovery.run(both)];
     for (const work of beside) work.catch((error: unknown) => stop.abort(error));
+    let why: WireFailure | undefined;
     try {
       const welcome = await this.#greet(both);
       await prepare(welcome, both);
@@ -226,10 +234,11 @@ export class ReplayAgent {
     } catch (error) {
       const reason: unknown = stop.signal.aborted && !signal.aborted ? stop.signal.reason : error;
       this.#asker.fail(reason);
+      why = lastWordsOf(reason);
       throw reason;
     } finally {
       stop.abort(new Error("the agent has ended"));
-      link.close();
+      link.close(why);
       await Promise.allSettled(beside);
       await Promise.allSettled([this.#refusals.settled(), this.#cursor.settled()]);
     }

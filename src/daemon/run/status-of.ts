@@ -132,7 +132,7 @@ function statusOfReplicaStore(
     messages: rows.reduce((sum, { messages }) => sum + messages, 0),
     peer,
     ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs },
-    troubles: store.hasCome || store.troubles.all.length > 0 ? store.troubles.all : [awaited(peer, startedMs)],
+    troubles: store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs)],
   };
 }
 

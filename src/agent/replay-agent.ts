@@ -27,6 +27,7 @@ import {
 } from "../wire/messages.js";
 import { Asker } from "./asker.js";
 import type { BodySenderPorts } from "./body-sender.js";
+import type { ComparisonStatus } from "./comparison-progress.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
@@ -151,6 +152,11 @@ export class ReplayAgent {
   /** The whole store is being compared. */
   get isComparing(): boolean {
     return this.#recovery.isComparing;
+  }
+
+  /** How far the comparison of the whole store is; undefined: none is under way. */
+  get comparison(): ComparisonStatus | undefined {
+    return this.#recovery.comparison;
   }
 
   /** A comparison of the whole store is asked for, and has not begun. */

@@ -78,6 +78,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
     rejects: rejects.length,
     needsResync: runner?.needsResync === true || runner?.agent?.isComparing === true,
+    comparison: runner?.agent?.comparison,
     foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };

@@ -18,6 +18,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
 import {
+  type AlongBodies,
   type Outcome,
   PROTOCOL_VERSION,
   type Want,
@@ -26,10 +27,11 @@ import {
   type WireMessage,
 } from "../wire/messages.js";
 import { Asker } from "./asker.js";
+import { readAlong } from "./bodies-along.js";
 import type { BodySenderPorts } from "./body-sender.js";
 import type { ComparisonStatus } from "./comparison-progress.js";
 import { isLastWord } from "./conflict-rules.js";
-import { CursorStore } from "./cursor-store.js";
+import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell, lastWordsOf } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
@@ -108,12 +110,14 @@ export class ReplayAgent {
     this.#asker = new Asker(ports);
     this.#rejections = new Rejections(name, ports);
     const onError = (error: unknown) => this.#stop.abort(error);
-    this.#cursor = new CursorStore((lsn) => ports.writer.setCursor(name, lsn), onError);
+    const write = (lsn: number) => ports.writer.setCursor(name, lsn);
+    this.#cursor = new CursorStore({ write, onError, clock: ports.clock, pauseMs: CURSOR_PAUSE_MS });
     const { mayHave } = ports;
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
     const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
-    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn });
+    const along: LogSenderParts["readAlong"] = (transaction) => this.#readAlong(transaction);
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn, readAlong: along });
     const { onConflict } = sinks;
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);
@@ -323,6 +327,12 @@ export class ReplayAgent {
 
   #confused(words: string) {
     return agentError("peer-confused", `talking with ${this.name}: ${words}`);
+  }
+
+  async #readAlong(transaction: Transaction): Promise<AlongBodies | undefined> {
+    const along = await readAlong(this.#ports, transaction);
+    for (const { length } of along?.payloads ?? []) this.#sinks.onBodyBytes(length);
+    return along;
   }
 
   /** One wish after the other, beside the reading of messages. */

@@ -90,26 +90,32 @@ export class ReplicaStore implements Methods {
   }
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
-    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY } = request;
+    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
     const txn = decodeTransaction(request.bytes);
     if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
     const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
-    if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [] };
+    if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [], taken: 0 };
     return this.#refusing(pending, (root) => {
       const needs = this.#needsOf(root, pending);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
-      const wants = staging.withStagingDir(this.#context, root, pending, (tmp) =>
-        missing.filter((need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index))),
-      );
+      const staged = staging.withStagingDir(this.#context, root, pending, (tmp) => {
+        const lacking = missing.filter(
+          (need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
+        );
+        return staging.stageAlong(tmp, pending, lacking, along);
+      });
+      if (staged.kind === "diverged") return staged;
+      const { wants, taken } = staged;
       return {
         kind: "ready",
         intent,
         wants,
+        taken,
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
         ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
       };

@@ -10,7 +10,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export interface Hello {
   readonly kind: "hello";
@@ -38,7 +38,19 @@ export interface Offer {
   readonly anew?: boolean;
   /** The encoded transaction (txn/transaction-codec). */
   readonly payload: Uint8Array;
+  /** Bodies that the replica will want, so that it need not ask for them. Absent = none. */
+  readonly along?: AlongBodies;
 }
+
+/** Bodies of new small messages. They may stand in the way of nothing: the replica asks for what did not come. */
+export interface AlongBodies {
+  /** None is gone. */
+  readonly heads: readonly BodyHead[];
+  /** In the order of `heads`, together at most ALONG_BYTES_MAX. */
+  readonly payloads: readonly Uint8Array[];
+}
+
+export const ALONG_BYTES_MAX = 64 * 1024;
 
 /** In the order of the offers: the log counts as applied up to there from here on, whatever was recorded before. */
 export interface Mark {

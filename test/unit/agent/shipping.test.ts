@@ -1,5 +1,6 @@
 /** What a replay agent and a session do together when nothing is in the way. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CURSOR_PAUSE_MS } from "../../../src/agent/cursor-store.js";
 import { BODY_PART_BYTES_MAX } from "../../../src/capture/body-types.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { until } from "../../turns.js";
@@ -28,7 +29,8 @@ describe("shipping", () => {
     expect(run.shipped.map(({ lsn }) => lsn)).toStrictEqual(lsns);
     expect(run.shipped[4]?.notes).toStrictEqual(["note of 5"]);
     expect(pair.replicaState.applied.get(LOG_ID)).toBe(30);
-    await until(() => pair.sourceState.cursors.get(REPLICA) === 30, "the cursor is stored");
+    await pair.clock.advance(CURSOR_PAUSE_MS);
+    expect(pair.sourceState.cursors.get(REPLICA)).toBe(30);
     expect([run.agent.ackedLsn, run.agent.trimmableLsn]).toStrictEqual([30, 30]);
     expect(pair.replicaState.intents.size).toBe(0);
   });

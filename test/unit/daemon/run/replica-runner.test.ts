@@ -8,6 +8,7 @@ import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { PROTOCOL_VERSION } from "../../../../src/wire/messages.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
@@ -205,7 +206,13 @@ test("a replica that talks all the time and settles nothing is told of as one th
   })();
   reading.catch(() => undefined);
   // Neither new to the source nor sure of how far it is: it is compared, and that begins with a mark.
-  const welcome = { kind: "welcome", protocol: 1, software: "x", appliedLsn: 0, firstContact: false } as const;
+  const welcome = {
+    kind: "welcome",
+    protocol: PROTOCOL_VERSION,
+    software: "x",
+    appliedLsn: 0,
+    firstContact: false,
+  } as const;
   for (let seconds = 0; seconds < 70; seconds += 10) {
     expect(runner.troubles.all).toStrictEqual([]);
     await replica?.send(welcome, stop.signal);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { MetLink } from "../../../../src/daemon/run/met-link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
-import type { WireMessage } from "../../../../src/wire/messages.js";
+import { PROTOCOL_VERSION, type WireMessage } from "../../../../src/wire/messages.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { CLI, type DaemonEvent } from "../../../live/sites/daemon-process.js";
@@ -87,7 +87,7 @@ test("a replica that was emptied: its host says so, and what to look at, and kee
 
 describe("a link to a source goes well", () => {
   const stop = new AbortController();
-  const hello = { kind: "hello", protocol: 1, logId: "1".repeat(32), software: "x" } as const;
+  const hello = { kind: "hello", protocol: PROTOCOL_VERSION, logId: "1".repeat(32), software: "x" } as const;
   const answer = { ok: true, answer: { kind: "standing", mailboxes: [], more: false } } as const;
 
   async function open() {

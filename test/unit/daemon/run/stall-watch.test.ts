@@ -6,7 +6,7 @@ import { Troubles } from "../../../../src/daemon/run/troubles.js";
 import { WatchedLink } from "../../../../src/daemon/run/watched-link.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
-import type { WireMessage } from "../../../../src/wire/messages.js";
+import { PROTOCOL_VERSION, type WireMessage } from "../../../../src/wire/messages.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
@@ -141,7 +141,13 @@ describe("what is said over a link", () => {
   const [hash, payload] = [new Uint8Array(32), Buffer.from("mail")];
   const bodies = (index: number) =>
     ({ kind: "bodies", id: 1, heads: [{ index, size: 4, sha256: hash, gone: false }], payloads: [payload] }) as const;
-  const welcome = { kind: "welcome", protocol: 1, software: "x", appliedLsn: 0, firstContact: false } as const;
+  const welcome = {
+    kind: "welcome",
+    protocol: PROTOCOL_VERSION,
+    software: "x",
+    appliedLsn: 0,
+    firstContact: false,
+  } as const;
   const answered = (id: number): WireMessage => ({
     kind: "reply",
     id,

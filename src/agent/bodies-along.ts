@@ -7,7 +7,7 @@
 import { releaseSlabs } from "../base/slab-pool.js";
 import type { BodyItem, BodyRead } from "../capture/body-types.js";
 import type { Transaction } from "../txn/transaction.js";
-import { ALONG_BYTES_MAX, type AlongBodies } from "../wire/messages.js";
+import { ALONG_BODIES_MAX, ALONG_BYTES_MAX, type AlongBodies } from "../wire/messages.js";
 import { type BodySenderPorts, headOf, readOrProblem } from "./body-sender.js";
 import type { MayHave } from "./offer-line.js";
 import type { SourceSide } from "./source-side.js";
@@ -16,9 +16,6 @@ export interface AlongPorts extends Pick<BodySenderPorts, "bodies"> {
   readonly source: SourceSide;
   readonly mayHave?: MayHave;
 }
-
-/** A replica syncs each by itself. */
-const ALONG_MAX = 24;
 
 /** Undefined: none goes along. The bytes may be in a slab, which is the caller's. Throws: what ends all reading. */
 export async function readAlong(ports: AlongPorts, transaction: Transaction): Promise<AlongBodies | undefined> {
@@ -39,7 +36,7 @@ function itemsOf({ changes }: Transaction): readonly BodyItem[] {
     const { uid, base, size } = change.message;
     items.push({ index, uid, base, sizeBytes: size });
     bytes += size;
-    if (items.length > ALONG_MAX || bytes > ALONG_BYTES_MAX) return [];
+    if (items.length > ALONG_BODIES_MAX || bytes > ALONG_BYTES_MAX) return [];
   }
   return items;
 }

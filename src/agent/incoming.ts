@@ -9,7 +9,7 @@
  * is handed over to the store in one call, before the transaction is sealed.
  */
 
-import type { ApplyMethods, BodyParts, StageTicket } from "../apply/apply-types.js";
+import type { ApplyMethods, PrepareOutcome, StageTicket } from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
@@ -66,7 +66,7 @@ export class Incoming {
   constructor(ports: IncomingPorts, offer: Offer) {
     this.#ports = ports;
     this.offer = offer;
-    this.#ready = handled(this.#begin());
+    this.#ready = handled(this.#makeReady(0, offer.along));
   }
 
   /** Rejects with what concerns more than this transaction. A rejection that nobody looks at is no defect. */
@@ -170,25 +170,12 @@ export class Incoming {
     if (last) this.#arrived(index);
   }
 
-  /** With the bodies that came along; prepared again they are staged already. */
-  async #begin(): Promise<Readiness> {
-    const { heads, payloads } = this.offer.along ?? NOTHING_ALONG;
-    const along = heads.flatMap(({ index, sha256 }, i) => {
-      const bytes = payloads[i];
-      return bytes === undefined ? [] : [{ index, bytes, sha256: hexOf(sha256) }];
-    });
-    try {
-      return await this.#makeReady(0, along);
-    } finally {
-      releaseSlabs(payloads);
-    }
-  }
-
-  async #makeReady(voidBelow: number, along: readonly BodyParts[] = []): Promise<Readiness> {
-    const { store, stagedHereMax: apartAbove } = this.#ports;
-    const { payload: bytes, mailbox } = this.offer;
-    const prepared = await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
+  /** With the bodies that came along, the first time: then they are staged already, or asked for. */
+  async #makeReady(voidBelow: number, along = NOTHING_ALONG): Promise<Readiness> {
+    const prepared = await this.#prepare(voidBelow, along);
     if (prepared.kind === "misnamed") throw misnamed();
+    // Some of them may be staged, and are not known to be durable.
+    if (prepared.kind === "diverged") this.#wanted += along.heads.length;
     if (prepared.kind === "diverged") return prepared;
     this.#intentBytes = prepared.intent;
     this.#wanted += prepared.taken;
@@ -196,6 +183,20 @@ export class Incoming {
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
     await this.#fetch(prepared.wants.map((wanted) => wanted.index));
     return this.#seal();
+  }
+
+  async #prepare(voidBelow: number, { heads, payloads }: AlongBodies): Promise<PrepareOutcome> {
+    const { store, stagedHereMax: apartAbove } = this.#ports;
+    const { payload: bytes, mailbox } = this.offer;
+    const along = heads.flatMap(({ index, sha256 }, i) => {
+      const body = payloads[i];
+      return body === undefined ? [] : [{ index, bytes: body, sha256: hexOf(sha256) }];
+    });
+    try {
+      return await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
+    } finally {
+      releaseSlabs(payloads);
+    }
   }
 
   async #fetch(indexes: readonly number[]): Promise<void> {

@@ -33,6 +33,8 @@ export interface LogSenderParts {
   readonly wake: Gate;
   /** Reads the bodies that go with a transaction. Undefined: the replica asks for what it lacks. */
   readonly readAlong: (transaction: Transaction) => Promise<AlongBodies | undefined>;
+  /** So many bytes of bodies were sent. */
+  readonly onBodyBytes: (bytes: number) => void;
   /** Has a mailbox compared, which the log does not tell of. Returns when that is durable, and the mailbox is held. */
   readonly onMovedIn: (place: Pick<Transaction, "mailbox" | "path">) => Promise<void>;
 }
@@ -112,6 +114,7 @@ export class LogSender {
         continue;
       }
       await this.#parts.line.offer({ ...run, along, mailbox, isNext: true }, signal);
+      if (along !== undefined) this.#parts.onBodyBytes(along.heads.reduce((sum, { size }) => sum + size, 0));
       return "sent";
     }
     return "nothing";

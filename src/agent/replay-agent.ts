@@ -18,7 +18,6 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
 import {
-  type AlongBodies,
   type Outcome,
   PROTOCOL_VERSION,
   type Want,
@@ -116,9 +115,10 @@ export class ReplayAgent {
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
     const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
-    const along: LogSenderParts["readAlong"] = (transaction) => this.#readAlong(transaction);
-    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, onMovedIn, readAlong: along });
-    const { onConflict } = sinks;
+    const along: LogSenderParts["readAlong"] = (transaction) => readAlong(ports, transaction);
+    const { onConflict, onBodyBytes } = sinks;
+    const senderSinks = { onMovedIn, onBodyBytes, readAlong: along };
+    this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, ...senderSinks });
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);
       this.#recovery.noteRejected(row.mailbox);
@@ -327,12 +327,6 @@ export class ReplayAgent {
 
   #confused(words: string) {
     return agentError("peer-confused", `talking with ${this.name}: ${words}`);
-  }
-
-  async #readAlong(transaction: Transaction): Promise<AlongBodies | undefined> {
-    const along = await readAlong(this.#ports, transaction);
-    for (const { length } of along?.payloads ?? []) this.#sinks.onBodyBytes(length);
-    return along;
   }
 
   /** One wish after the other, beside the reading of messages. */

@@ -26,7 +26,6 @@ import { ComparePages } from "./compare-pages.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
-import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
@@ -39,7 +38,7 @@ import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
-import { encodeIntent, type Pending } from "./pending.js";
+import { encodeIntent, type Pending, pendingOf } from "./pending.js";
 import { NO_GUID } from "./reading.js";
 import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
@@ -271,20 +270,7 @@ export class ReplicaStore implements Methods {
 
   /** Bodies that were staged for it before stay. */
   #pendingFor(key: number, txn: Transaction, how: Pick<Pending, "voidBelow" | "verifies">): Pending {
-    const known = this.#pendingByKey.get(key);
-    const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
-    const { staged, partial, gone, held } = known ?? fresh;
-    const pending: Pending = {
-      key,
-      txn,
-      expected: expectedBodies(txn),
-      ...how,
-      staged,
-      partial,
-      gone,
-      held,
-      sighting: undefined,
-    };
+    const pending = pendingOf({ key, txn, ...how }, this.#pendingByKey.get(key));
     this.#pendingByKey.set(key, pending);
     return pending;
   }

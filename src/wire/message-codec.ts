@@ -13,7 +13,14 @@ import { wireError } from "./errors.js";
 import { bytesOfField } from "./field-bytes.js";
 import { bytesOf, clipped, hashIn, numberIn, pathIn, textIn } from "./field-values.js";
 import { type BodyHead as BodyHeadPb, type Envelope, EnvelopeSchema } from "./gen/link_pb.js";
-import { ALONG_BYTES_MAX, type BodyHead, type Offer, type Outcome, type WireMessage } from "./messages.js";
+import {
+  ALONG_BODIES_MAX,
+  ALONG_BYTES_MAX,
+  type BodyHead,
+  type Offer,
+  type Outcome,
+  type WireMessage,
+} from "./messages.js";
 import { askIn, failureIn, failureInit, replyIn, replyInit, requestInit } from "./request-codec.js";
 
 /** A message in two pieces: the encoded head, and bytes that need no encoding. */
@@ -192,13 +199,13 @@ function offerIn(
   if (payload === undefined) throw payloadMissing();
   if (payload.length > TRANSACTION_BYTES_MAX)
     throw wireError("wire-invalid", "reading an offer of the other end: it is longer than a transaction can be");
-  const along = headsIn(heads, bodies);
   const alongBytes = bodies.reduce((sum, { length }) => sum + length, 0);
-  if (along.some(({ gone }) => gone) || alongBytes > ALONG_BYTES_MAX)
+  if (heads.length > ALONG_BODIES_MAX || heads.some(({ gone }) => gone) || alongBytes > ALONG_BYTES_MAX)
     throw wireError(
       "wire-invalid",
       "reading an offer of the other end: the bodies that come along are not what may come",
     );
+  const along = headsIn(heads, bodies);
   return {
     ...{ kind: "offer", ...numbers, mailbox: parseMailboxGuid(mailbox), payload },
     ...(anew ? { anew } : {}),

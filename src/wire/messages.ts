@@ -42,14 +42,16 @@ export interface Offer {
   readonly along?: AlongBodies;
 }
 
-/** Bodies of new small messages. They may stand in the way of nothing: the replica asks for what did not come. */
+/** Bodies of new small messages. The replica asks for what did not come, and drops what it does not want. */
 export interface AlongBodies {
-  /** None is gone. */
+  /** At most ALONG_BODIES_MAX; none is gone. */
   readonly heads: readonly BodyHead[];
   /** In the order of `heads`, together at most ALONG_BYTES_MAX. */
   readonly payloads: readonly Uint8Array[];
 }
 
+/** A replica syncs each by itself, before anything else of its store is done. */
+export const ALONG_BODIES_MAX = 24;
 export const ALONG_BYTES_MAX = 64 * 1024;
 
 /** In the order of the offers: the log counts as applied up to there from here on, whatever was recorded before. */

@@ -81,7 +81,8 @@ export class FakeReplica implements Partial<ApplyMethods> {
     const refusal = this.unprepared.get(transaction.capturedMs)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
     const lacking = this.#wantsOf(key);
-    const taken = along.filter((body) => lacking.some(({ index }) => index === body.index));
+    const alongByIndex = new Map(along.map((body) => [body.index, body]));
+    const taken = lacking.flatMap(({ index }) => alongByIndex.get(index) ?? []);
     const outcome = this.stageMany({ key, bodies: taken });
     if (outcome.kind === "diverged") return outcome;
     const wants = this.#wantsOf(key);

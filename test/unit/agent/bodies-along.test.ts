@@ -140,6 +140,13 @@ describe("bodies of a transaction", () => {
   });
 });
 
+test("as long as the source has not seen all that stood there, bodies are asked for", async () => {
+  pair.isLive = false;
+  pair.log("a", [{ uid: 1 }]);
+  const { offered, wanted } = await ship();
+  expect([offered, wanted]).toStrictEqual([[{ id: 1, along: [] }], [[0]]]);
+});
+
 describe("bodies that cannot be read when their transaction is offered", () => {
   /** What the first read of that one says; the next ones find it. */
   function atFirst(base: string, fate: "gone" | "unreadable"): void {
@@ -252,7 +259,7 @@ describe("readAlong", () => {
         return pair.bodies.readMany(request);
       },
     };
-    const source = { pathOf: () => at } as unknown as SourceSide;
+    const source = { isLive: true, pathOf: () => at } as unknown as SourceSide;
     return { bodies: inlineWorker(methods as unknown as BodyMethods), source, mayHave };
   }
 
@@ -265,6 +272,12 @@ describe("readAlong", () => {
     const along = await readAlong(portsFor(undefined, path("z")), logged());
     expect(asked).toMatchObject([{ mailbox: guid("a"), mailboxPath: path("z"), bytesMax: ALONG_BYTES_MAX }]);
     expect(along?.heads).toMatchObject([{ index: 0, size: 4, gone: false }]);
+  });
+
+  test("does not read a mailbox that comes or moves: the replica may have its mail", async () => {
+    const structure = { kind: "rename", from: path("y"), parents: [], maildirFolder: false } as const;
+    expect(await readAlong(portsFor(undefined, path("z")), { ...logged(), structure })).toBeUndefined();
+    expect(asked).toEqual([]);
   });
 
   test("does not read a mailbox that is gone, or is where the replica has no right", async () => {

@@ -30,11 +30,13 @@ export interface Reading {
   readonly placeOf: (base: string) => Place | undefined;
 }
 
+/** `known`: its uidlist, if it was read just now: two of a large mailbox would be most of a process's memory. */
 export function readMailbox(
   dirs: MailboxDirs,
   path: RawPath,
+  known?: Uidlist,
 ): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
-  const read = new UidlistReader().read(dirs.dir);
+  const read = known === undefined ? new UidlistReader().read(dirs.dir) : { uidlist: known, kind: "same" as const };
   if (read.kind === "damaged" || read.kind === "unsupported") {
     const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
     const line = read.kind === "damaged" ? read.line : 1;

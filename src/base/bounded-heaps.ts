@@ -5,7 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 
 /** Of what lives in a heap after a collection, so much may come before the next one; at the least a few MB. */
-const HEAP_GROWING_PERCENT = 50;
+const HEAP_GROWING_PERCENT = 100;
 
 let isAsked = false;
 

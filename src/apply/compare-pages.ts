@@ -122,7 +122,8 @@ export class ComparePages {
     const all = [...standing.values(), ...others].sort((a, b) => a.uid - b.uid);
     const messages = all.slice(0, Math.min(messagesMax, countWithin(all, PAGE_BYTES_MAX)));
     const more = messages.length < all.length || applied.upTo < UID_MAX;
-    if (more && messages.length === 0) return this.#page(dirs, located, baseline, { ...request, afterUid: applied.upTo });
+    if (more && messages.length === 0)
+      return this.#page(dirs, located, baseline, { ...request, afterUid: applied.upTo });
     this.#readings.delete(mailbox);
     if (more) this.#readings.set(mailbox, reading);
     for (const oldest of this.#readings.keys()) if (this.#readings.size > READINGS_MAX) this.#readings.delete(oldest);

@@ -88,7 +88,8 @@ function asReplica({ path, guid, uidValidity, uidNext }: SurveyedMailbox): Repli
 
 function asSource(sourceRoot: string, mailbox: SurveyedMailbox): SourceMailbox {
   const messages = new SourceMessages();
-  for (const page of pagesOf(sourceRoot, mailbox.path)) for (const message of page) messages.add(message, message.marks);
+  for (const page of pagesOf(sourceRoot, mailbox.path))
+    for (const message of page) messages.add(message, message.marks);
   return { ...asReplica(mailbox), messages };
 }
 

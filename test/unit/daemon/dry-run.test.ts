@@ -221,7 +221,9 @@ describe("UIDs that both sides have given out", () => {
     ],
     [["x", "y", "z"], [], "3 messages that only DST has: kept as they are"],
   ])("mail that only DST has, and is in the way: %j %j", (foreign, inTheWay, words) => {
-    expect(sentencesOf({ ...FINDING, foreign: listed(foreign), inTheWay: listed(inTheWay) }, "keep")).toStrictEqual([`INBOX: ${words}`]);
+    expect(sentencesOf({ ...FINDING, foreign: listed(foreign), inTheWay: listed(inTheWay) }, "keep")).toStrictEqual([
+      `INBOX: ${words}`,
+    ]);
   });
 
   test.each([

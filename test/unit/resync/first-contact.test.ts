@@ -143,7 +143,8 @@ describe("columns", () => {
 
   test.each([0, COUNT])("hold as many as come, with room for %d at first", (expected) => {
     const found = new SourceMessages(expected);
-    for (let i = 0; i < COUNT; i++) found.add({ base: nameOf(i), uid: i + 1, size: i * 2 ** 32 }, i % 2 === 0 ? "F" : "");
+    for (let i = 0; i < COUNT; i++)
+      found.add({ base: nameOf(i), uid: i + 1, size: i * 2 ** 32 }, i % 2 === 0 ? "F" : "");
     const places = Array.from({ length: COUNT }, (_, i) => found.find(nameOf(i)));
     expect(places).toStrictEqual(Array.from({ length: COUNT }, (_, i) => i));
     expect([found.find("other"), found.find(`${"x".repeat(300)}`)]).toStrictEqual([-1, -1]);

@@ -5,10 +5,11 @@
  * it applied recorded, before the next one is served: a source that dials again has lost the link before.
  */
 import { hostname } from "node:os";
-import { farewellOf } from "../../agent/farewell.js";
+import { farewellOf, isOfSource } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
+import type { MailtwinError } from "../../base/errors.js";
 import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
@@ -24,9 +25,11 @@ import { refuseVanished } from "../places.js";
 import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { startReplicaThreads } from "../threads.js";
+import { hintInDaemon } from "./daemon-hints.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
+import { MetLink } from "./met-link.js";
 import { becomeReplica } from "./store-role.js";
-import { Troubles } from "./troubles.js";
+import { type Trouble, Troubles, troubleOf } from "./troubles.js";
 
 export interface ReplicaStoreOptions {
   readonly path: string;
@@ -72,7 +75,8 @@ export class ReplicaStore {
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
   #hasEnded = false;
-  #isConnected = false;
+  /** The link that is served. */
+  #met: MetLink | undefined;
   #hasCome = false;
   #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
@@ -82,12 +86,18 @@ export class ReplicaStore {
   }
 
   get isConnected(): boolean {
-    return this.#isConnected;
+    return this.#met !== undefined;
+  }
+
+  /** What is wrong now. */
+  get troublesNow(): readonly Trouble[] {
+    this.#judge(this.#met);
+    return this.troubles.all;
   }
 
   /** When a link was last there, since the daemon began. */
   get lastLinkMs(): number | undefined {
-    return this.#isConnected ? systemClock.nowMs() : this.#lastLinkMs;
+    return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
   }
 
   /** The source, since the daemon began. */
@@ -140,24 +150,28 @@ export class ReplicaStore {
         return;
       }
       const both = AbortSignal.any([signal, end]);
-      this.#isConnected = true;
+      const met = new MetLink(link, systemClock);
+      this.#met = met;
       this.#hasCome = true;
       log.write("source-connected", { peer });
       try {
         const onApplied = () => {
           this.#lastChangeMs = systemClock.nowMs();
+          met.noteApplied();
         };
-        await opened.side.serve(link, both, { mayWrite: this.#options.mayWrite(), onApplied });
+        await opened.side.serve(met, both, { mayWrite: this.#options.mayWrite(), onApplied });
         this.troubles.over("store");
+        this.#judge(met);
         log.write("source-gone", { peer });
       } catch (error) {
+        this.#judge(met);
         log.write("source-gone", { peer, ...(both.aborted ? {} : fieldsOfError(error)) });
-        if (both.aborted) return;
-        if (!isLinkClosed(error)) this.#noteFailure(error);
-        // Whatever it was, what is in memory is not to be relied on.
-        if (!isLinkClosed(error)) await this.#close();
+        if (both.aborted || isLinkClosed(error)) return;
+        if (isOfSource(error)) return this.#noteRefusal(error);
+        this.#noteFailure(error);
+        await this.#close(); // whatever it was, what is in memory is not to be relied on.
       } finally {
-        this.#isConnected = false;
+        this.#met = undefined;
         this.#lastLinkMs = systemClock.nowMs();
       }
     });
@@ -207,6 +221,18 @@ export class ReplicaStore {
     const { path, stateDir } = this.#options;
     const words = `opening ${path}: it holds what another source has written, or this one before it lost its state`;
     throw daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+  }
+
+  #judge(met: MetLink | undefined): void {
+    if (met?.isWell === true) this.troubles.over("source");
+  }
+
+  /** It stays told until the source goes on. What to do is said as here, where its code is known here. */
+  #noteRefusal(error: MailtwinError): void {
+    const { log } = this.#options;
+    const trouble = troubleOf(error);
+    const seenAs = { ...trouble, hint: hintInDaemon(String(error.detail["said"]), trouble.hint) };
+    this.troubles.noteFailure("source", error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
   }
 
   #noteFailure(error: unknown): void {

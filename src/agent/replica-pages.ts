@@ -17,7 +17,7 @@ const PAGES_MAX = 2 ** 16;
 const MAILBOXES_MAX = 2 ** 20;
 /** The paths of all mailboxes: a path alone may have some thousand bytes. */
 const PATHS_BYTES_MAX = 64 * 1024 * 1024;
-/** Names of messages, and some bytes each, of a whole store: they are held until its first contact is over. */
+/** Names of messages, and some bytes each, of a whole store: those that it alone has are held until its first contact is over. */
 const INVENTORY_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 const MESSAGE_BYTES = 64;
 
@@ -55,7 +55,7 @@ export class MailboxPages {
   }
 }
 
-/** The mail of one store, mailbox by mailbox, all of which its caller holds. */
+/** The mail of one store, mailbox by mailbox. */
 export class Inventories {
   readonly #asker: Asker;
   readonly #bytesMax: number;
@@ -67,26 +67,26 @@ export class Inventories {
   }
 
   /**
-   * All of a mailbox, files without a UID (0) among them. Messages ascend by UID and such files by name, each for themselves: a file
-   * may get its UID meanwhile. Throws: peer-confused, and the replica's own refusals.
+   * All of a mailbox, files without a UID (0) among them; a page is asked for when the last one is worked off. Messages ascend by UID and
+   * such files by name, each for themselves: a file may get its UID meanwhile. Throws: peer-confused, and the replica's own refusals.
    */
-  async read(path: RawPath, signal: AbortSignal): Promise<readonly InventoryMessage[]> {
-    const messages: InventoryMessage[] = [];
+  async *pages(path: RawPath, signal: AbortSignal): AsyncGenerator<readonly InventoryMessage[], void> {
+    let messages = 0;
     let [afterUid, afterBase] = [0, ""];
     for (;;) {
       const question = { kind: "inventory", path, afterUid, ...(afterBase === "" ? {} : { afterBase }) } as const;
       const page = await askFor(this.#asker, question, "inventory", signal);
-      for (const message of page.messages) {
-        const { base, uid, marks } = message;
+      for (const { base, uid, marks } of page.messages) {
         if (uid === 0 ? base <= afterBase : uid <= afterUid) throw confused("the messages of a mailbox do not ascend");
         if (uid === 0) afterBase = base;
         else afterUid = uid;
         this.#bytes += base.length + marks.length + MESSAGE_BYTES;
-        messages.push(message);
       }
-      if (messages.length > MESSAGES_MAX) throw confused("its mailbox has no end");
+      messages += page.messages.length;
+      if (messages > MESSAGES_MAX) throw confused("its mailbox has no end");
       if (this.#bytes > this.#bytesMax) throw confused("its mail has no end");
-      if (!page.more || page.messages.length === 0) return messages;
+      yield page.messages;
+      if (!page.more || page.messages.length === 0) return;
     }
   }
 }

@@ -33,7 +33,8 @@ export interface RequestPorts {
 }
 
 const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
-const INVENTORY_MESSAGES_MAX = 20_000;
+/** Objects in two threads, for as long as their page takes. */
+const INVENTORY_MESSAGES_MAX = 4096;
 const LOCK_PAUSE_MS = 5;
 const LOCK_WAIT_MS_MAX = 30_000;
 

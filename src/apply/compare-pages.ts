@@ -84,7 +84,7 @@ export class ComparePages {
     const occupant = path === request.path ? {} : occupantAt(root, request.path);
     using dirs = new MailboxDirs(located.dir);
     const baseline = known.baseline?.row.uidValidity === uidValidity ? known.baseline : undefined;
-    const page = this.#page(dirs, path, baseline, request);
+    const page = this.#page(dirs, located, baseline, request);
     if ("kind" in page) return page;
     const standing = { path, uidValidity, uidNext: uidlist.nextUid };
     return { kind: "read", ...written, standing, ...occupant, ...page };
@@ -92,13 +92,14 @@ export class ComparePages {
 
   #page(
     dirs: MailboxDirs,
-    path: RawPath,
+    located: Extract<Located, { kind: "found" }>,
     baseline: MailboxBaseline | undefined,
     request: CompareRequest,
   ): Page | Extract<CompareOutcome, { kind: "diverged" }> {
     const { mailbox, afterUid, messagesMax } = request;
+    const { path, uidlist } = located;
     const kept = this.#readings.get(mailbox);
-    const reading = afterUid > 0 && kept?.path === path ? kept : readMailbox(dirs, path);
+    const reading = afterUid > 0 && kept?.path === path ? kept : readMailbox(dirs, path, uidlist);
     if ("kind" in reading) return reading;
     const uids = uidsAfter(reading.uids, afterUid, messagesMax);
     const last = uids.at(-1);
@@ -121,7 +122,8 @@ export class ComparePages {
     const all = [...standing.values(), ...others].sort((a, b) => a.uid - b.uid);
     const messages = all.slice(0, Math.min(messagesMax, countWithin(all, PAGE_BYTES_MAX)));
     const more = messages.length < all.length || applied.upTo < UID_MAX;
-    if (more && messages.length === 0) return this.#page(dirs, path, baseline, { ...request, afterUid: applied.upTo });
+    if (more && messages.length === 0)
+      return this.#page(dirs, located, baseline, { ...request, afterUid: applied.upTo });
     this.#readings.delete(mailbox);
     if (more) this.#readings.set(mailbox, reading);
     for (const oldest of this.#readings.keys()) if (this.#readings.size > READINGS_MAX) this.#readings.delete(oldest);

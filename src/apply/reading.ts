@@ -3,7 +3,7 @@
  * half a million names would be most of a process's memory.
  */
 import type { RawPath } from "../base/raw-name.js";
-import { type BaseName, isBaseName, parseMailboxGuid, type Uid } from "../maildir/ids.js";
+import { type BaseName, isBaseName, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -23,18 +23,20 @@ export interface Reading {
   readonly uidlist: Uidlist | undefined;
   readonly keywords: Keywords;
   /** Of messages that have a UID, ascending. */
-  readonly uids: readonly Uid[];
+  readonly uids: Uint32Array;
   /** Base names of files without a UID, ascending. */
   readonly unnumbered: readonly BaseName[];
   /** Where the file of a base name was. */
   readonly placeOf: (base: string) => Place | undefined;
 }
 
+/** `known`: its uidlist, if it was read just now: two of a large mailbox would be most of a process's memory. */
 export function readMailbox(
   dirs: MailboxDirs,
   path: RawPath,
+  known?: Uidlist,
 ): Reading | Extract<InventoryOutcome, { kind: "diverged" }> {
-  const read = new UidlistReader().read(dirs.dir);
+  const read = known === undefined ? new UidlistReader().read(dirs.dir) : { uidlist: known, kind: "same" as const };
   if (read.kind === "damaged" || read.kind === "unsupported") {
     const why = read.kind === "damaged" ? read.why : `its version is ${read.version}`;
     const line = read.kind === "damaged" ? read.line : 1;
@@ -57,48 +59,58 @@ export function readMailbox(
 /** By record: the directory, and what follows the base name. Few of these differ, and each is held once. */
 class Places {
   readonly #uidlist: Uidlist | undefined;
-  readonly #tails: (Tail | undefined)[];
-  readonly #tailByText = new Map<string, Tail>();
+  /** By record: 0 = not listed; else the number of its tail. Records that come later are none of this listing. */
+  readonly #numbers: Uint32Array;
+  readonly #tails: Tail[] = [NO_TAIL];
+  readonly #numberByText = new Map<string, number>();
   readonly #unnumbered = new Map<string, Place>();
 
   constructor(uidlist: Uidlist | undefined) {
     this.#uidlist = uidlist;
-    this.#tails = new Array<Tail | undefined>(uidlist?.count ?? 0).fill(undefined);
+    this.#numbers = new Uint32Array(uidlist?.count ?? 0);
   }
 
   set(base: string, place: Place): void {
-    const index = this.#uidlist?.indexOfBase(base) ?? -1;
+    const index = this.#indexOf(base);
     if (index < 0) this.#unnumbered.set(base, place);
-    else this.#tails[index] = this.#tailOf(place.dir, place.name.slice(base.length));
+    else this.#numbers[index] = this.#numberOf(place.dir, place.name.slice(base.length));
   }
 
   of(base: string): Place | undefined {
-    const index = this.#uidlist?.indexOfBase(base) ?? -1;
+    const index = this.#indexOf(base);
     if (index < 0) return this.#unnumbered.get(base);
-    const tail = this.#tails[index];
-    return tail === undefined ? undefined : { dir: tail.dir, name: base + tail.info };
+    const tail = this.#tails[this.#numbers[index] as number];
+    return tail === undefined || tail === NO_TAIL ? undefined : { dir: tail.dir, name: base + tail.info };
   }
 
   /** Records ascend by UID. */
-  uids(): Uid[] {
-    const uids: Uid[] = [];
-    for (let index = 0; index < this.#tails.length; index++) {
-      if (this.#tails[index] !== undefined && this.#uidlist !== undefined) uids.push(this.#uidlist.uidAt(index));
+  uids(): Uint32Array {
+    const uids = new Uint32Array(this.#numbers.length);
+    let count = 0;
+    for (let index = 0; index < this.#numbers.length; index++) {
+      if (this.#numbers[index] !== 0 && this.#uidlist !== undefined) uids[count++] = this.#uidlist.uidAt(index);
     }
-    return uids;
+    return count === uids.length ? uids : uids.slice(0, count);
   }
 
   unnumbered(): BaseName[] {
     return [...this.#unnumbered.keys()].filter(isBaseName).sort();
   }
 
-  #tailOf(dir: Place["dir"], info: string): Tail {
+  /** -1 for what had no record when it was listed. */
+  #indexOf(base: string): number {
+    const index = this.#uidlist?.indexOfBase(base) ?? -1;
+    return index < this.#numbers.length ? index : -1;
+  }
+
+  #numberOf(dir: Place["dir"], info: string): number {
     const text = `${dir}${info}`;
-    const known = this.#tailByText.get(text);
+    const known = this.#numberByText.get(text);
     if (known !== undefined) return known;
-    const tail = { dir, info: text.slice(dir.length) }; // of its own: a slice of the name would keep the whole name.
-    this.#tailByText.set(text, tail);
-    return tail;
+    // Of its own: a slice of the name would keep the whole name.
+    const number = this.#tails.push({ dir, info: text.slice(dir.length) }) - 1;
+    this.#numberByText.set(text, number);
+    return number;
   }
 }
 
@@ -108,15 +120,26 @@ interface Tail {
   readonly info: string;
 }
 
+const NO_TAIL: Tail = { dir: "cur", info: "" };
+
 /** At most `max` of those above `afterUid`, which ascend. */
-export function uidsAfter(uids: readonly Uid[], afterUid: number, max = uids.length): readonly Uid[] {
-  let [low, high] = [0, uids.length];
+export function uidsAfter(uids: Uint32Array, afterUid: number, max: number): readonly Uid[] {
+  const first = firstAbove(uids, afterUid);
+  return Array.from(uids.subarray(first, first + max), parseUid);
+}
+
+/** Where the first of them stands that is above: they ascend. */
+export function firstAbove<T extends number | string>(
+  ascending: { readonly length: number; readonly [at: number]: T },
+  limit: T,
+): number {
+  let [low, high] = [0, ascending.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((uids[middle] ?? 0) <= afterUid) low = middle + 1;
+    if ((ascending[middle] as T) <= limit) low = middle + 1;
     else high = middle;
   }
-  return uids.slice(low, low + max);
+  return low;
 }
 
 /** Empty for a file that went meanwhile. */

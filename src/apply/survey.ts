@@ -4,14 +4,15 @@
 import type { Dir, Disk } from "../base/disk.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
-import type { MailboxGuid } from "../maildir/ids.js";
+import { type BaseName, type MailboxGuid, parseUid } from "../maildir/ids.js";
 import { CUR } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
+import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
-import { NO_GUID, type Reading, readMailbox, sizeAt, stateAt, uidsAfter } from "./reading.js";
+import { firstAbove, NO_GUID, type Reading, readMailbox, sizeAt, stateAt } from "./reading.js";
 import { refusing } from "./refusing.js";
 
 export interface SurveyedStore {
@@ -95,21 +96,38 @@ export class InventoryReader {
       const known = this.#reading?.path === path && !isFirst ? this.#reading : undefined;
       const reading = known ?? readMailbox(dirs, path);
       if ("kind" in reading) return reading;
-      const uids = uidsAfter(reading.uids, afterUid);
-      const bases = reading.unnumbered.filter((base) => base > afterBase);
-      const more = uids.length + bases.length > messagesMax;
-      this.#reading = more ? reading : undefined;
-      const messages = uids.slice(0, messagesMax).flatMap((uid) => stateAt(dirs, reading, uid));
-      const files = bases
-        .slice(0, Math.max(0, messagesMax - uids.length))
-        .flatMap((base) => sizeAt(dirs, reading, base));
+      const page = pageOf(dirs, reading, { afterUid, afterBase, messagesMax });
+      this.#reading = page.more ? reading : undefined;
       const { uidlist, unnumbered } = reading;
       const uidNext = uidlist?.nextUid ?? 1;
-      return { kind: "read", ...identityOf(uidlist), uidNext, messages, files, more, unnumbered: unnumbered.length };
+      return { kind: "read", ...identityOf(uidlist), uidNext, ...page, unnumbered: unnumbered.length };
     } finally {
       closeBelow(root, dir);
     }
   }
+}
+
+/** One that is not the last has at least one message: of those that went meanwhile it is silent. */
+function pageOf(
+  dirs: MailboxDirs,
+  reading: Reading,
+  { afterUid, afterBase, messagesMax }: Required<Omit<InventoryRequest, "path">>,
+): Pick<Extract<InventoryOutcome, { kind: "read" }>, "messages" | "files" | "more"> {
+  const [messages, files]: [MessageState[], { base: BaseName; size: number }[]] = [[], []];
+  let [uidsAt, basesAt] = [firstAbove(reading.uids, afterUid), firstAbove(reading.unnumbered, afterBase)];
+  const isLeft = () => uidsAt < reading.uids.length || basesAt < reading.unnumbered.length;
+  while (messages.length + files.length < messagesMax && isLeft()) {
+    const uid = reading.uids[uidsAt];
+    const base = reading.unnumbered[basesAt];
+    if (uid !== undefined) {
+      messages.push(...stateAt(dirs, reading, parseUid(uid)));
+      uidsAt += 1;
+    } else if (base !== undefined) {
+      files.push(...sizeAt(dirs, reading, base));
+      basesAt += 1;
+    }
+  }
+  return { messages, files, more: isLeft() };
 }
 
 function identityOf(uidlist: Uidlist | undefined): Pick<SurveyedMailbox, "guid" | "uidValidity"> {

@@ -7,6 +7,7 @@
  */
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
 import { baseError } from "./base-errors.js";
+import { renewBounds } from "./bounded-heaps.js";
 import { errnoOf, type MailtwinError, recordOfError, reviveError } from "./errors.js";
 import { isFilesErrno } from "./open-files.js";
 import type { Transferred } from "./worker-host.js";
@@ -91,6 +92,7 @@ class Client<M> implements WorkerClient<M> {
     });
     const onAbort = (): void => this.#abort(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
+    this.#worker.once("online", renewBounds);
     this.#worker.on("message", (reply: ReplyMessage) => this.#receive(reply));
     this.#worker.on("messageerror", (error) => this.#die(error));
     this.#worker.on("error", (error) => this.#die(error));

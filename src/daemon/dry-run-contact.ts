@@ -7,13 +7,15 @@ import { openStore } from "../apply/mailbox-place.js";
 import { InventoryReader, surveyMailboxes } from "../apply/survey.js";
 import { systemClock } from "../base/clock.js";
 import { openNodeDisk } from "../base/disk-node.js";
-import { rawFromText } from "../base/raw-name.js";
+import { type RawPath, rawFromText } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
+import { SourceMessages } from "../resync/contact-columns.js";
 import { type Elsewhere, findElsewhere } from "../resync/elsewhere.js";
 import {
+  ContactComparison,
   type ContactFinding,
-  compareAtFirstContact,
   type ReplicaMailbox,
+  type ReplicaMessage,
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
@@ -22,7 +24,7 @@ import { type ForeignChoice, refusal, treesAt } from "./first-contact.js";
 import type { Places } from "./places.js";
 import { countOf, mailboxName } from "./words.js";
 
-const PAGE_MESSAGES_MAX = 1_000_000;
+const PAGE_MESSAGES_MAX = 20_000;
 const NAMED_MAX = 5;
 
 export interface ContactWords {
@@ -59,14 +61,19 @@ export async function describeFirstContact(
     const named = standing.guid === undefined ? undefined : sourceByGuid.get(standing.guid);
     const isOwn = named !== undefined && treeOf(named.path) === treeOf(standing.path);
     const own = isOwn ? named : sourceByPath.get(standing.path);
-    const replica = readMailbox(destinationRoot, standing);
-    const sourceMailbox = own === undefined ? undefined : asSource(readMailbox(sourceRoot, own));
-    if (sourceMailbox !== undefined && isSame(sourceMailbox, replica))
-      basesByGuid.set(replica.guid, new Set(replica.messages.map(({ base }) => base)));
-    for (const finding of compareAtFirstContact([replica], () => sourceMailbox)) {
-      sentences.push(...sentencesOf(finding, choice));
-      findings.push(finding);
+    const replica = asReplica(standing);
+    const sourceMailbox = own === undefined ? undefined : asSource(sourceRoot, own);
+    const comparison = new ContactComparison(replica, sourceMailbox);
+    const bases = sourceMailbox !== undefined && isSame(sourceMailbox, replica) ? new Set<string>() : undefined;
+    for (const messages of pagesOf(destinationRoot, standing.path)) {
+      comparison.add(messages);
+      for (const { base } of messages) bases?.add(base);
     }
+    if (bases !== undefined) basesByGuid.set(replica.guid, bases);
+    const finding = comparison.finding();
+    if (finding === undefined) continue;
+    sentences.push(...sentencesOf(finding, choice));
+    findings.push(finding);
   }
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   const hasMail = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
@@ -75,14 +82,31 @@ export async function describeFirstContact(
 }
 
 /** One without a uidlist, or with one that cannot be read, has no identity; of the latter nothing is said here. */
-function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }: SurveyedMailbox): ReplicaMailbox {
+function asReplica({ path, guid, uidValidity, uidNext }: SurveyedMailbox): ReplicaMailbox {
+  return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, uidNext: uidNext ?? 0 };
+}
+
+function asSource(sourceRoot: string, mailbox: SurveyedMailbox): SourceMailbox {
+  const messages = new SourceMessages();
+  for (const page of pagesOf(sourceRoot, mailbox.path))
+    for (const message of page) messages.add(message, message.marks);
+  return { ...asReplica(mailbox), messages };
+}
+
+function* pagesOf(storeRoot: string, path: RawPath): Generator<readonly ReplicaMessage[]> {
+  const reader = new InventoryReader();
   const root = openStore(openNodeDisk(), storeRoot);
   try {
-    const read = new InventoryReader().read(root, { path, afterUid: 0, messagesMax: PAGE_MESSAGES_MAX });
-    const files = read.kind === "read" ? read.files.map((file) => ({ ...file, uid: 0, marks: "" })) : [];
-    const marked = read.kind === "read" ? read.messages.map((it) => ({ ...it, marks: visibleMarks(it) })) : [];
-    const messages = [...marked, ...files];
-    return { path, guid: guid ?? "", uidValidity: uidValidity ?? 0, uidNext, messages };
+    let [afterUid, afterBase] = [0, ""];
+    for (;;) {
+      const read = reader.read(root, { path, afterUid, afterBase, messagesMax: PAGE_MESSAGES_MAX });
+      if (read.kind !== "read") return;
+      yield read.messages.map((it) => ({ ...it, marks: visibleMarks(it) }));
+      yield read.files.map((file) => ({ ...file, uid: 0, marks: "" }));
+      afterUid = read.messages.at(-1)?.uid ?? afterUid;
+      afterBase = read.files.at(-1)?.base ?? afterBase;
+      if (!read.more) return;
+    }
   } finally {
     root.close();
   }
@@ -90,10 +114,6 @@ function readMailbox(storeRoot: string, { path, guid, uidValidity, uidNext = 0 }
 
 function isSame(source: SourceMailbox, replica: ReplicaMailbox): boolean {
   return source.guid === replica.guid && source.uidValidity === replica.uidValidity;
-}
-
-function asSource({ messages, ...mailbox }: ReplicaMailbox): SourceMailbox {
-  return { ...mailbox, messageByBase: new Map(messages.map(({ base, ...message }) => [base, message])) };
 }
 
 /** What becomes of one mailbox of the destination. Exported for its tests. */

@@ -16,21 +16,17 @@ import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { parseUid, UID_MAX } from "../maildir/ids.js";
+import { parseBaseName, parseUid, UID_MAX } from "../maildir/ids.js";
 import { type TreeOf, treesOf } from "../maildir/whose-tree.js";
+import { SourceMessages } from "../resync/contact-columns.js";
 import { findElsewhere } from "../resync/elsewhere.js";
-import {
-  type ContactFinding,
-  compareAtFirstContact,
-  type ReplicaMailbox,
-  type SourceMailbox,
-} from "../resync/first-contact.js";
+import { ContactComparison, type ContactFinding, type Listed } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
 import type { SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
-import { type HashedMailbox, type HashedMessage, hashMessages } from "./source-hashes.js";
+import { type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
 export interface FirstContactPorts {
@@ -51,7 +47,8 @@ export interface FirstContactPorts {
 
 export type ForeignChoice = "refuse" | "keep" | "limbo";
 
-const STATES_MAX = 20_000;
+/** Objects that live as long as their page: small pages are gone before anything is moved to make room. */
+const STATES_MAX = 4096;
 const BASES_MAX = 5_000;
 /** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
 const HASHED_BYTES_MAX = 64 * 1024 * 1024;
@@ -73,14 +70,11 @@ export interface Meeting {
   readonly elsewhere: ReadonlySet<string>;
 }
 
-interface SourceMail extends SourceMailbox, HashedMailbox {
-  readonly guid: MailboxRow["guid"];
-  readonly uidNext: number;
-  readonly messageByBase: ReadonlyMap<string, MarkedMessage>;
-}
-
-interface MarkedMessage extends HashedMessage {
-  readonly marks: string;
+/** One mailbox of the destination that there is something to say of. */
+interface Compared {
+  readonly finding: ContactFinding;
+  /** The source's mailbox that it is, or that is to stand there. */
+  readonly source: MailboxRow | undefined;
 }
 
 /** Which mailboxes stand at the destination. */
@@ -102,38 +96,25 @@ export async function meetDestination(
   const { asker } = ports;
   const elsewhere = findElsewhere(standing, ports.capturer.rows);
   if (!ports.isAnew) refuseWhole(elsewhere, ports.stores);
-  const inventories = new Inventories(asker);
-  const replica: ReplicaMailbox[] = [];
-  for (const mailbox of standing) {
-    const messages = await readUnlessRefused(inventories, mailbox.path, signal);
-    if (messages instanceof MailtwinError) {
-      const isAtSource = [...ports.capturer.rows].some((row) => row.guid === mailbox.guid || row.path === mailbox.path);
-      if (choice === "limbo" && !isAtSource) ports.onRefused(mailbox.path, messages);
-    } else if (messages.length > 0) replica.push({ ...mailbox, messages });
-  }
-  const sources = await readSources(ports, replica, signal);
-  const treeOf = treesAt([...standing, ...ports.capturer.rows]);
-  const sourceByPath = new Map(replica.map((mailbox) => [mailbox.path, sourceOf(sources, mailbox, treeOf)]));
-  const findings = compareAtFirstContact(replica, ({ path }) => sourceByPath.get(path));
-  const foreign = findings.filter((finding) => finding.foreign.length > 0);
+  const compared = await compareAll(ports, standing, choice, signal);
+  const foreign = compared.map(({ finding }) => finding).filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   await tellStrangers(ports, standing, signal);
   if (foreign.length > 0 && choice === "keep") ports.onKept(`${wordsOfForeign(foreign)}: kept beside`);
   const foundByGuid = new Map<string, number>();
   let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
-  for (const finding of findings) {
+  for (const { finding, source } of compared) {
     const { path, isOther, copies, changed, present } = finding;
-    const source = sourceByPath.get(path);
     try {
       if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
-      else if (isOther) await move(asker, path, finding.foreign, "aside", signal);
+      else if (isOther) await move(asker, path, basesOf(finding.foreign), "aside", signal);
       else if (source !== undefined) await makeWay(ports, finding, source, signal);
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
       remarked += finding.remarked;
       if (choice === "keep") kept += finding.foreign.length;
       if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
-      toLimbo += await move(asker, path, changed, "limbo", signal);
+      toLimbo += await move(asker, path, basesOf(changed), "limbo", signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // One mailbox's matter. What is offered for it meets the same, and is named then, but for mail that is in nobody's way.
@@ -164,15 +145,14 @@ async function tellStrangers(
 async function makeWay(
   { asker, onConflict }: FirstContactPorts,
   { path, inTheWay, hasNewer }: ContactFinding,
-  { guid: mailbox, uidNext: floor }: SourceMail,
+  { guid: mailbox, uidNext: floor }: MailboxRow,
   signal: AbortSignal,
 ): Promise<void> {
   if (inTheWay.length === 0) return;
   if (hasNewer) {
-    const bases = inTheWay.map(({ base }) => base);
-    await move(asker, path, bases, "aside", signal);
+    await move(asker, path, basesOf(inTheWay), "aside", signal);
   } else {
-    const uids = inTheWay.map(({ uid }) => uid);
+    const uids = Array.from(inTheWay, ({ uid }) => uid);
     const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
     await askFor(asker, question, "yielded-uids", signal);
   }
@@ -202,16 +182,6 @@ export async function restoreAside(
   return isWhole;
 }
 
-/** An error for a mailbox whose uidlist cannot be read: what is offered for it will be refused, and nothing in it touched. */
-async function readUnlessRefused(inventories: Inventories, path: RawPath, signal: AbortSignal) {
-  try {
-    return await inventories.read(path, signal);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return error;
-  }
-}
-
 /** Also where somebody keeps the mailbox's lock: an owner can for as long as he likes. */
 function isRefusal(error: unknown): error is MailtwinError {
   return error instanceof MailtwinError && (error.code === "mailbox-rejected" || error.code === "replica-lock-held");
@@ -225,64 +195,98 @@ export function treesAt(mailboxes: Iterable<{ readonly path: RawPath }>): TreeOf
 }
 
 /**
- * Keyed by GUID and by path: one without a GUID yet is looked up by its path only ("" would be the root's), and so is one whose GUID is
- * that of another user's mailbox.
+ * Mailbox by mailbox, and of each page by page. One whose uidlist cannot be read is left out: what is offered for it will be refused, and
+ * nothing in it touched.
  */
-function sourceOf<T extends Pick<SourceMailbox, "path">>(
-  sources: ReadonlyMap<string, T>,
-  { guid, path }: Pick<ReplicaMailbox, "guid" | "path">,
-  treeOf: TreeOf,
-): T | undefined {
-  const named = guid === "" ? undefined : sources.get(guid);
-  return named !== undefined && treeOf(named.path) === treeOf(path) ? named : sources.get(path);
+async function compareAll(
+  ports: FirstContactPorts,
+  standing: readonly SurveyedMailbox[],
+  choice: ForeignChoice,
+  signal: AbortSignal,
+): Promise<readonly Compared[]> {
+  const inventories = new Inventories(ports.asker);
+  const rows = rowsOf(ports.capturer.rows, treesAt([...standing, ...ports.capturer.rows]));
+  const all: Compared[] = [];
+  for (const mailbox of standing) {
+    const source = rows.find(mailbox);
+    try {
+      const finding = await compareOne(ports, inventories, { mailbox, source }, signal);
+      if (finding !== undefined) all.push({ finding, source });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (choice === "limbo" && !rows.has(mailbox)) ports.onRefused(mailbox.path, error);
+    }
+  }
+  return all;
 }
 
-/** By GUID and by path. */
-async function readSources(
-  { worker, capturer }: FirstContactPorts,
-  replica: readonly ReplicaMailbox[],
+/** Undefined where it has no mail. */
+async function compareOne(
+  { worker }: FirstContactPorts,
+  inventories: Inventories,
+  { mailbox, source }: { readonly mailbox: SurveyedMailbox; readonly source: MailboxRow | undefined },
   signal: AbortSignal,
-): Promise<Map<string, SourceMail>> {
-  const guids = new Set(replica.map((mailbox) => mailbox.guid));
-  const paths = new Set(replica.map((mailbox) => mailbox.path));
-  const found = new Map<string, SourceMail>();
-  for (const row of capturer.rows) {
-    if (!guids.has(row.guid) && !paths.has(row.path)) continue;
-    const mailbox = await readSource(worker, row, signal);
-    found.set(row.guid, mailbox);
-    if (!found.has(row.path)) found.set(row.path, mailbox);
+): Promise<ContactFinding | undefined> {
+  let comparison: ContactComparison | undefined;
+  for await (const messages of inventories.pages(mailbox.path, signal)) {
+    if (messages.length === 0) continue;
+    comparison ??= new ContactComparison(
+      mailbox,
+      source === undefined ? undefined : { ...source, messages: await readSource(worker, source, signal) },
+    );
+    comparison.add(messages);
   }
-  return found;
+  return comparison?.finding();
+}
+
+interface SourceRows {
+  /** Of the mailbox that is the one that stands at the destination, or that is to stand there. */
+  find(mailbox: SurveyedMailbox): MailboxRow | undefined;
+  /** Whether one has its GUID or its path, whosever it is. */
+  has(mailbox: SurveyedMailbox): boolean;
+}
+
+/** One without a GUID yet is looked up by its path only, and so is one whose GUID is that of another user's mailbox. */
+function rowsOf(all: Iterable<MailboxRow>, treeOf: TreeOf): SourceRows {
+  const byGuid = new Map<string, MailboxRow>();
+  const byPath = new Map<string, MailboxRow>();
+  for (const row of all) {
+    byGuid.set(row.guid, row);
+    if (!byPath.has(row.path)) byPath.set(row.path, row);
+  }
+  return {
+    find: ({ guid, path }) => {
+      const named = byGuid.get(guid);
+      return named !== undefined && treeOf(named.path) === treeOf(path) ? named : byPath.get(path);
+    },
+    has: ({ guid, path }) => byGuid.has(guid) || byPath.has(path),
+  };
 }
 
 async function readSource(
   worker: WorkerClient<CaptureMethods>,
-  { path, guid, uidValidity, uidNext }: MailboxRow,
+  { guid, messages }: MailboxRow,
   signal: AbortSignal,
-): Promise<SourceMail> {
-  const messageByBase = new Map<string, MarkedMessage>();
+): Promise<SourceMessages> {
+  const found = new SourceMessages(messages);
   let afterUid: number | undefined = 0;
   while (afterUid !== undefined) {
     signal.throwIfAborted();
     const page: StatesPage = await worker.call("states", { guid, afterUid, max: STATES_MAX });
-    for (const it of page.states) {
-      const { uid, base, size } = it;
-      messageByBase.set(base, { uid, base, size, marks: visibleMarks(it) });
-    }
+    for (const state of page.states) found.add(state, visibleMarks(state));
     afterUid = page.nextAfterUid;
   }
-  return { path, guid, uidValidity, uidNext, messageByBase };
+  return found;
 }
 
 /** Copies of the source's messages go to the limbo, from where those with the same bytes are had back: so many. */
 async function giveWay(
   { asker, bodies }: FirstContactPorts,
-  { path, source, copies }: { readonly path: RawPath; readonly source: SourceMail; readonly copies: readonly string[] },
+  { path, source, copies }: { readonly path: RawPath; readonly source: MailboxRow; readonly copies: Listed },
   signal: AbortSignal,
 ): Promise<number> {
   let reused = 0;
-  const messages = copies.flatMap((base) => source.messageByBase.get(base) ?? []);
-  for (const batch of batchesOf(messages)) {
+  for (const batch of batchesOf(copies)) {
     const hashByBase = await hashMessages(bodies, source, batch, signal);
     const known = batch.flatMap(({ base }) => {
       const hash = hashByBase.get(base);
@@ -306,39 +310,52 @@ async function removeForeign(
   isAtSource: boolean,
   signal: AbortSignal,
 ): Promise<number> {
-  const moved = await move(asker, path, foreign, "limbo", signal);
+  const moved = await move(asker, path, basesOf(foreign), "limbo", signal);
   if (!isAtSource) await askFor(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
   return moved;
 }
 
-function* batchesOf(messages: readonly HashedMessage[]): Generator<HashedMessage[]> {
+function* batchesOf(messages: Listed): Generator<HashedMessage[]> {
   let batch: HashedMessage[] = [];
   let bytes = 0;
-  for (const message of messages) {
-    if (batch.length === BASES_MAX || (batch.length > 0 && bytes + message.size > HASHED_BYTES_MAX)) {
+  for (const { base, uid, size } of messages) {
+    if (batch.length === BASES_MAX || (batch.length > 0 && bytes + size > HASHED_BYTES_MAX)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
-    batch.push(message);
-    bytes += message.size;
+    batch.push({ base: parseBaseName(base), uid: parseUid(uid), size });
+    bytes += size;
   }
   if (batch.length > 0) yield batch;
+}
+
+function* basesOf(messages: Listed): Generator<string> {
+  for (const { base } of messages) yield base;
 }
 
 async function move(
   asker: Asker,
   path: RawPath,
-  bases: readonly string[],
+  all: Iterable<string>,
   action: "limbo" | "aside",
   signal: AbortSignal,
 ): Promise<number> {
   let moved = 0;
-  for (let at = 0; at < bases.length; at += BASES_MAX) {
-    const question = { kind: "foreign", path, bases: bases.slice(at, at + BASES_MAX), action } as const;
-    moved += (await askFor(asker, question, "foreign", signal)).messages;
+  for (const bases of inBatches(all)) {
+    moved += (await askFor(asker, { kind: "foreign", path, bases, action }, "foreign", signal)).messages;
   }
   return moved;
+}
+
+function* inBatches(bases: Iterable<string>): Generator<string[]> {
+  let batch: string[] = [];
+  for (const base of bases) {
+    if (batch.push(base) < BASES_MAX) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function wordsOfYielded(path: RawPath, messages: number): string {

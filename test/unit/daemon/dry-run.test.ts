@@ -194,13 +194,15 @@ describe("a later run", () => {
   });
 });
 
+const listed = (bases: readonly string[]) => bases.map((base, at) => ({ base, uid: at + 1, size: 3 }));
+
 const FINDING: ContactFinding = {
-  ...{ path: rawPath(""), foreign: ["x"], present: 0, remarked: 0, isOther: false, copies: [], changed: [] },
+  ...{ path: rawPath(""), foreign: listed(["x"]), present: 0, remarked: 0, isOther: false, copies: [], changed: [] },
   ...{ inTheWay: [], passed: [], hasNewer: false },
 };
 
 test("kept mail of a mailbox that begins anew gets other UIDs; the store's own mailbox is the INBOX", () => {
-  const finding = { ...FINDING, isOther: true, copies: ["a"], changed: ["b", "c"] };
+  const finding = { ...FINDING, isOther: true, copies: listed(["a"]), changed: listed(["b", "c"]) };
   expect(sentencesOf(finding, "keep").slice(1)).toStrictEqual([
     "INBOX: 1 of these messages is in DST already, and used again if the bytes are the same",
     "INBOX: 2 messages of DST have another size than in SRC: moved to the limbo, and sent",
@@ -209,22 +211,19 @@ test("kept mail of a mailbox that begins anew gets other UIDs; the store's own m
 });
 
 describe("UIDs that both sides have given out", () => {
-  const [x, y] = [
-    { base: "x", uid: 7 },
-    { base: "y", uid: 8 },
-  ];
-
   test.each([
-    [["x"], [x], "1 message that only DST has: kept, with a new UID above all others: SRC has used its own"],
-    [["x", "y"], [x, y], "2 messages that only DST has: kept, with new UIDs above all others: SRC has used theirs"],
+    [["x"], ["x"], "1 message that only DST has: kept, with a new UID above all others: SRC has used its own"],
+    [["x", "y"], ["x", "y"], "2 messages that only DST has: kept, with new UIDs above all others: SRC has used theirs"],
     [
       ["x", "y", "z"],
-      [y],
+      ["y"],
       "3 messages that only DST has: kept, 1 of them with a new UID above all others: SRC has used its own",
     ],
     [["x", "y", "z"], [], "3 messages that only DST has: kept as they are"],
   ])("mail that only DST has, and is in the way: %j %j", (foreign, inTheWay, words) => {
-    expect(sentencesOf({ ...FINDING, foreign, inTheWay }, "keep")).toStrictEqual([`INBOX: ${words}`]);
+    expect(sentencesOf({ ...FINDING, foreign: listed(foreign), inTheWay: listed(inTheWay) }, "keep")).toStrictEqual([
+      `INBOX: ${words}`,
+    ]);
   });
 
   test.each([

@@ -18,6 +18,7 @@ import { stateFor } from "../places.js";
 import type { Reporter } from "../reporter.js";
 import { claimStore } from "../same-stores.js";
 import { openSourceSide } from "../source-side.js";
+import { watchState } from "../state-watch.js";
 import { Tally } from "../tally.js";
 import { startSourceThreads } from "../threads.js";
 import { TwinRun } from "../twin-run.js";
@@ -90,6 +91,8 @@ export async function runRemoteTwin(
     stop.abort(new Error("the twin has ended"));
     await Promise.allSettled(ends);
   });
+  const onGone = (error: Error) => stop.abort(error);
+  owner.adopt(watchState({ state: places.state, clock: systemClock, onGone })); // last: it ends first.
   return await run.live(ends, owner, stop, signal);
 }
 

@@ -23,6 +23,7 @@ import { scratchRefusal } from "../place-rules.js";
 import { refuseVanished } from "../places.js";
 import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
+import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { becomeReplica } from "./store-role.js";
@@ -72,7 +73,9 @@ export class ReplicaStore {
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
   #hasEnded = false;
+  #hasBeenOpen = false;
   #isConnected = false;
+  #link: Link | undefined;
   #hasCome = false;
   #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
@@ -116,9 +119,13 @@ export class ReplicaStore {
       if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
       const owner = new Disposer();
       try {
+        if (this.#hasBeenOpen) refuseForgotten(this.#options.stateDir, "replica.db");
         const how = { ...this.#options, foreign: undefined, live: true };
-        const opened = { owner, ...(await openReplicaStore(how, tame(like), owner)) };
+        const parts = await openReplicaStore(how, tame(like), owner);
+        this.#watchState(owner);
+        const opened = { owner, ...parts };
         this.#opened = opened;
+        this.#hasBeenOpen = true;
         this.#options.log.write("store-opened");
         this.troubles.over("store");
         this.#refuseOther(opened.side, logId);
@@ -140,6 +147,7 @@ export class ReplicaStore {
         return;
       }
       const both = AbortSignal.any([signal, end]);
+      this.#link = link;
       this.#isConnected = true;
       this.#hasCome = true;
       log.write("source-connected", { peer });
@@ -158,6 +166,7 @@ export class ReplicaStore {
         if (!isLinkClosed(error)) await this.#close();
       } finally {
         this.#isConnected = false;
+        this.#link = undefined;
         this.#lastLinkMs = systemClock.nowMs();
       }
     });
@@ -167,6 +176,18 @@ export class ReplicaStore {
   async end(): Promise<void> {
     this.#hasEnded = true;
     await this.#inTurn(() => this.#close());
+  }
+
+  /** Without its state no link is served: what is applied could not be recorded. */
+  #watchState(owner: Disposer): void {
+    const onGone = (error: Error) => {
+      this.#noteFailure(error);
+      this.#link?.close(farewellOf(error));
+      void this.#inTurn(async () => {
+        if (this.#opened?.owner === owner) await this.#close();
+      });
+    };
+    owner.adopt(watchState({ state: this.#options.stateDir, clock: systemClock, onGone }));
   }
 
   #notReady(words: string): Error {

@@ -8,6 +8,7 @@
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { farewellOf } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
@@ -34,6 +35,7 @@ import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import type { ReplicaSide } from "../replica-side.js";
+import { watchState } from "../state-watch.js";
 import { OUR_GREETING } from "./open-link.js";
 import { isOfAnother, openReplicaStore } from "./replica-store.js";
 
@@ -173,7 +175,15 @@ async function serveDirectory(
   const side = await openOfThis(options, { root, logId }, owner);
   return async () => {
     letOpen(ports);
-    await side.serve(openStreamLink({ ...ports, peer: `the source on ${ports.peer}` }), signal);
+    const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
+    const gone = new AbortController();
+    const onGone = (error: Error) => {
+      link.close(farewellOf(error));
+      gone.abort(error);
+    };
+    using _watch = watchState({ state: stateDir, clock: systemClock, onGone });
+    await side.serve(link, AbortSignal.any([signal, gone.signal]));
+    gone.signal.throwIfAborted();
   };
 }
 

@@ -18,6 +18,7 @@ import { holdStateDirectory } from "../hold-state.js";
 import { claimStore } from "../same-stores.js";
 import { adaptSource } from "../source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
+import { watchState } from "../state-watch.js";
 import { startSourceThreads } from "../threads.js";
 import type { EventLog } from "./event-log.js";
 import { becomeSource } from "./store-role.js";
@@ -93,6 +94,8 @@ export class SourceStore {
     const both = AbortSignal.any([signal, stop.signal]);
     const lost = this.#workerLost();
     lost.catch((error: unknown) => stop.abort(error));
+    const onGone = (error: Error) => stop.abort(error);
+    using _watch = watchState({ state: this.#options.stateDir, clock: systemClock, onGone });
     try {
       return await this.#capture(both);
     } catch (error) {

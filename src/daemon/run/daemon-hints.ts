@@ -96,6 +96,8 @@ export function inDaemon(error: unknown): unknown {
 
 const REJECTION_HINTS: Readonly<Record<string, string>> = {
   "foreign-mail": "Move that mail elsewhere on the replica's host: the mailbox goes by itself then.",
+  "mailbox-denied":
+    "On the replica's host, let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
   "mailbox-occupied": "On the replica's host, move the mailbox that stands there away, or rename it.",
   "path-refused": "Rename that folder at the source, or remove on the replica's host what stands in its way.",
   "uidlist-damaged":

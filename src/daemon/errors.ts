@@ -116,7 +116,7 @@ const KINDS = {
   "config-missing": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "Write one (docs/configuration.md has an example), or say with --config FILE where it is.",
+    hint: "Without --config FILE it is /etc/mailtwin/mailtwin.toml for root, and mailtwin/mailtwin.toml in ~/.config (XDG_CONFIG_HOME) for others. Write one (docs/configuration.md has an example), or say with --config FILE where it is; mailtwin's user must be able to read it.",
   },
   /** The configuration is wrong. Each problem is told with its place, what was read, why it is wrong and what to do. */
   "config-wrong": {

@@ -14,6 +14,7 @@ import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
+import { lineageOf, refuseMetHalfway } from "../lineage.js";
 import { stateFor } from "../places.js";
 import type { Reporter } from "../reporter.js";
 import { claimStore } from "../same-stores.js";
@@ -70,8 +71,10 @@ export async function runRemoteTwin(
   await claimStore(source, "source", { path: places.store, site: places.site });
   const { reader, writer } = source;
   const logId = reader.meta("log-id") ?? "";
-  const { link } = await openLinkTo(options, { ...places, logId }, AbortSignal.any([signal, stop.signal]));
+  const lineage = lineageOf(places.store);
+  const { link } = await openLinkTo(options, { ...places, logId, lineage }, AbortSignal.any([signal, stop.signal]));
   owner.defer(() => link.close());
+  refuseMetHalfway(places.store, lineage);
   const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
   const run = new TwinRun(
     {
@@ -100,7 +103,7 @@ const ASIDE = "aside-destination";
 
 function openLinkTo(
   { destination, foreign, watch: live, program, remoteCommand }: RemoteTwinOptions,
-  places: RemotePlaces & { readonly logId: string },
+  places: RemotePlaces & { readonly logId: string; readonly lineage: readonly string[] },
   signal: AbortSignal,
 ) {
   const { mode, uid, gid } = rootOfSource(places);
@@ -109,7 +112,10 @@ function openLinkTo(
     peer: "",
     logId: places.logId,
     root: { mode: mode & 0o7777, uid, gid },
-    target: { kind: "path", path: rawFromText(destination.path), foreign, live, sourceId: sourceIdOf(places) },
+    target: {
+      ...{ kind: "path", path: rawFromText(destination.path), foreign, live },
+      ...{ sourceId: sourceIdOf(places), lineage: places.lineage },
+    },
   };
   const { address } = destination;
   const dial = { address, peer: formatAddress(address), key: undefined, peerKey: undefined, clock: systemClock };

@@ -18,6 +18,7 @@ import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
 import { holdScratch } from "../hold-scratch.js";
 import { holdStateDirectory } from "../hold-state.js";
+import { noteLineage, refuseRing } from "../lineage.js";
 import { refuseUnwritable } from "../permissions.js";
 import { scratchRefusal } from "../place-rules.js";
 import { refuseVanished } from "../places.js";
@@ -46,14 +47,18 @@ interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
   readonly foreign: "keep" | "limbo" | undefined;
   /** Changes will come one by one. */
   readonly live: boolean;
+  /** Of the source of one run of sync; undefined: the configuration says who is whose replica. */
+  readonly lineage?: readonly string[] | undefined;
 }
 
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
 
-interface OpenedReplica {
+export interface OpenedReplica {
   readonly side: ReplicaSide;
   /** Whether the directory at its path is still the one that was opened. */
   readonly stillStands: () => boolean;
+  /** Takes back the note of whose twin it is, if that is new: nothing came of it. */
+  readonly forgetTwin: () => void;
 }
 
 interface Opened extends OpenedReplica {
@@ -246,14 +251,15 @@ const MODE_MAX = 0o2775;
 
 /**
  * `owner` releases everything. Throws: the codes of `findReplicaPlaces`, destination-emptied, destination-in-use, state-in-use,
- * store-exchanged, and those of the state database.
+ * store-exchanged, stores-swapped, stores-overlap, and those of the state database.
  */
 export async function openReplicaStore(
-  { path, scratch, stateDir, crashAt, foreign, live, log }: ReplicaOpening,
+  { path, scratch, stateDir, crashAt, foreign, live, log, lineage = [] }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<OpenedReplica> {
   const places = findReplicaPlaces(path, { state: stateDir, scratch });
+  refuseRing(places.store, lineage);
   refuseVanished({ state: places.state, destination: places.store });
   const { destination, scratch: scratchSite } = makeReplicaPlaces(places, like);
   owner.adopt(holdStateDirectory(places.state));
@@ -271,5 +277,7 @@ export async function openReplicaStore(
   );
   await claimStore(side, "destination", { path: places.store, site: destination });
   await becomeReplica(places.state, side, log);
-  return { side, stillStands: () => isAt(places.store, destination) };
+  const notePlace = { path: places.scratch, site: scratchSite, refuse: scratchRefusal(places.scratch) };
+  const forgetTwin = lineage.length === 0 ? () => undefined : noteLineage(notePlace, lineage);
+  return { side, stillStands: () => isAt(places.store, destination), forgetTwin };
 }

@@ -34,10 +34,9 @@ import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
-import type { ReplicaSide } from "../replica-side.js";
 import { watchState } from "../state-watch.js";
 import { OUR_GREETING } from "./open-link.js";
-import { isOfAnother, openReplicaStore } from "./replica-store.js";
+import { isOfAnother, type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
 export interface ServeFlags {
   readonly stdio?: boolean;
@@ -154,7 +153,7 @@ async function passOn(
 
 async function serveDirectory(
   ports: MessagePorts,
-  { path: raw, foreign, live, sourceId, root, logId }: PathTarget & Opening,
+  { path: raw, foreign, live, sourceId, lineage, root, logId }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -170,9 +169,10 @@ async function serveDirectory(
     stateDir,
     crashAt,
     live,
+    lineage,
     foreign: foreign === "refuse" ? undefined : foreign,
   };
-  const side = await openOfThis(options, { root, logId }, owner);
+  const { side, forgetTwin } = await openOfThis(options, { root, logId }, owner);
   return async () => {
     letOpen(ports);
     const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
@@ -182,7 +182,11 @@ async function serveDirectory(
       gone.abort(error);
     };
     using _watch = watchState({ state: stateDir, clock: systemClock, onGone });
-    await side.serve(link, AbortSignal.any([signal, gone.signal]));
+    try {
+      await side.serve(link, AbortSignal.any([signal, gone.signal]));
+    } finally {
+      if (side.reader.mailboxes().length === 0) forgetTwin(); // it was refused, or nothing was to be done.
+    }
     gone.signal.throwIfAborted();
   };
 }
@@ -192,16 +196,16 @@ async function openOfThis(
   options: Parameters<typeof openReplicaStore>[0],
   { root, logId }: OpenedSource,
   owner: Disposer,
-): Promise<ReplicaSide> {
+): Promise<OpenedReplica> {
   const first = new Disposer();
-  const { side } = await openReplicaStore(options, root, first);
-  if (!isOfAnother(side, logId)) {
+  const opened = await openReplicaStore(options, root, first);
+  if (!isOfAnother(opened.side, logId)) {
     owner.adopt(first);
-    return side;
+    return opened;
   }
   await first.dispose();
   forgetState({ state: options.stateDir });
-  return (await openReplicaStore(options, root, owner)).side;
+  return openReplicaStore(options, root, owner);
 }
 
 async function orRefuse<T>(ports: MessagePorts, step: () => Promise<T>): Promise<T> {

@@ -23,6 +23,7 @@ import { maySee } from "./user-rights.js";
 export interface SourceKeeperPorts {
   readonly path: string;
   readonly stateDir: string;
+  readonly scratch: string | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: EventLog;
@@ -105,10 +106,10 @@ export class SourceKeeper {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const { path, stateDir, log, crashAt } = this.#ports;
+    const { path, stateDir, scratch, log, crashAt } = this.#ports;
     await using owner = new Disposer();
     if (this.#hasBeenOpen) refuseForgotten(stateDir, "source.db");
-    const store = await openSourceStore({ path, stateDir, log, crashAt }, owner);
+    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt }, owner);
     this.#store = store;
     this.#hasBeenOpen = true;
     log.write("store-opened", { lastLsn: store.side.reader.lastLsn() });

@@ -199,12 +199,16 @@ async function sendSmall(
   let bytes = 0;
   for (const read of reads) {
     if (read.kind !== "body") continue;
-    heads.push({ index: read.index, size: read.bytes.length, sha256: Buffer.from(read.sha256, "hex"), gone: false });
+    heads.push(headOf(read));
     payloads.push(read.bytes);
     bytes += read.bytes.length;
   }
   if (heads.length > 0) await link.send({ kind: "bodies", id, heads, payloads }, signal);
   return bytes;
+}
+
+export function headOf({ index, bytes, sha256 }: Extract<BodyRead, { readonly kind: "body" }>): BodyHead {
+  return { index, size: bytes.length, sha256: Buffer.from(sha256, "hex"), gone: false };
 }
 
 interface LargeBody extends BodyItem {
@@ -257,7 +261,10 @@ async function sendParts(
 }
 
 /** A body that cannot be read is that transaction's problem; a defect, or a reader that died, is everybody's. */
-async function readOrProblem<T extends object>(path: RawPath, read: () => Promise<T>): Promise<T | CaptureProblem> {
+export async function readOrProblem<T extends object>(
+  path: RawPath,
+  read: () => Promise<T>,
+): Promise<T | CaptureProblem> {
   try {
     return await read();
   } catch (error) {

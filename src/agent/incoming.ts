@@ -9,13 +9,13 @@
  * is handed over to the store in one call, before the transaction is sealed.
  */
 
-import type { ApplyMethods, StageTicket } from "../apply/apply-types.js";
+import type { ApplyMethods, PrepareOutcome, StageTicket } from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
-import type { Bodies, BodyPart, Offer } from "../wire/messages.js";
+import type { AlongBodies, Bodies, BodyPart, Offer } from "../wire/messages.js";
 import { misnamed } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 
@@ -39,6 +39,8 @@ export interface IncomingPorts {
 
 /** From this many bodies on, one syncfs costs less than an fsync for each. */
 const SYNC_EACH_MAX = 24;
+
+const NOTHING_ALONG: AlongBodies = { heads: [], payloads: [] };
 
 /** The thread that stages the bodies of this transaction, and whether it knows it. */
 interface Apart {
@@ -64,7 +66,7 @@ export class Incoming {
   constructor(ports: IncomingPorts, offer: Offer) {
     this.#ports = ports;
     this.offer = offer;
-    this.#ready = handled(this.#makeReady(0));
+    this.#ready = handled(this.#makeReady(0, offer.along));
   }
 
   /** Rejects with what concerns more than this transaction. A rejection that nobody looks at is no defect. */
@@ -168,16 +170,33 @@ export class Incoming {
     if (last) this.#arrived(index);
   }
 
-  async #makeReady(voidBelow: number): Promise<Readiness> {
-    const { store, stagedHereMax: apartAbove } = this.#ports;
-    const { payload: bytes, mailbox } = this.offer;
-    const prepared = await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove });
+  /** With the bodies that came along, the first time: then they are staged already, or asked for. */
+  async #makeReady(voidBelow: number, along = NOTHING_ALONG): Promise<Readiness> {
+    const prepared = await this.#prepare(voidBelow, along);
     if (prepared.kind === "misnamed") throw misnamed();
+    // Some of them may be staged, and are not known to be durable.
+    if (prepared.kind === "diverged") this.#wanted += along.heads.length;
     if (prepared.kind === "diverged") return prepared;
     this.#intentBytes = prepared.intent;
+    this.#wanted += prepared.taken;
+    this.#isSynced = prepared.taken > 0;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
     await this.#fetch(prepared.wants.map((wanted) => wanted.index));
     return this.#seal();
+  }
+
+  async #prepare(voidBelow: number, { heads, payloads }: AlongBodies): Promise<PrepareOutcome> {
+    const { store, stagedHereMax: apartAbove } = this.#ports;
+    const { payload: bytes, mailbox } = this.offer;
+    const along = heads.flatMap(({ index, sha256 }, i) => {
+      const body = payloads[i];
+      return body === undefined ? [] : [{ index, bytes: body, sha256: hexOf(sha256) }];
+    });
+    try {
+      return await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
+    } finally {
+      releaseSlabs(payloads);
+    }
   }
 
   async #fetch(indexes: readonly number[]): Promise<void> {

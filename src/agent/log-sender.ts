@@ -7,10 +7,12 @@
  */
 import { Fifo } from "../base/fifo.js";
 import { Gate } from "../base/gate.js";
+import { releaseSlabs } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
+import type { AlongBodies } from "../wire/messages.js";
 import { agentError } from "./errors.js";
 import { takeRun } from "./log-run.js";
 import { isMovedIn } from "./moved-in.js";
@@ -29,6 +31,10 @@ export interface LogSenderParts {
   readonly mayHave: MayHave;
   /** Woken when a transaction has left the window. */
   readonly wake: Gate;
+  /** Reads the bodies that go with a transaction. Undefined: the replica asks for what it lacks. */
+  readonly readAlong: (transaction: Transaction) => Promise<AlongBodies | undefined>;
+  /** So many bytes of bodies were sent. */
+  readonly onBodyBytes: (bytes: number) => void;
   /** Has a mailbox compared, which the log does not tell of. Returns when that is durable, and the mailbox is held. */
   readonly onMovedIn: (place: Pick<Transaction, "mailbox" | "path">) => Promise<void>;
 }
@@ -100,9 +106,15 @@ export class LogSender {
       const run = takeRun(entry, this.#ahead);
       // Before the cursor may pass it.
       const isForReplica = await this.#isForReplica(run.transaction);
+      const along = isForReplica ? await this.#parts.readAlong(run.transaction) : undefined;
       this.#moveTo(run.lsn);
-      if (!isForReplica) continue;
-      await this.#parts.line.offer({ ...run, mailbox, isNext: true }, signal);
+      // It may have been refused while the bodies were read.
+      if (!isForReplica || rejections.isHeld(mailbox)) {
+        releaseSlabs(along?.payloads ?? []);
+        continue;
+      }
+      await this.#parts.line.offer({ ...run, along, mailbox, isNext: true }, signal);
+      if (along !== undefined) this.#parts.onBodyBytes(along.heads.reduce((sum, { size }) => sum + size, 0));
       return "sent";
     }
     return "nothing";

@@ -7,6 +7,7 @@
  */
 import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
+import { releaseSlabs } from "../base/slab-pool.js";
 import { Waiter } from "../base/waiter.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Link } from "../wire/link.js";
@@ -42,17 +43,19 @@ export class OfferLine {
   }
 
   /** Does not wait for room. What the replica may not have counts as settled. */
-  async offer(offer: NewOffer, signal: AbortSignal): Promise<void> {
+  async offer({ along, ...offer }: NewOffer, signal: AbortSignal): Promise<void> {
     const { window, link, mayHave } = this.#parts;
     const { mailbox, bytes: payload } = offer;
     const { id, transaction } = window.add(offer);
     if (mayHave?.(transaction.path) === false) {
       window.delete(id);
+      releaseSlabs(along?.payloads ?? []);
       return;
     }
     const lsn = this.#movesCursor ? offer.lsn : 0;
     const anew = this.#refused.delete(mailbox) ? { anew: true } : {};
-    await link.send({ kind: "offer", id, lsn, mailbox, ...anew, payload }, signal);
+    const bodies = along === undefined ? {} : { along };
+    await link.send({ kind: "offer", id, lsn, mailbox, ...anew, payload, ...bodies }, signal);
   }
 
   /** As `offer`, of what the cursor does not wait for, when there is room for it. */

@@ -7,6 +7,7 @@
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
+import type { AlongBodies } from "../wire/messages.js";
 
 const OFFERS_IN_FLIGHT_MAX = 40;
 /** Nothing is added beyond that. A replica holds twice as much (session.ts), which one more does not fill. */
@@ -22,11 +23,13 @@ export interface NewOffer {
   readonly bytes: Uint8Array;
   /** The same, where it was decoded already. */
   readonly transaction?: Transaction;
+  /** Bodies that go with it; given to the link. */
+  readonly along?: AlongBodies | undefined;
   /** It is the log's next: the cursor waits for it. Of others a rejection, or a comparison, tells what the replica lacks. */
   readonly isNext: boolean;
 }
 
-export interface Offered extends Omit<NewOffer, "bytes"> {
+export interface Offered extends Omit<NewOffer, "bytes" | "along"> {
   readonly id: number;
   readonly firstLsn: number;
   /** The length of its encoding. */
@@ -52,7 +55,7 @@ export class OfferWindow {
     return this.#offeredById.size === 0;
   }
 
-  add({ bytes, ...offer }: NewOffer): Offered {
+  add({ bytes, ...offer }: Omit<NewOffer, "along">): Offered {
     const { lsn, firstLsn = lsn, transaction = decodeTransaction(bytes) } = offer;
     const [id, size] = [this.nextId(lsn), bytes.length];
     const offered = { ...offer, firstLsn, id, size, transaction, refusals: 0, isBeingResolved: false };

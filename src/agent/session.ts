@@ -368,7 +368,8 @@ export class Session {
 }
 
 function bytesOf(message: Offer | Mark): number {
-  return message.kind === "offer" ? message.payload.length : 0;
+  if (message.kind === "mark") return 0;
+  return (message.along?.payloads ?? []).reduce((sum, { length }) => sum + length, message.payload.length);
 }
 
 function wordsOfBusy({ by, ageMs }: { readonly by: string; readonly ageMs: number }): string {

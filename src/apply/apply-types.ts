@@ -59,6 +59,8 @@ export interface PrepareRequest {
   readonly verifies?: boolean;
   /** With more wanted bodies than this, the outcome has a ticket for staging them in another thread. Absent = never. */
   readonly apartAbove?: number;
+  /** What came with the transaction: those of them that are wanted are staged at once, and durably. Absent = none. */
+  readonly along?: readonly BodyParts[];
 }
 
 export type PrepareOutcome =
@@ -69,6 +71,8 @@ export type PrepareOutcome =
       /** What `recover` needs to clean up after this transaction, to be kept until its effect is recorded. */
       readonly intent: Uint8Array;
       readonly wants: readonly WantedBody[];
+      /** How many bodies of those that came along are staged now. */
+      readonly taken: number;
       /**
        * Here, and perhaps what the source has: for each either `confirmHeld` (the source's hash is that of `hashHeld`) or its
        * bytes. Only where the caller verifies.

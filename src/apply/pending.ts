@@ -7,7 +7,7 @@ import type { RawPath } from "../base/raw-name.js";
 import { isRawPath } from "../base/raw-name.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
-import type { ExpectedBodies } from "./expected-bodies.js";
+import { type ExpectedBodies, expectedBodies } from "./expected-bodies.js";
 import type { Sighting } from "./find-files.js";
 
 /** A body in some `tmp/`, ready to be renamed. */
@@ -55,6 +55,14 @@ export interface Pending {
 
 /** What staging works on, in whichever thread. */
 export type StagingState = Pick<Pending, "key" | "expected" | "staged" | "partial" | "gone" | "held">;
+
+/** Of a transaction that is prepared. Of one that was prepared `before`, what was staged stays. */
+export function pendingOf(prepared: Pick<Pending, "key" | "txn" | "voidBelow" | "verifies">, before?: Pending): Pending {
+  const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
+  const { staged, partial, gone, held } = before ?? fresh;
+  const expected = expectedBodies(prepared.txn);
+  return { ...prepared, expected, staged, partial, gone, held, sighting: undefined };
+}
 
 export function stagedName(key: number, index: number): string {
   return `mailtwin.${key}.${index}`;

@@ -26,7 +26,6 @@ import { ComparePages } from "./compare-pages.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
-import { expectedBodies } from "./expected-bodies.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
@@ -39,7 +38,7 @@ import { openStore } from "./mailbox-place.js";
 import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
-import { encodeIntent, type Pending } from "./pending.js";
+import { encodeIntent, type Pending, pendingOf } from "./pending.js";
 import { NO_GUID } from "./reading.js";
 import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
@@ -90,26 +89,32 @@ export class ReplicaStore implements Methods {
   }
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
-    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY } = request;
+    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
     const txn = decodeTransaction(request.bytes);
     if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
     const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
-    if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [] };
+    if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [], taken: 0 };
     return this.#refusing(pending, (root) => {
       const needs = this.#needsOf(root, pending);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
-      const wants = staging.withStagingDir(this.#context, root, pending, (tmp) =>
-        missing.filter((need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index))),
-      );
+      const staged = staging.withStagingDir(this.#context, root, pending, (tmp) => {
+        const lacking = missing.filter(
+          (need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
+        );
+        return staging.stageAlong(tmp, pending, lacking, along);
+      });
+      if (staged.kind === "diverged") return staged;
+      const { wants, taken } = staged;
       return {
         kind: "ready",
         intent,
         wants,
+        taken,
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
         ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
       };
@@ -265,20 +270,7 @@ export class ReplicaStore implements Methods {
 
   /** Bodies that were staged for it before stay. */
   #pendingFor(key: number, txn: Transaction, how: Pick<Pending, "voidBelow" | "verifies">): Pending {
-    const known = this.#pendingByKey.get(key);
-    const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
-    const { staged, partial, gone, held } = known ?? fresh;
-    const pending: Pending = {
-      key,
-      txn,
-      expected: expectedBodies(txn),
-      ...how,
-      staged,
-      partial,
-      gone,
-      held,
-      sighting: undefined,
-    };
+    const pending = pendingOf({ key, txn, ...how }, this.#pendingByKey.get(key));
     this.#pendingByKey.set(key, pending);
     return pending;
   }

@@ -21,13 +21,18 @@ const WRITE_BYTES = 4 * 1024 * 1024;
 
 const STAGED: StageOutcome = { kind: "staged" };
 
-/** A whole body. */
-export function stageBody(tmp: Dir, pending: StagingState, { index, bytes, sha256: wanted }: BodyParts): StageOutcome {
+/** A whole body; with `sync` its file is on stable storage, though not its name. */
+export function stageBody(
+  tmp: Dir,
+  pending: StagingState,
+  { index, bytes, sha256: wanted }: BodyParts,
+  sync = false,
+): StageOutcome {
   const body = bodyOf(pending, index);
   const isAnnounced = bytes.length === body.size && (wanted === undefined || sha256Hex(bytes) === wanted);
   if (!isAnnounced) return mismatch(pending, index);
   const name = stagedName(pending.key, index);
-  const { ino } = create(tmp, name, [bytes], optionsOf(body));
+  const { ino } = create(tmp, name, [bytes], { ...optionsOf(body), sync });
   pending.staged.set(index, { name, ino });
   pending.held.delete(index);
   pending.gone.delete(index);

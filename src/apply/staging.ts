@@ -6,6 +6,7 @@ import type { Dir } from "../base/disk.js";
 import type { AdoptedBody, BodyPart, BodyParts, StageOutcome, StageTicket } from "./apply-types.js";
 import { closeBelow, type Located, locateMailbox } from "./locate.js";
 import { MailboxDirs } from "./mailbox-place.js";
+import type { BodyNeed } from "./mailbox-view.js";
 import { type Pending, stagedName } from "./pending.js";
 import { isOfMailbox } from "./refusing.js";
 import { stageBody, stagePart } from "./stage.js";
@@ -37,6 +38,35 @@ export function withStagingDir<T>(context: StoreContext, root: Dir, { txn }: Pen
     stage?.close();
     if (located?.kind === "found") closeBelow(root, located.dir);
   }
+}
+
+/**
+ * Stages those of the bodies at hand that are lacking, durably: that is one sync for each and one for all of them, in the directory that
+ * is open. Stops at the first that is not what was announced.
+ */
+export function stageAlong(
+  tmp: () => Dir,
+  pending: Pending,
+  lacking: readonly BodyNeed[],
+  bodies: readonly BodyParts[],
+):
+  | { readonly kind: "staged"; readonly wants: readonly BodyNeed[]; readonly taken: number }
+  | Exclude<StageOutcome, { readonly kind: "staged" }> {
+  const bodyByIndex = new Map(bodies.map((body) => [body.index, body]));
+  const wants: BodyNeed[] = [];
+  let taken = 0;
+  for (const need of lacking) {
+    const body = bodyByIndex.get(need.index);
+    if (body === undefined) {
+      wants.push(need);
+      continue;
+    }
+    const outcome = stageBody(tmp(), pending, body, true);
+    if (outcome.kind === "diverged") return outcome;
+    taken += 1;
+  }
+  if (taken > 0) tmp().sync();
+  return { kind: "staged", wants, taken };
 }
 
 /** Stops at the first body that is not what was announced. */

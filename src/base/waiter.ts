@@ -1,11 +1,31 @@
 /**
  * One party that waits for something, and stops waiting when its signal is aborted.
  *
- * INVARIANT: it settles once; afterwards no listener is left on the signal (signals live as long as the daemon).
+ * INVARIANT: it settles once; afterwards nothing of it is left with the signal (signals live as long as the daemon).
+ * One listener serves all that wait on a signal: to add and remove one is dear, and a delivery waits some fifteen times.
  */
+
+/** What is to run when a signal is aborted, in the order in which it was added. */
+const runsBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+
+function runsOf(signal: AbortSignal): Set<() => void> {
+  const known = runsBySignal.get(signal);
+  if (known !== undefined) return known;
+  const runs = new Set<() => void>();
+  runsBySignal.set(signal, runs);
+  signal.addEventListener(
+    "abort",
+    () => {
+      for (const run of [...runs]) if (runs.has(run)) run(); // one may settle another.
+    },
+    { once: true },
+  );
+  return runs;
+}
+
 export class Waiter<T> {
   readonly promise: Promise<T>;
-  readonly #signal: AbortSignal;
+  readonly #runs: Set<() => void>;
   readonly #onAbort: () => void;
   #resolve: (value: T) => void = unset;
   #reject: (reason: unknown) => void = unset;
@@ -17,12 +37,12 @@ export class Waiter<T> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#signal = signal;
+    this.#runs = runsOf(signal);
     this.#onAbort = () => {
       onAbort?.();
       this.fail(signal.reason);
     };
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#runs.add(this.#onAbort);
   }
 
   /** False when it had been settled before: whatever was offered is still the caller's. */
@@ -41,7 +61,7 @@ export class Waiter<T> {
   #finish(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#runs.delete(this.#onAbort);
     return true;
   }
 }

@@ -11,7 +11,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
-import type { CaptureProblem, ExamineOutcome, HintedName, Waiting } from "./capture-types.js";
+import type { CaptureProblem, ExamineOutcome, HintedName, NumberOutcome, Waiting } from "./capture-types.js";
 import { Committer, type CommitterPorts } from "./committer.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
 import { problemOfKind, problemOfLock } from "./errors.js";
@@ -30,7 +30,7 @@ export interface CapturerLimits extends GatherLimits {
   readonly sweepMs: number;
 }
 
-export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 20 };
+export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 40 };
 
 export interface CapturerPorts extends CommitterPorts {
   readonly clock: Clock;
@@ -41,6 +41,8 @@ export interface CapturerPorts extends CommitterPorts {
     readonly changes: number;
   }) => void;
 }
+
+type Numbered = Extract<NumberOutcome, { readonly kind: "numbered" }>;
 
 const LOCK_PAUSE_MS = 5;
 /** A lock that is held longer becomes a problem of its mailbox. */
@@ -335,7 +337,8 @@ export class Capturer {
   async #settleUnnumbered(path: RawPath, oldestSeenMs: number): Promise<void> {
     const { worker, clock } = this.#ports;
     const waitMs = oldestSeenMs + this.#limits.unnumberedMsMax - clock.nowMs();
-    if (waitMs > 0) {
+    // A busy mailbox is not looked at again before `busyMs`: rather a little early than that much late.
+    if (waitMs > this.#limits.busyMs / 2) {
       // New records show in the uidlist's tail: no listing.
       this.#lookAgain(path, { full: undefined, inMs: Math.min(waitMs, UNNUMBERED_PAUSE_MS) });
       return;
@@ -344,11 +347,7 @@ export class Capturer {
     switch (outcome.kind) {
       case "numbered":
         noteNumbered(this.counts, outcome);
-        // Without a count the files are gone, which a listing tells; if it does not, they are no files.
-        if (outcome.count === 0 && this.#uncounted.has(path))
-          this.problems.set(path, problemOfKind(path, outcome.notFiles));
-        else this.#lookAgain(path, { full: "confirm", inMs: outcome.count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
-        this.#uncounted[outcome.count === 0 ? "add" : "delete"](path);
+        this.#settleNumbered(path, outcome);
         return;
       case "busy":
         if (outcome.ageMs < LOCK_WAIT_MS_MAX) this.#lookAgain(path, { full: undefined, inMs: LOCK_PAUSE_MS });
@@ -361,6 +360,19 @@ export class Capturer {
         this.problems.set(path, outcome.problem); // tried again when a sweep comes by.
         return;
     }
+  }
+
+  #settleNumbered(path: RawPath, { count, more, notFiles, isIdentified }: Numbered): void {
+    if (count === 0 && this.#uncounted.has(path)) this.problems.set(path, problemOfKind(path, notFiles));
+    else if (count === 0 || more || isIdentified === true)
+      // Without a count the files are gone, which a listing tells; if it does not, they are no files.
+      this.#lookAgain(path, { full: "confirm", inMs: count === 0 ? UNNUMBERED_PAUSE_MS : 0 });
+    else {
+      // They have waited long enough; their records show in the uidlist's tail.
+      this.#history.hurry(path);
+      this.#lookAgain(path, { full: undefined, inMs: 0 });
+    }
+    this.#uncounted[count === 0 ? "add" : "delete"](path);
   }
 
   #lookAgain(path: RawPath, { full, inMs }: { readonly full: FullReason | undefined; readonly inMs: number }): void {

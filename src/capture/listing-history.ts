@@ -39,6 +39,11 @@ export class ListingHistory {
     history.examinedMs = nowMs;
   }
 
+  /** What is hinted at next is not to wait because the mailbox was examined a moment ago. */
+  hurry(path: RawPath): void {
+    this.#of(path).examinedMs = Number.NEGATIVE_INFINITY;
+  }
+
   /** `tookMs` is undefined for an examination that went on with an earlier listing. */
   noteListing(path: RawPath, endMs: number, tookMs: number | undefined): void {
     const history = this.#of(path);

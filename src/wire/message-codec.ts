@@ -12,8 +12,15 @@ import { TRANSACTION_BYTES_MAX } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
 import { bytesOfField } from "./field-bytes.js";
 import { bytesOf, clipped, hashIn, numberIn, pathIn, textIn } from "./field-values.js";
-import { type Envelope, EnvelopeSchema } from "./gen/link_pb.js";
-import type { Offer, Outcome, WireMessage } from "./messages.js";
+import { type BodyHead as BodyHeadPb, type Envelope, EnvelopeSchema } from "./gen/link_pb.js";
+import {
+  ALONG_BODIES_MAX,
+  ALONG_BYTES_MAX,
+  type BodyHead,
+  type Offer,
+  type Outcome,
+  type WireMessage,
+} from "./messages.js";
 import { askIn, failureIn, failureInit, replyIn, replyInit, requestInit } from "./request-codec.js";
 
 /** A message in two pieces: the encoded head, and bytes that need no encoding. */
@@ -37,6 +44,7 @@ export function encodeMessage(message: WireMessage): Parcel {
 
 function payloadsOf(message: WireMessage): readonly Uint8Array[] {
   if (message.kind === "bodies") return message.payloads;
+  if (message.kind === "offer") return [message.payload, ...(message.along?.payloads ?? [])];
   return "payload" in message ? [message.payload] : [];
 }
 
@@ -54,10 +62,8 @@ function initOf(message: WireMessage): Init {
       return { case: "mark", value: { id: BigInt(message.id), lsn: BigInt(message.lsn) } };
     case "want":
       return { case: "want", value: { id: BigInt(message.id), indexes: [...message.indexes] } };
-    case "bodies": {
-      const heads = message.heads.map((head) => ({ ...head, size: BigInt(head.size) }));
-      return { case: "bodies", value: { id: BigInt(message.id), heads } };
-    }
+    case "bodies":
+      return { case: "bodies", value: { id: BigInt(message.id), heads: headsInit(message.heads) } };
     case "body-part": {
       const { index, last, sha256 } = message;
       return {
@@ -83,8 +89,12 @@ function initOf(message: WireMessage): Init {
   }
 }
 
-function offerInit({ id, lsn, mailbox, anew = false }: Offer) {
-  return { id: BigInt(id), lsn: BigInt(lsn), mailbox, anew };
+function offerInit({ id, lsn, mailbox, anew = false, along }: Offer) {
+  return { id: BigInt(id), lsn: BigInt(lsn), mailbox, anew, heads: headsInit(along?.heads ?? []) };
+}
+
+function headsInit(heads: readonly BodyHead[]) {
+  return heads.map((head) => ({ ...head, size: BigInt(head.size) }));
 }
 
 function outcomeInit(message: Outcome) {
@@ -182,29 +192,44 @@ function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): Wire
 }
 
 function offerIn(
-  { id, lsn, mailbox, anew }: Extract<Envelope["message"], { case: "offer" }>["value"],
-  payloads: readonly Uint8Array[],
+  { id, lsn, mailbox, anew, heads }: Extract<Envelope["message"], { case: "offer" }>["value"],
+  [payload, ...bodies]: readonly Uint8Array[],
 ): Offer {
   const numbers = { id: numberIn(id), lsn: numberIn(lsn) };
-  const payload = onlyIn(payloads);
+  if (payload === undefined) throw payloadMissing();
   if (payload.length > TRANSACTION_BYTES_MAX)
     throw wireError("wire-invalid", "reading an offer of the other end: it is longer than a transaction can be");
-  const offer = { ...numbers, mailbox: parseMailboxGuid(mailbox), payload };
-  return anew ? { kind: "offer", ...offer, anew } : { kind: "offer", ...offer };
+  const alongBytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  if (heads.length > ALONG_BODIES_MAX || heads.some(({ gone }) => gone) || alongBytes > ALONG_BYTES_MAX)
+    throw wireError(
+      "wire-invalid",
+      "reading an offer of the other end: the bodies that come along are not what may come",
+    );
+  const along = headsIn(heads, bodies);
+  return {
+    ...{ kind: "offer", ...numbers, mailbox: parseMailboxGuid(mailbox), payload },
+    ...(anew ? { anew } : {}),
+    ...(along.length > 0 ? { along: { heads: along, payloads: bodies } } : {}),
+  };
 }
 
 function bodiesIn(
   value: Extract<Envelope["message"], { case: "bodies" }>["value"],
   payloads: readonly Uint8Array[],
 ): WireMessage {
-  const heads = value.heads.map((head) => {
-    return { index: head.index, size: numberIn(head.size), sha256: hashIn(head.sha256, head.gone), gone: head.gone };
+  return { kind: "bodies", id: numberIn(value.id), heads: headsIn(value.heads, payloads), payloads };
+}
+
+/** The heads of these bodies. */
+function headsIn(sent: BodyHeadPb[], payloads: readonly Uint8Array[]): readonly BodyHead[] {
+  const heads = sent.map(({ index, size, sha256, gone }) => {
+    return { index, size: numberIn(size), sha256: hashIn(sha256, gone), gone };
   });
   const present = heads.filter((head) => !head.gone);
   if (present.length !== payloads.length || present.some((head, i) => head.size !== payloads[i]?.length)) {
     throw wireError("wire-invalid", "reading bodies of the other end: what came is not what was announced");
   }
-  return { kind: "bodies", id: numberIn(value.id), heads, payloads };
+  return heads;
 }
 
 function outcomeIn(value: Extract<Envelope["message"], { case: "outcome" }>["value"]): Outcome {
@@ -226,7 +251,10 @@ function ofTransaction(numbers: number[], what: string): number[] {
 
 function onlyIn(payloads: readonly Uint8Array[]): Uint8Array {
   const [only] = payloads;
-  if (only === undefined || payloads.length !== 1)
-    throw wireError("wire-invalid", "reading a message of the other end: its payload is missing");
+  if (only === undefined || payloads.length !== 1) throw payloadMissing();
   return only;
+}
+
+function payloadMissing() {
+  return wireError("wire-invalid", "reading a message of the other end: its payload is missing");
 }

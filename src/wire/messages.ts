@@ -10,7 +10,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export interface Hello {
   readonly kind: "hello";
@@ -38,7 +38,21 @@ export interface Offer {
   readonly anew?: boolean;
   /** The encoded transaction (txn/transaction-codec). */
   readonly payload: Uint8Array;
+  /** Bodies that the replica will want, so that it need not ask for them. Absent = none. */
+  readonly along?: AlongBodies;
 }
+
+/** Bodies of new small messages. The replica asks for what did not come, and drops what it does not want. */
+export interface AlongBodies {
+  /** At most ALONG_BODIES_MAX; none is gone. */
+  readonly heads: readonly BodyHead[];
+  /** In the order of `heads`, together at most ALONG_BYTES_MAX. */
+  readonly payloads: readonly Uint8Array[];
+}
+
+/** A replica syncs each by itself, before anything else of its store is done. */
+export const ALONG_BODIES_MAX = 24;
+export const ALONG_BYTES_MAX = 64 * 1024;
 
 /** In the order of the offers: the log counts as applied up to there from here on, whatever was recorded before. */
 export interface Mark {

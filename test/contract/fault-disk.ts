@@ -48,6 +48,8 @@ export interface DiskCall {
   /** Absolute path of the child, or of the directory for operations on itself. */
   readonly path: string;
   readonly toPath?: string;
+  /** A file that was synced when it was created. */
+  readonly isSynced?: true;
 }
 
 interface ArmedFault extends Fault {
@@ -154,7 +156,10 @@ class FaultDir implements Dir {
     return this.#child("openFile", name, () => this.inner.openFile(name));
   }
   createFile(name: string, parts: readonly Uint8Array[], options: CreateOptions): FileStat {
-    return this.#child("createFile", name, () => this.inner.createFile(name, parts, options));
+    const call = { operation: "createFile", path: `${this.shownPath}/${name}` } as const;
+    return this.#disk.perform(options.sync === true ? { ...call, isSynced: true } : call, name, () =>
+      this.inner.createFile(name, parts, options),
+    );
   }
   appendFile(name: string, bytes: Uint8Array, sizeBefore: number): void {
     this.#child("appendFile", name, () => this.inner.appendFile(name, bytes, sizeBefore));

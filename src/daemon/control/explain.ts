@@ -73,17 +73,11 @@ export interface ExplainedStore {
   readonly name: string;
   readonly reader: Pick<
     StateReader,
-    | "mailboxes"
-    | "mailboxByGuid"
-    | "chunk"
-    | "entriesAfter"
-    | "logBytes"
-    | "lastLsn"
-    | "firstLsn"
-    | "cursor"
-    | "rejections"
+    "mailboxes" | "mailboxByGuid" | "chunk" | "entriesAfter" | "logBytes" | "lastLsn" | "firstLsn" | "rejections"
   >;
   readonly replicas: readonly string[];
+  /** What that replica has for certain; 0 where it was never met. */
+  readonly ackedLsn: (replica: string) => number;
 }
 
 const TRANSACTIONS_TOLD_MAX = 10;
@@ -101,7 +95,7 @@ export async function explainUid(
   signal: AbortSignal,
 ): Promise<Explanation> {
   const { store, row } = findOne(stores, query);
-  const { reader, replicas } = store;
+  const { reader, replicas, ackedLsn } = store;
   const found = await searchLog(reader, { row, uid: query.uid }, signal);
   const refusals = replicas.map((name) => reader.rejections(name).filter(({ mailbox }) => mailbox === row.guid));
   return {
@@ -110,7 +104,7 @@ export async function explainUid(
     message: messageOf(reader, row, query.uid),
     ...found,
     replicas: replicas.map((name, index) =>
-      acknowledgementOf(found, { name, cursor: reader.cursor(name) ?? 0, refusals: refusals[index] ?? [] }),
+      acknowledgementOf(found, { name, cursor: ackedLsn(name), refusals: refusals[index] ?? [] }),
     ),
   };
 }

@@ -177,8 +177,9 @@ function refusedOf(
 function explainedStores(daemon: Daemon): readonly ExplainedStore[] {
   return [...daemon.kept].flatMap(([name, kept]) => {
     const reader = kept.kind === "source" ? kept.keeper.store?.side.reader : undefined;
-    return kept.kind === "source" && reader !== undefined
-      ? [{ name, reader, replicas: [...kept.keeper.replicas.keys()] }]
-      : [];
+    if (kept.kind !== "source" || reader === undefined) return [];
+    const { keeper } = kept;
+    const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
+    return [{ name, reader, replicas: [...keeper.replicas.keys()], ackedLsn }];
   });
 }

@@ -6,6 +6,7 @@ import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import type { Change } from "../../../src/txn/transaction.js";
+import { ALONG_BYTES_MAX } from "../../../src/wire/messages.js";
 import type { FakeClock } from "../../fake-clock.js";
 import { turns, until } from "../../turns.js";
 import type { Refusal } from "../../unit/agent/fake-replica.js";
@@ -18,6 +19,7 @@ const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1 };
 const LOCK_PAUSE_MS = 50;
 /** Bodies that are synced together, which takes a while. */
 const MANY = 25;
+const LARGE = ALONG_BYTES_MAX + 1;
 const LETTERS = ["a", "b", "c"] as const;
 
 interface Logged {
@@ -27,6 +29,8 @@ interface Logged {
   readonly isUnreadable: boolean;
   readonly isGone: boolean;
   readonly bodies: number;
+  /** They do not come along with it. */
+  readonly isLarge: boolean;
 }
 
 interface Stretch {
@@ -57,6 +61,7 @@ const logged: fc.Arbitrary<Logged> = fc.record({
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 2 }) },
     { weight: 1, arbitrary: fc.constant(MANY) },
   ),
+  isLarge: fc.boolean(),
 });
 
 const runs: fc.Arbitrary<readonly Run[]> = fc.array(
@@ -73,9 +78,9 @@ function setUp(log: readonly Logged[]): Pair {
     await turns(5);
     return true;
   };
-  log.forEach(({ letter, refusals, unprepared, isUnreadable, isGone, bodies }, i) => {
+  log.forEach(({ letter, refusals, unprepared, isUnreadable, isGone, bodies, isLarge }, i) => {
     const lsn = i + 1;
-    const saves = Array.from({ length: bodies }, (_, k) => ({ uid: lsn * 100 + k }));
+    const saves = Array.from({ length: bodies }, (_, k) => ({ uid: lsn * 100 + k, size: isLarge && bodies < MANY ? LARGE : 3 }));
     expect(pair.log(letter, saves, [mentionOf(lsn)])).toBe(lsn);
     pair.replica.refusals.set(lsn, [...refusals]);
     pair.replica.unprepared.set(lsn, [...unprepared]);

@@ -3,6 +3,7 @@ import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
 import type {
+  AlongBodies,
   Answer,
   Ask,
   Bodies,
@@ -69,6 +70,14 @@ const bodies: fc.Arbitrary<Bodies> = fc
       return { index, size: gone ? 0 : payload.length, sha256: gone ? new Uint8Array(0) : sha256, gone };
     });
     return { kind: "bodies", id, heads, payloads: parts.filter(({ gone }) => !gone).map(({ payload }) => payload) };
+  });
+
+/** At least one. */
+const along: fc.Arbitrary<AlongBodies> = fc
+  .array(fc.record({ index: uint32, payload: bytes, sha256: hash }), { minLength: 1, maxLength: 5 })
+  .map((parts) => {
+    const heads = parts.map(({ index, payload, sha256 }) => ({ index, size: payload.length, sha256, gone: false }));
+    return { heads, payloads: parts.map(({ payload }) => payload) };
   });
 
 const bodyPart: fc.Arbitrary<WireMessage> = fc.boolean().chain((last) =>
@@ -217,6 +226,7 @@ export const messageByKind = {
       mailbox: guid,
       anew: fc.constant(true),
       payload: bytes,
+      along,
     },
     { requiredKeys: ["kind", "id", "lsn", "mailbox", "payload"] },
   ),

@@ -34,7 +34,11 @@ describe("encodeMessage and decodeMessage", () => {
     const decoded = decodeMessage(parcel);
     if (decoded.kind === "bodies")
       expect(decoded.payloads.every((piece, i) => piece === parcel.payloads[i])).toBe(true);
-    else if ("payload" in decoded) expect(decoded.payload).toBe(parcel.payloads[0]);
+    else if ("payload" in decoded) {
+      const along = decoded.kind === "offer" ? (decoded.along?.payloads ?? []) : [];
+      expect([decoded.payload, ...along].every((piece, i) => piece === parcel.payloads[i])).toBe(true);
+      expect(parcel.payloads).toHaveLength(1 + along.length);
+    }
     else expect(parcel.payloads).toStrictEqual([]);
   });
 

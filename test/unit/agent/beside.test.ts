@@ -86,8 +86,8 @@ describe("what concerns one mailbox only", () => {
   );
 
   test("a mailbox of the source that cannot be opened for its bodies does not end the run", async () => {
-    pair.log("a", [{ uid: 1 }]);
-    pair.log("b", [{ uid: 1 }]);
+    pair.log("a", [{ uid: 1, size: 100_000 }]); // so that its body is asked for.
+    pair.log("b", [{ uid: 1, size: 100_000 }]);
     let reads = 0;
     pair.bodies.onRead = () => {
       reads += 1;

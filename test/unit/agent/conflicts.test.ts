@@ -1,5 +1,6 @@
 /** What the two ends of a link do about a transaction that does not fit. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CURSOR_PAUSE_MS } from "../../../src/agent/cursor-store.js";
 import { SESSION_LIMITS } from "../../../src/agent/session.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
@@ -319,6 +320,7 @@ describe("a lock on the replica", () => {
     await pair.clock.advance(10);
     await acked;
     expect(run.rejected).toStrictEqual([]);
+    await pair.clock.advance(CURSOR_PAUSE_MS); // after which the cursor may be written again.
     expect(pair.clock.timerCount).toBe(0);
   });
 

@@ -1,7 +1,7 @@
 /** How the two ends of a link end: by an abort, a closed link, a failure, or a peer that does not keep to the protocol. */
 import { describe, expect, test } from "vitest";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
-import type { WireMessage } from "../../../src/wire/messages.js";
+import { PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { turns, until } from "../../turns.js";
 import { eachPair } from "./each-pair.js";
 import { guid, LOG_ID, Pair, type Running } from "./pair.js";
@@ -42,7 +42,7 @@ describe("an abort", () => {
     for (let moment = 0; moment < 60; moment++) {
       pair = new Pair();
       for (let uid = 1; uid <= 4; uid++)
-        pair.log(uid === 3 ? "b" : "a", [{ uid, size: uid * 1000 }, { uid: uid + 50 }]);
+        pair.log(uid === 3 ? "b" : "a", [{ uid, size: uid === 2 ? 100_000 : uid * 1000 }, { uid: uid + 50 }]);
       pair.replica.refusals.set(2, ["lacking", { kind: "uid-passed", replicaNext: 30 }]);
       pair.replica.refusals.set(3, [{ kind: "mailbox-missing" }]);
       const run = pair.start();
@@ -187,16 +187,16 @@ describe("a peer that does not keep to the protocol", () => {
 
   test("a replica of another protocol version is refused", async () => {
     const { run, welcome } = openAgent();
-    await welcome(0, 2);
+    await welcome(0, PROTOCOL_VERSION - 1);
     await expect(run).rejects.toThrow(DIFFERS);
   });
 
   test("a source of another protocol version is refused, and is told what the replica speaks", async () => {
     const { link, run } = openSession();
-    await link.send({ kind: "hello", protocol: 2, logId: LOG_ID, software: "x" }, stop.signal);
+    await link.send({ kind: "hello", protocol: PROTOCOL_VERSION - 1, logId: LOG_ID, software: "x" }, stop.signal);
     const heard: WireMessage[] = [];
     for await (const message of link.messages(stop.signal)) heard.push(message);
-    expect(heard).toMatchObject([{ kind: "welcome", protocol: 1 }]);
+    expect(heard).toMatchObject([{ kind: "welcome", protocol: PROTOCOL_VERSION }]);
     await expect(run).rejects.toThrow(DIFFERS);
   });
 
@@ -212,7 +212,7 @@ describe("a peer that does not keep to the protocol", () => {
     await session.link.send({ kind: "want", id: 1, indexes: [] }, stop.signal);
     await expect(session.run).rejects.toThrow(CONFUSED);
     const agent = openAgent();
-    await agent.send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
+    await agent.send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: LOG_ID, software: "x" });
     await expect(agent.run).rejects.toThrow(CONFUSED);
   });
 
@@ -259,7 +259,7 @@ describe("a peer that does not keep to the protocol", () => {
 
   test("more offers than a source may send are refused", async () => {
     const { link, run } = openSession();
-    await link.send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" }, stop.signal);
+    await link.send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: LOG_ID, software: "x" }, stop.signal);
     pair.log("a", [{ uid: 1 }]);
     const payload = pair.sourceState.entries[0]?.bytes ?? new Uint8Array(0);
     const sending = (async () => {
@@ -273,7 +273,7 @@ describe("a peer that does not keep to the protocol", () => {
   test("advice about another transaction than the one that waits is not taken for its own", async () => {
     const { link, run } = openSession();
     const send = (message: WireMessage) => link.send(message, stop.signal);
-    await send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
+    await send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: LOG_ID, software: "x" });
     pair.log("a", []);
     pair.log("b", []);
     pair.replica.refusals.set(1, [{ kind: "mailbox-missing" }]);

@@ -72,6 +72,7 @@ export class FakeReplica implements Partial<ApplyMethods> {
     bytes,
     voidBelow,
     apartAbove = Number.POSITIVE_INFINITY,
+    along = [],
   }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
     const transaction = decodeTransaction(bytes);
     if ((mailbox ?? transaction.mailbox) !== transaction.mailbox) return { kind: "misnamed" };
@@ -79,10 +80,17 @@ export class FakeReplica implements Partial<ApplyMethods> {
     this.#pending.set(key, { transaction, voidBelow, staged, gone });
     const refusal = this.unprepared.get(transaction.capturedMs)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
+    const lacking = this.#wantsOf(key);
+    const alongByIndex = new Map(along.map((body) => [body.index, body]));
+    const taken = lacking.flatMap(({ index }) => alongByIndex.get(index) ?? []);
+    const outcome = this.stageMany({ key, bodies: taken });
+    if (outcome.kind === "diverged") return outcome;
     const wants = this.#wantsOf(key);
     const ticket = { storeRoot: "/store", scratchRoot: "/scratch", expected: expectedBodies(transaction) };
     const intent = Uint8Array.of(key);
-    return wants.length > apartAbove ? { kind: "ready", intent, wants, ticket } : { kind: "ready", intent, wants };
+    return wants.length > apartAbove
+      ? { kind: "ready", intent, wants, taken: taken.length, ticket }
+      : { kind: "ready", intent, wants, taken: taken.length };
   }
 
   adoptStaged({ key, bodies }: Parameters<ApplyMethods["adoptStaged"]>[0]): void {

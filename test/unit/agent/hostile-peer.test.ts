@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { SESSION_LIMITS } from "../../../src/agent/session.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
+import { PROTOCOL_VERSION } from "../../../src/wire/messages.js";
 import { turns, until } from "../../turns.js";
 import { eachPair } from "./each-pair.js";
 import { guid, type Pair, path } from "./pair.js";
@@ -71,7 +72,7 @@ describe("a source", () => {
 
   test("that greets twice: what follows would be recorded under another log", async () => {
     const { run, send } = await openSession(pair, stop.signal);
-    await send({ kind: "hello", protocol: 1, logId: "2".repeat(32), software: "x" });
+    await send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: "2".repeat(32), software: "x" });
     await expect(run).rejects.toThrow(CONFUSED);
   });
 });
@@ -119,7 +120,7 @@ describe("a source that goes while its link still takes what is sent, as a socke
 
 describe("a replica", () => {
   test("that wants more than it may", async () => {
-    pair.log("a", [{ uid: 1 }]);
+    pair.log("a", [{ uid: 1, size: 100_000 }]); // so that its body does not come along.
     let release = () => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;

@@ -1,12 +1,12 @@
 /** One end of a link whose other end is the test: it may say what no honest peer says. */
 import { ReplayAgent } from "../../../src/agent/replay-agent.js";
-import { SESSION_LIMITS, Session } from "../../../src/agent/session.js";
+import { SESSION_LIMITS, Session, type SessionPorts } from "../../../src/agent/session.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
-import type { WireMessage } from "../../../src/wire/messages.js";
+import { type Offer, PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
 import { LOG_ID, type Pair, path } from "./pair.js";
 
@@ -20,12 +20,23 @@ function hear(link: Link, signal: AbortSignal): WireMessage[] {
   return heard;
 }
 
+interface SessionOptions {
+  readonly link?: ReturnType<typeof openMemoryLink>;
+  readonly limits?: typeof SESSION_LIMITS;
+  readonly rights?: SessionPorts["rights"];
+}
+
 /** A session that nobody has greeted. Its messages are the test's to read. */
-export function startSession(pair: Pair, stop: AbortSignal, { link = openMemoryLink(), limits = SESSION_LIMITS } = {}) {
+export function startSession(
+  pair: Pair,
+  stop: AbortSignal,
+  { link = openMemoryLink(), limits = SESSION_LIMITS, rights }: SessionOptions = {},
+) {
   const store = inlineWorker(pair.replica as unknown as ApplyMethods);
   const ports = {
     ...{ link: link.replica, store, stager: pair.stager, writer: pair.replicaState.writer(), clock: pair.clock },
     ...{ reach: () => undefined, syncAll: () => pair.syncAll(), appliedLsn: () => 0 },
+    rights,
   };
   const run = new Session(ports, limits).run(stop);
   run.catch(() => undefined);
@@ -34,20 +45,16 @@ export function startSession(pair: Pair, stop: AbortSignal, { link = openMemoryL
 }
 
 /** A session that was greeted. */
-export async function openSession(
-  pair: Pair,
-  stop: AbortSignal,
-  options: { readonly link?: ReturnType<typeof openMemoryLink>; readonly limits?: typeof SESSION_LIMITS } = {},
-) {
+export async function openSession(pair: Pair, stop: AbortSignal, options: SessionOptions = {}) {
   const session = startSession(pair, stop, options);
   const { send, link } = session;
   const heard = hear(link.source, stop);
-  await send({ kind: "hello", protocol: 1, logId: LOG_ID, software: "x" });
+  await send({ kind: "hello", protocol: PROTOCOL_VERSION, logId: LOG_ID, software: "x" });
   /** Offers that entry of the log. */
-  const offer = async (lsn: number) => {
+  const offer = async (lsn: number, along: Pick<Offer, "along"> = {}) => {
     const entry = pair.sourceState.entries.find((it) => it.lsn === lsn);
     if (entry === undefined) throw new Error(`the log has no ${lsn}`);
-    await send({ kind: "offer", id: lsn, lsn, mailbox: entry.mailbox, payload: entry.bytes });
+    await send({ kind: "offer", id: lsn, lsn, mailbox: entry.mailbox, payload: entry.bytes, ...along });
   };
   return { ...session, heard, offer };
 }
@@ -78,7 +85,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
   const run = agent.run(async () => {}, stop);
   run.catch(() => undefined);
   const send = (message: WireMessage) => link.replica.send(message, stop);
-  const welcome = (appliedLsn = 0, protocol = 1) =>
+  const welcome = (appliedLsn = 0, protocol = PROTOCOL_VERSION) =>
     send({ kind: "welcome", protocol, software: "x", appliedLsn, firstContact: false });
   return { agent, run, send, welcome, rejected, link };
 }

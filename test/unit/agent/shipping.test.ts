@@ -1,8 +1,9 @@
 /** What a replay agent and a session do together when nothing is in the way. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CURSOR_PAUSE_MS } from "../../../src/agent/cursor-store.js";
 import { BODY_PART_BYTES_MAX } from "../../../src/capture/body-types.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
-import { until } from "../../turns.js";
+import { turns, until } from "../../turns.js";
 import { bodyOf } from "./fake-bodies.js";
 import { hexOf } from "./fake-replica.js";
 import { guid, LOG_ID, Pair, REPLICA, type Running } from "./pair.js";
@@ -28,7 +29,8 @@ describe("shipping", () => {
     expect(run.shipped.map(({ lsn }) => lsn)).toStrictEqual(lsns);
     expect(run.shipped[4]?.notes).toStrictEqual(["note of 5"]);
     expect(pair.replicaState.applied.get(LOG_ID)).toBe(30);
-    await until(() => pair.sourceState.cursors.get(REPLICA) === 30, "the cursor is stored");
+    await pair.clock.advance(CURSOR_PAUSE_MS);
+    expect(pair.sourceState.cursors.get(REPLICA)).toBe(30);
     expect([run.agent.ackedLsn, run.agent.trimmableLsn]).toStrictEqual([30, 30]);
     expect(pair.replicaState.intents.size).toBe(0);
   });
@@ -37,7 +39,7 @@ describe("shipping", () => {
     const seen: string[] = [];
     pair.replica.onExecute = (lsn) => seen.push(`execute ${lsn} with ${pair.replicaState.intents.size} intents`);
     pair.replicaState.onWrite = (method) => seen.push(method);
-    pair.log("a", [{ uid: 1 }]);
+    pair.log("a", [{ uid: 1, size: 100_000 }]); // so that its body is asked for.
     run = pair.start();
     const acked = run.untilAcked(1).then(() => seen.push("acked"));
     await acked;
@@ -86,10 +88,11 @@ describe("shipping", () => {
     pair.replica.locked.add(1);
     run = pair.start();
     await until(() => pair.clock.timerCount > 0, "the session waits for the lock");
-    const keys = run.store.calls.flatMap(({ method, args }) =>
-      method === "prepare" ? [(args as { key: number }).key] : [],
-    );
-    expect(keys).toStrictEqual([1, 2, 3, 4, 5, 6]); // three of each.
+    const prepared = () =>
+      run.store.calls.flatMap(({ method, args }) => (method === "prepare" ? [(args as { key: number }).key] : []));
+    await until(() => prepared().length >= 6, "six are prepared");
+    await turns();
+    expect(prepared()).toStrictEqual([1, 2, 3, 4, 5, 6]); // three of each.
     pair.replica.locked.clear();
     await pair.clock.advance(60);
     await run.untilAcked(105);

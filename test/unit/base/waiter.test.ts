@@ -2,15 +2,36 @@ import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { Waiter } from "../../../src/base/waiter.js";
 
-test("settles once, and leaves no listener behind", async () => {
-  const { signal } = new AbortController();
-  const waiter = new Waiter<number>(signal);
-  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+test("settles once", async () => {
+  const waiter = new Waiter<number>(new AbortController().signal);
   expect(waiter.settle(1)).toBe(true);
   expect(waiter.settle(2)).toBe(false);
   expect(waiter.fail(new Error("late"))).toBe(false);
-  expect(getEventListeners(signal, "abort")).toHaveLength(0);
   expect(await waiter.promise).toBe(1);
+});
+
+test("a signal has one listener, however many wait or have waited, and each that waits gets its reason", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  for (let i = 0; i < 1000; i++) new Waiter<void>(signal).settle();
+  const order: number[] = [];
+  const waiters = [1, 2, 3].map((n) => new Waiter<void>(signal, () => order.push(n)));
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  controller.abort("over");
+  expect(order).toEqual([1, 2, 3]);
+  for (const { promise } of waiters) await expect(promise).rejects.toBe("over");
+});
+
+test("one that is settled by another's clean-up is not rejected any more", async () => {
+  const controller = new AbortController();
+  const first = new Waiter<string>(controller.signal, () => second.settle("got it"));
+  first.promise.catch(() => undefined);
+  let cleaned = 0;
+  const second: Waiter<string> = new Waiter<string>(controller.signal, () => {
+    cleaned += 1;
+  });
+  controller.abort("over");
+  expect([await second.promise, cleaned]).toEqual(["got it", 0]);
 });
 
 test("an abort runs the clean-up first, then rejects with the very reason", async () => {

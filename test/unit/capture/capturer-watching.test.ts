@@ -4,7 +4,7 @@ import { rawFromText } from "../../../src/base/raw-name.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import { guid, rawPath } from "../log/state-fixtures.js";
-import { Bench, found, IDLE, problem, row, sealed, UNCHANGED } from "./fake-capture.js";
+import { Bench, found, IDLE, LIMITS, problem, row, sealed, UNCHANGED } from "./fake-capture.js";
 
 const A = row(1, { path: rawPath("a"), messages: 3 });
 const B = row(2, { path: rawPath("b"), messages: 4 });
@@ -61,6 +61,34 @@ describe("files without a UID", () => {
     await until(() => bench.captured.length === 1, "it is captured");
     expect(capturer.counts).toMatchObject({ numbered: 2, renumbered: 0, identified: 1 });
     expect(examine.length).toBeLessThan(15);
+  });
+
+  test("in a busy mailbox get theirs at the look nearest to the limit, and are captured at once, by no listing", async () => {
+    const limits = { ...LIMITS, unnumberedMsMax: 100, gatherMs: 3, busyMs: 40 };
+    const { capturer } = await bench.watching([A], limits);
+    const startMs = bench.clock.nowMs();
+    const times: Record<"looked" | "numbered", number[]> = { looked: [], numbered: [] };
+    const sinceStart = () => bench.clock.nowMs() - startMs;
+    const number = bench.capture.number.bind(bench.capture);
+    bench.capture.number = () => {
+      times.numbered.push(sinceStart());
+      return number();
+    };
+    bench.capture.numbers.push({ kind: "numbered", count: 1, more: false, uidNext: 9, notFiles: [] });
+    let seenMs: number | undefined;
+    bench.capture.onExamine = ({ path }) => {
+      seenMs ??= bench.clock.nowMs();
+      times.looked.push(sinceStart());
+      bench.capture.outcomes.set(path, [times.numbered.length > 0 ? sealed(A) : unnumbered(seenMs)]);
+    };
+    for (let ms = 0; ms < 150; ms += 5) {
+      capturer.onUidlistHint(A.path); // others are delivered all the time.
+      await bench.clock.advance(5);
+    }
+    expect(times.looked.slice(0, 4)).toStrictEqual([3, 43, 83, 86]);
+    expect(times.numbered).toStrictEqual([83]);
+    expect(new Set(bench.capture.asked)).toStrictEqual(new Set(["a"]));
+    expect(bench.captured.length).toBeGreaterThan(0);
   });
 
   test("wait while the lock is held, without a storm of looks, and without holding up others", async () => {

@@ -121,7 +121,7 @@ export class Bench {
   onAppend: () => void = () => undefined;
   #lastLsn = 0;
 
-  capturer(rows: readonly MailboxRow[] = []): Capturer {
+  capturer(rows: readonly MailboxRow[] = [], limits = LIMITS): Capturer {
     const appendCaptured: StateWriter["appendCaptured"] = async (commit) => {
       await new Promise<void>((resolve) => setImmediate(resolve));
       this.onAppend();
@@ -138,7 +138,7 @@ export class Bench {
       reach: (point: string) => void this.points.push(point),
       onCommitted: (captured: Bench["captured"][number]) => void this.captured.push(captured),
     };
-    return new Capturer(ports, LIMITS, rows);
+    return new Capturer(ports, limits, rows);
   }
 
   /** Runs until all is settled, time passing as needed. */
@@ -154,9 +154,12 @@ export class Bench {
   }
 
   /** A capturer that watches mailboxes, each of which it has listed once; they stand as the baseline has them. */
-  async watching(rows: readonly MailboxRow[]): Promise<{ readonly capturer: Capturer; readonly run: Promise<void> }> {
+  async watching(
+    rows: readonly MailboxRow[],
+    limits = LIMITS,
+  ): Promise<{ readonly capturer: Capturer; readonly run: Promise<void> }> {
     this.capture.mailboxes = rows.map((row) => found(row, { fingerprint: "" }));
-    const capturer = this.capturer(rows);
+    const capturer = this.capturer(rows, limits);
     await capturer.run(this.stop.signal, true);
     this.capture.mailboxes = rows.map((row) => found(row));
     this.capture.requests.length = 0;

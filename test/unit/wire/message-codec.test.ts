@@ -7,7 +7,7 @@ import { TRANSACTION_CHANGES_MAX } from "../../../src/txn/transaction.js";
 import { TRANSACTION_BYTES_MAX } from "../../../src/txn/transaction-rules.js";
 import { type Envelope, EnvelopeSchema } from "../../../src/wire/gen/link_pb.js";
 import { decodeMessage, encodeMessage, HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../../../src/wire/message-codec.js";
-import type { WireMessage } from "../../../src/wire/messages.js";
+import { ALONG_BODIES_MAX, ALONG_BYTES_MAX, type WireMessage } from "../../../src/wire/messages.js";
 
 const GUID = parseMailboxGuid("0123456789abcdef0123456789abcdef");
 
@@ -195,6 +195,62 @@ describe("refused", () => {
     const part = (last: boolean) => ({ case: "bodyPart" as const, value: { id: 1n, index: 0, offset: 0n, last } });
     expect(decode(part(false), new Uint8Array(1))).toMatchObject({ kind: "body-part" });
     expect(() => decode(part(true), new Uint8Array(1))).toThrow(REFUSED);
+  });
+});
+
+describe("bodies that come along with an offer", () => {
+  const sha256 = new Uint8Array(32).fill(7);
+  const payload = Uint8Array.of(9);
+  const headsFor = (bodies: readonly Uint8Array[]) =>
+    bodies.map(({ length }, index) => ({ index, size: BigInt(length), sha256 }));
+  const offer = (heads: readonly object[], ...payloads: readonly Uint8Array[]) =>
+    decode({ case: "offer", value: { id: 3n, lsn: 2n, mailbox: GUID, heads: [...heads] } }, ...payloads);
+  const offerOf = (...bodies: readonly Uint8Array[]) => offer(headsFor(bodies), payload, ...bodies);
+
+  test("arrive as they were sent, an empty one too", () => {
+    const payloads = [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(3)];
+    const heads = payloads.map(({ length }, i) => ({ index: 5 * i, size: length, sha256, gone: false }));
+    const message: WireMessage = {
+      ...{ kind: "offer", id: 3, lsn: 2, mailbox: GUID, anew: true, payload },
+      along: { heads, payloads },
+    };
+    const parcel = encodeMessage(message);
+    expect(parcel.payloads).toStrictEqual([payload, ...payloads]);
+    expect(decodeMessage(parcel)).toStrictEqual(message);
+    expect(offer([], payload)).not.toHaveProperty("along");
+  });
+
+  test("are as many and as large as they may be, and no more", () => {
+    const many = (count: number) => Array.from({ length: count }, () => Uint8Array.of(1));
+    expect(offerOf(...many(ALONG_BODIES_MAX))).toMatchObject({ along: { payloads: many(ALONG_BODIES_MAX) } });
+    expect(() => offerOf(...many(ALONG_BODIES_MAX + 1))).toThrow(/not what may come/);
+    const half = new Uint8Array(ALONG_BYTES_MAX / 2);
+    expect(offerOf(half, half)).toMatchObject({ along: { payloads: [half, half] } });
+    expect(() => offerOf(half, half, Uint8Array.of(1))).toThrow(/not what may come/);
+    expect(() => offerOf(new Uint8Array(ALONG_BYTES_MAX + 1))).toThrow(REFUSED);
+  });
+
+  test("are refused where one is gone: nobody asked", () => {
+    const gone = { index: 0, size: 0n, sha256: new Uint8Array(0), gone: true };
+    expect(() => offer([gone], payload)).toThrow(/not what may come/);
+    expect(() => offer([...headsFor([payload]), gone], payload, payload)).toThrow(/not what may come/);
+  });
+
+  test("are refused where they are not what their heads say", () => {
+    const two = Uint8Array.of(1, 2);
+    const [head] = headsFor([two]);
+    expect(offer([{ ...head }], payload, two)).toMatchObject({ payload, along: { payloads: [two] } });
+    expect(() => offer([{ ...head }], payload, payload)).toThrow(/not what was announced/);
+    expect(() => offer([{ ...head, size: 2n ** 60n }], payload, two)).toThrow(REFUSED);
+    expect(() => offer([{ ...head }], payload)).toThrow(/not what was announced/);
+    expect(() => offer([], payload, two)).toThrow(/not what was announced/);
+    expect(() => offer([{ ...head }], payload, two, two)).toThrow(/not what was announced/);
+    expect(() => offer([{ ...head, sha256: new Uint8Array(31) }], payload, two)).toThrow(REFUSED);
+    expect(() => offer([{ ...head, sha256: new Uint8Array(0) }], payload, two)).toThrow(REFUSED);
+  });
+
+  test("do not come without their transaction", () => {
+    expect(() => offer([{ index: 0, size: 0n, sha256 }])).toThrow(/payload is missing/);
   });
 });
 

@@ -54,8 +54,10 @@ async function capture(row: MailboxRow, more: Partial<Transaction>): Promise<num
   return lsn;
 }
 
+const ackedLsn = (replica: string) => reader.cursor(replica) ?? 0;
+
 async function explain(uid: number, replicas: readonly string[] = ["b"], mailbox = "Work"): Promise<Explanation> {
-  const stores = [{ name: "mail", reader, replicas }];
+  const stores = [{ name: "mail", reader, replicas, ackedLsn }];
   const explanation = await explainUid(stores, { user: "alice", mailbox, uid }, new AbortController().signal);
   expect(explanationSchema.parse(JSON.parse(JSON.stringify(explanation)))).toEqual(explanation);
   return explanation;
@@ -164,7 +166,7 @@ describe("the search", () => {
     expect(log).toEqual({ firstLsn: 1, lastLsn: 2012, searchedFromLsn: 1 });
     const stop = new AbortController();
     const asked = explainUid(
-      [{ name: "mail", reader, replicas: [] }],
+      [{ name: "mail", reader, replicas: [], ackedLsn }],
       { mailbox: "alice/.Work", uid: 17 },
       stop.signal,
     );
@@ -186,11 +188,10 @@ describe("the search", () => {
         logBytes: () => 0,
         mailboxByGuid: () => undefined,
         chunk: () => undefined,
-        cursor: () => 5,
         rejections: () => [],
       },
     };
-    const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"] }];
+    const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"], ackedLsn: () => 5 }];
     const explanation = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
     expect(read).toBe(8);
     expect(explanation.log.searchedFromLsn).toBe(1e9 - 8 * 512 + 1);
@@ -215,7 +216,7 @@ describe("the search", () => {
       ...{ mailboxes: () => reader.mailboxes(), entriesAfter, mailboxByGuid: () => undefined },
       ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [] },
     };
-    const stores = [{ name: "mail", reader: fake, replicas: [] }];
+    const stores = [{ name: "mail", reader: fake, replicas: [], ackedLsn }];
     const { log } = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
     expect(windows).toStrictEqual(Array.from({ length: 16 }, () => 8)); // 128 MiB, the most for one question.
     expect(log.searchedFromLsn).toBe(LAST_LSN - 128 + 1);
@@ -225,7 +226,7 @@ describe("the search", () => {
     await expect(explain(17, [], "Wrok")).rejects.toMatchObject({
       ...{ code: "target-unknown", message: expect.stringContaining('did you mean "Work"?') },
     });
-    const both = ["mail", "copy"].map((name) => ({ name, reader, replicas: [] }));
+    const both = ["mail", "copy"].map((name) => ({ name, reader, replicas: [], ackedLsn }));
     const query = { user: "alice", mailbox: "Work", uid: 17 };
     const { signal } = new AbortController();
     await expect(explainUid(both, query, signal)).rejects.toMatchObject({

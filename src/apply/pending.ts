@@ -57,7 +57,10 @@ export interface Pending {
 export type StagingState = Pick<Pending, "key" | "expected" | "staged" | "partial" | "gone" | "held">;
 
 /** Of a transaction that is prepared. Of one that was prepared `before`, what was staged stays. */
-export function pendingOf(prepared: Pick<Pending, "key" | "txn" | "voidBelow" | "verifies">, before?: Pending): Pending {
+export function pendingOf(
+  prepared: Pick<Pending, "key" | "txn" | "voidBelow" | "verifies">,
+  before?: Pending,
+): Pending {
   const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };
   const { staged, partial, gone, held } = before ?? fresh;
   const expected = expectedBodies(prepared.txn);

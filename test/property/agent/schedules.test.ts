@@ -80,7 +80,10 @@ function setUp(log: readonly Logged[]): Pair {
   };
   log.forEach(({ letter, refusals, unprepared, isUnreadable, isGone, bodies, isLarge }, i) => {
     const lsn = i + 1;
-    const saves = Array.from({ length: bodies }, (_, k) => ({ uid: lsn * 100 + k, size: isLarge && bodies < MANY ? LARGE : 3 }));
+    const saves = Array.from({ length: bodies }, (_, k) => ({
+      uid: lsn * 100 + k,
+      size: isLarge && bodies < MANY ? LARGE : 3,
+    }));
     expect(pair.log(letter, saves, [mentionOf(lsn)])).toBe(lsn);
     pair.replica.refusals.set(lsn, [...refusals]);
     pair.replica.unprepared.set(lsn, [...unprepared]);

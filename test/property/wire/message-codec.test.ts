@@ -38,8 +38,7 @@ describe("encodeMessage and decodeMessage", () => {
       const along = decoded.kind === "offer" ? (decoded.along?.payloads ?? []) : [];
       expect([decoded.payload, ...along].every((piece, i) => piece === parcel.payloads[i])).toBe(true);
       expect(parcel.payloads).toHaveLength(1 + along.length);
-    }
-    else expect(parcel.payloads).toStrictEqual([]);
+    } else expect(parcel.payloads).toStrictEqual([]);
   });
 
   test.prop([fc.uint8Array({ maxLength: 200 }), payloads], tries())(

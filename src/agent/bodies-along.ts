@@ -1,6 +1,7 @@
 /**
  * The bodies of new small mail go with its transaction: else each delivery would be asked for its body and wait for that to come. What
- * the replica may have already, by COPY or MOVE, is not sent along, nor what is large.
+ * the replica may have already is not sent along: what COPY or MOVE made, mail of a mailbox that comes or moves, all that stood at the
+ * source when it was opened. Nor is what is large.
  *
  * Whatever keeps a body from being read here is left to the wish that the replica has for it then (grant-wish.ts).
  */
@@ -19,6 +20,7 @@ export interface AlongPorts extends Pick<BodySenderPorts, "bodies"> {
 
 /** Undefined: none goes along. The bytes may be in a slab, which is the caller's. Throws: what ends all reading. */
 export async function readAlong(ports: AlongPorts, transaction: Transaction): Promise<AlongBodies | undefined> {
+  if (!ports.source.isLive) return undefined;
   const items = itemsOf(transaction);
   const path = items.length === 0 ? undefined : ports.source.pathOf(transaction.mailbox);
   if (path === undefined || ports.mayHave?.(path) === false) return undefined;
@@ -28,7 +30,8 @@ export async function readAlong(ports: AlongPorts, transaction: Transaction): Pr
 }
 
 /** None where they are too many or too large. */
-function itemsOf({ changes }: Transaction): readonly BodyItem[] {
+function itemsOf({ changes, structure }: Transaction): readonly BodyItem[] {
+  if (structure !== undefined) return [];
   const items: BodyItem[] = [];
   let bytes = 0;
   for (const [index, change] of changes.entries()) {

@@ -38,6 +38,8 @@ export interface ComparisonPorts {
   readonly mayHave: MayHave;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
+  /** So many of the source's messages of it were looked at. */
+  readonly onReached: (mailbox: MailboxGuid, messages: number) => void;
 }
 
 export type Compared =
@@ -85,6 +87,8 @@ class Comparison {
   readonly #pages: MailboxPages;
   /** Messages that only the replica has. */
   #foreign = 0;
+  /** Messages of the source. */
+  #own = 0;
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid) {
     this.#ports = ports;
@@ -168,6 +172,8 @@ class Comparison {
         messages = messages.slice(part.length);
         this.#foreign += countForeign(part, next.states);
         await ranges.offer(planMessages(part, next.states), reached, signal);
+        this.#own += next.states.length;
+        this.#ports.onReached(this.#guid, this.#own);
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
       if (!page.more) {

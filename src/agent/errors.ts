@@ -32,6 +32,12 @@ const KINDS = {
     exitCode: EX.UNAVAILABLE,
     hint: "Its own words are in the message; the log of mailtwin on its host has more.",
   },
+  /** The source ended the link, and says that a person has to act before it goes on. */
+  "source-refuses": {
+    disposition: "operator",
+    exitCode: EX.TEMPFAIL,
+    hint: "The source's own words are in the message; the log of mailtwin on its host has more.",
+  },
   /** Dovecot's lock on a mailbox of the replica stayed in other hands. */
   "replica-lock-held": {
     disposition: "operator",

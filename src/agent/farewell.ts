@@ -1,7 +1,8 @@
 /**
- * A replica's last words: why it ended a link by itself. The source shows them, and decides by the code whether a person has to act.
+ * Last words: why an end of a link has ended it by itself. A replica always says so; the source shows that, and decides by the code whether
+ * a person has to act. A source says so where a person has to; whoever looks at the replica's host is to know.
  *
- * INVARIANT: what that code means is said here, by the source, whatever the other end says of it; its words are shown as what they are.
+ * INVARIANT: what a code means is said by the end that reads it, whatever the other one says of it; its words are shown as what they are.
  */
 import { type Disposition, EX, MailtwinError, recordOfError } from "../base/errors.js";
 import { safeWords } from "../wire/last-words.js";
@@ -43,7 +44,26 @@ export function farewellOf(error: unknown): WireFailure {
   return { code, message, hint, disposition, exitCode };
 }
 
-/** The other end's error, here. One of a code that is not known here is `replica-failed`. */
+/** What a source tells a replica, as it ends the link; undefined: nothing that a person has to act upon. */
+export function lastWordsOf(error: unknown): WireFailure | undefined {
+  const failure = farewellOf(error);
+  return failure.disposition === "operator" ? failure : undefined;
+}
+
+/** A source's last words, here. `said` of the detail is its code, which may be anything. */
+export function errorOfSource({ code: said, message, hint }: WireFailure): MailtwinError {
+  const words = `serving the source: it ended the link, and says: ${safeWords(message)}`;
+  const { code, ...kind } = agentError("source-refuses", words);
+  const shown = hint === "" ? kind.hint : `Over there: ${safeWords(hint)}`;
+  return new MailtwinError({ code, kind: { ...kind, hint: shown }, message: words, detail: { said } });
+}
+
+/** Whether these are the source's last words. */
+export function isOfSource(error: unknown): error is MailtwinError {
+  return error instanceof MailtwinError && error.code === "source-refuses";
+}
+
+/** A replica's last words, here. One of a code that is not known here is `replica-failed`. */
 export function errorOfFarewell(name: string, { code, message, hint, exitCode }: WireFailure): MailtwinError {
   const words = `talking with ${name}: it ended the link, and says: ${safeWords(message)}`;
   const disposition = LAST_CODES.get(code);

@@ -11,6 +11,7 @@ import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
 import { mailboxesAway } from "./away-order.js";
+import { ComparisonProgress, type ComparisonStatus } from "./comparison-progress.js";
 import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import { trimmedWords } from "./log-sender.js";
@@ -47,7 +48,7 @@ export const PLAIN: ReplayAgentOptions = {
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold"> {
+export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold" | "onReached"> {
   readonly mayHave: MayHave;
   /** The replica's. */
   readonly name: string;
@@ -60,6 +61,7 @@ export class Recovery {
   readonly #ports: RecoveryPorts;
   readonly #options: ReplayAgentOptions;
   readonly #mender: Mender;
+  readonly #progress = new ComparisonProgress();
   readonly #begun = new Gate();
   #hasBegun = false;
   #isComparing = false;
@@ -74,12 +76,18 @@ export class Recovery {
     const { heals, random } = options;
     this.#mustCompare = options.mustCompare;
     const hold = (mailbox: MailboxGuid, cause: Cause) => this.#hold(mailbox, cause);
-    this.#mender = new Mender({ ...ports, heals, random, hold });
+    const onReached = (mailbox: MailboxGuid, messages: number) => this.#progress.reached(mailbox, messages);
+    this.#mender = new Mender({ ...ports, heals, random, hold, onReached });
   }
 
   /** The whole store is compared: no outcome moves the cursor. */
   get isComparing(): boolean {
     return this.#isComparing;
+  }
+
+  /** How far the comparison of the whole store is; undefined: none is under way. */
+  get comparison(): ComparisonStatus | undefined {
+    return this.#progress.status;
   }
 
   /** Another comparison of the whole store is asked for, and has not begun. */
@@ -246,10 +254,11 @@ export class Recovery {
   /** Returns when it has begun: it goes on beside the log. */
   async #compareAll(signal: AbortSignal): Promise<void> {
     this.#isComparing = true;
-    const ports = { ...this.#ports, mender: this.#mender };
+    const ports = { ...this.#ports, mender: this.#mender, progress: this.#progress };
     const places = await beginComparison(ports, signal);
     this.#comparing = compareStore(ports, places, signal).then((lsn) => {
       this.#isComparing = false;
+      this.#progress.end();
       this.#ports.onCompared(lsn);
     });
     this.#comparing.catch(this.#ports.onError);

@@ -17,14 +17,22 @@ import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { wireError } from "../wire/errors.js";
-import { type Outcome, PROTOCOL_VERSION, type Want, type Welcome, type WireMessage } from "../wire/messages.js";
+import {
+  type Outcome,
+  PROTOCOL_VERSION,
+  type Want,
+  type Welcome,
+  type WireFailure,
+  type WireMessage,
+} from "../wire/messages.js";
 import { Asker } from "./asker.js";
 import { readAlong } from "./bodies-along.js";
 import type { BodySenderPorts } from "./body-sender.js";
+import type { ComparisonStatus } from "./comparison-progress.js";
 import { isLastWord } from "./conflict-rules.js";
 import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
-import { errorOfFarewell } from "./farewell.js";
+import { errorOfFarewell, lastWordsOf } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
@@ -87,7 +95,6 @@ export class ReplayAgent {
   /** What an earlier run left in the rejection log was tried once more. */
   #hasResent = false;
   #welcome: Welcome | undefined;
-  #heard = 0;
 
   constructor(
     name: string,
@@ -134,11 +141,6 @@ export class ReplayAgent {
     return this.#ackedLsn;
   }
 
-  /** How many messages of the replica have come. */
-  get heard(): number {
-    return this.#heard;
-  }
-
   /** What the replica has to say next. Undefined: nothing is asked of it. */
   get owed(): "welcome" | "answer" | "outcome" | undefined {
     if (this.#welcome === undefined) return "welcome";
@@ -154,6 +156,11 @@ export class ReplayAgent {
   /** The whole store is being compared. */
   get isComparing(): boolean {
     return this.#recovery.isComparing;
+  }
+
+  /** How far the comparison of the whole store is; undefined: none is under way. */
+  get comparison(): ComparisonStatus | undefined {
+    return this.#recovery.comparison;
   }
 
   /** A comparison of the whole store is asked for, and has not begun. */
@@ -221,6 +228,7 @@ export class ReplayAgent {
     const both = AbortSignal.any([signal, stop.signal]);
     const beside = [this.#readAll(both), this.#grantAll(both), this.#recovery.run(both)];
     for (const work of beside) work.catch((error: unknown) => stop.abort(error));
+    let why: WireFailure | undefined;
     try {
       const welcome = await this.#greet(both);
       await prepare(welcome, both);
@@ -236,10 +244,11 @@ export class ReplayAgent {
     } catch (error) {
       const reason: unknown = stop.signal.aborted && !signal.aborted ? stop.signal.reason : error;
       this.#asker.fail(reason);
+      why = lastWordsOf(reason);
       throw reason;
     } finally {
       stop.abort(new Error("the agent has ended"));
-      link.close();
+      link.close(why);
       await Promise.allSettled(beside);
       await Promise.allSettled([this.#refusals.settled(), this.#cursor.settled()]);
     }
@@ -295,7 +304,6 @@ export class ReplayAgent {
   }
 
   async #receive(message: WireMessage, signal: AbortSignal): Promise<void> {
-    this.#heard += 1;
     switch (message.kind) {
       case "welcome":
         this.#welcome = message;

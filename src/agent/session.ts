@@ -30,7 +30,7 @@ import {
 } from "../wire/messages.js";
 import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
-import { farewellOf } from "./farewell.js";
+import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
@@ -184,6 +184,8 @@ export class Session {
         return undefined;
       case "request":
         return this.#takeRequest(message, signal);
+      case "farewell":
+        throw errorOfSource(message.failure);
       default:
         throw agentError(
           "peer-confused",

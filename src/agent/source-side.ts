@@ -15,6 +15,8 @@ export interface UidQuery {
  * rests whether a body is called gone.
  */
 export interface SourceSide {
+  /** All that stood there when the source was opened is in the log; what comes into it now is news. */
+  readonly isLive: boolean;
   /** Where the mailbox is now; undefined when it is gone. */
   pathOf(guid: MailboxGuid): RawPath | undefined;
   uidNextOf(guid: MailboxGuid): number;

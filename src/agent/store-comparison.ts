@@ -12,6 +12,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { inboxFirst } from "./away-order.js";
+import type { ComparisonProgress } from "./comparison-progress.js";
 import { agentError } from "./errors.js";
 import type { LogSender } from "./log-sender.js";
 import type { Mender } from "./mender.js";
@@ -28,11 +29,14 @@ export interface StoreComparisonPorts {
   readonly mender: Mender;
   readonly rejections: Rejections;
   readonly mayHave: MayHave;
+  readonly progress: ComparisonProgress;
 }
 
 interface Place {
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
+  /** The source's. */
+  readonly messages: number;
 }
 
 /** Mailboxes that are compared at a time. */
@@ -45,13 +49,15 @@ const LANES_MAX = 2;
 export async function beginComparison(ports: StoreComparisonPorts, signal: AbortSignal): Promise<readonly Place[]> {
   const { reader, rejections, line, asker, mayHave = () => true } = ports;
   const all = reader.mailboxes();
-  const own = all.filter(({ path }) => mayHave(path)).map(({ guid, path }): Place => ({ mailbox: guid, path }));
+  const own = all
+    .filter(({ path }) => mayHave(path))
+    .map(({ guid, path, messages }): Place => ({ mailbox: guid, path, messages }));
   for (const { mailbox } of own) rejections.mend(mailbox);
   await line.mark(0, false, signal);
   const written = await standingOf(ports.name, asker, signal);
   const known = new Set(all.map(({ guid }) => guid)); // what it may not have, and has all the same, is left alone.
   const left = [...written, ...rejections.rows].filter(({ mailbox, path }) => !known.has(mailbox) && mayHave(path));
-  const places = new Map(left.map(({ mailbox, path }) => [mailbox, { mailbox, path }]));
+  const places = new Map(left.map(({ mailbox, path }) => [mailbox, { mailbox, path, messages: 0 }]));
   for (const mailbox of places.keys()) rejections.mend(mailbox);
   // What goes makes room; of what comes the outer mailbox is made before what lies in it.
   const going = [...places.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
@@ -60,14 +66,15 @@ export async function beginComparison(ports: StoreComparisonPorts, signal: Abort
 
 /** Returns the LSN up to which the log counts as applied on the replica, durably. */
 export async function compareStore(
-  { mender, line, sender }: StoreComparisonPorts,
+  { mender, line, sender, progress }: StoreComparisonPorts,
   places: readonly Place[],
   signal: AbortSignal,
 ): Promise<number> {
   const failures: unknown[] = [];
+  progress.begin(places);
   const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
   for (const { mailbox } of places) {
-    await lanes.add(mender.compareNow(mailbox, signal));
+    await lanes.add(mender.compareNow(mailbox, signal).then(() => progress.compared(mailbox)));
     if (failures.length > 0) break;
   }
   await lanes.ended();

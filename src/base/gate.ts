@@ -4,6 +4,7 @@
  * INVARIANT: a wake is never lost and never counted. One that comes while nobody waits lets the next wait pass at
  * once; a thousand of them do the same. So the loop must look at all its inputs each time it passes.
  */
+import type { Clock } from "./clock.js";
 import { Waiter } from "./waiter.js";
 
 export class Gate {
@@ -26,5 +27,16 @@ export class Gate {
     const waiter = new Waiter<void>(signal, () => this.#waiters.delete(waiter));
     this.#waiters.add(waiter);
     await waiter.promise;
+  }
+
+  /** As `wait`, and passes at that time of the monotonic clock; a millisecond later if it is past. Infinity: never by time. */
+  async waitUntil(untilMs: number, clock: Pick<Clock, "monotonicMs" | "setTimer">, signal: AbortSignal): Promise<void> {
+    const ms = Math.max(1, untilMs - clock.monotonicMs());
+    const timer = Number.isFinite(ms) ? clock.setTimer(ms, () => this.wake()) : undefined;
+    try {
+      await this.wait(signal);
+    } finally {
+      timer?.cancel();
+    }
   }
 }

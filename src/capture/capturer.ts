@@ -96,6 +96,10 @@ export class Capturer {
     return !this.#busy && this.#dirty.size === 0 && !this.#looks.isAwaited;
   }
 
+  get isWatching(): boolean {
+    return this.#watching;
+  }
+
   /** From now on sweep again and again, and list a mailbox that went quiet. */
   startWatching(): void {
     this.#watching = true;
@@ -150,7 +154,7 @@ export class Capturer {
       if (once && this.settled) return;
       const step = this.#nextStep();
       if (step.kind === "wait") {
-        await this.#pause(step.untilMs, signal);
+        await this.#wake.waitUntil(step.untilMs, this.#ports.clock, signal);
         continue;
       }
       this.#busy = true;
@@ -205,16 +209,6 @@ export class Capturer {
 
   #nowMs(): number {
     return this.#ports.clock.monotonicMs();
-  }
-
-  async #pause(untilMs: number, signal: AbortSignal): Promise<void> {
-    const ms = Math.max(1, untilMs - this.#nowMs());
-    const timer = Number.isFinite(ms) ? this.#ports.clock.setTimer(ms, () => this.#wake.wake()) : undefined;
-    try {
-      await this.#wake.wait(signal);
-    } finally {
-      timer?.cancel();
-    }
   }
 
   #nextStep(): Step {

@@ -15,6 +15,9 @@ export function adaptSource({
   worker,
 }: Pick<SourceSide, "reader" | "capturer" | "worker">): AgentsSource {
   return {
+    get isLive() {
+      return capturer.isWatching;
+    },
     pathOf: (guid) => reader.mailboxByGuid(guid)?.path,
     uidNextOf: (guid) => reader.mailboxByGuid(guid)?.uidNext ?? 1,
     uidsAmong: (query) => readUids(reader, query),

@@ -273,7 +273,7 @@ export interface Reply {
     | { readonly ok: false; readonly failure: WireFailure };
 }
 
-/** The last message of a replica that ends the link because of a failure of its own. Nothing follows. */
+/** The last message of a replica that failed itself, or of a source that goes on only when a person has acted. Nothing follows. */
 export interface Farewell {
   readonly kind: "farewell";
   readonly failure: WireFailure;

@@ -39,6 +39,9 @@ export interface StreamLinkLimits {
 
 export const STREAM_LINK_LIMITS: StreamLinkLimits = { aliveMs: 10_000, silenceMsMax: 35_000, lingerMsMax: 5_000 };
 
+/** Shorter frames are written as one piece: to copy them costs less than what a stream does for each piece. */
+const JOINED_BYTES_MAX = 64 * 1024;
+
 /** The stream is the link's from now on: it ends with it. */
 export function openStreamLink(ports: StreamLinkPorts, limits: StreamLinkLimits = STREAM_LINK_LIMITS): Link {
   return new StreamLink(ports, limits);
@@ -154,6 +157,11 @@ class StreamLink implements Link {
     const { stream, clock } = this.#ports;
     this.#lastSentMs = clock.monotonicMs();
     const buffers = encodeFrame(frame);
+    const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0);
+    if (length <= JOINED_BYTES_MAX) {
+      stream.write(Buffer.concat(buffers, length), onTaken);
+      return;
+    }
     stream.cork();
     for (const [i, bytes] of buffers.entries()) stream.write(bytes, i === buffers.length - 1 ? onTaken : undefined);
     stream.uncork();

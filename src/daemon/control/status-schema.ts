@@ -21,6 +21,9 @@ const foreign = z.looseObject({
   named: z.array(z.looseObject({ mailbox: text, messages: count })),
 });
 
+const compared = z.looseObject({ done: count, all: count });
+const comparison = z.looseObject({ mailboxes: compared, messages: compared });
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -35,6 +38,7 @@ const replica = z.looseObject({
     bytesSent: count,
     transactionsSent: count,
     needsResync: z.boolean(),
+    comparison: comparison.optional(),
     foreign: foreign.optional(),
     troubles: z.array(trouble),
   },

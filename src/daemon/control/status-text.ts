@@ -46,7 +46,8 @@ export function summarizeStatus(status: DaemonStatus): string {
   const replicas = status.stores.flatMap((store) =>
     store.role === "source"
       ? store.replicas.map(
-          ({ name, state, lagTransactions }) => `${store.name}/${name} ${state} ${behind(lagTransactions)}`,
+          ({ name, state, lagTransactions, comparison }) =>
+            `${store.name}/${name} ${state}${comparedCell(comparison)} ${behind(lagTransactions)}`,
         )
       : [`${store.name} ${store.isConnected ? "connected" : "not connected"}`],
   );
@@ -63,6 +64,7 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
     `  log:    ${logWords(log)}`,
     `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`,
     ...(replicas.length === 0 ? ["  no replicas"] : aligned(replicas.map((replica) => replicaCells(replica, nowMs)))),
+    ...replicas.flatMap(comparisonLine),
     ...replicas.flatMap(foreignLine),
   ];
 }
@@ -87,6 +89,20 @@ function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
     `${formatBytes(replica.bytesSent)} sent`,
     mode === "on-demand" ? `${address} (on demand)` : address,
   ];
+}
+
+/** How far a comparison of all is. */
+function comparisonLine({ name, comparison }: ReplicaStatus): string[] {
+  if (comparison === undefined) return [];
+  const { mailboxes, messages } = comparison;
+  const done = `${formatCount(mailboxes.done)} of ${countOf(mailboxes.all, "mailbox")}`;
+  return [`  ${name} is being compared: ${done}, ${formatCount(messages.done)} of ${countOf(messages.all, "message")}`];
+}
+
+function comparedCell(comparison: ReplicaStatus["comparison"]): string {
+  if (comparison === undefined) return "";
+  const { done, all } = comparison.mailboxes;
+  return ` (${formatCount(done)} of ${countOf(all, "mailbox")} compared)`;
 }
 
 /** What only the replica has, and where most of it is. */

@@ -4,6 +4,7 @@
  * Two levels beside "ok". Healing: something is behind or tries again, and gets well by itself. Needs you: it does not, and the
  * hint says what to do. A state (a replica that is away, or paused) is no trouble as such: whoever makes the status says whether it is.
  */
+import type { ComparisonStatus } from "../../agent/comparison-progress.js";
 import { unreachable } from "../../base/assert.js";
 import type { ReplicaState } from "../run/replica-state.js";
 
@@ -77,6 +78,8 @@ export interface ReplicaStatus {
   readonly bytesSent: number;
   readonly transactionsSent: number;
   readonly needsResync: boolean;
+  /** How far the comparison of all of it has come. Absent: none is under way. */
+  readonly comparison?: ComparisonStatus | undefined;
   /** Mail that only it has, as comparisons since the daemon began found it. Absent: they found none. */
   readonly foreign?: ForeignStatus | undefined;
   readonly troubles: readonly Trouble[];

@@ -56,8 +56,10 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     },
     async skip(query) {
       const { store, runner, rows } = refusedOf(daemon, query);
-      for (const { mailbox } of rows) await store.side.writer.dropRejections(query.replica, mailbox);
-      runner.beginAgain("what it refused is skipped");
+      // INVARIANT: the old link has ended first. Its agent would write again what it is about to mend, and the next one refuse it again.
+      await runner.beginAgainAfter(async () => {
+        for (const { mailbox } of rows) await store.side.writer.dropRejections(query.replica, mailbox);
+      }, "what it refused is skipped");
       return { rejects: rows.length };
     },
     explain: (query, signal) => explainUid(explainedStores(daemon), query, signal),
@@ -138,10 +140,11 @@ async function resyncOne(
     await runner.compareAll();
     return rows.length;
   }
-  for (const row of rows) {
-    const isNoted = (await runner.agent?.resync(row.guid)) === true;
-    if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
-  }
+  for (const row of rows)
+    await runner.withAgent(async (agent) => {
+      const isNoted = (await agent?.resync(row.guid)) === true;
+      if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
+    });
   return rows.length;
 }
 

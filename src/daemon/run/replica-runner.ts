@@ -4,35 +4,27 @@
  *
  * INVARIANT: it waits for nobody but its own replica, and nobody waits for it.
  */
-import { ReplayAgent } from "../../agent/replay-agent.js";
-import type { Clock } from "../../base/clock.js";
+import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { Gate } from "../../base/gate.js";
-import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { RawPath } from "../../base/raw-name.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
-import { reportOf } from "../tally.js";
+import { type AgentPorts, agentFor } from "./agent-for.js";
+import { AgentTurns } from "./agent-turns.js";
 import { BackOff } from "./back-off.js";
-import type { EventLog } from "./event-log.js";
 import { ForeignMail } from "./foreign-mail.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
-import type { SourceStore } from "./source-store.js";
 import { StallWatch } from "./stall-watch.js";
 import { Troubles, troubleOf } from "./troubles.js";
 import { Unreachable } from "./unreachable.js";
+import { WatchedLink } from "./watched-link.js";
 
-export interface RunnerPorts {
-  readonly replica: Replica;
-  readonly store: SourceStore;
+export interface RunnerPorts extends AgentPorts {
   /** The store's path, for people. */
   readonly path: string;
-  /** Which mailboxes it may have; undefined: all. */
-  readonly mayHave: ((path: RawPath) => boolean) | undefined;
   /** Undefined where the replica dials in. */
   readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: EventLog;
 }
 
 /** How often it is looked whether the replica keeps up. */
@@ -58,6 +50,7 @@ export class ReplicaRunner {
   readonly #stall: StallWatch;
   readonly #unreachable: Unreachable;
   readonly #wake = new Gate();
+  readonly #turns = new AgentTurns();
   #state: ReplicaState = "idle";
   #isPaused = false;
   /** A replica on demand was asked for. */
@@ -65,6 +58,8 @@ export class ReplicaRunner {
   #offered: Link | undefined;
   #agent: ReplayAgent | undefined;
   #conversation: AbortController | undefined;
+  /** Settles when nothing of the last conversation is left. */
+  #talk: Promise<void> = Promise.resolve();
   #nextTryMs = 0;
   #lastSuccessMs: number | undefined;
   #bytesSent = 0;
@@ -180,6 +175,27 @@ export class ReplicaRunner {
     this.#retryNow();
   }
 
+  /**
+   * Calls `write` with the agent, or without one where none runs. What it writes is known to whichever agent is next: none is made
+   * before it has ended.
+   */
+  async withAgent<T>(write: (agent: ReplayAgent | undefined) => Promise<T>): Promise<T> {
+    return this.#turns.hold(() => write(this.#agent));
+  }
+
+  /** As `beginAgain`, with `write` after the old link and before the new one: no agent is there meanwhile. */
+  async beginAgainAfter(write: () => Promise<void>, why: string): Promise<void> {
+    try {
+      await this.#turns.hold(async () => {
+        this.#conversation?.abort(new Ended(why));
+        await this.#talk;
+        await write();
+      });
+    } finally {
+      this.#retryNow();
+    }
+  }
+
   /** The replica has dialled in: this link takes the place of the one before. */
   offer(link: Link): void {
     this.#offered?.close();
@@ -207,7 +223,7 @@ export class ReplicaRunner {
     const offered = this.#isPaused ? undefined : this.#takeOffered();
     if (offered !== undefined) {
       if (this.#state === "idle" || this.#state === "backing-off") this.#step("wait");
-      await this.#converse(async () => offered, signal);
+      await this.#begin(async () => offered, signal);
       return;
     }
     if (this.#isPaused) return this.#wake.wait(signal);
@@ -219,7 +235,13 @@ export class ReplicaRunner {
     const waitMs = this.#nextTryMs - this.#ports.clock.nowMs();
     if (waitMs > 0) return this.#pauseFor(waitMs, signal);
     this.#step("dial");
-    await this.#converse(dial, signal);
+    await this.#begin(dial, signal);
+  }
+
+  async #begin(open: (signal: AbortSignal) => Promise<Link>, signal: AbortSignal): Promise<void> {
+    const talk = this.#converse(open, signal);
+    this.#talk = talk.catch(() => undefined); // whoever waits for its end does not ask why.
+    await talk;
   }
 
   async #converse(open: (signal: AbortSignal) => Promise<Link>, signal: AbortSignal): Promise<void> {
@@ -230,14 +252,15 @@ export class ReplicaRunner {
     let tell: (() => void) | undefined;
     const beside: Promise<void>[] = [];
     try {
-      const link = await open(both);
+      const link = new WatchedLink(await open(both));
       this.#step("connected");
+      while (this.#turns.isBusy) await this.#turns.wait(both);
       const agent = this.#makeAgent(link);
       this.#agent = agent;
       tell = () => agent.wake();
       store.onCommitted.add(tell);
       beside.push(this.#look(agent, conversation, both));
-      beside.push(this.#stall.watch(agent, () => this.#bytesSent, both));
+      beside.push(this.#stall.watch(agent, link, both));
       for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.
@@ -262,38 +285,17 @@ export class ReplicaRunner {
   }
 
   #makeAgent(link: Link): ReplayAgent {
-    const { replica, store, clock, log } = this.#ports;
-    const { reader, writer, bodies } = store.side;
-    return new ReplayAgent(
-      this.name,
-      { link, bodies, reader, writer, clock, source: store.adapted, mayHave: this.#ports.mayHave },
-      {
-        onShipped: ({ lsn, transaction, notes }) => {
-          this.#transactionsSent += 1;
-          this.#lastSuccessMs = clock.nowMs();
-          const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
-          log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
-        },
-        onBodyBytes: (bytes) => {
-          this.#bytesSent += bytes;
-        },
-        onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
-        onRejected: ({ path, code, message, lsn, attempts }) => {
-          const event = attempts > 1 ? "transaction-rejected-again" : "transaction-rejected"; // a person is told once.
-          log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
-        },
-        onCompared: (lsn) => this.#noteCompared(lsn),
-        onForeign: (mailbox, messages) => {
-          const path = reader.mailboxByGuid(mailbox)?.path;
-          if (this.foreign.note(mailbox, messages) && path !== undefined)
-            log.write("foreign-kept", { mailbox: displayRaw(path), messages });
-        },
+    const options = { link, foreign: this.foreign, mustCompare: this.needsResync };
+    return agentFor(this.#ports, options, {
+      onShipped: () => {
+        this.#transactionsSent += 1;
+        this.#lastSuccessMs = this.#ports.clock.nowMs();
       },
-      {
-        ...{ compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand" },
-        ...{ mustCompare: this.needsResync, random: this.#ports.random },
+      onBodyBytes: (bytes) => {
+        this.#bytesSent += bytes;
       },
-    );
+      onCompared: (lsn) => this.#noteCompared(lsn),
+    });
   }
 
   /** Beside the agent: says when all is there, and when it falls behind. */

@@ -5,10 +5,11 @@
  * it applied recorded, before the next one is served: a source that dials again has lost the link before.
  */
 import { hostname } from "node:os";
-import { farewellOf } from "../../agent/farewell.js";
+import { farewellOf, isOfSource } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
+import type { MailtwinError } from "../../base/errors.js";
 import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
@@ -26,9 +27,11 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
+import { hintInDaemon } from "./daemon-hints.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
+import { MetLink } from "./met-link.js";
 import { becomeReplica } from "./store-role.js";
-import { Troubles } from "./troubles.js";
+import { type Trouble, Troubles, troubleOf } from "./troubles.js";
 
 export interface ReplicaStoreOptions {
   readonly path: string;
@@ -79,8 +82,8 @@ export class ReplicaStore {
   #current: AbortController | undefined;
   #hasEnded = false;
   #hasBeenOpen = false;
-  #isConnected = false;
-  #link: Link | undefined;
+  /** The link that is served. */
+  #met: MetLink | undefined;
   #hasCome = false;
   #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
@@ -90,12 +93,18 @@ export class ReplicaStore {
   }
 
   get isConnected(): boolean {
-    return this.#isConnected;
+    return this.#met !== undefined;
+  }
+
+  /** What is wrong now. */
+  get troublesNow(): readonly Trouble[] {
+    this.#judge(this.#met);
+    return this.troubles.all;
   }
 
   /** When a link was last there, since the daemon began. */
   get lastLinkMs(): number | undefined {
-    return this.#isConnected ? systemClock.nowMs() : this.#lastLinkMs;
+    return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
   }
 
   /** The source, since the daemon began. */
@@ -152,26 +161,28 @@ export class ReplicaStore {
         return;
       }
       const both = AbortSignal.any([signal, end]);
-      this.#link = link;
-      this.#isConnected = true;
+      const met = new MetLink(link, systemClock);
+      this.#met = met;
       this.#hasCome = true;
       log.write("source-connected", { peer });
       try {
         const onApplied = () => {
           this.#lastChangeMs = systemClock.nowMs();
+          met.noteApplied();
         };
-        await opened.side.serve(link, both, { mayWrite: this.#options.mayWrite(), onApplied });
+        await opened.side.serve(met, both, { mayWrite: this.#options.mayWrite(), onApplied });
         this.troubles.over("store");
+        this.#judge(met);
         log.write("source-gone", { peer });
       } catch (error) {
+        this.#judge(met);
         log.write("source-gone", { peer, ...(both.aborted ? {} : fieldsOfError(error)) });
-        if (both.aborted) return;
-        if (!isLinkClosed(error)) this.#noteFailure(error);
-        // Whatever it was, what is in memory is not to be relied on.
-        if (!isLinkClosed(error)) await this.#close();
+        if (both.aborted || isLinkClosed(error)) return;
+        if (isOfSource(error)) return this.#noteRefusal(error);
+        this.#noteFailure(error);
+        await this.#close(); // whatever it was, what is in memory is not to be relied on.
       } finally {
-        this.#isConnected = false;
-        this.#link = undefined;
+        this.#met = undefined;
         this.#lastLinkMs = systemClock.nowMs();
       }
     });
@@ -187,7 +198,7 @@ export class ReplicaStore {
   #watchState(owner: Disposer): void {
     const onGone = (error: Error) => {
       this.#noteFailure(error);
-      this.#link?.close(farewellOf(error));
+      this.#met?.close(farewellOf(error));
       void this.#inTurn(async () => {
         if (this.#opened?.owner === owner) await this.#close();
       });
@@ -233,6 +244,18 @@ export class ReplicaStore {
     const { path, stateDir } = this.#options;
     const words = `opening ${path}: it holds what another source has written, or this one before it lost its state`;
     throw daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+  }
+
+  #judge(met: MetLink | undefined): void {
+    if (met?.isWell === true) this.troubles.over("source");
+  }
+
+  /** It stays told until the source goes on. What to do is said as here, where its code is known here. */
+  #noteRefusal(error: MailtwinError): void {
+    const { log } = this.#options;
+    const trouble = troubleOf(error);
+    const seenAs = { ...trouble, hint: hintInDaemon(String(error.detail["said"]), trouble.hint) };
+    this.troubles.noteFailure("source", error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
   }
 
   #noteFailure(error: unknown): void {

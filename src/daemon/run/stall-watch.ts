@@ -1,8 +1,9 @@
 /**
  * "No progress" is an alarm of its own: a link stands, the replica owes something, and there is no sign that it works on it. Its main
- * thread may answer all the while that it is there.
+ * thread may say all the while that it is there.
  *
- * INVARIANT: whatever the replica says in a conversation, and each body that it takes, is progress: a long comparison is no alarm.
+ * INVARIANT: each answer that was asked for, each outcome and each piece of a body that is taken is progress: a long comparison is no
+ * alarm, nor a large body. All else that the replica says is none (watched-link.ts).
  * INVARIANT: a replica that hangs is still the same trouble on the next link; any other end of a link ends it.
  */
 import type { ReplayAgent } from "../../agent/replay-agent.js";
@@ -11,6 +12,7 @@ import { formatDuration } from "../../base/text-format.js";
 import { isNoProgress, wireError } from "../../wire/errors.js";
 import type { EventLog } from "./event-log.js";
 import { type Troubles, troubleOf } from "./troubles.js";
+import type { WatchedLink } from "./watched-link.js";
 
 /** A large transaction over a thin line may take that long. */
 const STALLED_MS = 60_000;
@@ -21,7 +23,7 @@ const GREETING_MS_MAX = 2 * 60_000;
 const ANSWER_MS_MAX = 60 * 60_000;
 const LOOK_MS = 1_000;
 
-export type WatchedAgent = Pick<ReplayAgent, "heard" | "owed" | "waitedMs">;
+export type WatchedAgent = Pick<ReplayAgent, "owed" | "waitedMs">;
 
 export interface StallPorts {
   readonly clock: Pick<Clock, "monotonicMs" | "nowMs" | "sleep">;
@@ -39,15 +41,14 @@ export class StallWatch {
   }
 
   /**
-   * Looks again and again. `bodies`: grows with what the replica takes of them. Throws: no-progress, when the link is to be given up;
-   * the abort reason.
+   * Looks again and again. `link.progress` grows while the replica gets on. Throws: no-progress, when the link is to be given up; the
+   * abort reason.
    */
-  async watch(agent: WatchedAgent, bodies: () => number, signal: AbortSignal): Promise<never> {
+  async watch(agent: WatchedAgent, link: Pick<WatchedLink, "progress">, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     const startMs = clock.monotonicMs();
-    let last = 0;
-    for (let before = bodies(); ; ) {
-      const progress = agent.heard + bodies() - before;
+    for (let last = 0; ; ) {
+      const { progress } = link;
       if (progress !== last || agent.owed === undefined) this.#over();
       last = progress;
       if (agent.owed !== undefined) this.#look(agent, startMs);

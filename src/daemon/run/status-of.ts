@@ -78,6 +78,7 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
     rejects: rejects.length,
     needsResync: runner?.needsResync === true || runner?.agent?.isComparing === true,
+    comparison: runner?.agent?.comparison,
     foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
     troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
   };
@@ -132,7 +133,7 @@ function statusOfReplicaStore(
     messages: rows.reduce((sum, { messages }) => sum + messages, 0),
     peer,
     ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs },
-    troubles: store.hasCome || store.troubles.all.length > 0 ? store.troubles.all : [awaited(peer, startedMs)],
+    troubles: store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs)],
   };
 }
 

@@ -649,7 +649,7 @@ export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
   messageDesc(file_wire_link, 15);
 
 /**
- * The replica ends the link, and why: a failure of its own. Nothing follows.
+ * Why this end ends the link: a failure of the replica, or what a person has to do before the source goes on. Nothing follows.
  *
  * @generated from message mailtwin.wire.Farewell
  */

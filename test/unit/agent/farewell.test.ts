@@ -2,14 +2,16 @@
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { readCatalogues } from "../../../scripts/error-catalogue.mjs";
-import { errorOfFarewell, LAST_CODES } from "../../../src/agent/farewell.js";
+import { errorOfFarewell, LAST_CODES, lastWordsOf } from "../../../src/agent/farewell.js";
 import { systemClock } from "../../../src/base/clock.js";
+import { MailtwinError } from "../../../src/base/errors.js";
 import { makeSystemError } from "../../../src/base/system-error.js";
+import { wireError } from "../../../src/wire/errors.js";
 import { openStreamLink } from "../../../src/wire/stream-link.js";
 import { openSocketPair } from "../../contract/socket-pair.js";
 import { eachPair } from "./each-pair.js";
 import type { Pair } from "./pair.js";
-import { openAgent } from "./peers.js";
+import { openAgent, openSession } from "./peers.js";
 
 let pair: Pair;
 let stop: AbortController;
@@ -99,4 +101,38 @@ test("the codes that a replica may end with mean what the catalogues say", () =>
   const differ = judged.filter(([, isSame]) => isSame === false).map(([code]) => code);
   // A defect over there is for the person here all the same.
   expect(differ).toStrictEqual(["worker-died", "transaction-invalid"]);
+});
+
+test("a source that a person has to help tells the replica why, and nothing else that ends it", async () => {
+  const run = pair.start({ link: await openLink() });
+  await run.prepared;
+  pair.log("a", [{ uid: 1 }]);
+  const full = new MailtwinError({
+    ...{ code: "state-disk-full", message: "writing the log: no room" },
+    kind: { disposition: "operator", exitCode: 74, hint: "Free some space." },
+  });
+  pair.sourceState.onWrite = () => {
+    throw full;
+  };
+  run.agent.wake();
+  await expect(run.agentRun).rejects.toBe(full);
+  await expect(run.sessionRun).rejects.toMatchObject({
+    ...{ code: "source-refuses", disposition: "operator", hint: "Over there: Free some space." },
+    message: "serving the source: it ended the link, and says: writing the log: no room",
+    detail: { said: "state-disk-full" },
+  });
+  for (const error of [wireError("link-closed", "x"), new Error("it was paused"), wireError("no-progress", "x")])
+    expect(lastWordsOf(error)).toBeUndefined();
+});
+
+test("what a source says is capped and escaped, whatever it is", async () => {
+  const { run, send } = await openSession(pair, stop.signal);
+  const message = `\u001b[2Jyou\n${"x".repeat(4_000)}`;
+  await send({ kind: "farewell", failure: { ...failure, code: "__proto__", message, hint: `\u0007${message}` } });
+  const error: unknown = await run.catch((reason: unknown) => reason);
+  if (!(error instanceof MailtwinError)) throw new Error("it is an error with a hint");
+  expect([error.code, error.disposition]).toStrictEqual(["source-refuses", "operator"]);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: there is to be none.
+  for (const words of [error.message, error.hint]) expect(words).not.toMatch(/[\u0000-\u001f]/);
+  for (const words of [error.message, error.hint]) expect(words.length).toBeLessThan(2_500);
 });

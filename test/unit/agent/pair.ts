@@ -57,6 +57,8 @@ export class Pair {
   readonly renumbered: Parameters<SourceSide["renumber"]>[0][] = [];
   /** Mailboxes that are gone at the source. */
   readonly vanished = new Set<string>();
+  /** The source's first look at all that stands there is behind it. */
+  isLive = true;
   /** How often the agent had the source looked at again. */
   looks = 0;
   /** What the log gives UIDs to now: what a conflict is about, until it was renumbered; not what is gone. */
@@ -187,6 +189,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       clock: pair.clock,
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
+        isLive: pair.isLive,
         uidNextOf: () => 500,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => {

@@ -73,6 +73,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
       clock: pair.clock,
       source: {
         pathOf: () => path("x"),
+        isLive: true,
         uidNextOf: () => 1,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,

@@ -18,6 +18,7 @@ import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { CaptureMethods } from "../../../src/capture/capture-types.js";
 import { CAPTURER_LIMITS, Capturer } from "../../../src/capture/capturer.js";
 import { openSourceStore } from "../../../src/capture/source-store.js";
+import { WatchedLink } from "../../../src/daemon/run/watched-link.js";
 import { adaptSource } from "../../../src/daemon/source-adapter.js";
 import type { StateReader, StateWriter } from "../../../src/log/state-ports.js";
 import { openStateReader } from "../../../src/log/state-reader.js";
@@ -86,6 +87,12 @@ export class RealPair {
     this.store.recover();
   }
 
+  /** What an agent of this pair needs of the source, for whoever makes his own. */
+  get sourceParts() {
+    const { sourceReader: reader, capturer } = this;
+    return { bodies: this.#bodies, adapted: adaptSource({ reader, capturer, worker: this.#worker }) };
+  }
+
   /** All that changed in the source is in the log. */
   async capture(): Promise<number> {
     this.capturer.sweepSoon();
@@ -127,11 +134,11 @@ export class RealPair {
   }
 
   makeAgent(link: Link, options: Partial<ReplayAgentOptions>, run: RealRun): ReplayAgent {
-    const { sourceReader: reader, sourceWriter: writer, clock, capturer } = this;
-    const source = adaptSource({ reader, capturer, worker: this.#worker });
+    const { sourceReader: reader, sourceWriter: writer, clock } = this;
+    const { bodies, adapted: source } = this.sourceParts;
     return new ReplayAgent(
       REPLICA,
-      { link, bodies: this.#bodies, reader, writer, clock, source, mayHave: this.mayHave },
+      { link, bodies, reader, writer, clock, source, mayHave: this.mayHave },
       {
         onShipped: (shipped) => run.shipped.push(shipped),
         onBodyBytes: (bytes) => {
@@ -211,6 +218,8 @@ export class RealRun {
   /** Called with each message of the source before it is sent. */
   onSend: (message: WireMessage) => void = () => undefined;
   readonly agent: ReplayAgent;
+  /** The source's end. */
+  readonly link: WatchedLink;
   readonly agentRun: Promise<void>;
   readonly sessionRun: Promise<void>;
   readonly #stop = new AbortController();
@@ -222,7 +231,8 @@ export class RealRun {
       this.onSend(message);
       await this.#link.source.send(message, signal);
     };
-    this.agent = pair.makeAgent({ ...this.#link.source, send }, options, this);
+    this.link = new WatchedLink({ ...this.#link.source, send });
+    this.agent = pair.makeAgent(this.link, options, this);
     this.sessionRun = pair.makeSession(this.#link.replica).run(this.#stop.signal);
     this.agentRun = this.agent.run(pair.prepare, this.#stop.signal);
     for (const run of [this.sessionRun, this.agentRun]) run.catch(() => undefined);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Gate } from "../../../src/base/gate.js";
+import { FakeClock } from "../../fake-clock.js";
 
 const never = new AbortController().signal;
 
@@ -66,5 +67,20 @@ describe("Gate", () => {
     gate.wake();
     await expect(gate.wait(AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
     expect(await hasSettled(gate.wait(never))).toBe(true);
+  });
+
+  test("waiting until a time ends then, or with a wake, and leaves no timer", async () => {
+    const gate = new Gate();
+    const clock = new FakeClock();
+    const byTime = gate.waitUntil(20, clock, never);
+    await clock.advance(19);
+    expect(await hasSettled(byTime)).toBe(false);
+    await clock.advance(1);
+    expect(await hasSettled(byTime)).toBe(true);
+    const byWake = gate.waitUntil(1_000, clock, never);
+    gate.wake();
+    expect([await hasSettled(byWake), clock.timerCount]).toEqual([true, 0]);
+    const forever = gate.waitUntil(Number.POSITIVE_INFINITY, clock, never);
+    expect([await hasSettled(forever), clock.timerCount]).toEqual([false, 0]);
   });
 });

@@ -66,6 +66,25 @@ describe("the level of a thing is that of the worst trouble in it", () => {
   });
 });
 
+describe("a comparison that is under way", () => {
+  const comparison = { mailboxes: { done: 120, all: 312 }, messages: { done: 10_200, all: 48_210 } };
+  const told = status(source("mail", { replicas: [replica("b", { state: "comparing", comparison }), replica("c")] }));
+
+  test("says how far it is, in all forms", () => {
+    expect(
+      formatStatus(told)
+        .split("\n")
+        .filter((line) => line.includes("compared")),
+    ).toEqual(["  b is being compared: 120 of 312 mailboxes, 10,200 of 48,210 messages"]);
+    expect(summarizeStatus(told)).toBe(
+      "ok; mail/b comparing (120 of 312 mailboxes compared) 0 behind; mail/c live 0 behind",
+    );
+    expect(statusSchema.parse(JSON.parse(JSON.stringify(withLevels(told))))).toMatchObject({
+      stores: [{ replicas: [{ comparison }, {}] }],
+    });
+  });
+});
+
 describe("the text", () => {
   test("of a daemon with all that can be said", () => {
     const away = replica("laptop", {

@@ -8,6 +8,7 @@ import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { PROTOCOL_VERSION } from "../../../../src/wire/messages.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
@@ -186,4 +187,37 @@ test("a replica that never greets is told of, its link is given up, and it stays
   await clock.advance(5 * 60_000);
   expect(runner.troubles.all).toMatchObject([{ code: "no-progress", level: "needs-you" }]);
   expect(lines.filter(({ msg }) => msg === "replica-stalled").map(({ level }) => level)).toHaveLength(2);
+});
+
+test("a replica that talks all the time and settles nothing is told of as one that says nothing", async () => {
+  const clock = new FakeClock();
+  const ends: Link[] = [];
+  const dial = (): Promise<Link> => {
+    const { source, replica } = openMemoryLink();
+    ends.push(replica);
+    return Promise.resolve(source);
+  };
+  const runner = runnerOf({ dial, clock });
+  runner.run(stop.signal).catch(() => undefined);
+  await clock.advance(1_000);
+  const [replica] = ends;
+  const reading = (async (): Promise<void> => {
+    for await (const _ of replica?.messages(stop.signal) ?? []);
+  })();
+  reading.catch(() => undefined);
+  // Neither new to the source nor sure of how far it is: it is compared, and that begins with a mark.
+  const welcome = {
+    kind: "welcome",
+    protocol: PROTOCOL_VERSION,
+    software: "x",
+    appliedLsn: 0,
+    firstContact: false,
+  } as const;
+  for (let seconds = 0; seconds < 70; seconds += 10) {
+    expect(runner.troubles.all).toStrictEqual([]);
+    await replica?.send(welcome, stop.signal);
+    await replica?.send({ kind: "want", id: 1, indexes: [] }, stop.signal);
+    await clock.advance(10_000);
+  }
+  expect(runner.troubles.all).toMatchObject([{ code: "no-progress", words: expect.stringContaining("acknowledged") }]);
 });

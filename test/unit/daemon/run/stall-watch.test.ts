@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { StallWatch, type WatchedAgent } from "../../../../src/daemon/run/stall-watch.js";
 import { Troubles } from "../../../../src/daemon/run/troubles.js";
+import { WatchedLink } from "../../../../src/daemon/run/watched-link.js";
 import { wireError } from "../../../../src/wire/errors.js";
+import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { PROTOCOL_VERSION, type WireMessage } from "../../../../src/wire/messages.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
@@ -16,7 +19,7 @@ let stall: StallWatch;
 let stop: AbortController;
 let logged: unknown[];
 let agent: { -readonly [K in keyof WatchedAgent]: WatchedAgent[K] };
-let bodies: number;
+let link: { progress: number };
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -25,19 +28,17 @@ beforeEach(() => {
   const log = openEventLog("debug", (line) => logged.push((JSON.parse(line) as { readonly msg: string }).msg));
   stall = new StallWatch({ clock, troubles, log });
   stop = new AbortController();
-  agent = { heard: 0, owed: "outcome", waitedMs: 0 };
-  bodies = 0;
+  agent = { owed: "outcome", waitedMs: 0 };
+  link = { progress: 0 };
 });
 
 afterEach(() => stop.abort(new Error("enough")));
 
-function watch(watched: WatchedAgent = agent) {
+function watch(watched: WatchedAgent = agent, over: { readonly progress: number } = link) {
   const end: { error?: unknown } = {};
-  stall
-    .watch(watched, () => bodies, stop.signal)
-    .catch((error: unknown) => {
-      end.error = error;
-    });
+  stall.watch(watched, over, stop.signal).catch((error: unknown) => {
+    end.error = error;
+  });
   return end;
 }
 
@@ -68,15 +69,9 @@ test("a person is called after a quarter of an hour, once, and the link is given
 
 test.each([
   [
-    "an answer",
+    "what settles something",
     () => {
-      agent.heard += 1;
-    },
-  ],
-  [
-    "a body that is taken",
-    () => {
-      bodies += 1;
+      link.progress += 1;
     },
   ],
   [
@@ -102,7 +97,7 @@ test("one request that is never answered ends the link, though all else gets on"
   const end = watch();
   for (let minute = 0; minute <= 60; minute++) {
     expect([levels(), end.error]).toStrictEqual([[], undefined]);
-    agent.heard += 1;
+    link.progress += 1;
     agent.waitedMs = minute * MINUTE_MS;
     await clock.advance(30_000);
   }
@@ -142,6 +137,91 @@ describe("the end of a link", () => {
   });
 });
 
+describe("what is said over a link", () => {
+  const [hash, payload] = [new Uint8Array(32), Buffer.from("mail")];
+  const bodies = (index: number) =>
+    ({ kind: "bodies", id: 1, heads: [{ index, size: 4, sha256: hash, gone: false }], payloads: [payload] }) as const;
+  const welcome = {
+    kind: "welcome",
+    protocol: PROTOCOL_VERSION,
+    software: "x",
+    appliedLsn: 0,
+    firstContact: false,
+  } as const;
+  const answered = (id: number): WireMessage => ({
+    kind: "reply",
+    id,
+    result: { ok: true, answer: { kind: "survey", mailboxes: [] } },
+  });
+
+  /** Watched from now on, with nobody behind it but the test. */
+  function talk() {
+    const { source, replica } = openMemoryLink();
+    const watched = new WatchedLink(source);
+    const reading = (async (): Promise<void> => {
+      for await (const _ of watched.messages(stop.signal));
+    })();
+    reading.catch(() => undefined);
+    const taking = (async (): Promise<void> => {
+      for await (const _ of replica.messages(stop.signal));
+    })();
+    taking.catch(() => undefined);
+    watch(agent, watched);
+    return {
+      ask: (id: number) => watched.send({ kind: "request", id, ask: { kind: "survey" } }, stop.signal),
+      mark: (id: number) => watched.send({ kind: "mark", id, lsn: 0 }, stop.signal),
+      give: (message: WireMessage) => watched.send(message, stop.signal),
+      say: (message: WireMessage) => replica.send(message, stop.signal),
+    };
+  }
+
+  test("that nobody waits for is no progress, nor what is wanted again and again", async () => {
+    const { mark, give, say, ask } = talk();
+    await mark(1);
+    await ask(7);
+    const told: (readonly string[])[] = [];
+    for (let half = 0; half < 60; half++) {
+      await say(welcome);
+      await say(answered(7));
+      await say(answered(99));
+      await say({ kind: "want", id: 1, indexes: [0] });
+      await give(bodies(0));
+      await clock.advance(30_000);
+      told.push(troubles.all.map(({ code }) => code));
+    }
+    // While what it wants again may have been taken away, and not for longer.
+    const first = told.findIndex((codes) => codes.length > 0);
+    expect([first > 14, first < 20]).toStrictEqual([true, true]);
+    expect(told.slice(first).every(([code]) => code === "no-progress")).toBe(true);
+    expect(levels()).toStrictEqual([["no-progress", "needs-you"]]);
+    await say({ kind: "outcome", id: 1, notes: [] });
+    await clock.advance(1_000);
+    expect(levels()).toStrictEqual([]);
+  });
+
+  test("is progress where it is owed: pages, outcomes, and a body that takes hours", async () => {
+    const { mark, give, say, ask } = talk();
+    for (let id = 1; id <= 30; id++) {
+      await ask(id);
+      await clock.advance(50_000);
+      await say(answered(id));
+      await mark(id);
+      await clock.advance(50_000);
+      await say({ kind: "outcome", id, notes: [] });
+      expect(levels()).toStrictEqual([]);
+    }
+    await mark(31);
+    const part = { kind: "body-part", id: 31, index: 3, last: false, sha256: hash, payload } as const;
+    for (let offset = 0; offset < 400; offset += 4) {
+      await give({ ...part, offset });
+      await clock.advance(50_000);
+      expect(levels()).toStrictEqual([]);
+    }
+    await clock.advance(MINUTE_MS);
+    expect(levels()).toStrictEqual([["no-progress", "healing"]]);
+  });
+});
+
 describe("a real comparison of many mailboxes on a host that is slow", () => {
   test("is no alarm while pages come, and one when its worker hangs", { timeout: 60_000 }, async () => {
     await using pair = await RealPair.open(clock);
@@ -157,7 +237,7 @@ describe("a real comparison of many mailboxes on a host that is slow", () => {
     };
     pair.store.compare = slow as unknown as typeof compare;
     const run = pair.start({ mustCompare: true });
-    watch(run.agent);
+    watch(run.agent, run.link);
     for (let minute = 0; minute < 60 && run.compared.length === 0; minute++) {
       await clock.advance(MINUTE_MS);
       expect(levels()).toStrictEqual([]);

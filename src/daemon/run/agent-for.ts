@@ -1,0 +1,62 @@
+/** The agent of a replica, as the daemon has it: it compares and heals, and what it does is logged. */
+import { ReplayAgent, type ReplayAgentSinks } from "../../agent/replay-agent.js";
+import type { Clock } from "../../base/clock.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { Link } from "../../wire/link.js";
+import type { Replica } from "../config/config.js";
+import { reportOf } from "../tally.js";
+import type { EventLog } from "./event-log.js";
+import type { ForeignMail } from "./foreign-mail.js";
+import type { SourceStore } from "./source-store.js";
+
+export interface AgentPorts {
+  readonly replica: Replica;
+  readonly store: SourceStore;
+  /** Which mailboxes it may have; undefined: all. */
+  readonly mayHave: ((path: RawPath) => boolean) | undefined;
+  readonly clock: Clock;
+  /** From 0 to 1, for the back-offs. */
+  readonly random: () => number;
+  readonly log: EventLog;
+}
+
+interface AgentOptions {
+  readonly link: Link;
+  readonly foreign: ForeignMail;
+  /** The whole replica is compared first. */
+  readonly mustCompare: boolean;
+}
+
+type AgentSinks = Required<Pick<ReplayAgentSinks, "onShipped" | "onBodyBytes" | "onCompared">>;
+
+export function agentFor(
+  { replica, store, clock, log, mayHave, random }: AgentPorts,
+  { link, foreign, mustCompare }: AgentOptions,
+  { onShipped, ...sinks }: AgentSinks,
+): ReplayAgent {
+  const { reader, writer, bodies } = store.side;
+  return new ReplayAgent(
+    replica.name,
+    { link, bodies, reader, writer, clock, source: store.adapted, mayHave },
+    {
+      ...sinks,
+      onShipped: (shipped) => {
+        onShipped(shipped);
+        const { lsn, transaction, notes } = shipped;
+        const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
+        log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
+      },
+      onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
+      onRejected: ({ path, code, message, lsn, attempts }) => {
+        const event = attempts > 1 ? "transaction-rejected-again" : "transaction-rejected"; // a person is told once.
+        log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
+      },
+      onForeign: (mailbox, messages) => {
+        const path = reader.mailboxByGuid(mailbox)?.path;
+        if (foreign.note(mailbox, messages) && path !== undefined)
+          log.write("foreign-kept", { mailbox: displayRaw(path), messages });
+      },
+    },
+    { compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand", mustCompare, random },
+  );
+}

@@ -28,6 +28,7 @@ export const LAST_CODES: ReadonlyMap<string, Exclude<Disposition, "bug">> = new 
       ...["ENFILE", "EIO", "append-torn", "proc-missing", "short-write", "sync-failed", "worker-died"],
       ...["state-busy", "state-corrupt", "state-disk-full", "state-foreign", "state-in-use", "state-io-failed"],
       ...["state-too-new", "state-too-old", "state-unreachable", "state-unusable", "state-mixed"],
+      "state-gone",
       ...["destination-missing", "destination-emptied", "destination-read-only"],
       ...["destination-unusable", "store-exchanged", "stores-differ", "replica-of-another", "too-few-files"],
       ...["scratch-missing", "scratch-foreign", "scratch-unusable", "scratch-nowhere", "scratch-other-file-system"],

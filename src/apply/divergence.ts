@@ -43,7 +43,9 @@ export type Divergence =
   /** The mailbox was deleted at the source and holds mail here that the source never had. */
   | (Where & { readonly kind: "foreign-mail"; readonly messages: number })
   /** The path could not be a mailbox here, or leads through a link. */
-  | (Where & { readonly kind: "path-refused"; readonly why: string });
+  | (Where & { readonly kind: "path-refused"; readonly why: string })
+  /** The system does not let us do it there: owner, mode, attributes, an export. Nothing is wrong with the path. */
+  | (Where & { readonly kind: "mailbox-denied"; readonly why: string });
 
 type Without<T> = T extends unknown ? Omit<T, "words"> : never;
 
@@ -73,5 +75,7 @@ function wordsOf(it: Without<Divergence>): string {
       return `${where} was deleted at the source, but has ${it.messages} ${it.messages === 1 ? "message" : "messages"} here that the source never had`;
     case "path-refused":
       return `${where} cannot stand here: ${it.why}`;
+    case "mailbox-denied":
+      return `${where} may not be changed here: ${it.why}`;
   }
 }

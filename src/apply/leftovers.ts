@@ -5,7 +5,7 @@
  * that another process of ours is just making, which makes it anew then.
  */
 import type { Dir } from "../base/disk.js";
-import { isLockLeftover } from "../maildir/dotlock.js";
+import { isLockLeftover, removeLockLeftovers } from "../maildir/dotlock.js";
 import { CUR, NUDGE_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
 
 /** Dovecot writes dovecot-keywords.lock instead. */
@@ -16,15 +16,17 @@ export function hasLeftovers(mailbox: Dir): boolean {
   return mailbox.list().some(isLeftover);
 }
 
-/** Only under the lock. */
-export function removeLeftovers(mailbox: Dir): void {
-  for (const name of mailbox.list()) if (isLeftover(name)) removeUnlessDirectory(mailbox, name);
+/** Only under the lock. Returns whether some may be left: there is a limit to what one hold removes. */
+export function removeLeftovers(mailbox: Dir): boolean {
+  for (const name of [UIDLIST_TEMP_FILE, KEYWORDS_TEMP_FILE]) removeUnlessDirectory(mailbox, name);
+  const mayHaveMore = removeLockLeftovers(mailbox);
   const cur = mailbox.stat(CUR)?.kind === "directory" ? mailbox.openDir(CUR) : undefined;
   try {
     if (cur !== undefined) removeUnlessDirectory(cur, NUDGE_FILE);
   } finally {
     cur?.close();
   }
+  return mayHaveMore;
 }
 
 /** A directory of such a name is its owner's, and none of what a kill leaves. It is named where it stands in the way of a file. */

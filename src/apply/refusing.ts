@@ -18,6 +18,9 @@ const OF_ALL: ReadonlySet<string> = new Set([
   ...["EBADF", "EFAULT", "ENOSYS"],
 ]);
 
+/** What a right, an attribute of a file, or an export is in the way of; the mailbox stands where it belongs. */
+const DENIED: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
+
 /** What its owner's program lets go of again, or does not: tried again for a while. */
 const PASSING: ReadonlySet<string> = new Set(["ENOENT", "EAGAIN", "ETXTBSY"]);
 
@@ -49,7 +52,8 @@ export function refusing<T>(
     return use();
   } catch (error) {
     if (!(error instanceof Error) || !isOfMailbox(error)) throw error;
-    return { kind: "diverged", divergence: divergence({ kind: "path-refused", mailbox, path, why: whyOf(error) }) };
+    const kind = DENIED.has(errnoOf(rootOf(error)) ?? "") ? "mailbox-denied" : "path-refused";
+    return { kind: "diverged", divergence: divergence({ kind, mailbox, path, why: whyOf(error) }) };
   }
 }
 
@@ -88,6 +92,12 @@ export function whileStanding(execute: () => ExecuteOutcome): ExecuteOutcome {
 function whoseDoing(error: unknown): string {
   if (error instanceof MailtwinError && error.code === "lock-lost") return "somebody who removes ours";
   return errnoOf(error) === "EAGAIN" ? "a program with a lease on one of its files" : "changes of flags";
+}
+
+/** The failure that the others follow from. */
+function rootOf(error: unknown): unknown {
+  if (error instanceof AggregateError) return rootOf(error.errors[0]);
+  return error instanceof MailtwinError && error.code === "undo-incomplete" ? rootOf(error.cause) : error;
 }
 
 /** With what to do where the words do not say so. */

@@ -109,8 +109,7 @@ export function underLock<T>(
   let value: T;
   try {
     life.reach("apply.locked");
-    if (known.mayHaveLeftovers) removeLeftovers(dir);
-    known.mayHaveLeftovers = false;
+    if (known.mayHaveLeftovers) known.mayHaveLeftovers = removeLeftovers(dir);
     value = use(lock);
   } catch (error) {
     if (!life.hasEnded) lock[Symbol.dispose]();

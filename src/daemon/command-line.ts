@@ -7,6 +7,7 @@ import { endProcessWithin } from "../base/last-resort.js";
 import type { ConfigFlags } from "./config-command.js";
 import { addControlCommands, addRejectsControl } from "./control/commands.js";
 import { daemonError } from "./errors.js";
+import { exitWith } from "./exit-code.js";
 import { openJsonReporter } from "./json-reporter.js";
 import { addKeyCommands } from "./keys/commands.js";
 import type { LogLevel } from "./log-reporter.js";
@@ -105,19 +106,17 @@ function addConfigCommands(program: Command, output: Output): void {
     .description("say all that is wrong with it, with file and line")
     .option(...fileOption)
     .option("--json", "one JSON object a line, for machines")
-    .action(async (flags: ConfigFlags) => {
-      const { checkConfig } = await import("./config-command.js");
-      process.exitCode = checkConfig(flags, output);
-    });
+    .action((flags: ConfigFlags) =>
+      exitWith(flags, output, async () => (await import("./config-command.js")).checkConfig(flags, output)),
+    );
   config
     .command("show")
     .description("the values that are in effect, defaults included, as a configuration")
     .option(...fileOption)
     .option("--json", "as JSON, sizes in bytes and durations in milliseconds")
-    .action(async (flags: ConfigFlags) => {
-      const { showConfig } = await import("./config-command.js");
-      process.exitCode = showConfig(flags, output);
-    });
+    .action((flags: ConfigFlags) =>
+      exitWith(flags, output, async () => (await import("./config-command.js")).showConfig(flags, output)),
+    );
   config
     .command("schema")
     .description("the JSON schema of the configuration, for editors")

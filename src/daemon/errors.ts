@@ -106,11 +106,17 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Name a directory that belongs to the user mailtwin runs as and in which nobody else may write (chmod go-w), nor in any directory above it, outside both stores, with --state DIR.",
   },
+  /** The state directory, its lock or a database of it was removed, or replaced, while mailtwin worked with it. */
+  "state-gone": {
+    disposition: "operator",
+    exitCode: EX.IOERR,
+    hint: "Nothing more is written to mail, and nothing is half visible. Put back what was there, as it was, and run the command again: it goes on from there. If it is lost, run it all the same: the stores are compared as at first contact, and no mail is sent that is there already. Stop mailtwin before its state directory is moved or removed.",
+  },
   /** The configuration is not there, or cannot be read. */
   "config-missing": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "Write one (docs/configuration.md has an example), or say with --config FILE where it is.",
+    hint: "Without --config FILE it is /etc/mailtwin/mailtwin.toml for root, and mailtwin/mailtwin.toml in ~/.config (XDG_CONFIG_HOME) for others. Write one (docs/configuration.md has an example), or say with --config FILE where it is; mailtwin's user must be able to read it.",
   },
   /** The configuration is wrong. Each problem is told with its place, what was read, why it is wrong and what to do. */
   "config-wrong": {

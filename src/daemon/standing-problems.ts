@@ -31,13 +31,19 @@ const REJECTED_HINT =
 const MISSING_HINT =
   "The other mailboxes go on. If it was removed in DST, the next run compares DST as at first contact and makes it anew.";
 
+const HINTS: Readonly<Record<string, string>> = {
+  "mailbox-missing": MISSING_HINT,
+  "mailbox-denied": `Let the user that mailtwin runs as change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root. ${REJECTED_HINT}`,
+};
+
 export function problemOfRejection(row: RejectionRow): ProblemReport {
   return {
     path: displayRaw(row.path),
     code: row.code,
     message: `shipping to ${mailboxName(row.path)}: ${row.message}`,
-    hint:
-      row.code === "mailbox-missing" ? MISSING_HINT : [systemHintOf(row.code) ?? [], REJECTED_HINT].flat().join(" "),
+    hint: Object.hasOwn(HINTS, row.code)
+      ? (HINTS[row.code] ?? REJECTED_HINT)
+      : [systemHintOf(row.code) ?? [], REJECTED_HINT].flat().join(" "),
   };
 }
 

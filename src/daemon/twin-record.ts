@@ -99,13 +99,27 @@ function findRecord(store: string): { readonly file: string; readonly record: Tw
   return undefined;
 }
 
+/** The path of the store that a store is the local twin of; undefined where none is noted. */
+export function sourceNoted(store: string): string | undefined {
+  return findRecord(store)?.record.source.path;
+}
+
 /** Undefined also where it cannot be read: what is not ours says nothing, and a damaged one is written anew by its next run. */
 function readRecord(scratch: string): TwinRecord | undefined {
+  try {
+    const bytes = readNote(scratch, TWIN_RECORD);
+    return bytes === undefined ? undefined : parseRecord(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file of ours in a scratch directory that nobody else can write; undefined where there is none. */
+export function readNote(scratch: string, name: string): Buffer | undefined {
   let dir: Dir | undefined;
   try {
     dir = openStanding(scratch, (why) => new Error(why));
-    const bytes = dir !== undefined && isTrusted(dir) ? readQuietly(dir) : undefined;
-    return bytes === undefined ? undefined : parseRecord(bytes.toString());
+    return dir !== undefined && isTrusted(dir) ? readQuietly(dir, name) : undefined;
   } catch {
     return undefined;
   } finally {
@@ -119,9 +133,9 @@ function isTrusted(dir: Dir): boolean {
   return (uid === 0 || uid === process.geteuid?.()) && (mode & WRITABLE_BY_OTHERS) === 0;
 }
 
-function readQuietly(dir: Dir): Buffer | undefined {
+function readQuietly(dir: Dir, name = TWIN_RECORD): Buffer | undefined {
   try {
-    return dir.readFile(TWIN_RECORD, BYTES_MAX);
+    return dir.readFile(name, BYTES_MAX);
   } catch {
     return undefined;
   }

@@ -14,6 +14,7 @@ import { openReplicaSide } from "./replica-side.js";
 import type { Reporter } from "./reporter.js";
 import { recordStores } from "./same-stores.js";
 import { openSourceSide } from "./source-side.js";
+import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { TwinRun } from "./twin-run.js";
@@ -91,6 +92,8 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
     stop.abort(new Error("the twin has ended"));
     await Promise.allSettled(ends);
   });
+  const onGone = (error: Error) => stop.abort(error);
+  owner.adopt(watchState({ state: places.state, clock: systemClock, onGone })); // last: it ends first.
   return await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
 }
 

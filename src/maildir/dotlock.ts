@@ -207,10 +207,26 @@ export function isLockLeftover(name: string): boolean {
   return /^dovecot-uidlist\.(?:new-[0-9a-f]{16}|stale-\d+)\.lock$/.test(name);
 }
 
-/** Only under the lock. A directory of such a name is its owner's, and stays. */
-export function removeLockLeftovers(control: Dir): void {
-  for (const name of control.list())
-    if (isLockLeftover(name) && control.stat(name)?.kind !== "directory") control.unlink(name);
+/** Names that are looked at, and files that are removed, in one hold of the lock: who plants them by the thousand keeps nobody waiting. */
+const LOOKED_AT_MAX = 10_000;
+const LEFTOVERS_REMOVED_MAX = 100;
+
+/**
+ * Only under the lock. A directory of such a name is its owner's, and stays. Returns whether some may be left: the rest goes at the
+ * next hold.
+ */
+export function removeLockLeftovers(control: Dir): boolean {
+  using walk = control.walk();
+  const leftovers: string[] = [];
+  let isWhole = false;
+  for (let seen = 0; seen < LOOKED_AT_MAX && leftovers.length < LEFTOVERS_REMOVED_MAX && !isWhole; ) {
+    const names = walk.next(LEFTOVERS_REMOVED_MAX);
+    seen += names.length;
+    isWhole = names.length === 0;
+    leftovers.push(...names.filter((name) => isLockLeftover(name) && control.stat(name)?.kind !== "directory"));
+  }
+  for (const name of leftovers.slice(0, LEFTOVERS_REMOVED_MAX)) control.unlink(name);
+  return leftovers.length >= LEFTOVERS_REMOVED_MAX;
 }
 
 /**

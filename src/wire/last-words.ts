@@ -1,15 +1,15 @@
 /** Words of another program or host, as far as a message has room for them, and safe to print. */
-import { displayRaw, rawFromText } from "../base/raw-name.js";
+import { displayRaw, UNSAFE_CHARS } from "../base/raw-name.js";
 
 const BYTES_MAX = 4096;
 const LINES_MAX = 6;
 const LINE_CHARS_MAX = 300;
 const SENTENCE_CHARS_MAX = 2_000;
 
-/** A sentence of the other end of a link. */
+/** A sentence of the other end of a link. Names in it are escaped by that end: a backslash stays the one that it is. */
 export function safeWords(words: string): string {
   const cut = Buffer.from(words.slice(0, SENTENCE_CHARS_MAX)).toString(); // half a character becomes none.
-  return displayRaw(rawFromText(cut));
+  return cut.replace(UNSAFE_CHARS, " ");
 }
 
 /** What it said on its standard error: the end of it. */

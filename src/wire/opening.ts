@@ -33,6 +33,8 @@ export interface PathTarget {
   readonly live: boolean;
   /** Names the source to the replica's state: 32 hex digits. */
   readonly sourceId: string;
+  /** The source, and the stores that it is a twin of, nearest first: 32 hex digits each, at most LINEAGE_MAX. Empty: it does not say. */
+  readonly lineage: readonly string[];
 }
 
 export type Target = { readonly kind: "store"; readonly store: string } | PathTarget;
@@ -55,6 +57,10 @@ export interface OpenedSource {
   readonly logId: string;
 }
 
+/** A twin of a twin of a twin. */
+export const LINEAGE_MAX = 16;
+
+const ID_PATTERN = /^[0-9a-f]{32}$/;
 const MESSAGE_BYTES_MAX = 16 * 1024;
 const NAME_CHARS_MAX = 64;
 const PATH_BYTES_MAX = 4095;
@@ -117,7 +123,7 @@ function cut(words: string): string {
 }
 
 function openingToPb({ role, peer, target, root, logId }: Opening): OpeningPb {
-  const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1") });
+  const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1"), lineage: [...it.lineage] });
   return create(OpeningSchema, {
     ...{ role, peer, logId },
     target: target.kind === "store" ? { case: "store", value: target.store } : { case: "path", value: path(target) },
@@ -137,13 +143,15 @@ function openingOfPb(ports: MessagePorts, { role, peer, target, root, logId }: O
     return { ...common, target: { kind: "store", store: target.value } };
   }
   if (target.case !== "path") throw refuse("it names no store");
-  const { foreign, live, sourceId } = target.value;
+  const { foreign, live, sourceId, lineage } = target.value;
   const path = Buffer.from(target.value.path).toString("latin1");
   if (path === "" || path.includes("\0") || path.length > PATH_BYTES_MAX) throw refuse("the path of the store is none");
   if (foreign !== "refuse" && foreign !== "keep" && foreign !== "limbo")
     throw refuse("what is to become of foreign mail is not known here");
-  if (!/^[0-9a-f]{32}$/.test(sourceId)) throw refuse("the source's identity is none");
-  return { ...common, target: { kind: "path", path, foreign, live, sourceId } };
+  if (!ID_PATTERN.test(sourceId)) throw refuse("the source's identity is none");
+  if (lineage.length > LINEAGE_MAX || !lineage.every((id) => ID_PATTERN.test(id)))
+    throw refuse("what the source is a twin of is none");
+  return { ...common, target: { kind: "path", path, foreign, live, sourceId, lineage } };
 }
 
 function isRoot({ mode, uid, gid }: RootLike): boolean {
@@ -152,7 +160,7 @@ function isRoot({ mode, uid, gid }: RootLike): boolean {
 
 /** Throws: wire-invalid. */
 function logIdOf(ports: MessagePorts, logId: string): string {
-  if (logId !== "" && !/^[0-9a-f]{32}$/.test(logId)) throw invalid(ports, "the identity of its log is none");
+  if (logId !== "" && !ID_PATTERN.test(logId)) throw invalid(ports, "the identity of its log is none");
   return logId;
 }
 

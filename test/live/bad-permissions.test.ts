@@ -163,7 +163,7 @@ describe.skipIf(!IS_ROOT)("permissions that are lacking [needs root to take them
       giveTree(bench.source, bench.owner);
       const before = treeState(locked);
       const source = contentsOf(bench.source);
-      expectOneProblem(await bench.syncAs(), WORK, "path-refused", locked, /EACCES/);
+      expectOneProblem(await bench.syncAs(), WORK, "mailbox-denied", locked, /EACCES/);
       expect(treeState(locked)).toEqual(before);
       expect(contentsOf(bench.source)).toEqual(source);
       expect(readdirSync(join(bench.replica, "u1/Maildir/cur"))).toHaveLength(5);

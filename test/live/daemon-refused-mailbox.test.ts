@@ -55,7 +55,7 @@ describeLive("a mailbox that the replica does not take", () => {
     const rejected = await a.daemon.waitFor("the rejection", ({ msg }) => msg === "transaction-rejected", mark);
     expect(rejected).toMatchObject({
       ...{ level: 50, store: "mail", replica: "b", mailbox: "u1/Maildir/.Work" },
-      ...{ code: "path-refused", message: expect.stringMatching(/EPERM|not permitted/) },
+      ...{ code: "mailbox-denied", message: expect.stringMatching(/EPERM|not permitted/) },
     });
     await appendTo("Work", 200);
     await appendTo("INBOX", 300);
@@ -69,7 +69,7 @@ describeLive("a mailbox that the replica does not take", () => {
     expect(await a.statusOf("b")).toMatchObject({ rejects: 1, state: "live" });
     // It is tried again and again meanwhile.
     for (const each of a.said("transaction-rejected", mark))
-      expect(each).toMatchObject({ mailbox: "u1/Maildir/.Work", code: "path-refused" });
+      expect(each).toMatchObject({ mailbox: "u1/Maildir/.Work", code: "mailbox-denied" });
   });
 
   test("is healed by itself when it can be written again", async () => {

@@ -18,7 +18,12 @@ export interface ConfigText {
 
 export type JudgedConfig =
   | { readonly kind: "right"; readonly config: Config }
-  | { readonly kind: "wrong"; readonly problems: readonly ConfigProblem[]; readonly control: string };
+  | {
+      readonly kind: "wrong";
+      readonly problems: readonly ConfigProblem[];
+      readonly control: string;
+      readonly stateDir: string;
+    };
 
 export interface ReadConfig {
   /** All files, the main one first, also those that could not be read. */
@@ -53,7 +58,10 @@ export function judgeConfig({ files, texts, problems: unread }: ReadConfig, surr
   const hasDefaults = isComplete && stateDir !== undefined;
   problems.push(...judgePaths(form.draft, merged.located, hasDefaults ? defaults : undefined));
   if (problems.length > 0 || form.written === undefined)
-    return { kind: "wrong", problems: inOrder(problems, files), control: form.draft.control ?? defaults.control };
+    return {
+      ...{ kind: "wrong", problems: inOrder(problems, files), stateDir: defaults.stateDir },
+      control: form.draft.control ?? defaults.control,
+    };
   return { kind: "right", config: makeConfig(form.written, defaults) };
 }
 

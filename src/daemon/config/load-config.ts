@@ -16,6 +16,8 @@ export type LoadedConfig =
       readonly problems: readonly ConfigProblem[];
       /** The daemon's own socket, as far as what is right says. */
       readonly control: string;
+      /** Likewise. */
+      readonly stateDir: string;
     };
 
 /** `file`: undefined for the default one. Throws: config-missing, usage. */

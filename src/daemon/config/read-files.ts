@@ -23,6 +23,7 @@ import { displayRaw } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { daemonError } from "../errors.js";
 import { refuseExposed } from "../own-directory.js";
+import { wordsOfAbsent } from "./absent-file.js";
 import type { ConfigText, ReadConfig } from "./judge-config.js";
 import type { ConfigProblem } from "./problem.js";
 
@@ -35,7 +36,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 /** Throws: config-missing, when FILE cannot be opened. */
 export function readConfigFiles(file: string, { isRoot }: { readonly isRoot: boolean }): ReadConfig {
   const main = readOne(file, file, isRoot);
-  if (main.kind === "unopened") throw daemonError("config-missing", `reading the configuration ${file}: ${main.why}`);
+  if (main.kind === "unopened") throw daemonError("config-missing", wordsOfAbsent(file, main.error));
   const found = findMore(join(dirname(file), "conf.d"), isRoot);
   const more = found.files.map(({ path, shown }) => readOne(path, shown, isRoot));
   const all = [main, ...more];
@@ -46,9 +47,16 @@ export function readConfigFiles(file: string, { isRoot }: { readonly isRoot: boo
   };
 }
 
+interface Unfit {
+  readonly shown: string;
+  readonly why: string;
+  readonly advice: string;
+}
+
 type OneRead =
   | { readonly kind: "text"; readonly text: ConfigText }
-  | { readonly kind: "unopened" | "unfit"; readonly shown: string; readonly why: string; readonly advice: string }
+  | (Unfit & { readonly kind: "unfit" })
+  | (Unfit & { readonly kind: "unopened"; readonly error: unknown })
   | { readonly kind: "placed"; readonly problem: ConfigProblem };
 
 function problemOf(one: Exclude<OneRead, { kind: "text" }>): ConfigProblem {
@@ -62,7 +70,7 @@ function readOne(path: string | Buffer, shown: string, isRoot: boolean): OneRead
     fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY); // a pipe that nobody writes to must not hold us.
   } catch (error) {
     const why = errnoOf(error) === "ENOENT" ? "there is no such file" : whyItFailed(error);
-    return { kind: "unopened", shown, why, advice: "let mailtwin's user read it, or move it away" };
+    return { kind: "unopened", error, shown, why, advice: "let mailtwin's user read it, or move it away" };
   }
   try {
     const stats = fstatSync(fd);

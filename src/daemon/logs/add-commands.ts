@@ -1,8 +1,8 @@
 /** The words of `mailtwin log` and `mailtwin rejects` on the command line. What they do is loaded late. */
 import type { Command } from "commander";
 import type { Output } from "../output.js";
+import type { LogFlags } from "./find-log.js";
 import type { ExportFlags, TailFlags } from "./log-command.js";
-import type { LogFlags } from "./open-log.js";
 import type { RejectsFlags } from "./rejects-command.js";
 
 export function addLogCommands(program: Command, output: Output): void {
@@ -67,7 +67,7 @@ function withPlace(command: Command): Command {
   return command
     .option("--config <file>", "instead of /etc/mailtwin/mailtwin.toml; conf.d/*.toml beside it is read too")
     .option("--store <name>", "a source of the configuration; may be left out where there is one")
-    .option("--state <dir>", "the state directory of a `mailtwin sync` instead");
+    .option("--state <dir>", "the state directory of a `mailtwin sync`, or of a daemon (its state_dir), instead");
 }
 
 function withReplica(command: Command): Command {

@@ -8,7 +8,8 @@ import type { Output } from "../output.js";
 import { jsonOf } from "./entry-json.js";
 import { type LsnRange, type ReadEntry, readOne, readPages } from "./entry-reading.js";
 import { lineOf, storyOf } from "./entry-words.js";
-import { findLog, type LogFlags, openLog } from "./open-log.js";
+import { findLog, type LogFlags } from "./find-log.js";
+import { openLog } from "./open-log.js";
 import { endOfReading, untilPassedOn } from "./reading-end.js";
 import { follow, isMeant, startOfTail } from "./tail.js";
 

@@ -8,7 +8,8 @@ import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { mailboxName } from "../words.js";
 import { type ReadEntry, readOne } from "./entry-reading.js";
-import { findLog, type LogFlags, openLog } from "./open-log.js";
+import { findLog, type LogFlags } from "./find-log.js";
+import { openLog } from "./open-log.js";
 import { alignColumns, shownNumber, shownText, shownTime } from "./shown.js";
 
 export interface RejectsFlags extends LogFlags {

@@ -57,6 +57,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "state-disk-full": `Free some space on the file system of that file: ${AGAIN}.`,
   "state-foreign":
     "That file was not made by mailtwin and was not touched: move it away, or set another state_dir in the configuration.",
+  "state-gone":
+    "Nothing more is written to mail, and nothing is half visible. Put back what was there, as it was: a store goes on by itself then; the daemon, if it has ended, has to be started. If it is lost, (re)start the daemon: it begins anew, and what is there already is compared and not sent again (where replica-of-another follows, its hint says what to do). Stop mailtwin before its state is moved or removed.",
   "state-in-use":
     "Another daemon, or a `mailtwin sync`, works with this state directory: stop it (fuser -v FILE names it), or set another state_dir in the configuration.",
   "state-inside-store": "Set state_dir in the configuration to a directory outside of all stores.",
@@ -94,6 +96,8 @@ export function inDaemon(error: unknown): unknown {
 
 const REJECTION_HINTS: Readonly<Record<string, string>> = {
   "foreign-mail": "Move that mail elsewhere on the replica's host: the mailbox goes by itself then.",
+  "mailbox-denied":
+    "On the replica's host, let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
   "mailbox-occupied": "On the replica's host, move the mailbox that stands there away, or rename it.",
   "path-refused": "Rename that folder at the source, or remove on the replica's host what stands in its way.",
   "uidlist-damaged":

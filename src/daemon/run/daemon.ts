@@ -167,7 +167,8 @@ export class Daemon {
   #beginSource(store: Store, role: SourceRole): Kept {
     const { clock, random, crashAt } = this.#ports;
     const ports = {
-      ...{ path: store.path, stateDir: this.#stateOf(store), log: this.#logOf(store), clock, random, crashAt },
+      ...{ path: store.path, scratch: store.scratch, stateDir: this.#stateOf(store), log: this.#logOf(store) },
+      ...{ clock, random, crashAt },
       limits: () => this.#config.log,
       usersOf: (replica: Replica) => this.#usersOf(replica.peer),
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),

@@ -14,10 +14,12 @@ import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
+import { lineageOf, refuseMetHalfway } from "../lineage.js";
 import { stateFor } from "../places.js";
 import type { Reporter } from "../reporter.js";
 import { claimStore } from "../same-stores.js";
 import { openSourceSide } from "../source-side.js";
+import { watchState } from "../state-watch.js";
 import { Tally } from "../tally.js";
 import { startSourceThreads } from "../threads.js";
 import { TwinRun } from "../twin-run.js";
@@ -69,8 +71,10 @@ export async function runRemoteTwin(
   await claimStore(source, "source", { path: places.store, site: places.site });
   const { reader, writer } = source;
   const logId = reader.meta("log-id") ?? "";
-  const { link } = await openLinkTo(options, { ...places, logId }, AbortSignal.any([signal, stop.signal]));
+  const lineage = lineageOf(places.store);
+  const { link } = await openLinkTo(options, { ...places, logId, lineage }, AbortSignal.any([signal, stop.signal]));
   owner.defer(() => link.close());
+  refuseMetHalfway(places.store, lineage);
   const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
   const run = new TwinRun(
     {
@@ -90,6 +94,8 @@ export async function runRemoteTwin(
     stop.abort(new Error("the twin has ended"));
     await Promise.allSettled(ends);
   });
+  const onGone = (error: Error) => stop.abort(error);
+  owner.adopt(watchState({ state: places.state, clock: systemClock, onGone })); // last: it ends first.
   return await run.live(ends, owner, stop, signal);
 }
 
@@ -97,7 +103,7 @@ const ASIDE = "aside-destination";
 
 function openLinkTo(
   { destination, foreign, watch: live, program, remoteCommand }: RemoteTwinOptions,
-  places: RemotePlaces & { readonly logId: string },
+  places: RemotePlaces & { readonly logId: string; readonly lineage: readonly string[] },
   signal: AbortSignal,
 ) {
   const { mode, uid, gid } = rootOfSource(places);
@@ -106,7 +112,10 @@ function openLinkTo(
     peer: "",
     logId: places.logId,
     root: { mode: mode & 0o7777, uid, gid },
-    target: { kind: "path", path: rawFromText(destination.path), foreign, live, sourceId: sourceIdOf(places) },
+    target: {
+      ...{ kind: "path", path: rawFromText(destination.path), foreign, live },
+      ...{ sourceId: sourceIdOf(places), lineage: places.lineage },
+    },
   };
   const { address } = destination;
   const dial = { address, peer: formatAddress(address), key: undefined, peerKey: undefined, clock: systemClock };

@@ -19,11 +19,13 @@ import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
 import { holdScratch } from "../hold-scratch.js";
 import { holdStateDirectory } from "../hold-state.js";
+import { noteLineage, refuseRing } from "../lineage.js";
 import { refuseUnwritable } from "../permissions.js";
 import { scratchRefusal } from "../place-rules.js";
 import { refuseVanished } from "../places.js";
 import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
+import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
 import { hintInDaemon } from "./daemon-hints.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
@@ -48,14 +50,18 @@ interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
   readonly foreign: "keep" | "limbo" | undefined;
   /** Changes will come one by one. */
   readonly live: boolean;
+  /** Of the source of one run of sync; undefined: the configuration says who is whose replica. */
+  readonly lineage?: readonly string[] | undefined;
 }
 
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
 
-interface OpenedReplica {
+export interface OpenedReplica {
   readonly side: ReplicaSide;
   /** Whether the directory at its path is still the one that was opened. */
   readonly stillStands: () => boolean;
+  /** Takes back the note of whose twin it is, if that is new: nothing came of it. */
+  readonly forgetTwin: () => void;
 }
 
 interface Opened extends OpenedReplica {
@@ -75,6 +81,7 @@ export class ReplicaStore {
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
   #hasEnded = false;
+  #hasBeenOpen = false;
   /** The link that is served. */
   #met: MetLink | undefined;
   #hasCome = false;
@@ -126,9 +133,13 @@ export class ReplicaStore {
       if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
       const owner = new Disposer();
       try {
+        if (this.#hasBeenOpen) refuseForgotten(this.#options.stateDir, "replica.db");
         const how = { ...this.#options, foreign: undefined, live: true };
-        const opened = { owner, ...(await openReplicaStore(how, tame(like), owner)) };
+        const parts = await openReplicaStore(how, tame(like), owner);
+        this.#watchState(owner);
+        const opened = { owner, ...parts };
         this.#opened = opened;
+        this.#hasBeenOpen = true;
         this.#options.log.write("store-opened");
         this.troubles.over("store");
         this.#refuseOther(opened.side, logId);
@@ -181,6 +192,18 @@ export class ReplicaStore {
   async end(): Promise<void> {
     this.#hasEnded = true;
     await this.#inTurn(() => this.#close());
+  }
+
+  /** Without its state no link is served: what is applied could not be recorded. */
+  #watchState(owner: Disposer): void {
+    const onGone = (error: Error) => {
+      this.#noteFailure(error);
+      this.#met?.close(farewellOf(error));
+      void this.#inTurn(async () => {
+        if (this.#opened?.owner === owner) await this.#close();
+      });
+    };
+    owner.adopt(watchState({ state: this.#options.stateDir, clock: systemClock, onGone }));
   }
 
   #notReady(words: string): Error {
@@ -251,14 +274,15 @@ const MODE_MAX = 0o2775;
 
 /**
  * `owner` releases everything. Throws: the codes of `findReplicaPlaces`, destination-emptied, destination-in-use, state-in-use,
- * store-exchanged, and those of the state database.
+ * store-exchanged, stores-swapped, stores-overlap, and those of the state database.
  */
 export async function openReplicaStore(
-  { path, scratch, stateDir, crashAt, foreign, live, log }: ReplicaOpening,
+  { path, scratch, stateDir, crashAt, foreign, live, log, lineage = [] }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<OpenedReplica> {
   const places = findReplicaPlaces(path, { state: stateDir, scratch });
+  refuseRing(places.store, lineage);
   refuseVanished({ state: places.state, destination: places.store });
   const { destination, scratch: scratchSite } = makeReplicaPlaces(places, like);
   owner.adopt(holdStateDirectory(places.state));
@@ -276,5 +300,7 @@ export async function openReplicaStore(
   );
   await claimStore(side, "destination", { path: places.store, site: destination });
   await becomeReplica(places.state, side, log);
-  return { side, stillStands: () => isAt(places.store, destination) };
+  const notePlace = { path: places.scratch, site: scratchSite, refuse: scratchRefusal(places.scratch) };
+  const forgetTwin = lineage.length === 0 ? () => undefined : noteLineage(notePlace, lineage);
+  return { side, stillStands: () => isAt(places.store, destination), forgetTwin };
 }

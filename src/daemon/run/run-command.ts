@@ -8,6 +8,7 @@ import { openNodeDisk } from "../../base/disk-node.js";
 import { EX, recordOfError } from "../../base/errors.js";
 import { Gate } from "../../base/gate.js";
 import { randomFraction } from "../../base/random.js";
+import { Waiter } from "../../base/waiter.js";
 import { readSiteKey, type SiteKey } from "../../wire/keys.js";
 import type { Config } from "../config/config.js";
 import {
@@ -26,6 +27,7 @@ import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { realOrWished } from "../place-rules.js";
 import { makeState } from "../places.js";
+import { watchState } from "../state-watch.js";
 import { VERSION } from "../version.js";
 import { controlOf } from "./control-of.js";
 import { Daemon } from "./daemon.js";
@@ -113,7 +115,7 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
     );
     const { files } = loaded;
     log.write("daemon-started", { version: VERSION, files, stores: [...config.stores.keys()] });
-    await serveWishes(control, wishes, log);
+    await Promise.race([serveWishes(control, wishes, log), untilStateGone(stateDir, stop.signal)]);
     log.write("daemon-stopping");
   } finally {
     stop.abort(new Error("the daemon has ended"));
@@ -132,6 +134,15 @@ async function serveWishes(control: DaemonControl, wishes: Wishes, log: EventLog
       await control.reload().catch(() => undefined); // it was logged.
     else log.write("status-asked", { status: control.status() });
   }
+}
+
+/** Rejects with state-gone: another daemon can begin with these stores then. */
+async function untilStateGone(state: string, signal: AbortSignal): Promise<void> {
+  const waiter = new Waiter<void>(signal);
+  using _watch = watchState({ state, clock: systemClock, onGone: (error) => waiter.fail(error) });
+  await waiter.promise.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 }
 
 /** All or nothing: what is wrong is logged, and the daemon goes on as it was. Throws: config-wrong, restart-needed, and others. */

@@ -8,6 +8,7 @@
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { farewellOf } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
@@ -33,9 +34,9 @@ import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
-import type { ReplicaSide } from "../replica-side.js";
+import { watchState } from "../state-watch.js";
 import { OUR_GREETING } from "./open-link.js";
-import { isOfAnother, openReplicaStore } from "./replica-store.js";
+import { isOfAnother, type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
 export interface ServeFlags {
   readonly stdio?: boolean;
@@ -152,7 +153,7 @@ async function passOn(
 
 async function serveDirectory(
   ports: MessagePorts,
-  { path: raw, foreign, live, sourceId, root, logId }: PathTarget & Opening,
+  { path: raw, foreign, live, sourceId, lineage, root, logId }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -168,12 +169,25 @@ async function serveDirectory(
     stateDir,
     crashAt,
     live,
+    lineage,
     foreign: foreign === "refuse" ? undefined : foreign,
   };
-  const side = await openOfThis(options, { root, logId }, owner);
+  const { side, forgetTwin } = await openOfThis(options, { root, logId }, owner);
   return async () => {
     letOpen(ports);
-    await side.serve(openStreamLink({ ...ports, peer: `the source on ${ports.peer}` }), signal);
+    const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
+    const gone = new AbortController();
+    const onGone = (error: Error) => {
+      link.close(farewellOf(error));
+      gone.abort(error);
+    };
+    using _watch = watchState({ state: stateDir, clock: systemClock, onGone });
+    try {
+      await side.serve(link, AbortSignal.any([signal, gone.signal]));
+    } finally {
+      if (side.reader.mailboxes().length === 0) forgetTwin(); // it was refused, or nothing was to be done.
+    }
+    gone.signal.throwIfAborted();
   };
 }
 
@@ -182,16 +196,16 @@ async function openOfThis(
   options: Parameters<typeof openReplicaStore>[0],
   { root, logId }: OpenedSource,
   owner: Disposer,
-): Promise<ReplicaSide> {
+): Promise<OpenedReplica> {
   const first = new Disposer();
-  const { side } = await openReplicaStore(options, root, first);
-  if (!isOfAnother(side, logId)) {
+  const opened = await openReplicaStore(options, root, first);
+  if (!isOfAnother(opened.side, logId)) {
     owner.adopt(first);
-    return side;
+    return opened;
   }
   await first.dispose();
   forgetState({ state: options.stateDir });
-  return (await openReplicaStore(options, root, owner)).side;
+  return openReplicaStore(options, root, owner);
 }
 
 async function orRefuse<T>(ports: MessagePorts, step: () => Promise<T>): Promise<T> {

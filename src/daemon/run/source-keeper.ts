@@ -10,6 +10,7 @@ import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { StateWriter } from "../../log/state-ports.js";
 import type { Link } from "../../wire/link.js";
 import type { LogLimits, Replica } from "../config/config.js";
+import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
@@ -22,6 +23,7 @@ import { maySee } from "./user-rights.js";
 export interface SourceKeeperPorts {
   readonly path: string;
   readonly stateDir: string;
+  readonly scratch: string | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: EventLog;
@@ -56,6 +58,7 @@ export class SourceKeeper {
   readonly #changed = new Gate();
   #replicas: ReadonlyMap<string, Replica>;
   #store: SourceStore | undefined;
+  #hasBeenOpen = false;
   readonly #running = new Map<string, Running>();
   /** Their links are judged anew. */
   readonly #toEnd = new Set<string>();
@@ -103,10 +106,12 @@ export class SourceKeeper {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const { path, stateDir, log, crashAt } = this.#ports;
+    const { path, stateDir, scratch, log, crashAt } = this.#ports;
     await using owner = new Disposer();
-    const store = await openSourceStore({ path, stateDir, log, crashAt }, owner);
+    if (this.#hasBeenOpen) refuseForgotten(stateDir, "source.db");
+    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt }, owner);
     this.#store = store;
+    this.#hasBeenOpen = true;
     log.write("store-opened", { lastLsn: store.side.reader.lastLsn() });
     this.troubles.over("store");
     const stop = new AbortController();

@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import type { SourceSide as AgentsSource } from "../../agent/source-side.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
-import type { Disposer } from "../../base/disposal.js";
+import { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
 import type { MessageWatch } from "../../capture/message-watch.js";
@@ -18,9 +18,11 @@ import { holdStateDirectory } from "../hold-state.js";
 import { claimStore } from "../same-stores.js";
 import { adaptSource } from "../source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
+import { watchState } from "../state-watch.js";
 import { startSourceThreads } from "../threads.js";
 import type { EventLog } from "./event-log.js";
-import { becomeSource } from "./store-role.js";
+import { openReplicaStore } from "./replica-store.js";
+import { becomeSource, wasReplica } from "./store-role.js";
 
 /** Mailboxes that are watched closely from the start. */
 const PROMOTED_MAX = 64;
@@ -28,6 +30,8 @@ const PROMOTED_MAX = 64;
 export interface SourceStoreOptions {
   readonly path: string;
   readonly stateDir: string;
+  /** Where the store had its scratch directory as a replica; undefined: the default. */
+  readonly scratch: string | undefined;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
 }
@@ -93,6 +97,8 @@ export class SourceStore {
     const both = AbortSignal.any([signal, stop.signal]);
     const lost = this.#workerLost();
     lost.catch((error: unknown) => stop.abort(error));
+    const onGone = (error: Error) => stop.abort(error);
+    using _watch = watchState({ state: this.#options.stateDir, clock: systemClock, onGone });
     try {
       return await this.#capture(both);
     } catch (error) {
@@ -138,6 +144,7 @@ export class SourceStore {
 export async function openSourceStore(options: SourceStoreOptions, owner: Disposer): Promise<SourceStore> {
   const places = findSourcePlaces(options.path, options.stateDir);
   makeSourcePlaces(places);
+  if (wasReplica(places.state)) await putInOrder(options);
   owner.adopt(holdStateDirectory(places.state));
   const threads = startSourceThreads(owner);
   const onCommitted = new Set<() => void>();
@@ -154,4 +161,13 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   await claimStore(side, "source", { path: places.store, site: places.site });
   await becomeSource(places.state, side, options.log);
   return new SourceStore(options, { side, root: rootOfSource(places), realPath: places.store, owner, onCommitted });
+}
+
+/**
+ * Ends what a replica that was killed had begun: mailboxes on their way to another place are out of the store, and would be captured as
+ * deleted. Throws: as `openReplicaStore`.
+ */
+async function putInOrder({ path, stateDir, scratch, crashAt }: SourceStoreOptions): Promise<void> {
+  await using owner = new Disposer();
+  await openReplicaStore({ path, stateDir, scratch, crashAt, foreign: undefined, live: false }, undefined, owner);
 }

@@ -4,6 +4,8 @@
  *
  * INVARIANT: the role is noted only when it is durable that all is compared: a crash before that leaves the note as it was.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "../../base/clock.js";
 import { replaceDurably } from "../../base/durable-file.js";
 import type { StateReader, StateWriter } from "../../log/state-ports.js";
@@ -51,6 +53,11 @@ export async function becomeReplica(state: string, { reader, writer }: Database,
     log?.write("role-changed", { from: noted, to: "replica", why: "the store was a source meanwhile" });
   }
   noteRole(state, "replica");
+}
+
+/** Whether a replica was the last thing that it was: what a kill left of its applying is to be put in order before it is captured. */
+export function wasReplica(state: string): boolean {
+  return existsSync(join(state, "replica.db")) && readRole(state) === "replica";
 }
 
 /** Undefined where nothing is noted. What nobody of us wrote is a role too, and neither of the two. */

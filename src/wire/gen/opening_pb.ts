@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/opening.proto.
  */
 export const file_wire_opening: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUiogEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgGIAEoCUIICgZ0YXJnZXQiTAoKUGF0aFRhcmdldBIMCgRwYXRoGAEgASgMEg8KB2ZvcmVpZ24YAiABKAkSDAoEbGl2ZRgDIAEoCBIRCglzb3VyY2VfaWQYBCABKAkiMgoIUm9vdExpa2USDAoEbW9kZRgBIAEoDRILCgN1aWQYAiABKA0SCwoDZ2lkGAMgASgNImgKBk9wZW5lZBInCgdyZWZ1c2FsGAEgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEiUKBHJvb3QYAiABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgDIAEoCWIGcHJvdG8z", [file_wire_link]);
+  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUiogEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgGIAEoCUIICgZ0YXJnZXQiXQoKUGF0aFRhcmdldBIMCgRwYXRoGAEgASgMEg8KB2ZvcmVpZ24YAiABKAkSDAoEbGl2ZRgDIAEoCBIRCglzb3VyY2VfaWQYBCABKAkSDwoHbGluZWFnZRgFIAMoCSIyCghSb290TGlrZRIMCgRtb2RlGAEgASgNEgsKA3VpZBgCIAEoDRILCgNnaWQYAyABKA0iaAoGT3BlbmVkEicKB3JlZnVzYWwYASABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSJQoEcm9vdBgCIAEoCzIXLm1haWx0d2luLndpcmUuUm9vdExpa2USDgoGbG9nX2lkGAMgASgJYgZwcm90bzM", [file_wire_link]);
 
 /**
  * @generated from message mailtwin.wire.Opening
@@ -106,6 +106,13 @@ export type PathTarget = Message<"mailtwin.wire.PathTarget"> & {
    * @generated from field: string source_id = 4;
    */
   sourceId: string;
+
+  /**
+   * The source and the stores that it is a twin of, nearest first: 32 hex digits each, at most 16.
+   *
+   * @generated from field: repeated string lineage = 5;
+   */
+  lineage: string[];
 };
 
 /**

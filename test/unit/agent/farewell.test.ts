@@ -76,6 +76,17 @@ test("what the other end makes of its code is no matter, and what it says is cap
   expect(error.message.length).toBeLessThan(2_500);
 });
 
+test("a name in its words is shown as the other end has escaped it, over a link too", async () => {
+  const words = "writing /var/vmail/a\\x0ab/c\\\\d: ENOSPC";
+  expect(errorOfFarewell("b", { ...failure, message: words, hint: words })).toMatchObject({
+    message: expect.stringMatching(/: writing \/var\/vmail\/a\\x0ab\/c\\\\d: ENOSPC$/),
+    hint: `Over there: ${words}`,
+  });
+  const { run, send } = await openAgent(pair, stop.signal);
+  await send({ kind: "farewell", failure: { ...failure, message: words } });
+  await expect(run).rejects.toMatchObject({ message: expect.stringContaining(words) });
+});
+
 test("a code that is not known here is no code of this end", () => {
   for (const code of ["link-closed", "no-such-code", "__proto__", "bug", ""])
     expect(errorOfFarewell("b", { ...failure, code })).toMatchObject({

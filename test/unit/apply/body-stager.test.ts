@@ -230,7 +230,7 @@ describe("a disk that fails", () => {
     replica.open({ stagerDisk });
     const begun = begin(transaction(TWO));
     stagerDisk.inject({ operation: "createFile", error: "EACCES", nth: 2 });
-    expect(stage(begun)).toMatchObject({ kind: "diverged", divergence: { kind: "path-refused", path: "box" } });
+    expect(stage(begun)).toMatchObject({ kind: "diverged", divergence: { kind: "mailbox-denied", path: "box" } });
     seal(begun);
     replica.store.drop(begun);
     expect(replica.stagedNames()).toEqual([]);

@@ -300,7 +300,7 @@ describe("not as the log has it", () => {
       refusals += 1;
       // What follows the exchange is another matter: the lock's rename, for one.
       if (outcome.kind === "applied") break;
-      expect(outcome).toMatchObject({ kind: "diverged", divergence: { kind: "path-refused" } });
+      expect(outcome).toMatchObject({ kind: "diverged", divergence: { kind: "mailbox-denied" } });
       expect(replica.picture(), `rename ${nth}`).toBe(before);
     }
     expect(refusals).toBeGreaterThanOrEqual(4);

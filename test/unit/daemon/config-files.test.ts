@@ -72,9 +72,26 @@ describe("the files", () => {
     expect(() => read()).toThrow(
       expect.objectContaining({
         ...{ code: "config-missing", exitCode: 66 },
-        message: `reading the configuration ${file}: there is no such file`,
+        message: `reading the configuration ${file}: there is no such file; conf.d beside it is read only together with it`,
       }),
     );
+  });
+
+  test.each([
+    ["no/where/mailtwin.toml", () => undefined, /: there is no directory .*\/no$/],
+    ["mailtwin.toml", () => write("mailtwin.tml", ""), /: there is no such file; did you mean mailtwin\.tml\?$/],
+    [
+      "mailtwin.toml",
+      () => symlinkSync("real\x1b", file),
+      /: it is a symbolic link to real\\x1b, and nothing is there$/,
+    ],
+    ["mailtwin.tml/a.toml", () => write("mailtwin.tml", ""), /: ENOTDIR: not a directory$/],
+  ])("%s that is not there says which part of its path is missing", (name, make, words) => {
+    rmSync(join(root, "conf.d"), { recursive: true, force: true });
+    make();
+    const at = join(root, name);
+    const error = expect.objectContaining({ code: "config-missing", message: expect.stringMatching(words) });
+    expect(() => readConfigFiles(at, { isRoot: false })).toThrow(error);
   });
 });
 
@@ -197,8 +214,13 @@ describe("mailtwin config", () => {
     const missing = config("check", "--config", "nowhere.toml");
     expect(missing).toMatchObject({ code: 66, out: "" });
     expect(missing.err).toMatch(
-      /^mailtwin: reading the configuration nowhere.toml: there is no such file.\nWrite one /,
+      /^mailtwin: reading the configuration nowhere\.toml \(\/.*\/nowhere\.toml\): there is no such file.*\nWithout --config FILE it is .*Write one /,
     );
+    const json = config("check", "--json", "--config", "nowhere.toml");
+    expect([json.code, json.err, JSON.parse(json.out)]).toMatchObject([
+      ...[66, ""],
+      { event: "error", code: "config-missing", exitCode: 66 },
+    ]);
     expect(config("show", "--config", "")).toMatchObject({
       code: 64,
       err: expect.stringContaining("--config is empty"),

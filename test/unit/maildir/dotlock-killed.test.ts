@@ -178,6 +178,19 @@ test("leftovers are told by their names, and a directory of such a name stays", 
   expect(readdirSync(path).sort()).toEqual([...EMPTY_MAILBOX, ...others, standing].sort());
 });
 
+test("of thousands that somebody has planted one hold removes a number, and the next ones the rest", () => {
+  const { dir, path } = openTempMailbox();
+  for (let at = 0; at < 250; at++)
+    writeFileSync(join(path, `dovecot-uidlist.new-${String(at).padStart(16, "0")}.lock`), "");
+  const left = () => readdirSync(path).filter(isLockLeftover).length;
+  const holds = [1, 2, 3].map(() => ({ more: removeLockLeftovers(dir), left: left() }));
+  expect(holds).toEqual([
+    { more: true, left: 150 },
+    { more: true, left: 50 },
+    { more: false, left: 0 },
+  ]);
+});
+
 /** A directory in which something happens before each link. */
 function withLink(dir: Dir, before: (name: string) => void): Dir {
   return new Proxy(dir, {

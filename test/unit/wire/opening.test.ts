@@ -23,7 +23,14 @@ const DIRECTORY: Opening = {
   peer: "",
   logId: "",
   root: undefined,
-  target: { kind: "path", path: "/srv/m\xe4il", foreign: "keep", live: true, sourceId: "ab".repeat(16) },
+  target: {
+    kind: "path",
+    path: "/srv/m\xe4il",
+    foreign: "keep",
+    live: true,
+    sourceId: "ab".repeat(16),
+    lineage: ["cd".repeat(16)],
+  },
 };
 
 const { signal } = new AbortController();
@@ -111,6 +118,14 @@ describe("what is no opening", () => {
     [
       "a source without an identity",
       pb({ role: "source", target: { case: "path", value: { ...path, sourceId: "../x" } } }),
+    ],
+    [
+      "a lineage of what is no identity",
+      pb({ role: "source", target: { case: "path", value: { ...path, lineage: ["../x"] } } }),
+    ],
+    [
+      "a long lineage",
+      pb({ role: "source", target: { case: "path", value: { ...path, lineage: Array(17).fill("ab".repeat(16)) } } }),
     ],
     [
       "a mode that is none",

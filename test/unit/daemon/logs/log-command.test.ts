@@ -269,10 +269,54 @@ describe("the place of the log", () => {
       ...{ code: 66, err: expect.stringContaining("var/stores/more/source.db") },
     });
     expect(runCli("log", "tail", "--config", config, "--store", "copy").err).toContain("copy is a replica here");
-    writeFileSync(config, `${one}\nnonsense = 1\n`);
-    expect(runCli("log", "tail", "--config", config)).toMatchObject({
-      code: 78,
-      err: expect.stringContaining("nonsense"),
+  });
+
+  test("is found while the configuration is wrong, or is not there", async () => {
+    await using place = openLogBench("var/stores/mail/");
+    await place.append({ changes: [save(1)] });
+    await place.reject(1);
+    const config = join(place.root, "mailtwin.toml");
+    writeFileSync(config, `${configOf(place.root, ["mail"])}\nnonsense = 1\n`, { mode: 0o600 });
+    const asked = (...args: readonly string[]) => runCli(...args, "--config", config);
+    for (const args of [
+      ["log", "tail"],
+      ["log", "export"],
+      ["log", "show", "1"],
+      ["rejects", "list"],
+    ]) {
+      const { code, out, err } = asked(...args);
+      expect([code, err]).toStrictEqual([0, expect.stringMatching(/^warning: .*nonsense.*looked for in .*--state/)]);
+      expect(out).toMatch(/alice/);
+    }
+    expect(asked("log", "tail", "--store", "mial").err).toContain("no store mial; did you mean mail?");
+    // No TOML at all: nothing in it says where the state is.
+    writeFileSync(config, "state_dir = ");
+    const { code, err } = asked("log", "tail");
+    expect([code, err]).toStrictEqual([66, expect.stringMatching(/no TOML.*--state names another one/s)]);
+    const state = join(place.root, "var");
+    for (const store of [[], ["--store", "mail"]])
+      expect(runCli("log", "tail", "--state", state, ...store)).toStrictEqual({ code: 0, out: `${LINE_1}\n`, err: "" });
+    expect(runCli("rejects", "show", "1", "--state", state)).toMatchObject({ code: 0, err: "" });
+    expect(runCli("log", "tail", "--state", state, "--config", config).code).toBe(64);
+    expect(runCli("log", "tail", "--config", join(place.root, "none.toml")).code).toBe(66);
+  });
+
+  test("in a state directory alone is that of a store that is a source now", async () => {
+    await using place = openLogBench("var/stores/mail/");
+    await place.append({ changes: [save(1)] });
+    const state = join(place.root, "var");
+    for (const name of ["old", "copy"]) mkdirSync(join(state, "stores", name));
+    await openInlineStateWriter(join(state, "stores/old/source.db"))[Symbol.asyncDispose]();
+    await openInlineStateWriter(join(state, "stores/copy/replica.db"))[Symbol.asyncDispose]();
+    const of = (...args: readonly string[]) => runCli("log", "tail", "--state", state, ...args);
+    expect(of()).toMatchObject({ code: 64, err: expect.stringContaining("several (mail, old)") });
+    writeFileSync(join(state, "stores/old/role"), "replica\n");
+    expect(of()).toMatchObject({ code: 0, out: `${LINE_1}\n` });
+    expect(of("--store", "old")).toMatchObject({ code: 0, out: "" });
+    expect(of("--store", "copy").err).toContain("copy is a replica here");
+    expect(of("--store", "../stores/mail")).toMatchObject({
+      code: 64,
+      err: expect.stringContaining("there is no store"),
     });
   });
 

@@ -89,7 +89,14 @@ describe("who dials in", () => {
   });
 
   test("gets no directory by its path", () => {
-    const target = { kind: "path", path: "/etc", foreign: "limbo", live: false, sourceId: "0".repeat(32) } as const;
+    const target = {
+      kind: "path",
+      path: "/etc",
+      foreign: "limbo",
+      live: false,
+      sourceId: "0".repeat(32),
+      lineage: [],
+    } as const;
     expect(() => routeOf(CONFIG, { ...asks("source", "mail"), target }, proof("up"))).toThrow(
       "it asks for a directory",
     );

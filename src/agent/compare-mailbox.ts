@@ -5,6 +5,7 @@
  * INVARIANT: nothing else of that mailbox is on its way meanwhile, or offered before the caller says so.
  * INVARIANT: the baseline is that of one commit: the log up to `lsn` of it needs not be offered afterwards, all above it does.
  */
+import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";
 import { ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
@@ -61,6 +62,7 @@ export async function compareMailbox(
   guid: MailboxGuid,
   signal: AbortSignal,
 ): Promise<Compared> {
+  using _ = boundHeaps();
   try {
     await ports.line.untilClear(guid, signal);
     let outcome = await new Comparison(ports, guid).run(signal);

@@ -3,6 +3,7 @@
  */
 import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
+import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";
 import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -40,6 +41,7 @@ const LOCK_WAIT_MS_MAX = 30_000;
 
 /** Never throws for what the request met: the failure is the reply. */
 export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {
+  using _ = boundHeaps();
   try {
     const answer = await answerTo(ports, request.ask, signal);
     return { kind: "reply", id: request.id, result: { ok: true, answer } };

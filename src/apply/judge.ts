@@ -6,6 +6,7 @@ import type { Dir } from "../base/disk.js";
 import { readKeywords } from "../maildir/keywords.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decideAdoption, isEmptyOfMail } from "./apply-messages.js";
+import type { BodyParts } from "./apply-types.js";
 import { isAstray, locateAnywhere } from "./astray.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { emptyView, gatherView } from "./gather.js";
@@ -57,6 +58,17 @@ export function needsFromNothing(
   if (saves !== undefined) return saves.filter(({ index, uid }) => !gone.has(index) && uid >= voidBelow);
   const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
   return planned.kind === "plan" ? planned.plan.needs : planned.divergence;
+}
+
+/**
+ * Those of a transaction that brings all of them: whether it fits is found out when it is executed, and the mailbox need not be read
+ * before. Undefined where something else has to be looked at.
+ */
+export function needsOfBrought(txn: Transaction, along: readonly BodyParts[]): readonly BodyNeed[] | undefined {
+  if (along.length === 0 || txn.structure !== undefined) return undefined;
+  const brought = new Set(along.map(({ index }) => index));
+  const saves = savesOf(txn);
+  return saves?.every(({ index }) => brought.has(index)) === true ? saves : undefined;
 }
 
 /** Undefined unless it is nothing but saves, each of another base name: what a mailbox is filled with. */

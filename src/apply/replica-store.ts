@@ -29,7 +29,7 @@ import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
 import { LocalBodies } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
-import { judgeTransaction, missing, needsFromNothing, refuseTransaction } from "./judge.js";
+import { judgeTransaction, missing, needsFromNothing, needsOfBrought, refuseTransaction } from "./judge.js";
 import { Limbo, openMade } from "./limbo.js";
 import { closeBelow, type Located, openMailbox } from "./locate.js";
 import { lostRows } from "./lost-rows.js";
@@ -98,7 +98,7 @@ export class ReplicaStore implements Methods {
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
     if (txn.structure?.kind === "delete") return { kind: "ready", intent, wants: [], taken: 0 };
     return this.#refusing(pending, (root) => {
-      const needs = this.#needsOf(root, pending);
+      const needs = this.#needsOf(root, pending, along);
       if ("words" in needs) return { kind: "diverged", divergence: needs };
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
@@ -282,7 +282,9 @@ export class ReplicaStore implements Methods {
   }
 
   /** Which bodies it takes, or why it does not fit. What an earlier transaction will change is not judged yet. */
-  #needsOf(root: Dir, pending: Pending): readonly BodyNeed[] | Divergence {
+  #needsOf(root: Dir, pending: Pending, along: readonly types.BodyParts[]): readonly BodyNeed[] | Divergence {
+    const brought = needsOfBrought(pending.txn, along);
+    if (brought !== undefined) return brought;
     const judged = judgeTransaction(this.#context, root, pending);
     if (!("words" in judged) || !this.#isAheadOfOthers(pending)) return judged;
     const needs = needsFromNothing(pending.txn, pending.gone, 0);

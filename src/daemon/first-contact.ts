@@ -8,6 +8,7 @@
  */
 import type { Asker } from "../agent/asker.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
+import { boundHeaps } from "../base/bounded-heaps.js";
 import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
@@ -93,6 +94,7 @@ export async function meetDestination(
   choice: ForeignChoice,
   signal: AbortSignal,
 ): Promise<Meeting> {
+  using _ = boundHeaps();
   const { asker } = ports;
   const elsewhere = findElsewhere(standing, ports.capturer.rows);
   if (!ports.isAnew) refuseWhole(elsewhere, ports.stores);

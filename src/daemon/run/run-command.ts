@@ -2,7 +2,6 @@
  * `mailtwin run`: the daemon in the foreground. HUP reloads, TERM and INT end it, USR1 logs the status.
  */
 
-import { boundHeaps } from "../../base/bounded-heaps.js";
 import { systemClock } from "../../base/clock.js";
 import { openNodeDisk } from "../../base/disk-node.js";
 import { EX, recordOfError } from "../../base/errors.js";
@@ -65,7 +64,6 @@ class Wishes {
 
 /** Returns the exit code. What keeps it from starting is a line of its log too, unless a person reads it at a terminal. */
 export async function runDaemon(flags: RunFlags, output: Output): Promise<number> {
-  boundHeaps();
   const wishes = new Wishes();
   const release = listenToSignals(wishes); // before anything else: USR1 would end the program, HUP too.
   try {

@@ -15,6 +15,7 @@ import type { StageMethods } from "../apply/stage-types.js";
 import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
+import { NO_EFFECT } from "../log/state-types.js";
 import type { AlongBodies, Bodies, BodyPart, Offer } from "../wire/messages.js";
 import { misnamed } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
@@ -116,7 +117,7 @@ export class Incoming {
     const intent = this.#intent;
     if (intent === undefined) return;
     this.#intent = undefined;
-    await this.#ports.writer.recordEffect({ intent, mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] });
+    await this.#ports.writer.recordEffect({ ...NO_EFFECT, intent });
   }
 
   async takeBodies(bodies: Bodies): Promise<void> {

@@ -9,7 +9,7 @@ import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
-import type { EffectCommit } from "../log/state-types.js";
+import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import { type MailboxGuid, parseBaseName } from "../maildir/ids.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
@@ -33,7 +33,6 @@ export interface RequestPorts {
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
 }
 
-const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 /** Objects in two threads, for as long as their page takes. */
 const INVENTORY_MESSAGES_MAX = 4096;
 const LOCK_PAUSE_MS = 5;

@@ -16,6 +16,7 @@ import { releaseSlabs } from "../base/slab-pool.js";
 import { Waiter } from "../base/waiter.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
+import { NO_EFFECT } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
@@ -80,7 +81,6 @@ const OFFERED_BYTES_MAX = 64 * 1024 * 1024;
 const STAGING_MAX = 3;
 /** Times that staged bodies may be gone when they are to be placed: an owner who removes them in a loop holds nobody else up. */
 const LACKS_MAX = 8;
-const NO_EFFECT = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] } as const;
 const LOCK_PAUSE_MS_MIN = 1;
 const LOCK_PAUSE_MS_MAX = 50;
 

@@ -10,7 +10,7 @@ import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { sha256 } from "../base/hash.js";
 import { isRawName, type RawName, type RawPath, ROOT_PATH } from "../base/raw-name.js";
-import type { LimboRow } from "../log/state-types.js";
+import { type LimboRow, NO_EFFECT } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { isBaseName, type MailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import { CUR } from "../maildir/mailbox-files.js";
@@ -63,7 +63,6 @@ type Gripped<T> =
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "held"; readonly value: T };
 
-const NO_EFFECT: AppliedEffect = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
 const NOTHING_MOVED: Moved = { kind: "applied", effect: NO_EFFECT, moved: 0, absent: 0 };
 /** A deletion that no source has sent, but for where. */
 const NO_CHANGE = {

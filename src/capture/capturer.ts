@@ -30,7 +30,7 @@ export interface CapturerLimits extends GatherLimits {
   readonly sweepMs: number;
 }
 
-export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 50 };
+export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 40 };
 
 export interface CapturerPorts extends CommitterPorts {
   readonly clock: Clock;

@@ -15,7 +15,7 @@ import { FileSystemSync } from "../base/sync-fs.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
-import type { MailboxRow } from "../log/state-types.js";
+import { type MailboxRow, NO_EFFECT } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Link } from "../wire/link.js";
@@ -77,7 +77,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   const recovered = await store.call("recover");
   const { limbo, intentIds: settles } = recovered;
   if (limbo.length > 0 || settles.length > 0) {
-    await writer.recordEffect({ settles, limbo, mailboxes: [], removedMailboxIds: [], chunks: [] });
+    await writer.recordEffect({ ...NO_EFFECT, settles, limbo });
   }
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);

@@ -96,6 +96,14 @@ export interface EffectCommit {
   readonly limbo: readonly LimboRow[];
 }
 
+/** Of a commit that moves no mail: it sets a cursor, or is done with an intent. */
+export const NO_EFFECT = {
+  mailboxes: [],
+  removedMailboxIds: [],
+  chunks: [],
+  limbo: [],
+} as const satisfies EffectCommit;
+
 /** An expunged or removed body that can still be had back. */
 export interface LimboRow {
   /** File name inside the limbo directory. */

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "../../base/clock.js";
 import { replaceDurably } from "../../base/durable-file.js";
 import type { StateReader, StateWriter } from "../../log/state-ports.js";
+import { NO_EFFECT } from "../../log/state-types.js";
 import { daemonError } from "../errors.js";
 import { openStanding } from "../own-directory.js";
 import type { EventLog } from "./event-log.js";
@@ -47,9 +48,8 @@ export async function becomeReplica(state: string, { reader, writer }: Database,
   const noted = readRole(state);
   if (noted === "replica") return;
   if (noted !== undefined) {
-    const nothing = { mailboxes: [], removedMailboxIds: [], chunks: [], limbo: [] };
     const cursors = reader.appliedLogs().map((logId) => ({ logId, lsn: 0, isSet: true }));
-    await Promise.all(cursors.map((cursor) => writer.recordEffect({ cursor, ...nothing })));
+    await Promise.all(cursors.map((cursor) => writer.recordEffect({ ...NO_EFFECT, cursor })));
     log?.write("role-changed", { from: noted, to: "replica", why: "the store was a source meanwhile" });
   }
   noteRole(state, "replica");

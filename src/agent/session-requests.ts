@@ -1,7 +1,7 @@
 /**
  * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
  */
-import type { AppliedEffect, ApplyMethods } from "../apply/apply-types.js";
+import type { ApplyMethods } from "../apply/apply-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";

@@ -19,14 +19,7 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import type { UidlistRecord } from "../maildir/uidlist-write.js";
 import { isEmptyOfMail } from "./apply-messages.js";
-import type {
-  AppliedEffect,
-  ForeignOutcome,
-  ForeignRequest,
-  UidMove,
-  YieldOutcome,
-  YieldRequest,
-} from "./apply-types.js";
+import type { ForeignOutcome, ForeignRequest, UidMove, YieldOutcome, YieldRequest } from "./apply-types.js";
 import { writtenAs } from "./astray.js";
 import { confirmCopies } from "./confirm-copies.js";
 import { type Divergence, divergence } from "./divergence.js";

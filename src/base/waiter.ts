@@ -2,30 +2,65 @@
  * One party that waits for something, and stops waiting when its signal is aborted.
  *
  * INVARIANT: it settles once; afterwards nothing of it is left with the signal (signals live as long as the daemon).
+ * INVARIANT: signals on which nobody waits any more are not kept by what is here, but for the last IDLE_MAX.
  * One listener serves all that wait on a signal: to add and remove one is dear, and a delivery waits some fifteen times.
  */
 
-/** What is to run when a signal is aborted, in the order in which it was added. */
-const runsBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+interface Listening {
+  /** What is to run when the signal is aborted, in the order in which it was added. */
+  readonly runs: Set<() => void>;
+  readonly onAbort: () => void;
+}
 
-function runsOf(signal: AbortSignal): Set<() => void> {
-  const known = runsBySignal.get(signal);
-  if (known !== undefined) return known;
+const listeningBySignal = new WeakMap<AbortSignal, Listening>();
+
+/**
+ * Those that nobody waits on now, the longest first. Each keeps its listener for the next one that waits, but only so many: a signal that is
+ * made of others lives as long as it has a listener.
+ */
+const idle = new Set<AbortSignal>();
+const IDLE_MAX = 64;
+
+function add(signal: AbortSignal, run: () => void): void {
+  idle.delete(signal);
+  let listening = listeningBySignal.get(signal);
+  if (listening === undefined) {
+    listening = listenTo(signal);
+    listeningBySignal.set(signal, listening);
+  }
+  listening.runs.add(run);
+}
+
+function listenTo(signal: AbortSignal): Listening {
   const runs = new Set<() => void>();
-  runsBySignal.set(signal, runs);
-  signal.addEventListener(
-    "abort",
-    () => {
-      for (const run of [...runs]) if (runs.has(run)) run(); // one may settle another.
-    },
-    { once: true },
-  );
-  return runs;
+  const onAbort = () => {
+    for (const run of [...runs]) if (runs.has(run)) run(); // one may settle another.
+    idle.delete(signal);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  return { runs, onAbort };
+}
+
+function remove(signal: AbortSignal, run: () => void): void {
+  const runs = listeningBySignal.get(signal)?.runs;
+  if (runs === undefined || !runs.delete(run) || runs.size > 0 || signal.aborted) return;
+  idle.add(signal);
+  if (idle.size > IDLE_MAX) forgetOldest();
+}
+
+function forgetOldest(): void {
+  for (const signal of idle) {
+    idle.delete(signal);
+    const listening = listeningBySignal.get(signal);
+    if (listening !== undefined) signal.removeEventListener("abort", listening.onAbort);
+    listeningBySignal.delete(signal);
+    return;
+  }
 }
 
 export class Waiter<T> {
   readonly promise: Promise<T>;
-  readonly #runs: Set<() => void>;
+  readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   #resolve: (value: T) => void = unset;
   #reject: (reason: unknown) => void = unset;
@@ -37,12 +72,12 @@ export class Waiter<T> {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#runs = runsOf(signal);
+    this.#signal = signal;
     this.#onAbort = () => {
       onAbort?.();
       this.fail(signal.reason);
     };
-    this.#runs.add(this.#onAbort);
+    add(signal, this.#onAbort);
   }
 
   /** False when it had been settled before: whatever was offered is still the caller's. */
@@ -61,7 +96,7 @@ export class Waiter<T> {
   #finish(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    this.#runs.delete(this.#onAbort);
+    remove(this.#signal, this.#onAbort);
     return true;
   }
 }

@@ -56,3 +56,15 @@ test("an abort after the end changes nothing", async () => {
   controller.abort();
   expect([cleaned, await waiter.promise]).toEqual([0, 1]);
 });
+
+test("signals that nobody waits on any more keep no listener, but for the last ones; they serve again all the same", async () => {
+  const controllers = Array.from({ length: 1000 }, () => new AbortController());
+  for (const { signal } of controllers) new Waiter<void>(signal).settle();
+  const listened = controllers.filter(({ signal }) => getEventListeners(signal, "abort").length > 0);
+  expect(listened).toStrictEqual(controllers.slice(-64));
+  const [first] = controllers;
+  const waiting = new Waiter<void>(first?.signal ?? AbortSignal.abort());
+  for (const { signal } of controllers.slice(1)) new Waiter<void>(signal).settle();
+  first?.abort("over");
+  await expect(waiting.promise).rejects.toBe("over");
+});

@@ -24,6 +24,8 @@ export interface MenderPorts extends ComparisonPorts {
   readonly heals: boolean;
   /** Holds the mailbox back; returns when that is on stable storage. */
   readonly hold: (mailbox: MailboxGuid, cause: Cause) => Promise<void>;
+  /** Returns when it may be compared, and made anew where it is missing. */
+  readonly beforeCompared: (mailbox: MailboxGuid, signal: AbortSignal) => Promise<void>;
   /** One has been mended, or could not be. */
   readonly onEnd: () => void;
   /** What ends the run. */
@@ -177,7 +179,8 @@ export class Mender {
   }
 
   async #compare(mailbox: MailboxGuid, signal: AbortSignal): Promise<number | undefined> {
-    const { rejections, reader, hold } = this.#ports;
+    const { rejections, reader, hold, beforeCompared } = this.#ports;
+    await beforeCompared(mailbox, signal);
     // Before: of what it was compared with nothing must come again from the log.
     await rejections.mustCompare(mailbox);
     this.#positions.set(mailbox, reader.lastLsn());

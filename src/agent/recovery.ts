@@ -16,6 +16,7 @@ import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import { trimmedWords } from "./log-sender.js";
 import { Mender, type MenderPorts } from "./mender.js";
+import { MissingLooks } from "./missing-looks.js";
 import { MOVED_IN } from "./moved-in.js";
 import type { MayHave } from "./offer-line.js";
 import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
@@ -48,7 +49,7 @@ export const PLAIN: ReplayAgentOptions = {
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold" | "onReached"> {
+export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold" | "beforeCompared" | "onReached"> {
   readonly mayHave: MayHave;
   /** The replica's. */
   readonly name: string;
@@ -63,6 +64,7 @@ export class Recovery {
   readonly #mender: Mender;
   readonly #progress = new ComparisonProgress();
   readonly #begun = new Gate();
+  readonly #missing: MissingLooks;
   #hasBegun = false;
   #isComparing = false;
   #isAsked = false;
@@ -75,9 +77,11 @@ export class Recovery {
     this.#options = options;
     const { heals, random } = options;
     this.#mustCompare = options.mustCompare;
+    this.#missing = new MissingLooks({ clock: ports.clock, look: (signal) => this.#lookAtAll(signal) });
     const hold = (mailbox: MailboxGuid, cause: Cause) => this.#hold(mailbox, cause);
     const onReached = (mailbox: MailboxGuid, messages: number) => this.#progress.reached(mailbox, messages);
-    this.#mender = new Mender({ ...ports, heals, random, hold, onReached });
+    const beforeCompared = (mailbox: MailboxGuid, signal: AbortSignal) => this.#missing.untilSeen(mailbox, signal);
+    this.#mender = new Mender({ ...ports, heals, random, hold, beforeCompared, onReached });
   }
 
   /** The whole store is compared: no outcome moves the cursor. */
@@ -121,8 +125,9 @@ export class Recovery {
   }
 
   /** The replica refused something of it. */
-  noteRejected(mailbox: MailboxGuid): void {
-    this.#mender.refused(mailbox);
+  noteRejected(row: RejectionRow): void {
+    this.#noteMissing(row);
+    this.#mender.refused(row.mailbox);
   }
 
   /**
@@ -187,10 +192,15 @@ export class Recovery {
    * anything of others. Begins a comparison of the whole store if they are many. Throws: replica-emptied.
    */
   async compareChanged(signal: AbortSignal): Promise<void> {
-    const { asksStanding, compares } = this.#options;
-    if (!asksStanding) return;
-    const { name, asker } = this.#ports;
-    const standing = await standingOf(name, asker, signal);
+    if (this.#options.asksStanding) await this.#lookAtAll(signal);
+  }
+
+  async #lookAtAll(signal: AbortSignal): Promise<void> {
+    const { compares } = this.#options;
+    const { name, asker, rejections } = this.#ports;
+    // In the run one that was refused is seen to already, and keeps the time of its next try.
+    const isNews = ({ mailbox }: StandingMailbox) => !this.#hasBegun || rejections.rowOf(mailbox) === undefined;
+    const standing = (await standingOf(name, asker, signal)).filter(isNews);
     const changed = standing.flatMap(({ mailbox, stands }) => {
       const words = wordsOf(stands);
       const path = words === undefined ? undefined : this.#pathOf(mailbox);
@@ -272,7 +282,14 @@ export class Recovery {
     // An answer to a request says in general what the refusal of a transaction says in particular.
     const code = before?.message === cause.words ? before.code : cause.code;
     const row = await rejections.add({ fromLsn: 0, mailbox, path, words: cause.words, code });
-    if (row !== undefined) onRejected(row);
+    if (row === undefined) return;
+    this.#noteMissing(row);
+    onRejected(row);
+  }
+
+  #noteMissing({ mailbox, code }: RejectionRow): void {
+    const { asksStanding, heals } = this.#options;
+    if (asksStanding && heals && code === "mailbox-missing") this.#missing.note(mailbox);
   }
 }
 

@@ -121,11 +121,14 @@ export class ReplayAgent {
     this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, ...senderSinks });
     const onRejected = (row: RejectionRow) => {
       sinks.onRejected(row);
-      this.#recovery.noteRejected(row.mailbox);
+      this.#recovery.noteRejected(row);
     };
     this.#refusals = new Refusals({ ...parts, asker: this.#asker, onConflict, onRejected, onError });
     const common = { ...parts, name, asker: this.#asker, line: this.#line, sender: this.#sender };
-    const onEnd = () => this.#acked.wake();
+    const onEnd = () => {
+      this.#acked.wake();
+      if (this.#recovery.isToCompare) this.#wake.wake(); // more is amiss on the replica than what was mended.
+    };
     const onCompared = (lsn: number) => this.#noteCompared(lsn);
     const { onForeign = () => undefined } = sinks;
     const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onEnd, onError };

@@ -125,20 +125,22 @@ describe("roles that are exchanged and exchanged again", () => {
     makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
     two.configure({});
     await period(two, "source", () => untilEqual(two));
-    // It was delivered as the old source died.
-    const base = addFile(join(two.source, INBOX), { seed: 50 });
-    const place = join(two.source, INBOX, "new", base);
-    renameSync(join(two.source, INBOX, "cur", `${base}:2,`), place);
     two.configureExchanged();
-    const takes = two.start("source");
-    const sends = two.start("replica");
+    await period(two, "replica", () => untilEqual(two));
+    // It was delivered as the source died, which takes from now on.
+    const base = addFile(join(two.replica, INBOX), { seed: 50 });
+    const place = join(two.replica, INBOX, "new", base);
+    renameSync(join(two.replica, INBOX, "cur", `${base}:2,`), place);
+    two.configure({});
+    const takes = two.start("replica");
+    const sends = two.start("source");
     const compared = await sends.waitFor("a comparison", ({ msg }) => msg === "replica-compared");
     expect(compared).toMatchObject({ foreignMessages: 1, foreignMailboxes: 1 });
     await sends.stop();
     await takes.stop();
     expect(named(sends.events, "foreign-kept")).toMatchObject([{ mailbox: INBOX, messages: 1 }]);
     expect(existsSync(place)).toBe(true);
-    expect(readFileSync(join(two.source, INBOX, "dovecot-uidlist"), "utf8")).not.toContain(base);
+    expect(readFileSync(join(two.replica, INBOX, "dovecot-uidlist"), "utf8")).not.toContain(base);
   });
 
   test("a replica that is added after that is compared as well", { timeout: 90_000 }, async () => {

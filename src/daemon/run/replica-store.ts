@@ -240,10 +240,15 @@ export class ReplicaStore {
    * anew.
    */
   #refuseOther(side: ReplicaSide, logId: string): void {
-    if (!isOfAnother(side, logId)) return;
+    if (!isOfAnother(side, logId)) {
+      this.troubles.over("store");
+      return;
+    }
     const { path, stateDir } = this.#options;
     const words = `opening ${path}: it holds what another source has written, or this one before it lost its state`;
-    throw daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+    const error = daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+    this.#noteFailure(error); // who is to act is on this host.
+    throw error;
   }
 
   #judge(met: MetLink | undefined): void {

@@ -7,6 +7,7 @@
  * is a first contact again, and goes on with what still stands.
  */
 import type { Asker } from "../agent/asker.js";
+import { agentError } from "../agent/errors.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
 import { MailtwinError } from "../base/errors.js";
@@ -54,6 +55,8 @@ const BASES_MAX = 5_000;
 /** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
 const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
+/** Copies of one mailbox of the source at the destination: for each of them the source's is read. */
+const SAME_MAILBOX_MAX = 16;
 
 /** What was done before the first offer. */
 export interface Meeting {
@@ -209,8 +212,14 @@ async function compareAll(
   const inventories = new Inventories(ports.asker);
   const rows = rowsOf(ports.capturer.rows, treesAt([...standing, ...ports.capturer.rows]));
   const all: Compared[] = [];
+  const paths = new Set<RawPath>();
+  const timesRead = new Map<MailboxRow, number>();
   for (const mailbox of standing) {
     const source = rows.find(mailbox);
+    const times = source === undefined ? 0 : (timesRead.get(source) ?? 0) + 1;
+    if (source !== undefined) timesRead.set(source, times);
+    if (paths.has(mailbox.path) || times > SAME_MAILBOX_MAX) throw namedTooOften(mailbox);
+    paths.add(mailbox.path);
     try {
       const finding = await compareOne(ports, inventories, { mailbox, source }, signal);
       if (finding !== undefined) all.push({ finding, source });
@@ -239,6 +248,14 @@ async function compareOne(
     comparison.add(messages);
   }
   return comparison?.finding();
+}
+
+/** Each costs the source a reading of its own mailbox, which a replica could else ask for without end. */
+function namedTooOften({ path }: SurveyedMailbox) {
+  return agentError(
+    "peer-confused",
+    `comparing what stands at the destination: it names ${mailboxName(path)} again and again`,
+  );
 }
 
 interface SourceRows {

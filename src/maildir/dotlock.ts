@@ -212,8 +212,8 @@ const LOOKED_AT_MAX = 10_000;
 const LEFTOVERS_REMOVED_MAX = 100;
 
 /**
- * Only under the lock. A directory of such a name is its owner's, and stays. Returns whether some may be left: the rest goes at the
- * next hold.
+ * Only under the lock. A directory of such a name is its owner's, and stays. Returns whether the next hold
+ * may find more. Behind the first LOOKED_AT_MAX names of the directory nothing is looked for: that would have each hold wait.
  */
 export function removeLockLeftovers(control: Dir): boolean {
   using walk = control.walk();

@@ -139,6 +139,22 @@ describe("meetDestination", () => {
     expect(asked.map(({ kind }) => kind)).toStrictEqual(["survey"]);
   });
 
+  test("a destination that names a mailbox again and again does not have the source read it each time", async () => {
+    const confused = { code: "peer-confused", message: expect.stringContaining("again and again") };
+    stand(INBOX, ["i1"]);
+    const [inbox] = standing;
+    if (inbox === undefined) throw new Error("it stands");
+    await expect(meetDestination(ports(), [inbox, inbox], "refuse", never)).rejects.toMatchObject(confused);
+    expect(asked.filter(({ kind }) => kind === "inventory")).toHaveLength(1);
+    asked.length = 0;
+    const copies = Array.from({ length: 100 }, (_, i) => ({ ...inbox, path: rawPath(`${inbox.path}copy${i}`) }));
+    await expect(meetDestination({ ...ports(), isAnew: true }, copies, "refuse", never)).rejects.toMatchObject(
+      confused,
+    );
+    expect(asked.filter(({ kind }) => kind === "inventory")).toHaveLength(16);
+    expect(moves()).toStrictEqual([]);
+  });
+
   test("a copy of the source is left as it is", async () => {
     stand(INBOX, ["i1", "i2"]);
     stand(SENT, ["s2"]);

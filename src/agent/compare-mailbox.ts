@@ -50,11 +50,15 @@ export type Compared =
   | { readonly kind: "refused" }
   | { readonly kind: "failed"; readonly cause: Cause };
 
+type FirstPage = Pick<ComparedMailbox, "messages" | "more" | "standing" | "unnumbered"> & {
+  readonly mayHaveFiles?: boolean;
+};
 type Description = Extract<DescribeOutcome, { kind: "described" }>;
 
 /** Messages of the source that are compared together. */
 const RANGE_MAX = 4096;
-const NOTHING: Pick<ComparedMailbox, "messages" | "more"> = { messages: [], more: false };
+/** Of a mailbox that is made, or loses its numbering: what it has without a UID then is seen only when that is done. */
+const NOTHING: FirstPage = { messages: [], more: false, mayHaveFiles: true };
 
 /** Returns when all that it offered is settled. Throws what concerns more than this mailbox. */
 export async function compareMailbox(
@@ -156,11 +160,7 @@ class Comparison {
     }
   }
 
-  async #matchAll(
-    ranges: Ranges,
-    first: Pick<ComparedMailbox, "messages" | "more" | "standing">,
-    signal: AbortSignal,
-  ): Promise<Compared> {
+  async #matchAll(ranges: Ranges, first: FirstPage, signal: AbortSignal): Promise<Compared> {
     let page = first;
     for (;;) {
       const upTo = page.more ? (page.messages.at(-1)?.uid ?? UID_MAX) : UID_MAX;
@@ -179,7 +179,9 @@ class Comparison {
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
       if (!page.more) {
-        this.#ports.onForeign(this.#guid, this.#foreign);
+        const mayHaveFiles = first.mayHaveFiles === true || (page.unnumbered ?? 0) > 0;
+        const files = mayHaveFiles ? await this.#countFiles(signal) : 0;
+        this.#ports.onForeign(this.#guid, this.#foreign + files);
         return this.#equal();
       }
       page = await this.#pages.next(signal);
@@ -187,6 +189,16 @@ class Comparison {
         return vanished("it was taken away on the replica while it was compared");
       }
     }
+  }
+
+  /**
+   * Files of the replica without a UID. Those that have the name of a message of the source (a crash kept their record back) get it
+   * with what was offered, so they are counted after that; what is refused is compared again, and counted then.
+   */
+  async #countFiles(signal: AbortSignal): Promise<number> {
+    const { line, rejections } = this.#ports;
+    await line.untilClear(this.#guid, signal);
+    return rejections.isRefused(this.#guid) ? 0 : this.#pages.countUnnumbered(signal);
   }
 
   async #offerStructure({ path, uidValidity, uidNext }: MailboxFacts, structure: Structure, signal: AbortSignal) {

@@ -5,7 +5,7 @@
  */
 
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxGuid } from "../maildir/ids.js";
+import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import type { Answer, Ask, ComparedMailbox, InventoryMessage, StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { agentError } from "./errors.js";
@@ -52,6 +52,12 @@ export class MailboxPages {
     if (page.more && page.messages.length === 0) throw confused("it has more, and tells none of it");
     if (page.standing === undefined && page.messages.length > 0) throw confused("messages stand in no mailbox");
     return page;
+  }
+
+  /** How many files it has without a UID, as they are now. Throws as `next`. */
+  async countUnnumbered(signal: AbortSignal): Promise<number> {
+    const question = { kind: "compare", ...this.#where, afterUid: UID_MAX } as const;
+    return (await askFor(this.#asker, question, "compare", signal)).unnumbered ?? 0;
   }
 }
 

@@ -239,6 +239,8 @@ export type CompareOutcome =
       /** Ascending by UID. */
       readonly messages: readonly HeldMessage[];
       readonly more: boolean;
+      /** Of the last page: files that have no record, as the listing has it; absent = none. */
+      readonly unnumbered?: number;
     }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 

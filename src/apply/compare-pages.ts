@@ -22,7 +22,7 @@ import { closeBelow, type Located } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
 import { guidAt } from "./parking.js";
-import { type Reading, readMailbox, stateAt, uidsAfter } from "./reading.js";
+import { type Reading, readMailbox, sizeAt, stateAt, uidsAfter } from "./reading.js";
 import { refusing } from "./refusing.js";
 import type { StoreContext } from "./store-context.js";
 
@@ -31,7 +31,7 @@ const PAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** Large mailboxes that are read at a time, each from one listing. */
 const READINGS_MAX = 2;
 
-type Page = Pick<Extract<CompareOutcome, { kind: "read" }>, "messages" | "more">;
+type Page = Pick<Extract<CompareOutcome, { kind: "read" }>, "messages" | "more" | "unnumbered">;
 
 export class ComparePages {
   readonly #context: StoreContext;
@@ -99,7 +99,9 @@ export class ComparePages {
     const { mailbox, afterUid, messagesMax } = request;
     const { path, uidlist } = located;
     const kept = this.#readings.get(mailbox);
-    const reading = afterUid > 0 && kept?.path === path ? kept : readMailbox(dirs, path, uidlist);
+    // Above all UIDs is nothing but the files without one, as they are now: what was listed before a transaction is out of date.
+    const isLater = afterUid > 0 && afterUid < UID_MAX;
+    const reading = isLater && kept?.path === path ? kept : readMailbox(dirs, path, uidlist);
     if ("kind" in reading) return reading;
     const uids = uidsAfter(reading.uids, afterUid, messagesMax);
     const last = uids.at(-1);
@@ -127,8 +129,16 @@ export class ComparePages {
     this.#readings.delete(mailbox);
     if (more) this.#readings.set(mailbox, reading);
     for (const oldest of this.#readings.keys()) if (this.#readings.size > READINGS_MAX) this.#readings.delete(oldest);
-    return { messages, more };
+    const unnumbered = more ? 0 : countUnnumbered(dirs, reading, messagesMax);
+    return { messages, more, ...(unnumbered === 0 ? {} : { unnumbered }) };
   }
+}
+
+/** Of more than `looksMax` the names alone count. */
+function countUnnumbered(dirs: MailboxDirs, reading: Reading, looksMax: number): number {
+  const { unnumbered } = reading;
+  if (unnumbered.length > looksMax) return unnumbered.length;
+  return unnumbered.filter((base) => sizeAt(dirs, reading, base).length > 0).length;
 }
 
 function writtenOf({ path, uidValidity, uidNext, headerExtra }: MailboxRow) {

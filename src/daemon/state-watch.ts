@@ -4,7 +4,7 @@
  * with the same stores meanwhile. Looked at every two seconds; a look costs some calls of lstat(2).
  *
  * INVARIANT: what is looked for is what was there at the first look, by device and inode; what comes later (a -wal) is looked for from
- * then on.
+ * then on. A database that this process does not have open is others' business: its -wal comes and goes as they open and close it.
  */
 import { lstatSync } from "node:fs";
 import { lstat } from "node:fs/promises";
@@ -16,12 +16,12 @@ import { daemonError } from "./errors.js";
 
 /** Half of the few seconds within which it is to be noticed. */
 const LOOK_MS = 2_000;
-const DATABASES = ["source.db", "replica.db"] as const;
-/** A database without its -wal lacks what was written last. */
-const FILES: readonly string[] = ["lock.db", ...DATABASES.flatMap((name) => [name, `${name}-wal`])];
+type DatabaseName = "source.db" | "replica.db";
 
 export interface StateWatchOptions {
   readonly state: string;
+  /** Those in it that this process has open for as long as it watches. */
+  readonly databases: readonly DatabaseName[];
   readonly clock: Pick<Clock, "setTimer">;
   /** Called at most once, with state-gone. */
   readonly onGone: (error: Error) => void;
@@ -35,7 +35,7 @@ export function watchState(options: StateWatchOptions): Disposable {
 }
 
 /** A store that was open in this process does not begin anew by itself. Throws: state-gone. */
-export function refuseForgotten(state: string, database: (typeof DATABASES)[number]): void {
+export function refuseForgotten(state: string, database: DatabaseName): void {
   if (lstatSync(join(state, database), { throwIfNoEntry: false }) === undefined)
     throw stateGone(state, `there is no ${database} in it any more`);
 }
@@ -65,8 +65,9 @@ class StateWatch implements Disposable {
   }
 
   #paths(): readonly string[] {
-    const { state } = this.#options;
-    return [state, ...FILES.map((name) => join(state, name))];
+    const { state, databases } = this.#options;
+    const files = databases.flatMap((name) => [name, `${name}-wal`]); // without its -wal it lacks what was written last.
+    return [state, ...["lock.db", ...files].map((name) => join(state, name))];
   }
 
   /** Never rejects. */

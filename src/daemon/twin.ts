@@ -93,7 +93,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
     await Promise.allSettled(ends);
   });
   const onGone = (error: Error) => stop.abort(error);
-  owner.adopt(watchState({ state: places.state, clock: systemClock, onGone })); // last: it ends first.
+  owner.adopt(watchState({ state: places.state, databases: ["source.db", "replica.db"], clock: systemClock, onGone })); // last: it ends first.
   return await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
 }
 

@@ -19,6 +19,7 @@ import type {
 } from "./gen/link_pb.js";
 import {
   COMPARED_MESSAGES_MAX,
+  COMPARED_UNNUMBERED_MAX,
   type ComparedMailbox,
   type ComparedMessage,
   type Held,
@@ -33,12 +34,13 @@ const HELD: readonly Held[] = ["foreign", "applied", "lost"];
 const STANDINGS: ReadonlySet<string> = new Set<Standing>(["in-place", "moved", "gone", "older", "anew", "unread"]);
 
 export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof ComparedPageSchema> {
-  const { written, standing, occupant = "", messages, more } = compared;
+  const { written, standing, occupant = "", messages, more, unnumbered = 0 } = compared;
   return {
     ...(written === undefined ? {} : { written: factsInit(written) }),
     ...(standing === undefined ? {} : { standing: factsInit({ ...standing, headerExtra: "" }) }),
     occupant,
     more,
+    unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX),
     messages: messages.map((message) => ({
       uid: message.uid,
       base: bytesOf(message.base),
@@ -55,7 +57,7 @@ export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof
 }
 
 export function comparedIn(page: ComparedPage): ComparedMailbox {
-  const { written, standing, occupant, messages, more } = page;
+  const { written, standing, occupant, messages, more, unnumbered } = page;
   if (messages.length > COMPARED_MESSAGES_MAX) throw tooMany("messages");
   return {
     ...(written === undefined ? {} : { written: factsIn(written) }),
@@ -63,6 +65,7 @@ export function comparedIn(page: ComparedPage): ComparedMailbox {
     ...(occupant === "" ? {} : { occupant: parseMailboxGuid(occupant) }),
     messages: messages.map(messageIn),
     more,
+    ...(unnumbered === 0 ? {} : { unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX) }),
   };
 }
 

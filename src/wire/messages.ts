@@ -196,6 +196,8 @@ export interface InventoryMessage {
 
 /** Messages of a page of `compare`, at the most; a replica ends a page earlier where its messages are long. */
 export const COMPARED_MESSAGES_MAX = 4096;
+/** Files without a UID that a page of `compare` tells of, at the most: more than any mailbox has. */
+export const COMPARED_UNNUMBERED_MAX = 2 ** 24;
 /** Mailboxes of a page of `standing`, at the most. */
 export const STANDING_MAILBOXES_MAX = 1024;
 
@@ -227,6 +229,8 @@ export interface ComparedMailbox {
   /** Ascending by UID. */
   readonly messages: readonly ComparedMessage[];
   readonly more: boolean;
+  /** Of the last page: files that have no record, at most `COMPARED_UNNUMBERED_MAX`; absent = none, or the peer does not count them. */
+  readonly unnumbered?: number;
 }
 
 /** How a mailbox stands that was written: `older` than that, under another UIDVALIDITY (`anew`), not to be read (`unread`). */

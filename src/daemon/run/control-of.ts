@@ -56,9 +56,12 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     },
     async skip(query) {
       const { store, runner, rows } = refusedOf(daemon, query);
+      const { reader, writer } = store.side;
       // INVARIANT: the old link has ended first. Its agent would write again what it is about to mend, and the next one refuse it again.
+      // INVARIANT: in the place of a row comes the wish to compare its mailbox, in one commit: the cursor may have passed what was refused.
       await runner.beginAgainAfter(async () => {
-        for (const { mailbox } of rows) await store.side.writer.dropRejections(query.replica, mailbox);
+        for (const { mailbox: guid, path } of rows)
+          await writer.putRejection(askedFor({ reader, replica: query.replica, numbers }, { guid, path }, nowMs()));
       }, "what it refused is skipped");
       return { rejects: rows.length };
     },
@@ -154,7 +157,7 @@ async function resyncOne(
  */
 function askedFor(
   { reader, replica, numbers }: { readonly reader: StateReader; readonly replica: string; readonly numbers: Numbers },
-  { guid: mailbox, path }: MailboxRow,
+  { guid: mailbox, path }: Pick<MailboxRow, "guid" | "path">,
   nowMs: number,
 ): RejectionRow {
   const least = Math.min(numbers.leastLsn, ...reader.rejections(replica).map((row) => row.lsn));

@@ -95,7 +95,7 @@ export async function runRemoteTwin(
     await Promise.allSettled(ends);
   });
   const onGone = (error: Error) => stop.abort(error);
-  owner.adopt(watchState({ state: places.state, clock: systemClock, onGone })); // last: it ends first.
+  owner.adopt(watchState({ state: places.state, databases: ["source.db"], clock: systemClock, onGone })); // last: it ends first.
   return await run.live(ends, owner, stop, signal);
 }
 

@@ -52,6 +52,8 @@ interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
   readonly live: boolean;
   /** Of the source of one run of sync; undefined: the configuration says who is whose replica. */
   readonly lineage?: readonly string[] | undefined;
+  /** Of that source. */
+  readonly logId?: string;
 }
 
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
@@ -60,8 +62,6 @@ export interface OpenedReplica {
   readonly side: ReplicaSide;
   /** Whether the directory at its path is still the one that was opened. */
   readonly stillStands: () => boolean;
-  /** Takes back the note of whose twin it is, if that is new: nothing came of it. */
-  readonly forgetTwin: () => void;
 }
 
 interface Opened extends OpenedReplica {
@@ -203,7 +203,7 @@ export class ReplicaStore {
         if (this.#opened?.owner === owner) await this.#close();
       });
     };
-    owner.adopt(watchState({ state: this.#options.stateDir, clock: systemClock, onGone }));
+    owner.adopt(watchState({ state: this.#options.stateDir, databases: ["replica.db"], clock: systemClock, onGone }));
   }
 
   #notReady(words: string): Error {
@@ -240,10 +240,15 @@ export class ReplicaStore {
    * anew.
    */
   #refuseOther(side: ReplicaSide, logId: string): void {
-    if (!isOfAnother(side, logId)) return;
+    if (!isOfAnother(side, logId)) {
+      this.troubles.over("store");
+      return;
+    }
     const { path, stateDir } = this.#options;
     const words = `opening ${path}: it holds what another source has written, or this one before it lost its state`;
-    throw daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+    const error = daemonError("replica-of-another", `${words} (the state of that is in ${stateDir})`);
+    this.#noteFailure(error); // who is to act is on this host.
+    throw error;
   }
 
   #judge(met: MetLink | undefined): void {
@@ -277,7 +282,7 @@ const MODE_MAX = 0o2775;
  * store-exchanged, stores-swapped, stores-overlap, and those of the state database.
  */
 export async function openReplicaStore(
-  { path, scratch, stateDir, crashAt, foreign, live, log, lineage = [] }: ReplicaOpening,
+  { path, scratch, stateDir, crashAt, foreign, live, log, lineage = [], logId = "" }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<OpenedReplica> {
@@ -301,6 +306,13 @@ export async function openReplicaStore(
   await claimStore(side, "destination", { path: places.store, site: destination });
   await becomeReplica(places.state, side, log);
   const notePlace = { path: places.scratch, site: scratchSite, refuse: scratchRefusal(places.scratch) };
-  const forgetTwin = lineage.length === 0 ? () => undefined : noteLineage(notePlace, lineage);
-  return { side, stillStands: () => isAt(places.store, destination), forgetTwin };
+  if (lineage.length > 0) {
+    const takeBack = noteLineage(notePlace, lineage);
+    const beginsAnew = isOfAnother(side, logId); // whoever called closes it again then.
+    // Before the scratch directory is let go of. The source was refused, hung up, or had nothing to be done: nothing was twinned.
+    owner.defer(() => {
+      if (beginsAnew || side.reader.mailboxes().length === 0) takeBack();
+    });
+  }
+  return { side, stillStands: () => isAt(places.store, destination) };
 }

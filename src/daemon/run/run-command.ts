@@ -137,7 +137,7 @@ async function serveWishes(control: DaemonControl, wishes: Wishes, log: EventLog
 /** Rejects with state-gone: another daemon can begin with these stores then. */
 async function untilStateGone(state: string, signal: AbortSignal): Promise<void> {
   const waiter = new Waiter<void>(signal);
-  using _watch = watchState({ state, clock: systemClock, onGone: (error) => waiter.fail(error) });
+  using _watch = watchState({ state, databases: [], clock: systemClock, onGone: (error) => waiter.fail(error) });
   await waiter.promise.catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });

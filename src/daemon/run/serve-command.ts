@@ -172,7 +172,7 @@ async function serveDirectory(
     lineage,
     foreign: foreign === "refuse" ? undefined : foreign,
   };
-  const { side, forgetTwin } = await openOfThis(options, { root, logId }, owner);
+  const { side } = await openOfThis(options, { root, logId }, owner);
   return async () => {
     letOpen(ports);
     const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
@@ -181,31 +181,24 @@ async function serveDirectory(
       link.close(farewellOf(error));
       gone.abort(error);
     };
-    using _watch = watchState({ state: stateDir, clock: systemClock, onGone });
-    try {
-      await side.serve(link, AbortSignal.any([signal, gone.signal]));
-    } finally {
-      if (side.reader.mailboxes().length === 0) forgetTwin(); // it was refused, or nothing was to be done.
-    }
+    using _watch = watchState({ state: stateDir, databases: ["replica.db"], clock: systemClock, onGone });
+    await side.serve(link, AbortSignal.any([signal, gone.signal]));
     gone.signal.throwIfAborted();
   };
 }
 
 /** What it keeps of a log that the source has lost is of no use: both begin anew, with the questions of a first contact. */
 async function openOfThis(
-  options: Parameters<typeof openReplicaStore>[0],
+  options: Omit<Parameters<typeof openReplicaStore>[0], "logId">,
   { root, logId }: OpenedSource,
   owner: Disposer,
 ): Promise<OpenedReplica> {
-  const first = new Disposer();
-  const opened = await openReplicaStore(options, root, first);
-  if (!isOfAnother(opened.side, logId)) {
-    owner.adopt(first);
-    return opened;
-  }
+  const first = owner.adopt(new Disposer());
+  const opened = await openReplicaStore({ ...options, logId }, root, first);
+  if (!isOfAnother(opened.side, logId)) return opened;
   await first.dispose();
   forgetState({ state: options.stateDir });
-  return openReplicaStore(options, root, owner);
+  return openReplicaStore({ ...options, logId }, root, owner);
 }
 
 async function orRefuse<T>(ports: MessagePorts, step: () => Promise<T>): Promise<T> {

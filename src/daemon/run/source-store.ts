@@ -98,7 +98,7 @@ export class SourceStore {
     const lost = this.#workerLost();
     lost.catch((error: unknown) => stop.abort(error));
     const onGone = (error: Error) => stop.abort(error);
-    using _watch = watchState({ state: this.#options.stateDir, clock: systemClock, onGone });
+    using _watch = watchState({ state: this.#options.stateDir, databases: ["source.db"], clock: systemClock, onGone });
     try {
       return await this.#capture(both);
     } catch (error) {

@@ -1,9 +1,9 @@
 /** A replica that the log cannot bring up to date is compared, and equal afterwards, over real stores. */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/base/clock.js";
-import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
+import { addFile, addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { NO_EFFECT } from "../log/state-fixtures.js";
 import { RealPair, type RealRun } from "./real-pair.js";
 
@@ -158,6 +158,48 @@ test("mail that only the replica has is kept, and gives way where it has a UID o
   expect(readdirSync(join(replica, INBOX, "cur")).filter((name) => name.startsWith(foreign))).toHaveLength(1);
   expect(pair.sourceReader.rejections()).toStrictEqual([]);
   await run.end();
+});
+
+describe("files of the replica without a UID", () => {
+  const foreignAt = (run: RealRun, path: string) => run.foreign.get(pair.guidAt(path));
+
+  /** As it is delivered: nobody has numbered it. */
+  function deliver(seed: number): string {
+    const base = addFile(join(replica, INBOX), { seed });
+    const place = join(replica, INBOX, "new", base);
+    renameSync(join(replica, INBOX, "cur", `${base}:2,`), place);
+    return place;
+  }
+
+  test("are told as mail that only it has, and stay as they are", async () => {
+    const places = [deliver(90), deliver(91)];
+    const uidlist = readFileSync(join(replica, INBOX, "dovecot-uidlist"), "latin1");
+    const run = await pair.ship({ mustCompare: true });
+    expect([foreignAt(run, INBOX), foreignAt(run, WORK)]).toStrictEqual([2, 0]);
+    expect(places.map((place) => existsSync(place))).toStrictEqual([true, true]);
+    expect(readFileSync(join(replica, INBOX, "dovecot-uidlist"), "latin1")).toBe(uidlist);
+  });
+
+  test("are no foreign mail where they are a message of the source, whose record a crash kept back", async () => {
+    const name = `${addMessage(join(source, INBOX), { seed: 30 })}:2,`;
+    await pair.capture();
+    copyFileSync(join(source, INBOX, "cur", name), join(replica, INBOX, "cur", name));
+    deliver(90);
+    await pair.trimAll();
+    const run = await pair.ship();
+    expect([run.compared.length, foreignAt(run, INBOX)]).toStrictEqual([1, 1]);
+    expect(readFileSync(join(replica, INBOX, "dovecot-uidlist"), "latin1")).toContain(name.split(":", 1)[0]);
+  });
+
+  test("are told also where the mailbox is numbered anew, which takes the UIDs of all mail that is its own", async () => {
+    const base = addMessage(join(replica, WORK), { seed: 90 });
+    const uidlist = join(replica, WORK, "dovecot-uidlist");
+    writeFileSync(uidlist, readFileSync(uidlist, "latin1").replace(/V\d+/, "V1700000123"), "latin1");
+    const run = await pair.ship({ mustCompare: true });
+    expect(foreignAt(run, WORK)).toBe(1);
+    expect(readFileSync(uidlist, "latin1")).not.toContain(base);
+    expect(readdirSync(join(replica, WORK, "cur"))).toContain(`${base}:2,`);
+  });
 });
 
 test("mailboxes that changed places at the source change places on the replica", async () => {

@@ -1,9 +1,9 @@
 /** What a replica tells of a mailbox that is compared, page by page, and of what was written to it. */
-import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CompareOutcome } from "../../../src/apply/apply-types.js";
-import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import { type MailboxGuid, UID_MAX } from "../../../src/maildir/ids.js";
 import { addFile, addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { RealPair } from "../agent/real-pair.js";
 
@@ -92,6 +92,31 @@ describe("messages", () => {
     const { messages } = page(0);
     expect(messages[0]).toMatchObject({ flags: expect.any(Number), keywords: ["$Junk"], odd: "", tail: "" });
     expect(messages.map(({ uid }) => uid)).toStrictEqual([1, 2, 3, 4, 5, 6]);
+  });
+});
+
+describe("files without a UID", () => {
+  const told = (afterUid: number, messagesMax?: number) => page(afterUid, messagesMax).unnumbered;
+
+  test("are counted by the last page, in cur/ and new/, and nothing else is", () => {
+    expect(page(0)).not.toHaveProperty("unnumbered");
+    addMessage(inbox, { seed: 70 }); // has a UID.
+    const base = addFile(inbox, { seed: 71 });
+    const other = addFile(inbox, { seed: 72 });
+    renameSync(join(inbox, "cur", `${other}:2,`), join(inbox, "new", other));
+    mkdirSync(join(inbox, "new/1.a.directory"));
+    expect([told(0), told(0, 3), told(3, 3), told(6, 3)]).toStrictEqual([2, undefined, undefined, 2]);
+    expect([told(UID_MAX), told(UID_MAX, 1)]).toStrictEqual([2, 3]); // of more than a page has the names alone count.
+    rmSync(join(inbox, "cur", `${base}:2,`));
+    expect(told(0)).toBe(1);
+  });
+
+  test("are counted above all UIDs as they are now, not as the pages before had them", () => {
+    const base = addFile(inbox, { seed: 71 });
+    expect(page(0, 2).more).toBe(true); // the listing is kept.
+    appendFileSync(join(inbox, "dovecot-uidlist"), `7 :${base}\n`);
+    expect(page(UID_MAX)).toMatchObject({ messages: [], more: false });
+    expect(told(UID_MAX)).toBeUndefined();
   });
 });
 

@@ -80,19 +80,19 @@ test("what is skipped while its agent mends it is new to the next link: nothing 
   runner.agent?.wake();
   await until("the refusal", () => logged("transaction-rejected").length === 1);
 
-  const { dropRejections } = writer;
+  const { putRejection } = writer;
   const agents: unknown[] = [];
   let since = 0;
-  writer.dropRejections = async (...row) => {
+  writer.putRejection = async (row) => {
     const { agent } = runner;
     agents.push(agent);
-    await dropRejections(...row);
+    await putRejection(row);
     since = lines.length;
-    agent?.retry(row[1]);
-    if (agent !== undefined) await until("the agent to write it again", () => rows().length > 0);
+    writer.putRejection = putRejection;
+    agent?.retry(row.mailbox);
+    if (agent !== undefined) await until("the agent to write it again", () => rows().some(({ lsn }) => lsn > 0));
   };
   expect(await control.skip(ONE)).toStrictEqual({ rejects: 1 });
-  writer.dropRejections = dropRejections;
   await until("the next refusal", () =>
     lines.slice(since).some(({ msg }) => String(msg).startsWith("transaction-rejec")),
   );

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { until } from "../../../live/lab/until.js";
 import type { DaemonEvent } from "../../../live/sites/daemon-process.js";
 import { rawDifferences } from "../../../live/twin/raw-compare.js";
-import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
+import { addFile, addMessage, makeMailbox } from "../../../live/twin/small-store.js";
 import { openTwoDaemons, type TwoDaemons } from "./two-daemons.js";
 
 const INBOX = "alice/Maildir";
@@ -118,6 +118,29 @@ describe("roles that are exchanged and exchanged again", () => {
     const [here = [], there = []] = [two.source, two.replica].map((store) => readdirSync(join(store, INBOX, "cur")));
     expect([here.length, there.length]).toStrictEqual([4, 5]);
     expect(there).toStrictEqual(expect.arrayContaining(here));
+  });
+
+  test("tell also of mail on the old source that nothing has numbered", { timeout: 90_000 }, async () => {
+    await using two = openTwoDaemons();
+    makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+    two.configure({});
+    await period(two, "source", () => untilEqual(two));
+    two.configureExchanged();
+    await period(two, "replica", () => untilEqual(two));
+    // It was delivered as the source died, which takes from now on.
+    const base = addFile(join(two.replica, INBOX), { seed: 50 });
+    const place = join(two.replica, INBOX, "new", base);
+    renameSync(join(two.replica, INBOX, "cur", `${base}:2,`), place);
+    two.configure({});
+    const takes = two.start("replica");
+    const sends = two.start("source");
+    const compared = await sends.waitFor("a comparison", ({ msg }) => msg === "replica-compared");
+    expect(compared).toMatchObject({ foreignMessages: 1, foreignMailboxes: 1 });
+    await sends.stop();
+    await takes.stop();
+    expect(named(sends.events, "foreign-kept")).toMatchObject([{ mailbox: INBOX, messages: 1 }]);
+    expect(existsSync(place)).toBe(true);
+    expect(readFileSync(join(two.replica, INBOX, "dovecot-uidlist"), "utf8")).not.toContain(base);
   });
 
   test("a replica that is added after that is compared as well", { timeout: 90_000 }, async () => {

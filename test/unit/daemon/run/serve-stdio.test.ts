@@ -1,13 +1,14 @@
 /** `mailtwin serve --stdio` before its store, or the daemon that has it, has answered: it does not outlive whoever asked. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
+import { rawFromText } from "../../../../src/base/raw-name.js";
 import { OUR_GREETING } from "../../../../src/daemon/run/open-link.js";
 import { greet } from "../../../../src/wire/greeting.js";
 import { askToOpen, letOpen, type Opening, readOpening } from "../../../../src/wire/opening.js";
@@ -52,7 +53,12 @@ async function serve() {
     config,
     `state_dir = "${dir}/state"\nlisten.unix = ["${dir}/link"]\n[peer.a]\nmay_write = ["mail"]\n${store}`,
   );
-  const child = spawn(process.execPath, [CLI, "serve", "--stdio", "--peer", "a", "--config", config]);
+  return greeted(["--peer", "a", "--config", config]);
+}
+
+async function greeted(flags: readonly string[]) {
+  const env = { ...process.env, XDG_STATE_HOME: join(dir, "state-home") };
+  const child = spawn(process.execPath, [CLI, "serve", "--stdio", ...flags], { env });
   let words = "";
   child.stderr.on("data", (bytes: Buffer) => {
     words += bytes.toString();
@@ -94,4 +100,20 @@ test("a daemon that is gone ends it, without a word of the client", { timeout: 6
   await askToOpen(ports, OPENING, signal);
   expect((await exited)[0], said()).toBe(0);
   server.close();
+});
+
+test("a client that is gone while its directory is opened makes it nobody's twin", { timeout: 60_000 }, async () => {
+  mkdirSync(join(dir, "state-home"), { mode: 0o700 });
+  const path = { kind: "path", path: rawFromText(join(dir, "mail")), foreign: "refuse", live: false } as const;
+  const target = { ...path, sourceId: "2".repeat(32), lineage: ["3".repeat(32)] };
+  const root = { mode: 0o700, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const { child, exited, ports, said } = await greeted([]);
+  const asked = askToOpen(ports, { ...OPENING, root, target }, signal).catch(() => undefined);
+  child.stdin.end();
+  expect((await exited)[0], said()).toBe(75);
+  expect(said()).toContain("it hung up before it was answered");
+  await asked;
+  expect(existsSync(join(dir, "mail"))).toBe(true); // it was opened.
+  expect(existsSync(join(dir, ".mail.mailtwin"))).toBe(true);
+  expect(existsSync(join(dir, ".mail.mailtwin/twin-over-link.json"))).toBe(false);
 });

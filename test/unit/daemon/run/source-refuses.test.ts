@@ -60,6 +60,33 @@ test("mail that only the replica has at first contact: its host says what the so
   await Promise.all([source.stop(), replica.stop()]);
 });
 
+test("what the replica's host refuses its source for is told there, until that is settled", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  two.configure({});
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  const replica = two.start("replica");
+  let source = two.start("source");
+  const isLive = (event: DaemonEvent) => event.msg === "replica-state" && event["state"] === "live";
+  await source.waitFor("live", isLive);
+  await source.stop();
+  const [state, aside] = [join(two.dir, "state-a", "stores"), join(two.dir, "aside")];
+  renameSync(state, aside);
+  source = two.start("source");
+  await until("the trouble", async () => (await statusAtReplica(two)).level === "needs-you");
+  expect((await statusAtReplica(two)).troubles).toMatchObject([
+    { code: "replica-of-another", words: expect.stringContaining(two.replica) },
+  ]);
+  await source.stop();
+  renameSync(state, join(two.dir, "new-state"));
+  renameSync(aside, state);
+  source = two.start("source");
+  await source.waitFor("live", isLive);
+  await until("all to be well", async () => (await statusAtReplica(two)).level === "ok");
+  await Promise.all([source.stop(), replica.stop()]);
+});
+
 test("a replica that was emptied: its host says so, and what to look at, and keeps what it knows", {
   timeout: 60_000,
 }, async () => {

@@ -1,6 +1,10 @@
 /** How long is waited before the next try, and what stays told. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { fc } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
+import { readCatalogues } from "../../../../scripts/error-catalogue.mjs";
+import { errorOfSource } from "../../../../src/agent/farewell.js";
 import { daemonError } from "../../../../src/daemon/errors.js";
 import { BACK_OFF, BackOff } from "../../../../src/daemon/run/back-off.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
@@ -8,6 +12,8 @@ import { RefusalLog } from "../../../../src/daemon/run/refusal-log.js";
 import { Troubles, troubleOf } from "../../../../src/daemon/run/troubles.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import { FakeClock } from "../../../fake-clock.js";
+
+const ROOT = join(fileURLToPath(new URL("../../../../", import.meta.url)));
 
 describe("BackOff", () => {
   test("doubles its bound with each failure, up to the longest", () => {
@@ -86,6 +92,43 @@ describe("Troubles", () => {
       ["replica-needs-you", 50, "peer-unreachable"],
       ["store-needs-you", 50, "bug"],
     ]);
+  });
+
+  test("of one code are others for another reason: news, and begin anew", () => {
+    const troubles = new Troubles();
+    const seen = ["one", "one", "other"].map((reason, at) => troubles.note("source", trouble, at, reason));
+    expect(seen).toStrictEqual([true, false, true]);
+    expect(troubles.all).toStrictEqual([{ ...trouble, sinceMs: 2 }]);
+  });
+
+  /** What is logged while a source says one after the other, the n-th at n ms. */
+  function saidBySource(codes: readonly string[]) {
+    const lines: Record<string, unknown>[] = [];
+    const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
+    const troubles = new Troubles();
+    for (const [nowMs, code] of codes.entries()) {
+      const error = errorOfSource({ code, message: `it is ${code}`, hint: "", disposition: "operator", exitCode: 75 });
+      troubles.noteFailure("source", error, { of: "store", log, nowMs });
+    }
+    return { troubles, lines, news: lines.map(({ message }) => String(message).split("it is ")[1]) };
+  }
+
+  test("of a source are told apart by its codes that are known here: made-up ones are all alike", () => {
+    const known = ["destination-has-mail", "replica-emptied", "ENOSPC"];
+    const { troubles, lines, news } = saidBySource(["destination-has-mail", ...known, "x-1", "x-2", "toString"]);
+    expect(news).toStrictEqual([...known, "x-1"]);
+    expect(new Set(lines.map(({ code }) => code))).toStrictEqual(new Set(["source-refuses"]));
+    expect(troubles.all).toMatchObject([{ code: "source-refuses", sinceMs: 4 }]);
+  });
+
+  test("of a source: each code of the agent's that needs a person is known here", () => {
+    const ofReplicas = new Set(["replica-failed", "source-refuses"]); // what another end said, told here.
+    const codes = readCatalogues(ROOT)
+      .filter(({ room, code, disposition }) => room === "agent" && disposition === "operator" && !ofReplicas.has(code))
+      .map(({ code }) => code);
+    expect(codes.length).toBeGreaterThan(3);
+    expect(saidBySource(codes).news).toStrictEqual(codes);
+    for (const code of codes) expect(saidBySource(["x", code]).news, code).toStrictEqual(["x", code]);
   });
 
   test("need a person unless they pass by themselves", () => {

@@ -175,9 +175,10 @@ export class Incoming {
   async #makeReady(voidBelow: number, along = NOTHING_ALONG): Promise<Readiness> {
     const prepared = await this.#prepare(voidBelow, along);
     if (prepared.kind === "misnamed") throw misnamed();
-    // Some of them may be staged, and are not known to be durable.
-    if (prepared.kind === "diverged") this.#wanted += along.heads.length;
-    if (prepared.kind === "diverged") return prepared;
+    if (prepared.kind === "diverged") {
+      this.#wanted += along.heads.length; // some of them may be staged, and are not known to be durable.
+      return prepared;
+    }
     this.#intentBytes = prepared.intent;
     this.#wanted += prepared.taken;
     this.#isSynced = prepared.taken > 0;

@@ -2,6 +2,7 @@
  * One mailbox as a listing has it, to be read page by page: which file each message has, in columns beside the uidlist. A Map of
  * half a million names would be most of a process's memory.
  */
+import { firstAbove } from "../base/ascending.js";
 import type { RawPath } from "../base/raw-name.js";
 import { type BaseName, isBaseName, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
@@ -126,20 +127,6 @@ const NO_TAIL: Tail = { dir: "cur", info: "" };
 export function uidsAfter(uids: Uint32Array, afterUid: number, max: number): readonly Uid[] {
   const first = firstAbove(uids, afterUid);
   return Array.from(uids.subarray(first, first + max), parseUid);
-}
-
-/** Where the first of them stands that is above: they ascend. */
-export function firstAbove<T extends number | string>(
-  ascending: { readonly length: number; readonly [at: number]: T },
-  limit: T,
-): number {
-  let [low, high] = [0, ascending.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ascending[middle] as T) <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Empty for a file that went meanwhile. */

@@ -1,6 +1,7 @@
 /**
  * What stands in the store, read from disk alone: for first contact, dry runs and repair. Writes nothing.
  */
+import { firstAbove } from "../base/ascending.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
@@ -12,7 +13,7 @@ import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
 import { closeBelow } from "./locate.js";
 import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
-import { firstAbove, NO_GUID, type Reading, readMailbox, sizeAt, stateAt } from "./reading.js";
+import { NO_GUID, type Reading, readMailbox, sizeAt, stateAt } from "./reading.js";
 import { refusing } from "./refusing.js";
 
 export interface SurveyedStore {

@@ -10,6 +10,7 @@
  * INVARIANT: a mailbox of another identity (GUID or UIDVALIDITY) keeps none of its UIDs: a client of the destination may have
  * seen them. It begins anew with the source's, and what both have comes again under those.
  */
+import { firstAbove } from "../base/ascending.js";
 import type { RawPath } from "../base/raw-name.js";
 import { type ContactMessage, MessageList, type SourceMessages } from "./contact-columns.js";
 
@@ -137,18 +138,11 @@ export class ContactComparison {
 function withUids(messages: MessageList, uids: readonly number[]): MessageList {
   const found = new MessageList();
   const sorted = Uint32Array.from(uids).sort();
-  for (const message of messages) if (includesSorted(sorted, message.uid)) found.push(message);
-  return found;
-}
-
-function includesSorted(sorted: Uint32Array, wanted: number): boolean {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) < wanted) low = middle + 1;
-    else high = middle;
+  for (const message of messages) {
+    const at = firstAbove(sorted, message.uid - 1);
+    if (sorted[at] === message.uid) found.push(message);
   }
-  return sorted[low] === wanted;
+  return found;
 }
 
 const NO_UIDS: Pick<ContactFinding, "inTheWay" | "passed" | "hasNewer"> = {

@@ -40,7 +40,7 @@ export interface DaemonControl {
   resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number; readonly paused: readonly string[] }>;
   /** Tries what the replica had refused once more; of one mailbox if there is a wish. Throws: target-unknown. */
   retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
-  /** Takes it out of the rejection log for good. Throws: target-unknown. */
+  /** Takes it out of the rejection log: in its place the mailbox is compared, on a new link. Throws: target-unknown. */
   skip(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;

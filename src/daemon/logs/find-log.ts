@@ -13,6 +13,7 @@ import { defaultStateDir } from "../config/default-places.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
+import { ROLE_FILE } from "../run/store-role.js";
 
 export interface LogFlags {
   readonly config?: string;
@@ -112,7 +113,7 @@ function entriesOf(below: string): readonly Dirent[] {
 /** A store that was a source before keeps that database. */
 function isReplica(state: string): boolean {
   try {
-    return readFileSync(join(state, "role"), "latin1").trim() === "replica";
+    return readFileSync(join(state, ROLE_FILE), "latin1").trim() === "replica";
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return false; // nothing is noted there.

@@ -21,7 +21,8 @@ interface Database {
   readonly writer: StateWriter;
 }
 
-const ROLE_FILE = "role";
+/** In the state directory of a store. */
+export const ROLE_FILE = "role";
 const BYTES_MAX = 64;
 
 /**

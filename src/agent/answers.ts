@@ -22,15 +22,22 @@ export class Answers {
   readonly #ports: AnswerPorts;
   readonly #requests = new BoundedQueue<Request>(REQUESTS_MAX);
   readonly #closed = new AbortController();
+  #unanswered = 0;
 
   constructor(ports: AnswerPorts) {
     this.#ports = ports;
+  }
+
+  /** Nothing of a request is under way. */
+  get isIdle(): boolean {
+    return this.#unanswered === 0;
   }
 
   /** Throws: wire-invalid, when too many wait. */
   take(request: Request): void {
     if (!this.#requests.tryPush(request))
       throw wireError("wire-invalid", "taking a request of the source: it asks more than it may");
+    this.#unanswered += 1;
   }
 
   /** Until `close`; call it once. Rejects with the abort reason, or when an answer cannot be sent. */
@@ -38,7 +45,9 @@ export class Answers {
     const both = AbortSignal.any([signal, this.#closed.signal]);
     try {
       for await (const request of this.#requests.drain(both)) {
-        await this.#ports.link.send(await answerRequest(this.#ports, request, both), both);
+        const answer = await answerRequest(this.#ports, request, both);
+        this.#unanswered -= 1;
+        await this.#ports.link.send(answer, both);
       }
     } catch (error) {
       if (signal.aborted || !this.#closed.signal.aborted) throw error;

@@ -9,7 +9,14 @@
  * is handed over to the store in one call, before the transaction is sealed.
  */
 
-import type { ApplyMethods, PrepareOutcome, StageTicket } from "../apply/apply-types.js";
+import type {
+  ApplyMethods,
+  ApplyNote,
+  AtOnceOutcome,
+  AtOnceRequest,
+  PrepareOutcome,
+  StageTicket,
+} from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
@@ -20,8 +27,13 @@ import type { AlongBodies, Bodies, BodyPart, Offer } from "../wire/messages.js";
 import { misnamed } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 
+type Tried = Extract<AtOnceOutcome, { readonly kind: "tried" }>["outcome"];
+
 export type Readiness =
-  | { readonly kind: "ready"; readonly intent: number }
+  /** `tried`: what came of executing it, once; absent = that is still to be done. */
+  | { readonly kind: "ready"; readonly intent: number; readonly tried?: Tried }
+  /** And recorded: nothing is left to do. */
+  | { readonly kind: "applied"; readonly notes: readonly ApplyNote[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence }
   | { readonly kind: "given-up" };
 
@@ -64,10 +76,11 @@ export class Incoming {
   #isSynced = false;
   #apart: Apart | undefined;
 
-  constructor(ports: IncomingPorts, offer: Offer) {
+  /** `atOnce`: nothing is under way before it, so that it may be applied by one call; with what its effect records. */
+  constructor(ports: IncomingPorts, offer: Offer, atOnce?: Pick<AtOnceRequest, "cursor">) {
     this.#ports = ports;
     this.offer = offer;
-    this.#ready = handled(this.#makeReady(0, offer.along));
+    this.#ready = handled(atOnce === undefined ? this.#makeReady(0, offer.along) : this.#apply(atOnce));
   }
 
   /** Rejects with what concerns more than this transaction. A rejection that nobody looks at is no defect. */
@@ -171,9 +184,31 @@ export class Incoming {
     if (last) this.#arrived(index);
   }
 
+  async #apply(atOnce: Pick<AtOnceRequest, "cursor">): Promise<Readiness> {
+    const { store } = this.#ports;
+    const { along = NOTHING_ALONG } = this.offer;
+    const outcome = await this.#asking(0, along, (request) => store.call("applyAtOnce", { ...request, ...atOnce }));
+    switch (outcome.kind) {
+      case "applied":
+        return outcome;
+      case "tried":
+        this.#intent = outcome.intent;
+        this.#wanted += along.heads.length;
+        this.#isSynced = true;
+        return { kind: "ready", intent: outcome.intent, tried: outcome.outcome };
+      case "prepared":
+        return this.#carryOn(outcome.prepared, along);
+    }
+  }
+
   /** With the bodies that came along, the first time: then they are staged already, or asked for. */
   async #makeReady(voidBelow: number, along = NOTHING_ALONG): Promise<Readiness> {
-    const prepared = await this.#prepare(voidBelow, along);
+    const { store } = this.#ports;
+    const prepared = await this.#asking(voidBelow, along, (request) => store.call("prepare", request));
+    return this.#carryOn(prepared, along);
+  }
+
+  async #carryOn(prepared: PrepareOutcome, along: AlongBodies): Promise<Readiness> {
     if (prepared.kind === "misnamed") throw misnamed();
     if (prepared.kind === "diverged") {
       this.#wanted += along.heads.length; // some of them may be staged, and are not known to be durable.
@@ -187,15 +222,19 @@ export class Incoming {
     return this.#seal();
   }
 
-  async #prepare(voidBelow: number, { heads, payloads }: AlongBodies): Promise<PrepareOutcome> {
-    const { store, stagedHereMax: apartAbove } = this.#ports;
+  async #asking<T>(
+    voidBelow: number,
+    { heads, payloads }: AlongBodies,
+    ask: (request: AtOnceRequest) => Promise<T>,
+  ): Promise<T> {
+    const { stagedHereMax: apartAbove } = this.#ports;
     const { payload: bytes, mailbox } = this.offer;
     const along = heads.flatMap(({ index, sha256 }, i) => {
       const body = payloads[i];
       return body === undefined ? [] : [{ index, bytes: body, sha256: hexOf(sha256) }];
     });
     try {
-      return await store.call("prepare", { key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
+      return await ask({ key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
     } finally {
       releaseSlabs(payloads);
     }

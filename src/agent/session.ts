@@ -7,7 +7,7 @@
  * INVARIANT: after a divergence nothing is applied until the source has said what to do, and later transactions of a mailbox
  * that was given up are refused until one comes that begins anew: order within a mailbox is never broken.
  */
-import type { ApplyMethods, ExecuteOutcome } from "../apply/apply-types.js";
+import type { ApplyMethods, ApplyNote, AtOnceRequest, ExecuteOutcome } from "../apply/apply-types.js";
 import { Beside } from "../base/beside.js";
 import { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
@@ -16,7 +16,7 @@ import { releaseSlabs } from "../base/slab-pool.js";
 import { Waiter } from "../base/waiter.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
-import { NO_EFFECT } from "../log/state-types.js";
+import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
@@ -60,6 +60,8 @@ export interface SessionLimits {
   readonly lockWaitMsMax: number;
   /** Transactions that want more bodies than this have them staged by a thread of their own. */
   readonly stagedHereMax: number;
+  /** A transaction of up to so many bytes, with the bodies along with it, is applied by one call if nothing is under way before it. */
+  readonly atOnceBytesMax: number;
 }
 
 /**
@@ -68,10 +70,14 @@ export interface SessionLimits {
  */
 const STAGED_HERE_MAX = 64;
 
+/** A few mails with their bodies. While a larger one is recorded, the next can be prepared. */
+const AT_ONCE_BYTES_MAX = 128 * 1024;
+
 export const SESSION_LIMITS: SessionLimits = {
   preparedMax: 32,
   lockWaitMsMax: 30_000,
   stagedHereMax: STAGED_HERE_MAX,
+  atOnceBytesMax: AT_ONCE_BYTES_MAX,
 };
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
 const OFFERS_MAX = 256;
@@ -89,6 +95,8 @@ export class Session {
   readonly #limits: SessionLimits;
   readonly #offers = new BoundedQueue<Offer | Mark>(OFFERS_MAX);
   readonly #incoming = new Map<number, Incoming>();
+  /** Offers and marks that were taken up and are not settled. */
+  #underWay = 0;
   /** Given up: what was offered behind that does not fit. */
   readonly #held = new Set<MailboxGuid>();
   readonly #answers: Answers;
@@ -237,11 +245,13 @@ export class Session {
         throw agentError("peer-confused", words);
       }
       lastId = offer.id;
+      const atOnce = offer.kind === "offer" ? this.#atOnce(offer) : undefined;
+      this.#underWay += 1;
       if (offer.kind === "mark") {
         await prepared.push(offer, signal);
         continue;
       }
-      const incoming = new Incoming(this.#incomingPorts(signal), offer);
+      const incoming = new Incoming(this.#incomingPorts(signal), offer, atOnce);
       this.#incoming.set(offer.id, incoming);
       if (this.#isReleased) incoming.giveUp(); // nobody would send its bodies.
       await prepared.push(incoming, signal);
@@ -249,11 +259,27 @@ export class Session {
     prepared.close();
   }
 
+  /**
+   * How it is applied by one call; undefined if that may not be. What is recorded by then must not meet what the state writer has still to
+   * record, and what an earlier one leaves to be asked must be settled.
+   */
+  #atOnce(offer: Offer): Pick<AtOnceRequest, "cursor"> | undefined {
+    const isAlone = this.#underWay === 0 && this.#answers.isIdle && !this.#held.has(offer.mailbox);
+    if (!isAlone || this.#isReleased || bytesOf(offer) > this.#limits.atOnceBytesMax) return undefined;
+    return this.#cursorOf(offer);
+  }
+
+  /** What is recorded with its effect. */
+  #cursorOf({ lsn }: Offer): Pick<EffectCommit, "cursor"> {
+    return lsn === 0 ? {} : { cursor: { logId: this.#logId, lsn } };
+  }
+
   /** In the order of the log. */
   async #applyAll(prepared: BoundedQueue<Incoming | Mark>, signal: AbortSignal): Promise<void> {
     for await (const next of prepared.drain(signal)) {
       const verdict = next instanceof Incoming ? await this.#settle(next, signal) : await this.#setCursor(next);
       this.#incoming.delete(next.id);
+      this.#underWay -= 1;
       if (next instanceof Incoming) this.#offeredBytes -= bytesOf(next.offer);
       await this.#report(next.id, verdict, signal);
     }
@@ -317,19 +343,16 @@ export class Session {
   async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal, lacks = 0): Promise<Verdict> {
     if (readiness.kind === "given-up")
       return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
+    if (readiness.kind === "applied") return this.#applied(readiness.notes);
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
-    const outcome = await this.#execute(incoming.id, signal);
+    const outcome = await this.#execute(incoming.id, signal, readiness.tried);
     switch (outcome.kind) {
       case "applied": {
-        const { lsn, mailbox } = incoming.offer;
-        const cursor = lsn === 0 ? {} : { cursor: { logId: this.#logId, lsn } };
-        await this.#record(
-          () => this.#ports.writer.recordEffect({ ...outcome.effect, intent: readiness.intent, ...cursor }),
-          mailbox,
-        );
+        const { offer } = incoming;
+        const effect = { ...outcome.effect, intent: readiness.intent, ...this.#cursorOf(offer) };
+        await this.#record(() => this.#ports.writer.recordEffect(effect), offer.mailbox);
         this.#ports.reach("apply.effect-recorded");
-        this.#ports.onApplied?.();
-        return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
+        return this.#applied(outcome.notes);
       }
       case "busy":
         return divergedBy({ code: "lock-held", words: wordsOfBusy(outcome) });
@@ -343,6 +366,11 @@ export class Session {
     }
   }
 
+  #applied(notes: readonly ApplyNote[]): Verdict {
+    this.#ports.onApplied?.();
+    return { kind: "applied", notes: notes.map((note) => note.words) };
+  }
+
   /** A commit that fails must not leave the worker believing in it. */
   async #record(commit: () => Promise<void>, mailbox: MailboxGuid): Promise<void> {
     try {
@@ -353,14 +381,16 @@ export class Session {
     }
   }
 
-  /** Waits for Dovecot's lock without holding up the worker. */
-  async #execute(key: number, signal: AbortSignal): Promise<ExecuteOutcome> {
+  /** Waits for Dovecot's lock without holding up the worker. `tried`: what came of the first attempt, if one was made. */
+  async #execute(key: number, signal: AbortSignal, tried?: ExecuteOutcome): Promise<ExecuteOutcome> {
     const { clock, store } = this.#ports;
     const endMs = clock.monotonicMs() + this.#limits.lockWaitMsMax;
     let pauseMs = LOCK_PAUSE_MS_MIN;
+    let earlier = tried;
     for (;;) {
       signal.throwIfAborted();
-      const outcome = await store.call("execute", { key });
+      const outcome = earlier ?? (await store.call("execute", { key }));
+      earlier = undefined;
       const isOver = this.#isReleased || clock.monotonicMs() >= endMs;
       if (outcome.kind !== "busy" || isOver) return outcome;
       await clock.sleep(pauseMs, signal);

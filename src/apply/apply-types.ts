@@ -4,7 +4,7 @@
  * A `key` is the caller's number of a transaction, from 1 on: it names the staged files and everything that is kept
  * for the transaction between `prepare` and `execute` or `drop`.
  * The order of calls is: prepare, stage (many), syncStaged, [putIntent], execute, [recordEffect]; what stands in
- * brackets is the caller's. Several keys may be prepared ahead; they must be executed in the order of their keys.
+ * brackets is the caller's. `applyAtOnce` takes the place of them all. Several keys may be prepared ahead; they must be executed in the order of their keys.
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { EffectCommit, LimboRow } from "../log/state-types.js";
@@ -168,6 +168,25 @@ export type ExecuteOutcome =
   /** Bodies that were found here at `prepare` are gone: stage them and call again. Nothing was done. */
   | { readonly kind: "lacking"; readonly wants: readonly WantedBody[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
+
+/** Of a transaction before which nothing is under way. */
+export interface AtOnceRequest extends PrepareRequest {
+  readonly mailbox: MailboxGuid;
+  /** To be recorded with the effect. Absent = the transaction is not of a log. */
+  readonly cursor?: EffectCommit["cursor"];
+}
+
+export type AtOnceOutcome =
+  /** And its effect is recorded, durably. */
+  | { readonly kind: "applied"; readonly notes: readonly ApplyNote[] }
+  /** The intent is noted, and what `execute` says has to be seen to. */
+  | {
+      readonly kind: "tried";
+      readonly intent: number;
+      readonly outcome: Exclude<ExecuteOutcome, { readonly kind: "applied" }>;
+    }
+  /** It lacks something, or does not fit: only `prepare` was done. */
+  | { readonly kind: "prepared"; readonly prepared: PrepareOutcome };
 
 /** One mailbox as it is found on disk, for first contact and for repair. */
 export interface SurveyedMailbox {
@@ -338,6 +357,11 @@ export interface ApplyMethods {
   warm(): void;
   /** May be called again for the same key; bodies that are staged already stay staged. */
   prepare(request: PrepareRequest): PrepareOutcome;
+  /**
+   * `prepare`, and where nothing is lacking the intent, `execute` and the record of the effect: whatever was executed before is
+   * recorded, and nothing else is about to be.
+   */
+  applyAtOnce(request: AtOnceRequest): AtOnceOutcome;
   /** Stops at the first body that is not what was announced. */
   stageMany(request: StageRequest): StageOutcome;
   stagePart(part: BodyPart): StageOutcome;

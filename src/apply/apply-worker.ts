@@ -7,26 +7,33 @@ import { crashPointsFromEnv } from "../base/crash-points.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { openHash } from "../base/hash.js";
 import { serveWorker } from "../base/worker-host.js";
+import { LateEffectWrites } from "../log/effect-writes.js";
 import { openStateReader } from "../log/state-reader.js";
 import { StateDigester } from "../txn/digest.js";
 import type { ApplyMethods, ApplyOptions } from "./apply-types.js";
+import { type AtOncePorts, applyAtOnce } from "./at-once.js";
 import { pinReplica } from "./pinned-root.js";
 import { ReplicaStore } from "./replica-store.js";
 
-let opened: ReplicaStore | undefined;
+let opened: (AtOncePorts & { readonly store: ReplicaStore }) | undefined;
 
-function store(): ReplicaStore {
+function ports() {
   assert(opened !== undefined, "open comes first");
   return opened;
+}
+
+function store(): ReplicaStore {
+  return ports().store;
 }
 
 async function open(options: ApplyOptions): Promise<void> {
   assert(opened === undefined, "open comes once");
   const digester = new StateDigester(await openHash());
   const reader = openStateReader(options.statePath);
-  const crashPoint = crashPointsFromEnv(options.crashAt);
+  const reach = crashPointsFromEnv(options.crashAt);
   const disk = pinReplica(openNodeDisk(), options);
-  opened = new ReplicaStore({ disk, reader, digester, clock: systemClock, crashPoint }, options);
+  const made = new ReplicaStore({ disk, reader, digester, clock: systemClock, crashPoint: reach }, options);
+  opened = { store: made, writes: new LateEffectWrites(options.statePath), reach };
 }
 
 serveWorker<ApplyMethods>({
@@ -35,6 +42,7 @@ serveWorker<ApplyMethods>({
   intentOfForeign: (request) => store().intentOfForeign(request),
   warm: () => store().warm(),
   prepare: (request) => store().prepare(request),
+  applyAtOnce: (request) => applyAtOnce(ports(), request),
   stageMany: (request) => store().stageMany(request),
   stagePart: (part) => store().stagePart(part),
   adoptStaged: (request) => store().adoptStaged(request),

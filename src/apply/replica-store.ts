@@ -58,7 +58,8 @@ export interface ReplicaStorePorts {
   readonly isAlive?: (pid: number) => boolean;
 }
 
-type Methods = Omit<types.ApplyMethods, "open">;
+/** The other two take more than a store (apply-worker.ts, at-once.ts). */
+type Methods = Omit<types.ApplyMethods, "open" | "applyAtOnce">;
 
 export class ReplicaStore implements Methods {
   readonly #context: StoreContext;

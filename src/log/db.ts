@@ -54,6 +54,20 @@ export function openDb(path: string, mode: "create" | "write" | "read"): Db {
   };
 }
 
+/** Runs `write` as one database transaction, durable when this returns. What it throws leaves nothing behind. */
+export function transact<T>(db: Db, write: () => T): T {
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    const result = write();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // SQLite has ended the transaction by itself after some errors, a full disk among them.
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
 type Prepared = ReturnType<InstanceType<typeof DatabaseSync>["prepare"]>;
 
 function prepare<Row extends SqlRow>(path: string, make: () => Prepared): Statement<Row> {

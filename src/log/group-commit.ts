@@ -5,7 +5,7 @@
  * INVARIANT: a write that fails leaves nothing behind and takes no other with it: when a group fails, each of its writes
  * is tried alone.
  */
-import type { Db } from "./db.js";
+import { type Db, transact } from "./db.js";
 
 /** Writes in one database transaction. */
 const GROUP_WRITES_MAX = 256;
@@ -55,15 +55,6 @@ export class GroupCommit {
   }
 
   #transact(group: readonly Waiting[]): readonly Settled[] {
-    try {
-      this.#db.exec("BEGIN IMMEDIATE");
-      const results = group.map(({ write }) => ({ result: write() }));
-      this.#db.exec("COMMIT");
-      return results;
-    } catch (error) {
-      // SQLite has ended the transaction by itself after some errors, a full disk among them.
-      if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
-      throw error;
-    }
+    return transact(this.#db, () => group.map(({ write }) => ({ result: write() })));
   }
 }

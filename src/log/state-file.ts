@@ -5,7 +5,7 @@
  * INVARIANT: a new database is ours completely (schema, application id, log id) or still empty.
  */
 import { randomHex } from "../base/random.js";
-import { type Db, openDb } from "./db.js";
+import { type Db, openDb, transact } from "./db.js";
 import { logError } from "./errors.js";
 import { MIGRATIONS, migrate, tablesOf } from "./migrations.js";
 
@@ -19,7 +19,7 @@ const PAGE_BYTES = 4096;
 /** The write-ahead log shrinks back to this after a burst. */
 const WAL_BYTES_MAX = 64 * 1024 * 1024;
 
-/** For the one writer. Throws: state-foreign, state-too-new, state-unreachable, state-corrupt, state-disk-full. */
+/** For those that write. Throws: state-foreign, state-too-new, state-unreachable, state-corrupt, state-disk-full. */
 export function openStateForWriting(path: string, { create }: { readonly create: boolean }): Db {
   const db = openDb(path, create ? "create" : "write");
   try {
@@ -92,19 +92,13 @@ function refuseHalf(db: Db, version: number): void {
 }
 
 function upgrade(db: Db): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
+  transact(db, () => {
     const version = recognise(db); // again, now that nobody else can write.
     migrate(db, version);
-    if (version === 0) {
-      db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      db.prepare("INSERT INTO meta (key, value) VALUES ('log-id', ?)").run(randomHex(16));
-    }
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.inTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
+    if (version > 0) return;
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.prepare("INSERT INTO meta (key, value) VALUES ('log-id', ?)").run(randomHex(16));
+  });
 }
 
 function pragma(db: Db, name: "application_id" | "user_version"): number {

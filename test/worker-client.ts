@@ -42,3 +42,13 @@ export function inlineWorker<M extends object>(methods: M): InlineWorker<M> {
   const client = { calls, call, ended: new Promise<undefined>(() => undefined), [Symbol.asyncDispose]: async () => {} };
   return client as unknown as InlineWorker<M>;
 }
+
+/** The methods of an object's class as plain functions, so that others can stand beside them. */
+export function methodsOf<T extends object>(object: T): T {
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((name) => name !== "constructor");
+  const methods = names.flatMap((name) => {
+    const method: unknown = (object as Record<string, unknown>)[name];
+    return typeof method === "function" ? [[name, method.bind(object) as unknown] as const] : [];
+  });
+  return Object.fromEntries(methods) as T;
+}

@@ -7,7 +7,7 @@ import { crashPointsFromEnv } from "../base/crash-points.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { openHash } from "../base/hash.js";
 import { serveWorker } from "../base/worker-host.js";
-import { LateEffectWrites } from "../log/effect-writes.js";
+import { OwnWrites } from "../log/own-writes.js";
 import { openStateReader } from "../log/state-reader.js";
 import { StateDigester } from "../txn/digest.js";
 import type { ApplyMethods, ApplyOptions } from "./apply-types.js";
@@ -33,7 +33,7 @@ async function open(options: ApplyOptions): Promise<void> {
   const reach = crashPointsFromEnv(options.crashAt);
   const disk = pinReplica(openNodeDisk(), options);
   const made = new ReplicaStore({ disk, reader, digester, clock: systemClock, crashPoint: reach }, options);
-  opened = { store: made, writes: new LateEffectWrites(options.statePath), reach };
+  opened = { store: made, writes: new OwnWrites(options.statePath), reach };
 }
 
 serveWorker<ApplyMethods>({

@@ -5,7 +5,7 @@
  * INVARIANT: the order is that of those calls: durable bodies, the intent, mail, the effect with the cursor.
  */
 import type { CrashPoint } from "../base/crash-points.js";
-import type { EffectWrites } from "../log/effect-writes.js";
+import type { EffectWrites } from "../log/own-writes.js";
 import type { ApplyMethods, AtOnceOutcome, AtOnceRequest } from "./apply-types.js";
 
 type Store = Pick<ApplyMethods, "prepare" | "execute" | "forget">;

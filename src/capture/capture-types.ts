@@ -1,8 +1,8 @@
 /**
  * What the capture worker is asked and what it answers: plain values that cross a thread.
  *
- * The worker decides nothing about time: it says what is still open (`Waiting`), and the caller schedules. After an
- * outcome with a commit the worker already holds the new baseline; a caller whose commit fails must call `forget`.
+ * The worker decides nothing about time: it says what is still open (`Waiting`), and the caller schedules. A worker that records puts
+ * what it found into the log itself, before it answers; else nothing is recorded, and it goes on as if it were.
  */
 import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -43,8 +43,10 @@ export interface CaptureOptions {
   readonly storeRoot: string;
   /** Which directory that is; without it the one that is opened first. */
   readonly storeSite?: Site | undefined;
-  /** The state database, as Node takes a path, read only; without it (or if it does not exist yet) the baseline is empty. */
+  /** The state database, as Node takes a path; without it (or if it does not exist yet) the baseline is empty. */
   readonly statePath?: string | undefined;
+  /** What is found goes into the log and the baseline of that database, which a state writer has open. Absent = nothing is written. */
+  readonly records?: boolean | undefined;
   /** As Dovecot's gethostname() says it: stands in the lock. */
   readonly hostname: string;
   readonly pid: number;
@@ -141,10 +143,17 @@ export interface Waiting {
   readonly notFiles?: readonly string[];
 }
 
-export type ExamineOutcome =
+/** What came of a commit that is on stable storage. */
+export interface Recorded extends Pick<CaptureCommit, "mailboxes" | "removedMailboxIds"> {
+  /** Of its last transaction; undefined: there was none. */
+  readonly lastLsn: number | undefined;
+}
+
+/** `C`: what was recorded, or, where the worker does not, what would be. */
+export type ExamineOutcome<C = Recorded> =
   | (Waiting & {
       readonly kind: "sealed";
-      readonly commit: CaptureCommit;
+      readonly commit: C;
       readonly saves: number;
       /** All changes, the saves among them; 0 when only the mailbox as a whole changed (create, rename, next UID). */
       readonly changes: number;
@@ -154,14 +163,14 @@ export type ExamineOutcome =
   | (Waiting & {
       readonly kind: "unchanged";
       /** Moves the row's fingerprint only, and has no transaction: worth storing, so that a restart need not list. */
-      readonly commit?: CaptureCommit;
+      readonly commit?: C;
     })
   /** No mailbox with that GUID at that path: discover again. */
   | { readonly kind: "absent" }
   | { readonly kind: "problem"; readonly problem: CaptureProblem };
 
-export type VanishedOutcome =
-  | { readonly kind: "sealed"; readonly commit: CaptureCommit }
+export type VanishedOutcome<C = Recorded> =
+  | { readonly kind: "sealed"; readonly commit: C }
   /** Something stands in its way, or its place cannot be looked at: it is not taken for deleted. */
   | { readonly kind: "problem"; readonly problem: CaptureProblem }
   /** It is there after all, or the log never had it. */
@@ -215,8 +224,8 @@ export type DescribeOutcome =
   | { readonly kind: "absent" }
   | { readonly kind: "problem"; readonly problem: CaptureProblem };
 
-/** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. */
-export interface CaptureMethods {
+/** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. `C`: as in `ExamineOutcome`. */
+export interface CaptureMethods<C = Recorded> {
   open(options: CaptureOptions): Promise<void>;
   /** `twice`: by two walks. A walk misses a mailbox whose directory, or one above it, is renamed meanwhile. */
   discover(request: { readonly twice: boolean }): DiscoverOutcome;
@@ -225,8 +234,8 @@ export interface CaptureMethods {
    * into a mailbox of half a million would wait a quarter of a second for that. What cannot be read is left out.
    */
   warm(request: { readonly paths: readonly RawPath[] }): void;
-  examine(request: ExamineRequest): ExamineOutcome;
-  vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome;
+  examine(request: ExamineRequest): ExamineOutcome<C>;
+  vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome<C>;
   number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;
   renumber(request: {
     readonly path: RawPath;
@@ -234,8 +243,6 @@ export interface CaptureMethods {
     readonly floor: number;
     readonly nowMs: number;
   }): RenumberOutcome;
-  /** Drops what is remembered of a mailbox and of those that were in the same commit; the state database is read again. */
-  forget(request: { readonly guid: MailboxGuid }): void;
   /** How a replica that does not have the mailbox has to make it. Throws: store-missing, store-unreadable. */
   describe(request: { readonly guid: MailboxGuid; readonly path: RawPath }): DescribeOutcome;
   states(request: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage;

@@ -1,6 +1,6 @@
 /**
  * The capture loop of one store, on the main thread: hints and sweeps make mailboxes dirty; one at a time is examined by the
- * capture worker, and what it found is committed (committer.ts) before the next one is looked at.
+ * capture worker, which records what it found (record-found.ts) before the next one is looked at.
  *
  * INVARIANT: nothing here waits for Dovecot's lock: a mailbox whose lock is held is looked at again a little later, and the
  * others go on.
@@ -8,11 +8,20 @@
 import type { Clock } from "../base/clock.js";
 import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
+import type { WorkerClient } from "../base/worker-rpc.js";
+import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
-import type { CaptureProblem, ExamineOutcome, HintedName, NumberOutcome, Waiting } from "./capture-types.js";
-import { Committer, type CommitterPorts } from "./committer.js";
+import type {
+  CaptureMethods,
+  CaptureProblem,
+  ExamineOutcome,
+  HintedName,
+  NumberOutcome,
+  Recorded,
+  Waiting,
+} from "./capture-types.js";
+import { CoveredMailboxes } from "./covered-mailboxes.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
 import { problemOfKind, problemOfLock } from "./errors.js";
 import { ListingHistory } from "./listing-history.js";
@@ -32,7 +41,8 @@ export interface CapturerLimits extends GatherLimits {
 
 export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 40 };
 
-export interface CapturerPorts extends CommitterPorts {
+export interface CapturerPorts {
+  readonly worker: WorkerClient<CaptureMethods>;
   readonly clock: Clock;
   /** New transactions are in the log. */
   readonly onCommitted: (captured: {
@@ -56,7 +66,7 @@ export class Capturer {
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
   readonly #dirty = new DirtySet();
-  readonly #committer: Committer;
+  readonly #covered: CoveredMailboxes;
   readonly #history = new ListingHistory();
   readonly #rounds = new ConfirmRounds();
   readonly #looks: StoreLooks;
@@ -77,18 +87,18 @@ export class Capturer {
     this.#ports = ports;
     this.#limits = limits;
     this.#looks = new StoreLooks(this.problems, limits.sweepMs, () => this.#nowMs());
-    this.#committer = new Committer(ports, rows);
-    this.#committer.onMoved = (from, to) => this.onMoved(from, to);
+    this.#covered = new CoveredMailboxes(rows);
+    this.#covered.onMoved = (from, to) => this.onMoved(from, to);
     this.#count();
   }
 
   /** The row of a mailbox by its identity: where it is now. */
   row(guid: MailboxGuid): MailboxRow | undefined {
-    return this.#committer.row(guid);
+    return this.#covered.row(guid);
   }
 
   get rows(): Iterable<MailboxRow> {
-    return this.#committer.rows;
+    return this.#covered.rows;
   }
 
   /** Nothing is dirty, nothing is awaited: all that was there when the last sweep began is in the log, or among the problems. */
@@ -123,7 +133,7 @@ export class Capturer {
 
   /** An event of the structure tier. */
   onPath(relative: string): void {
-    const place = locate(relative, (path) => this.#committer.pathsToldAs(path));
+    const place = locate(relative, (path) => this.#covered.pathsToldAs(path));
     if (place.kind === "nothing") return;
     if (place.kind === "structure") {
       this.#looks.hintNow();
@@ -180,7 +190,7 @@ export class Capturer {
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);
       if (outcome !== "busy") return outcome;
-      const path = this.#committer.row(guid)?.path;
+      const path = this.#covered.row(guid)?.path;
       if (path !== undefined && this.#nowMs() >= endMs)
         return problemOfLock(path, { by: "another process", ageMs: LOCK_WAIT_MS_MAX });
       await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
@@ -192,7 +202,7 @@ export class Capturer {
     uids: readonly Uid[],
     floor: number,
   ): Promise<CaptureProblem | "busy" | undefined> {
-    const path = this.#committer.row(guid)?.path;
+    const path = this.#covered.row(guid)?.path;
     if (path === undefined || uids.length === 0) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const outcome = await this.#ports.worker.call("renumber", { path, uids, floor, nowMs });
@@ -230,7 +240,7 @@ export class Capturer {
     const outcome = await this.#ports.worker.call("discover", this.#looks.begin());
     const { mailboxes, problems } = outcome;
     const unread = problems.map((problem) => problem.path);
-    const plan = planStructure(mailboxes, this.#committer.rows, unread);
+    const plan = planStructure(mailboxes, this.#covered.rows, unread);
     const gone = this.#looks.end(outcome, plan);
     if (gone === undefined) return;
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
@@ -245,18 +255,18 @@ export class Capturer {
   /** Returns whether the watches do not know that path yet. */
   #markDifferent(path: RawPath, guid: MailboxGuid | undefined): boolean {
     const isNewPath = this.#history.isNew(path);
-    const isKnown = guid !== undefined && this.#committer.row(guid)?.path === path;
+    const isKnown = guid !== undefined && this.#covered.row(guid)?.path === path;
     if (isKnown && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
     else this.#dirty.markFull(path, isKnown ? "sweep" : "first", this.#nowMs());
     return guid === undefined ? isNewPath : !isKnown;
   }
 
   async #captureGone(guid: MailboxGuid): Promise<boolean> {
-    const path = this.#committer.row(guid)?.path;
+    const path = this.#covered.row(guid)?.path;
     const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
     if (outcome.kind === "problem") this.#looks.addProblem(outcome.problem);
     if (path === undefined || outcome.kind !== "sealed") return false;
-    await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
+    this.#take(path, outcome.commit, { saves: 0, changes: 0 });
     this.problems.delete(path);
     return true;
   }
@@ -296,8 +306,8 @@ export class Capturer {
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
       if (this.#watching && dirt.full === "sweep" && !isHinted) this.counts.caughtBySweep += outcome.changes;
-      await this.#commit(path, outcome.commit, outcome);
-    } else if (outcome.commit !== undefined) await this.#commit(path, outcome.commit, { saves: 0, changes: 0 });
+      this.#take(path, outcome.commit, outcome);
+    } else if (outcome.commit !== undefined) this.#take(path, outcome.commit, { saves: 0, changes: 0 });
     await this.#settleWaiting(path, dirt, outcome);
   }
 
@@ -313,7 +323,7 @@ export class Capturer {
     if (outcome.needListing) this.#listAgain(path, outcome);
     else this.#rounds.noteProgress(path);
     if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
-    const guid = this.#committer.guidAt(path);
+    const guid = this.#covered.guidAt(path);
     if (guid !== undefined && late.length > 0 && (await this.#renumberOnce(guid, late, 0)) === "busy")
       this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
     if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
@@ -374,20 +384,21 @@ export class Capturer {
     this.#dirty.restore(path, { names: [], uidlist: true, full, sinceMs: nowMs, notBeforeMs: 0 }, nowMs + inMs);
   }
 
-  async #commit(
+  #take(
     path: RawPath,
-    commit: CaptureCommit,
+    recorded: Recorded,
     { saves, changes }: { readonly saves: number; readonly changes: number },
-  ): Promise<void> {
-    const lastLsn = await this.#committer.commit(commit);
+  ): void {
+    this.#covered.take(recorded);
     this.#count();
+    const { lastLsn } = recorded;
     if (lastLsn === undefined) return;
     this.#ports.onCommitted({ lastLsn, saves, changes });
     if (this.#watching) this.onActive(path);
   }
 
   #count(): void {
-    this.counts.mailboxes = this.#committer.rows.length;
-    this.counts.messages = this.#committer.messages;
+    this.counts.mailboxes = this.#covered.rows.length;
+    this.counts.messages = this.#covered.messages;
   }
 }

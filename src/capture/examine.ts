@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
+import type { CaptureCommit } from "../log/state-types.js";
 import { listMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import { markOf } from "../maildir/whose-tree.js";
@@ -71,7 +72,7 @@ export class Examiner {
   }
 
   /** Failures of the mailbox are outcomes. Throws: store-missing, store-unreadable, and what is no operating failure. */
-  examine(request: ExamineRequest): ExamineOutcome {
+  examine(request: ExamineRequest): ExamineOutcome<CaptureCommit> {
     const { path } = request;
     let dirs: MailboxDirs | undefined;
     try {
@@ -87,7 +88,7 @@ export class Examiner {
     }
   }
 
-  #examineOpen(request: ExamineRequest, dirs: MailboxDirs): ExamineOutcome {
+  #examineOpen(request: ExamineRequest, dirs: MailboxDirs): ExamineOutcome<CaptureCommit> {
     const { uidlists, memories } = this.#sources;
     const { path } = request;
     uidlists.pin(path);
@@ -263,7 +264,11 @@ export class Examiner {
   }
 
   /** A mailbox that Dovecot has not given an identity yet: its files wait for their numbers. */
-  #examineNameless({ path, nowMs }: ExamineRequest, dirs: MailboxDirs, hasUidlist: boolean): ExamineOutcome {
+  #examineNameless(
+    { path, nowMs }: ExamineRequest,
+    dirs: MailboxDirs,
+    hasUidlist: boolean,
+  ): ExamineOutcome<CaptureCommit> {
     const { memories, limits, rows } = this.#sources;
     const { names, inNew } = listMessages(dirs.mailbox);
     if (names.length > 0 && !hasUidlist && rows.byPath(path) !== undefined) {

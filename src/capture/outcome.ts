@@ -5,7 +5,7 @@
  */
 import type { FileStat } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxRow } from "../log/state-types.js";
+import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import type { Structure } from "../txn/transaction.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
@@ -67,7 +67,7 @@ export class OutcomeMaker {
     this.#sources = sources;
   }
 
-  make(examined: Examined): ExamineOutcome {
+  make(examined: Examined): ExamineOutcome<CaptureCommit> {
     const { request, subject, uidlist, cursor, comparison } = examined;
     const { memory, row, isReset } = subject;
     const settled = settleFindings(comparison, uidlist, this.#letterNames(examined));

@@ -2,7 +2,7 @@
  * The reading side of one store: everything that the capture worker does, as a plain class that a test can use in its own
  * thread. Synchronous but for opening.
  *
- * INVARIANT: at most one outcome with a commit is under way: its caller commits it, or calls `forget`, before the next call.
+ * INVARIANT: at most one outcome with a commit is under way: its caller commits it, or calls `forgetSealed`, before the next call.
  */
 import { AssertionError } from "node:assert";
 import { assert } from "../base/assert.js";
@@ -16,7 +16,7 @@ import { displayRaw, isRawPath, type RawPath, rawFromText } from "../base/raw-na
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
-import type { MailboxRow } from "../log/state-types.js";
+import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
@@ -67,7 +67,7 @@ export interface SourceStorePorts {
   readonly reader: BaselineReader;
 }
 
-/** What `capture` passes on its way, in order; the last two are reached on the caller's side. */
+/** What `capture` passes on its way, in order; the last two where it is recorded (record-found.ts). */
 export const CAPTURE_CRASH_POINTS = [
   "capture.examined",
   "capture.numbered-locked",
@@ -106,7 +106,7 @@ function fileExists(disk: Disk, path: string): boolean {
 /** A smaller uidlist is read in a few milliseconds when it is needed. */
 const WARM_BYTES_MIN = 256 * 1024;
 
-export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
+export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">, Disposable {
   readonly #place: StorePlace;
   readonly #limits: CaptureLimits;
   readonly #ports: SourceStorePorts;
@@ -199,12 +199,12 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
   }
 
   /** Throws: store-missing, store-unreadable. */
-  examine(request: ExamineRequest): ExamineOutcome {
+  examine(request: ExamineRequest): ExamineOutcome<CaptureCommit> {
     return this.#examiner.examine(request);
   }
 
   /** Throws: store-missing, store-unreadable. */
-  vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome {
+  vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome<CaptureCommit> {
     const row = this.#rows.byGuid(guid);
     if (row === undefined) return { kind: "unknown" };
     try {
@@ -233,14 +233,14 @@ export class SourceStore implements Omit<CaptureMethods, "open">, Disposable {
     return renumberMessages(this.#locks, request);
   }
 
-  forget({ guid }: { readonly guid: MailboxGuid }): void {
-    const guids = this.#together.includes(guid) ? this.#together : [guid];
-    for (const one of guids) {
-      this.#memories.drop(one);
-      this.#rows.remove(one);
+  /** The last commit came to nothing: what it told of its mailboxes is void, and the state database is read again. */
+  forgetSealed(): void {
+    for (const guid of this.#together) {
+      this.#memories.drop(guid);
+      this.#rows.remove(guid);
     }
-    for (const one of guids) {
-      const row = this.#ports.reader.mailboxByGuid(one);
+    for (const guid of this.#together) {
+      const row = this.#ports.reader.mailboxByGuid(guid);
       if (row !== undefined) this.#rows.put(row);
     }
     this.#together = [];

@@ -140,13 +140,16 @@ function pendingEntries(sourceState: string, replicaState: string): readonly Log
   }
 }
 
+/** It records nothing. */
+type DryMethods = CaptureMethods<CaptureCommit>;
+
 async function openWorker(
   { source, sourceSite: storeSite }: Places,
   statePath: string | undefined,
   owner: Disposer,
-): Promise<WorkerClient<CaptureMethods>> {
+): Promise<WorkerClient<DryMethods>> {
   const worker = owner.adopt(
-    startWorker<CaptureMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "dry-run" }),
+    startWorker<DryMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "dry-run" }),
   );
   const store = { storeRoot: rawFromText(source), storeSite, statePath };
   await worker.call("open", { ...store, hostname: hostname(), pid: process.pid });
@@ -160,7 +163,7 @@ interface Telling {
 
 /** Tells every transaction that would be logged; returns what keeps mailboxes from being read. Throws: source-emptied. */
 async function readSource(
-  worker: WorkerClient<CaptureMethods>,
+  worker: WorkerClient<DryMethods>,
   rows: readonly MailboxRow[],
   { tell, tellUnnumbered }: Telling,
   signal: AbortSignal,
@@ -180,7 +183,7 @@ async function readSource(
     for (let more = true; more; ) {
       signal.throwIfAborted();
       const request = { path, hints: { names: [], uidlist: false }, full: true, nowMs: systemClock.nowMs() };
-      const outcome: ExamineOutcome = await worker.call("examine", request);
+      const outcome: ExamineOutcome<CaptureCommit> = await worker.call("examine", request);
       if (outcome.kind === "problem") problems.push(outcome.problem);
       if (outcome.kind === "sealed") sayAll(outcome.commit);
       more = "more" in outcome && outcome.more; // also while a large mailbox is still being listed.

@@ -4,7 +4,6 @@
  */
 import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.js";
-import { crashPointsFromEnv } from "../base/crash-points.js";
 import type { Site } from "../base/disk.js";
 import type { Disposer } from "../base/disposal.js";
 import { errnoOf } from "../base/errors.js";
@@ -58,9 +57,9 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
   await logMadeAnew({ reader, writer }, options.gone, clock.nowMs());
-  await together(worker.call("open", { ...place, hostname, pid: process.pid, crashAt }), bodies.call("open", place));
-  const reach = crashPointsFromEnv(crashAt);
-  const capturer = new Capturer({ worker, writer, clock, reach, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
+  const captures = { ...place, records: true, hostname, pid: process.pid, crashAt };
+  await together(worker.call("open", captures), bodies.call("open", place));
+  const capturer = new Capturer({ worker, clock, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
   return { reader, writer, capturer, bodies, worker };
 }
 

@@ -5,7 +5,7 @@ import { SESSION_LIMITS } from "../../../src/agent/session.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import type { Refusal } from "./fake-replica.js";
-import { guid, LOG_ID, Pair, path, REPLICA, type Running } from "./pair.js";
+import { guid, LOG_ID, Pair, path, REPLICA, type Running, STEP_BY_STEP } from "./pair.js";
 
 const PASSED: Refusal = { kind: "uid-passed", replicaNext: 700 };
 const MISSING: Refusal = { kind: "mailbox-missing" };
@@ -328,7 +328,7 @@ describe("a lock on the replica", () => {
     pair.log("a", [{ uid: 1 }]);
     pair.log("b", [{ uid: 1 }]);
     pair.replica.locked.add(1);
-    run = pair.start({ limits: { ...SESSION_LIMITS, lockWaitMsMax: 1000 } });
+    run = pair.start({ limits: { ...STEP_BY_STEP, lockWaitMsMax: 1000 } });
     const acked = run.untilAcked(2);
     await until(() => pair.clock.timerCount > 0, "the session waits");
     await pair.clock.advance(990);

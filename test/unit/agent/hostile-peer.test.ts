@@ -1,12 +1,12 @@
 /** What an end does when the other one does not keep to the protocol: it ends with a code, keeps its memory, loses nothing. */
 import { describe, expect, test } from "vitest";
-import { SESSION_LIMITS } from "../../../src/agent/session.js";
+
 import { parseUid } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { PROTOCOL_VERSION } from "../../../src/wire/messages.js";
 import { turns, until } from "../../turns.js";
 import { eachPair } from "./each-pair.js";
-import { guid, type Pair, path } from "./pair.js";
+import { guid, type Pair, path, STEP_BY_STEP } from "./pair.js";
 import { openAgent, openSession } from "./peers.js";
 
 const CONFUSED = expect.objectContaining({ code: "peer-confused" });
@@ -103,7 +103,7 @@ describe("a source that goes while its link still takes what is sent, as a socke
     pair.log("a", []);
     for (const letter of ["b", "c", "d", "e"]) pair.log(letter, [{ uid: 1 }]);
     pair.replica.locked.add(1);
-    const limits = { ...SESSION_LIMITS, preparedMax: 1 };
+    const limits = { ...STEP_BY_STEP, preparedMax: 1 };
     const { run, offer, link, store } = await openSession(pair, stop.signal, { link: deafLink(), limits });
     for (let lsn = 1; lsn <= 5; lsn++) await offer(lsn);
     await until(() => pair.clock.timerCount > 0, "the first waits for its lock");

@@ -27,6 +27,8 @@ import { FakeStager } from "./fake-stager.js";
 import { MemoryState } from "./memory-state.js";
 
 export const LOG_ID = "11111111111111111111111111111111";
+/** Each step of a transaction is a call of its own. */
+export const STEP_BY_STEP: SessionLimits = { ...SESSION_LIMITS, atOnceBytesMax: 0 };
 export const REPLICA = "twin";
 
 /** A mailbox's GUID by a letter. */
@@ -95,7 +97,7 @@ export class Pair {
 
   /** Starts both ends; `link` takes the place of a new memory link. */
   start(options: { readonly limits?: SessionLimits; readonly link?: ReturnType<typeof openMemoryLink> } = {}): Running {
-    return new Running(this, options.link ?? openMemoryLink(), options.limits ?? SESSION_LIMITS);
+    return new Running(this, options.link ?? openMemoryLink(), options.limits ?? STEP_BY_STEP);
   }
 }
 

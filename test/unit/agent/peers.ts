@@ -1,6 +1,6 @@
 /** One end of a link whose other end is the test: it may say what no honest peer says. */
 import { ReplayAgent } from "../../../src/agent/replay-agent.js";
-import { SESSION_LIMITS, Session, type SessionPorts } from "../../../src/agent/session.js";
+import { Session, type SessionLimits, type SessionPorts } from "../../../src/agent/session.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
@@ -8,7 +8,7 @@ import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { type Offer, PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
-import { LOG_ID, type Pair, path } from "./pair.js";
+import { LOG_ID, type Pair, path, STEP_BY_STEP } from "./pair.js";
 
 /** Whoever reads the test's end of a link, so that nobody has to wait for room in it. */
 function hear(link: Link, signal: AbortSignal): WireMessage[] {
@@ -22,7 +22,7 @@ function hear(link: Link, signal: AbortSignal): WireMessage[] {
 
 interface SessionOptions {
   readonly link?: ReturnType<typeof openMemoryLink>;
-  readonly limits?: typeof SESSION_LIMITS;
+  readonly limits?: SessionLimits;
   readonly rights?: SessionPorts["rights"];
 }
 
@@ -30,7 +30,7 @@ interface SessionOptions {
 export function startSession(
   pair: Pair,
   stop: AbortSignal,
-  { link = openMemoryLink(), limits = SESSION_LIMITS, rights }: SessionOptions = {},
+  { link = openMemoryLink(), limits = STEP_BY_STEP, rights }: SessionOptions = {},
 ) {
   const store = inlineWorker(pair.replica as unknown as ApplyMethods);
   const ports = {

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { SESSION_LIMITS, Session } from "../../../src/agent/session.js";
-import type { ApplyMethods } from "../../../src/apply/apply-types.js";
+import type { ApplyMethods, AtOnceRequest } from "../../../src/apply/apply-types.js";
+import { applyAtOnce } from "../../../src/apply/at-once.js";
 import { ReplicaStore } from "../../../src/apply/replica-store.js";
 import { type Clock, systemClock } from "../../../src/base/clock.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
@@ -15,11 +16,13 @@ import { openHash } from "../../../src/base/hash.js";
 import { type RawPath, rawFromText } from "../../../src/base/raw-name.js";
 import { BodyReader } from "../../../src/capture/body-reader.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
-import type { CaptureMethods } from "../../../src/capture/capture-types.js";
+import type { CaptureMethods, ExamineRequest } from "../../../src/capture/capture-types.js";
 import { CAPTURER_LIMITS, Capturer } from "../../../src/capture/capturer.js";
+import { recordExamined, recordVanished } from "../../../src/capture/record-found.js";
 import { openSourceStore } from "../../../src/capture/source-store.js";
 import { WatchedLink } from "../../../src/daemon/run/watched-link.js";
 import { adaptSource } from "../../../src/daemon/source-adapter.js";
+import { OwnWrites } from "../../../src/log/own-writes.js";
 import type { StateReader, StateWriter } from "../../../src/log/state-ports.js";
 import { openStateReader } from "../../../src/log/state-reader.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
@@ -32,7 +35,7 @@ import { openInlineStateWriter } from "../../contract/inline-state-writer.js";
 import { FakeClock } from "../../fake-clock.js";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
 import { type Bench, openBench } from "../../live/twin/small-store.js";
-import { inlineWorker } from "../../worker-client.js";
+import { inlineWorker, methodsOf } from "../../worker-client.js";
 
 export const REPLICA = "far";
 const HEALING = { compares: true, heals: true, asksStanding: true, random: () => 0 } as const;
@@ -48,6 +51,8 @@ export class RealPair {
   readonly #worker;
   readonly #bodies;
   readonly #digester: StateDigester;
+  readonly #replicaWrites: OwnWrites;
+  readonly #sourceWrites: OwnWrites;
   store: ReplicaStore;
   /** Of agents that are made from here on. */
   mayHave: ((path: RawPath) => boolean) | undefined;
@@ -68,9 +73,18 @@ export class RealPair {
     this.sourceWriter = parts.sourceWriter;
     this.replicaReader = parts.replicaReader;
     this.replicaWriter = parts.replicaWriter;
-    this.#worker = inlineWorker(parts.sourceStore as unknown as CaptureMethods);
+    this.#replicaWrites = parts.replicaWrites;
+    const { sourceStore, sourceWrites } = parts;
+    this.#sourceWrites = sourceWrites;
+    const recording = { store: sourceStore, writes: sourceWrites, reach: () => undefined };
+    this.#worker = inlineWorker({
+      ...methodsOf(sourceStore),
+      examine: (request: ExamineRequest) => recordExamined(recording, sourceStore.examine(request)),
+      vanished: (request: Parameters<CaptureMethods["vanished"]>[0]) =>
+        recordVanished(recording, sourceStore.vanished(request)),
+    } as unknown as CaptureMethods);
     this.#bodies = inlineWorker(parts.bodies as unknown as BodyMethods);
-    const ports = { worker: this.#worker, writer: this.sourceWriter, clock: systemClock, reach: () => undefined };
+    const ports = { worker: this.#worker, clock: systemClock };
     this.capturer = new Capturer({ ...ports, onCommitted: () => undefined }, CAPTURER_LIMITS, []);
     this.store = this.#openStore();
   }
@@ -161,7 +175,11 @@ export class RealPair {
       },
       giveBack: () => undefined,
     };
-    const store = inlineWorker(this.store as unknown as ApplyMethods);
+    const atOnce = { store: this.store, writes: this.#replicaWrites, reach: () => undefined };
+    const store = inlineWorker({
+      ...methodsOf(this.store),
+      applyAtOnce: (request: AtOnceRequest) => applyAtOnce(atOnce, request),
+    } as unknown as ApplyMethods);
     const appliedLsn = (logId: string) => {
       const lsn = reader.appliedLsn(logId);
       return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
@@ -176,6 +194,8 @@ export class RealPair {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const reader of [this.sourceReader, this.replicaReader]) reader[Symbol.dispose]();
+    this.#replicaWrites[Symbol.dispose]();
+    this.#sourceWrites[Symbol.dispose]();
     for (const writer of [this.sourceWriter, this.replicaWriter]) await writer[Symbol.asyncDispose]();
     this.bench[Symbol.dispose]();
   }
@@ -201,6 +221,7 @@ async function openParts({ state, source }: Bench) {
   return {
     ...{ sourceWriter, replicaWriter, sourceStore, sourceReader, bodies },
     replicaReader: openStateReader(replicaPath),
+    ...{ sourceWrites: new OwnWrites(sourcePath), replicaWrites: new OwnWrites(replicaPath) },
   };
 }
 

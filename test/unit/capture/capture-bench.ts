@@ -6,6 +6,7 @@ import type { RawPath } from "../../../src/base/raw-name.js";
 import { isRawPath } from "../../../src/base/raw-name.js";
 import type { CaptureOptions, ExamineOutcome, HintedName } from "../../../src/capture/capture-types.js";
 import { openSourceStore, type SourceStore, type SourceStorePorts } from "../../../src/capture/source-store.js";
+import type { CaptureCommit } from "../../../src/log/state-types.js";
 import { type FakeMailbox, type FakeStore, openFakeStore } from "./fake-dovecot.js";
 import { LogModel } from "./log-model.js";
 
@@ -14,7 +15,7 @@ export function rawPath(path: string): RawPath {
   return path;
 }
 
-export type Looked = Exclude<ExamineOutcome, { kind: "absent" } | { kind: "problem" }>;
+export type Looked = Exclude<ExamineOutcome<CaptureCommit>, { kind: "absent" } | { kind: "problem" }>;
 
 export class CaptureBench {
   readonly store: FakeStore;
@@ -49,7 +50,10 @@ export class CaptureBench {
   }
 
   /** One examination, committed. */
-  examine(mailbox: FakeMailbox, options: { full?: boolean; names?: readonly HintedName[] } = {}): ExamineOutcome {
+  examine(
+    mailbox: FakeMailbox,
+    options: { full?: boolean; names?: readonly HintedName[] } = {},
+  ): ExamineOutcome<CaptureCommit> {
     const { full = false, names = [] } = options;
     const outcome = this.source.examine({
       path: rawPath(mailbox.path),

@@ -18,16 +18,15 @@ test("the worker, the real state database, and a restart", async () => {
   const statePath = join(store.root, "..", `${store.root.split("/").at(-1)}-trash-state`);
   mkdirSync(statePath);
   const file = join(statePath, "state.sqlite");
-  await using writer = await openStateWriter(file, { create: true });
+  await using _writer = await openStateWriter(file, { create: true });
   const request = { path: rawPath("alice"), hints: { names: [], uidlist: true }, full: true, nowMs: Date.now() };
   const limits = { listingSliceMs: 10_000 }; // in one call, however slow the machine is.
-  const options = { storeRoot: store.root, statePath: file, hostname: "h", pid: process.pid, limits };
+  const options = { storeRoot: store.root, statePath: file, records: true, hostname: "h", pid: process.pid, limits };
   {
     await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });
     await worker.call("open", options);
     const outcome = await worker.call("examine", request);
-    expect(outcome).toMatchObject({ kind: "sealed", saves: 2 });
-    if (outcome.kind === "sealed") expect(await writer.appendCaptured(outcome.commit)).toEqual([1]);
+    expect(outcome).toMatchObject({ kind: "sealed", saves: 2, commit: { lastLsn: 1 } });
   }
   {
     await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });

@@ -32,7 +32,7 @@ describe("one pass", () => {
     expect(bench.captured).toStrictEqual([{ lastLsn: 1, saves: 5, changes: 5 }]);
     expect(capturer.counts).toMatchObject({ mailboxes: 3, messages: 12, examined: 2, listings: 2, sweeps: 1 });
     expect([capturer.row(guid(3)), [...capturer.rows].length]).toStrictEqual([C, 3]);
-    expect(bench.points).toStrictEqual(["capture.sealed", "capture.committed"]);
+    expect(bench.capture.points).toStrictEqual(["capture.sealed", "capture.committed"]);
     expect([capturer.settled, bench.clock.timerCount]).toStrictEqual([true, 0]);
   });
 
@@ -116,7 +116,7 @@ describe("a commit that fails", () => {
     };
     const capturer = bench.capturer([A]);
     await expect(capturer.run(bench.stop.signal, true)).rejects.toThrow("the disk is full");
-    expect(bench.capture.forgotten).toStrictEqual([A.guid]);
+    expect(bench.capture.forgotten).toBe(1);
     expect([capturer.counts.messages, bench.captured]).toStrictEqual([3, []]);
   });
 
@@ -132,7 +132,7 @@ describe("a commit that fails", () => {
     await turns();
     await bench.clock.advance(1000);
     await failed;
-    expect(bench.capture.forgotten).toStrictEqual([A.guid]);
+    expect(bench.capture.forgotten).toBe(1);
     expect(capturer.row(A.guid)).toStrictEqual(A);
   });
 });

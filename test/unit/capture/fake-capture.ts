@@ -1,4 +1,4 @@
-/** A capture worker whose answers are scripted, and a writer that numbers what it is given. */
+/** A capture worker whose answers are scripted, and a log that numbers what it is given. */
 import type {
   CaptureMethods,
   CaptureProblem,
@@ -11,7 +11,7 @@ import type {
   Waiting,
 } from "../../../src/capture/capture-types.js";
 import { Capturer, type CapturerLimits } from "../../../src/capture/capturer.js";
-import type { StateWriter } from "../../../src/log/state-ports.js";
+import { type RecordPorts, recordExamined, recordVanished } from "../../../src/capture/record-found.js";
 import type { CaptureCommit, MailboxRow } from "../../../src/log/state-types.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";
 import { FakeClock } from "../../fake-clock.js";
@@ -28,14 +28,17 @@ export const IDLE: Waiting = {
   late: [],
 };
 
-export const UNCHANGED: ExamineOutcome = { kind: "unchanged", ...IDLE };
+export const UNCHANGED: ExamineOutcome<CaptureCommit> = { kind: "unchanged", ...IDLE };
 
 /** A commit of `count` transactions that leaves the mailbox as `row`. */
 export function commitOf(row: MailboxRow, count = 1): CaptureCommit {
   return { ...entries(count), mailboxes: [row] };
 }
 
-export function sealed(row: MailboxRow, more: Partial<Waiting> & { readonly changes?: number } = {}): ExamineOutcome {
+export function sealed(
+  row: MailboxRow,
+  more: Partial<Waiting> & { readonly changes?: number } = {},
+): ExamineOutcome<CaptureCommit> {
   const { changes = 1, ...waiting } = more;
   return { kind: "sealed", ...IDLE, ...waiting, commit: commitOf(row), saves: changes, changes };
 }
@@ -53,12 +56,16 @@ export class FakeCapture {
   problems: CaptureProblem[] = [];
   readonly requests: ExamineRequest[] = [];
   /** Answers by path, one for each examination; then nothing changed. */
-  readonly outcomes = new Map<string, ExamineOutcome[]>();
+  readonly outcomes = new Map<string, ExamineOutcome<CaptureCommit>[]>();
   readonly numbers: NumberOutcome[] = [];
   readonly renumbers: RenumberOutcome[] = [];
   readonly known: { uid: number }[] = [];
-  vanishedOutcome: VanishedOutcome = { kind: "unknown" };
-  readonly forgotten: string[] = [];
+  vanishedOutcome: VanishedOutcome<CaptureCommit> = { kind: "unknown" };
+  /** Called with what is to be recorded; returns its LSNs. */
+  onAppend: (commit: CaptureCommit) => readonly number[] = () => [];
+  /** How often what was sealed came to nothing. */
+  forgotten = 0;
+  readonly points: string[] = [];
   discoveries = 0;
   /** What looks by two walks say, one after the other. */
   readonly uncertain: MailboxGuid[][] = [];
@@ -79,7 +86,8 @@ export class FakeCapture {
     this.onExamine(request);
     const outcome = this.outcomes.get(request.path)?.shift() ?? UNCHANGED;
     const isAnswer = outcome.kind === "sealed" || outcome.kind === "unchanged";
-    return request.full && isAnswer ? { listed: { entries: 0, ms: 0 }, ...outcome } : outcome;
+    const told = request.full && isAnswer ? { listed: { entries: 0, ms: 0 }, ...outcome } : outcome;
+    return recordExamined(this.#recording, told);
   }
 
   number(): NumberOutcome {
@@ -95,11 +103,19 @@ export class FakeCapture {
   }
 
   vanished(): VanishedOutcome {
-    return this.vanishedOutcome;
+    return recordVanished(this.#recording, this.vanishedOutcome);
   }
 
-  forget({ guid }: { readonly guid: string }): void {
-    this.forgotten.push(guid);
+  get #recording(): RecordPorts {
+    return {
+      store: {
+        forgetSealed: () => {
+          this.forgotten += 1;
+        },
+      },
+      writes: { appendCaptured: (commit) => this.onAppend(commit) },
+      reach: (point) => void this.points.push(point),
+    };
   }
 
   /** What was asked of `examine`, in short: "path", with "!" for a listing. */
@@ -116,14 +132,12 @@ export class Bench {
   readonly worker = inlineWorker(this.capture as unknown as CaptureMethods);
   readonly commits: CaptureCommit[] = [];
   readonly captured: { lastLsn: number; saves: number; changes: number }[] = [];
-  readonly points: string[] = [];
   readonly stop = new AbortController();
   onAppend: () => void = () => undefined;
   #lastLsn = 0;
 
   capturer(rows: readonly MailboxRow[] = [], limits = LIMITS): Capturer {
-    const appendCaptured: StateWriter["appendCaptured"] = async (commit) => {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    this.capture.onAppend = (commit) => {
       this.onAppend();
       this.commits.push(commit);
       return commit.transactions.map(() => {
@@ -131,13 +145,8 @@ export class Bench {
         return this.#lastLsn;
       });
     };
-    const ports = {
-      worker: this.worker,
-      writer: { appendCaptured } as StateWriter,
-      clock: this.clock,
-      reach: (point: string) => void this.points.push(point),
-      onCommitted: (captured: Bench["captured"][number]) => void this.captured.push(captured),
-    };
+    const onCommitted = (captured: Bench["captured"][number]) => void this.captured.push(captured);
+    const ports = { worker: this.worker, clock: this.clock, onCommitted };
     return new Capturer(ports, limits, rows);
   }
 

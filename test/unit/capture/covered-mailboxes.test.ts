@@ -1,23 +1,20 @@
 import { expect, test } from "vitest";
-import { Committer, type CommitterPorts } from "../../../src/capture/committer.js";
+import { CoveredMailboxes } from "../../../src/capture/covered-mailboxes.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
-import { guid, mailboxRow, NOTHING_CAPTURED, rawPath } from "../log/state-fixtures.js";
+import { guid, mailboxRow, rawPath } from "../log/state-fixtures.js";
 
 const box = (n: number, path: string): MailboxRow => mailboxRow(n, { guid: guid(n), path: rawPath(path) });
 
 /** Plays the watches of `hot` mailboxes: which directory (by its mailbox's number) each watched path stands for. */
-async function watchedAfter(before: readonly MailboxRow[], after: readonly MailboxRow[]): Promise<Map<string, number>> {
-  const committer = new Committer(
-    { writer: { appendCaptured: async () => [1] }, reach: () => undefined } as never as CommitterPorts,
-    before,
-  );
+function watchedAfter(before: readonly MailboxRow[], after: readonly MailboxRow[]): Map<string, number> {
+  const covered = new CoveredMailboxes(before);
   const onDisk = new Map(after.map(({ path, id }) => [path as string, id]));
   const watched = new Map(before.map(({ path, id }) => [path as string, id]));
-  committer.onMoved = (from, to) => {
+  covered.onMoved = (from, to) => {
     watched.delete(from);
     if (to !== undefined && !watched.has(to)) watched.set(to, onDisk.get(to) ?? 0);
   };
-  await committer.commit({ ...NOTHING_CAPTURED, mailboxes: after });
+  covered.take({ mailboxes: after, removedMailboxIds: [] });
   return watched;
 }
 
@@ -27,9 +24,9 @@ test.each([
   ["three move in a circle", ["a", "b", "c"], ["b", "c", "a"]],
   ["a chain, its end first", ["b", "a"], ["c", "b"]],
   ["a chain, its end last", ["a", "b"], ["b", "c"]],
-])("after a commit in which %s each watched path is the mailbox that is there", async (_, from, to) => {
+])("after a commit in which %s each watched path is the mailbox that is there", (_, from, to) => {
   const after = to.map((path, n) => box(n + 1, path));
-  const watched = await watchedAfter(
+  const watched = watchedAfter(
     from.map((path, n) => box(n + 1, path)),
     after,
   );

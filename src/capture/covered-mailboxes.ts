@@ -1,25 +1,12 @@
 /**
- * Puts what was found into the log, and keeps which mailboxes the log covers, by identity and by path.
- *
- * INVARIANT: log first, baseline second, in one database transaction. A crash before it repeats the examination (a phantom),
- * never loses a change (a hole). The worker, which believes in a commit from the moment it made it, is told if it failed.
+ * Which mailboxes the log covers, by identity and by path, as the capture thread records them.
  */
-import type { CrashPoint } from "../base/crash-points.js";
 import { isToldAs, isWhollyTold, type RawPath } from "../base/raw-name.js";
-import type { WorkerClient } from "../base/worker-rpc.js";
-import type { StateWriter } from "../log/state-ports.js";
-import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
+import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
-import type { CaptureMethods } from "./capture-types.js";
+import type { Recorded } from "./capture-types.js";
 
-export interface CommitterPorts {
-  readonly worker: WorkerClient<CaptureMethods>;
-  readonly writer: StateWriter;
-  readonly reach: CrashPoint;
-}
-
-export class Committer {
-  readonly #ports: CommitterPorts;
+export class CoveredMailboxes {
   readonly #rows = new Map<MailboxGuid, MailboxRow>();
   readonly #guidByPath = new Map<RawPath, MailboxGuid>();
   #messages = 0;
@@ -29,8 +16,7 @@ export class Committer {
    */
   onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;
 
-  constructor(ports: CommitterPorts, rows: readonly MailboxRow[]) {
-    this.#ports = ports;
+  constructor(rows: readonly MailboxRow[]) {
     for (const row of rows) this.#remember(row);
   }
 
@@ -57,23 +43,12 @@ export class Committer {
     return [...this.#guidByPath.keys()].filter((path) => isToldAs(path, told));
   }
 
-  /** Returns the last new LSN after it is on stable storage; undefined when nothing was logged. */
-  async commit(commit: CaptureCommit): Promise<number | undefined> {
-    const { reach, writer } = this.#ports;
-    reach("capture.sealed");
-    let lsns: readonly number[];
-    try {
-      lsns = await writer.appendCaptured(commit);
-    } catch (error) {
-      await this.#forget(commit);
-      throw error;
-    }
-    reach("capture.committed");
-    for (const id of commit.removedMailboxIds) this.#drop(id);
-    const moves = commit.mailboxes.map((row) => ({ from: this.#rows.get(row.guid)?.path, to: row.path }));
-    for (const row of commit.mailboxes) this.#remember(row);
+  /** Takes over what was recorded. */
+  take({ mailboxes, removedMailboxIds }: Pick<Recorded, "mailboxes" | "removedMailboxIds">): void {
+    for (const id of removedMailboxIds) this.#drop(id);
+    const moves = mailboxes.map((row) => ({ from: this.#rows.get(row.guid)?.path, to: row.path }));
+    for (const row of mailboxes) this.#remember(row);
     this.#tellMoves(moves);
-    return lsns.at(-1);
   }
 
   /** Where mailboxes changed places the watches of both paths are another's. */
@@ -83,13 +58,6 @@ export class Committer {
       if (from === undefined || from === to) continue;
       if (!taken.has(from)) this.onMoved(from, to);
       else for (const path of [from, to]) this.onMoved(path, path);
-    }
-  }
-
-  async #forget({ mailboxes, removedMailboxIds }: CaptureCommit): Promise<void> {
-    const removed = this.rows.filter((row) => removedMailboxIds.includes(row.id));
-    for (const guid of new Set([...mailboxes, ...removed].map((row) => row.guid))) {
-      await this.#ports.worker.call("forget", { guid });
     }
   }
 

@@ -1,0 +1,44 @@
+/**
+ * Puts what was found into the log, in the thread that found it.
+ *
+ * INVARIANT: log first, baseline second, in one database transaction. A crash before it repeats the examination (a phantom),
+ * never loses a change (a hole). The store, which believes in a commit from the moment it made it, is told if it failed.
+ */
+import type { CrashPoint } from "../base/crash-points.js";
+import type { CaptureWrites } from "../log/own-writes.js";
+import type { CaptureCommit } from "../log/state-types.js";
+import type { ExamineOutcome, Recorded, VanishedOutcome } from "./capture-types.js";
+import type { SourceStore } from "./source-store.js";
+
+export interface RecordPorts {
+  readonly store: Pick<SourceStore, "forgetSealed">;
+  readonly writes: CaptureWrites;
+  readonly reach: CrashPoint;
+}
+
+/** Throws: what keeps the state database from being written; then nothing of it is there. */
+export function recordExamined(ports: RecordPorts, outcome: ExamineOutcome<CaptureCommit>): ExamineOutcome {
+  if (outcome.kind === "sealed") return { ...outcome, commit: record(ports, outcome.commit) };
+  if (outcome.kind !== "unchanged") return outcome;
+  const { commit, ...unchanged } = outcome;
+  return commit === undefined ? unchanged : { ...unchanged, commit: record(ports, commit) };
+}
+
+/** As `recordExamined`. */
+export function recordVanished(ports: RecordPorts, outcome: VanishedOutcome<CaptureCommit>): VanishedOutcome {
+  return outcome.kind === "sealed" ? { ...outcome, commit: record(ports, outcome.commit) } : outcome;
+}
+
+function record({ store, writes, reach }: RecordPorts, commit: CaptureCommit): Recorded {
+  reach("capture.sealed");
+  let lsns: readonly number[];
+  try {
+    lsns = writes.appendCaptured(commit);
+  } catch (error) {
+    store.forgetSealed();
+    throw error;
+  }
+  reach("capture.committed");
+  const { mailboxes, removedMailboxIds } = commit;
+  return { mailboxes, removedMailboxIds, lastLsn: lsns.at(-1) };
+}

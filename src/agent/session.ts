@@ -33,6 +33,7 @@ import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
+import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
@@ -53,32 +54,6 @@ export interface SessionPorts {
   readonly rights?: SessionRights | undefined;
 }
 
-export interface SessionLimits {
-  /** Transactions that may be prepared while an earlier one is applied. */
-  readonly preparedMax: number;
-  /** How long Dovecot's lock may stay in other hands. */
-  readonly lockWaitMsMax: number;
-  /** Transactions that want more bodies than this have them staged by a thread of their own. */
-  readonly stagedHereMax: number;
-  /** A transaction of up to so many bytes, with the bodies along with it, is applied by one call if nothing is under way before it. */
-  readonly atOnceBytesMax: number;
-}
-
-/**
- * Staging 64 bodies takes the store's thread some 15 ms, about what it takes to apply them, and live mail seldom comes in
- * such numbers: it is spared the hop to another thread, and a quiet twin that thread's memory.
- */
-const STAGED_HERE_MAX = 64;
-
-/** A few mails with their bodies. While a larger one is recorded, the next can be prepared. */
-const AT_ONCE_BYTES_MAX = 128 * 1024;
-
-export const SESSION_LIMITS: SessionLimits = {
-  preparedMax: 32,
-  lockWaitMsMax: 30_000,
-  stagedHereMax: STAGED_HERE_MAX,
-  atOnceBytesMax: AT_ONCE_BYTES_MAX,
-};
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
 const OFFERS_MAX = 256;
 /** Of offers that are not settled. A source has less than that on its way (offer-window.ts). */

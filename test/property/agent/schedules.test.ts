@@ -14,7 +14,7 @@ import { guid, LOG_ID, Pair, type Running } from "../../unit/agent/pair.js";
 import { tries } from "../tries.js";
 
 /** Most of what comes as one body is staged in the store's thread, most of what comes as several in the other. */
-const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1, atOnceBytesMax: 0 };
+const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1 };
 /** The longest pause between two tries at the lock. */
 const LOCK_PAUSE_MS = 50;
 /** Bodies that are synced together, which takes a while. */
@@ -41,6 +41,8 @@ interface Stretch {
 interface Run {
   readonly stretches: readonly Stretch[];
   readonly ending: "abort" | "source" | "replica";
+  /** What nothing is under way before is applied by one call, up to this size. */
+  readonly atOnceBytesMax: number;
 }
 
 const refusal: fc.Arbitrary<Refusal> = fc.constantFrom<Refusal>(
@@ -68,6 +70,7 @@ const runs: fc.Arbitrary<readonly Run[]> = fc.array(
   fc.record({
     stretches: fc.array(fc.record({ turns: fc.nat(12), ms: fc.constantFrom(0, 0, 5, 60, 300) }), { maxLength: 8 }),
     ending: fc.constantFrom("abort" as const, "source" as const, "replica" as const),
+    atOnceBytesMax: fc.constantFrom(0, Number.POSITIVE_INFINITY),
   }),
   { maxLength: 4 },
 );
@@ -133,8 +136,8 @@ function checkOrder(pair: Pair, log: readonly Logged[]): void {
   }
 }
 
-async function go(pair: Pair, log: readonly Logged[], { stretches, ending }: Run): Promise<void> {
-  const run = pair.start({ limits: LIMITS });
+async function go(pair: Pair, log: readonly Logged[], { stretches, ending, atOnceBytesMax }: Run): Promise<void> {
+  const run = pair.start({ limits: { ...LIMITS, atOnceBytesMax } });
   for (const stretch of stretches) {
     await turns(stretch.turns);
     await pair.clock.advance(stretch.ms);
@@ -181,7 +184,7 @@ describe("a link under random trouble", () => {
       pair.bodies.unreadable.clear();
       pair.replica.refusals.clear();
       pair.replica.unprepared.clear();
-      const last = pair.start({ limits: LIMITS });
+      const last = pair.start({ limits: { ...LIMITS, atOnceBytesMax: Number.POSITIVE_INFINITY } });
       await soon(last.untilAcked(log.length), "everything is acknowledged");
       await last.end();
       checkOrder(pair, log);

@@ -1,7 +1,7 @@
 /** What the two ends of a link do about a transaction that does not fit. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CURSOR_PAUSE_MS } from "../../../src/agent/cursor-store.js";
-import { SESSION_LIMITS } from "../../../src/agent/session.js";
+import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { turns, until } from "../../turns.js";
 import type { Refusal } from "./fake-replica.js";

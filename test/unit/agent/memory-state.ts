@@ -1,4 +1,5 @@
 /** The state database's two ports in memory, as far as the ends of a link use them. */
+import type { EffectWrites } from "../../../src/log/own-writes.js";
 import type { StateReader, StateWriter } from "../../../src/log/state-ports.js";
 import type { EffectCommit, IntentRow, LogEntry, RejectionRow } from "../../../src/log/state-types.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";
@@ -65,22 +66,8 @@ export class MemoryState {
         write("trimLog", () => {
           this.entries = this.entries.filter((entry) => entry.lsn > lsn);
         }),
-      putIntent: ({ bytes }) =>
-        write("putIntent", () => {
-          this.#lastIntent += 1;
-          this.intents.set(this.#lastIntent, { id: this.#lastIntent, bytes });
-          return this.#lastIntent;
-        }),
-      recordEffect: (effect) =>
-        write("recordEffect", () => {
-          const { intent, settles = [], cursor } = effect;
-          for (const id of intent === undefined ? settles : [intent, ...settles]) this.intents.delete(id);
-          if (cursor !== undefined) {
-            const before = cursor.isSet === true ? 0 : (this.applied.get(cursor.logId) ?? 0);
-            this.applied.set(cursor.logId, Math.max(cursor.lsn, before));
-          }
-          this.effects.push(effect);
-        }),
+      putIntent: ({ bytes }) => write("putIntent", () => this.#putIntent(bytes)),
+      recordEffect: (effect) => write("recordEffect", () => this.#recordEffect(effect)),
       putRejection: (row) =>
         write("putRejection", () => {
           const others = this.rejections.filter((it) => it.replica !== row.replica || it.mailbox !== row.mailbox);
@@ -92,5 +79,35 @@ export class MemoryState {
         }),
     };
     return writer as StateWriter;
+  }
+
+  /** What the thread that applies writes itself: at once. */
+  writes(): EffectWrites {
+    return {
+      putIntent: (bytes) => {
+        this.onWrite("putIntent");
+        return this.#putIntent(bytes);
+      },
+      recordEffect: (effect) => {
+        this.onWrite("recordEffect");
+        this.#recordEffect(effect);
+      },
+    };
+  }
+
+  #putIntent(bytes: Uint8Array): number {
+    this.#lastIntent += 1;
+    this.intents.set(this.#lastIntent, { id: this.#lastIntent, bytes });
+    return this.#lastIntent;
+  }
+
+  #recordEffect(effect: EffectCommit): void {
+    const { intent, settles = [], cursor } = effect;
+    for (const id of intent === undefined ? settles : [intent, ...settles]) this.intents.delete(id);
+    if (cursor !== undefined) {
+      const before = cursor.isSet === true ? 0 : (this.applied.get(cursor.logId) ?? 0);
+      this.applied.set(cursor.logId, Math.max(cursor.lsn, before));
+    }
+    this.effects.push(effect);
   }
 }

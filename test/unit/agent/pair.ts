@@ -1,8 +1,11 @@
 /** Two ends of a memory link over fakes: a source with a log, a replica that applies it. */
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
-import { SESSION_LIMITS, Session, type SessionLimits } from "../../../src/agent/session.js";
+import { Session } from "../../../src/agent/session.js";
+import { SESSION_LIMITS, type SessionLimits } from "../../../src/agent/session-limits.js";
 import type { SourceSide } from "../../../src/agent/source-side.js";
-import type { ApplyMethods } from "../../../src/apply/apply-types.js";
+import type { ApplyMethods, AtOnceRequest } from "../../../src/apply/apply-types.js";
+import { applyAtOnce } from "../../../src/apply/at-once.js";
+import type { CrashPoint } from "../../../src/base/crash-points.js";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
@@ -20,7 +23,7 @@ import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { FakeClock } from "../../fake-clock.js";
-import { inlineWorker } from "../../worker-client.js";
+import { type InlineWorker, inlineWorker, methodsOf } from "../../worker-client.js";
 import { FakeBodies } from "./fake-bodies.js";
 import { FakeReplica } from "./fake-replica.js";
 import { FakeStager } from "./fake-stager.js";
@@ -101,6 +104,13 @@ export class Pair {
   }
 }
 
+/** The thread that applies, as a session calls it. */
+export function openStore({ replica, replicaState }: Pair, reach: CrashPoint): InlineWorker<ApplyMethods> {
+  const ports = { store: replica as unknown as ApplyMethods, writes: replicaState.writes(), reach };
+  const applying = { applyAtOnce: (request: AtOnceRequest) => applyAtOnce(ports, request) };
+  return inlineWorker({ ...methodsOf(replica), ...applying } as unknown as ApplyMethods);
+}
+
 export class Running {
   readonly shipped: Shipped[] = [];
   readonly conflicts: string[] = [];
@@ -109,7 +119,7 @@ export class Running {
   bodyBytes = 0;
   readonly agent: ReplayAgent;
   readonly stop = new AbortController();
-  readonly store;
+  readonly store: InlineWorker<ApplyMethods>;
   /** They settle when the end has ended. */
   readonly agentRun: Promise<void>;
   readonly sessionRun: Promise<void>;
@@ -121,7 +131,7 @@ export class Running {
   constructor(pair: Pair, link: ReturnType<typeof openMemoryLink>, limits: SessionLimits) {
     this.#pair = pair;
     this.link = link;
-    this.store = inlineWorker(pair.replica as unknown as ApplyMethods);
+    this.store = openStore(pair, (point) => this.points.push(point));
     this.agent = makeAgent(pair, link.source, this);
     const session = new Session(
       {

@@ -1,14 +1,14 @@
 /** One end of a link whose other end is the test: it may say what no honest peer says. */
 import { ReplayAgent } from "../../../src/agent/replay-agent.js";
-import { Session, type SessionLimits, type SessionPorts } from "../../../src/agent/session.js";
-import type { ApplyMethods } from "../../../src/apply/apply-types.js";
+import { Session, type SessionPorts } from "../../../src/agent/session.js";
+import type { SessionLimits } from "../../../src/agent/session-limits.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { type Offer, PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { inlineWorker } from "../../worker-client.js";
-import { LOG_ID, type Pair, path, STEP_BY_STEP } from "./pair.js";
+import { LOG_ID, openStore, type Pair, path, STEP_BY_STEP } from "./pair.js";
 
 /** Whoever reads the test's end of a link, so that nobody has to wait for room in it. */
 function hear(link: Link, signal: AbortSignal): WireMessage[] {
@@ -32,7 +32,7 @@ export function startSession(
   stop: AbortSignal,
   { link = openMemoryLink(), limits = STEP_BY_STEP, rights }: SessionOptions = {},
 ) {
-  const store = inlineWorker(pair.replica as unknown as ApplyMethods);
+  const store = openStore(pair, () => undefined);
   const ports = {
     ...{ link: link.replica, store, stager: pair.stager, writer: pair.replicaState.writer(), clock: pair.clock },
     ...{ reach: () => undefined, syncAll: () => pair.syncAll(), appliedLsn: () => 0 },

@@ -1,6 +1,6 @@
 /** Large transactions: their bodies are staged by another thread than the store's, and handed over to it in one call. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { SESSION_LIMITS } from "../../../src/agent/session.js";
+import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
 import { SlabPool } from "../../../src/base/slab-pool.js";
 import { BODY_BATCH_BYTES_MAX, BODY_SMALL_BYTES_MAX, type BodyRead } from "../../../src/capture/body-types.js";
 import type { Link } from "../../../src/wire/link.js";

@@ -1,0 +1,28 @@
+/** How much a replica's session takes on at a time, and how it goes about it (session.ts). */
+
+export interface SessionLimits {
+  /** Transactions that may be prepared while an earlier one is applied. */
+  readonly preparedMax: number;
+  /** How long Dovecot's lock may stay in other hands. */
+  readonly lockWaitMsMax: number;
+  /** Transactions that want more bodies than this have them staged by a thread of their own. */
+  readonly stagedHereMax: number;
+  /** A transaction of up to so many bytes, with the bodies along with it, is applied by one call if nothing is under way before it. */
+  readonly atOnceBytesMax: number;
+}
+
+/**
+ * Staging 64 bodies takes the store's thread some 15 ms, about what it takes to apply them, and live mail seldom comes in
+ * such numbers: it is spared the hop to another thread, and a quiet twin that thread's memory.
+ */
+const STAGED_HERE_MAX = 64;
+
+/** A few mails with their bodies. While a larger one is recorded, the next can be prepared. */
+const AT_ONCE_BYTES_MAX = 128 * 1024;
+
+export const SESSION_LIMITS: SessionLimits = {
+  preparedMax: 32,
+  lockWaitMsMax: 30_000,
+  stagedHereMax: STAGED_HERE_MAX,
+  atOnceBytesMax: AT_ONCE_BYTES_MAX,
+};

@@ -41,8 +41,9 @@ export function withStagingDir<T>(context: StoreContext, root: Dir, { txn }: Pen
 }
 
 /**
- * Stages those of the bodies at hand that are lacking, durably: that is one sync for each and one for all of them, in the directory that
- * is open. Stops at the first that is not what was announced.
+ * Stages those of the bodies at hand that are lacking, and makes them durable. Stops at the first that is not what was announced.
+ * Their names in `tmp/` need not be durable: a crash that takes one leaves a transaction that comes again. The name that counts is
+ * the one in `cur/`, and that directory is synced before a record tells of it (execute.ts).
  */
 export function stageAlong(
   tmp: () => Dir,
@@ -65,7 +66,6 @@ export function stageAlong(
     if (outcome.kind === "diverged") return outcome;
     taken += 1;
   }
-  if (taken > 0) tmp().sync();
   return { kind: "staged", wants, taken };
 }
 
@@ -110,16 +110,15 @@ export function adoptStaged({ key, staged, held, gone }: Pending, bodies: readon
   }
 }
 
+/** The bodies, not their names, as `stageAlong`. */
 export function syncStaged(context: StoreContext, root: Dir, pending: Pending): void {
   eachStagedDir(context, root, pending, (dir) => {
-    let synced = 0;
     for (const [index, { name }] of pending.staged) {
       const stat = dir.stat(name);
       if (stat === undefined) continue; // it is in the other directory.
-      if (stat.kind === "file" && syncFile(dir, name)) synced += 1;
-      else pending.staged.delete(index); // what its owner put there is no body: found lacking when the transaction is executed.
+      // What its owner put there is no body: found lacking when the transaction is executed.
+      if (stat.kind !== "file" || !syncFile(dir, name)) pending.staged.delete(index);
     }
-    if (synced > 0) dir.sync();
   });
 }
 

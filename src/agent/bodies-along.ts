@@ -37,7 +37,7 @@ function itemsOf({ changes, structure }: Transaction): readonly BodyItem[] {
   for (const [index, change] of changes.entries()) {
     if (change.kind !== "save" || change.origin !== undefined) continue;
     const { uid, base, size } = change.message;
-    items.push({ index, uid, base, sizeBytes: size });
+    items.push({ index, uid, base, sizeBytes: size, isFresh: true });
     bytes += size;
     if (items.length > ALONG_BODIES_MAX || bytes > ALONG_BYTES_MAX) return [];
   }

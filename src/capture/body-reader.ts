@@ -11,7 +11,7 @@ import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
 import { displayRaw, isRawName } from "../base/raw-name.js";
 import { releaseSlabs, SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
-import type { BaseName, Uid } from "../maildir/ids.js";
+import type { BaseName } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import {
@@ -218,7 +218,9 @@ class FileSearch {
     this.#wanted = new Set(items.map(({ base }) => base));
   }
 
-  open({ uid, base }: { readonly uid: Uid; readonly base: BaseName }): ReadFile | undefined {
+  open({ uid, base, isFresh = false }: Pick<BodyItem, "uid" | "base" | "isFresh">): ReadFile | undefined {
+    const fresh = isFresh ? this.#openAt({ dir: "new", name: base }) : undefined;
+    if (fresh !== undefined) return fresh;
     for (const place of likelyPlaces(base, this.#hint(uid))) {
       const file = this.#openAt(place);
       if (file !== undefined) return file;

@@ -20,6 +20,8 @@ export interface BodyItem {
   readonly base: BaseName;
   /** As last seen; only a hint. */
   readonly sizeBytes: number;
+  /** It came a moment ago, so it is looked for in new/ first, before anybody is asked for its name; only a hint. */
+  readonly isFresh?: boolean;
 }
 
 export type BodyRead =

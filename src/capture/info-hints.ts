@@ -15,10 +15,13 @@ export function infoHintsOf(
   reader: Pick<StateReader, "mailboxByGuid" | "chunk"> | undefined,
   mailbox: MailboxGuid,
 ): InfoHint {
-  const row = reader?.mailboxByGuid(mailbox);
-  if (reader === undefined || row === undefined) return () => undefined;
+  if (reader === undefined) return () => undefined;
   const recordsByChunk = new Map<number, readonly BaselineRecord[]>();
+  let asked: { readonly row: MailboxRow | undefined } | undefined;
   return (uid) => {
+    asked ??= { row: reader.mailboxByGuid(mailbox) }; // not before somebody wants to know.
+    const { row } = asked;
+    if (row === undefined) return undefined;
     const chunk = chunkOf(uid);
     let records = recordsByChunk.get(chunk);
     if (records === undefined) {

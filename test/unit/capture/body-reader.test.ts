@@ -54,6 +54,38 @@ describe("many small bodies", () => {
     }
   });
 
+  test("of mail that came a moment ago are found in new/ without a question, and elsewhere like any other", async () => {
+    const bench = await CaptureBench.open();
+    const inbox = bench.store.create("alice");
+    const bases = ["", ":2,S"].map((info) => parseBaseName(inbox.deliver({ info, body: "12345678" })));
+    bench.settle(inbox);
+    const asked: string[] = [];
+    const state: ConstructorParameters<typeof BodyReader>[1] = {
+      mailboxByGuid: (guid) => {
+        asked.push("row");
+        return bench.model.reader.mailboxByGuid(guid);
+      },
+      chunk: (...of) => {
+        asked.push("chunk");
+        return bench.model.reader.chunk(...of);
+      },
+    };
+    const reader = new BodyReader({ disk: openNodeDisk(), storeRoot: bench.store.root }, state);
+    const read = (n: number) => {
+      const item = {
+        index: n,
+        uid: parseUid(n + 1),
+        base: bases[n] ?? parseBaseName("none"),
+        sizeBytes: 8,
+        isFresh: true,
+      };
+      const request = { mailbox: parseMailboxGuid(inbox.guid), mailboxPath: PATH, items: [item], bytesMax: 1000 };
+      return reader.readMany(request).map(({ kind }) => kind);
+    };
+    expect([read(0), asked.length]).toStrictEqual([["body"], 0]);
+    expect([read(1), asked]).toStrictEqual([["body"], ["row", "chunk"]]);
+  });
+
   test("gone, large, linked and left for later are outcomes of that one body", () => {
     const { reader, inbox } = openReader();
     const gone = inbox.deliver();

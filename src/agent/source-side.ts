@@ -1,6 +1,7 @@
 /** What a replay agent needs of the source's capture. */
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureProblem, DescribeOutcome } from "../capture/capture-types.js";
+import type { FreshBodies } from "../capture/fresh-bodies.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 
 export interface UidQuery {
@@ -17,6 +18,8 @@ export interface UidQuery {
 export interface SourceSide {
   /** All that stood there when the source was opened is in the log; what comes into it now is news. */
   readonly isLive: boolean;
+  /** Bodies that were read already. */
+  readonly fresh: Pick<FreshBodies, "get">;
   /** Where the mailbox is now; undefined when it is gone. */
   pathOf(guid: MailboxGuid): RawPath | undefined;
   uidNextOf(guid: MailboxGuid): number;

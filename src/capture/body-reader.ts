@@ -8,7 +8,7 @@
 import { assert } from "../base/assert.js";
 import type { ReadFile } from "../base/disk.js";
 import { openSha256, type Sha256Stream, sha256 } from "../base/hash.js";
-import { displayRaw, isRawName } from "../base/raw-name.js";
+import { displayRaw, isRawName, type RawPath } from "../base/raw-name.js";
 import { releaseSlabs, SlabPool } from "../base/slab-pool.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaseName } from "../maildir/ids.js";
@@ -31,6 +31,7 @@ import {
 import type { HintedName } from "./capture-types.js";
 import { captureError, problemOf } from "./errors.js";
 import { likelyPlaces } from "./find-files.js";
+import type { FreshBody } from "./fresh-bodies.js";
 import { type InfoHint, infoHintsOf } from "./info-hints.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 
@@ -89,6 +90,23 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     }
   }
 
+  /** Small ones that are where new mail is; the others are left out. Throws: store-missing, store-unreadable. */
+  readFresh({ mailboxPath, items }: Pick<ReadManyRequest, "mailboxPath" | "items">): readonly FreshBody[] {
+    const dirs = openMailbox(this.#place, mailboxPath);
+    if (dirs === undefined) return [];
+    try {
+      const search = new FileSearch(dirs, undefined, () => undefined);
+      return items.flatMap((item) => {
+        const read = freshOrNothing(search, item, mailboxPath);
+        return read?.kind === "body"
+          ? [{ uid: item.uid, base: item.base, bytes: read.bytes, sha256: read.sha256 }]
+          : [];
+      });
+    } finally {
+      closeMailbox(dirs);
+    }
+  }
+
   /** The file stays readable even if the message is expunged meanwhile. Throws: store-missing, store-unreadable, system errors. */
   openLarge({ mailbox, mailboxPath, uid, base }: OpenLargeRequest): OpenLargeOutcome {
     assert(this.#large.size < BODY_OPEN_MAX, "too many large bodies are open");
@@ -141,6 +159,16 @@ export class BodyReader implements Omit<BodyMethods, "open"> {
     const body = this.#large.get(handle);
     assert(body !== undefined, "no such open body");
     return body;
+  }
+}
+
+/** Whoever wants it nevertheless hears why it cannot be read. */
+function freshOrNothing(search: FileSearch, item: BodyItem, mailboxPath: RawPath): BodyRead | undefined {
+  try {
+    return readSmall(search, item, new Batch(new Uint8Array(item.sizeBytes)), item.sizeBytes);
+  } catch (error) {
+    problemOf(mailboxPath, error); // throws a defect.
+    return undefined;
   }
 }
 
@@ -208,14 +236,15 @@ function changed(base: string, sizeBytes: number): Error {
 /** Opens files by base name: by likely names, then by one listing for all items of a call. */
 class FileSearch {
   readonly #dirs: MailboxDirs;
-  readonly #wanted: ReadonlySet<string>;
+  readonly #wanted: ReadonlySet<string> | undefined;
   readonly #hint: InfoHint;
   #placesByBase: Map<string, HintedName> | undefined;
 
-  constructor(dirs: MailboxDirs, items: readonly { readonly base: BaseName }[], hint: InfoHint) {
+  /** `items`: all that will be looked for; undefined: the mailbox is not to be listed. */
+  constructor(dirs: MailboxDirs, items: readonly { readonly base: BaseName }[] | undefined, hint: InfoHint) {
     this.#dirs = dirs;
     this.#hint = hint;
-    this.#wanted = new Set(items.map(({ base }) => base));
+    this.#wanted = items === undefined ? undefined : new Set(items.map(({ base }) => base));
   }
 
   open({ uid, base, isFresh = false }: Pick<BodyItem, "uid" | "base" | "isFresh">): ReadFile | undefined {
@@ -225,6 +254,7 @@ class FileSearch {
       const file = this.#openAt(place);
       if (file !== undefined) return file;
     }
+    if (this.#wanted === undefined) return undefined;
     this.#placesByBase ??= this.#list();
     const listed = this.#placesByBase.get(base);
     const file = listed === undefined ? undefined : this.#openAt(listed);
@@ -243,7 +273,7 @@ class FileSearch {
     const found = new Map<string, HintedName>();
     visitMessages(this.#dirs.mailbox, (name, dir) => {
       const base = splitBaseName(name);
-      if (this.#wanted.has(base)) found.set(base, { dir, name });
+      if (this.#wanted?.has(base) === true) found.set(base, { dir, name });
     });
     return found;
   }

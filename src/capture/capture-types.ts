@@ -10,6 +10,7 @@ import type { CaptureCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { FileOwner, MessageState } from "../txn/message-state.js";
 import { type Structure, TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
+import type { FreshBody } from "./fresh-bodies.js";
 
 export interface CaptureLimits {
   /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
@@ -109,6 +110,8 @@ export interface ExamineRequest {
   readonly full: boolean;
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: number;
+  /** Also read the bodies of new small mail (fresh-bodies.ts). Absent = no. */
+  readonly wantsBodies?: boolean;
 }
 
 /** What an examination leaves open. */
@@ -159,6 +162,8 @@ export type ExamineOutcome<C = Recorded> =
       readonly changes: number;
       /** When the oldest sealed save became visible on disk, milliseconds since 1970; absent while a mailbox is seeded. */
       readonly visibleMs?: number;
+      /** Those of the new small mail that were asked for and could be read. */
+      readonly bodies?: readonly FreshBody[];
     })
   | (Waiting & {
       readonly kind: "unchanged";

@@ -24,6 +24,7 @@ import type {
 import { CoveredMailboxes } from "./covered-mailboxes.js";
 import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
 import { problemOfKind, problemOfLock } from "./errors.js";
+import { FreshBodies } from "./fresh-bodies.js";
 import { ListingHistory } from "./listing-history.js";
 import { ConfirmRounds, problemAfter } from "./listing-problems.js";
 import { locate } from "./locate.js";
@@ -62,6 +63,7 @@ const UNNUMBERED_PAUSE_MS = 50;
 
 export class Capturer {
   readonly counts: CaptureCounts = zeroCounts();
+  readonly fresh = new FreshBodies();
   readonly problems = new Map<RawPath, CaptureProblem>();
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
@@ -279,6 +281,7 @@ export class Capturer {
       hints: { names: dirt.names, uidlist: dirt.uidlist },
       full,
       nowMs: this.#ports.clock.nowMs(),
+      wantsBodies: this.#watching && this.fresh.isWanted,
     });
     this.counts.examined++;
     if (full) {
@@ -306,6 +309,8 @@ export class Capturer {
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
       if (this.#watching && dirt.full === "sweep" && !isHinted) this.counts.caughtBySweep += outcome.changes;
+      const [row] = outcome.commit.mailboxes;
+      if (outcome.bodies !== undefined && row !== undefined) this.fresh.put(row.guid, outcome.bodies);
       this.#take(path, outcome.commit, outcome);
     } else if (outcome.commit !== undefined) this.#take(path, outcome.commit, { saves: 0, changes: 0 });
     await this.#settleWaiting(path, dirt, outcome);

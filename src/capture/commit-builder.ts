@@ -20,6 +20,7 @@ export class CommitBuilder {
   readonly #chunks: ChunkWrite[] = [];
   readonly #removed: MailboxRow[] = [];
   readonly #adoptions: Adoption[] = [];
+  #first: Transaction | undefined;
 
   get transactions(): number {
     return this.#transactions.length;
@@ -43,7 +44,13 @@ export class CommitBuilder {
     return this.#removed;
   }
 
+  /** The transaction that was logged, if it is one. */
+  get only(): Transaction | undefined {
+    return this.#transactions.length === 1 ? this.#first : undefined;
+  }
+
   log(transaction: Transaction): void {
+    this.#first ??= transaction;
     const { mailbox, capturedMs } = transaction;
     this.#transactions.push({ mailbox, capturedMs, bytes: encodeTransaction(transaction) });
   }

@@ -24,6 +24,7 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import { type DirectoryMark, isSameDirectory, oneTree, treesOf } from "../maildir/whose-tree.js";
 import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { Transaction } from "../txn/transaction.js";
 import {
   CAPTURE_LIMITS,
   type CaptureLimits,
@@ -121,6 +122,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   #evidence: StoreEvidence | undefined;
   /** GUIDs in the last outcome with a commit. */
   #together: readonly MailboxGuid[] = [];
+  #news: Transaction | undefined;
 
   /** Use `openSourceStore`. */
   constructor(options: CaptureOptions, digester: StateDigester, ports: SourceStorePorts) {
@@ -233,6 +235,11 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     return renumberMessages(this.#locks, request);
   }
 
+  /** The transaction of the last outcome with a commit, if it had one alone. */
+  get news(): Transaction | undefined {
+    return this.#news;
+  }
+
   /** The last commit came to nothing: what it told of its mailboxes is void, and the state database is read again. */
   forgetSealed(): void {
     for (const guid of this.#together) {
@@ -284,6 +291,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
 
   /** What was sealed counts from now on. */
   #takeOver(commit: CommitBuilder): void {
+    this.#news = commit.only;
     const kept = new Set([...commit.rows].map(({ guid }) => guid));
     for (const { guid } of commit.removed) {
       this.#rows.remove(guid);

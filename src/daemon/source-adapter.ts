@@ -18,6 +18,7 @@ export function adaptSource({
     get isLive() {
       return capturer.isWatching;
     },
+    fresh: capturer.fresh,
     pathOf: (guid) => reader.mailboxByGuid(guid)?.path,
     uidNextOf: (guid) => reader.mailboxByGuid(guid)?.uidNext ?? 1,
     uidsAmong: (query) => readUids(reader, query),

@@ -111,6 +111,20 @@ describe("bodies of a transaction", () => {
     expect(run.bodyBytes).toBe(5);
   });
 
+  test("that were read as the mail was found are not read again", async () => {
+    pair.log("a", [{ uid: 1, size: 5 }]);
+    const bytes = bodyOf("ba1", 5);
+    const known = { uid: parseUid(1), base: parseBaseName("ba1"), bytes, sha256: hexOf(bytes) };
+    pair.fresh.put(guid("a"), [known]);
+    pair.bodies.readMany = async () => {
+      throw new Error("nobody is to read");
+    };
+    const { run, offered, wanted } = await ship();
+    expect([offered, wanted]).toStrictEqual([[{ id: 1, along: [0] }], []]);
+    expect([...(pair.replica.applied[0]?.bodies ?? [])]).toStrictEqual([[0, hexOf(bytes)]]);
+    expect([run.bodyBytes, pair.fresh.isWanted]).toStrictEqual([5, true]);
+  });
+
   test("come with it up to the limits", async () => {
     pair.log("a", saves(ALONG_BODIES_MAX));
     pair.log("b", saves(2, ALONG_BYTES_MAX / 2));
@@ -259,7 +273,7 @@ describe("readAlong", () => {
         return pair.bodies.readMany(request);
       },
     };
-    const source = { isLive: true, pathOf: () => at } as unknown as SourceSide;
+    const source = { isLive: true, pathOf: () => at, fresh: pair.fresh } as unknown as SourceSide;
     return { bodies: inlineWorker(methods as unknown as BodyMethods), source, mayHave };
   }
 

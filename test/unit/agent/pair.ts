@@ -8,6 +8,7 @@ import { applyAtOnce } from "../../../src/apply/at-once.js";
 import type { CrashPoint } from "../../../src/base/crash-points.js";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
+import { FreshBodies } from "../../../src/capture/fresh-bodies.js";
 import type { RejectionRow } from "../../../src/log/state-types.js";
 import {
   type MailboxGuid,
@@ -59,6 +60,7 @@ export class Pair {
   readonly stager = new FakeStager(this.replica);
   readonly #sizeByBase = new Map<string, number>();
   readonly bodies = new FakeBodies(this.#sizeByBase);
+  readonly fresh = new FreshBodies();
   readonly renumbered: Parameters<SourceSide["renumber"]>[0][] = [];
   /** Mailboxes that are gone at the source. */
   readonly vanished = new Set<string>();
@@ -202,6 +204,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
         isLive: pair.isLive,
+        fresh: pair.fresh,
         uidNextOf: () => 500,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => {

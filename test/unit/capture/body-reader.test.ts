@@ -86,6 +86,22 @@ describe("many small bodies", () => {
     expect([read(1), asked]).toStrictEqual([["body"], ["row", "chunk"]]);
   });
 
+  test("of new mail are read where it is, without a listing; the others are left out", () => {
+    const { reader, inbox } = openReader();
+    const bases = ["", ":2,", ":2,S", ""].map((info) => inbox.deliver({ info, body: "12345678" }));
+    inbox.expunge(bases[3] ?? "");
+    symlinkSync("/etc/hostname", join(inbox.dir, "new", "9.link"));
+    const grown = inbox.deliver({ body: "123456789" });
+    const items = [...bases, "9.link", grown].map((base, index) => {
+      return { index, uid: parseUid(index + 1), base: parseBaseName(base), sizeBytes: 8, isFresh: true };
+    });
+    const read = reader.readFresh({ mailboxPath: PATH, items });
+    expect(read.map(({ uid, sha256: hash, bytes }) => [uid, hash, bytes.length])).toStrictEqual(
+      [1, 2].map((uid) => [uid, sha256("12345678"), 8]),
+    );
+    expect(reader.readFresh({ mailboxPath: rawPath("nobody"), items })).toStrictEqual([]);
+  });
+
   test("gone, large, linked and left for later are outcomes of that one body", () => {
     const { reader, inbox } = openReader();
     const gone = inbox.deliver();

@@ -32,6 +32,19 @@ test("the worker, the real state database, and a restart", async () => {
     await using worker = startWorker<CaptureMethods>({ url: URL_OF_WORKER, name: "capture" });
     await worker.call("open", options);
     expect(await worker.call("examine", request)).toMatchObject({ kind: "unchanged", pending: 0 });
+    const base = inbox.deliver({ body: "news" });
+    const [again, wanted] = [
+      { ...request, full: false },
+      { ...request, full: false, wantsBodies: true },
+    ];
+    expect(await worker.call("examine", wanted)).toMatchObject({
+      ...{ kind: "sealed", saves: 1, commit: { lastLsn: 2 } },
+      bodies: [{ uid: 3, base, bytes: new TextEncoder().encode("news") }],
+    });
+    inbox.deliver({ body: "nobody wants it" });
+    const unread = await worker.call("examine", again);
+    expect([unread.kind, "bodies" in unread]).toStrictEqual(["sealed", false]);
+    expect(await worker.call("examine", wanted)).toMatchObject({ kind: "unchanged" });
     const { mailboxes, uncertain } = await worker.call("discover", { twice: false });
     expect([uncertain, (await worker.call("discover", { twice: true })).uncertain]).toStrictEqual([undefined, []]);
     const [found] = mailboxes;
@@ -42,7 +55,7 @@ test("the worker, the real state database, and a restart", async () => {
       nextAfterUid: 1,
     });
     const rest = await worker.call("states", { guid: found.guid, afterUid: 1, max: 10 });
-    expect(rest.states.map(({ uid }) => uid)).toEqual([2]);
+    expect(rest.states.map(({ uid }) => uid)).toEqual([2, 3, 4]);
     expect(rest.nextAfterUid).toBeUndefined();
   }
   using reader = openStateReader(file);

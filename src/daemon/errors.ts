@@ -122,7 +122,7 @@ const KINDS = {
   "config-wrong": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
+    hint: "Nothing was begun. Mend each at its place, then run the command again; docs/configuration.md has all keys.",
   },
   /** A replica holds mail that another replication log has written: compared with this one it would be called deleted. */
   "replica-of-another": {

@@ -57,7 +57,7 @@ export async function dialTls(dial: TlsDial, signal: AbortSignal): Promise<Duple
 }
 
 /** Throws: key-expired. So that the operator of this host reads it, and not of a refusal by another. */
-export function refuseOwnExpired(key: SiteKey, clock: Clock): void {
+export function refuseOwnExpired(key: SiteKey, clock: Pick<Clock, "nowMs">): void {
   const when = whenInvalid(key, clock.nowMs());
   if (when !== undefined)
     throw wireError("key-expired", `using the key of this site, ${key.name}: its certificate ${when}`);

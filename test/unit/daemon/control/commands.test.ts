@@ -158,7 +158,12 @@ describe("where the daemon is", () => {
       );
       expect(err.trimEnd().split("\n")).toHaveLength(1);
     }
-    writeFileSync(config, 'control = "/a"\ncontrol = ""]\n');
+    writeFileSync(config, `control = "${bench.place.path}"\n[store.mail]\npath = /var/vmail\n`);
+    expect(await mailtwin(["status", "--config", config], { cwd: bench.dir })).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/^warning: .*:3:8: path = .*that is no TOML.*looked for at \/.*--control names another/),
+    });
+    writeFileSync(config, 'control = ""]\ncontrol = "/a"\n');
     const lost = await mailtwin(["status", "--config", config], {
       cwd: bench.dir,
       env: { XDG_RUNTIME_DIR: bench.dir },

@@ -1,7 +1,10 @@
 /** TLS over loopback: who gets in, who is refused by which code, and that nobody else is read from or harmed. */
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
@@ -16,6 +19,7 @@ import { listenTls, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire
 import { addressOf } from "./address-of.js";
 import { makeSiteKey } from "./site-keys.js";
 
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const LONG_AGO = unixMs(systemClock.nowMs() - 4000 * 86_400_000);
 
 const coded = (code: string, words = ""): unknown =>
@@ -157,7 +161,9 @@ describe("a TLS carrier", () => {
 
   test("refuses a dialler whose key it does not know, and tells both", async () => {
     const listener = await listen();
-    await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(coded("link-refused", stranger.name));
+    await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(
+      coded("link-refused", `it does not accept our key, which it does not know: run mailtwin pair NAME ${stranger.name} over there`),
+    );
     expect(refusals).toStrictEqual([coded("peer-unknown", stranger.name)]);
     expect(refusals[0]?.exitCode).toBe(77);
     expect(arrivals).toStrictEqual([]);
@@ -179,6 +185,8 @@ describe("a TLS carrier", () => {
     await expect(dialling).rejects.toThrow(coded("peer-key-differs", site.name));
     await until(() => arrivals.length + refusals.length > 0); // whether the listener was done before the dialler hung up.
     for (const { stream } of arrivals) expect(await readAll(stream).catch(() => "")).toBe("");
+    for (const refusal of refusals)
+      expect(refusal).toEqual(coded("handshake-failed", `does not accept our key, ${site.name}: its own log says so`));
   });
 
   test("tells an expired certificate from a wrong key, on both ends", async () => {
@@ -237,7 +245,37 @@ describe("a TLS carrier", () => {
     const address = await listenOtherwise((socket) => void tls.emit("connection", socket));
     await expect(dial(address)).rejects.toThrow(coded("link-refused", "compare the releases"));
     answer = "";
-    await expect(dial(address)).rejects.toThrow(coded("peer-unreachable", "hung up"));
+    await expect(dial(address)).rejects.toThrow(
+      coded("peer-unreachable", `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`),
+    );
+  });
+
+  test.skipIf(!hasOpenssl)("names its own key where the other end refuses it by an alert of TLS [needs openssl]", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "mtl-alert-"));
+    const pem = join(dir, "site.pem");
+    writeFileSync(pem, `${pemOf(site.privateKey)}${site.certificate}`);
+    const strict = ["-Verify", "1", "-verify_return_error"]; // no authority has signed what is shown.
+    const server = spawn("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, ...strict]);
+    open.push({ destroy: () => void server.kill() });
+    let said = "";
+    server.stdout.on("data", (bytes) => (said += String(bytes)));
+    await until(() => /ACCEPT .*:\d+\n/.test(said));
+    rmSync(dir, { recursive: true });
+    const port = Number(/ACCEPT .*:(\d+)\n/.exec(said)?.[1]);
+    await expect(dial({ kind: "tls", host: "127.0.0.1", port })).rejects.toThrow(
+      coded("link-refused", `unknown ca): it seems not to accept our key: run mailtwin pair NAME ${peer.name}`),
+    );
+  });
+
+  test("names its own key where the other end closes without a word", async () => {
+    const { privateKey, certificate } = site;
+    const pem = { key: pemOf(privateKey), cert: certificate, minVersion: "TLSv1.3" as const };
+    const strict = createServer({ ...pem, requestCert: true, rejectUnauthorized: true, ca: [stranger.certificate] });
+    strict.on("tlsClientError", () => undefined);
+    const rude = await listenOtherwise((socket) => void strict.emit("connection", socket));
+    await expect(dial(rude)).rejects.toThrow(
+      coded("peer-unreachable", `or does not accept our key: run mailtwin pair NAME ${peer.name}`),
+    );
   });
 
   test("an abort ends the attempt with its reason, at whatever point, and not the stream afterwards", async () => {

@@ -85,11 +85,7 @@ async function enter(socket: TLSSocket, dial: TlsDial, signal: AbortSignal): Pro
  * With TLS 1.3 this end has finished before the other one has judged its key: what fails from here on is the other end's verdict, or a
  * daemon that ends. A mailtwin says why; whatever else is there tells of a key that it does not take by an alert, or by closing.
  */
-async function readAdmission(
-  socket: TLSSocket,
-  { address, key }: TlsDial,
-  signal: AbortSignal,
-): Promise<number> {
+async function readAdmission(socket: TLSSocket, { address, key }: TlsDial, signal: AbortSignal): Promise<number> {
   try {
     return await readByte(socket, signal);
   } catch (error) {

@@ -20,7 +20,10 @@ export function formatExplanation(explanation: Explanation): string {
     }
     lines.push(`    ${wordsOfRest(explanation)}`);
     if (isKnown(explanation) || replicas.length > 0)
-      lines.push("  replicas:", ...(replicas.length === 0 ? ["    none"] : replicas.map((it) => `    ${wordsOfReplica(it)}`)));
+      lines.push(
+        "  replicas:",
+        ...(replicas.length === 0 ? ["    none"] : replicas.map((it) => `    ${wordsOfReplica(it)}`)),
+      );
   }
   return `${lines.map(onOneLine).join("\n")}\n`;
 }

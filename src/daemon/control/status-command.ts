@@ -72,7 +72,9 @@ function printerOf({ json }: StatusFlags, { out }: Output): (last: DaemonStatus 
       out(last instanceof MailtwinError ? `${JSON.stringify({ error: wordsOf(last) })}\n` : jsonLine(last));
   if (canRedraw([process.stdout], process.env["TERM"]))
     return (last) =>
-      out(`${CLEAR}${last instanceof MailtwinError ? `${asSentence(last.message)}\n${last.hint}\n` : formatStatus(last)}`);
+      out(
+        `${CLEAR}${last instanceof MailtwinError ? `${asSentence(last.message)}\n${last.hint}\n` : formatStatus(last)}`,
+      );
   return (last) => out(`${last instanceof MailtwinError ? last.message : summarizeStatus(last)}\n`);
 }
 

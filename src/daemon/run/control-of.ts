@@ -194,7 +194,10 @@ function explainedStores(daemon: Daemon, { store: asked }: ExplainQuery): Explai
   if (stores.length === 0 && unopened.length > 0)
     throw daemonError("store-not-ready", `${doing}: not open now: ${unopened.join(", ")}`);
   if (stores.length === 0 && replicas.length > 0)
-    throw controlError("not-the-source", `${doing}: what is asked for is known where the log is; ${replicas.join("; ")}`);
+    throw controlError(
+      "not-the-source",
+      `${doing}: what is asked for is known where the log is; ${replicas.join("; ")}`,
+    );
   const unasked = [...replicas, ...(unopened.length === 0 ? [] : [`not open now: ${unopened.join(", ")}`])];
   return { stores, unasked: unasked.map((words) => `; ${words}`).join("") };
 }

@@ -229,7 +229,9 @@ describe("mailtwin config", () => {
 
   test("a name that may have been meant ends the sentence once", () => {
     write("mailtwin.toml", RIGHT);
-    expect(config("check", "--config", "mailtwin.tml").err).toMatch(/: there is no such file; .*did you mean mailtwin\.toml\?\n/);
+    expect(config("check", "--config", "mailtwin.tml").err).toMatch(
+      /: there is no such file; .*did you mean mailtwin\.toml\?\n/,
+    );
   });
 
   test("show writes what check takes, and schema what an editor takes", () => {

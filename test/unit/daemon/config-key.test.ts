@@ -92,7 +92,12 @@ describe("the key of this host", () => {
     write(DIALLING);
     const { code, out } = await check("--json");
     expect(code).toBe(78);
-    expect(out.trimEnd().split("\n").map((line) => JSON.parse(line) as object)).toMatchObject([
+    expect(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as object),
+    ).toMatchObject([
       { event: "problem", file: config, line: 4, column: 7 },
       { event: "error", code: "config-wrong", exitCode: 78 },
     ]);

@@ -162,7 +162,10 @@ describe("a TLS carrier", () => {
   test("refuses a dialler whose key it does not know, and tells both", async () => {
     const listener = await listen();
     await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(
-      coded("link-refused", `it does not accept our key, which it does not know: run mailtwin pair NAME ${stranger.name} over there`),
+      coded(
+        "link-refused",
+        `it does not accept our key, which it does not know: run mailtwin pair NAME ${stranger.name} over there`,
+      ),
     );
     expect(refusals).toStrictEqual([coded("peer-unknown", stranger.name)]);
     expect(refusals[0]?.exitCode).toBe(77);
@@ -246,26 +249,32 @@ describe("a TLS carrier", () => {
     await expect(dial(address)).rejects.toThrow(coded("link-refused", "compare the releases"));
     answer = "";
     await expect(dial(address)).rejects.toThrow(
-      coded("peer-unreachable", `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`),
+      coded(
+        "peer-unreachable",
+        `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`,
+      ),
     );
   });
 
-  test.skipIf(!hasOpenssl)("names its own key where the other end refuses it by an alert of TLS [needs openssl]", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "mtl-alert-"));
-    const pem = join(dir, "site.pem");
-    writeFileSync(pem, `${pemOf(site.privateKey)}${site.certificate}`);
-    const strict = ["-Verify", "1", "-verify_return_error"]; // no authority has signed what is shown.
-    const server = spawn("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, ...strict]);
-    open.push({ destroy: () => void server.kill() });
-    let said = "";
-    server.stdout.on("data", (bytes) => (said += String(bytes)));
-    await until(() => /ACCEPT .*:\d+\n/.test(said));
-    rmSync(dir, { recursive: true });
-    const port = Number(/ACCEPT .*:(\d+)\n/.exec(said)?.[1]);
-    await expect(dial({ kind: "tls", host: "127.0.0.1", port })).rejects.toThrow(
-      coded("link-refused", `unknown ca): it seems not to accept our key: run mailtwin pair NAME ${peer.name}`),
-    );
-  });
+  test.skipIf(!hasOpenssl)(
+    "names its own key where the other end refuses it by an alert of TLS [needs openssl]",
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), "mtl-alert-"));
+      const pem = join(dir, "site.pem");
+      writeFileSync(pem, `${pemOf(site.privateKey)}${site.certificate}`);
+      const strict = ["-Verify", "1", "-verify_return_error"]; // no authority has signed what is shown.
+      const server = spawn("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, ...strict]);
+      open.push({ destroy: () => void server.kill() });
+      let said = "";
+      server.stdout.on("data", (bytes) => (said += String(bytes)));
+      await until(() => /ACCEPT .*:\d+\n/.test(said));
+      rmSync(dir, { recursive: true });
+      const port = Number(/ACCEPT .*:(\d+)\n/.exec(said)?.[1]);
+      await expect(dial({ kind: "tls", host: "127.0.0.1", port })).rejects.toThrow(
+        coded("link-refused", `unknown ca): it seems not to accept our key: run mailtwin pair NAME ${peer.name}`),
+      );
+    },
+  );
 
   test("names its own key where the other end closes without a word", async () => {
     const { privateKey, certificate } = site;

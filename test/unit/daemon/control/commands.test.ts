@@ -106,7 +106,10 @@ describe("what is asked for is said to be so", () => {
     await server[Symbol.asyncDispose]();
     const transactions = [{ lsn: 1, capturedMs: 1, words: "expunge UID 17" }];
     await bench.open({ explain: async () => ({ ...EXPLANATION, transactions }) });
-    expect(await run("explain", "Work", "17")).toMatchObject({ code: 0, out: expect.stringContaining("not there any more") });
+    expect(await run("explain", "Work", "17")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("not there any more"),
+    });
   });
 
   test("fetch-now says who is paused and gets nothing: 1", async () => {
@@ -173,7 +176,9 @@ describe("where the daemon is", () => {
     writeFileSync(config, `control = "${bench.place.path}"\n[store.mail]\npath = /var/vmail\n`);
     expect(await mailtwin(["status", "--config", config], { cwd: bench.dir })).toMatchObject({
       code: 0,
-      err: expect.stringMatching(/^warning: .*:3:8: path = .*that is no TOML.*looked for at \/.*--control names another/),
+      err: expect.stringMatching(
+        /^warning: .*:3:8: path = .*that is no TOML.*looked for at \/.*--control names another/,
+      ),
     });
     writeFileSync(config, 'control = ""]\ncontrol = "/a"\n');
     const lost = await mailtwin(["status", "--config", config], {

@@ -58,7 +58,11 @@ const ackedLsn = (replica: string) => reader.cursor(replica) ?? 0;
 
 async function explain(uid: number, replicas: readonly string[] = ["b"], mailbox = "Work"): Promise<Explanation> {
   const stores = [{ name: "mail", reader, replicas, ackedLsn }];
-  const explanation = await explainUid({ stores, unasked: "" }, { user: "alice", mailbox, uid }, new AbortController().signal);
+  const explanation = await explainUid(
+    { stores, unasked: "" },
+    { user: "alice", mailbox, uid },
+    new AbortController().signal,
+  );
   expect(explanationSchema.parse(JSON.parse(JSON.stringify(explanation)))).toEqual(explanation);
   return explanation;
 }
@@ -103,7 +107,9 @@ describe("a message", () => {
     expect(await explain(18)).toMatchObject({
       ...{ message: { kind: "there", marks: "" }, transactions: [{ words: "move UID 4 to UID 18" }] },
     });
-    expect(formatExplanation(await explain(3))).toMatch(/\n {2}not there any more\n[^]*b: has not acknowledged it yet/);
+    expect(formatExplanation(await explain(3))).toMatch(
+      /\n {2}not there any more\n[\s\S]*b: has not acknowledged it yet/,
+    );
   });
 
   test.each([
@@ -213,7 +219,11 @@ describe("the search", () => {
       },
     };
     const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"], ackedLsn: () => 5 }];
-    const explanation = await explainUid({ stores, unasked: "" }, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    const explanation = await explainUid(
+      { stores, unasked: "" },
+      { mailbox: "alice/.Work", uid: 17 },
+      new AbortController().signal,
+    );
     expect(read).toBe(8);
     expect(explanation.log.searchedFromLsn).toBe(1e9 - 8 * 512 + 1);
     expect(explanation.replicas).toEqual([{ name: "b", cursor: 5, state: "unknown" }]);
@@ -238,7 +248,11 @@ describe("the search", () => {
       ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [] },
     };
     const stores = [{ name: "mail", reader: fake, replicas: [], ackedLsn }];
-    const { log } = await explainUid({ stores, unasked: "" }, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    const { log } = await explainUid(
+      { stores, unasked: "" },
+      { mailbox: "alice/.Work", uid: 17 },
+      new AbortController().signal,
+    );
     expect(windows).toStrictEqual(Array.from({ length: 16 }, () => 8)); // 128 MiB, the most for one question.
     expect(log.searchedFromLsn).toBe(LAST_LSN - 128 + 1);
   });
@@ -259,7 +273,10 @@ describe("the search", () => {
       'the log knows none of that name (did you mean "Work"?); of lists this host has the replica',
     );
     await expect(explainUid(both, { mailbox: "Work", uid: 17 }, signal)).rejects.toMatchObject({
-      ...{ code: "target-unknown", message: 'looking for mailbox "Work": no -u USER says whose it is; "alice" has one' },
+      ...{
+        code: "target-unknown",
+        message: 'looking for mailbox "Work": no -u USER says whose it is; "alice" has one',
+      },
     });
   });
 });

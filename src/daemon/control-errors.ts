@@ -42,7 +42,7 @@ const KINDS = {
   "not-the-source": {
     disposition: "operator",
     exitCode: EX.USAGE,
-    hint: "Ask at the source: run the same command on its host, with the name that the store has there.",
+    hint: "Ask at the source: on its host, by the name that the store has there.",
   },
   /** The directory of the daemon's socket cannot be made or used. */
   "control-unusable": {

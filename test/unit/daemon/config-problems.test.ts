@@ -372,19 +372,6 @@ describe("what is no TOML", () => {
     expect(problemsIn({ m: "[store.mail\n", a: more })).toStrictEqual([expect.stringMatching(/^m:1:12: /)]);
   });
 
-  test.each([
-    ["a line further down", 'control = "/c"\nstate_dir = "/s"\n[store.mail]\npath = /x\n', ["/c", "/s"]],
-    ["the last line", 'state_dir = "/s"\nlog_level = "info"\nx\n', ["/run/mailtwin/control.sock", "/s"]],
-    ["a line above", 'x\ncontrol = "/c"\n', ["/run/mailtwin/control.sock", "/var/lib/mailtwin"]],
-    ["of a table", '[log]\ncontrol = "/c"\nx\n', ["/run/mailtwin/control.sock", "/var/lib/mailtwin"]],
-    ["a text of many lines", 'control = "/c"\nx = """\n', ["/c", "/var/lib/mailtwin"]],
-    ["begun before that", 'state_dir = """\ncontrol = "/c"\n', ["/run/mailtwin/control.sock", "/var/lib/mailtwin"]],
-  ])("%s leaves state and socket where the file says above it", (_what, text, places) => {
-    const judged = judgeConfig({ files: ["f"], texts: [{ file: "f", text }], problems: [] }, ROOT);
-    expect(judged).toMatchObject({ kind: "wrong", control: places[0], stateDir: places[1] });
-    expect(problems(text)).toStrictEqual([expect.stringContaining("that is no TOML")]);
-  });
-
   test("is refused when it is nested beyond need", () => {
     expect(problems(`a = ${"[".repeat(500)}${"]".repeat(500)}`)).toStrictEqual([
       expect.stringMatching(/^f:1:\d+: a = \[+…: that is no TOML: /),

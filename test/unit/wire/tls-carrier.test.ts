@@ -1,10 +1,7 @@
 /** TLS over loopback: who gets in, who is refused by which code, and that nobody else is read from or harmed. */
-import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
@@ -19,7 +16,6 @@ import { listenTls, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire
 import { addressOf } from "./address-of.js";
 import { makeSiteKey } from "./site-keys.js";
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const LONG_AGO = unixMs(systemClock.nowMs() - 4000 * 86_400_000);
 
 const coded = (code: string, words = ""): unknown =>
@@ -253,37 +249,6 @@ describe("a TLS carrier", () => {
         "peer-unreachable",
         `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`,
       ),
-    );
-  });
-
-  test.skipIf(!hasOpenssl)(
-    "names its own key where the other end refuses it by an alert of TLS [needs openssl]",
-    async () => {
-      const dir = mkdtempSync(join(tmpdir(), "mtl-alert-"));
-      const pem = join(dir, "site.pem");
-      writeFileSync(pem, `${pemOf(site.privateKey)}${site.certificate}`);
-      const strict = ["-Verify", "1", "-verify_return_error"]; // no authority has signed what is shown.
-      const server = spawn("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, ...strict]);
-      open.push({ destroy: () => void server.kill() });
-      let said = "";
-      server.stdout.on("data", (bytes) => (said += String(bytes)));
-      await until(() => /ACCEPT .*:\d+\n/.test(said));
-      rmSync(dir, { recursive: true });
-      const port = Number(/ACCEPT .*:(\d+)\n/.exec(said)?.[1]);
-      await expect(dial({ kind: "tls", host: "127.0.0.1", port })).rejects.toThrow(
-        coded("link-refused", `unknown ca): it seems not to accept our key: run mailtwin pair NAME ${peer.name}`),
-      );
-    },
-  );
-
-  test("names its own key where the other end closes without a word", async () => {
-    const { privateKey, certificate } = site;
-    const pem = { key: pemOf(privateKey), cert: certificate, minVersion: "TLSv1.3" as const };
-    const strict = createServer({ ...pem, requestCert: true, rejectUnauthorized: true, ca: [stranger.certificate] });
-    strict.on("tlsClientError", () => undefined);
-    const rude = await listenOtherwise((socket) => void strict.emit("connection", socket));
-    await expect(dial(rude)).rejects.toThrow(
-      coded("peer-unreachable", `or does not accept our key: run mailtwin pair NAME ${peer.name}`),
     );
   });
 

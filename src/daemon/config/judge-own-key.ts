@@ -30,8 +30,13 @@ export function judgeOwnKey(
     const { code, message, hint } = recordOfError(error);
     const why = `${message} (${code})${wordsOfUser(user, located)}`;
     const asked = `asked as user ${process.geteuid?.() ?? "?"}, which has to be the daemon's`;
-    return [atValue(located, ["identity", "key"], { why, advice: `${hint.replace(/\.$/, "")} (${asked})` })];
+    return [atValue(located, ["identity", "key"], { why, advice: `${inSentence(hint)} (${asked})` })];
   }
+}
+
+/** A hint is whole sentences; here it ends one. */
+function inSentence(hint: string): string {
+  return `${hint.charAt(0).toLowerCase()}${hint.slice(1).replace(/\.$/, "")}`;
 }
 
 /** Where the key is used first; undefined where it is not. */

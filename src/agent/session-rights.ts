@@ -75,5 +75,8 @@ function refuseMailbox(mailbox: MailboxGuid, rights: SessionRights): void {
 
 function refusePath(path: RawPath, { mayWrite }: SessionRights): void {
   if (mayWrite(path)) return;
-  throw agentError("source-without-right", `serving the source: it has no right to the mailbox ${displayRaw(path)}`);
+  throw agentError(
+    "source-without-right",
+    `serving the source: it may not write the mailbox ${displayRaw(path)} here: users in its [peer.NAME] of this host names others`,
+  );
 }

@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   "mailbox-guid-twice": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original), and run the command again.",
+    hint: "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original). Then let Dovecot give it a GUID of its own: doveadm index -u USER MAILBOX, or any client that opens it. Run the command again after that; before, it would say of the copy that its uidlist is lost.",
   },
   /** For a minute no look at the store found all mailboxes in their places: directories are renamed all the time. */
   "mailbox-restless": {
@@ -83,7 +83,7 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   "uidlist-lost": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Copy dovecot-uidlist of that mailbox back from the replica before Dovecot opens it; else it gets new UIDs.",
+    hint: "Copy dovecot-uidlist of that mailbox back from the replica before Dovecot opens it; else it gets new UIDs. If you removed it so that a copy gets a GUID of its own (mailbox-guid-twice), do not: doveadm index -u USER MAILBOX.",
   },
   /** A mailbox has mail, no dovecot-uidlist, and is not fresh from an MDA: only Dovecot can tell its UIDs. Nothing was written there. */
   "uidlist-missing": {

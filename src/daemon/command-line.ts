@@ -17,6 +17,7 @@ import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
 import { VERSION } from "./version.js";
+import { asSentence } from "./words.js";
 
 /** A process that cannot empty its loop must not hang for ever. */
 const LAST_RESORT_MS = 10_000;
@@ -162,7 +163,7 @@ function isForMachines(argv: readonly string[]): boolean {
 /** Returns the exit code. */
 function tell(error: unknown, output: Output): number {
   const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
-  output.err(`mailtwin: ${known.message}.\n${known.hint}\n`);
+  output.err(`mailtwin: ${asSentence(known.message)}\n${known.hint}\n`);
   if (known.disposition === "bug" && error instanceof Error) output.err(`${error.stack ?? ""}\n`);
   return known.exitCode;
 }

@@ -1,22 +1,27 @@
 /** `mailtwin config check|show|schema`: what the configuration is, and what is wrong with it. Nothing is begun or written. */
+import { systemClock } from "../base/clock.js";
 import { EX } from "../base/errors.js";
-import { type LoadedConfig, loadConfig, refusalOf, surroundingsOfProcess } from "./config/load-config.js";
-import { formatProblem } from "./config/problem.js";
+import { judgeOwnKey } from "./config/judge-own-key.js";
+import { loadConfig, refusalOf, surroundingsOfProcess } from "./config/load-config.js";
+import { type ConfigProblem, formatProblem } from "./config/problem.js";
 import { jsonSchema } from "./config/schema.js";
 import { configAsJson, configAsToml } from "./config/show-config.js";
 import { openJsonReporter } from "./json-reporter.js";
 import type { Output } from "./output.js";
+import { asSentence } from "./words.js";
 
 export interface ConfigFlags {
   readonly config?: string;
   readonly json?: boolean;
 }
 
-/** Returns the exit code. Throws: config-missing, usage. */
+/** Asks of the key too what the daemon would. Returns the exit code. Throws: config-missing, usage. */
 export function checkConfig(flags: ConfigFlags, output: Output): number {
   const loaded = loadConfig(flags.config, surroundingsOfProcess());
   if (loaded.kind === "wrong") return reportWrong(loaded, flags, output);
   const { files, config } = loaded;
+  const problems = judgeOwnKey(loaded, systemClock);
+  if (problems.length > 0) return reportWrong({ files, problems }, flags, output);
   const stores = [...config.stores.values()];
   const sources = stores.filter(({ role }) => role.kind === "source").length;
   const counts = { sources, replicas: stores.length - sources, peers: config.peers.size };
@@ -51,7 +56,7 @@ function numbered(count: number, thing: string): string {
 
 /** All problems, a line each, then how many there are. Returns the exit code. */
 function reportWrong(
-  { files, problems }: Extract<LoadedConfig, { kind: "wrong" }>,
+  { files, problems }: { readonly files: readonly string[]; readonly problems: readonly ConfigProblem[] },
   { json }: ConfigFlags,
   output: Output,
 ): number {
@@ -61,7 +66,7 @@ function reportWrong(
     openJsonReporter(output.out).error(refusal);
   } else {
     for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
-    output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+    output.err(`mailtwin: ${asSentence(refusal.message)}\n${refusal.hint}\n`);
   }
   return refusal.exitCode;
 }

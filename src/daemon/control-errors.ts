@@ -38,11 +38,11 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name one of those that the message lists: STORE/REPLICA for a replica, --store STORE for a store.",
   },
-  /** Only the source of a store compares it with its replicas. Nothing was done. */
+  /** Only the source of a store has its replication log, and compares it with its replicas. Nothing was done. */
   "not-the-source": {
     disposition: "operator",
     exitCode: EX.USAGE,
-    hint: "Ask at the source: run mailtwin resync on its host.",
+    hint: "Ask at the source: on its host, by the name that the store has there.",
   },
   /** The directory of the daemon's socket cannot be made or used. */
   "control-unusable": {

@@ -122,7 +122,7 @@ const KINDS = {
   "config-wrong": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
+    hint: "Nothing was begun. Mend each at its place, then run the command again; docs/configuration.md has all keys.",
   },
   /** A replica holds mail that another replication log has written: compared with this one it would be called deleted. */
   "replica-of-another": {
@@ -146,7 +146,7 @@ const KINDS = {
   "no-right": {
     disposition: "operator",
     exitCode: EX.NOPERM,
-    hint: "On the host that refuses, the store must be there, name that peer, and the peer must have may_read (to fetch) or may_write (to send): docs/configuration.md.",
+    hint: "Put what the message names into the configuration of the host that refuses (mailtwin pair there writes may_read and may_write of a peer that its stores name), and mailtwin reload there: docs/configuration.md.",
   },
   /** Another run writes to this destination, to a directory in it or one that holds it, or works with this scratch directory. */
   "destination-in-use": {

@@ -8,7 +8,7 @@ import { formatBytes, formatCount, formatDuration } from "../base/text-format.js
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
 import type { Reporter, ShippedReport, Summary } from "./reporter.js";
-import { countOf } from "./words.js";
+import { asSentence, countOf } from "./words.js";
 
 export interface TextSinks {
   readonly out: (line: string) => void;
@@ -77,7 +77,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     problem({ message, hint }) {
       hideBar();
       // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
-      err(`problem: ${message}. ${hint === hintAbove ? "What to do: as above." : hint}`);
+      err(`problem: ${asSentence(message)} ${hint === hintAbove ? "What to do: as above." : hint}`);
       hintAbove = hint;
     },
     summary(summary) {
@@ -87,7 +87,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     error({ message, hint }) {
       notes.flush();
       hideBar();
-      err(`mailtwin: ${message}.\n${hint}`);
+      err(`mailtwin: ${asSentence(message)}\n${hint}`);
     },
     close() {
       notes.flush();

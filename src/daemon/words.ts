@@ -7,6 +7,11 @@ export function mailboxName(path: RawPath): string {
   return path === "" ? "INBOX" : displayRaw(path);
 }
 
+/** With a full stop, unless it ends a sentence by itself: "did you mean b?". */
+export function asSentence(message: string): string {
+  return /[.?!…]$/.test(message) ? message : `${message}.`;
+}
+
 /** "1 message", "1,234 messages". */
 export function countOf(
   count: number,

@@ -72,7 +72,7 @@ const KINDS = {
   "handshake-failed": {
     disposition: "operator",
     exitCode: EX.PROTOCOL,
-    hint: "Check what is at the other end: both must run mailtwin, and nothing in between may end TLS.",
+    hint: "Check what is at the other end: both must run mailtwin, and nothing in between may end TLS. Where a site of yours hung up, look at its log: it may expect another key than the one here, which mailtwin pair says.",
   },
   /** A key is to be made where a file is. Nothing was changed. */
   "key-exists": {

@@ -57,7 +57,7 @@ export async function dialTls(dial: TlsDial, signal: AbortSignal): Promise<Duple
 }
 
 /** Throws: key-expired. So that the operator of this host reads it, and not of a refusal by another. */
-export function refuseOwnExpired(key: SiteKey, clock: Clock): void {
+export function refuseOwnExpired(key: SiteKey, clock: Pick<Clock, "nowMs">): void {
   const when = whenInvalid(key, clock.nowMs());
   if (when !== undefined)
     throw wireError("key-expired", `using the key of this site, ${key.name}: its certificate ${when}`);
@@ -69,7 +69,7 @@ async function enter(socket: TLSSocket, dial: TlsDial, signal: AbortSignal): Pro
   const doing = dialling(dial.address);
   switch (verdict.kind) {
     case "good":
-      return acceptAdmission(parseAdmission(await readByte(socket, signal)), dial);
+      return acceptAdmission(parseAdmission(await readAdmission(socket, dial, signal)), dial);
     case "none":
       throw wireError("peer-key-differs", `${doing}: it shows no key, and ${dial.peerKey} is expected`);
     case "other":
@@ -81,6 +81,30 @@ async function enter(socket: TLSSocket, dial: TlsDial, signal: AbortSignal): Pro
   }
 }
 
+/**
+ * With TLS 1.3 this end has finished before the other one has judged its key: what fails from here on is the other end's verdict, or a
+ * daemon that ends. A mailtwin says why; whatever else is there tells of a key that it does not take by an alert, or by closing.
+ */
+async function readAdmission(socket: TLSSocket, { address, key }: TlsDial, signal: AbortSignal): Promise<number> {
+  try {
+    return await readByte(socket, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const reason = tlsReasonOf(error);
+    const isCut = error instanceof HungUp || errnoOf(error) !== undefined;
+    if (reason === undefined && !isCut) throw error;
+    const how = reason ?? (error instanceof HungUp ? error.message : whyItFailed(error));
+    const words = `${dialling(address)}: it showed the key that is expected, and then closed without a word that lets this site in (${how})`;
+    throw reason === undefined
+      ? wireError("peer-unreachable", `${words}: it is ending, or does not accept our key: ${toPair(key.name)}`, error)
+      : wireError("link-refused", `${words}: it seems not to accept our key: ${toPair(key.name)}`, error);
+  }
+}
+
+function toPair(name: KeyName): string {
+  return `run mailtwin pair NAME ${name} over there (NAME: what this site is called there), then mailtwin reload`;
+}
+
 function acceptAdmission(admission: Admission | undefined, { address, key }: TlsDial): void {
   if (admission === "admitted") return;
   throw wireError("link-refused", `${dialling(address)}: ${wordsOfRefusal(admission, key.name)}`);
@@ -89,7 +113,7 @@ function acceptAdmission(admission: Admission | undefined, { address, key }: Tls
 function wordsOfRefusal(admission: Exclude<Admission, "admitted"> | undefined, name: KeyName): string {
   switch (admission) {
     case "unknownKey":
-      return `it does not know the key of this site, ${name}: add that to its peers`;
+      return `it does not accept our key, which it does not know: ${toPair(name)}`;
     case "expiredKey":
       return `it takes the certificate of this site's key, ${name}, for expired: compare the clocks of both hosts`;
     case "noKey":

@@ -141,7 +141,7 @@ class TlsListener implements Listener {
       return;
     }
     const from = `${socket.remoteAddress}, port ${socket.remotePort}`;
-    const stranger: Stranger = { socket, from, why: "it hung up", cause: undefined, isRefused: false };
+    const stranger: Stranger = { socket, from, why: this.#wordsOfHangUp(), cause: undefined, isRefused: false };
     this.#sockets.add(socket);
     this.#strangers.set(ends, stranger);
     socket.once("close", () => {
@@ -150,6 +150,11 @@ class TlsListener implements Listener {
     });
     this.#makeRoom();
     this.#tls.emit("connection", socket);
+  }
+
+  /** The dialler knows our key first, and leaves before it has shown its own: what it thinks of ours is not said on the line. */
+  #wordsOfHangUp(): string {
+    return `it hung up; a mailtwin does so that does not accept our key, ${this.#ports.key.name}: its own log says so then (peer-key-differs), and the key of [peer.NAME] there for this site is to be that one`;
   }
 
   #makeRoom(): void {

@@ -103,7 +103,7 @@ describeLive("a daemon refuses", () => {
     configureB({ peers: { a: { key: stranger.name, may_write: ["mail"] } } });
     const { name } = lab.site("a").key;
     expect(await untilRefused()).toEqual({
-      atA: said("link-refused", "does not know the key of this site", name),
+      atA: said("link-refused", "does not accept our key", name),
       atB: said("peer-unknown", name),
     });
   });
@@ -166,16 +166,16 @@ describeLive("a daemon refuses", () => {
   test("a source without the right to the store", async () => {
     configureB({ peers: { c: { key: stranger.name, may_write: ["mail"] } }, source: { peer: "c" } });
     expect(await untilRefused()).toEqual({
-      atA: said("no-right", 'sending to the store "mail"'),
-      atB: said("no-right", '"a"', 'sending to the store "mail"'),
+      atA: said("no-right", 'may not send to the store "mail"'),
+      atB: said("no-right", '"a"', 'may not send to the store "mail"'),
     });
   });
 
   test("a store that is not there, in the same words", async () => {
     configureA({ replica: { store: "none" } });
     expect(await untilRefused()).toEqual({
-      atA: said("no-right", 'sending to the store "none"'),
-      atB: said("no-right", '"a"', 'sending to the store "none"'),
+      atA: said("no-right", 'may not send to the store "none"'),
+      atB: said("no-right", '"a"', 'may not send to the store "none"'),
     });
   });
 
@@ -193,8 +193,8 @@ describeLive("a daemon refuses", () => {
     await b.start();
     const atB = await b.daemon.waitFor("word of the refusal", ({ msg }) => DIALLERS_WORD.has(msg));
     const atA = await a.daemon.waitFor("word of the refusal", ({ msg }) => msg === "link-refused");
-    expect(atB).toEqual(said("no-right", 'reading the store "mail"'));
-    expect(atA).toEqual(said("no-right", '"b"', 'reading the store "mail"'));
+    expect(atB).toEqual(said("no-right", 'may not read the store "mail"'));
+    expect(atA).toEqual(said("no-right", '"b"', 'may not read the store "mail"'));
   });
 
   test("to run where a right is missing in the configuration", async () => {

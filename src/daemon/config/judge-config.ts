@@ -17,7 +17,7 @@ export interface ConfigText {
 }
 
 export type JudgedConfig =
-  | { readonly kind: "right"; readonly config: Config }
+  | { readonly kind: "right"; readonly config: Config; readonly located: Located }
   | {
       readonly kind: "wrong";
       readonly problems: readonly ConfigProblem[];
@@ -38,7 +38,7 @@ const DEPTH_MAX = 16;
 
 export function judgeConfig({ files, texts, problems: unread }: ReadConfig, surroundings: Surroundings): JudgedConfig {
   const parsed = texts.map(parseText);
-  const documents = parsed.flatMap((one) => (one.kind === "document" ? [one.document] : []));
+  const documents = parsed.flatMap((one) => (one.document === undefined ? [] : [one.document]));
   const problems = [...unread, ...parsed.flatMap((one) => (one.kind === "problem" ? [one.problem] : []))];
   const main = files[0] ?? "";
   const empty: Located = {
@@ -62,7 +62,7 @@ export function judgeConfig({ files, texts, problems: unread }: ReadConfig, surr
       ...{ kind: "wrong", problems: inOrder(problems, files), stateDir: defaults.stateDir },
       control: form.draft.control ?? defaults.control,
     };
-  return { kind: "right", config: makeConfig(form.written, defaults) };
+  return { kind: "right", config: makeConfig(form.written, defaults), located: merged.located };
 }
 
 function stateless(file: string): ConfigProblem {
@@ -72,12 +72,12 @@ function stateless(file: string): ConfigProblem {
 
 type Parsed =
   | { readonly kind: "document"; readonly document: TomlDocument }
-  | { readonly kind: "problem"; readonly problem: ConfigProblem };
+  /** `document`: of what stands above the problem, as far as it can be read. */
+  | { readonly kind: "problem"; readonly problem: ConfigProblem; readonly document: TomlDocument | undefined };
 
 function parseText({ file, text }: ConfigText): Parsed {
   try {
-    const values = parse(text, { maxDepth: DEPTH_MAX, unsafeKeyBehaviour: "throw" });
-    return { kind: "document", document: { values, located: locate(text, file) } };
+    return { kind: "document", document: documentOf({ file, text }) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const { line, column } = error;
@@ -85,6 +85,35 @@ function parseText({ file, text }: ConfigText): Parsed {
     const why = first.replace(/^Invalid TOML document: /, "").replace(/\.$/, "");
     const read = shorten(text.split("\n")[line - 1] ?? "");
     const advice = 'write it as TOML has it: key = "text" with quotes, each key and table once';
-    return { kind: "problem", problem: { at: { file, line, column }, read, why: `that is no TOML: ${why}`, advice } };
+    const problem = { at: { file, line, column }, read, why: `that is no TOML: ${why}`, advice };
+    return { kind: "problem", problem, document: headOf({ file, text }, line) };
+  }
+}
+
+/** Throws: TomlError. */
+function documentOf({ file, text }: ConfigText): TomlDocument {
+  return { values: parse(text, { maxDepth: DEPTH_MAX, unsafeKeyBehaviour: "throw" }), located: locate(text, file) };
+}
+
+const TABLE_HEADER = /^[ \t]*\[/;
+const PLACES: ReadonlySet<string> = new Set(["state_dir", "control"]);
+
+/**
+ * Where the state and the socket are, as it stands above the first table and above the line that is no TOML. A daemon may run with what
+ * this file said before; it is to be found. Undefined where what stands there is no TOML by itself: the mistake begins in it.
+ */
+function headOf({ file, text }: ConfigText, badLine: number): TomlDocument | undefined {
+  const above = text.split("\n").slice(0, badLine - 1);
+  const firstTable = above.findIndex((line) => TABLE_HEADER.test(line));
+  const head = firstTable < 0 ? above : above.slice(0, firstTable);
+  try {
+    const { values, located } = documentOf({ file, text: head.map((line) => `${line}\n`).join("") });
+    return {
+      values: Object.fromEntries(Object.entries(values).filter(([key]) => PLACES.has(key))),
+      located: { ...located, children: new Map([...located.children].filter(([key]) => PLACES.has(key))) },
+    };
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    return undefined;
   }
 }

@@ -7,9 +7,16 @@ import { defaultConfigFile, type Surroundings } from "./default-places.js";
 import { judgeConfig } from "./judge-config.js";
 import { type ConfigProblem, formatProblem } from "./problem.js";
 import { readConfigFiles } from "./read-files.js";
+import type { Located } from "./toml-locate.js";
 
 export type LoadedConfig =
-  | { readonly kind: "right"; readonly files: readonly string[]; readonly config: Config }
+  | {
+      readonly kind: "right";
+      readonly files: readonly string[];
+      readonly config: Config;
+      /** Where each value stands. */
+      readonly located: Located;
+    }
   | {
       readonly kind: "wrong";
       readonly files: readonly string[];

@@ -8,6 +8,7 @@ import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { countOf } from "../words.js";
 import { askDaemon } from "./control-client.js";
+import { isKnown } from "./explain.js";
 import { formatExplanation } from "./explain-text.js";
 import { type ControlFlags, findControl } from "./find-control.js";
 import { explanationSchema } from "./status-schema.js";
@@ -109,7 +110,8 @@ export function reload(flags: ControlFlags, output: Output): Promise<number> {
   return ask(flags, { route: "reload", body: {}, answer, words }, output);
 }
 
-export function explain(
+/** Exit code 66 where no message with that UID is known: the answer says so too. */
+export async function explain(
   { mailbox, uid }: { readonly mailbox: string; readonly uid: string },
   { user, store, ...flags }: ExplainFlags,
   output: Output,
@@ -117,7 +119,8 @@ export function explain(
   if (!/^[1-9]\d{0,9}$/.test(uid) || Number(uid) > 0xffff_ffff)
     throw daemonError("usage", `reading the command line: "${onOneLine(uid)}" is no UID`);
   const body = { user, store, mailbox, uid: Number(uid) };
-  return ask(flags, { route: "explain", body, answer: explanationSchema, words: formatExplanation }, output);
+  const question = { route: "explain", body, answer: explanationSchema, words: formatExplanation };
+  return isKnown(await askAndTell(flags, question, output)) ? EX.OK : EX.NOINPUT;
 }
 
 /** What a daemon says is not written raw to a terminal. */

@@ -3,7 +3,7 @@ import { unreachable } from "../../base/assert.js";
 import { formatBytes } from "../../base/text-format.js";
 import { onOneLine } from "../config/problem.js";
 import { shownNumber } from "../logs/shown.js";
-import type { Acknowledgement, ExplainedMessage, Explanation } from "./explain.js";
+import { type Acknowledgement, type ExplainedMessage, type Explanation, isKnown } from "./explain.js";
 
 /** Ends with a line break. */
 export function formatExplanation(explanation: Explanation): string {
@@ -18,22 +18,28 @@ export function formatExplanation(explanation: Explanation): string {
       const whence = origin === undefined ? "" : `, from ${origin}`;
       lines.push(`    LSN ${lsn}, captured ${shownTime(capturedMs)}: ${words}${whence}`);
     }
-    lines.push(`    ${wordsOfRest(explanation)}`, "  replicas:");
-    lines.push(...(replicas.length === 0 ? ["    none"] : replicas.map((replica) => `    ${wordsOfReplica(replica)}`)));
+    lines.push(`    ${wordsOfRest(explanation)}`);
+    if (isKnown(explanation) || replicas.length > 0)
+      lines.push(
+        "  replicas:",
+        ...(replicas.length === 0 ? ["    none"] : replicas.map((it) => `    ${wordsOfReplica(it)}`)),
+      );
   }
   return `${lines.map(onOneLine).join("\n")}\n`;
 }
 
-function wordsOfMessage(message: ExplainedMessage, { uidNext }: Explanation): string {
+function wordsOfMessage(message: ExplainedMessage, { uidNext, transactions }: Explanation): string {
   switch (message.kind) {
     case "there": {
       const { baseName, sizeBytes, internalDateMs, marks } = message;
       return `there: ${baseName}, ${formatBytes(sizeBytes)}, INTERNALDATE ${shownTime(internalDateMs)}, ${marks === "" ? "no flags" : marks}`;
     }
     case "gone":
-      return "not there: it was expunged, or no message ever had that UID";
+      return transactions.length > 0
+        ? "not there any more"
+        : `no message with that UID is known: it was expunged, or the UID was never given out (the next one is ${uidNext})`;
     case "not-yet":
-      return `no message has had that UID: the next one gets ${uidNext}`;
+      return `no message with that UID is known: it has not been given out yet (the next one is ${uidNext})`;
     default:
       return unreachable(message);
   }

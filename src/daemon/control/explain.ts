@@ -36,7 +36,13 @@ export interface Explanation {
   readonly transactions: readonly ExplainedTransaction[];
   /** `searchedFromLsn`: what is older was not looked at; equal to `firstLsn` when all was. */
   readonly log: { readonly firstLsn: number; readonly lastLsn: number; readonly searchedFromLsn: number };
+  /** Where no such message is known (`isKnown`), and all of the log was looked at, only those that refuse its mailbox. */
   readonly replicas: readonly Acknowledgement[];
+}
+
+/** Whether the message is there, or anything in the log is of it. */
+export function isKnown({ message, transactions }: Pick<Explanation, "transactions"> & { message: { kind: string } }) {
+  return message.kind === "there" || transactions.length > 0;
 }
 
 export type ExplainedMessage =
@@ -88,24 +94,34 @@ const READ_BYTES = 64 * 1024;
 /** Of the log, for one question. */
 const BYTES_MAX = 128 * 1024 * 1024;
 
-/** Of the sources of this host. Throws: target-unknown, target-ambiguous, state-corrupt, the abort reason. */
+export interface ExplainedStores {
+  /** The sources of this host that are open. */
+  readonly stores: readonly ExplainedStore[];
+  /** What was not looked at, for a mailbox that is not found: "; of ... ", or "". */
+  readonly unasked: string;
+}
+
+/** Throws: target-unknown, target-ambiguous, state-corrupt, the abort reason. */
 export async function explainUid(
-  stores: readonly ExplainedStore[],
+  explained: ExplainedStores,
   query: ExplainQuery,
   signal: AbortSignal,
 ): Promise<Explanation> {
-  const { store, row } = findOne(stores, query);
+  const { store, row } = findOne(explained, query);
   const { reader, replicas, ackedLsn } = store;
   const found = await searchLog(reader, { row, uid: query.uid }, signal);
   const refusals = replicas.map((name) => reader.rejections(name).filter(({ mailbox }) => mailbox === row.guid));
+  const message = messageOf(reader, row, query.uid);
+  const isToldOf = isKnown({ ...found, message }) || found.log.searchedFromLsn > found.log.firstLsn;
+  const acknowledgements = replicas.map((name, index) =>
+    acknowledgementOf(found, { name, cursor: ackedLsn(name), refusals: refusals[index] ?? [] }),
+  );
   return {
     ...{ store: store.name, mailbox: mailboxName(row.path), guid: row.guid },
     ...{ uidValidity: row.uidValidity, uidNext: row.uidNext, uid: query.uid },
-    message: messageOf(reader, row, query.uid),
+    message,
     ...found,
-    replicas: replicas.map((name, index) =>
-      acknowledgementOf(found, { name, cursor: ackedLsn(name), refusals: refusals[index] ?? [] }),
-    ),
+    replicas: message.kind === "not-yet" ? [] : acknowledgements.filter(({ state }) => isToldOf || state === "refused"),
   };
 }
 
@@ -114,7 +130,7 @@ interface Found {
   readonly row: MailboxRow;
 }
 
-function findOne(stores: readonly ExplainedStore[], query: ExplainQuery): Found {
+function findOne({ stores, unasked }: ExplainedStores, query: ExplainQuery): Found {
   const asked = stores.filter(({ name }) => query.store === undefined || name === query.store);
   const read = asked.map((store) => ({ store, rows: store.reader.mailboxes() }));
   const wish: MailboxWish = { user: query.user, mailbox: query.mailbox };
@@ -124,6 +140,7 @@ function findOne(stores: readonly ExplainedStore[], query: ExplainQuery): Found 
     throw noSuchMailbox(
       read.flatMap(({ rows }) => rows),
       wish,
+      unasked,
     );
   if (second === undefined) return first;
   const names = found.map(({ store, row }) => `${store.name} has ${mailboxName(row.path)}`).join(", ");

@@ -7,6 +7,7 @@
 import { displayRaw, type RawPath, rawFromText } from "../../base/raw-name.js";
 import { folderPathsOf } from "../../maildir/imap-name.js";
 import { closest } from "../config/closest.js";
+import { directoriesAbove } from "../config/path.js";
 import { controlError } from "../control-errors.js";
 import { mailboxName } from "../words.js";
 
@@ -75,8 +76,14 @@ function join(root: string, folder: string): string {
   return `${root}/${folder}`;
 }
 
-/** What a command ends with that means no mailbox of any of these stores. */
-export function noSuchMailbox(rows: readonly Placed[], { user, mailbox }: MailboxWish) {
+/** What a command ends with that means no mailbox of any of these stores. `unasked`: where else it may be, to be added to the words. */
+export function noSuchMailbox(rows: readonly Placed[], { user, mailbox }: MailboxWish, unasked = "") {
+  const holders = user === undefined && mailbox !== undefined ? holdersOf(rows, mailbox) : [];
+  if (holders.length > 0)
+    return controlError(
+      "target-unknown",
+      `looking for mailbox ${quote(mailbox ?? "")}: no -u USER says whose it is; ${wordsOfHolders(holders)} one`,
+    );
   const hers = user === undefined ? rows : allOf(rows, user);
   const isUserKnown = user === undefined || hers.length > 0;
   const meant = isUserKnown ? (mailbox ?? "") : user;
@@ -86,7 +93,34 @@ export function noSuchMailbox(rows: readonly Placed[], { user, mailbox }: Mailbo
     ? `mailbox ${quote(meant)}${user === undefined ? "" : ` of ${quote(user)}`}`
     : `user ${quote(user)}`;
   const advice = near === undefined ? "" : ` (did you mean ${quote(near)}?)`;
-  return controlError("target-unknown", `looking for ${what}: the log knows none of that name${advice}`);
+  return controlError("target-unknown", `looking for ${what}: the log knows none of that name${advice}${unasked}`);
+}
+
+const HOLDERS_NAMED = 3;
+
+function wordsOfHolders(holders: readonly string[]): string {
+  const named = holders.slice(0, HOLDERS_NAMED).map(quote).join(", ");
+  const more = holders.length > HOLDERS_NAMED ? ` and ${holders.length - HOLDERS_NAMED} more` : "";
+  return `${named}${more} ${holders.length === 1 ? "has" : "have"}`;
+}
+
+/** The users that have a mailbox of that name, each as `user` of a wish could name her. None where the store is one user's. */
+function holdersOf(rows: readonly Placed[], mailbox: string): readonly string[] {
+  const known = new Set<string>(rows.map(({ path }) => path));
+  if (known.has("")) return [];
+  const isOutermost = (path: string): boolean => !directoriesAbove(path).some((above) => known.has(above));
+  const roots = folderPathsOf(mailbox).flatMap((folder) => {
+    const end = folder === "" ? "" : `/${folder}`;
+    const withIt = rows.flatMap(({ path }) => (path.endsWith(end) ? [path.slice(0, path.length - end.length)] : []));
+    return withIt.filter((root) => isOutermost(root) && !/(?:^|\/)\.[^/]*$/.test(root)); // else a folder itself.
+  });
+  return [...new Set(roots.map(userOf))];
+}
+
+/** Of a Maildir, without what mail_location adds to her home. */
+function userOf(root: string): string {
+  const below = BELOW_HOME.find((home) => home !== "" && root.length > home.length && root.endsWith(home)) ?? "";
+  return displayRaw(root.slice(0, root.length - below.length));
 }
 
 /** As `mailbox` of a wish could name it. */

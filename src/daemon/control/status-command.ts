@@ -4,6 +4,7 @@ import { EX, MailtwinError } from "../../base/errors.js";
 import { surroundingsOfProcess } from "../config/load-config.js";
 import type { Output } from "../output.js";
 import { canRedraw } from "../progress-line.js";
+import { asSentence } from "../words.js";
 import { askDaemon, type ControlPlace } from "./control-client.js";
 import { type ControlFlags, findControl } from "./find-control.js";
 import { type DaemonStatus, levelOf, withLevels } from "./status.js";
@@ -71,7 +72,9 @@ function printerOf({ json }: StatusFlags, { out }: Output): (last: DaemonStatus 
       out(last instanceof MailtwinError ? `${JSON.stringify({ error: wordsOf(last) })}\n` : jsonLine(last));
   if (canRedraw([process.stdout], process.env["TERM"]))
     return (last) =>
-      out(`${CLEAR}${last instanceof MailtwinError ? `${last.message}.\n${last.hint}\n` : formatStatus(last)}`);
+      out(
+        `${CLEAR}${last instanceof MailtwinError ? `${asSentence(last.message)}\n${last.hint}\n` : formatStatus(last)}`,
+      );
   return (last) => out(`${last instanceof MailtwinError ? last.message : summarizeStatus(last)}\n`);
 }
 

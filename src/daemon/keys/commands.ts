@@ -15,7 +15,10 @@ KEY comes from the other host by a way that you trust: ssh, or a person.`;
 export function addKeyCommands(program: Command, output: Output): void {
   withPlace(program.command("keygen"))
     .description("make the key of this host, by which others know it; never replaces one")
-    .option("--renew", "give the key that is there a new certificate; its name stays")
+    .option(
+      "--renew",
+      "give the key that is there a new certificate; its name stays. A daemon takes it at mailtwin reload",
+    )
     .action((flags: KeygenFlags) =>
       exitWith(flags, output, async () => (await import("./keygen-command.js")).generateKey(flags, output)),
     );

@@ -18,7 +18,7 @@ const DIRECTORY_MODE = 0o755;
 
 /** Returns the exit code. Throws: key-exists, key-unusable, key-nowhere, config-missing, usage, system errors. */
 export async function generateKey(flags: KeygenFlags, output: Output): Promise<number> {
-  const site = lookAtSite(flags, surroundingsOfProcess());
+  const site = lookAtSite(flags, surroundingsOfProcess(), { isToCome: true });
   const file = keyFileOf(flags, site);
   const isNew = flags.renew !== true;
   if (isNew && flags.key === undefined) makeLevel(dirname(file.path), DIRECTORY_MODE);
@@ -27,15 +27,26 @@ export async function generateKey(flags: KeygenFlags, output: Output): Promise<n
   const validUntil = new Date(key.validUntilMs).toISOString();
   if (flags.json === true) output.out(`${JSON.stringify({ path: file.path, name: key.name, validUntil })}\n`);
   else if (isNew) output.out(wordsOfNew(file.path, key.name, site));
-  else output.out(`${file.path}: valid until ${validUntil}; the key and its name are as before:\n${key.name}\n`);
+  else output.out(wordsOfRenewed(file.path, key.name, validUntil));
   return EX.OK;
 }
 
-function wordsOfNew(path: string, keyName: string, { look, main }: Site): string {
+/** A daemon reads its key as it begins, and as it is reloaded. */
+function wordsOfRenewed(path: string, keyName: string, validUntil: string): string {
+  const lines = [
+    `${path}: valid until ${validUntil}; the key and its name are as before:`,
+    keyName,
+    "A running daemon shows the former certificate until mailtwin reload; a restart is not needed.",
+    "No other host has to be told.",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function wordsOfNew(path: string, keyName: string, { look, main, read }: Site): string {
   const name = look.identityName ?? nameFromHost(hostname()) ?? "NAME";
   const identity = [
     "",
-    `On this host, in ${main ?? "the configuration"}:`,
+    `On this host, in ${main ?? "the configuration"}${read === undefined ? ", which is to be written" : ""}:`,
     "[identity]",
     `key = ${JSON.stringify(path)}`,
   ];

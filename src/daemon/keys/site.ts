@@ -1,4 +1,5 @@
 /** Where the configuration and the key of this host are, for commands that come before either is right. */
+import { lstatSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { openNodeDisk } from "../../base/disk-node.js";
@@ -32,12 +33,26 @@ export interface Site {
   readonly look: ConfigLook;
 }
 
-/** Throws: usage; config-missing, if --config names one that is not there. */
-export function lookAtSite({ config }: SiteFlags, surroundings: Surroundings): Site {
+/**
+ * `isToCome`: the file that --config names need not be there yet, if its directory is: a key is what comes first.
+ * Throws: usage; config-missing, if --config names one that is not there.
+ */
+export function lookAtSite(
+  { config }: SiteFlags,
+  surroundings: Surroundings,
+  { isToCome = false }: { readonly isToCome?: boolean } = {},
+): Site {
   if (config === "") throw daemonError("usage", 'reading the command line: --config is empty ("")');
   const main = config ?? defaultConfigFile(surroundings);
-  const read = main === undefined ? undefined : readIfThere(main, { isOptional: config === undefined, surroundings });
+  const isOptional = config === undefined || (isToCome && mayComeTo(resolve(config)));
+  const read = main === undefined ? undefined : readIfThere(main, { isOptional, surroundings });
   return { main: main === undefined ? undefined : resolve(main), read, look: lookAtConfig(read?.texts ?? []) };
+}
+
+/** Not where a link leads nowhere, nor in a directory that a mistake may have named. */
+function mayComeTo(path: string): boolean {
+  const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  return !isThere && statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function readIfThere(

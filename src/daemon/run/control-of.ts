@@ -6,12 +6,14 @@
  */
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
+import { formatAddress } from "../../wire/address.js";
+import type { Store } from "../config/config.js";
 import type { DaemonControl, ReplicaTarget, Targets } from "../control/daemon-control.js";
-import { type ExplainedStore, explainUid } from "../control/explain.js";
+import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, noSuchMailbox } from "../control/find-mailbox.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
-import type { Daemon } from "./daemon.js";
+import type { Daemon, Kept } from "./daemon.js";
 import { pausedKey, type ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { statusOf } from "./status-of.js";
@@ -65,7 +67,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       }, "what it refused is skipped");
       return { rejects: rows.length };
     },
-    explain: (query, signal) => explainUid(explainedStores(daemon), query, signal),
+    explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
   };
 }
@@ -180,12 +182,38 @@ function refusedOf(
   return { ...one, rows };
 }
 
-function explainedStores(daemon: Daemon): readonly ExplainedStore[] {
-  return [...daemon.kept].flatMap(([name, kept]) => {
-    const reader = kept.kind === "source" ? kept.keeper.store?.side.reader : undefined;
-    if (kept.kind !== "source" || reader === undefined) return [];
-    const { keeper } = kept;
-    const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
-    return [{ name, reader, replicas: [...keeper.replicas.keys()], ackedLsn }];
-  });
+/** Throws: not-the-source, store-not-ready, where none of the stores that are meant can be asked. */
+function explainedStores(daemon: Daemon, { store: asked }: ExplainQuery): ExplainedStores {
+  const meant = [...daemon.kept].filter(([name]) => asked === undefined || name === asked);
+  const stores = meant.flatMap(([, kept]) => explainedStoreOf(kept));
+  const replicas = meant.flatMap(([, { config }]) => wordsOfReplica(config));
+  const unopened = meant.flatMap(([name, { kind }]) =>
+    kind === "source" && !stores.some((store) => store.name === name) ? [name] : [],
+  );
+  const doing = "looking for a message";
+  if (stores.length === 0 && unopened.length > 0)
+    throw daemonError("store-not-ready", `${doing}: not open now: ${unopened.join(", ")}`);
+  if (stores.length === 0 && replicas.length > 0)
+    throw controlError(
+      "not-the-source",
+      `${doing}: what is asked for is known where the log is; ${replicas.join("; ")}`,
+    );
+  const unasked = [...replicas, ...(unopened.length === 0 ? [] : [`not open now: ${unopened.join(", ")}`])];
+  return { stores, unasked: unasked.map((words) => `; ${words}`).join("") };
+}
+
+function explainedStoreOf(kept: Kept): readonly ExplainedStore[] {
+  const reader = kept.kind === "source" ? kept.keeper.store?.side.reader : undefined;
+  if (kept.kind !== "source" || reader === undefined) return [];
+  const { keeper, config } = kept;
+  const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
+  return [{ name: config.name, reader, replicas: [...keeper.replicas.keys()], ackedLsn }];
+}
+
+/** Whom to ask instead; empty for a source. */
+function wordsOfReplica({ name, role }: Store): readonly string[] {
+  if (role.kind !== "replica") return [];
+  const { peer, from, storeThere } = role;
+  const host = peer ?? (from === undefined ? "another host" : formatAddress(from));
+  return [`of ${name} this host has the replica, and its source is the store ${storeThere} of ${host}`];
 }

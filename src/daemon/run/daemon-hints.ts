@@ -32,7 +32,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "log-trimmed":
     "`mailtwin resync --store STORE --replica REPLICA` at the source compares both. Nothing that only the replica has is removed unasked.",
   "mailbox-guid-twice":
-    "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original). It is looked at again by itself.",
+    "Find out which of the two is the copy; it need not be the one that is named first. In the copy remove dovecot-uidlist and dovecot.index* (its messages get new UIDs, so not in the original), then let Dovecot give it a GUID of its own: doveadm index -u USER MAILBOX, or any client that opens it. It is looked at again by itself; until Dovecot has been there, its uidlist counts as lost (uidlist-lost).",
   "mailbox-rejected":
     "Remove the cause that the message names: it is tried again by itself, and at once by `mailtwin rejects retry REPLICA`.",
   "maildirs-elsewhere":

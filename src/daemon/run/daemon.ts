@@ -100,7 +100,7 @@ export class Daemon {
           "restart-needed",
           "reloading the configuration: state_dir and control are the same for as long as the daemon runs",
         );
-      const changes = changesOf(this.#config, config);
+      const changes = [...changesOf(this.#config, config), ...changesOfKey(this.#key, key)];
       const peers = changedPeers(this.#config, config);
       this.#config = config;
       this.#key = key;
@@ -280,6 +280,16 @@ function changesOf(before: Config, after: Config): readonly string[] {
     if (!now.has(name)) return [`${name} is gone`];
     return old.get(name) === now.get(name) ? [] : [`${name} is different`];
   });
+}
+
+/** The file is named as before, and holds something else. */
+function changesOfKey(before: SiteKey | undefined, after: SiteKey | undefined): readonly string[] {
+  if (before === undefined || after === undefined || before.certificate === after.certificate) return [];
+  return [
+    before.name === after.name
+      ? "the certificate of this host's key is another: it was renewed"
+      : `this host's key is another: ${after.name}`,
+  ];
 }
 
 function changedPeers(before: Config, after: Config): ReadonlySet<string | undefined> {

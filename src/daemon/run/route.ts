@@ -4,8 +4,9 @@
  * INVARIANT: a peer that asks for a store that is not there, and one that has no right to it, hear the same.
  */
 
-import type { Opening } from "../../wire/opening.js";
+import type { LinkRole, Opening } from "../../wire/opening.js";
 import type { Config, Peer, Replica, Store } from "../config/config.js";
+import { formatKey } from "../config/key-path.js";
 import { daemonError } from "../errors.js";
 import type { Proof } from "./arrivals.js";
 
@@ -28,9 +29,7 @@ export function routeOf(config: Config, opening: Opening, proof: Proof | undefin
     );
   const [peers, stores]: [ReadonlyMap<string, Peer>, ReadonlyMap<string, Store>] = [config.peers, config.stores];
   const [peer, store] = [peers.get(name), stores.get(target.store)];
-  const refusal = noRight(
-    `serving ${shown(name)}: ${role === "source" ? "sending to" : "reading"} the store "${target.store}"`,
-  );
+  const refusal = noRight(`serving ${shown(name)}: it ${wordsOfRight(role, name, target.store)}`);
   if (peer === undefined || store === undefined) throw refusal;
   if (proof !== undefined && proof.key !== peer.key) throw refusal;
   const { role: own } = store;
@@ -46,7 +45,21 @@ export function routeOf(config: Config, opening: Opening, proof: Proof | undefin
 }
 
 function shown(peer: string): string {
-  return peer === "" ? "somebody without a name" : `"${peer}"`;
+  return peer === "" ? "somebody without a name" : JSON.stringify(peer);
+}
+
+/**
+ * What it may not do, and by which settings it may: all of them, whichever are lacking, and whether or not there is such a store.
+ * What the peer calls itself and the store is not of a form that was asked for: both are written as keys of the configuration.
+ */
+function wordsOfRight(role: LinkRole, peer: string, store: string): string {
+  const [may, key, table, dial] =
+    role === "source"
+      ? (["send to", "may_write", `[store.${formatKey(store)}.source]`, "from"] as const)
+      : (["read", "may_read", `[store.${formatKey(store)}.replica.NAME]`, "to"] as const);
+  const named = peer === "" ? "NAME" : peer;
+  const right = `${key} = [${JSON.stringify(store)}] in [peer.${formatKey(named)}]`;
+  return `may not ${may} the store ${JSON.stringify(store)}, which takes, in the configuration of the host that refuses, ${right}, and ${table} with peer = ${JSON.stringify(named)} and without "${dial}"`;
 }
 
 function noRight(message: string): Error {

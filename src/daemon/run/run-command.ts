@@ -28,6 +28,7 @@ import { realOrWished } from "../place-rules.js";
 import { makeState } from "../places.js";
 import { watchState } from "../state-watch.js";
 import { VERSION } from "../version.js";
+import { asSentence } from "../words.js";
 import { controlOf } from "./control-of.js";
 import { Daemon } from "./daemon.js";
 import { inDaemon } from "./daemon-hints.js";
@@ -175,7 +176,7 @@ function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" 
   const refusal = refusalOf(files[0] ?? "", problems);
   if (process.stderr.isTTY) {
     for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
-    output.err(`mailtwin: ${refusal.message}.\n${refusal.hint}\n`);
+    output.err(`mailtwin: ${asSentence(refusal.message)}\n${refusal.hint}\n`);
   } else {
     const { exitCode } = refusal;
     const told = { problems: problems.map(formatProblem), exitCode };

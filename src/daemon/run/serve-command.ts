@@ -35,6 +35,7 @@ import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import { watchState } from "../state-watch.js";
+import { asSentence } from "../words.js";
 import { OUR_GREETING } from "./open-link.js";
 import { isOfAnother, type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
@@ -57,7 +58,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<number> 
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
     if (known.disposition === "bug") throw error;
-    output.err(`mailtwin serve: ${known.message}.\n`);
+    output.err(`mailtwin serve: ${asSentence(known.message)}\n`);
     return known.exitCode;
   } finally {
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);

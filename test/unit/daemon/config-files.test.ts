@@ -194,7 +194,7 @@ describe("mailtwin config", () => {
       'mailtwin.toml:1:1: log_levl = "info": there is no such key above the tables; did you mean log_level?',
       'conf.d/x.toml:2:11: max_age = 1: that is a number, and must be a text; write max_age = "14d"',
       "mailtwin: reading the configuration mailtwin.toml: 2 problems.",
-      "Nothing was begun. docs/configuration.md has all keys; `mailtwin config check` says whether it is right.",
+      "Nothing was begun. Mend each at its place, then run the command again; docs/configuration.md has all keys.",
     ];
     for (const command of ["check", "show"])
       expect(config(command, "--config", "mailtwin.toml")).toStrictEqual({
@@ -225,6 +225,13 @@ describe("mailtwin config", () => {
       code: 64,
       err: expect.stringContaining("--config is empty"),
     });
+  });
+
+  test("a name that may have been meant ends the sentence once", () => {
+    write("mailtwin.toml", RIGHT);
+    expect(config("check", "--config", "mailtwin.tml").err).toMatch(
+      /: there is no such file; .*did you mean mailtwin\.toml\?\n/,
+    );
   });
 
   test("show writes what check takes, and schema what an editor takes", () => {

@@ -157,7 +157,12 @@ describe("a TLS carrier", () => {
 
   test("refuses a dialler whose key it does not know, and tells both", async () => {
     const listener = await listen();
-    await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(coded("link-refused", stranger.name));
+    await expect(dial(whereOf(listener), { key: stranger })).rejects.toThrow(
+      coded(
+        "link-refused",
+        `it does not accept our key, which it does not know: run mailtwin pair NAME ${stranger.name} over there`,
+      ),
+    );
     expect(refusals).toStrictEqual([coded("peer-unknown", stranger.name)]);
     expect(refusals[0]?.exitCode).toBe(77);
     expect(arrivals).toStrictEqual([]);
@@ -179,6 +184,8 @@ describe("a TLS carrier", () => {
     await expect(dialling).rejects.toThrow(coded("peer-key-differs", site.name));
     await until(() => arrivals.length + refusals.length > 0); // whether the listener was done before the dialler hung up.
     for (const { stream } of arrivals) expect(await readAll(stream).catch(() => "")).toBe("");
+    for (const refusal of refusals)
+      expect(refusal).toEqual(coded("handshake-failed", `does not accept our key, ${site.name}: its own log says so`));
   });
 
   test("tells an expired certificate from a wrong key, on both ends", async () => {
@@ -237,7 +244,12 @@ describe("a TLS carrier", () => {
     const address = await listenOtherwise((socket) => void tls.emit("connection", socket));
     await expect(dial(address)).rejects.toThrow(coded("link-refused", "compare the releases"));
     answer = "";
-    await expect(dial(address)).rejects.toThrow(coded("peer-unreachable", "hung up"));
+    await expect(dial(address)).rejects.toThrow(
+      coded(
+        "peer-unreachable",
+        `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`,
+      ),
+    );
   });
 
   test("an abort ends the attempt with its reason, at whatever point, and not the stream afterwards", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
 import { findControl } from "../../../../src/daemon/control/find-control.js";
-import { type ControlBench, openControlBench, STATUS } from "../../../contract/control-bench.js";
+import { type ControlBench, EXPLANATION, openControlBench, STATUS } from "../../../contract/control-bench.js";
 import { linesOf, mailtwin, start } from "../mailtwin.js";
 import { replica, source, status, trouble } from "./statuses.js";
 
@@ -86,7 +86,6 @@ describe("what is asked for is said to be so", () => {
       "4 rejects taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands\n",
     ],
     [["reload"], "store mail: replica d is new\n"],
-    [["explain", "-u", "alice", "Work", "17"], /^UID 17 of alice\/\.Work, store mail .*\n {2}not there: /],
   ] as const)("%j", async (args, words) => {
     await bench.open();
     const { code, out, err } = await run(...args);
@@ -95,6 +94,22 @@ describe("what is asked for is said to be so", () => {
     expect(bench.asked).toHaveLength(1);
     expect(() => JSON.parse(out)).toThrow(SyntaxError);
     expect(JSON.parse((await run(...args, "--json")).out)).toBeTypeOf("object");
+  });
+
+  test("explain: 66 where no such message is known, 0 where there is one", async () => {
+    const server = await bench.open();
+    const { code, out, err } = await run("explain", "-u", "alice", "Work", "17");
+    expect([code, err]).toEqual([66, ""]);
+    expect(out).toMatch(/^UID 17 of alice\/\.Work, store mail .*\n {2}no message with that UID is known: /);
+    const json = await run("explain", "-u", "alice", "Work", "17", "--json");
+    expect([json.code, JSON.parse(json.out)]).toMatchObject([66, { message: { kind: "gone" }, replicas: [] }]);
+    await server[Symbol.asyncDispose]();
+    const transactions = [{ lsn: 1, capturedMs: 1, words: "expunge UID 17" }];
+    await bench.open({ explain: async () => ({ ...EXPLANATION, transactions }) });
+    expect(await run("explain", "Work", "17")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("not there any more"),
+    });
   });
 
   test("fetch-now says who is paused and gets nothing: 1", async () => {
@@ -158,7 +173,14 @@ describe("where the daemon is", () => {
       );
       expect(err.trimEnd().split("\n")).toHaveLength(1);
     }
-    writeFileSync(config, 'control = "/a"\ncontrol = ""]\n');
+    writeFileSync(config, `control = "${bench.place.path}"\n[store.mail]\npath = /var/vmail\n`);
+    expect(await mailtwin(["status", "--config", config], { cwd: bench.dir })).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(
+        /^warning: .*:3:8: path = .*that is no TOML.*looked for at \/.*--control names another/,
+      ),
+    });
+    writeFileSync(config, 'control = ""]\ncontrol = "/a"\n');
     const lost = await mailtwin(["status", "--config", config], {
       cwd: bench.dir,
       env: { XDG_RUNTIME_DIR: bench.dir },

@@ -1,7 +1,7 @@
 /** Where a message stands, read from a database as a source has it. */
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Explanation, explainUid } from "../../../../src/daemon/control/explain.js";
+import { type Explanation, explainUid, isKnown } from "../../../../src/daemon/control/explain.js";
 import { formatExplanation } from "../../../../src/daemon/control/explain-text.js";
 import { explanationSchema } from "../../../../src/daemon/control/status-schema.js";
 import type { StateReader, StateWriter } from "../../../../src/log/state-ports.js";
@@ -58,7 +58,11 @@ const ackedLsn = (replica: string) => reader.cursor(replica) ?? 0;
 
 async function explain(uid: number, replicas: readonly string[] = ["b"], mailbox = "Work"): Promise<Explanation> {
   const stores = [{ name: "mail", reader, replicas, ackedLsn }];
-  const explanation = await explainUid(stores, { user: "alice", mailbox, uid }, new AbortController().signal);
+  const explanation = await explainUid(
+    { stores, unasked: "" },
+    { user: "alice", mailbox, uid },
+    new AbortController().signal,
+  );
   expect(explanationSchema.parse(JSON.parse(JSON.stringify(explanation)))).toEqual(explanation);
   return explanation;
 }
@@ -103,9 +107,32 @@ describe("a message", () => {
     expect(await explain(18)).toMatchObject({
       ...{ message: { kind: "there", marks: "" }, transactions: [{ words: "move UID 4 to UID 18" }] },
     });
-    const never = await explain(20);
-    expect(never).toMatchObject({ message: { kind: "not-yet" }, transactions: [] });
-    expect(formatExplanation(never)).toContain("no message has had that UID: the next one gets 20\n");
+    expect(formatExplanation(await explain(3))).toMatch(
+      /\n {2}not there any more\n[\s\S]*b: has not acknowledged it yet/,
+    );
+  });
+
+  test.each([
+    [20, "not-yet", "it has not been given out yet (the next one is 20)"],
+    [5, "gone", "it was expunged, or the UID was never given out (the next one is 20)"],
+  ])("that nobody knows, UID %d: no replica has acknowledged it", async (uid, kind, words) => {
+    await writer.setCursor("b", await capture(WORK, { changes: [save(17)] }));
+    const never = await explain(uid);
+    expect(never).toMatchObject({ message: { kind }, transactions: [], replicas: [] });
+    expect(isKnown(never)).toBe(false);
+    const told = formatExplanation(never);
+    expect(told).toContain(`\n  no message with that UID is known: ${words}\n`);
+    expect(told).not.toContain("replicas:");
+    expect(isKnown(await explain(17))).toBe(true);
+  });
+
+  test("that nobody knows, in a mailbox that a replica refuses", async () => {
+    await writer.putRejection({
+      ...{ replica: "b", lsn: -3, mailbox: WORK.guid, path: WORK.path, code: "mailbox-occupied", message: "taken" },
+      ...{ attempts: 1, firstMs: 1, lastMs: 2 },
+    });
+    expect((await explain(5, ["b", "c"])).replicas).toMatchObject([{ name: "b", state: "refused" }]);
+    expect((await explain(20, ["b", "c"])).replicas).toEqual([]);
   });
 
   test("that a replica refused", async () => {
@@ -166,7 +193,7 @@ describe("the search", () => {
     expect(log).toEqual({ firstLsn: 1, lastLsn: 2012, searchedFromLsn: 1 });
     const stop = new AbortController();
     const asked = explainUid(
-      [{ name: "mail", reader, replicas: [], ackedLsn }],
+      { stores: [{ name: "mail", reader, replicas: [], ackedLsn }], unasked: "" },
       { mailbox: "alice/.Work", uid: 17 },
       stop.signal,
     );
@@ -192,7 +219,11 @@ describe("the search", () => {
       },
     };
     const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"], ackedLsn: () => 5 }];
-    const explanation = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    const explanation = await explainUid(
+      { stores, unasked: "" },
+      { mailbox: "alice/.Work", uid: 17 },
+      new AbortController().signal,
+    );
     expect(read).toBe(8);
     expect(explanation.log.searchedFromLsn).toBe(1e9 - 8 * 512 + 1);
     expect(explanation.replicas).toEqual([{ name: "b", cursor: 5, state: "unknown" }]);
@@ -217,7 +248,11 @@ describe("the search", () => {
       ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [] },
     };
     const stores = [{ name: "mail", reader: fake, replicas: [], ackedLsn }];
-    const { log } = await explainUid(stores, { mailbox: "alice/.Work", uid: 17 }, new AbortController().signal);
+    const { log } = await explainUid(
+      { stores, unasked: "" },
+      { mailbox: "alice/.Work", uid: 17 },
+      new AbortController().signal,
+    );
     expect(windows).toStrictEqual(Array.from({ length: 16 }, () => 8)); // 128 MiB, the most for one question.
     expect(log.searchedFromLsn).toBe(LAST_LSN - 128 + 1);
   });
@@ -226,12 +261,22 @@ describe("the search", () => {
     await expect(explain(17, [], "Wrok")).rejects.toMatchObject({
       ...{ code: "target-unknown", message: expect.stringContaining('did you mean "Work"?') },
     });
-    const both = ["mail", "copy"].map((name) => ({ name, reader, replicas: [], ackedLsn }));
+    const stores = ["mail", "copy"].map((name) => ({ name, reader, replicas: [], ackedLsn }));
+    const both = { stores, unasked: "; of lists this host has the replica" };
     const query = { user: "alice", mailbox: "Work", uid: 17 };
     const { signal } = new AbortController();
     await expect(explainUid(both, query, signal)).rejects.toMatchObject({
       ...{ code: "target-ambiguous", message: expect.stringContaining("mail has alice/.Work, copy has alice/.Work") },
     });
     expect(await explainUid(both, { ...query, store: "copy" }, signal)).toMatchObject({ store: "copy" });
+    await expect(explainUid(both, { ...query, mailbox: "Wrok" }, signal)).rejects.toThrow(
+      'the log knows none of that name (did you mean "Work"?); of lists this host has the replica',
+    );
+    await expect(explainUid(both, { mailbox: "Work", uid: 17 }, signal)).rejects.toMatchObject({
+      ...{
+        code: "target-unknown",
+        message: 'looking for mailbox "Work": no -u USER says whose it is; "alice" has one',
+      },
+    });
   });
 });

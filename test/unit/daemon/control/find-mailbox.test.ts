@@ -79,6 +79,27 @@ describe("of nobody in particular", () => {
   test("nothing said is all", () => expect(found(undefined, undefined)).toHaveLength(TREE.length));
 });
 
+test.each([
+  ["INBOX", '"alice", "example.org/bob", "carol" and 3 more have one'],
+  ["Sent", '"example.org/bob", "carol" have one'],
+  ["Work/Projects", '"alice", "dave" have one'],
+  ["2024.01", '"dave" has one'],
+])("%s of nobody in particular: that a user is missing, and which would do", (mailbox, holders) => {
+  const wish = { user: undefined, mailbox };
+  expect(noSuchMailbox(TREE, wish).message).toBe(
+    `looking for mailbox "${mailbox}": no -u USER says whose it is; ${holders}`,
+  );
+  for (const [, user = ""] of holders.matchAll(/"([^"]+)"/g)) expect(found(user, mailbox)).toHaveLength(1);
+});
+
+test("where nobody has one, or the store is one user's, none is missing", () => {
+  for (const [mailbox, known] of [
+    ["Projects", TREE], // that of dave is Work/Projects, and so for alice.
+    ["Sent", rows("", ".Work", "x/.Sent")],
+  ] as const)
+    expect(noSuchMailbox(known, { user: undefined, mailbox }).message).toContain("the log knows none of that name");
+});
+
 test("what is not there is told with what may have been meant", () => {
   const words = (user: string | undefined, mailbox: string | undefined) =>
     noSuchMailbox(TREE, { user, mailbox }).message;

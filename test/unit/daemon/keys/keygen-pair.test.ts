@@ -9,6 +9,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -86,6 +87,17 @@ describe("keygen", () => {
       const { out } = await mailtwin(["keygen"], { cwd: dir, env });
       expect(out).toContain(`[identity]\nkey = "${own}/identity.key"\n`);
     }
+  });
+
+  test("beside a configuration that is named and not there yet, and says what to write into it", async () => {
+    const { code, out, err } = await withConfig("keygen");
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain(`made ${keyFile}; `);
+    expect(out).toContain(`On this host, in ${config}, which is to be written:\n[identity]\nkey = "${keyFile}"\n`);
+    expect(readdirSync(dir)).toEqual(["identity.key"]);
+    expect((await withConfig("pair", "b", KEY)).code).toBe(66); // what a peer may do stands in it.
+    symlinkSync("nowhere", config);
+    expect((await withConfig("keygen")).err).toContain("symbolic link");
   });
 
   test.each([
@@ -186,6 +198,7 @@ describe("pair", () => {
 
   test("refuses what would make the configuration wrong, says why, and leaves nothing behind", async () => {
     configure();
+    await withConfig("keygen");
     await withConfig("pair", "b", KEY);
     const wrong = [
       [["c", KEY], "that is the key of [peer.b]"],

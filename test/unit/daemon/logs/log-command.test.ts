@@ -289,6 +289,11 @@ describe("the place of the log", () => {
       expect(out).toMatch(/alice/);
     }
     expect(asked("log", "tail", "--store", "mial").err).toContain("no store mial; did you mean mail?");
+    writeFileSync(config, `${configOf(place.root, ["mail"])}\npath = /var/vmail\n`); // what stands above that is read.
+    expect(asked("log", "tail")).toStrictEqual({
+      ...{ code: 0, out: `${LINE_1}\n` },
+      err: expect.stringMatching(/^warning: .*no TOML.*looked for in .*var; --state names another one\)\n$/),
+    });
     // No TOML at all: nothing in it says where the state is.
     writeFileSync(config, "state_dir = ");
     const { code, err } = asked("log", "tail");

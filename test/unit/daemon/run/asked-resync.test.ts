@@ -44,5 +44,12 @@ test("at the host of the replica: it is refused, and where to ask is said", { ti
       64,
       expect.stringMatching(/of mail this host has the replica[\s\S]*Ask at the source/),
     ]);
+    const explained = await tell(two, "replica", "explain", ...more, "INBOX", "1");
+    expect([explained.code, explained.stderr]).toStrictEqual([
+      64,
+      expect.stringMatching(
+        /of mail this host has the replica, and its source is the store mail of a\.[\s\S]*Ask at the source/,
+      ),
+    ]);
   }
 });

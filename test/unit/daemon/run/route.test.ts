@@ -49,7 +49,7 @@ describe("who dials in", () => {
 
   test("is who the carrier says it is, whatever it says itself", () => {
     expect(() => routeOf(CONFIG, asks("replica", "mail", "down"), proof("idle"))).toThrow(
-      'serving "idle": reading the store "mail"',
+      'serving "idle": it may not read the store "mail"',
     );
     expect(routeOf(CONFIG, asks("replica", "mail", "down"), undefined).kind).toBe("replica");
   });
@@ -76,12 +76,27 @@ describe("who dials in", () => {
     );
   });
 
+  test.each([
+    [
+      asks("replica", "mail"),
+      'serving "idle": it may not read the store "mail", which takes, in the configuration of the host that refuses, may_read = ["mail"] in [peer.idle], and [store.mail.replica.NAME] with peer = "idle" and without "to"',
+    ],
+    [
+      asks("source", "a b"),
+      'serving "idle": it may not send to the store "a b", which takes, in the configuration of the host that refuses, may_write = ["a b"] in [peer.idle], and [store."a b".source] with peer = "idle" and without "from"',
+    ],
+  ])("hears what it may not, and what gives the right: %#", (opening, words) => {
+    expect(() => routeOf(CONFIG, opening, proof("idle"))).toThrow(
+      expect.objectContaining({ message: words, hint: expect.stringContaining("mailtwin reload there") }),
+    );
+  });
+
   test("hears the same of a store that is not there and of one that is not for it", () => {
     const words = (store: string) => {
       try {
         routeOf(CONFIG, asks("replica", store), proof("idle"));
       } catch (error) {
-        return (error as Error).message.replace(store, "STORE");
+        return (error as Error).message.replaceAll(store, "STORE");
       }
       return "let in";
     };

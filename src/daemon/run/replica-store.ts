@@ -27,7 +27,8 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
-import { hintInDaemon } from "./daemon-hints.js";
+import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
+import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MetLink } from "./met-link.js";
 import { becomeReplica } from "./store-role.js";
@@ -167,6 +168,7 @@ export class ReplicaStore {
       this.#met = met;
       this.#hasCome = true;
       log.write("source-connected", { peer });
+      using _emptied = this.#watchEmptied(opened.side, met);
       try {
         const onApplied = () => {
           this.#lastChangeMs = systemClock.nowMs();
@@ -206,6 +208,17 @@ export class ReplicaStore {
       });
     };
     owner.adopt(watchState({ state: this.#options.stateDir, databases: ["replica.db"], clock: systemClock, onGone }));
+  }
+
+  /** The link ends, and the source looks at all as it begins the next one. */
+  #watchEmptied(side: ReplicaSide, met: MetLink): Disposable {
+    const words = `serving a link: nothing that was written to ${this.#options.path} stands any more: the source has to look`;
+    return watchEmptied({
+      clock: systemClock,
+      isEmptied: () => side.isEmptied(),
+      onEmptied: () => met.close(farewellOf(this.#notReady(words))),
+      onFailed: (error) => met.close(farewellOf(error)),
+    });
   }
 
   #notReady(words: string): Error {
@@ -272,7 +285,9 @@ export class ReplicaStore {
   #noteRefusal(error: MailtwinError): void {
     const { log } = this.#options;
     const trouble = troubleOf(error);
-    const seenAs = { ...trouble, hint: hintInDaemon(String(error.detail["said"]), trouble.hint) };
+    const { said } = error.detail;
+    const hint = said === "replica-emptied" ? hintOfEmptied(this.#options) : hintInDaemon(String(said), trouble.hint);
+    const seenAs = { ...trouble, hint };
     this.troubles.noteFailure("source", error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
   }
 

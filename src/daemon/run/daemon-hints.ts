@@ -74,7 +74,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "stores-differ": `Nothing was written. Put the former path of the store back. If another store is meant, give it another name in the configuration; if this one was restored elsewhere, ${NEW_STATE}.`,
   "stores-overlap": "Set path of the two stores to directories of which neither holds the other.",
   "stores-swapped":
-    "Nothing was written. Were source and replica exchanged by mistake? To let them change roles on purpose: docs/operations.md, Changing roles.",
+    "Nothing was written. Another mailtwin keeps these two stores in the other direction, or in a ring: were source and replica exchanged by mistake? Stop one of the two; it goes on by itself then. To let them change roles on purpose: docs/operations.md, Changing roles.",
   "sync-killed":
     "Something ends mailtwin's child processes (a limit of memory or processes, a person): see the system's log. It is tried again by itself, nothing is half done.",
   "too-few-files": "Raise the limit to some thousands (LimitNOFILE= in the unit), and start the daemon again.",

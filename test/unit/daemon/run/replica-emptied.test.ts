@@ -85,6 +85,26 @@ test("all are gone, and no mail comes: both hosts say so all the same; put back 
   await Promise.all([source.stop(), replica.stop()]);
 });
 
+test("the store itself is gone, and no mail comes: both hosts say so; put back, all goes on", {
+  timeout: 90_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  const { source, replica } = await livePair(two);
+  renameSync(two.replica, join(two.dir, "away"));
+  const told = ({ msg }: DaemonEvent) => msg.endsWith("-needs-you");
+  await source.waitFor("it to be found", told);
+  await replica.waitFor("its own words", told);
+  for (const config of [two.configs.source, two.configs.replica])
+    await until("its status", async () => (await statusAt(config)).level === "needs-you");
+  expect(existsSync(two.replica)).toBe(false);
+  renameSync(join(two.dir, "away"), two.replica);
+  await promisify(execFile)(process.execPath, [CLI, "fetch-now", "b", "--config", two.configs.source]);
+  addMessage(join(two.source, BOB), { seed: 42 });
+  await untilEqual(two);
+  await untilWell(two);
+  await Promise.all([source.stop(), replica.stop()]);
+});
+
 test("one user's are removed: one mail for one of them, and all come back", { timeout: 60_000 }, async () => {
   await using two = openTwoDaemons();
   const { source, replica } = await livePair(two);

@@ -24,7 +24,7 @@ const KINDS = {
   "replica-emptied": {
     disposition: "operator",
     exitCode: EX.TEMPFAIL,
-    hint: "See on the replica's host whether its file system is mounted. If its mail was removed on purpose, remove its state too: it is filled anew then.",
+    hint: "Nothing was written. On the replica's host, mount or restore its store. To fill an empty one on purpose, stop what runs there, move its state directory there away, and run the command again.",
   },
   /** The replica ended the link because of a failure of its own, of a kind that is not known here. */
   "replica-failed": {

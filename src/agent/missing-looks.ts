@@ -1,5 +1,5 @@
 /**
- * Before a mailbox that went missing on a live replica is made anew, all that was written there is looked at: it may be all gone.
+ * Before a mailbox that went missing on a live replica, or is compared by hand, is made anew, all that was written there is looked at: it may be all gone.
  *
  * INVARIANT: a mailbox that was refused as missing is not seen to before a look that began after that has ended.
  * INVARIANT: between the end of one look and the next there is a pause, however often the replica refuses.
@@ -22,6 +22,7 @@ export class MissingLooks {
   readonly #unseen = new Set<MailboxGuid>();
   /** The one that is under way. */
   #looking: Promise<void> | undefined;
+  #isAsked = false;
   #dueMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: MissingLookPorts) {
@@ -33,11 +34,17 @@ export class MissingLooks {
     this.#unseen.add(mailbox);
   }
 
+  /** It is to be compared by hand: the next look does not wait for the pause. */
+  noteAsked(mailbox: MailboxGuid): void {
+    this.#unseen.add(mailbox);
+    this.#isAsked = true;
+  }
+
   /** Returns when it may be made anew: at once where it was not missing. Rejects with what the look found. */
   async untilSeen(mailbox: MailboxGuid, signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
     while (this.#looking !== undefined || this.#unseen.has(mailbox)) {
-      const leftMs = this.#dueMs - clock.monotonicMs();
+      const leftMs = this.#isAsked ? 0 : this.#dueMs - clock.monotonicMs();
       if (this.#looking === undefined && leftMs > 0) {
         await clock.sleep(leftMs, signal);
         continue;
@@ -49,6 +56,7 @@ export class MissingLooks {
 
   async #look(signal: AbortSignal): Promise<void> {
     this.#unseen.clear();
+    this.#isAsked = false;
     try {
       await this.#ports.look(signal);
     } finally {

@@ -217,7 +217,7 @@ export class Recovery {
 
   /**
    * Has a mailbox, or the whole store, compared as soon as there is room. Returns when that is noted durably (a mailbox), or at once
-   * (the store); false for a mailbox that neither the source nor the rejection log has.
+   * (the store); false for a mailbox that neither the source nor the rejection log has. If all of the replica is gone, nothing is made.
    */
   async resync(what: MailboxGuid | "all"): Promise<boolean> {
     if (what === "all") {
@@ -226,6 +226,7 @@ export class Recovery {
     }
     const path = this.#pathOf(what);
     if (path === undefined) return false;
+    if (this.#looks) this.#missing.noteAsked(what);
     await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
     return true;
   }
@@ -288,8 +289,12 @@ export class Recovery {
   }
 
   #noteMissing({ mailbox, code }: RejectionRow): void {
-    const { asksStanding, heals } = this.#options;
-    if (asksStanding && heals && code === "mailbox-missing") this.#missing.note(mailbox);
+    if (this.#looks && code === "mailbox-missing") this.#missing.note(mailbox);
+  }
+
+  /** All of the replica is looked at before a mailbox is made anew: it may be all gone. */
+  get #looks(): boolean {
+    return this.#options.asksStanding && this.#options.heals;
   }
 }
 

@@ -387,6 +387,8 @@ export interface ApplyMethods {
   /** Pages of one mailbox follow each other. */
   compare(request: CompareRequest): CompareOutcome;
   standing(request: StandingRequest): StandingOutcome;
+  /** Whether all that was written to the store is gone. Cheap while it is not. */
+  emptied(): boolean;
   /** As the intent of `prepare`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */
   intentOfForeign(request: { readonly path: RawPath }): Uint8Array;
   foreign(request: ForeignRequest): ForeignOutcome;

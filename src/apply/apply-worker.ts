@@ -56,6 +56,7 @@ serveWorker<ApplyMethods>({
   inventory: (request) => store().inventory(request),
   compare: (request) => store().compare(request),
   standing: (request) => store().standing(request),
+  emptied: () => store().emptied(),
   foreign: (request) => store().foreign(request),
   yieldUids: (request) => store().yieldUids(request),
   forget: (request) => store().forget(request),

@@ -6,6 +6,7 @@ import type { Dir } from "../base/disk.js";
 import { isRawPath, type RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { Transaction } from "../txn/transaction.js";
+import type { ExecuteOutcome } from "./apply-types.js";
 import { guidAt, isAlone } from "./parking.js";
 import type { StoreContext } from "./store-context.js";
 
@@ -34,4 +35,12 @@ export function carriedRows(
     }
     return [];
   });
+}
+
+/** With rows of other mailboxes beside its own. */
+export function withRows(
+  outcome: Extract<ExecuteOutcome, { kind: "applied" }>,
+  rows: readonly MailboxRow[],
+): ExecuteOutcome {
+  return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
 }

@@ -91,6 +91,11 @@ export function isAway(context: Pick<StoreContext, "disk" | "options">, mailbox:
   return parkedMailboxes(context).includes(mailbox) || guidsIn(context, HELD).length > 0;
 }
 
+/** Whether any mailbox may be out of the store. */
+export function isAnyAway(context: Pick<StoreContext, "disk" | "options">): boolean {
+  return [PARKED, HELD].some((area) => guidsIn(context, area).length > 0);
+}
+
 /** Brings a parked mailbox, or the rest of it, into the store. "occupied": nothing was done, something else is there. */
 export function unpark(context: StoreContext, root: Dir, { mailbox, path }: Place, undo: UndoLog): "done" | "occupied" {
   const area = undo.hold(openMade(context.disk, context.options.scratchRoot, [PARKED]));

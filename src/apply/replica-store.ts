@@ -21,7 +21,7 @@ import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
-import { carriedRows } from "./carried.js";
+import { carriedRows, withRows } from "./carried.js";
 import { ComparePages } from "./compare-pages.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
@@ -44,7 +44,7 @@ import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
 import { stageLocal } from "./stage.js";
 import * as staging from "./staging.js";
-import { readStanding } from "./standing.js";
+import { Emptiness, readStanding } from "./standing.js";
 import { Life, type StoreContext } from "./store-context.js";
 import { InventoryReader, noteSurvey } from "./survey.js";
 import { warmMailboxes } from "./warm.js";
@@ -66,6 +66,7 @@ export class ReplicaStore implements Methods {
   readonly #pendingByKey = new Map<number, Pending>();
   readonly #inventory = new InventoryReader();
   readonly #pages: ComparePages;
+  readonly #emptiness: Emptiness;
 
   /** Throws: destination-missing, scratch-missing. */
   constructor(ports: ReplicaStorePorts, options: types.ApplyOptions) {
@@ -77,6 +78,7 @@ export class ReplicaStore implements Methods {
     const whereabouts = new Whereabouts(options.storeRoot, clock, () => reader.mailboxes());
     this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life, isAlive };
     this.#pages = new ComparePages(this.#context);
+    this.#emptiness = new Emptiness(this.#context);
     openStore(disk, storeRoot).close();
     openMade(disk, scratchRoot, []).close();
   }
@@ -197,6 +199,10 @@ export class ReplicaStore implements Methods {
 
   standing(request: types.StandingRequest): types.StandingOutcome {
     return this.#inStore((root) => readStanding(this.#context, root, request));
+  }
+
+  emptied(): boolean {
+    return this.#inStore((root) => this.#emptiness.isEmptied(root));
   }
 
   intentOfForeign({ path }: Pick<types.ForeignRequest, "path">): Uint8Array {
@@ -324,7 +330,9 @@ export class ReplicaStore implements Methods {
   #executeAbsent(root: Dir, pending: Pending, known: KnownMailbox): types.ExecuteOutcome {
     const { txn } = pending;
     if (txn.structure?.kind === "delete") return deleteMailbox(this.#context, root, { known, found: undefined, txn });
-    if (txn.structure?.kind !== "create") return { kind: "diverged", divergence: missing(txn) };
+    // Made in an emptied store it would stand for all that was there: the source looks at all before it sends one that is missing.
+    const isMade = txn.structure?.kind === "create" && !this.#emptiness.isEmptied(root);
+    if (!isMade) return { kind: "diverged", divergence: missing(txn) };
     const opened = openMailbox(root, txn);
     if (opened.kind === "diverged") return opened;
     if (opened.kind === "absent") return createMailbox(this.#context, { root, pending, known, standing: undefined });
@@ -384,10 +392,6 @@ export class ReplicaStore implements Methods {
 }
 
 type Applied = Extract<types.ExecuteOutcome, { kind: "applied" }>;
-
-function withRows(outcome: Applied, rows: types.AppliedEffect["mailboxes"]): types.ExecuteOutcome {
-  return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
-}
 
 function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: readonly types.ApplyNote[]): Applied {
   const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };

@@ -1,11 +1,13 @@
 /**
- * Whether what was written to this store stands as it was written: a few `stat`s for each mailbox, none for a message. Writes nothing.
+ * Whether what was written to this store stands as it was written, and whether anything of it does: a few `stat`s for each mailbox, none
+ * for a message. Writes nothing.
  */
 import type { Dir } from "../base/disk.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { StandingOutcome, StandingRequest, Stands } from "./apply-types.js";
 import { writtenAs } from "./astray.js";
+import { isAnyAway } from "./parking.js";
 import type { StoreContext } from "./store-context.js";
 import { surveyMailbox } from "./survey.js";
 
@@ -18,6 +20,26 @@ export function readStanding(context: StoreContext, root: Dir, { after, max }: S
     return { mailbox, path, uidValidity, uidNext, stands: standsOf(context, root, row) };
   });
   return { mailboxes, more: page.length < rows.length };
+}
+
+/** Whether all that was written is gone. Costs one mailbox's look as long as the one that stood last still does. */
+export class Emptiness {
+  readonly #context: StoreContext;
+  #stood: MailboxRow | undefined;
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /** False where nothing was written. A mailbox that stands elsewhere is not gone, nor is one on its way to another place. */
+  isEmptied(root: Dir): boolean {
+    const isThere = ({ path, guid }: MailboxRow): boolean => surveyMailbox(root, path).guid === guid;
+    if (this.#stood !== undefined && isThere(this.#stood)) return false;
+    const rows = this.#context.reader.mailboxes();
+    this.#stood = rows.find(isThere);
+    if (rows.length === 0 || this.#stood !== undefined || isAnyAway(this.#context)) return false;
+    return rows.every((row) => standsOf(this.#context, root, row) === "gone");
+  }
 }
 
 function standsOf({ whereabouts, cache, reader }: StoreContext, root: Dir, row: MailboxRow): Stands {

@@ -92,7 +92,7 @@ const KINDS = {
   "stores-swapped": {
     disposition: "operator",
     exitCode: EX.CONFIG,
-    hint: "Nothing was written. Were SRC and DST exchanged by mistake? To let them change roles on purpose, stop all runs of this pair and remove the file that the message names: docs/operations.md, Changing roles.",
+    hint: "Nothing was written. Were SRC and DST exchanged by mistake? To let them change roles on purpose, stop all runs and daemons that keep this pair, and remove the file that the message names: docs/operations.md, Changing roles.",
   },
   /** The two databases of the state directory are not of the same run: one was put there from elsewhere. */
   "state-mixed": {

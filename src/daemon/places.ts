@@ -11,6 +11,7 @@ import type { FileStat, Site } from "../base/disk.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
 import { daemonError } from "./errors.js";
+import { refuseRingHere } from "./lineage.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
 import { makeLike, makeOurs, protectFile, refuseExposed, refuseForeign, siteAt } from "./own-directory.js";
 import { refuseUnreadable, refuseUnusableState } from "./permissions.js";
@@ -27,7 +28,7 @@ import {
   stateRefusal,
   statSource,
 } from "./place-rules.js";
-import { recordTwin, refuseSwapped } from "./twin-record.js";
+import { recordTwin } from "./twin-record.js";
 
 export interface Places {
   /** Absolute and real, as text. */
@@ -58,7 +59,7 @@ export function findPlaces(sourceArg: string, destinationArg: string, options: P
   const sourceSite = siteAt(source, sourceRefusal(source));
   if (sourceSite === undefined) throw sourceRefusal(source)("it went away");
   refuseForeign(scratch, scratchRefusal(scratch), { mayBeRead: false });
-  refuseSwapped({ source, destination });
+  refuseRingHere({ source, destination });
   return { source, sourceSite, destination, scratch, state };
 }
 
@@ -140,7 +141,7 @@ export function takeBack(made: readonly string[]): void {
 /** Call it when the first contact is accepted, holding the scratch directory. Throws: stores-swapped, scratch-unusable. */
 export function noteTwin(places: Places, sites: Sites): void {
   const { scratch: path } = places;
-  recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) });
+  recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) }, refuseRingHere);
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;

@@ -49,6 +49,8 @@ export interface ReplicaSide {
   readonly writer: StateWriter;
   /** Resolves when the thread that writes mail has ended, with why. */
   readonly ended: WorkerClient<ApplyMethods>["ended"];
+  /** Whether all that was written to the store is gone. Cheap while it is not. Throws: destination-missing, system errors. */
+  isEmptied(): Promise<boolean>;
   /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
   messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
   /** Serves the link until it closes. */
@@ -85,6 +87,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
     reader,
     writer,
     ended: store.ended,
+    isEmptied: () => store.call("emptied"),
     messageCounts: (gone) => {
       const counts = new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]));
       for (const { guid } of gone) counts.delete(guid);

@@ -13,7 +13,7 @@ import { isSite } from "../base/pinned-roots.js";
 import { daemonError } from "./errors.js";
 import { openStanding, type Refusal } from "./own-directory.js";
 
-const TWIN_RECORD = "twin-of.json";
+export const TWIN_RECORD = "twin-of.json";
 const BYTES_MAX = 64 * 1024;
 /** A twin of a twin of a twin. */
 const CHAIN_MAX = 16;
@@ -24,7 +24,7 @@ interface TwinRecord {
   readonly source: { readonly path: string; readonly dev: string; readonly ino: string };
 }
 
-interface Pair {
+export interface Pair {
   /** Absolute and real. */
   readonly source: string;
   readonly destination: string;
@@ -42,7 +42,7 @@ export function isScratchName(name: string): boolean {
 
 /** Throws: stores-swapped, where the source is the twin of the destination, or of a twin of it. */
 export function refuseSwapped({ source, destination }: Pair): void {
-  const own = findRecord(source);
+  const own = findRecord(scratchPlaces(source));
   let of = own?.record;
   for (let hops = 0; own !== undefined && of !== undefined && hops < CHAIN_MAX; hops++) {
     if (names(of, destination)) {
@@ -50,7 +50,7 @@ export function refuseSwapped({ source, destination }: Pair): void {
       const words = `${source} is itself ${what} of ${destination}, as ${own.file} says`;
       throw daemonError("stores-swapped", `twinning ${source} to ${destination}: ${words}`);
     }
-    of = findRecord(of.source.path)?.record;
+    of = findRecord(scratchPlaces(of.source.path))?.record;
   }
 }
 
@@ -62,9 +62,10 @@ interface RecordPlace {
 
 /**
  * Notes the source in the destination's scratch directory, durably, unless it is there already. Call it while holding that directory.
- * Throws: stores-swapped (another run has noted the opposite meanwhile), system errors.
+ * `refuseRing` looks once more, and what it throws takes the note back. Throws: stores-swapped (the opposite was noted meanwhile), system
+ * errors.
  */
-export function recordTwin(pair: Pair, scratch: RecordPlace): void {
+export function recordTwin(pair: Pair, scratch: RecordPlace, refuseRing: (pair: Pair) => void): void {
   const { dev, ino } = statSync(pair.source, { bigint: true });
   const record = { source: { path: pair.source, dev: String(dev), ino: String(ino) } } satisfies TwinRecord;
   const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
@@ -75,7 +76,7 @@ export function recordTwin(pair: Pair, scratch: RecordPlace): void {
     if (readQuietly(dir)?.equals(bytes) === true) return;
     replaceDurably(dir, TWIN_RECORD, [bytes], { tempName: `${TWIN_RECORD}.tmp`, mode: 0o600, syncDir: true });
     try {
-      refuseSwapped(pair); // two runs in both directions, begun at once: the later one to look sees the other's note.
+      refuseRing(pair); // two runs in both directions, begun at once: the later one to look sees the other's note.
     } catch (error) {
       dir.unlink(TWIN_RECORD);
       throw error;
@@ -91,17 +92,15 @@ function names({ source }: TwinRecord, store: string): boolean {
   return stat !== undefined && String(stat.dev) === source.dev && String(stat.ino) === source.ino;
 }
 
-function findRecord(store: string): { readonly file: string; readonly record: TwinRecord } | undefined {
-  for (const scratch of scratchPlaces(store)) {
+/** In the first of some scratch directories that has one. */
+export function findRecord(
+  places: readonly string[],
+): { readonly file: string; readonly record: TwinRecord } | undefined {
+  for (const scratch of places) {
     const record = readRecord(scratch);
     if (record !== undefined) return { file: join(scratch, TWIN_RECORD), record };
   }
   return undefined;
-}
-
-/** The path of the store that a store is the local twin of; undefined where none is noted. */
-export function sourceNoted(store: string): string | undefined {
-  return findRecord(store)?.record.source.path;
 }
 
 /** Undefined also where it cannot be read: what is not ours says nothing, and a damaged one is written anew by its next run. */

@@ -194,6 +194,9 @@ export interface InventoryMessage {
   readonly marks: string;
 }
 
+/** Stores in a source's lineage, itself among them: a twin of a twin of a twin. */
+export const LINEAGE_MAX = 16;
+
 /** Messages of a page of `compare`, at the most; a replica ends a page earlier where its messages are long. */
 export const COMPARED_MESSAGES_MAX = 4096;
 /** Files without a UID that a page of `compare` tells of, at the most: more than any mailbox has. */

@@ -13,6 +13,7 @@ import { muteErrors } from "./carrier.js";
 import { wireError } from "./errors.js";
 import { OpenedSchema, type Opening as OpeningPb, OpeningSchema } from "./gen/opening_pb.js";
 import { safeWords } from "./last-words.js";
+import { LINEAGE_MAX } from "./messages.js";
 import { beforeLink, type MessagePorts, type NotCome, prefixed, readPrefixed } from "./prefixed.js";
 
 /** What an end is on a link. */
@@ -33,32 +34,31 @@ export interface PathTarget {
   readonly live: boolean;
   /** Names the source to the replica's state: 32 hex digits. */
   readonly sourceId: string;
-  /** The source, and the stores that it is a twin of, nearest first: 32 hex digits each, at most LINEAGE_MAX. Empty: it does not say. */
-  readonly lineage: readonly string[];
 }
 
 export type Target = { readonly kind: "store"; readonly store: string } | PathTarget;
 
-export interface Opening {
+/** What the source says of itself, whichever end dialled. */
+export interface OpenedSource {
+  /** A replica that is not there yet is made like it. */
+  readonly root: RootLike | undefined;
+  /** Of its log. */
+  readonly logId: string;
+  /** Its store, and the stores that it is a twin of, nearest first: 32 hex digits each, at most LINEAGE_MAX. Empty: it does not say. */
+  readonly lineage: readonly string[];
+}
+
+/** Of an end that is no source. */
+export const NO_SOURCE: OpenedSource = { root: undefined, logId: "", lineage: [] };
+
+/** What the source says of itself is `NO_SOURCE` where the other end is the source. */
+export interface Opening extends OpenedSource {
   /** What the end that dialled is. */
   readonly role: LinkRole;
   /** The name that the end that dialled gives itself; "" where the carrier tells it. */
   readonly peer: string;
   readonly target: Target;
-  /** Of the source's root: a replica that is not there yet is made like it. */
-  readonly root: RootLike | undefined;
-  /** Of the source's log; "" where the other end is the source. */
-  readonly logId: string;
 }
-
-/** What the end that was dialled says of itself, if that is the source. */
-export interface OpenedSource {
-  readonly root: RootLike | undefined;
-  readonly logId: string;
-}
-
-/** A twin of a twin of a twin. */
-export const LINEAGE_MAX = 16;
 
 const ID_PATTERN = /^[0-9a-f]{32}$/;
 const MESSAGE_BYTES_MAX = 16 * 1024;
@@ -82,9 +82,9 @@ export async function askToOpen(ports: MessagePorts, opening: Opening, signal: A
   const step = async (both: AbortSignal): Promise<OpenedSource> => {
     ports.stream.write(prefixed(toBinary(OpeningSchema, openingToPb(opening))));
     const bytes = await readMessage(ports, both);
-    const { refusal, root, logId } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
+    const { refusal, ...source } = decode(ports, () => fromBinary(OpenedSchema, bytes, { readUnknownFields: false }));
     if (refusal !== undefined) throw refusalOf(ports.peer, refusal);
-    return { root: rootOf(ports, root), logId: logIdOf(ports, logId) };
+    return sourceOf(ports, source);
   };
   return beforeLink(ports, { msMax: OPENED_MS_MAX, notCome: notComeOf(ports, "answer") }, step, signal);
 }
@@ -100,11 +100,8 @@ export async function readOpening(ports: MessagePorts, signal: AbortSignal): Pro
 }
 
 /** From here on the stream carries a link. */
-export function letOpen({ stream }: MessagePorts, source: OpenedSource = { root: undefined, logId: "" }): void {
-  const { root, logId } = source;
-  stream.write(
-    prefixed(toBinary(OpenedSchema, create(OpenedSchema, { logId, ...(root === undefined ? {} : { root }) }))),
-  );
+export function letOpen({ stream }: MessagePorts, source: OpenedSource = NO_SOURCE): void {
+  stream.write(prefixed(toBinary(OpenedSchema, create(OpenedSchema, sourceToPb(source)))));
 }
 
 /** Says why not, and ends the stream. */
@@ -122,36 +119,36 @@ function cut(words: string): string {
   return Buffer.from(words.slice(0, WORDS_CHARS_MAX)).toString(); // half a character becomes none.
 }
 
-function openingToPb({ role, peer, target, root, logId }: Opening): OpeningPb {
-  const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1"), lineage: [...it.lineage] });
+function openingToPb({ role, peer, target, ...source }: Opening): OpeningPb {
+  const path = (it: PathTarget) => ({ ...it, path: Buffer.from(it.path, "latin1") });
   return create(OpeningSchema, {
-    ...{ role, peer, logId },
+    ...{ role, peer },
     target: target.kind === "store" ? { case: "store", value: target.store } : { case: "path", value: path(target) },
-    ...(root === undefined ? {} : { root }),
+    ...sourceToPb(source),
   });
 }
 
-function openingOfPb(ports: MessagePorts, { role, peer, target, root, logId }: OpeningPb): Opening {
+function sourceToPb({ root, logId, lineage }: OpenedSource) {
+  return { logId, lineage: [...lineage], ...(root === undefined ? {} : { root }) };
+}
+
+function openingOfPb(ports: MessagePorts, { role, peer, target, ...source }: OpeningPb): Opening {
   const refuse = (why: string) => invalid(ports, why);
   if (role !== "source" && role !== "replica") throw refuse("it says of itself what no end of a link is");
   if (peer.length > NAME_CHARS_MAX) throw refuse("its name is too long");
-  const common: Omit<Opening, "target"> = {
-    ...{ role, peer, root: rootOf(ports, root), logId: logIdOf(ports, logId) },
-  };
+  const common: Omit<Opening, "target"> = { role, peer, ...sourceOf(ports, source) };
   if (target.case === "store") {
     if (target.value.length > NAME_CHARS_MAX) throw refuse("the name of the store is too long");
     return { ...common, target: { kind: "store", store: target.value } };
   }
   if (target.case !== "path") throw refuse("it names no store");
-  const { foreign, live, sourceId, lineage } = target.value;
+  const { foreign, live, sourceId } = target.value;
   const path = Buffer.from(target.value.path).toString("latin1");
   if (path === "" || path.includes("\0") || path.length > PATH_BYTES_MAX) throw refuse("the path of the store is none");
   if (foreign !== "refuse" && foreign !== "keep" && foreign !== "limbo")
     throw refuse("what is to become of foreign mail is not known here");
   if (!ID_PATTERN.test(sourceId)) throw refuse("the source's identity is none");
-  if (lineage.length > LINEAGE_MAX || !lineage.every((id) => ID_PATTERN.test(id)))
-    throw refuse("what the source is a twin of is none");
-  return { ...common, target: { kind: "path", path, foreign, live, sourceId, lineage } };
+  return { ...common, target: { kind: "path", path, foreign, live, sourceId } };
 }
 
 function isRoot({ mode, uid, gid }: RootLike): boolean {
@@ -159,9 +156,18 @@ function isRoot({ mode, uid, gid }: RootLike): boolean {
 }
 
 /** Throws: wire-invalid. */
-function logIdOf(ports: MessagePorts, logId: string): string {
+function sourceOf(
+  ports: MessagePorts,
+  {
+    root,
+    logId,
+    lineage,
+  }: { readonly root?: RootLike | undefined; readonly logId: string; readonly lineage: string[] },
+): OpenedSource {
   if (logId !== "" && !ID_PATTERN.test(logId)) throw invalid(ports, "the identity of its log is none");
-  return logId;
+  if (lineage.length > LINEAGE_MAX || !lineage.every((id) => ID_PATTERN.test(id)))
+    throw invalid(ports, "what the source is a twin of is none");
+  return { root: rootOf(ports, root), logId, lineage };
 }
 
 /** Throws: wire-invalid. */

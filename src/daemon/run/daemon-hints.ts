@@ -37,6 +37,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
     "Remove the cause that the message names: it is tried again by itself, and at once by `mailtwin rejects retry REPLICA`.",
   "maildirs-elsewhere":
     "Nothing was changed. Both paths must hold the same at the same places: correct path of one of the stores. If these two are meant, move the Maildirs of the replica yourself to where the source has them; it is tried again by itself.",
+  "replica-emptied":
+    "Nothing was written. On the replica's host, mount or restore the store (`mailtwin status` there names it). To fill an empty one on purpose, stop mailtwin there, move stores/NAME in its state_dir away (NAME: of the store), and start it again. It is tried again by itself, and at once by `mailtwin fetch-now REPLICA`.",
   "replica-lock-held":
     "See which process on the replica's host holds dovecot-uidlist.lock (its number is in the file). It is tried again by itself.",
   "scratch-missing":
@@ -72,7 +74,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "stores-differ": `Nothing was written. Put the former path of the store back. If another store is meant, give it another name in the configuration; if this one was restored elsewhere, ${NEW_STATE}.`,
   "stores-overlap": "Set path of the two stores to directories of which neither holds the other.",
   "stores-swapped":
-    "Nothing was written. Were source and replica exchanged by mistake? To let them change roles on purpose: docs/operations.md, Changing roles.",
+    "Nothing was written. Another mailtwin keeps these two stores in the other direction, or in a ring: were source and replica exchanged by mistake? Stop one of the two; it goes on by itself then. To let them change roles on purpose: docs/operations.md, Changing roles.",
   "sync-killed":
     "Something ends mailtwin's child processes (a limit of memory or processes, a person): see the system's log. It is tried again by itself, nothing is half done.",
   "too-few-files": "Raise the limit to some thousands (LimitNOFILE= in the unit), and start the daemon again.",
@@ -84,6 +86,12 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
 /** `hint`: of the catalogue, where it is right here too. */
 export function hintInDaemon(code: string, hint: string): string {
   return Object.hasOwn(DAEMON_HINTS, code) ? (DAEMON_HINTS[code] ?? hint) : hint;
+}
+
+/** Of a store that was emptied, on its own host; what to do is that of destination-emptied. `stateDir`: of the store. */
+export function hintOfEmptied({ path, stateDir }: { readonly path: string; readonly stateDir: string }): string {
+  const again = "It is tried again by itself, and at once by `mailtwin fetch-now` on the host that dials.";
+  return `Nothing was written. Mount or restore ${path}. To fill an empty one on purpose, stop mailtwin on this host, move ${stateDir} away, and start it again. ${again}`;
 }
 
 /** The same error, with the hint for whoever runs the daemon. A defect stays what it is. */

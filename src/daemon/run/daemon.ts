@@ -7,8 +7,7 @@ import { join } from "node:path";
 import type { Clock } from "../../base/clock.js";
 import { formatAddress } from "../../wire/address.js";
 import type { SiteKey } from "../../wire/keys.js";
-import type { Link } from "../../wire/link.js";
-import type { Opening } from "../../wire/opening.js";
+import { NO_SOURCE, type Opening } from "../../wire/opening.js";
 import type { Config, Peer, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
 import { Arrivals, type Proof, type Welcome } from "./arrivals.js";
@@ -17,6 +16,7 @@ import type { EventLog } from "./event-log.js";
 import { Listeners } from "./listeners.js";
 import { type OpenedLink, openLink } from "./open-link.js";
 import { RefusalLog } from "./refusal-log.js";
+import type { ReplicaLink } from "./replica-runner.js";
 import { ReplicaStore } from "./replica-store.js";
 import { routeOf } from "./route.js";
 import { SourceKeeper } from "./source-keeper.js";
@@ -199,7 +199,7 @@ export class Daemon {
     const dial = (signal: AbortSignal): Promise<OpenedLink> => {
       if (from === undefined) throw new TypeError("who has no address is not dialled");
       const target = { kind: "store", store: storeThere } as const;
-      return this.#open({ address: from, peer }, { role: "replica", target, root: undefined, logId: "" }, signal);
+      return this.#open({ address: from, peer }, { role: "replica", target, ...NO_SOURCE }, signal);
     };
     const shown = peer ?? "the source";
     const dialled =
@@ -215,12 +215,15 @@ export class Daemon {
 
   #dialOf(
     { to, peer, storeThere }: Replica,
-    { opened }: SourceStore,
-  ): ((signal: AbortSignal) => Promise<Link>) | undefined {
+    store: SourceStore,
+  ): ((signal: AbortSignal) => Promise<ReplicaLink>) | undefined {
     if (to === undefined) return undefined;
     const target = { kind: "store", store: storeThere } as const;
-    const opening = { role: "source", target, ...opened } as const;
-    return async (signal) => (await this.#open({ address: to, peer }, opening, signal)).link;
+    return async (signal) => {
+      const said = store.opened;
+      const { link } = await this.#open({ address: to, peer }, { role: "source", target, ...said }, signal);
+      return { link, said };
+    };
   }
 
   #open(
@@ -249,7 +252,8 @@ export class Daemon {
     const runner = kept?.kind === "source" ? kept.keeper.runner(route.replica.name) : undefined;
     const store = kept?.kind === "source" ? kept.keeper.store : undefined;
     if (runner === undefined || store === undefined) throw notReady();
-    return { source: store.opened, take: (link) => runner.offer(link) };
+    const said = store.opened;
+    return { source: said, take: (link) => runner.offer({ link, said }) };
   }
 
   /** To whose mailboxes a peer's rights are limited; undefined: they are not. */

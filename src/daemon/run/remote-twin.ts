@@ -110,11 +110,11 @@ function openLinkTo(
   const opening: Opening = {
     role: "source",
     peer: "",
-    logId: places.logId,
+    ...{ logId: places.logId, lineage: places.lineage },
     root: { mode: mode & 0o7777, uid, gid },
     target: {
       ...{ kind: "path", path: rawFromText(destination.path), foreign, live },
-      ...{ sourceId: sourceIdOf(places), lineage: places.lineage },
+      sourceId: sourceIdOf(places),
     },
   };
   const { address } = destination;

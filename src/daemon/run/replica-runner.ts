@@ -8,6 +8,7 @@ import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { Gate } from "../../base/gate.js";
 import type { RawPath } from "../../base/raw-name.js";
 import type { Link } from "../../wire/link.js";
+import type { OpenedSource } from "../../wire/opening.js";
 import type { Replica } from "../config/config.js";
 import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
@@ -20,11 +21,17 @@ import { Troubles, troubleOf } from "./troubles.js";
 import { Unreachable } from "./unreachable.js";
 import { WatchedLink } from "./watched-link.js";
 
+/** A link to the replica, and what it was told of the source as that was opened. */
+export interface ReplicaLink {
+  readonly link: Link;
+  readonly said: OpenedSource;
+}
+
 export interface RunnerPorts extends AgentPorts {
   /** The store's path, for people. */
   readonly path: string;
   /** Undefined where the replica dials in. */
-  readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
+  readonly dial: ((signal: AbortSignal) => Promise<ReplicaLink>) | undefined;
 }
 
 /** How often it is looked whether the replica keeps up. */
@@ -55,7 +62,7 @@ export class ReplicaRunner {
   #isPaused = false;
   /** A replica on demand was asked for. */
   #isAsked = false;
-  #offered: Link | undefined;
+  #offered: ReplicaLink | undefined;
   #agent: ReplayAgent | undefined;
   #conversation: AbortController | undefined;
   /** Settles when nothing of the last conversation is left. */
@@ -197,9 +204,9 @@ export class ReplicaRunner {
   }
 
   /** The replica has dialled in: this link takes the place of the one before. */
-  offer(link: Link): void {
-    this.#offered?.close();
-    this.#offered = link;
+  offer(offered: ReplicaLink): void {
+    this.#offered?.link.close();
+    this.#offered = offered;
     this.#conversation?.abort(new Ended("it has dialled in anew"));
     this.#wake.wake();
   }
@@ -212,7 +219,7 @@ export class ReplicaRunner {
         await this.#once(signal);
       }
     } finally {
-      this.#offered?.close();
+      this.#offered?.link.close();
       this.#offered = undefined;
     }
   }
@@ -238,13 +245,13 @@ export class ReplicaRunner {
     await this.#begin(dial, signal);
   }
 
-  async #begin(open: (signal: AbortSignal) => Promise<Link>, signal: AbortSignal): Promise<void> {
+  async #begin(open: (signal: AbortSignal) => Promise<ReplicaLink>, signal: AbortSignal): Promise<void> {
     const talk = this.#converse(open, signal);
     this.#talk = talk.catch(() => undefined); // whoever waits for its end does not ask why.
     await talk;
   }
 
-  async #converse(open: (signal: AbortSignal) => Promise<Link>, signal: AbortSignal): Promise<void> {
+  async #converse(open: (signal: AbortSignal) => Promise<ReplicaLink>, signal: AbortSignal): Promise<void> {
     const { store, clock } = this.#ports;
     const conversation = new AbortController();
     this.#conversation = conversation;
@@ -252,7 +259,8 @@ export class ReplicaRunner {
     let tell: (() => void) | undefined;
     const beside: Promise<void>[] = [];
     try {
-      const link = new WatchedLink(await open(both));
+      const { link: bare, said } = await open(both);
+      const link = new WatchedLink(bare);
       this.#step("connected");
       while (this.#turns.isBusy) await this.#turns.wait(both);
       const agent = this.#makeAgent(link);
@@ -263,6 +271,7 @@ export class ReplicaRunner {
       beside.push(this.#stall.watch(agent, link, both));
       for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
+        store.refuseMetHalfway(said);
         if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.
         const step = (event: ReplicaEvent) => this.#step(event);
         await meetReplica({ ...this.#ports, agent, step }, welcome, inner);
@@ -364,10 +373,10 @@ export class ReplicaRunner {
     this.#ports.log.write("replica-state", { state: next });
   }
 
-  #takeOffered(): Link | undefined {
-    const link = this.#offered;
+  #takeOffered(): ReplicaLink | undefined {
+    const offered = this.#offered;
     this.#offered = undefined;
-    return link;
+    return offered;
   }
 
   #retryNow(): void {

@@ -13,7 +13,7 @@ import type { MailtwinError } from "../../base/errors.js";
 import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
-import type { OpenedSource } from "../../wire/opening.js";
+import { NO_SOURCE, type OpenedSource } from "../../wire/opening.js";
 import { daemonError } from "../errors.js";
 import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
@@ -27,7 +27,8 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
-import { hintInDaemon } from "./daemon-hints.js";
+import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
+import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MetLink } from "./met-link.js";
 import { becomeReplica } from "./store-role.js";
@@ -50,10 +51,10 @@ interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
   readonly foreign: "keep" | "limbo" | undefined;
   /** Changes will come one by one. */
   readonly live: boolean;
-  /** Of the source of one run of sync; undefined: the configuration says who is whose replica. */
-  readonly lineage?: readonly string[] | undefined;
-  /** Of that source. */
-  readonly logId?: string;
+  /** Undefined where it is opened to be put in order alone. */
+  readonly source?: OpenedSource;
+  /** Who keeps the twin; undefined: a run of sync. */
+  readonly by?: "daemon";
 }
 
 type RootLike = Pick<FileStat, "mode" | "uid" | "gid">;
@@ -62,6 +63,8 @@ export interface OpenedReplica {
   readonly side: ReplicaSide;
   /** Whether the directory at its path is still the one that was opened. */
   readonly stillStands: () => boolean;
+  /** Once more, for another link: notes whose twin the store is, durably. Throws: stores-swapped, stores-overlap, system errors. */
+  readonly noteSource: (source: OpenedSource) => void;
 }
 
 interface Opened extends OpenedReplica {
@@ -123,26 +126,26 @@ export class ReplicaStore {
   }
 
   /**
-   * Ends the link before, and opens the store unless it is open, and the one that stands at its path. Throws: replica-of-another, and
-   * what `openReplicaStore` does.
+   * Ends the link before, and opens the store unless it is open, and the one that stands at its path. When it returns it is durable whose
+   * twin the store is. Throws: replica-of-another, and what `openReplicaStore` does.
    */
-  async open({ root: like, logId }: OpenedSource): Promise<void> {
+  async open(source: OpenedSource): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#hasEnded) throw this.#notReady("opening a replica: it is served no longer");
       if (this.#opened !== undefined && !this.#opened.stillStands()) await this.#close(); // it was mounted since, say.
-      if (this.#opened !== undefined) return this.#refuseOther(this.#opened.side, logId);
+      if (this.#opened !== undefined) return this.#meet(this.#opened, source);
       const owner = new Disposer();
       try {
         if (this.#hasBeenOpen) refuseForgotten(this.#options.stateDir, "replica.db");
-        const how = { ...this.#options, foreign: undefined, live: true };
-        const parts = await openReplicaStore(how, tame(like), owner);
+        const how = { ...this.#options, foreign: undefined, live: true, by: "daemon", source } as const;
+        const parts = await openReplicaStore(how, tame(source.root), owner);
         this.#watchState(owner);
         const opened = { owner, ...parts };
         this.#opened = opened;
         this.#hasBeenOpen = true;
         this.#options.log.write("store-opened");
         this.troubles.over("store");
-        this.#refuseOther(opened.side, logId);
+        this.#refuseOther(opened.side, source.logId);
       } catch (error) {
         if (this.#opened === undefined) await owner.dispose().catch(() => undefined); // why it could not be opened is what matters.
         this.#noteFailure(error);
@@ -165,6 +168,7 @@ export class ReplicaStore {
       this.#met = met;
       this.#hasCome = true;
       log.write("source-connected", { peer });
+      using _emptied = this.#watchEmptied(opened.side, met);
       try {
         const onApplied = () => {
           this.#lastChangeMs = systemClock.nowMs();
@@ -206,6 +210,17 @@ export class ReplicaStore {
     owner.adopt(watchState({ state: this.#options.stateDir, databases: ["replica.db"], clock: systemClock, onGone }));
   }
 
+  /** The link ends, and the source looks at all as it begins the next one. */
+  #watchEmptied(side: ReplicaSide, met: MetLink): Disposable {
+    const words = `serving a link: nothing that was written to ${this.#options.path} stands any more: the source has to look`;
+    return watchEmptied({
+      clock: systemClock,
+      isEmptied: () => side.isEmptied(),
+      onEmptied: () => met.close(farewellOf(this.#notReady(words))),
+      onFailed: (error) => met.close(farewellOf(error)),
+    });
+  }
+
   #notReady(words: string): Error {
     return daemonError("store-not-ready", words);
   }
@@ -235,6 +250,17 @@ export class ReplicaStore {
     await turn;
   }
 
+  /** For a link that is not the first one. */
+  #meet({ side, noteSource }: Opened, source: OpenedSource): void {
+    this.#refuseOther(side, source.logId);
+    try {
+      noteSource(source);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
   /**
    * What another log has written is no part of this one: compared with it, it would be called deleted. Whoever knows better begins
    * anew.
@@ -259,7 +285,9 @@ export class ReplicaStore {
   #noteRefusal(error: MailtwinError): void {
     const { log } = this.#options;
     const trouble = troubleOf(error);
-    const seenAs = { ...trouble, hint: hintInDaemon(String(error.detail["said"]), trouble.hint) };
+    const { said } = error.detail;
+    const hint = said === "replica-emptied" ? hintOfEmptied(this.#options) : hintInDaemon(String(said), trouble.hint);
+    const seenAs = { ...trouble, hint };
     this.troubles.noteFailure("source", error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
   }
 
@@ -282,12 +310,12 @@ const MODE_MAX = 0o2775;
  * store-exchanged, stores-swapped, stores-overlap, and those of the state database.
  */
 export async function openReplicaStore(
-  { path, scratch, stateDir, crashAt, foreign, live, log, lineage = [], logId = "" }: ReplicaOpening,
+  { path, scratch, stateDir, crashAt, foreign, live, log, source = NO_SOURCE, by }: ReplicaOpening,
   like: RootLike | undefined,
   owner: Disposer,
 ): Promise<OpenedReplica> {
   const places = findReplicaPlaces(path, { state: stateDir, scratch });
-  refuseRing(places.store, lineage);
+  refuseRing(places.store, source.lineage);
   refuseVanished({ state: places.state, destination: places.store });
   const { destination, scratch: scratchSite } = makeReplicaPlaces(places, like);
   owner.adopt(holdStateDirectory(places.state));
@@ -306,13 +334,29 @@ export async function openReplicaStore(
   await claimStore(side, "destination", { path: places.store, site: destination });
   await becomeReplica(places.state, side, log);
   const notePlace = { path: places.scratch, site: scratchSite, refuse: scratchRefusal(places.scratch) };
-  if (lineage.length > 0) {
-    const takeBack = noteLineage(notePlace, lineage);
-    const beginsAnew = isOfAnother(side, logId); // whoever called closes it again then.
-    // Before the scratch directory is let go of. The source was refused, hung up, or had nothing to be done: nothing was twinned.
-    owner.defer(() => {
-      if (beginsAnew || side.reader.mailboxes().length === 0) takeBack();
-    });
-  }
-  return { side, stillStands: () => isAt(places.store, destination) };
+  const noteSource = noteTaker({ store: places.store, side, notePlace, by }, owner);
+  noteSource(source);
+  return { side, stillStands: () => isAt(places.store, destination), noteSource };
+}
+
+interface NoteTaking {
+  readonly store: string;
+  readonly side: ReplicaSide;
+  readonly notePlace: Parameters<typeof noteLineage>[0];
+  readonly by: "daemon" | undefined;
+}
+
+/** A source that does not say what it is a twin of changes nothing; nor does one that the replica is not of. */
+function noteTaker({ store, side, notePlace, by }: NoteTaking, owner: Disposer): OpenedReplica["noteSource"] {
+  let takeBack: (() => void) | undefined;
+  // Before the scratch directory is let go of. The source was refused, hung up, or had nothing to be done: nothing was twinned.
+  owner.defer(() => {
+    if (side.reader.mailboxes().length === 0) takeBack?.();
+  });
+  return ({ lineage, logId }) => {
+    refuseRing(store, lineage);
+    if (lineage.length === 0 || isOfAnother(side, logId)) return;
+    const undo = noteLineage(notePlace, { lineage, by });
+    takeBack ??= undo;
+  };
 }

@@ -154,7 +154,7 @@ async function passOn(
 
 async function serveDirectory(
   ports: MessagePorts,
-  { path: raw, foreign, live, sourceId, lineage, root, logId }: PathTarget & Opening,
+  { path: raw, foreign, live, sourceId, root, logId, lineage }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -170,10 +170,9 @@ async function serveDirectory(
     stateDir,
     crashAt,
     live,
-    lineage,
     foreign: foreign === "refuse" ? undefined : foreign,
   };
-  const { side } = await openOfThis(options, { root, logId }, owner);
+  const { side } = await openOfThis(options, { root, logId, lineage }, owner);
   return async () => {
     letOpen(ports);
     const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
@@ -190,16 +189,16 @@ async function serveDirectory(
 
 /** What it keeps of a log that the source has lost is of no use: both begin anew, with the questions of a first contact. */
 async function openOfThis(
-  options: Omit<Parameters<typeof openReplicaStore>[0], "logId">,
-  { root, logId }: OpenedSource,
+  options: Omit<Parameters<typeof openReplicaStore>[0], "source">,
+  source: OpenedSource,
   owner: Disposer,
 ): Promise<OpenedReplica> {
   const first = owner.adopt(new Disposer());
-  const opened = await openReplicaStore({ ...options, logId }, root, first);
-  if (!isOfAnother(opened.side, logId)) return opened;
+  const opened = await openReplicaStore({ ...options, source }, source.root, first);
+  if (!isOfAnother(opened.side, source.logId)) return opened;
   await first.dispose();
   forgetState({ state: options.stateDir });
-  return openReplicaStore({ ...options, logId }, root, owner);
+  return openReplicaStore({ ...options, source }, source.root, owner);
 }
 
 async function orRefuse<T>(ports: MessagePorts, step: () => Promise<T>): Promise<T> {

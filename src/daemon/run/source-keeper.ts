@@ -8,14 +8,13 @@ import { Disposer } from "../../base/disposal.js";
 import { Gate } from "../../base/gate.js";
 import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { StateWriter } from "../../log/state-ports.js";
-import type { Link } from "../../wire/link.js";
 import type { LogLimits, Replica } from "../config/config.js";
 import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
 import { asideKey } from "./meet-replica.js";
-import { pausedKey, ReplicaRunner } from "./replica-runner.js";
+import { pausedKey, type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles } from "./troubles.js";
 import { maySee } from "./user-rights.js";
@@ -32,8 +31,11 @@ export interface SourceKeeperPorts {
   readonly limits: () => LogLimits;
   /** To whose mailboxes a replica's rights are limited; undefined: they are not. */
   readonly usersOf: (replica: Replica) => readonly string[] | undefined;
-  /** Undefined for a replica that dials in. The link knows the root of the store. */
-  readonly dialOf: (replica: Replica, store: SourceStore) => ((signal: AbortSignal) => Promise<Link>) | undefined;
+  /** Undefined for a replica that dials in. The link knows what the store is. */
+  readonly dialOf: (
+    replica: Replica,
+    store: SourceStore,
+  ) => ((signal: AbortSignal) => Promise<ReplicaLink>) | undefined;
 }
 
 /** Of the newest transactions, so many stay though everybody has them: for people who look. */

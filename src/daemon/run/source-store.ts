@@ -15,6 +15,7 @@ import type { OpenedSource } from "../../wire/opening.js";
 import { daemonError } from "../errors.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
+import { forgetTwin, lineageInDaemon, refuseMetHalfway } from "../lineage.js";
 import { claimStore } from "../same-stores.js";
 import { adaptSource } from "../source-adapter.js";
 import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
@@ -40,11 +41,10 @@ export class SourceStore {
   readonly side: SourceSide;
   /** As replay agents see it. */
   readonly adapted: AgentsSource;
-  /** What replicas are told of it: they are made like its root. */
-  readonly opened: OpenedSource;
   /** Who is told of each commit. */
   readonly onCommitted: Set<() => void>;
   readonly #options: SourceStoreOptions;
+  readonly #said: Omit<OpenedSource, "lineage">;
   readonly #realPath: string;
   readonly #owner: Disposer;
   #hot: MessageWatch | undefined;
@@ -72,11 +72,25 @@ export class SourceStore {
     this.side = parts.side;
     const { mode, uid, gid } = parts.root;
     const logId = parts.side.reader.meta("log-id") ?? "";
-    this.opened = { root: { mode: mode & 0o7777, uid, gid }, logId };
+    this.#said = { root: { mode: mode & 0o7777, uid, gid }, logId };
     this.#realPath = parts.realPath;
     this.#owner = parts.owner;
     this.onCommitted = parts.onCommitted;
     this.adapted = adaptSource(parts.side);
+  }
+
+  /** What a replica is told of it as a link is opened: it is made like its root. Reads some small files. */
+  get opened(): OpenedSource {
+    return { ...this.#said, lineage: this.#lineage };
+  }
+
+  /** Call it when the replica has noted whose twin it is. Throws: stores-swapped, where this store has become a twin itself meanwhile. */
+  refuseMetHalfway({ lineage }: OpenedSource): void {
+    refuseMetHalfway(this.#realPath, lineage, this.#lineage);
+  }
+
+  get #lineage(): readonly string[] {
+    return lineageInDaemon(this.#realPath, this.#options.scratch);
   }
 
   get hotMailboxes(): number {
@@ -159,6 +173,7 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
     owner,
   );
   await claimStore(side, "source", { path: places.store, site: places.site });
+  forgetTwin(places.store, options.scratch);
   await becomeSource(places.state, side, options.log);
   return new SourceStore(options, { side, root: rootOfSource(places), realPath: places.store, owner, onCommitted });
 }

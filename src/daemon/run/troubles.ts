@@ -55,7 +55,7 @@ export class Troubles {
     const found = seenAs ?? troubleOf(error);
     const trouble = hasLasted ? { ...found, level: "needs-you" as const } : found;
     if (!this.note(subject, trouble, nowMs, isOfSource(error) ? reasonOfSource(error) : trouble.code)) return;
-    const fields = { ...fieldsOfError(error), code: trouble.code, message: trouble.words };
+    const fields = { ...fieldsOfError(error), code: trouble.code, message: trouble.words, hint: trouble.hint };
     log.write(trouble.level === "healing" ? `${of}-failed` : `${of}-needs-you`, fields);
   }
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/opening.proto.
  */
 export const file_wire_opening: GenFile = /*@__PURE__*/
-  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUiogEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgGIAEoCUIICgZ0YXJnZXQiXQoKUGF0aFRhcmdldBIMCgRwYXRoGAEgASgMEg8KB2ZvcmVpZ24YAiABKAkSDAoEbGl2ZRgDIAEoCBIRCglzb3VyY2VfaWQYBCABKAkSDwoHbGluZWFnZRgFIAMoCSIyCghSb290TGlrZRIMCgRtb2RlGAEgASgNEgsKA3VpZBgCIAEoDRILCgNnaWQYAyABKA0iaAoGT3BlbmVkEicKB3JlZnVzYWwYASABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSJQoEcm9vdBgCIAEoCzIXLm1haWx0d2luLndpcmUuUm9vdExpa2USDgoGbG9nX2lkGAMgASgJYgZwcm90bzM", [file_wire_link]);
+  fileDesc("ChJ3aXJlL29wZW5pbmcucHJvdG8SDW1haWx0d2luLndpcmUiswEKB09wZW5pbmcSDAoEcm9sZRgBIAEoCRIMCgRwZWVyGAIgASgJEg8KBXN0b3JlGAMgASgJSAASKQoEcGF0aBgEIAEoCzIZLm1haWx0d2luLndpcmUuUGF0aFRhcmdldEgAEiUKBHJvb3QYBSABKAsyFy5tYWlsdHdpbi53aXJlLlJvb3RMaWtlEg4KBmxvZ19pZBgGIAEoCRIPCgdsaW5lYWdlGAcgAygJQggKBnRhcmdldCJMCgpQYXRoVGFyZ2V0EgwKBHBhdGgYASABKAwSDwoHZm9yZWlnbhgCIAEoCRIMCgRsaXZlGAMgASgIEhEKCXNvdXJjZV9pZBgEIAEoCSIyCghSb290TGlrZRIMCgRtb2RlGAEgASgNEgsKA3VpZBgCIAEoDRILCgNnaWQYAyABKA0ieQoGT3BlbmVkEicKB3JlZnVzYWwYASABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSJQoEcm9vdBgCIAEoCzIXLm1haWx0d2luLndpcmUuUm9vdExpa2USDgoGbG9nX2lkGAMgASgJEg8KB2xpbmVhZ2UYBCADKAliBnByb3RvMw", [file_wire_link]);
 
 /**
  * @generated from message mailtwin.wire.Opening
@@ -66,6 +66,13 @@ export type Opening = Message<"mailtwin.wire.Opening"> & {
    * @generated from field: string log_id = 6;
    */
   logId: string;
+
+  /**
+   * If the source is the end that dialled: its store, and the stores that it is a twin of, nearest first: 32 hex digits each, at most 16.
+   *
+   * @generated from field: repeated string lineage = 7;
+   */
+  lineage: string[];
 };
 
 /**
@@ -106,13 +113,6 @@ export type PathTarget = Message<"mailtwin.wire.PathTarget"> & {
    * @generated from field: string source_id = 4;
    */
   sourceId: string;
-
-  /**
-   * The source and the stores that it is a twin of, nearest first: 32 hex digits each, at most 16.
-   *
-   * @generated from field: repeated string lineage = 5;
-   */
-  lineage: string[];
 };
 
 /**
@@ -161,7 +161,7 @@ export type Opened = Message<"mailtwin.wire.Opened"> & {
   refusal?: Failure | undefined;
 
   /**
-   * Of the source's root and log, if the source is the end that was dialled.
+   * Of the source's root and log, and its lineage, if the source is the end that was dialled.
    *
    * @generated from field: mailtwin.wire.RootLike root = 2;
    */
@@ -171,6 +171,11 @@ export type Opened = Message<"mailtwin.wire.Opened"> & {
    * @generated from field: string log_id = 3;
    */
   logId: string;
+
+  /**
+   * @generated from field: repeated string lineage = 4;
+   */
+  lineage: string[];
 };
 
 /**

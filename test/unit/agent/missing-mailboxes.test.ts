@@ -68,6 +68,38 @@ describe("over real stores", () => {
     expect(readdirSync(replica)).toStrictEqual([]);
   });
 
+  test("where all is gone a new mailbox is not made either: it would stand for all the others", async () => {
+    for (const name of readdirSync(replica)) rmSync(join(replica, name), { recursive: true });
+    makeMailbox(source, "u3/Maildir", { messages: 2, seed: 40 });
+    await pair.capture();
+    run.agent.wake();
+    await nextTry();
+    await expect(run.agentRun).rejects.toMatchObject({ code: "replica-emptied" });
+    expect(readdirSync(replica)).toStrictEqual([]);
+    await run.cut();
+    run = pair.start();
+    await expect(run.agentRun).rejects.toMatchObject({ code: "replica-emptied" });
+    expect(readdirSync(replica)).toStrictEqual([]);
+    expect(pair.replicaReader.mailboxes()).toHaveLength(3); // it still knows what was there.
+  });
+
+  test("where one still stands a new mailbox is made", async () => {
+    rmSync(join(replica, "u1"), { recursive: true });
+    makeMailbox(source, "u3/Maildir", { messages: 2, seed: 40 });
+    await pair.capture();
+    run.agent.wake();
+    await until(() => existsSync(join(replica, "u3/Maildir/dovecot-uidlist")), "it is made");
+    expect(rejections()).toStrictEqual([]);
+    expect(existsSync(join(replica, "u1"))).toBe(false); // until something comes for it, or all is compared.
+  });
+
+  test("where all is gone one that is compared by hand is not made anew", async () => {
+    for (const name of readdirSync(replica)) rmSync(join(replica, name), { recursive: true });
+    await run.agent.resync(pair.guidAt(WORK));
+    await expect(run.agentRun).rejects.toMatchObject({ code: "replica-emptied" });
+    expect(readdirSync(replica)).toStrictEqual([]);
+  });
+
   test("where some are gone all of these are made anew, though mail came for one only", async () => {
     rmSync(join(replica, "u1"), { recursive: true });
     await deliver(WORK, 30);
@@ -170,6 +202,19 @@ describe("looks", () => {
     looks[1]?.();
     await turns();
     expect([seen, clock.timerCount]).toStrictEqual([["a", "b"], 0]);
+  });
+
+  test("one that is asked for does not wait for the pause", async () => {
+    missing.note(a);
+    wait(a, "a");
+    missing.noteAsked(b);
+    wait(b, "b");
+    looks[0]?.();
+    await turns();
+    expect([seen, looks.length]).toStrictEqual([["a"], 2]);
+    looks[1]?.();
+    await turns();
+    expect(seen).toStrictEqual(["a", "b"]);
   });
 
   test("a look that fails fails all who wait for it", async () => {

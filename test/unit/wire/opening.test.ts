@@ -17,19 +17,19 @@ const STORE: Opening = {
   logId: "cd".repeat(16),
   target: { kind: "store", store: "mail" },
   root: { mode: 0o750, uid: 5000, gid: 5000 },
+  lineage: ["cd".repeat(16), "01".repeat(16)],
 };
 const DIRECTORY: Opening = {
   role: "source",
   peer: "",
   logId: "",
-  root: undefined,
+  ...{ root: undefined, lineage: ["cd".repeat(16)] },
   target: {
     kind: "path",
     path: "/srv/m\xe4il",
     foreign: "keep",
     live: true,
     sourceId: "ab".repeat(16),
-    lineage: ["cd".repeat(16)],
   },
 };
 
@@ -62,7 +62,7 @@ describe("an opening", () => {
   test.each([STORE, DIRECTORY])("comes as it was said, and leaves what follows in the stream", async (opening) => {
     const asked = askToOpen(end(dialler), opening, signal);
     expect(await readOpening(end(listener), signal)).toStrictEqual(opening);
-    const source = { root: { mode: 0o700, uid: 1, gid: 2 }, logId: "ef".repeat(16) };
+    const source = { root: { mode: 0o700, uid: 1, gid: 2 }, logId: "ef".repeat(16), lineage: ["23".repeat(16)] };
     letOpen(end(listener), source);
     listener.write("frames");
     expect(await asked).toStrictEqual(source);
@@ -89,6 +89,27 @@ describe("an opening", () => {
     expect(error.exitCode).toBe(76);
     expect(error.message.length).toBeLessThan(2_100);
     expect(`${error.message}${error.hint}`).not.toMatch(/\p{Cc}/u);
+  });
+});
+
+describe("an answer", () => {
+  const answer = (fields: Parameters<typeof create<typeof OpenedSchema>>[1]) =>
+    listener.write(framed(toBinary(OpenedSchema, create(OpenedSchema, fields))));
+
+  test("of a release that tells no lineage is one", async () => {
+    const asked = askToOpen(end(dialler), { ...STORE, role: "replica" }, signal);
+    answer({ logId: "ef".repeat(16) });
+    expect(await asked).toStrictEqual({ root: undefined, logId: "ef".repeat(16), lineage: [] });
+  });
+
+  test.each([
+    ["a lineage of what is no identity", { lineage: ["../x"] }],
+    ["a long lineage", { lineage: Array<string>(17).fill("ab".repeat(16)) }],
+    ["a log that is none", { logId: "x" }],
+  ])("with %s is refused", async (_what, fields) => {
+    const asked = askToOpen(end(dialler), { ...STORE, role: "replica" }, signal);
+    answer(fields);
+    await expect(asked).rejects.toMatchObject({ code: "wire-invalid" });
   });
 });
 
@@ -121,11 +142,11 @@ describe("what is no opening", () => {
     ],
     [
       "a lineage of what is no identity",
-      pb({ role: "source", target: { case: "path", value: { ...path, lineage: ["../x"] } } }),
+      pb({ role: "source", target: { case: "path", value: path }, lineage: ["../x"] }),
     ],
     [
       "a long lineage",
-      pb({ role: "source", target: { case: "path", value: { ...path, lineage: Array(17).fill("ab".repeat(16)) } } }),
+      pb({ role: "source", target: { case: "store", value: "mail" }, lineage: Array(17).fill("ab".repeat(16)) }),
     ],
     [
       "a mode that is none",

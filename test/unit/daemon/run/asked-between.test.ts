@@ -6,11 +6,11 @@ import type { Replica } from "../../../../src/daemon/config/config.js";
 import { controlOf } from "../../../../src/daemon/run/control-of.js";
 import type { Daemon } from "../../../../src/daemon/run/daemon.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
-import { ReplicaRunner } from "../../../../src/daemon/run/replica-runner.js";
+import { type ReplicaLink, ReplicaRunner } from "../../../../src/daemon/run/replica-runner.js";
 import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import type { StateWriter } from "../../../../src/log/state-ports.js";
-import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
+import { NO_SOURCE } from "../../../../src/wire/opening.js";
 import { until } from "../../../live/lab/until.js";
 import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
@@ -52,13 +52,14 @@ function openDaemon(beforeLink: () => Promise<void> = async () => undefined) {
   const store = {
     ...{ side: { reader, writer, capturer, bodies }, adapted, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),
+    refuseMetHalfway: () => undefined,
   } as unknown as SourceStore;
-  const dial = async (): Promise<Link> => {
+  const dial = async (): Promise<ReplicaLink> => {
     await beforeLink();
     const link = openMemoryLink();
     const serving = pair.makeSession(link.replica).run(stop.signal);
     serving.catch(() => undefined);
-    return link.source;
+    return { link: link.source, said: NO_SOURCE };
   };
   const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   const replica = { name: "far", mode: "live", foreign: "keep" } as unknown as Replica;

@@ -7,6 +7,7 @@ import type { ReplicaStore } from "../../../../src/daemon/run/replica-store.js";
 import { Troubles } from "../../../../src/daemon/run/troubles.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { WireFailure } from "../../../../src/wire/messages.js";
+import { NO_SOURCE } from "../../../../src/wire/opening.js";
 import { FakeClock } from "../../../fake-clock.js";
 
 const HOUR_MS = 3_600_000;
@@ -39,7 +40,7 @@ test("a source that is reached now and then is none", async () => {
   let dials = 0;
   const close = () => undefined;
   const link = { close } as unknown as OpenedLink["link"];
-  const reached = () => Promise.resolve({ link, source: { root: undefined, logId: "" } });
+  const reached = () => Promise.resolve({ link, source: NO_SOURCE });
   const { clock, troubles, end } = openDialled(() => (dials++ % 600 === 500 ? reached() : unreachable()));
   for (let hour = 0; hour < 72; hour++) {
     await clock.advance(HOUR_MS);
@@ -54,7 +55,7 @@ test("a store that cannot be opened is what the source is told of", async () => 
   const link = { close: (why?: WireFailure) => told.push(why) } as unknown as OpenedLink["link"];
   const full = Object.assign(new Error("writing /x: ENOSPC: no space left on device"), { code: "ENOSPC" });
   const { clock, end } = openDialled(
-    () => Promise.resolve({ link, source: { root: undefined, logId: "" } }),
+    () => Promise.resolve({ link, source: NO_SOURCE }),
     () => Promise.reject(full),
   );
   await clock.advance(0);

@@ -1,6 +1,6 @@
 /** Mailboxes that are removed from a replica while its link is live, between two daemons. */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -57,6 +57,48 @@ test("all are gone: one mail later both hosts say that they need a person, and n
     await until("its status", async () => (await statusAt(config)).level === "needs-you");
   expect(readdirSync(two.replica)).toStrictEqual([]);
   for (const name of ["alice", "bob"]) renameSync(join(two.dir, name), join(two.replica, name));
+  addMessage(join(two.source, BOB), { seed: 42 });
+  await untilEqual(two);
+  await untilWell(two);
+  await Promise.all([source.stop(), replica.stop()]);
+});
+
+test("all are gone, and no mail comes: both hosts say so all the same; put back and asked, all goes on", {
+  timeout: 90_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  const { source, replica } = await livePair(two);
+  for (const name of ["alice", "bob"]) renameSync(join(two.replica, name), join(two.dir, name));
+  mkdirSync(join(two.replica, "alice/Maildir/cur"), { recursive: true }); // a Dovecot there has made it, with another identity.
+  const told = (code: string) => (event: DaemonEvent) => event["code"] === code && event.msg.endsWith("-needs-you");
+  await source.waitFor("it to be found", told("replica-emptied"));
+  await replica.waitFor("the source's words", told("source-refuses"));
+  for (const config of [two.configs.source, two.configs.replica])
+    await until("its status", async () => (await statusAt(config)).level === "needs-you");
+  expect(readdirSync(two.replica)).toStrictEqual(["alice"]);
+  rmSync(join(two.replica, "alice"), { recursive: true });
+  for (const name of ["alice", "bob"]) renameSync(join(two.dir, name), join(two.replica, name));
+  await promisify(execFile)(process.execPath, [CLI, "fetch-now", "b", "--config", two.configs.source]);
+  addMessage(join(two.source, BOB), { seed: 42 });
+  await untilEqual(two);
+  await untilWell(two);
+  await Promise.all([source.stop(), replica.stop()]);
+});
+
+test("the store itself is gone, and no mail comes: both hosts say so; put back, all goes on", {
+  timeout: 90_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  const { source, replica } = await livePair(two);
+  renameSync(two.replica, join(two.dir, "away"));
+  const told = ({ msg }: DaemonEvent) => msg.endsWith("-needs-you");
+  await source.waitFor("it to be found", told);
+  await replica.waitFor("its own words", told);
+  for (const config of [two.configs.source, two.configs.replica])
+    await until("its status", async () => (await statusAt(config)).level === "needs-you");
+  expect(existsSync(two.replica)).toBe(false);
+  renameSync(join(two.dir, "away"), two.replica);
+  await promisify(execFile)(process.execPath, [CLI, "fetch-now", "b", "--config", two.configs.source]);
   addMessage(join(two.source, BOB), { seed: 42 });
   await untilEqual(two);
   await untilWell(two);

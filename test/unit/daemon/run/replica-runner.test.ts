@@ -9,6 +9,7 @@ import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
 import { PROTOCOL_VERSION } from "../../../../src/wire/messages.js";
+import { NO_SOURCE } from "../../../../src/wire/opening.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
@@ -34,18 +35,28 @@ afterEach(async () => {
 
 let lines: Record<string, unknown>[];
 
-function runnerOf(
-  ports: Pick<RunnerPorts, "dial"> & { readonly clock?: Clock; readonly replica?: Replica },
-): ReplicaRunner {
+const toldNothing =
+  (dial: (signal: AbortSignal) => Promise<Link>): RunnerPorts["dial"] =>
+  async (signal) => ({ link: await dial(signal), said: NO_SOURCE });
+
+function runnerOf({
+  dial,
+  ...ports
+}: {
+  readonly dial: (signal: AbortSignal) => Promise<Link>;
+  readonly clock?: Clock;
+  readonly replica?: Replica;
+}): ReplicaRunner {
   const side = { reader: pair.sourceReader, writer: pair.sourceWriter, capturer: pair.capturer, bodies: undefined };
   const store = {
     ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),
+    refuseMetHalfway: () => undefined,
   } as unknown as SourceStore;
   lines = [];
   const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   const common = { replica: REPLICA, store, path: "/x", random: () => 0, log };
-  return new ReplicaRunner({ ...common, clock: systemClock, mayHave: () => false, ...ports });
+  return new ReplicaRunner({ ...common, clock: systemClock, mayHave: () => false, dial: toldNothing(dial), ...ports });
 }
 
 test("paused and resumed while a dial takes its time to end, it dials again", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Config, makeConfig } from "../../../../src/daemon/config/config.js";
 import { configSchema } from "../../../../src/daemon/config/schema.js";
 import { routeOf } from "../../../../src/daemon/run/route.js";
-import type { LinkRole, Opening } from "../../../../src/wire/opening.js";
+import { type LinkRole, NO_SOURCE, type Opening } from "../../../../src/wire/opening.js";
 
 const KEY = (letter: string) => `sha256:${letter.repeat(42)}A=`;
 
@@ -30,7 +30,7 @@ const proof = (peer: string | undefined) => {
 };
 
 const asks = (role: LinkRole, store: string, peer = ""): Opening => ({
-  ...{ role, peer, root: undefined, logId: "" },
+  ...{ role, peer, ...NO_SOURCE },
   target: { kind: "store", store },
 });
 
@@ -110,7 +110,6 @@ describe("who dials in", () => {
       foreign: "limbo",
       live: false,
       sourceId: "0".repeat(32),
-      lineage: [],
     } as const;
     expect(() => routeOf(CONFIG, { ...asks("source", "mail"), target }, proof("up"))).toThrow(
       "it asks for a directory",

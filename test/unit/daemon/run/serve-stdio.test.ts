@@ -17,7 +17,7 @@ import { CLI } from "../../../live/sites/daemon-process.js";
 
 const { signal } = new AbortController();
 const OPENING: Opening = {
-  ...{ role: "source", peer: "a", root: undefined, logId: "1".repeat(32) },
+  ...{ role: "source", peer: "a", root: undefined, logId: "1".repeat(32), lineage: ["3".repeat(32)] },
   target: { kind: "store", store: "mail" },
 };
 
@@ -105,7 +105,7 @@ test("a daemon that is gone ends it, without a word of the client", { timeout: 6
 test("a client that is gone while its directory is opened makes it nobody's twin", { timeout: 60_000 }, async () => {
   mkdirSync(join(dir, "state-home"), { mode: 0o700 });
   const path = { kind: "path", path: rawFromText(join(dir, "mail")), foreign: "refuse", live: false } as const;
-  const target = { ...path, sourceId: "2".repeat(32), lineage: ["3".repeat(32)] };
+  const target = { ...path, sourceId: "2".repeat(32) };
   const root = { mode: 0o700, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const { child, exited, ports, said } = await greeted([]);
   const asked = askToOpen(ports, { ...OPENING, root, target }, signal).catch(() => undefined);

@@ -22,7 +22,9 @@ async function statusAtReplica(two: TwoDaemons) {
   const { stdout } = await promisify(execFile)(process.execPath, command);
   const { level, stores } = JSON.parse(stdout) as {
     readonly level: string;
-    readonly stores: readonly { readonly troubles: readonly { readonly code: string; readonly words: string }[] }[];
+    readonly stores: readonly {
+      readonly troubles: readonly { readonly code: string; readonly words: string; readonly hint: string }[];
+    }[];
   };
   return { level, troubles: stores[0]?.troubles ?? [] };
 }
@@ -104,8 +106,13 @@ test("a replica that was emptied: its host says so, and what to look at, and kee
   await until("the trouble", async () => (await statusAtReplica(two)).level === "needs-you");
   const { troubles } = await statusAtReplica(two);
   expect(troubles).toMatchObject([
-    { code: "source-refuses", hint: expect.stringContaining("whether its file system is mounted") },
+    {
+      code: "source-refuses",
+      hint: `Nothing was written. Mount or restore ${two.replica}. To fill an empty one on purpose, stop mailtwin on this host, move ${two.dir}/state-b/stores/mail away, and start it again. It is tried again by itself, and at once by \`mailtwin fetch-now\` on the host that dials.`,
+    },
   ]);
+  const told = replica.events.find(({ msg, code }) => msg === "store-needs-you" && code === "source-refuses");
+  expect(told?.["hint"]).toBe(troubles[0]?.hint);
   renameSync(join(two.dir, "alice"), join(two.replica, "alice"));
   addMessage(join(two.source, INBOX), { seed: 41 });
   await until("all to be well", async () => (await statusAtReplica(two)).level === "ok");

@@ -34,8 +34,9 @@ import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
+import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";
-import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
+import { divergedBy, isStale, refusedBy, type Verdict, wireOf } from "./verdict.js";
 
 export interface SessionPorts {
   readonly link: Link;
@@ -47,8 +48,7 @@ export interface SessionPorts {
   readonly syncAll: () => Promise<boolean>;
   /** Highest LSN of a log that is durably applied here; undefined when this replica knows nothing of that log. */
   readonly appliedLsn: (logId: string) => number | undefined;
-  /** A transaction of the source is applied, durably. */
-  readonly onApplied?: (() => void) | undefined;
+  readonly sinks?: SessionSinks | undefined;
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
 }
@@ -262,6 +262,7 @@ export class Session {
   async #setCursor({ lsn }: Mark): Promise<Verdict> {
     const cursor = { logId: this.#logId, lsn, isSet: true };
     await this.#ports.writer.recordEffect({ ...NO_EFFECT, cursor });
+    if (lsn > 0) this.#ports.sinks?.onMarked();
     return { kind: "applied", notes: [] };
   }
 
@@ -293,6 +294,8 @@ export class Session {
       if (!isOver) continue;
       await incoming.drop();
       this.#held.add(offer.mailbox);
+      const refused = refusedBy(offer.mailbox, verdict.divergence);
+      if (refused !== undefined) this.#ports.sinks?.onRefused(refused);
       return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
     }
   }
@@ -328,7 +331,7 @@ export class Session {
           mailbox,
         );
         this.#ports.reach("apply.effect-recorded");
-        this.#ports.onApplied?.();
+        this.#ports.sinks?.onApplied(mailbox);
         return { kind: "applied", notes: outcome.notes.map((note) => note.words) };
       }
       case "busy":

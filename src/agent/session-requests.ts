@@ -21,7 +21,7 @@ import {
   STANDING_MAILBOXES_MAX,
   type SurveyedMailbox,
 } from "../wire/messages.js";
-import { agentError } from "./errors.js";
+import { agentError, refusalAs } from "./errors.js";
 import { farewellOf } from "./farewell.js";
 import type { SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
@@ -78,7 +78,7 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       if (outcome.kind === "diverged") {
         const { kind: code, words } = outcome.divergence;
         ports.sinks?.onRefused({ mailbox, path, code, words });
-        throw agentError("mailbox-rejected", words);
+        throw refusalAs(code, words);
       }
       if (!outcome.more) ports.sinks?.onRead(mailbox);
       return { ...outcome, kind: "compare" };

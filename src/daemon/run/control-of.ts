@@ -146,7 +146,8 @@ function isAwaited({ replica, agent }: ReplicaRunner): boolean {
   return replica.to === undefined && agent === undefined;
 }
 
-const DIALS_IN = "it dials this host, and is not connected, so it cannot be asked: run `mailtwin fetch-now` on its host";
+const DIALS_IN =
+  "it dials this host, and is not connected, so it cannot be asked: run `mailtwin fetch-now` on its host";
 
 type KeptReplica = Extract<Kept, { kind: "replica" }>;
 

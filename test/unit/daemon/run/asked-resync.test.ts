@@ -110,6 +110,9 @@ test("of one user: the log says what each comparison found and that all have end
   await tell(two, "source", "resync", "-u", "alice");
   const again = await source.waitFor("the end", ({ msg }) => msg === "resync-ended", since);
   expect(again).toMatchObject({ mailboxes: 2, messages: 3, foreignMessages: 0, refused: 1 });
+  // Under the name that the replica's host has for it, though no transaction was refused.
+  const isRejected = ({ msg }: DaemonEvent) => msg.startsWith("transaction-rejected");
+  expect(await source.waitFor("the rejection", isRejected, since)).toMatchObject({ code: "uidlist-damaged" });
   expect(await words()).not.toContain("when last compared");
   writeFileSync(uidlist, whole);
   await tell(two, "source", "rejects", "retry", "b");

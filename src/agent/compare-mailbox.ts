@@ -43,9 +43,19 @@ export interface ComparisonPorts {
   readonly onReached: (mailbox: MailboxGuid, messages: number) => void;
 }
 
+/** What a comparison of one mailbox has looked at and found. */
+export interface MailboxCounts {
+  /** Of the source. */
+  readonly messages: number;
+  /** That differed, and were offered. */
+  readonly differed: number;
+  /** That only the replica has. */
+  readonly foreign: number;
+}
+
 export type Compared =
   /** Equal, but for what the log has above `lsn`. */
-  | { readonly kind: "equal"; readonly lsn: number }
+  | { readonly kind: "equal"; readonly lsn: number; readonly counts: MailboxCounts }
   /** By the replica, and there is a rejection of it. */
   | { readonly kind: "refused" }
   | { readonly kind: "failed"; readonly cause: Cause };
@@ -95,6 +105,7 @@ class Comparison {
   #foreign = 0;
   /** Messages of the source. */
   #own = 0;
+  #differed = 0;
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid) {
     this.#ports = ports;
@@ -173,15 +184,17 @@ class Comparison {
         const part = end < 0 ? messages : messages.slice(0, end);
         messages = messages.slice(part.length);
         this.#foreign += countForeign(part, next.states);
-        await ranges.offer(planMessages(part, next.states), reached, signal);
+        const changes = planMessages(part, next.states);
+        this.#differed += changes.length;
+        await ranges.offer(changes, reached, signal);
         this.#own += next.states.length;
         this.#ports.onReached(this.#guid, this.#own);
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
       if (!page.more) {
         const mayHaveFiles = first.mayHaveFiles === true || (page.unnumbered ?? 0) > 0;
-        const files = mayHaveFiles ? await this.#countFiles(signal) : 0;
-        this.#ports.onForeign(this.#guid, this.#foreign + files);
+        if (mayHaveFiles) this.#foreign += await this.#countFiles(signal);
+        this.#ports.onForeign(this.#guid, this.#foreign);
         return this.#equal();
       }
       page = await this.#pages.next(signal);
@@ -209,7 +222,8 @@ class Comparison {
   }
 
   #equal(): Compared {
-    return { kind: "equal", lsn: this.#states.lsn };
+    const counts = { messages: this.#own, differed: this.#differed, foreign: this.#foreign };
+    return { kind: "equal", lsn: this.#states.lsn, counts };
   }
 }
 

@@ -58,6 +58,20 @@ const KINDS = {
   },
 } as const satisfies Record<string, ErrorKind>;
 
+/** What a person mends on the replica's host, each in its own way (daemon-hints.ts): kinds of divergence that are told as they are. */
+export const TOLD_AS_THEY_ARE: ReadonlySet<string> = new Set([
+  "mailbox-denied",
+  "mailbox-occupied",
+  "path-refused",
+  "uidlist-damaged",
+]);
+
+/** A replica's answer about a mailbox that it does not take: under the name that the refusal of a transaction has, if it is one of those. */
+export function refusalAs(kind: string, message: string): MailtwinError {
+  const code = TOLD_AS_THEY_ARE.has(kind) ? kind : "mailbox-rejected";
+  return new MailtwinError({ code, kind: KINDS["mailbox-rejected"], message });
+}
+
 export type AgentErrorCode = keyof typeof KINDS;
 
 export function agentError(code: AgentErrorCode, message: string, cause?: unknown): MailtwinError<AgentErrorCode> {

@@ -5,14 +5,14 @@ import { MailtwinError } from "../base/errors.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { Asker } from "./asker.js";
 import type { Cause } from "./conflict-rules.js";
-import { agentError } from "./errors.js";
+import { agentError, TOLD_AS_THEY_ARE } from "./errors.js";
 
 /**
  * Codes of answers that concern the one mailbox only: what the replica says of it, and what its system may say of one place,
  * the rest of the store being well.
  */
 const REFUSALS: ReadonlySet<string> = new Set([
-  ...["mailbox-rejected", "replica-lock-held"],
+  ...["mailbox-rejected", "replica-lock-held", ...TOLD_AS_THEY_ARE],
   ...["EACCES", "EPERM", "ELOOP", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EEXIST", "ENOENT"],
 ]);
 

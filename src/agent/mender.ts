@@ -8,10 +8,10 @@
  */
 import { Beside } from "../base/beside.js";
 import { Gate } from "../base/gate.js";
-import type { LogEntry } from "../log/state-types.js";
+import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import { type ComparisonPorts, compareMailbox } from "./compare-mailbox.js";
+import { type Compared, type ComparisonPorts, compareMailbox, type MailboxCounts } from "./compare-mailbox.js";
 import type { Cause } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
 import { isMovedIn } from "./moved-in.js";
@@ -26,10 +26,20 @@ export interface MenderPorts extends ComparisonPorts {
   readonly hold: (mailbox: MailboxGuid, cause: Cause) => Promise<void>;
   /** Returns when it may be compared, and made anew where it is missing. */
   readonly beforeCompared: (mailbox: MailboxGuid, signal: AbortSignal) => Promise<void>;
+  /** The rejection of one is gone, durably. */
+  readonly onMended: (mended: Mended) => void;
   /** One has been mended, or could not be. */
   readonly onEnd: () => void;
   /** What ends the run. */
   readonly onError: (error: unknown) => void;
+}
+
+/** A mailbox that had a rejection, and has none any more. */
+export interface Mended {
+  /** As it was. */
+  readonly row: RejectionRow;
+  /** Undefined: it was not compared, but sent again from the log, or is none of the replica's any more. */
+  readonly counts: MailboxCounts | undefined;
 }
 
 /** Mailboxes that are mended at a time. */
@@ -130,19 +140,23 @@ export class Mender {
     const { rejections, line, sender } = this.#ports;
     if (!this.#isShared(mailbox)) {
       rejections.release(mailbox);
-      return rejections.healed(mailbox);
+      return this.#drop(mailbox, undefined);
     }
     await line.untilClear(mailbox, signal);
     let lsn = await this.#sendAgain(mailbox, signal);
+    let counts: MailboxCounts | undefined;
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
-      lsn ??= await this.#compare(mailbox, signal);
-      if (lsn === undefined) return false;
+      if (lsn === undefined) {
+        const compared = await this.#compare(mailbox, signal);
+        if (compared === undefined) return false;
+        ({ lsn, counts } = compared);
+      }
       await sender.untilPassed(lsn, signal);
       while (lsn !== undefined) {
         lsn = await this.#catchUp(mailbox, lsn, signal);
         if (rejections.isRefused(mailbox)) return false;
         // INVARIANT: nothing is awaited from this look to the mark, so that no transaction falls between here and the log's turn.
-        if (lsn !== undefined && lsn >= sender.sentLsn) return this.#finish(mailbox, lsn, signal);
+        if (lsn !== undefined && lsn >= sender.sentLsn) return this.#finish(mailbox, { lsn, counts }, signal);
       }
     }
     await this.#ports.hold(mailbox, {
@@ -159,11 +173,24 @@ export class Mender {
     return path === undefined || mayHave(path);
   }
 
-  async #finish(mailbox: MailboxGuid, lsn: number, signal: AbortSignal): Promise<boolean> {
+  async #finish(
+    mailbox: MailboxGuid,
+    { lsn, counts }: { readonly lsn: number; readonly counts: MailboxCounts | undefined },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { rejections, line } = this.#ports;
     rejections.release(mailbox);
     if (line.movesCursor) await line.mark(lsn, true, signal);
-    return rejections.healed(mailbox);
+    return this.#drop(mailbox, counts);
+  }
+
+  /** Of one that is released: false when it was refused again since. */
+  async #drop(mailbox: MailboxGuid, counts: MailboxCounts | undefined): Promise<boolean> {
+    const { rejections, onMended } = this.#ports;
+    const row = rejections.rowOf(mailbox);
+    const isHealed = await rejections.healed(mailbox);
+    if (isHealed && row !== undefined) onMended({ row, counts });
+    return isHealed;
   }
 
   /** The transactions that were refused, if the log has them still. Returns where that led; undefined: it has to be compared. */
@@ -178,7 +205,7 @@ export class Mender {
     return undefined;
   }
 
-  async #compare(mailbox: MailboxGuid, signal: AbortSignal): Promise<number | undefined> {
+  async #compare(mailbox: MailboxGuid, signal: AbortSignal): Promise<Extract<Compared, { kind: "equal" }> | undefined> {
     const { rejections, reader, hold, beforeCompared } = this.#ports;
     await beforeCompared(mailbox, signal);
     // Before: of what it was compared with nothing must come again from the log.
@@ -186,7 +213,7 @@ export class Mender {
     this.#positions.set(mailbox, reader.lastLsn());
     const compared = await compareMailbox(this.#ports, mailbox, signal);
     if (compared.kind === "failed") await hold(mailbox, compared.cause);
-    return compared.kind === "equal" ? compared.lsn : undefined;
+    return compared.kind === "equal" ? compared : undefined;
   }
 
   /**

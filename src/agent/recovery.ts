@@ -46,6 +46,9 @@ export const PLAIN: ReplayAgentOptions = {
   random: () => 1,
 };
 
+/** Of a rejection that is a person's wish to have the mailbox compared. */
+export const RESYNC_ASKED = "resync-asked";
+
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
@@ -153,9 +156,13 @@ export class Recovery {
 
   /** Of what earlier runs left in the rejection log, drops what the replica may not have any more. Returns when that is durable. */
   async dropUnshared(): Promise<void> {
-    const { rejections, reader, mayHave = () => true } = this.#ports;
-    for (const { mailbox, path } of rejections.rows)
-      if (!mayHave(reader.mailboxByGuid(mailbox)?.path ?? path)) await rejections.healed(mailbox);
+    const { rejections, reader, mayHave = () => true, onMended } = this.#ports;
+    for (const row of rejections.rows) {
+      const { mailbox, path } = row;
+      if (mayHave(reader.mailboxByGuid(mailbox)?.path ?? path)) continue;
+      await rejections.healed(mailbox);
+      onMended({ row, counts: undefined });
+    }
   }
 
   /**
@@ -227,7 +234,7 @@ export class Recovery {
     const path = this.#pathOf(what);
     if (path === undefined) return false;
     if (this.#looks) this.#missing.noteAsked(what);
-    await this.#compareSoon({ mailbox: what, path }, { code: "resync-asked", words: "it was asked for by hand" });
+    await this.#compareSoon({ mailbox: what, path }, { code: RESYNC_ASKED, words: "it was asked for by hand" });
     return true;
   }
 

@@ -35,6 +35,7 @@ import { agentError } from "./errors.js";
 import { errorOfFarewell, lastWordsOf } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
+import type { Mended } from "./mender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
@@ -66,6 +67,8 @@ export interface ReplayAgentSinks {
   readonly onCompared?: (lsn: number) => void;
   /** A mailbox was compared: how many of its messages only the replica has. They stay. */
   readonly onForeign?: (mailbox: MailboxGuid, messages: number) => void;
+  /** A mailbox had a rejection, of a refusal or of a wish to compare it, and has none any more, durably. */
+  readonly onMended?: (mended: Mended) => void;
 }
 
 /** Wishes that wait to be granted; a replica has a few for each offer, more is a peer that does not keep to the protocol. */
@@ -130,8 +133,8 @@ export class ReplayAgent {
       if (this.#recovery.isToCompare) this.#wake.wake(); // more is amiss on the replica than what was mended.
     };
     const onCompared = (lsn: number) => this.#noteCompared(lsn);
-    const { onForeign = () => undefined } = sinks;
-    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onEnd, onError };
+    const { onForeign = () => undefined, onMended = () => undefined } = sinks;
+    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onMended, onEnd, onError };
     this.#recovery = new Recovery({ ...common, ...recoverySinks }, this.#options);
   }
 

@@ -21,9 +21,10 @@ import {
   STANDING_MAILBOXES_MAX,
   type SurveyedMailbox,
 } from "../wire/messages.js";
-import { agentError } from "./errors.js";
+import { agentError, refusalAs } from "./errors.js";
 import { farewellOf } from "./farewell.js";
 import type { SessionRights } from "./session-rights.js";
+import type { SessionSinks } from "./session-sinks.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
@@ -31,6 +32,7 @@ export interface RequestPorts {
   readonly clock: Clock;
   /** Undefined: the source may know of all of the store. */
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
+  readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
 }
 
 /** Objects in two threads, for as long as their page takes. */
@@ -73,7 +75,12 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const { mailbox, path, afterUid } = ask;
       const request = { mailbox, path, afterUid, messagesMax: COMPARED_MESSAGES_MAX };
       const outcome = await ports.store.call("compare", request);
-      if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
+      if (outcome.kind === "diverged") {
+        const { kind: code, words } = outcome.divergence;
+        ports.sinks?.onRefused({ mailbox, path, code, words });
+        throw refusalAs(code, words);
+      }
+      if (!outcome.more) ports.sinks?.onRead(mailbox);
       return { ...outcome, kind: "compare" };
     }
     case "standing":

@@ -35,8 +35,9 @@ import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
+import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";
-import { divergedBy, isStale, type Verdict, wireOf } from "./verdict.js";
+import { divergedBy, isStale, refusedBy, type Verdict, wireOf } from "./verdict.js";
 
 export interface SessionPorts {
   readonly link: Link;
@@ -48,8 +49,7 @@ export interface SessionPorts {
   readonly syncAll: () => Promise<boolean>;
   /** Highest LSN of a log that is durably applied here; undefined when this replica knows nothing of that log. */
   readonly appliedLsn: (logId: string) => number | undefined;
-  /** A transaction of the source is applied, durably. */
-  readonly onApplied?: (() => void) | undefined;
+  readonly sinks?: SessionSinks | undefined;
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
 }
@@ -263,6 +263,7 @@ export class Session {
   async #setCursor({ lsn }: Mark): Promise<Verdict> {
     const cursor = { logId: this.#logId, lsn, isSet: true };
     await this.#ports.writer.recordEffect({ ...NO_EFFECT, cursor });
+    if (lsn > 0) this.#ports.sinks?.onMarked();
     return { kind: "applied", notes: [] };
   }
 
@@ -294,6 +295,8 @@ export class Session {
       if (!isOver) continue;
       await incoming.drop();
       this.#held.add(offer.mailbox);
+      const refused = refusedBy(offer.mailbox, verdict.divergence);
+      if (refused !== undefined) this.#ports.sinks?.onRefused(refused);
       return { kind: "diverged", divergence: { ...verdict.divergence, code: "given-up" } };
     }
   }
@@ -318,7 +321,7 @@ export class Session {
   async #tryOnce(incoming: Incoming, readiness: Readiness, signal: AbortSignal, lacks = 0): Promise<Verdict> {
     if (readiness.kind === "given-up")
       return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
-    if (readiness.kind === "applied") return this.#applied(readiness.notes);
+    if (readiness.kind === "applied") return this.#applied(incoming.offer.mailbox, readiness.notes);
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
     const outcome = await this.#execute(incoming.id, signal, readiness.tried);
     switch (outcome.kind) {
@@ -327,7 +330,7 @@ export class Session {
         const effect = { ...outcome.effect, intent: readiness.intent, ...this.#cursorOf(offer) };
         await this.#record(() => this.#ports.writer.recordEffect(effect), offer.mailbox);
         this.#ports.reach("apply.effect-recorded");
-        return this.#applied(outcome.notes);
+        return this.#applied(offer.mailbox, outcome.notes);
       }
       case "busy":
         return divergedBy({ code: "lock-held", words: wordsOfBusy(outcome) });
@@ -341,8 +344,8 @@ export class Session {
     }
   }
 
-  #applied(notes: readonly ApplyNote[]): Verdict {
-    this.#ports.onApplied?.();
+  #applied(mailbox: MailboxGuid, notes: readonly ApplyNote[]): Verdict {
+    this.#ports.sinks?.onApplied(mailbox);
     return { kind: "applied", notes: notes.map((note) => note.words) };
   }
 

@@ -9,6 +9,8 @@ export interface CaptureCounts {
   examined: number;
   listings: number;
   sweeps: number;
+  /** When the last one ended; undefined before the first one has. */
+  sweptMs: number | undefined;
   /** Changes found by a sweep while no event had told of them: events that were lost, or still under way. */
   caughtBySweep: number;
   /** Messages of the source that got their first UID from us. */
@@ -26,6 +28,7 @@ export function zeroCounts(): CaptureCounts {
     examined: 0,
     listings: 0,
     sweeps: 0,
+    sweptMs: undefined,
     caughtBySweep: 0,
     numbered: 0,
     renumbered: 0,

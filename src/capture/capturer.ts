@@ -244,6 +244,7 @@ export class Capturer {
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#covered.rows, unread);
     const gone = this.#looks.end(outcome, plan);
+    this.counts.sweptMs = this.#ports.clock.nowMs();
     if (gone === undefined) return;
     const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
     if (isNew.includes(true)) this.onStructure();

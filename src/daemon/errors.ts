@@ -202,7 +202,7 @@ const KINDS = {
     exitCode: EX.NOINPUT,
     hint: "`mailtwin log tail` shows which transactions are in the log. Those that every replica has are removed, by the daemon after a while, by `mailtwin sync` at once.",
   },
-  /** No replica has refused that transaction, or it was settled meanwhile. */
+  /** No replica has refused that transaction, or nothing of that user or mailbox; or it was settled meanwhile. */
   "not-rejected": {
     disposition: "operator",
     exitCode: EX.NOINPUT,

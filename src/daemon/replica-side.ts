@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import { Session } from "../agent/session.js";
+import type { SessionSinks } from "../agent/session-sinks.js";
 import type { ApplyMethods } from "../apply/apply-types.js";
 import type { ReplicaSites } from "../apply/pinned-root.js";
 import type { StageMethods } from "../apply/stage-types.js";
@@ -40,8 +41,8 @@ export interface ReplicaOptions {
 interface ServeOptions {
   /** To which mailboxes the source may write; undefined: all. */
   readonly mayWrite?: ((path: RawPath) => boolean) | undefined;
-  /** A transaction of the source is applied. */
-  readonly onApplied?: (() => void) | undefined;
+  /** What the store takes and refuses. */
+  readonly sinks?: SessionSinks | undefined;
 }
 
 export interface ReplicaSide {
@@ -93,7 +94,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       for (const { guid } of gone) counts.delete(guid);
       return counts;
     },
-    async serve(link, signal, { mayWrite, onApplied } = {}) {
+    async serve(link, signal, { mayWrite, sinks } = {}) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));
       const syncAll = async () => (await group.run()).kind === "synced";
@@ -104,7 +105,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
       const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
       await using stager = new WorkerOnDemand(startStager, clock);
-      const ports = { link, store, stager, writer, clock, reach, syncAll, appliedLsn, onApplied, rights };
+      const ports = { link, store, stager, writer, clock, reach, syncAll, appliedLsn, sinks, rights };
       await new Session(ports).run(signal);
     },
   };

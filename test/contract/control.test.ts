@@ -28,6 +28,7 @@ afterEach(async () => {
   expect(clock.timerCount).toBe(0);
 });
 
+const FETCHING = { asked: 2, paused: [], connected: [], beyond: [] };
 const anything = z.unknown();
 const ask = (route: string, body: object = {}, more: Partial<Question<unknown>> = {}): Promise<unknown> =>
   askDaemon(bench.place, { method: "POST", route, body, answer: anything, ...more });
@@ -50,8 +51,8 @@ describe("what is asked", () => {
   test.each([
     ["pause", { replica: "c" }, { store: "mail", replica: "c" }, ["pause", { store: "mail", replica: "c" }]],
     ["resume", { replica: "lists/b" }, { store: "lists", replica: "b" }, ["resume", { store: "lists", replica: "b" }]],
-    ["fetch-now", {}, { asked: 2, paused: [] }, ["fetchNow", {}]],
-    ["fetch-now", { replica: "twin" }, { asked: 2, paused: [] }, ["fetchNow", { store: "twin" }]],
+    ["fetch-now", {}, FETCHING, ["fetchNow", {}]],
+    ["fetch-now", { replica: "twin" }, FETCHING, ["fetchNow", { store: "twin" }]],
     [
       "resync",
       { user: "alice", mailbox: "Wörk" },
@@ -59,7 +60,7 @@ describe("what is asked", () => {
       ["resync", { user: "alice", mailbox: "Wörk" }],
     ],
     ["resync", { replica: "c" }, { mailboxes: 3, paused: [] }, ["resync", { store: "mail", replica: "c" }]],
-    ["rejects/retry", { replica: "c" }, { rejects: 1 }, ["retry", { store: "mail", replica: "c" }]],
+    ["rejects/retry", { replica: "c" }, { rejects: 1, paused: false }, ["retry", { store: "mail", replica: "c" }]],
     [
       "rejects/skip",
       { replica: "c", mailbox: "a" },

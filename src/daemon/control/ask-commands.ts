@@ -62,20 +62,32 @@ export function resume(replica: string, flags: ControlFlags, output: Output): Pr
   return ask(flags, { route: "resume", body: { replica }, answer: target, words }, output);
 }
 
-/** Exit code 1 where one that was meant is paused: whoever waits for its mail waits in vain. */
+/**
+ * Exit code 1 where one that was meant is paused, or one of several cannot be asked: whoever waits for its mail waits in vain. 69 where
+ * nothing was done at all.
+ */
 export async function fetchNow(replica: string | undefined, flags: ControlFlags, output: Output): Promise<number> {
   const question = { route: "fetch-now", body: { replica }, answer: fetched, words: wordsOfFetched };
-  const { paused } = await askAndTell(flags, question, output);
-  return paused.length === 0 ? EX.OK : EX.PARTIAL;
+  const { asked, paused, connected, beyond } = await askAndTell(flags, question, output);
+  if (paused.length === 0 && beyond.length === 0 && asked + connected.length > 0) return EX.OK;
+  return asked + connected.length + paused.length > 0 ? EX.PARTIAL : EX.UNAVAILABLE;
 }
 
-const fetched = z.looseObject({ asked: z.number(), paused: z.array(z.string()) });
+const fetched = z.looseObject({
+  ...{ asked: z.number(), paused: z.array(z.string()), connected: z.array(z.string()) },
+  beyond: z.array(z.looseObject({ name: z.string(), words: z.string() })),
+});
 
-function wordsOfFetched({ asked, paused }: z.infer<typeof fetched>): string {
-  const waiting = paused.map((name) => `${name} is paused, and gets nothing until mailtwin resume ${name}`);
-  const told = asked > 0 ? [`asked for: ${numbered(asked, "replica", "replicas")}`] : [];
-  const all = [...told, ...waiting];
-  return (all.length === 0 ? ["there is nothing to be asked for"] : all).map(line).join("");
+function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fetched>): string {
+  const all = [
+    ...(asked > 0 ? [`asked for: ${numbered(asked, "replica", "replicas")}`] : []),
+    ...connected.map((name) => `${name} is connected: its source sends what changes as it comes`),
+    ...paused.map((name) => `${name} is paused, and gets nothing until mailtwin resume ${name}`),
+    ...beyond.map(({ name, words }) => `${name}: ${words}`),
+  ];
+  return (all.length === 0 ? ["there is nothing to be asked for: no store has a replica, or is one"] : all)
+    .map(line)
+    .join("");
 }
 
 export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
@@ -87,10 +99,16 @@ export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags,
   return ask(flags, { route: "resync", body: { user, mailbox, replica, store }, answer, words }, output);
 }
 
+const NOTHING_REJECTED = "nothing is rejected";
+
 export function rejectsRetry(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ rejects: z.number() });
-  const words = ({ rejects }: z.infer<typeof answer>) =>
-    line(`${numbered(rejects, "reject", "rejects")} will be tried again`);
+  const answer = z.looseObject({ rejects: z.number(), paused: z.boolean() });
+  const words = ({ rejects, paused }: z.infer<typeof answer>) => {
+    const when = paused ? ` after mailtwin resume ${replica}: it is paused` : "";
+    return line(
+      rejects === 0 ? NOTHING_REJECTED : `${numbered(rejects, "reject", "rejects")} will be tried again${when}`,
+    );
+  };
   return ask(flags, { route: "rejects/retry", body: { replica, user, mailbox }, answer, words }, output);
 }
 
@@ -98,7 +116,9 @@ export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFl
   const answer = z.looseObject({ rejects: z.number() });
   const words = ({ rejects }: z.infer<typeof answer>) =>
     line(
-      `${numbered(rejects, "reject", "rejects")} taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands`,
+      rejects === 0
+        ? NOTHING_REJECTED
+        : `${numbered(rejects, "reject", "rejects")} taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands`,
     );
   return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
 }

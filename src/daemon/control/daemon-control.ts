@@ -20,6 +20,18 @@ export interface Targets {
   readonly replica?: string | undefined;
 }
 
+/** What became of all that were meant. */
+export interface FetchNowAnswer {
+  /** They are dialled, or served, now. */
+  readonly asked: number;
+  /** STORE/REPLICA: they get nothing. */
+  readonly paused: readonly string[];
+  /** Stores of this host whose source has dialled in: it sends what changes as it comes, and there is nothing to ask it for. */
+  readonly connected: readonly string[];
+  /** They cannot be asked, or let have anything, from here and now: which (STORE, STORE/REPLICA), and a sentence that says what helps. */
+  readonly beyond: readonly { readonly name: string; readonly words: string }[];
+}
+
 type Awaitable<T> = T | Promise<T>;
 
 export interface DaemonControl {
@@ -32,15 +44,18 @@ export interface DaemonControl {
    * Ends a back-off, and lets on-demand replicas have what they lack: `store` alone is a replica of this host. `paused`: those (STORE/REPLICA)
    * that were meant, are paused, and get nothing.
    */
-  fetchNow(target: Targets): Awaitable<{ readonly asked: number; readonly paused: readonly string[] }>;
+  fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
    * Compares what is meant, and mends it. Returns when that is decided, not when it is done. `paused`: as of `fetchNow`; they are compared
    * when they are resumed. Throws: target-unknown, not-the-source.
    */
   resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number; readonly paused: readonly string[] }>;
-  /** Tries what the replica had refused once more; of one mailbox if there is a wish. Throws: target-unknown. */
-  retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
-  /** Takes it out of the rejection log: in its place the mailbox is compared, on a new link. Throws: target-unknown. */
+  /**
+   * Tries what the replica had refused once more; of one mailbox if there is a wish. `paused`: it is tried when the replica is resumed.
+   * Throws: target-unknown; not-rejected, where there is a wish, and the replica refuses nothing of that.
+   */
+  retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number; readonly paused: boolean }>;
+  /** Takes it out of the rejection log: in its place the mailbox is compared, on a new link. Throws as `retry`. */
   skip(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;

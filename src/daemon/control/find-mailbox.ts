@@ -135,6 +135,7 @@ function topDirectories(rows: readonly Placed[]): string[] {
   return [...new Set(rows.map(({ path }) => displayRaw(path.split("/", 1)[0] ?? "")))];
 }
 
-function quote(text: string): string {
+/** What people wrote, for a message. */
+export function quote(text: string): string {
   return `"${displayRaw(rawFromText(text.slice(0, 200)))}"`;
 }

@@ -18,8 +18,10 @@ const trouble = z.looseObject({
 
 const foreign = z.looseObject({
   ...{ messages: count, mailboxes: count },
-  named: z.array(z.looseObject({ mailbox: text, messages: count })),
+  named: z.array(z.looseObject({ mailbox: text, messages: count, comparedMs: time })),
 });
+
+const problem = z.looseObject({ ...trouble.shape, mailbox: text });
 
 const compared = z.looseObject({ done: count, all: count });
 const comparison = z.looseObject({ mailboxes: compared, messages: compared });
@@ -27,18 +29,19 @@ const comparison = z.looseObject({ mailboxes: compared, messages: compared });
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
-    cursor: count,
-    lagTransactions: count,
-    lagMs: count,
+    cursor: count.optional(),
+    lagTransactions: count.optional(),
+    lagMs: count.optional(),
     lastSuccessMs: time.optional(),
     nextTryMs: time.optional(),
   },
   ...{
-    rejects: count,
+    rejects: count.optional(),
     bytesSent: count,
     transactionsSent: count,
     needsResync: z.boolean(),
     comparison: comparison.optional(),
+    asked: compared.optional(),
     foreign: foreign.optional(),
     troubles: z.array(trouble),
   },
@@ -47,21 +50,22 @@ const replica = z.looseObject({
 const store = z.discriminatedUnion("role", [
   z.looseObject({
     role: z.literal("source"),
-    ...{ name: text, path: text, mailboxes: count, messages: count },
-    log: z.looseObject({ firstLsn: count, lastLsn: count, bytes: count }),
-    watch: z.looseObject({ structure: z.enum(["watching", "sweeping"]), hotMailboxes: count }),
-    sweeps: z.looseObject({ count, caught: count, lastMs: time.optional() }),
-    problems: z.array(z.looseObject({ ...trouble.shape, mailbox: text })),
+    ...{ name: text, path: text, mailboxes: count.optional(), messages: count.optional() },
+    log: z.looseObject({ firstLsn: count, lastLsn: count, bytes: count }).optional(),
+    watch: z.looseObject({ structure: z.enum(["watching", "sweeping"]), hotMailboxes: count }).optional(),
+    sweeps: z.looseObject({ count, caught: count, lastMs: time.optional() }).optional(),
+    problems: z.array(problem),
     ...{ replicas: z.array(replica), troubles: z.array(trouble) },
   }),
   z.looseObject({
     role: z.literal("replica"),
-    ...{ name: text, path: text, mailboxes: count, messages: count },
+    ...{ name: text, path: text, mailboxes: count.optional(), messages: count.optional() },
     ...{
       peer: text,
       isConnected: z.boolean(),
       lastLinkMs: time.optional(),
       lastChangeMs: time.optional(),
+      refused: z.looseObject({ mailboxes: count, sinceMs: time, named: z.array(problem) }).optional(),
       troubles: z.array(trouble),
     },
   }),

@@ -12,6 +12,7 @@ import {
   type ReplicaStatus,
   type ReplicaStoreStatus,
   type SourceStatus,
+  type StoreStatus,
   troublesOf,
   wordsOfLevel,
 } from "./status.js";
@@ -47,7 +48,7 @@ export function summarizeStatus(status: DaemonStatus): string {
     store.role === "source"
       ? store.replicas.map(
           ({ name, state, lagTransactions, comparison }) =>
-            `${store.name}/${name} ${state}${comparedCell(comparison)} ${behind(lagTransactions)}`,
+            `${store.name}/${name} ${state}${comparedCell(comparison)} ${lagTransactions === undefined ? "not served" : behind(lagTransactions)}`,
         )
       : [`${store.name} ${store.isConnected ? "connected" : "not connected"}`],
   );
@@ -55,29 +56,48 @@ export function summarizeStatus(status: DaemonStatus): string {
 }
 
 function sourceBlock(store: SourceStatus, nowMs: number): string[] {
-  const { name, path, mailboxes, messages, log, watch, sweeps, replicas } = store;
-  const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
-  const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
-  const last = sweeps.lastMs === undefined ? "" : `, the last ${ago(sweeps.lastMs, nowMs)} ago`;
+  const { name, path, log, watch, sweeps, replicas } = store;
   return [
-    `${name}: source, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
-    `  log:    ${logWords(log)}`,
-    `  watch:  ${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`,
+    `${name}: source, ${path}: ${sizeWords(store)}`,
+    ...(log === undefined ? [] : [`  log:    ${logWords(log)}`]),
+    ...(watch === undefined || sweeps === undefined ? [] : [`  watch:  ${watchWords({ watch, sweeps }, nowMs)}`]),
     ...(replicas.length === 0 ? ["  no replicas"] : aligned(replicas.map((replica) => replicaCells(replica, nowMs)))),
     ...replicas.flatMap(comparisonLine),
-    ...replicas.flatMap(foreignLine),
+    ...replicas.flatMap(askedLine),
+    ...replicas.flatMap((replica) => foreignLine(replica, nowMs)),
   ];
 }
 
-function logWords({ firstLsn, lastLsn, bytes }: SourceStatus["log"]): string {
+/** Of a store that is not open nobody knows. */
+function sizeWords({ mailboxes, messages }: Pick<StoreStatus, "mailboxes" | "messages">): string {
+  if (mailboxes === undefined || messages === undefined) return "not open";
+  return `${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`;
+}
+
+function logWords({ firstLsn, lastLsn, bytes }: NonNullable<SourceStatus["log"]>): string {
   if (firstLsn > lastLsn) return `LSN ${lastLsn}, nothing waits in it`;
   return `LSN ${firstLsn} to ${lastLsn}, ${formatBytes(bytes)}`;
+}
+
+interface Watching {
+  readonly watch: NonNullable<SourceStatus["watch"]>;
+  readonly sweeps: NonNullable<SourceStatus["sweeps"]>;
+}
+
+function watchWords({ watch, sweeps }: Watching, nowMs: number): string {
+  const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
+  const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
+  const last = sweeps.lastMs === undefined ? "" : `, the last ${ago(sweeps.lastMs, nowMs)} ago`;
+  return `${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`;
 }
 
 function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
   const { name, address, mode, state, cursor, lagTransactions, lagMs, lastSuccessMs, nextTryMs, rejects } = replica;
   const next =
     nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
+  const where = mode === "on-demand" ? `${address} (on demand)` : address;
+  if (cursor === undefined || lagTransactions === undefined || lagMs === undefined || rejects === undefined)
+    return [`${name}:`, "not served", where];
   const lag = lagTransactions === 0 ? "0 behind" : `${behind(lagTransactions)}, ${formatDuration(lagMs)}`;
   return [
     `${name}:`,
@@ -87,7 +107,7 @@ function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
     lastSuccessMs === undefined ? "no success yet" : `success ${ago(lastSuccessMs, nowMs)} ago`,
     `${formatCount(rejects)} ${rejects === 1 ? "reject" : "rejects"}`,
     `${formatBytes(replica.bytesSent)} sent`,
-    mode === "on-demand" ? `${address} (on demand)` : address,
+    where,
   ];
 }
 
@@ -105,14 +125,23 @@ function comparedCell(comparison: ReplicaStatus["comparison"]): string {
   return ` (${formatCount(done)} of ${countOf(all, "mailbox")} compared)`;
 }
 
-/** What only the replica has, and where most of it is. */
-function foreignLine({ name, foreign }: ReplicaStatus): string[] {
+/** How far those are that somebody has asked for. */
+function askedLine({ name, asked }: ReplicaStatus): string[] {
+  if (asked === undefined) return [];
+  return [`  ${name}: ${formatCount(asked.done)} of ${countOf(asked.all, "mailbox")} compared that were asked for`];
+}
+
+/** What only the replica had when it was looked at last, and where most of it was. */
+function foreignLine({ name, foreign }: ReplicaStatus, nowMs: number): string[] {
   if (foreign === undefined) return [];
   const { messages, mailboxes, named } = foreign;
-  const places = named.slice(0, FOREIGN_NAMED_MAX).map((it) => `${formatCount(it.messages)} in ${it.mailbox}`);
+  const places = named
+    .slice(0, FOREIGN_NAMED_MAX)
+    .map((it) => `${formatCount(it.messages)} in ${it.mailbox} (${ago(it.comparedMs, nowMs)} ago)`);
   const more = mailboxes - places.length;
   const rest = more > 0 ? [`the rest in ${formatCount(more)} more`] : [];
-  return [`  only ${name} has ${countOf(messages, "message")}: ${[...places, ...rest].join(", ")}`];
+  const words = countOf(messages, "message");
+  return [`  when last compared only ${name} had ${words}: ${[...places, ...rest].join(", ")}`];
 }
 
 function behind(transactions: number): string {
@@ -126,12 +155,12 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
-  const { name, path, mailboxes, messages, peer, isConnected, lastLinkMs, lastChangeMs } = store;
+  const { name, path, peer, isConnected, lastLinkMs, lastChangeMs } = store;
   const before = lastLinkMs === undefined ? "and never was" : `the last time ${ago(lastLinkMs, nowMs)} ago`;
   const change =
     lastChangeMs === undefined ? "no change since it began" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
   return [
-    `${name}: replica, ${path}: ${countOf(mailboxes, "mailbox")}, ${countOf(messages, "message")}`,
+    `${name}: replica, ${path}: ${sizeWords(store)}`,
     `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}`}; ${change}`,
   ];
 }

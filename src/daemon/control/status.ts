@@ -40,12 +40,18 @@ export interface SourceStatus {
   readonly role: "source";
   readonly name: string;
   readonly path: string;
-  readonly mailboxes: number;
-  readonly messages: number;
-  readonly log: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number };
-  readonly watch: { readonly structure: "watching" | "sweeping"; readonly hotMailboxes: number };
-  /** `caught`: changes of which no event had told. `lastMs`: when the last sweep ended; undefined before the first one. */
-  readonly sweeps: { readonly count: number; readonly caught: number; readonly lastMs?: number | undefined };
+  /** Absent, as are the four that follow, while the store is not open: it was not opened yet, or failed. */
+  readonly mailboxes?: number | undefined;
+  readonly messages?: number | undefined;
+  readonly log?: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined;
+  readonly watch?: { readonly structure: "watching" | "sweeping"; readonly hotMailboxes: number } | undefined;
+  /**
+   * Comparisons of the whole store with the log, since it was opened. `caught`: changes of which no event had told. `lastMs`: when the
+   * last one ended; absent before that.
+   */
+  readonly sweeps?:
+    | { readonly count: number; readonly caught: number; readonly lastMs?: number | undefined }
+    | undefined;
   /** Mailboxes that are not captured, each with the reason. */
   readonly problems: readonly MailboxProblem[];
   readonly replicas: readonly ReplicaStatus[];
@@ -64,23 +70,25 @@ export interface ReplicaStatus {
   readonly address: string;
   readonly mode: "live" | "on-demand";
   readonly state: ReplicaState;
-  /** The highest LSN such that it and all before are durable there, or refused. */
-  readonly cursor: number;
-  readonly lagTransactions: number;
+  /** The highest LSN such that it and all before are durable there, or refused. Absent, as are the lag and `rejects`, while the store is not open. */
+  readonly cursor?: number | undefined;
+  readonly lagTransactions?: number | undefined;
   /** Age of the oldest transaction that it lacks; 0 when it lacks none. */
-  readonly lagMs: number;
+  readonly lagMs?: number | undefined;
   /** When it last acknowledged something, or was found equal. */
   readonly lastSuccessMs?: number | undefined;
   /** When it is tried again. */
   readonly nextTryMs?: number | undefined;
-  readonly rejects: number;
-  /** Since the daemon began. */
+  readonly rejects?: number | undefined;
+  /** Since the store was opened. */
   readonly bytesSent: number;
   readonly transactionsSent: number;
   readonly needsResync: boolean;
   /** How far the comparison of all of it has come. Absent: none is under way. */
   readonly comparison?: ComparisonStatus | undefined;
-  /** Mail that only it has, as comparisons since the daemon began found it. Absent: they found none. */
+  /** Mailboxes of it that were asked to be compared, alone. Absent: none is left of them. */
+  readonly asked?: { readonly done: number; readonly all: number } | undefined;
+  /** Mail that only it had when each mailbox was compared last, since the store was opened. Absent: there was none. */
   readonly foreign?: ForeignStatus | undefined;
   readonly troubles: readonly Trouble[];
 }
@@ -89,7 +97,7 @@ export interface ForeignStatus {
   readonly messages: number;
   readonly mailboxes: number;
   /** Those with the most, as people know them (words.ts). */
-  readonly named: readonly { readonly mailbox: string; readonly messages: number }[];
+  readonly named: readonly { readonly mailbox: string; readonly messages: number; readonly comparedMs: number }[];
 }
 
 /** A store of this host that gets what changes elsewhere. */
@@ -97,8 +105,9 @@ export interface ReplicaStoreStatus {
   readonly role: "replica";
   readonly name: string;
   readonly path: string;
-  readonly mailboxes: number;
-  readonly messages: number;
+  /** Absent, as are the messages, while the store is not open: its source has not come yet, or it failed. */
+  readonly mailboxes?: number | undefined;
+  readonly messages?: number | undefined;
   /** Who sends: the peer's name, or the address where it is dialled. */
   readonly peer: string;
   readonly isConnected: boolean;
@@ -106,7 +115,17 @@ export interface ReplicaStoreStatus {
   readonly lastLinkMs?: number | undefined;
   /** When something was last applied, since the daemon began. */
   readonly lastChangeMs?: number | undefined;
+  /** What it did not take, as the last try of each mailbox ended, since the daemon began. Absent: it takes all. */
+  readonly refused?: RefusedStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+export interface RefusedStatus {
+  readonly mailboxes: number;
+  /** Of the first of them. */
+  readonly sinceMs: number;
+  /** Not all of them where they are thousands. */
+  readonly named: readonly MailboxProblem[];
 }
 
 /** A trouble and whose it is: "mail/b", "mail: alice/.Work", "mail", or "" for the daemon itself. */
@@ -121,8 +140,9 @@ export function troublesOf(status: DaemonStatus): readonly PlacedTrouble[] {
 
 function ofStore(store: StoreStatus): readonly PlacedTrouble[] {
   const own = store.troubles.map((trouble) => ({ where: store.name, ...trouble }));
-  if (store.role === "replica") return own;
-  const ofMailboxes = store.problems.map((problem) => ({ where: `${store.name}: ${problem.mailbox}`, ...problem }));
+  const problems = store.role === "replica" ? (store.refused?.named ?? []) : store.problems;
+  const ofMailboxes = problems.map((problem) => ({ where: `${store.name}: ${problem.mailbox}`, ...problem }));
+  if (store.role === "replica") return [...own, ...ofMailboxes];
   const ofReplicas = store.replicas.flatMap(({ name, troubles }) =>
     troubles.map((trouble) => ({ where: `${store.name}/${name}`, ...trouble })),
   );

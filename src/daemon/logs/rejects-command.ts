@@ -6,6 +6,7 @@ import type { RejectionRow } from "../../log/state-types.js";
 import { describeTransaction } from "../../txn/describe.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
+import { hintOfRejection, isRefused } from "../run/daemon-hints.js";
 import { mailboxName } from "../words.js";
 import { type ReadEntry, readOne } from "./entry-reading.js";
 import { findLog, type LogFlags } from "./find-log.js";
@@ -103,8 +104,14 @@ function storyOf(row: RejectionRow, entry: ReadEntry | undefined): string {
     ["code", shownText(code)],
     ["reason", shownText(message)],
     ["attempts", `${attempts}, the first at ${shownTime(firstMs)}, the last at ${shownTime(lastMs)}`],
+    ["what to do", hintOf(row)],
   ]);
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Of a wish to compare a mailbox nothing is to be done. */
+function hintOf({ code }: RejectionRow): string {
+  return isRefused(code) ? hintOfRejection(code) : "Nothing: it is compared as soon as the replica is connected.";
 }
 
 function wordsOf(entry: ReadEntry | undefined): string {
@@ -116,5 +123,12 @@ function wordsOf(entry: ReadEntry | undefined): string {
 function jsonOf(row: RejectionRow) {
   const { path, message, firstMs, lastMs, ...rest } = row;
   const times = { first: shownTime(firstMs), firstMs, last: shownTime(lastMs), lastMs };
-  return { ...rest, number: shownNumber(row.lsn), path: displayRaw(path), reason: message, ...times };
+  return {
+    ...rest,
+    number: shownNumber(row.lsn),
+    path: displayRaw(path),
+    reason: message,
+    hint: hintOf(row),
+    ...times,
+  };
 }

@@ -5,6 +5,8 @@ import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
+import type { AskedComparisons } from "./asked-comparisons.js";
+import { isRefused } from "./daemon-hints.js";
 import type { EventLog } from "./event-log.js";
 import type { ForeignMail } from "./foreign-mail.js";
 import type { SourceStore } from "./source-store.js";
@@ -23,6 +25,7 @@ export interface AgentPorts {
 interface AgentOptions {
   readonly link: Link;
   readonly foreign: ForeignMail;
+  readonly asked: AskedComparisons;
   /** The whole replica is compared first. */
   readonly mustCompare: boolean;
 }
@@ -31,7 +34,7 @@ type AgentSinks = Required<Pick<ReplayAgentSinks, "onShipped" | "onBodyBytes" | 
 
 export function agentFor(
   { replica, store, clock, log, mayHave, random }: AgentPorts,
-  { link, foreign, mustCompare }: AgentOptions,
+  { link, foreign, asked, mustCompare }: AgentOptions,
   { onShipped, ...sinks }: AgentSinks,
 ): ReplayAgent {
   const { reader, writer, bodies } = store.side;
@@ -47,13 +50,23 @@ export function agentFor(
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
       },
       onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
-      onRejected: ({ path, code, message, lsn, attempts }) => {
+      onRejected: ({ mailbox, path, code, message, lsn, attempts }) => {
         const event = attempts > 1 ? "transaction-rejected-again" : "transaction-rejected"; // a person is told once.
         log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
+        asked.refused(mailbox);
+      },
+      onMended: ({ row: { mailbox: guid, path, code, attempts }, counts }) => {
+        const mailbox = displayRaw(reader.mailboxByGuid(guid)?.path ?? path);
+        if (isRefused(code)) log.write("rejection-over", { mailbox, code, attempts });
+        if (counts !== undefined && code !== "replica-away") {
+          const { messages, differed, foreign: foreignMessages } = counts;
+          log.write("mailbox-compared", { mailbox, code, messages, differed, foreignMessages });
+        }
+        asked.compared(guid, counts);
       },
       onForeign: (mailbox, messages) => {
         const path = reader.mailboxByGuid(mailbox)?.path;
-        if (foreign.note(mailbox, messages) && path !== undefined)
+        if (foreign.note(mailbox, messages, clock.nowMs()) && path !== undefined)
           log.write("foreign-kept", { mailbox: displayRaw(path), messages });
       },
     },

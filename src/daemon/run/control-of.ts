@@ -8,9 +8,9 @@ import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
 import { formatAddress } from "../../wire/address.js";
 import type { Store } from "../config/config.js";
-import type { DaemonControl, ReplicaTarget, Targets } from "../control/daemon-control.js";
+import type { DaemonControl, FetchNowAnswer, ReplicaTarget, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
-import { findMailboxes, type MailboxWish, noSuchMailbox } from "../control/find-mailbox.js";
+import { findMailboxes, type MailboxWish, noSuchMailbox, quote } from "../control/find-mailbox.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import type { Daemon, Kept } from "./daemon.js";
@@ -53,17 +53,20 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     retry(query) {
       const { runner, rows } = refusedOf(daemon, query);
       for (const { mailbox } of rows) runner.agent?.retry(mailbox);
-      if (runner.agent === undefined) runner.fetchNow();
-      return { rejects: rows.length };
+      if (runner.agent === undefined && rows.length > 0) runner.fetchNow();
+      return { rejects: rows.length, paused: runner.isPaused };
     },
     async skip(query) {
       const { store, runner, rows } = refusedOf(daemon, query);
       const { reader, writer } = store.side;
+      if (rows.length === 0) return { rejects: 0 }; // no reason to end a link.
       // INVARIANT: the old link has ended first. Its agent would write again what it is about to mend, and the next one refuse it again.
       // INVARIANT: in the place of a row comes the wish to compare its mailbox, in one commit: the cursor may have passed what was refused.
       await runner.beginAgainAfter(async () => {
-        for (const { mailbox: guid, path } of rows)
+        for (const { mailbox: guid, path } of rows) {
           await writer.putRejection(askedFor({ reader, replica: query.replica, numbers }, { guid, path }, nowMs()));
+          runner.asked.add(guid);
+        }
       }, "what it refused is skipped");
       return { rejects: rows.length };
     },
@@ -114,18 +117,64 @@ function pausedOf(chosen: readonly Served[]): readonly string[] {
   return chosen.filter(({ runner }) => runner.isPaused).map(({ name, runner }) => `${name}/${runner.name}`);
 }
 
-/** What is paused gets nothing until it is resumed: that has to be known. */
-function fetchNow(daemon: Daemon, targets: Targets): { readonly asked: number; readonly paused: readonly string[] } {
+/** What is paused gets nothing until it is resumed, and a source that dials comes when it likes: that has to be known. */
+function fetchNow(daemon: Daemon, targets: Targets): FetchNowAnswer {
   const chosen = chosenOf(daemon, targets);
-  const paused = pausedOf(chosen);
-  const runners = chosen.map(({ runner }) => runner).filter((runner) => !runner.isPaused);
+  const going = chosen.filter(({ runner }) => !runner.isPaused);
+  const runners = going.map(({ runner }) => runner).filter((runner) => !isAwaited(runner));
   for (const runner of runners) runner.fetchNow();
-  const fetching = [...daemon.kept].filter(([name, kept]) => {
-    const isMeant = targets.replica === undefined && (targets.store === undefined || targets.store === name);
-    return isMeant && kept.kind === "replica" && kept.dialled !== undefined;
+  const own = ownReplicas(daemon, targets);
+  const dialled = own.flatMap(({ kept }) => kept.dialled ?? []);
+  for (const each of dialled) each.dialNow();
+  const awaited = own.filter(({ kept }) => kept.dialled === undefined);
+  return {
+    ...{ asked: runners.length + dialled.length, paused: pausedOf(chosen) },
+    connected: awaited.flatMap(({ name, kept }) => (kept.store.isConnected ? [name] : [])),
+    beyond: [
+      ...going.flatMap(({ name, runner }) =>
+        isAwaited(runner) ? [{ name: `${name}/${runner.name}`, words: DIALS_IN }] : [],
+      ),
+      ...notServed(daemon, targets).map((name) => ({
+        name,
+        words: "its store is not open: `mailtwin status` says why",
+      })),
+      ...awaited.flatMap(({ name, kept }) => (kept.store.isConnected ? [] : [{ name, words: wordsOfAwaited(kept) }])),
+    ],
+  };
+}
+
+/** It comes when it likes. */
+function isAwaited({ replica, agent }: ReplicaRunner): boolean {
+  return replica.to === undefined && agent === undefined;
+}
+
+const DIALS_IN =
+  "it dials this host, and is not connected, so it cannot be asked: run `mailtwin fetch-now` on its host";
+
+type KeptReplica = Extract<Kept, { kind: "replica" }>;
+
+/** Stores of this host that are replicas, and are meant. */
+function ownReplicas(daemon: Daemon, { store, replica }: Targets): readonly { name: string; kept: KeptReplica }[] {
+  if (replica !== undefined) return [];
+  return [...daemon.kept].flatMap(([name, kept]) =>
+    kept.kind === "replica" && (store === undefined || store === name) ? [{ name, kept }] : [],
+  );
+}
+
+/** Replicas that are meant, of sources that are not open: STORE/REPLICA. */
+function notServed(daemon: Daemon, targets: Targets): readonly string[] {
+  const served = new Set(allServed(daemon).map(({ name, runner }) => `${name}/${runner.name}`));
+  return [...daemon.kept].flatMap(([name, kept]) => {
+    if (kept.kind !== "source" || (targets.store !== undefined && targets.store !== name)) return [];
+    const replicas = [...kept.keeper.replicas.keys()];
+    const meant = replicas.filter((replica) => targets.replica === undefined || targets.replica === replica);
+    return meant.map((replica) => `${name}/${replica}`).filter((each) => !served.has(each));
   });
-  for (const [, kept] of fetching) if (kept.kind === "replica") kept.dialled?.dialNow();
-  return { asked: runners.length + fetching.length, paused };
+}
+
+function wordsOfAwaited({ config: { role } }: KeptReplica): string {
+  const peer = (role.kind === "replica" ? role.peer : undefined) ?? "its source";
+  return `${peer} dials this host, and is not connected, so it cannot be asked from here: run \`mailtwin fetch-now\` on the host of ${peer}, or \`mailtwin resume\` if the replica is paused there (\`mailtwin status\` there says so)`;
 }
 
 /** Of all rows that were asked for since the daemon began. */
@@ -149,6 +198,7 @@ async function resyncOne(
     await runner.withAgent(async (agent) => {
       const isNoted = (await agent?.resync(row.guid)) === true;
       if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
+      runner.asked.add(row.guid);
     });
   return rows.length;
 }
@@ -178,8 +228,23 @@ function refusedOf(
   const one = served(daemon, query);
   const all = one.store.side.reader.rejections(query.replica);
   const rows = query.user === undefined && query.mailbox === undefined ? all : findMailboxes(all, query);
-  if (rows.length === 0 && (query.user !== undefined || query.mailbox !== undefined)) throw noSuchMailbox(all, query);
+  if (rows.length === 0 && (query.user !== undefined || query.mailbox !== undefined))
+    throw nothingRejected(one.store.side.reader.mailboxes(), query);
   return { ...one, rows };
+}
+
+/** That name is known, and nothing of it is rejected; or it is not known. */
+function nothingRejected(known: readonly MailboxRow[], query: ReplicaTarget & MailboxWish): Error {
+  const { store, replica, user, mailbox } = query;
+  if (findMailboxes(known, query).length === 0) return noSuchMailbox(known, query);
+  const what = [
+    ...(mailbox === undefined ? [] : [`mailbox ${quote(mailbox)}`]),
+    ...(user === undefined ? [] : [`user ${quote(user)}`]),
+  ].join(" of ");
+  return daemonError(
+    "not-rejected",
+    `looking for what ${store}/${replica} has refused of ${what}: it refuses nothing of that`,
+  );
 }
 
 /** Throws: not-the-source, store-not-ready, where none of the stores that are meant can be asked. */

@@ -102,18 +102,39 @@ export function inDaemon(error: unknown): unknown {
     : reviveError({ ...record, hint: hintInDaemon(record.code, record.hint) });
 }
 
+/** By code: what is to be done on the host of the replica. */
 const REJECTION_HINTS: Readonly<Record<string, string>> = {
-  "foreign-mail": "Move that mail elsewhere on the replica's host: the mailbox goes by itself then.",
+  "foreign-mail": "move that mail elsewhere: the mailbox goes by itself then.",
   "mailbox-denied":
-    "On the replica's host, let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
-  "mailbox-occupied": "On the replica's host, move the mailbox that stands there away, or rename it.",
-  "path-refused": "Rename that folder at the source, or remove on the replica's host what stands in its way.",
+    "let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
+  "mailbox-occupied": "move the mailbox that stands there away, or rename it.",
+  "path-refused": "remove what stands in its way; or rename that folder at the source.",
   "uidlist-damaged":
-    "On the replica's host, restore dovecot-uidlist of that mailbox before Dovecot reads it, or remove the mailbox: it is filled anew then.",
+    "restore dovecot-uidlist of that mailbox before Dovecot reads it, or remove the mailbox: it is filled anew then.",
 };
 
-/** Of a mailbox that a replica refuses. */
+/** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
+const TO_COMPARE: ReadonlySet<string> = new Set(["resync-asked", "replica-away", "replica-changed", "mailbox-shared"]);
+
+/** Whether a row of the rejection log is a mailbox that a replica refuses, and no wish to compare it. */
+export function isRefused(code: string): boolean {
+  return !TO_COMPARE.has(code);
+}
+
+/** Of a mailbox that a replica refuses, at its source. */
 export function hintOfRejection(code: string): string {
-  const special = Object.hasOwn(REJECTION_HINTS, code) ? `${REJECTION_HINTS[code]} ` : "";
-  return `${special}It is tried again by itself, and compared; at once by \`mailtwin rejects retry REPLICA\`. \`mailtwin rejects list\` has all of them, with what stands in the way.`;
+  const special = onReplica(code);
+  const where = special === undefined ? "" : `On the replica's host, ${special} `;
+  return `${where}It is tried again by itself, and compared; at once by \`mailtwin rejects retry REPLICA\`. \`mailtwin rejects list\` has all of them, with what stands in the way.`;
+}
+
+/** The same, on the host of that replica. */
+export function hintOfRefused(code: string): string {
+  const special = onReplica(code);
+  const here = special === undefined ? "" : `${special.charAt(0).toUpperCase()}${special.slice(1)} `;
+  return `${here}Its source tries again by itself; at once by \`mailtwin rejects retry REPLICA\` on the source's host.`;
+}
+
+function onReplica(code: string): string | undefined {
+  return Object.hasOwn(REJECTION_HINTS, code) ? REJECTION_HINTS[code] : undefined;
 }

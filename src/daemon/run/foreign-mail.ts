@@ -12,21 +12,21 @@ import { mailboxName } from "../words.js";
 const NAMED_MAX = 100;
 
 export class ForeignMail {
-  readonly #messagesByMailbox = new Map<MailboxGuid, number>();
+  readonly #foundByMailbox = new Map<MailboxGuid, { readonly messages: number; readonly comparedMs: number }>();
 
   /** Returns whether it is news, and something. */
-  note(mailbox: MailboxGuid, messages: number): boolean {
-    const isNews = (this.#messagesByMailbox.get(mailbox) ?? 0) !== messages;
-    if (messages === 0) this.#messagesByMailbox.delete(mailbox);
-    else this.#messagesByMailbox.set(mailbox, messages);
+  note(mailbox: MailboxGuid, messages: number, comparedMs: number): boolean {
+    const isNews = (this.#foundByMailbox.get(mailbox)?.messages ?? 0) !== messages;
+    if (messages === 0) this.#foundByMailbox.delete(mailbox);
+    else this.#foundByMailbox.set(mailbox, { messages, comparedMs });
     return isNews && messages > 0;
   }
 
   /** Undefined: none is known of. Mailboxes that the source does not have any more are told of otherwise. */
   status(reader: Pick<StateReader, "mailboxByGuid">): ForeignStatus | undefined {
-    const standing = [...this.#messagesByMailbox].flatMap(([guid, messages]) => {
+    const standing = [...this.#foundByMailbox].flatMap(([guid, found]) => {
       const path = reader.mailboxByGuid(guid)?.path;
-      return path === undefined ? [] : [{ mailbox: displayRaw(mailboxName(path)), messages }];
+      return path === undefined ? [] : [{ mailbox: displayRaw(mailboxName(path)), ...found }];
     });
     if (standing.length === 0) return undefined;
     const messages = standing.reduce((sum, it) => sum + it.messages, 0);

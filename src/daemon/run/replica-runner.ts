@@ -4,6 +4,7 @@
  *
  * INVARIANT: it waits for nobody but its own replica, and nobody waits for it.
  */
+import { RESYNC_ASKED } from "../../agent/recovery.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { Gate } from "../../base/gate.js";
 import type { RawPath } from "../../base/raw-name.js";
@@ -12,6 +13,7 @@ import type { OpenedSource } from "../../wire/opening.js";
 import type { Replica } from "../config/config.js";
 import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
+import { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
 import { ForeignMail } from "./foreign-mail.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
@@ -52,6 +54,7 @@ export function pausedKey(replica: string): string {
 export class ReplicaRunner {
   readonly troubles = new Troubles();
   readonly foreign = new ForeignMail();
+  readonly asked: AskedComparisons;
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #stall: StallWatch;
@@ -74,6 +77,11 @@ export class ReplicaRunner {
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
+    const rows = ports.store.side.reader.rejections(ports.replica.name).filter(({ code }) => code === RESYNC_ASKED);
+    this.asked = new AskedComparisons(
+      ports.log,
+      rows.map(({ mailbox }) => mailbox),
+    );
     this.#backOff = new BackOff(ports.random);
     this.#stall = new StallWatch({ ...ports, troubles: this.troubles });
     this.#unreachable = new Unreachable(ports.clock, ports.replica.unreachableAlarmMs);
@@ -294,7 +302,7 @@ export class ReplicaRunner {
   }
 
   #makeAgent(link: Link): ReplayAgent {
-    const options = { link, foreign: this.foreign, mustCompare: this.needsResync };
+    const options = { link, foreign: this.foreign, asked: this.asked, mustCompare: this.needsResync };
     return agentFor(this.#ports, options, {
       onShipped: () => {
         this.#transactionsSent += 1;

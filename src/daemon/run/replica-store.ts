@@ -6,6 +6,7 @@
  */
 import { hostname } from "node:os";
 import { farewellOf, isOfSource } from "../../agent/farewell.js";
+import type { SessionSinks } from "../../agent/session-sinks.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
@@ -14,6 +15,7 @@ import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
 import { NO_SOURCE, type OpenedSource } from "../../wire/opening.js";
+import type { RefusedStatus } from "../control/status.js";
 import { daemonError } from "../errors.js";
 import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
@@ -31,6 +33,7 @@ import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
 import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MetLink } from "./met-link.js";
+import { RefusedMailboxes } from "./refused-mailboxes.js";
 import { becomeReplica } from "./store-role.js";
 import { type Trouble, Troubles, troubleOf } from "./troubles.js";
 
@@ -80,6 +83,8 @@ export class ReplicaStore {
   readonly troubles = new Troubles();
   readonly #options: ReplicaStoreOptions;
   #opened: Opened | undefined;
+  /** Over all links. */
+  readonly #refused: RefusedMailboxes;
   /** Openings, links and the end take turns. */
   #turn: Promise<void> = Promise.resolve();
   #current: AbortController | undefined;
@@ -93,6 +98,10 @@ export class ReplicaStore {
 
   constructor(options: ReplicaStoreOptions) {
     this.#options = options;
+    this.#refused = new RefusedMailboxes({
+      ...{ log: options.log, clock: systemClock },
+      pathOf: (mailbox) => this.side?.reader.mailboxByGuid(mailbox)?.path,
+    });
   }
 
   get isConnected(): boolean {
@@ -113,6 +122,11 @@ export class ReplicaStore {
   /** The source, since the daemon began. */
   get hasCome(): boolean {
     return this.#hasCome;
+  }
+
+  /** What it refuses of its source. */
+  get refusedNow(): RefusedStatus | undefined {
+    return this.#refused.status(this.#options.mayWrite());
   }
 
   /** When something was last applied, since the daemon began. */
@@ -170,11 +184,18 @@ export class ReplicaStore {
       log.write("source-connected", { peer });
       using _emptied = this.#watchEmptied(opened.side, met);
       try {
-        const onApplied = () => {
-          this.#lastChangeMs = systemClock.nowMs();
-          met.noteApplied();
+        const refused = this.#refused;
+        const sinks: SessionSinks = {
+          onApplied: (mailbox) => {
+            this.#lastChangeMs = systemClock.nowMs();
+            met.noteApplied();
+            refused.onApplied(mailbox);
+          },
+          onRefused: (it) => refused.onRefused(it),
+          onRead: (mailbox) => refused.onRead(mailbox),
+          onMarked: () => refused.onMarked(),
         };
-        await opened.side.serve(met, both, { mayWrite: this.#options.mayWrite(), onApplied });
+        await opened.side.serve(met, both, { mayWrite: this.#options.mayWrite(), sinks });
         this.troubles.over("store");
         this.#judge(met);
         log.write("source-gone", { peer });

@@ -1,12 +1,16 @@
 /** The state of a running daemon, for people and programs. Reads, and changes nothing. */
 
+import { assert } from "../../base/assert.js";
 import { displayRaw } from "../../base/raw-name.js";
+import { formatCount } from "../../base/text-format.js";
 import type { CaptureProblem } from "../../capture/capture-types.js";
+import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
 import { formatAddress } from "../../wire/address.js";
 import type { Replica } from "../config/config.js";
 import type {
   DaemonStatus,
   MailboxProblem,
+  RefusedStatus,
   ReplicaStatus,
   ReplicaStoreStatus,
   SourceStatus,
@@ -15,9 +19,9 @@ import type {
 import { VERSION } from "../version.js";
 import { mailboxName } from "../words.js";
 import type { Daemon, Kept } from "./daemon.js";
-import { hintInDaemon, hintOfRejection } from "./daemon-hints.js";
-import type { ReplicaRunner } from "./replica-runner.js";
+import { hintInDaemon, hintOfRejection, isRefused } from "./daemon-hints.js";
 import type { SourceKeeper } from "./source-keeper.js";
+import type { SourceStore } from "./source-store.js";
 
 export interface DaemonFacts {
   readonly daemon: Daemon;
@@ -37,25 +41,28 @@ export function statusOf({ daemon, startedMs, nowMs }: DaemonFacts): DaemonStatu
   };
 }
 
-const NO_COUNTS = { mailboxes: 0, messages: 0, sweeps: 0, caughtBySweep: 0 };
-
 function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, nowMs: number): SourceStatus {
   const { store } = keeper;
-  const { mailboxes, messages, sweeps, caughtBySweep } = store?.side.capturer.counts ?? NO_COUNTS;
-  const reader = store?.side.reader;
   return {
-    ...{ role: "source", name: config.name, path: config.path, mailboxes, messages },
-    log: { firstLsn: reader?.firstLsn() ?? 0, lastLsn: reader?.lastLsn() ?? 0, bytes: reader?.logBytes() ?? 0 },
-    watch: {
-      structure: store === undefined || store.isSweepingOnly ? "sweeping" : "watching",
-      hotMailboxes: store?.hotMailboxes ?? 0,
-    },
-    sweeps: { count: sweeps, caught: caughtBySweep },
+    ...{ role: "source", name: config.name, path: config.path },
+    ...(store === undefined ? {} : statusOfOpened(store)),
     problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) =>
       problemOf(problem, keeper.problems.sinceMs(problem) ?? nowMs),
     ),
     replicas: Array.from(keeper.replicas.values(), (replica) => statusOfReplica(replica, keeper)),
     troubles: keeper.troubles.all,
+  };
+}
+
+/** What nobody knows of a store that is not open. */
+function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "messages" | "log" | "watch" | "sweeps"> {
+  const { capturer, reader } = store.side;
+  const { mailboxes, messages, sweeps, sweptMs, caughtBySweep } = capturer.counts;
+  return {
+    ...{ mailboxes, messages },
+    log: { firstLsn: reader.firstLsn(), lastLsn: reader.lastLsn(), bytes: reader.logBytes() },
+    watch: { structure: store.isSweepingOnly ? "sweeping" : "watching", hotMailboxes: store.hotMailboxes },
+    sweeps: { count: sweeps, caught: caughtBySweep, lastMs: sweptMs },
   };
 }
 
@@ -68,56 +75,43 @@ function problemOf({ path, code, message, hint }: CaptureProblem, sinceMs: numbe
 function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
   const runner = keeper.runner(replica.name);
   const { to, name, mode } = replica;
-  const lag = runner?.lag;
-  const rejects = keeper.store?.side.reader.rejections(name) ?? [];
+  const address = to === undefined ? "dials in" : formatAddress(to);
+  const { store } = keeper;
+  if (runner === undefined || store === undefined) {
+    const sums = { bytesSent: 0, transactionsSent: 0 };
+    return { ...{ name, mode, address, state: "idle", needsResync: false, troubles: [] }, ...sums };
+  }
+  const { lag, agent } = runner;
+  const { reader } = store.side;
+  const rejects = reader.rejections(name);
   return {
-    ...{ name, mode, address: to === undefined ? "dials in" : formatAddress(to), state: runner?.state ?? "idle" },
-    cursor: runner?.ackedLsn ?? 0,
-    lagTransactions: lag?.transactions ?? 0,
-    lagMs: lag?.ms ?? 0,
-    ...(runner?.sums ?? { bytesSent: 0, transactionsSent: 0 }),
-    rejects: rejects.length,
-    needsResync: runner?.needsResync === true || runner?.agent?.isComparing === true,
-    comparison: runner?.agent?.comparison,
-    foreign: keeper.store === undefined ? undefined : runner?.foreign.status(keeper.store.side.reader),
-    troubles: [...(runner === undefined ? [] : troublesOf(runner)), ...troubleOfRejects(rejects)],
+    ...{ name, mode, address, state: runner.state, cursor: runner.ackedLsn },
+    ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
+    needsResync: runner.needsResync || agent?.isComparing === true,
+    ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign.status(reader) },
+    troubles: [...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }
 
-function troublesOf(runner: ReplicaRunner): readonly Trouble[] {
-  return runner.troubles.all;
+/** Those of each code together: each is in `mailtwin rejects list`, under the same code. */
+function troublesOfRejects(rejects: readonly RejectionRow[]): readonly Trouble[] {
+  const refused = rejects.filter(({ code }) => isRefused(code));
+  const codes = [...new Set(refused.map(({ code }) => code))];
+  return codes.map((code) => troubleOfRejects(refused.filter((row) => row.code === code)));
 }
 
-/** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
-const BEING_COMPARED: ReadonlySet<string> = new Set([
-  "resync-asked",
-  "replica-away",
-  "replica-changed",
-  "mailbox-shared",
-]);
-
-/** All together: each is in `mailtwin rejects list`. */
-function troubleOfRejects(
-  rejects: readonly {
-    readonly path: string;
-    readonly message: string;
-    readonly firstMs: number;
-    readonly code: string;
-  }[],
-): readonly Trouble[] {
-  const refused = rejects.filter(({ code }) => !BEING_COMPARED.has(code));
-  const [first] = refused;
-  if (first === undefined) return [];
-  const more = refused.length === 1 ? "" : `, and ${refused.length - 1} more`;
-  return [
-    {
-      code: "mailbox-refused",
-      words: `replicating ${mailboxName(first.path as Parameters<typeof mailboxName>[0])}: ${first.message}${more}`,
-      hint: hintOfRejection(first.code),
-      sinceMs: refused.reduce((earliest, { firstMs }) => Math.min(earliest, firstMs), first.firstMs),
-      level: "needs-you",
-    },
-  ];
+/** `rows`: of one code, at least one. */
+function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
+  const [first] = rows;
+  assert(first !== undefined, "there is a trouble only where something is refused");
+  const more = rows.length === 1 ? "" : `, and ${formatCount(rows.length - 1)} more`;
+  return {
+    code: first.code,
+    words: `replicating ${mailboxName(first.path)}: ${first.message}${more}`,
+    hint: hintOfRejection(first.code),
+    sinceMs: rows.reduce((earliest, { firstMs }) => Math.min(earliest, firstMs), first.firstMs),
+    level: "needs-you",
+  };
 }
 
 function statusOfReplicaStore(
@@ -127,14 +121,33 @@ function statusOfReplicaStore(
   const { role, name, path } = config;
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
   const peer = (role.kind === "replica" ? role.peer : undefined) ?? from ?? "";
-  const rows = store.side?.reader.mailboxes() ?? [];
+  const refused = store.refusedNow;
+  const own = store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs)];
   return {
-    ...{ role: "replica", name, path, mailboxes: rows.length, isConnected: store.isConnected },
-    messages: rows.reduce((sum, { messages }) => sum + messages, 0),
+    ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
-    ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs },
-    troubles: store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs)],
+    ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs, refused },
+    troubles: [...own, ...troubleOfUnnamed(refused)],
   };
+}
+
+function sizeOf(rows: readonly MailboxRow[] | undefined): Pick<ReplicaStoreStatus, "mailboxes" | "messages"> {
+  if (rows === undefined) return {}; // it is not open.
+  return { mailboxes: rows.length, messages: rows.reduce((sum, { messages }) => sum + messages, 0) };
+}
+
+/** Of thousands not all are named. */
+function troubleOfUnnamed(refused: RefusedStatus | undefined): readonly Trouble[] {
+  if (refused === undefined || refused.mailboxes === refused.named.length) return [];
+  const { mailboxes, named, sinceMs } = refused;
+  return [
+    {
+      code: "mailboxes-refused",
+      words: `replicating ${formatCount(mailboxes - named.length)} more mailboxes: they are refused here, too`,
+      hint: "`mailtwin rejects list` on the source's host has all of them, with what stands in the way.",
+      ...{ sinceMs, level: "needs-you" },
+    },
+  ];
 }
 
 /** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. */

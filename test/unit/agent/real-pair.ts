@@ -4,10 +4,12 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Mended } from "../../../src/agent/mender.js";
 import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { Session } from "../../../src/agent/session.js";
 import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
+import type { SessionSinks } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods, AtOnceRequest } from "../../../src/apply/apply-types.js";
 import { applyAtOnce } from "../../../src/apply/at-once.js";
 import { ReplicaStore } from "../../../src/apply/replica-store.js";
@@ -61,6 +63,8 @@ export class RealPair {
   prepare: Parameters<ReplayAgent["run"]>[0] = async () => undefined;
   /** Of sessions that are made from here on. */
   mayWrite: ((path: RawPath) => boolean) | undefined;
+  /** Of the sessions that are made from then on. */
+  sinks: SessionSinks | undefined;
 
   private constructor(
     bench: Bench,
@@ -163,6 +167,7 @@ export class RealPair {
         onRejected: (row) => run.rejected.push(row),
         onCompared: (lsn) => run.compared.push(lsn),
         onForeign: (mailbox, messages) => run.foreign.set(mailbox, messages),
+        onMended: (mended) => run.mended.push(mended),
       },
       options,
     );
@@ -190,7 +195,7 @@ export class RealPair {
     const { mayWrite } = this;
     const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
     const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
-    return new Session({ ...ports, syncAll: async () => true, rights }, limits);
+    return new Session({ ...ports, syncAll: async () => true, rights, sinks: this.sinks }, limits);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -232,6 +237,7 @@ export class RealRun {
   readonly conflicts: string[] = [];
   readonly rejected: RejectionRow[] = [];
   readonly compared: number[] = [];
+  readonly mended: Mended[] = [];
   /** Messages that only the replica has, of mailboxes that were compared. */
   readonly foreign = new Map<MailboxGuid, number>();
   /** What the source sent. */

@@ -1,7 +1,8 @@
 /** What a source asks of a replica beside the stream of transactions. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
-import { answerRequest } from "../../../src/agent/session-requests.js";
+import { answerRequest, type RequestPorts } from "../../../src/agent/session-requests.js";
+import type { RefusedMailbox } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
 import { divergence } from "../../../src/apply/divergence.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
@@ -25,9 +26,14 @@ beforeEach(() => {
   state = new MemoryState();
 });
 
-function answer(methods: Partial<ApplyMethods>, ask: Ask, signal = never): Promise<Reply> {
+function answer(
+  methods: Partial<ApplyMethods>,
+  ask: Ask,
+  signal = never,
+  sinks?: RequestPorts["sinks"],
+): Promise<Reply> {
   const store = inlineWorker(methods as ApplyMethods);
-  return answerRequest({ store, writer: state.writer(), clock }, { kind: "request", id: 4, ask }, signal);
+  return answerRequest({ store, writer: state.writer(), clock, sinks }, { kind: "request", id: 4, ask }, signal);
 }
 
 describe("answerRequest", () => {
@@ -129,6 +135,20 @@ describe("answerRequest", () => {
       floor: 9,
     });
     expect(reply.result).toMatchObject({ ok: false, failure: { code: "mailbox-rejected", message: found.words } });
+  });
+
+  test.each([
+    ["uidlist-damaged", "uidlist-damaged"],
+    ["mailbox-missing", "mailbox-rejected"],
+  ] as const)("one of a comparison (%s) is %s, as in the rejection log, and told here", async (kind, code) => {
+    const where = { mailbox: guid("a"), path: path("a") };
+    const found = divergence(kind === "mailbox-missing" ? { kind, ...where } : { kind, ...where, line: 3, why: "x" });
+    const methods: Partial<ApplyMethods> = { compare: () => ({ kind: "diverged", divergence: found }) };
+    const told: RefusedMailbox[] = [];
+    const sinks = { onRefused: (it: RefusedMailbox) => void told.push(it), onRead: () => undefined };
+    const reply = await answer(methods, { kind: "compare", ...where, afterUid: 0 }, never, sinks);
+    expect(reply.result).toMatchObject({ ok: false, failure: { code, message: found.words, disposition: "resync" } });
+    expect(told).toStrictEqual([{ ...where, code: kind, words: found.words }]);
   });
 
   test("it waits while the lock is held, then gives up", async () => {

@@ -112,14 +112,41 @@ describe("what is asked for is said to be so", () => {
     });
   });
 
+  test.each([
+    [{ connected: ["twin"] }, 0, "twin is connected: its source sends what changes as it comes\n"],
+    [{ beyond: [{ name: "twin", words: "a dials" }] }, 69, "twin: a dials\n"],
+    [{ asked: 1, beyond: [{ name: "twin", words: "a dials" }] }, 1, "asked for: 1 replica\ntwin: a dials\n"],
+    [{ paused: ["mail/c"] }, 1, "mail/c is paused, and gets nothing until mailtwin resume mail/c\n"],
+    [{}, 69, "there is nothing to be asked for: no store has a replica, or is one\n"],
+  ])(
+    "fetch-now says what cannot be asked from here, and ends with 0 only if something can: %j",
+    async (some, code, out) => {
+      await bench.open({ fetchNow: () => ({ asked: 0, paused: [], connected: [], beyond: [], ...some }) });
+      expect(await run("fetch-now")).toEqual({ code, out, err: "" });
+    },
+  );
+
+  test.each([
+    [["rejects", "retry", "c"], { rejects: 0, paused: false }, "nothing is rejected\n"],
+    [["rejects", "skip", "c"], { rejects: 0, paused: false }, "nothing is rejected\n"],
+    [
+      ["rejects", "retry", "c"],
+      { rejects: 2, paused: true },
+      "2 rejects will be tried again after mailtwin resume c: it is paused\n",
+    ],
+  ])("%j of %j", async (args, answer, out) => {
+    await bench.open({ retry: () => answer, skip: () => answer });
+    expect(await run(...args)).toEqual({ code: 0, out, err: "" });
+  });
+
   test("fetch-now says who is paused and gets nothing: 1", async () => {
-    await bench.open({ fetchNow: () => ({ asked: 1, paused: ["mail/c"] }) });
+    await bench.open({ fetchNow: () => ({ asked: 1, paused: ["mail/c"], connected: [], beyond: [] }) });
     expect(await run("fetch-now")).toEqual({
       ...{ code: 1, err: "" },
       out: "asked for: 1 replica\nmail/c is paused, and gets nothing until mailtwin resume mail/c\n",
     });
     const json = await run("fetch-now", "--json");
-    expect([json.code, JSON.parse(json.out)]).toEqual([1, { asked: 1, paused: ["mail/c"] }]);
+    expect([json.code, JSON.parse(json.out)]).toEqual([1, { asked: 1, paused: ["mail/c"], connected: [], beyond: [] }]);
   });
 
   test("a refusal has its words, hint and exit code; with --json as an event", async () => {

@@ -66,6 +66,46 @@ describe("the level of a thing is that of the worst trouble in it", () => {
   });
 });
 
+test("what a replica of this host refuses is a person's matter here", () => {
+  const refused = { mailboxes: 1, sinceMs: NOW_MS - 1_000, named: [problem] };
+  const told = status(replicaStore("twin", { refused }));
+  expect(levelOf(told)).toBe("needs-you");
+  expect(troublesOf(told)).toMatchObject([{ where: "twin: alice/.Work", code: problem.code }]);
+  expect(statusSchema.parse(JSON.parse(JSON.stringify(withLevels(told))))).toMatchObject({
+    stores: [{ level: "needs-you", refused: { mailboxes: 1, named: [{ mailbox: "alice/.Work" }] } }],
+  });
+});
+
+describe("a store that is not open", () => {
+  const unknown = { mailboxes: undefined, messages: undefined };
+  const shut = replica("b", { cursor: undefined, lagTransactions: undefined, lagMs: undefined, rejects: undefined });
+  const failed = source("mail", {
+    ...{ ...unknown, log: undefined, watch: undefined, sweeps: undefined, replicas: [shut] },
+    troubles: [trouble("needs-you")],
+  });
+  const told = status(failed, replicaStore("twin", unknown));
+
+  test("has no numbers, in no form", () => {
+    const text = formatStatus(told);
+    expect(text).toContain("mail: source, /var/vmail: not open\n  b:  not served  tls://b.example.org:4417\n\ntwin:");
+    expect(text).toContain("twin: replica, /srv/twin: not open\n  from a: connected");
+    expect(summarizeStatus(told)).toBe("needs-you; mail/b live not served; twin connected");
+    const json = JSON.stringify(withLevels(told));
+    expect(json).not.toMatch(/"(mailboxes|messages|log|watch|sweeps|cursor|lagTransactions|lagMs|rejects)":/);
+    expect(levelOf(statusSchema.parse(JSON.parse(json)))).toBe("needs-you");
+  });
+});
+
+describe("mailboxes that are compared because they were asked for", () => {
+  test("are told until none is left", () => {
+    const told = status(source("mail", { replicas: [replica("b", { asked: { done: 3, all: 12 } }), replica("c")] }));
+    expect(formatStatus(told)).toContain("\n  b: 3 of 12 mailboxes compared that were asked for\n");
+    expect(statusSchema.parse(JSON.parse(JSON.stringify(told)))).toMatchObject({
+      stores: [{ replicas: [{ asked: { done: 3, all: 12 } }, {}] }],
+    });
+  });
+});
+
 describe("a comparison that is under way", () => {
   const comparison = { mailboxes: { done: 120, all: 312 }, messages: { done: 10_200, all: 48_210 } };
   const told = status(source("mail", { replicas: [replica("b", { state: "comparing", comparison }), replica("c")] }));
@@ -101,10 +141,24 @@ describe("the text", () => {
       words: "reading dovecot-uidlist: line 3 is no record",
       hint: "Restore it.",
     };
-    const named = ["alice/.Work", "bob", "carol", "dora"].map((mailbox, i) => ({ mailbox, messages: 40 - 10 * i }));
+    const named = ["alice/.Work", "bob", "carol", "dora"].map((mailbox, i) => ({
+      mailbox,
+      messages: 40 - 10 * i,
+      comparedMs: NOW_MS - 60_000,
+    }));
     const b = replica("b", { foreign: { messages: 1_100, mailboxes: 5, named } });
     const mail = source("mail", { replicas: [b, failing, away], problems: [refused] });
-    const twin = replicaStore("twin", { isConnected: false, lastLinkMs: undefined, lastChangeMs: undefined });
+    const occupied = {
+      ...problem,
+      mailbox: "dora",
+      code: "mailbox-occupied",
+      words: "another stands there",
+      hint: "Move it.",
+    };
+    const refusedThere = { mailboxes: 1, sinceMs: NOW_MS - 125_000, named: [occupied] };
+    const twin = replicaStore("twin", {
+      ...{ isConnected: false, lastLinkMs: undefined, lastChangeMs: undefined, refused: refusedThere },
+    });
     expect(formatStatus(status(mail, twin))).toBe(
       `mailtwin 0.1.0, pid 4711, up 2 d 2 h: needs you: a person has to do something
 
@@ -114,7 +168,7 @@ mail: source, /var/vmail: 312 mailboxes, 48,210 messages
   b:       live                             cursor 1310  0 behind                               success 200 ms ago  0 rejects  12.3 MB sent  tls://b.example.org:4417
   c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4417
   laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
-  only b has 1,100 messages: 40 in alice/.Work, 30 in bob, 20 in carol, the rest in 2 more
+  when last compared only b had 1,100 messages: 40 in alice/.Work (1 min ago), 30 in bob (1 min ago), 20 in carol (1 min ago), the rest in 2 more
 
 twin: replica, /srv/twin: 1 mailbox, 7 messages
   from a: not connected, and never was; no change since it began
@@ -122,6 +176,8 @@ twin: replica, /srv/twin: 1 mailbox, 7 messages
 needs you:
   mail: alice/.Work: reading dovecot-uidlist: line 3 is no record (uidlist-damaged, for 2 min 5 s)
     Restore it.
+  twin: dora: another stands there (mailbox-occupied, for 2 min 5 s)
+    Move it.
 
 healing, by itself:
   mail/c: connecting to tls://b.example.org:4417: ECONNREFUSED: connection refused (peer-unreachable, for 2 min 5 s)

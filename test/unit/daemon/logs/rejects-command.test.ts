@@ -1,5 +1,6 @@
 /** `mailtwin rejects`, as a shell sees it. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { hintOfRejection } from "../../../../src/daemon/run/daemon-hints.js";
 import { save } from "../../txn/txn-fixtures.js";
 import { HOSTILE_PATH, type LogBench, openLogBench } from "./log-bench.js";
 
@@ -65,6 +66,7 @@ test("one is shown with what it was to do, as long as the log has that", async (
     "code         uid-taken",
     "reason       UID 17 is another message's there",
     `attempts     3, the first at ${FIRST}, the last at ${LAST}`,
+    `what to do   ${hintOfRejection("uid-taken")}`,
     "",
   ];
   const captured = `captured at ${FIRST}: alice/Maildir/.Sent: deliver UID 17 (12 bytes)`;
@@ -95,6 +97,8 @@ test("what was refused of a comparison has a number that can be passed back", as
     expect([code, err]).toStrictEqual([0, ""]);
     expect(out).toContain(`\ncomparison  c${number.replace(/\D/, "")}: what the two sides have is compared`);
   }
+  expect(bench.run("rejects", "show", "c1").out).toMatch(/\nwhat to do +On the replica's host, move the mailbox/);
+  expect(bench.run("rejects", "show", "c12").out).toMatch(/\nwhat to do +Nothing: it is compared as soon as/);
   expect(bench.run("rejects", "show", "c2")).toMatchObject({
     ...{ code: 66, err: expect.stringContaining("no replica refuses comparison c2") },
   });
@@ -116,6 +120,7 @@ test("for machines all of it is an object a line", async () => {
       attempts: 3,
     },
     ...{ path: "bob/\\x1b[31mred\\x0aline\\xff", reason: "UID 17 is another message's there" },
+    hint: hintOfRejection("uid-taken"),
     ...{ first: FIRST, firstMs: 1_763_913_000_000, last: LAST, lastMs: 1_763_916_600_000 },
   };
   for (const args of [["list", "--json"], ["show", "17", "--json"], ["export"]])

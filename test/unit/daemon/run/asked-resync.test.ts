@@ -1,12 +1,17 @@
 /** A comparison that a person asks for: of a replica that is paused, at the wrong host, and what the status says of what it left. */
 import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { CLI } from "../../../live/sites/daemon-process.js";
-import { makeMailbox } from "../../../live/twin/small-store.js";
+import { until } from "../../../live/lab/until.js";
+import { CLI, type DaemonEvent } from "../../../live/sites/daemon-process.js";
+import { addMessage, makeMailbox } from "../../../live/twin/small-store.js";
 import { openTwoDaemons, type TwoDaemons } from "./two-daemons.js";
 
 const INBOX = "alice/Maildir";
+
+const isLive = (event: DaemonEvent) => event.msg === "replica-state" && event["state"] === "live";
 
 async function tell(two: TwoDaemons, which: "source" | "replica", ...args: readonly string[]) {
   const command = [CLI, ...args, "--config", two.configs[which]];
@@ -31,6 +36,105 @@ test("one that is paused: that is said, and the status and the list count the sa
     readonly stores: readonly { readonly replicas: readonly object[] }[];
   };
   expect(stores[0]?.replicas).toMatchObject([{ state: "paused", rejects: 1, troubles: [] }]);
+});
+
+test("of one user: the log says what each comparison found and that all have ended, and the status how far it is", {
+  timeout: 90_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  makeMailbox(two.source, `${INBOX}/.Work`, { messages: 2, seed: 10 });
+  makeMailbox(two.source, "bob/Maildir", { messages: 1, seed: 20 });
+  two.configure({});
+  const replica = two.start("replica");
+  let source = two.start("source");
+  await source.waitFor("live", isLive);
+  const asked = async () => {
+    const { stores } = JSON.parse((await tell(two, "source", "status", "--json")).stdout) as {
+      readonly stores: readonly { readonly replicas: readonly { readonly asked?: object }[] }[];
+    };
+    return stores[0]?.replicas[0]?.asked;
+  };
+
+  // One message has other flags there, and one is there alone.
+  const cur = join(two.replica, INBOX, "cur");
+  const [flagged = ""] = readdirSync(cur).filter((name) => name.endsWith(":2,"));
+  renameSync(join(cur, flagged), join(cur, `${flagged}T`));
+  addMessage(join(two.replica, INBOX), { seed: 70 });
+
+  // Asked for while nobody is connected, and known over a restart of the source.
+  await tell(two, "source", "pause", "b");
+  expect(await tell(two, "source", "resync", "-u", "alice")).toMatchObject({ code: 0 });
+  expect(await asked()).toStrictEqual({ done: 0, all: 2 });
+  await source.stop();
+  source = two.start("source");
+  await source.waitFor("the store", ({ msg }) => msg === "store-captured");
+  await until("the wish to be known", async () => (await asked()) !== undefined);
+  expect(await asked()).toStrictEqual({ done: 0, all: 2 });
+  expect((await tell(two, "source", "status")).stdout).toContain(
+    "\n  b: 0 of 2 mailboxes compared that were asked for\n",
+  );
+  await tell(two, "source", "resume", "b");
+  const ended = await source.waitFor("the end", ({ msg }) => msg === "resync-ended");
+  expect(ended).toMatchObject({
+    ...{
+      level: 30,
+      store: "mail",
+      replica: "b",
+      mailboxes: 2,
+      messages: 5,
+      differed: 1,
+      foreignMessages: 1,
+      refused: 0,
+    },
+  });
+  const of = (mailbox: string) =>
+    source.events.filter((it) => it.msg === "mailbox-compared" && it["mailbox"] === mailbox);
+  expect(of(INBOX)).toMatchObject([{ code: "resync-asked", messages: 3, differed: 1, foreignMessages: 1 }]);
+  expect(of(`${INBOX}/.Work`)).toMatchObject([{ messages: 2, differed: 0, foreignMessages: 0 }]);
+  expect(of("bob/Maildir")).toStrictEqual([]);
+  expect(await asked()).toBeUndefined();
+
+  // Its status says when that was so: the message may be gone since.
+  const words = async () => (await tell(two, "source", "status")).stdout;
+  expect(await words()).toMatch(/\n {2}when last compared only b had 1 message: 1 in alice\/Maildir \(.* ago\)\n/);
+  const foreign = readdirSync(cur).find(
+    (name) => !existsSync(join(two.source, INBOX, "cur", name)) && /:2,$/.test(name),
+  );
+  rmSync(join(cur, foreign ?? ""));
+  const since = source.events.length;
+  await tell(two, "source", "resync", "-u", "alice");
+  const again = await source.waitFor("the end", ({ msg }) => msg === "resync-ended", since);
+  expect(again).toMatchObject({ mailboxes: 2, messages: 5, foreignMessages: 0, refused: 0 });
+  expect(await words()).not.toContain("when last compared");
+
+  await Promise.all([source.stop(), replica.stop()]);
+});
+
+test("with the replica connected: one that it refuses ends the wish as well, under the name that its own host has for it", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  makeMailbox(two.source, `${INBOX}/.Work`, { messages: 2, seed: 10 });
+  two.configure({});
+  const replica = two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const since = source.events.length;
+  const uidlist = join(two.replica, `${INBOX}/.Work`, "dovecot-uidlist");
+  const whole = readFileSync(uidlist);
+  writeFileSync(uidlist, Buffer.concat([whole, Buffer.from("no record\n")]));
+  await tell(two, "source", "resync", "-u", "alice");
+  const again = await source.waitFor("the end", ({ msg }) => msg === "resync-ended", since);
+  expect(again).toMatchObject({ mailboxes: 2, messages: 3, foreignMessages: 0, refused: 1 });
+  const isRejected = ({ msg }: DaemonEvent) => msg.startsWith("transaction-rejected");
+  expect(await source.waitFor("the rejection", isRejected, since)).toMatchObject({ code: "uidlist-damaged" });
+  writeFileSync(uidlist, whole);
+  await tell(two, "source", "rejects", "retry", "b");
+  await source.waitFor("the end of the rejection", ({ msg }) => msg === "rejection-over", since);
+  expect(source.events.slice(since).filter(({ msg }) => msg === "resync-ended")).toHaveLength(1);
+  await Promise.all([source.stop(), replica.stop()]);
 });
 
 test("at the host of the replica: it is refused, and where to ask is said", { timeout: 60_000 }, async () => {

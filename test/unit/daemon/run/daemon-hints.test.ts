@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { readCatalogues, readDaemonHints } from "../../../../scripts/error-catalogue.mjs";
 import { systemHintOf } from "../../../../src/base/errors.js";
 import { captureError } from "../../../../src/capture/errors.js";
-import { DAEMON_HINTS, hintInDaemon, hintOfRejection } from "../../../../src/daemon/run/daemon-hints.js";
+import { DAEMON_HINTS, hintInDaemon, hintOfRefused, hintOfRejection } from "../../../../src/daemon/run/daemon-hints.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { troubleOf } from "../../../../src/daemon/run/troubles.js";
 
@@ -67,6 +67,8 @@ describe("the hints of a daemon", () => {
     expect(hintOfRejection("mailbox-occupied")).toMatch(
       /^On the replica's host, move the mailbox .* It is tried again by itself/,
     );
+    expect(hintOfRefused("mailbox-occupied")).toMatch(/^Move the mailbox .* Its source tries again by itself/);
+    expect(hintOfRefused("uid-passed")).toMatch(/^Its source tries again by itself/);
     expect(hintOfRejection("uid-passed")).toMatch(/^It is tried again by itself/);
     expect(hintOfRejection("toString")).toMatch(/^It is tried again by itself/);
   });

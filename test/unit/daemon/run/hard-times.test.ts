@@ -246,7 +246,7 @@ test("mail that only the replica has is told by a comparison: in the log, and in
   expect(compared).toMatchObject({ foreignMessages: 2, foreignMailboxes: 1 });
   const foreign = { messages: 2, mailboxes: 1, named: [{ messages: 2 }] };
   expect(await statusOfReplica(two)).toMatchObject({ foreign });
-  expect(await tell(two, "status")).toContain("only b has 2 messages: 2 in ");
+  expect(await tell(two, "status")).toContain("when last compared only b had 2 messages: 2 in ");
 });
 
 test("a replica says that it waits for a source that never came, and when something was last applied", {

@@ -28,10 +28,9 @@ import {
   type ReadManyRequest,
   type ReadPartRequest,
 } from "./body-types.js";
-import type { HintedName } from "./capture-types.js";
+import type { FreshBody, HintedName } from "./capture-types.js";
 import { captureError, problemOf } from "./errors.js";
 import { likelyPlaces } from "./find-files.js";
-import type { FreshBody } from "./fresh-bodies.js";
 import { type InfoHint, infoHintsOf } from "./info-hints.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 

@@ -10,7 +10,6 @@ import type { CaptureCommit } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { FileOwner, MessageState } from "../txn/message-state.js";
 import { type Structure, TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
-import type { FreshBody } from "./fresh-bodies.js";
 
 export interface CaptureLimits {
   /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
@@ -146,6 +145,15 @@ export interface Waiting {
   readonly notFiles?: readonly string[];
 }
 
+/** The body of a message that came a moment ago. */
+export interface FreshBody {
+  readonly uid: Uid;
+  readonly base: BaseName;
+  readonly bytes: Uint8Array;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
 /** What came of a commit that is on stable storage. */
 export interface Recorded extends Pick<CaptureCommit, "mailboxes" | "removedMailboxIds"> {
   /** Of its last transaction; undefined: there was none. */
@@ -189,18 +197,18 @@ export type LockedOutcome =
   | { readonly kind: "absent" }
   | { readonly kind: "problem"; readonly problem: CaptureProblem };
 
-export type NumberOutcome =
-  | {
-      readonly kind: "numbered";
-      readonly count: number;
-      readonly more: boolean;
-      readonly uidNext: number;
-      /** What got no UID because it is no regular file, as "cur/NAME"; some of them, if there are many. */
-      readonly notFiles: readonly string[];
-      /** The mailbox got its GUID from us, and its UIDVALIDITY too if it had no uidlist. */
-      readonly isIdentified?: true;
-    }
-  | LockedOutcome;
+export interface Numbered {
+  readonly kind: "numbered";
+  readonly count: number;
+  readonly more: boolean;
+  readonly uidNext: number;
+  /** What got no UID because it is no regular file, as "cur/NAME"; some of them, if there are many. */
+  readonly notFiles: readonly string[];
+  /** The mailbox got its GUID from us, and its UIDVALIDITY too if it had no uidlist. */
+  readonly isIdentified?: true;
+}
+
+export type NumberOutcome = Numbered | LockedOutcome;
 
 export interface UidMove {
   readonly fromUid: Uid;

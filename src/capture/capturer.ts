@@ -17,7 +17,7 @@ import type {
   CaptureProblem,
   ExamineOutcome,
   HintedName,
-  NumberOutcome,
+  Numbered,
   Recorded,
   Waiting,
 } from "./capture-types.js";
@@ -30,17 +30,8 @@ import { ConfirmRounds, problemAfter } from "./listing-problems.js";
 import { locate } from "./locate.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure } from "./plan-structure.js";
-import type { GatherLimits } from "./ration.js";
+import type { CapturerLimits } from "./ration.js";
 import { StoreLooks } from "./store-looks.js";
-
-export interface CapturerLimits extends GatherLimits {
-  /** A file without a record gets its UID from us after this long (R13). */
-  readonly unnumberedMsMax: number;
-  /** Pause between sweeps while watching. */
-  readonly sweepMs: number;
-}
-
-export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 40 };
 
 export interface CapturerPorts {
   readonly worker: WorkerClient<CaptureMethods>;
@@ -52,8 +43,6 @@ export interface CapturerPorts {
     readonly changes: number;
   }) => void;
 }
-
-type Numbered = Extract<NumberOutcome, { readonly kind: "numbered" }>;
 
 const LOCK_PAUSE_MS = 5;
 /** A lock that is held longer becomes a problem of its mailbox. */

@@ -4,18 +4,11 @@
  *
  * Nothing rests on it: an agent that finds none has them read (body-reader.ts).
  */
-import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import { ALONG_BODIES_MAX, ALONG_BYTES_MAX } from "../wire/messages.js";
 import type { BodyItem, BodyRead } from "./body-types.js";
-
-export interface FreshBody {
-  readonly uid: Uid;
-  readonly base: BaseName;
-  readonly bytes: Uint8Array;
-  /** Lower-case hex. */
-  readonly sha256: string;
-}
+import type { FreshBody } from "./capture-types.js";
 
 /** Some dozen mails: whoever sends them does so at once, or reads them. */
 const BYTES_MAX = 1024 * 1024;

@@ -20,6 +20,15 @@ export interface GatherLimits {
   readonly busyMs: number;
 }
 
+export interface CapturerLimits extends GatherLimits {
+  /** A file without a record gets its UID from us after this long (R13). */
+  readonly unnumberedMsMax: number;
+  /** Pause between sweeps while watching. */
+  readonly sweepMs: number;
+}
+
+export const CAPTURER_LIMITS: CapturerLimits = { unnumberedMsMax: 100, sweepMs: 20_000, gatherMs: 3, busyMs: 40 };
+
 export interface HintTimes {
   readonly lastHintMs: number;
   /** When the first examination since the last listing relied on hints alone. */

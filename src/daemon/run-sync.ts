@@ -26,7 +26,7 @@ import {
 import type { Reporter } from "./reporter.js";
 import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
-import { tuneEngine } from "./tune-engine.js";
+import { tuneForRun } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
 import { wordsOfLateForeign } from "./words.js";
 
@@ -81,7 +81,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   }
   const isAnew = isBegunAnew(places);
   const { moved, gone } = standing.kind === "work" ? standing : WORK;
-  tuneEngine();
+  tuneForRun();
   await using threads = startThreads();
   const [{ runTwin }, { describeGone, describeMoved }] = await Promise.all([
     import("./twin.js"),

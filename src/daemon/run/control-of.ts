@@ -14,7 +14,8 @@ import { findMailboxes, type MailboxWish, noSuchMailbox, quote } from "../contro
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import type { Daemon, Kept } from "./daemon.js";
-import { pausedKey, type ReplicaRunner } from "./replica-runner.js";
+import { pausedKey } from "./replica-notes.js";
+import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { statusOf } from "./status-of.js";
 

@@ -5,12 +5,14 @@
  * INVARIANT: of what the replica may not have nothing is asked, whatever it says that it has.
  * INVARIANT: that mail of it was set aside is noted durably before it is, so that it is put back by a later link too.
  */
+
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import type { Welcome } from "../../wire/messages.js";
 import type { Replica } from "../config/config.js";
 import { meetDestination, restoreAside, surveyDestination } from "../first-contact.js";
 import type { EventLog } from "./event-log.js";
+import { asideKey } from "./replica-notes.js";
 import type { ReplicaEvent } from "./replica-state.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -81,9 +83,4 @@ export async function restoreKept(
     log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message });
   const paths = Array.from(capturer.rows, (row) => row.path).filter(mayHave);
   if (await restoreAside(agent.asker, paths, onRefused, signal)) await writer.setMeta(asideKey(replica.name), "");
-}
-
-/** Where it is noted that mail of a replica was set aside. */
-export function asideKey(replica: string): string {
-  return `aside-${replica}`;
 }

@@ -46,11 +46,6 @@ const LIVE_LAG_MS_MAX = 10_000;
 /** What ends a conversation without being a failure. */
 class Ended extends Error {}
 
-/** Where it is noted that an operator has paused a replica. */
-export function pausedKey(replica: string): string {
-  return `paused-${replica}`;
-}
-
 export class ReplicaRunner {
   readonly troubles = new Troubles();
   readonly foreign = new ForeignMail();

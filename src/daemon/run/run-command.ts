@@ -27,6 +27,7 @@ import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { realOrWished } from "../place-rules.js";
 import { makeState } from "../places.js";
 import { watchState } from "../state-watch.js";
+import { tuneForDaemon } from "../tune-engine.js";
 import { VERSION } from "../version.js";
 import { asSentence } from "../words.js";
 import { controlOf } from "./control-of.js";
@@ -65,6 +66,7 @@ class Wishes {
 
 /** Returns the exit code. What keeps it from starting is a line of its log too, unless a person reads it at a terminal. */
 export async function runDaemon(flags: RunFlags, output: Output): Promise<number> {
+  tuneForDaemon();
   const wishes = new Wishes();
   const release = listenToSignals(wishes); // before anything else: USR1 would end the program, HUP too.
   try {

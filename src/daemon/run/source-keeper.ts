@@ -13,8 +13,8 @@ import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
-import { asideKey } from "./meet-replica.js";
-import { pausedKey, type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
+import { asideKey, pausedKey, rightsKey } from "./replica-notes.js";
+import { type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles } from "./troubles.js";
 import { maySee } from "./user-rights.js";
@@ -249,10 +249,6 @@ export class SourceKeeper {
 
 /** What is noted of a replica whose rights are not limited, or of which nothing is noted yet. */
 const ALL_USERS = "null";
-
-function rightsKey(replica: string): string {
-  return `rights-${replica}`;
-}
 
 /** All that is known of it: one that is added again under that name is a new one. */
 async function forget(replica: string, writer: StateWriter): Promise<void> {

@@ -10,7 +10,8 @@ import type {
   VanishedOutcome,
   Waiting,
 } from "../../../src/capture/capture-types.js";
-import { Capturer, type CapturerLimits } from "../../../src/capture/capturer.js";
+import { Capturer } from "../../../src/capture/capturer.js";
+import type { CapturerLimits } from "../../../src/capture/ration.js";
 import { type RecordPorts, recordExamined, recordVanished } from "../../../src/capture/record-found.js";
 import type { CaptureCommit, MailboxRow } from "../../../src/log/state-types.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { BodyItem } from "../../../src/capture/body-types.js";
-import { FreshBodies, type FreshBody } from "../../../src/capture/fresh-bodies.js";
+import type { FreshBody } from "../../../src/capture/capture-types.js";
+import { FreshBodies } from "../../../src/capture/fresh-bodies.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
 import { guid } from "../log/state-fixtures.js";
 

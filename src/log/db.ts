@@ -32,8 +32,8 @@ export interface Db extends Disposable {
   prepare<Row extends SqlRow = SqlRow>(sql: string): Statement<Row>;
 }
 
-/** How long a statement waits for another connection's lock. */
-const BUSY_MS = 5000;
+/** How long a statement waits for another connection's lock. Some are our own threads': a disk may take seconds over a commit. */
+const BUSY_MS = 15_000;
 
 /** "create": makes the file if it is absent, for its owner alone; SQLite makes those beside it likewise. Throws: state-unreachable and the other codes of this room. */
 export function openDb(path: string, mode: "create" | "write" | "read"): Db {

@@ -10,6 +10,7 @@ import type { DirectoryMark } from "../maildir/whose-tree.js";
 import type { CaptureLimits, ExamineRequest } from "./capture-types.js";
 import { guidAt } from "./discover-store.js";
 import { captureError, errorOfClaim } from "./errors.js";
+import { fingerprintOfUnlisted } from "./fingerprint-text.js";
 import { type MailboxMemories, MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import type { StorePlace } from "./open-mailbox.js";
@@ -34,15 +35,16 @@ export interface Subject {
   readonly isReset: boolean;
 }
 
+interface Standing {
+  readonly uidlist: Uidlist;
+  readonly directory: DirectoryMark;
+}
+
 /** Throws: mailbox-guid-twice. */
 export function findSubject(
   sources: SubjectSources,
   { path }: ExamineRequest,
-  {
-    uidlist,
-    guid,
-    directory,
-  }: { readonly uidlist: Uidlist; readonly guid: MailboxGuid; readonly directory: DirectoryMark },
+  { uidlist, guid, directory }: Pick<MailboxRow, "guid"> & Standing,
 ): Subject {
   const row = sources.rows.byGuid(guid);
   if (row !== undefined && row.path !== path && guidAt(sources.place, row.path) === guid) {
@@ -55,13 +57,14 @@ export function findSubject(
   const known = sources.memories.get(guid);
   const keepsBaseline = row !== undefined && !isReset;
   const memory =
-    known ?? new MailboxMemory(guid, baselineFor(sources, row, path, uidlist, guid), sources.limits.namesMax);
+    known ??
+    new MailboxMemory(guid, baselineFor(sources, row, { path, uidlist, guid, directory }), sources.limits.namesMax);
   if (known === undefined) sources.memories.add(memory);
   if (!keepsBaseline || memory.baseline.row.id !== row.id) {
     const hasFresh =
       memory.baseline.row.messages === 0 && memory.baseline.row.uidValidity === uidlist.header.uidValidity;
     if (keepsBaseline || !hasFresh) {
-      memory.baseline = baselineFor(sources, keepsBaseline ? row : undefined, path, uidlist, guid);
+      memory.baseline = baselineFor(sources, keepsBaseline ? row : undefined, { path, uidlist, guid, directory });
       memory.cursor = undefined;
     }
   }
@@ -72,13 +75,12 @@ export function findSubject(
 function baselineFor(
   { rows, baselines }: SubjectSources,
   row: MailboxRow | undefined,
-  path: MailboxRow["path"],
-  uidlist: Uidlist,
-  guid: MailboxGuid,
+  { path, uidlist, guid, directory }: Pick<MailboxRow, "path" | "guid"> & Standing,
 ): MailboxBaseline {
   const { uidValidity } = uidlist.header;
   if (row?.uidValidity === uidValidity) return new MailboxBaseline(baselines, row);
-  const fresh = { path, uidValidity, uidNext: 1, headerExtra: "", keywords: [], fingerprint: "", messages: 0 };
+  const fingerprint = fingerprintOfUnlisted(directory);
+  const fresh = { path, uidValidity, uidNext: 1, headerExtra: "", keywords: [], fingerprint, messages: 0 };
   return new MailboxBaseline(baselines, { id: rows.takeId(), guid, ...fresh });
 }
 

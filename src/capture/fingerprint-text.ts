@@ -12,6 +12,9 @@ import { type MessageTimes, readMessageTimes, sameMessageTimes } from "../maildi
 import { type DirectoryMark, parseMark } from "../maildir/whose-tree.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
+/** In the place of a number. */
+const UNKNOWN = "-";
+
 /** `nowMs` is read after the fingerprint was, from the clock that file times come from. */
 export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
   const fingerprint = readFingerprint(mailbox);
@@ -33,6 +36,11 @@ export function readFingerprintText(mailbox: Dir, nowMs: () => number): string {
     dirBirthtimeMs,
   ];
   return numbers.join(" ");
+}
+
+/** Of a mailbox that no listing has covered: it equals nothing that is on disk, and says which directory the mailbox has. */
+export function fingerprintOfUnlisted({ ino, uid, birthtimeMs }: DirectoryMark): string {
+  return [ino, ...Array.from({ length: 10 }, () => UNKNOWN), uid, birthtimeMs].join(" ");
 }
 
 /**
@@ -74,7 +82,6 @@ export function latestFirst(rows: Iterable<Pick<MailboxRow, "path" | "fingerprin
 /** Infinite where none is trusted: it changed a moment ago. */
 function changedMsOf(fingerprint: string): number {
   const numbers = fingerprint.split(" ").map(Number);
-  return fingerprint === ""
-    ? Number.MAX_VALUE
-    : Math.max(...[1, 2, 5, 6, 7, 8, 9, 10].map((field) => numbers[field] ?? 0).filter(Number.isFinite));
+  const times = [1, 2, 5, 6, 7, 8, 9, 10].map((field) => numbers[field] ?? Number.NaN).filter(Number.isFinite);
+  return times.length === 0 ? Number.MAX_VALUE : Math.max(...times);
 }

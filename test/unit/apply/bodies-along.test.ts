@@ -111,7 +111,7 @@ describe("bodies that come along", () => {
 });
 
 describe("durable", () => {
-  test("is each body when it is prepared, then its name; before nothing is", () => {
+  test("is each body when it is prepared; its name in cur/, before a record tells of it", () => {
     const disk = new FaultDisk(openNodeDisk());
     replica.open({ disk });
     const key = replica.nextKey();
@@ -124,8 +124,18 @@ describe("durable", () => {
     expect(steps).toStrictEqual([
       ["createFile", `${tmp}/mailtwin.${key}.0`, true],
       ["createFile", `${tmp}/mailtwin.${key}.1`, true],
-      ["sync", tmp, undefined],
     ]);
+    disk.calls.length = 0;
+    expect(replica.execute(key)).toMatchObject({ kind: "applied" });
+    const [cur, uidlist] = [replica.path("box", "cur"), replica.path("box", "dovecot-uidlist")];
+    const later = disk.calls.map(({ operation, path }) => `${operation} ${path}`);
+    const [renamed, synced] = [
+      later.findLastIndex((step) => step.startsWith("rename") && step.includes("mailtwin.")),
+      later.indexOf(`sync ${cur}`),
+    ];
+    const recorded = later.indexOf(`appendFile ${uidlist}`);
+    expect([renamed, synced, recorded].map((at) => at >= 0)).toStrictEqual([true, true, true]);
+    expect([renamed, synced, recorded]).toStrictEqual([renamed, synced, recorded].sort((a, b) => a - b));
   });
 
   test("is nothing where none came: no directory is opened for it", () => {
@@ -136,25 +146,22 @@ describe("durable", () => {
     expect(disk.calls.filter(({ operation }) => operation === "sync")).toStrictEqual([]);
   });
 
-  test.each(["createFile", "sync"] as const)(
-    "where the disk fails in %s nothing is visible, and it can come again",
-    (operation) => {
-      const disk = new FaultDisk(openNodeDisk());
-      replica.open({ disk });
-      const before = replica.names("box");
-      const key = replica.nextKey();
-      const along = [body(0, "one"), body(1, "two")];
-      const hasFailed = disk.inject({ operation, error: "ENOSPC", name: /mailtwin|^$/, nth: 1 });
-      expect(() => prepare(key, TWO, { along })).toThrow(/ENOSPC/);
-      expect(hasFailed()).toBe(true);
-      disk.clearFaults();
-      expect(replica.names("box")).toStrictEqual(before);
-      replica.store.drop({ key });
-      expect(replica.stagedNames()).toStrictEqual([]);
-      applyAlong(TWO, along);
-      expect(replica.names("box")).toStrictEqual(["cur/one:2,", "cur/two:2,S"]);
-    },
-  );
+  test.each([1, 2])("where the disk fails at body %i nothing is visible, and it can come again", (nth) => {
+    const disk = new FaultDisk(openNodeDisk());
+    replica.open({ disk });
+    const before = replica.names("box");
+    const key = replica.nextKey();
+    const along = [body(0, "one"), body(1, "two")];
+    const hasFailed = disk.inject({ operation: "createFile", error: "ENOSPC", name: /mailtwin/, nth });
+    expect(() => prepare(key, TWO, { along })).toThrow(/ENOSPC/);
+    expect(hasFailed()).toBe(true);
+    disk.clearFaults();
+    expect(replica.names("box")).toStrictEqual(before);
+    replica.store.drop({ key });
+    expect(replica.stagedNames()).toStrictEqual([]);
+    applyAlong(TWO, along);
+    expect(replica.names("box")).toStrictEqual(["cur/one:2,", "cur/two:2,S"]);
+  });
 });
 
 describe("a body that is not what was announced", () => {

@@ -68,9 +68,14 @@ function replicasOf({ stores }: Named): readonly ReplicaTarget[] {
   );
 }
 
+/** Where none of them is near. */
+const KNOWN_TOLD_MAX = 8;
+
 function unknown(kind: "replica" | "store", text: string, known: readonly string[]) {
   const near = closest(text, known);
-  const advice = near === undefined ? "" : ` (did you mean ${near}?)`;
+  const names = new Set(known);
+  const few = names.size === 0 || names.size > KNOWN_TOLD_MAX ? "" : ` (known: ${[...names].join(", ")})`;
+  const advice = near === undefined ? few : ` (did you mean ${near}?)`;
   return controlError(
     "target-unknown",
     `looking for ${kind} ${quote(text)}: the daemon has none of that name${advice}`,

@@ -25,6 +25,7 @@ describe("a replica", () => {
     ["labtop", "target-unknown", "did you mean laptop?"],
     ["mail/labtop", "target-unknown", "did you mean mail/laptop?"],
     ["mail", "target-unknown", 'looking for replica "mail"'],
+    ["xx", "target-unknown", "(known: berlin, mail/berlin, laptop, mail/laptop, lists/berlin)"],
     ["twni", "target-unknown", 'looking for replica "twni"'],
     ["twin", "not-the-source", 'looking for replica "twin": of twin this host has the replica; ask on the host of a'],
     ["twin/b", "not-the-source", "of twin this host has the replica; ask on the host of a"],

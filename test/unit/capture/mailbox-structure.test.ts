@@ -42,6 +42,19 @@ describe("mailboxes as a whole", () => {
     ]);
   });
 
+  test("so it is of a new mailbox that no listing has covered yet, while nobody looks", async () => {
+    const bench = await CaptureBench.open();
+    const folder = bench.store.create("u1/.New");
+    bench.settle(bench.store.create("u2"));
+    folder.deliver();
+    expect(bench.look(folder, { names: folder.takeHints() })).toMatchObject({ kind: "sealed", saves: 1 });
+    await bench.restart();
+    folder.rename("u1/.Newer");
+    bench.sweep();
+    expect(bench.model.log.at(-1)).toMatchObject({ path: "u1/.Newer", structure: { kind: "rename", from: "u1/.New" } });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
   test("two that changed places are renamed, and nothing else", async () => {
     const bench = await CaptureBench.open();
     const [a, b] = [bench.store.create("a"), bench.store.create("b")];

@@ -16,6 +16,8 @@ type FormerReader = LogReader & Pick<StateReader, "mailboxes" | "mailboxByGuid">
 
 /** Of all stores that are asked: every transaction has to be decoded. */
 const BYTES_MAX = 16 * 1024 * 1024;
+/** Decoded in one turn of the thread: some ten milliseconds. */
+const WINDOW_BYTES = 256 * 1024;
 
 interface Asking {
   /** As of `noSuchMailbox`. */
@@ -50,7 +52,8 @@ async function searchFormer(
   // Of the mailboxes that are there, only whether there is a root tells how names are read.
   const root = reader.mailboxes().filter(({ path }) => path === "");
   let fromLsn = lastLsn + 1;
-  for await (const window of windowsBackwards(reader, { firstLsn, lastLsn, bytesMax }, signal)) {
+  const bounds = { bytesMax, windowBytes: WINDOW_BYTES };
+  for await (const window of windowsBackwards(reader, { firstLsn, lastLsn, ...bounds }, signal)) {
     for (const entry of window.entries) {
       const transaction = decoded(entry);
       const left = transaction === undefined ? undefined : pathLeft(transaction);

@@ -21,21 +21,29 @@ export interface LogExtent {
   readonly lastLsn: number;
 }
 
+interface Bounds {
+  readonly bytesMax: number;
+  readonly windowBytes?: number;
+}
+
 const WINDOW_LSNS = 512;
 /** Held at once, unless one entry alone has more. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 
-/** Newest first, until all was read, or `bytesMax` (at least one window). Throws: the abort reason. */
+/**
+ * Newest first, until all was read, or `bytesMax` (at least one window). `windowBytes`: less than WINDOW_BYTES for who works on each
+ * entry. Throws: the abort reason.
+ */
 export async function* windowsBackwards(
   reader: LogReader,
-  { firstLsn, lastLsn, bytesMax }: LogExtent & { readonly bytesMax: number },
+  { firstLsn, lastLsn, bytesMax, windowBytes = WINDOW_BYTES }: LogExtent & Bounds,
   signal: AbortSignal,
 ): AsyncGenerator<LogWindow> {
   let [highLsn, bytesLeft] = [lastLsn, bytesMax];
   while (highLsn >= firstLsn && bytesLeft > 0) {
     signal.throwIfAborted();
-    const lowLsn = lowOf(reader, firstLsn, highLsn);
+    const lowLsn = lowOf(reader, { firstLsn, highLsn, windowBytes });
     const { entries, bytesRead } = readWindow(reader, lowLsn, highLsn);
     bytesLeft -= bytesRead;
     yield { entries: entries.reverse(), fromLsn: lowLsn + 1 };
@@ -45,11 +53,18 @@ export async function* windowsBackwards(
 }
 
 /** Where a window ends that begins at `highLsn`: as low as its count and its bytes allow. */
-function lowOf(reader: LogReader, firstLsn: number, highLsn: number): number {
+function lowOf(
+  reader: LogReader,
+  {
+    firstLsn,
+    highLsn,
+    windowBytes,
+  }: { readonly firstLsn: number; readonly highLsn: number; readonly windowBytes: number },
+): number {
   const bytesAbove = reader.logBytes(highLsn);
   for (let lsns = WINDOW_LSNS; lsns > 1; lsns /= 2) {
     const lowLsn = Math.max(firstLsn - 1, highLsn - lsns);
-    if (reader.logBytes(lowLsn) - bytesAbove <= WINDOW_BYTES) return lowLsn;
+    if (reader.logBytes(lowLsn) - bytesAbove <= windowBytes) return lowLsn;
   }
   return highLsn - 1;
 }

@@ -41,6 +41,20 @@ test("one that is paused: that is said, and the status and the list count the sa
     stdout: "nothing is rejected\n1 mailbox of the rejection log: to be compared, not refused\n",
   });
   expect(await list()).toBe(listed);
+  // One that was renamed: also that is in the log alone.
+  makeMailbox(two.source, `${INBOX}/.Work`, { messages: 1, seed: 10 });
+  const explains = (folder: string) => tell(two, "source", "explain", `${INBOX}/${folder}`, "1");
+  await until("it to be there", async () => (await explains(".Work")).code === 0);
+  renameSync(join(two.source, INBOX, ".Work"), join(two.source, INBOX, ".Arbeit"));
+  await until("its other name", async () => (await explains(".Arbeit")).code === 0);
+  for (const command of [
+    ["resync", "--mailbox", `${INBOX}/.Work`],
+    ["explain", `${INBOX}/.Work`, "1"],
+  ])
+    expect(await tell(two, "source", ...command)).toMatchObject({
+      code: 64,
+      stderr: expect.stringMatching(/alice\/Maildir\/\.Work was renamed to alice\/Maildir\/\.Arbeit by LSN \d+\./),
+    });
   const { stores } = JSON.parse((await tell(two, "source", "status", "--json")).stdout) as {
     readonly stores: readonly { readonly replicas: readonly object[] }[];
   };

@@ -70,7 +70,7 @@ export async function fetchNow(replica: string | undefined, flags: ControlFlags,
   const question = { route: "fetch-now", body: { replica }, answer: fetched, words: wordsOfFetched };
   const { asked, paused, connected, beyond } = await askAndTell(flags, question, output);
   if (paused.length === 0 && beyond.length === 0 && asked + connected.length > 0) return EX.OK;
-  return asked + connected.length + paused.length > 0 ? EX.PARTIAL : EX.UNAVAILABLE;
+  return asked + connected.length > 0 ? EX.PARTIAL : EX.UNAVAILABLE;
 }
 
 const fetched = z.looseObject({

@@ -32,8 +32,9 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     status: () => statusOf({ daemon, startedMs, nowMs: nowMs() }),
     async pause(target) {
       const { store, runner } = served(daemon, target);
-      await store.side.writer.setMeta(pausedKey(target.replica), "1");
-      runner.pause();
+      const sinceMs = runner.pausedSinceMs ?? nowMs();
+      await store.side.writer.setMeta(pausedKey(target.replica), String(sinceMs));
+      runner.pause(sinceMs);
     },
     async resume(target) {
       const { store, runner } = served(daemon, target);

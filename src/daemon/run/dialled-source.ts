@@ -50,7 +50,7 @@ export class DialledSource {
   async run(signal: AbortSignal): Promise<void> {
     const { store, peer, dial, clock, log } = this.#ports;
     let failingSinceMs: number | undefined;
-    for (;;) {
+    while (!signal.aborted) {
       const startMs = clock.monotonicMs();
       let lastTryMs: number | undefined;
       try {

@@ -7,9 +7,9 @@
 import { releaseSlabs } from "../base/slab-pool.js";
 import type { BodyRead } from "../capture/body-types.js";
 import { freshItems } from "../capture/fresh-bodies.js";
-import type { Transaction } from "../txn/transaction.js";
 import { ALONG_BYTES_MAX, type AlongBodies } from "../wire/messages.js";
 import { type BodySenderPorts, headOf, readOrProblem } from "./body-sender.js";
+import type { LogRun } from "./log-run.js";
 import type { MayHave } from "./offer-line.js";
 import type { SourceSide } from "./source-side.js";
 
@@ -19,12 +19,13 @@ export interface AlongPorts extends Pick<BodySenderPorts, "bodies"> {
 }
 
 /** Undefined: none goes along. The bytes may be in a slab, which is the caller's. Throws: what ends all reading. */
-export async function readAlong(ports: AlongPorts, transaction: Transaction): Promise<AlongBodies | undefined> {
+export async function readAlong(ports: AlongPorts, run: Omit<LogRun, "bytes">): Promise<AlongBodies | undefined> {
+  const { transaction } = run;
   if (!ports.source.isLive) return undefined;
   const items = freshItems(transaction);
   const path = items.length === 0 ? undefined : ports.source.pathOf(transaction.mailbox);
   if (path === undefined || ports.mayHave?.(path) === false) return undefined;
-  const fresh = ports.source.fresh.get(transaction.mailbox, items);
+  const fresh = ports.source.fresh.get(run, items);
   if (fresh !== undefined) return alongOf(fresh);
   const request = { mailbox: transaction.mailbox, mailboxPath: path, items, bytesMax: ALONG_BYTES_MAX };
   const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));

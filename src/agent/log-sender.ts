@@ -14,7 +14,7 @@ import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import type { AlongBodies } from "../wire/messages.js";
 import { agentError } from "./errors.js";
-import { takeRun } from "./log-run.js";
+import { type LogRun, takeRun } from "./log-run.js";
 import { isMovedIn } from "./moved-in.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { OfferWindow } from "./offer-window.js";
@@ -32,7 +32,7 @@ export interface LogSenderParts {
   /** Woken when a transaction has left the window. */
   readonly wake: Gate;
   /** Reads the bodies that go with a transaction. Undefined: the replica asks for what it lacks. */
-  readonly readAlong: (transaction: Transaction) => Promise<AlongBodies | undefined>;
+  readonly readAlong: (run: LogRun) => Promise<AlongBodies | undefined>;
   /** So many bytes of bodies were sent. */
   readonly onBodyBytes: (bytes: number) => void;
   /** Has a mailbox compared, which the log does not tell of. Returns when that is durable, and the mailbox is held. */
@@ -106,7 +106,7 @@ export class LogSender {
       const run = takeRun(entry, this.#ahead);
       // Before the cursor may pass it.
       const isForReplica = await this.#isForReplica(run.transaction);
-      const along = isForReplica ? await this.#parts.readAlong(run.transaction) : undefined;
+      const along = isForReplica ? await this.#parts.readAlong(run) : undefined;
       this.#moveTo(run.lsn);
       // It may have been refused while the bodies were read.
       if (!isForReplica || rejections.isHeld(mailbox)) {

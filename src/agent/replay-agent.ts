@@ -118,7 +118,7 @@ export class ReplayAgent {
     const parts = { ...ports, mayHave, window: this.#window, rejections: this.#rejections };
     this.#line = new OfferLine({ link: ports.link, window: this.#window, mayHave });
     const onMovedIn: LogSenderParts["onMovedIn"] = (place) => this.#recovery.compareMovedIn(place);
-    const along: LogSenderParts["readAlong"] = (transaction) => readAlong(ports, transaction);
+    const along: LogSenderParts["readAlong"] = (run) => readAlong(ports, run);
     const { onConflict, onBodyBytes } = sinks;
     const senderSinks = { onMovedIn, onBodyBytes, readAlong: along };
     this.#sender = new LogSender({ ...parts, name, line: this.#line, wake: this.#wake, ...senderSinks });

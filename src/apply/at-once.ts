@@ -4,11 +4,13 @@
  *
  * INVARIANT: the order is that of those calls: durable bodies, the intent, mail, the effect with the cursor.
  */
+import { AssertionError } from "node:assert";
 import type { CrashPoint } from "../base/crash-points.js";
 import type { EffectWrites } from "../log/own-writes.js";
+import { NO_EFFECT } from "../log/state-types.js";
 import type { ApplyMethods, AtOnceOutcome, AtOnceRequest } from "./apply-types.js";
 
-type Store = Pick<ApplyMethods, "prepare" | "execute" | "forget">;
+type Store = Pick<ApplyMethods, "prepare" | "execute" | "forget" | "drop">;
 
 export interface AtOncePorts {
   readonly store: Store;
@@ -24,7 +26,12 @@ export function applyAtOnce({ store, writes, reach }: AtOncePorts, request: AtOn
   const intent = writes.putIntent(prepared.intent);
   reach("apply.intent");
   const { key, mailbox, cursor } = request;
-  const outcome = store.execute({ key });
+  const outcome = orAbandoned(
+    () => store.execute({ key }),
+    () => {
+      if (store.drop({ key })) writes.recordEffect({ ...NO_EFFECT, intent });
+    },
+  );
   if (outcome.kind !== "applied") return { kind: "tried", intent, outcome };
   try {
     writes.recordEffect({ ...outcome.effect, intent, ...(cursor === undefined ? {} : { cursor }) });
@@ -36,4 +43,18 @@ export function applyAtOnce({ store, writes, reach }: AtOncePorts, request: AtOn
   }
   reach("apply.effect-recorded");
   return { kind: "applied", notes: outcome.notes };
+}
+
+/** Nobody else knows the intent's number. What keeps it from going is no news beside what failed: it goes with the mailbox's next effect. */
+function orAbandoned<T>(run: () => T, abandon: () => void): T {
+  try {
+    return run();
+  } catch (error) {
+    try {
+      abandon();
+    } catch (second) {
+      if (second instanceof AssertionError) throw second;
+    }
+    throw error;
+  }
 }

@@ -3,11 +3,17 @@
  * for a message. Writes nothing.
  */
 import type { Dir } from "../base/disk.js";
+import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
+import { CUR, openMessageDir, UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { StandingOutcome, StandingRequest, Stands } from "./apply-types.js";
 import { writtenAs } from "./astray.js";
+import { closeBelow } from "./locate.js";
+import { openBelow } from "./mailbox-place.js";
 import { isAnyAway } from "./parking.js";
+import { NO_GUID } from "./reading.js";
+import { refusing } from "./refusing.js";
 import type { StoreContext } from "./store-context.js";
 import { surveyMailbox } from "./survey.js";
 
@@ -42,6 +48,34 @@ export class Emptiness {
   }
 }
 
+/**
+ * Mail stands there, and nothing that can be read says whose: a uidlist is damaged or was removed, or the system refuses. A directory without
+ * a uidlist and without mail in cur/ is what Dovecot makes where all was removed.
+ */
+function standsUnread(root: Dir, path: RawPath): boolean {
+  const looked = refusing({ mailbox: NO_GUID, path }, () => {
+    const dir = openBelow(root, splitRaw(path));
+    if (dir === undefined) return false;
+    try {
+      if (dir.stat(UIDLIST_FILE) !== undefined) return true;
+      return dir.stat(CUR) !== undefined && hasFile(openMessageDir(dir, CUR));
+    } finally {
+      closeBelow(root, dir);
+    }
+  });
+  return typeof looked === "boolean" ? looked : looked.divergence.kind !== "path-refused";
+}
+
+/** Closes it. */
+function hasFile(dir: Dir): boolean {
+  try {
+    using walk = dir.walk();
+    return walk.next(1).length > 0;
+  } finally {
+    dir.close();
+  }
+}
+
 function standsOf({ whereabouts, cache, reader }: StoreContext, root: Dir, row: MailboxRow): Stands {
   const { guid, uidValidity, uidNext } = row;
   const found = surveyMailbox(root, row.path);
@@ -51,6 +85,7 @@ function standsOf({ whereabouts, cache, reader }: StoreContext, root: Dir, row: 
     if (found.uidNext === undefined) return "unread";
     return found.uidNext < uidNext ? "older" : "in-place";
   }
+  if (found.guid === undefined && standsUnread(root, row.path)) return "unread";
   const baseline = new MailboxBaseline({ reader, digester: cache.digester }, row);
   return whereabouts.of(root, guid, writtenAs({ baseline }, row.path)) === undefined ? "gone" : "moved";
 }

@@ -52,7 +52,7 @@ const UNNUMBERED_PAUSE_MS = 50;
 
 export class Capturer {
   readonly counts: CaptureCounts = zeroCounts();
-  readonly fresh = new FreshBodies();
+  readonly fresh: FreshBodies;
   readonly problems = new Map<RawPath, CaptureProblem>();
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
@@ -76,6 +76,7 @@ export class Capturer {
 
   constructor(ports: CapturerPorts, limits: CapturerLimits, rows: readonly MailboxRow[]) {
     this.#ports = ports;
+    this.fresh = new FreshBodies(ports.clock);
     this.#limits = limits;
     this.#looks = new StoreLooks(this.problems, limits.sweepMs, () => this.#nowMs());
     this.#covered = new CoveredMailboxes(rows);
@@ -299,8 +300,8 @@ export class Capturer {
     if (outcome.kind === "sealed") {
       const isHinted = dirt.uidlist || dirt.names.length > 0;
       if (this.#watching && dirt.full === "sweep" && !isHinted) this.counts.caughtBySweep += outcome.changes;
-      const [row] = outcome.commit.mailboxes;
-      if (outcome.bodies !== undefined && row !== undefined) this.fresh.put(row.guid, outcome.bodies);
+      const { lastLsn } = outcome.commit;
+      if (outcome.bodies !== undefined && lastLsn !== undefined) this.fresh.put(lastLsn, outcome.bodies);
       this.#take(path, outcome.commit, outcome);
     } else if (outcome.commit !== undefined) this.#take(path, outcome.commit, { saves: 0, changes: 0 });
     await this.#settleWaiting(path, dirt, outcome);

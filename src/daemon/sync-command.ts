@@ -1,7 +1,9 @@
 /**
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
+
 import { lstatSync } from "node:fs";
+import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { parseRemotePath, type RemotePath } from "../wire/address.js";
 import { daemonError } from "./errors.js";
@@ -103,7 +105,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   const mailtwin = words(flags.remoteMailtwin);
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
-    crashAt: process.env["MAILTWIN_CRASH_AT"],
+    crashAt: crashAtOfEnvironment(),
     program: words(flags.rsh),
     remoteCommand: mailtwin === undefined ? undefined : [...mailtwin, "serve", "--stdio"],
   };
@@ -128,7 +130,7 @@ async function runIt(
     return runDryRun(places, choices, reporter, signal);
   }
   const { runSyncIn } = await import("./run-sync.js");
-  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  const crashAt = crashAtOfEnvironment();
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },

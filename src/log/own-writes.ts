@@ -24,40 +24,29 @@ export interface CaptureWrites {
   appendCaptured(commit: CaptureCommit): readonly number[];
 }
 
-/** `path`: a state database that a state writer has opened. It is opened again with the first write. */
+/** `path`: a state database that a state writer has opened. Throws: what opening it throws. */
 export class OwnWrites implements EffectWrites, CaptureWrites, Disposable {
-  readonly #path: string;
-  #opened: { readonly db: Db; readonly writes: StateWrites } | undefined;
+  readonly #db: Db;
+  readonly #writes: StateWrites;
 
   constructor(path: string) {
-    this.#path = path;
+    this.#db = openStateForWriting(path, { create: false });
+    this.#writes = new StateWrites(this.#db);
   }
 
   putIntent(bytes: Uint8Array): number {
-    return this.#transact((writes) => writes.putIntent(bytes));
+    return transact(this.#db, () => this.#writes.putIntent(bytes));
   }
 
   recordEffect(effect: EffectCommit): void {
-    this.#transact((writes) => writes.recordEffect(effect));
+    transact(this.#db, () => this.#writes.recordEffect(effect));
   }
 
   appendCaptured(commit: CaptureCommit): readonly number[] {
-    return this.#transact((writes) => writes.appendCaptured(commit));
+    return transact(this.#db, () => this.#writes.appendCaptured(commit));
   }
 
   [Symbol.dispose](): void {
-    this.#opened?.db[Symbol.dispose]();
-    this.#opened = undefined;
+    this.#db[Symbol.dispose]();
   }
-
-  #transact<T>(write: (writes: StateWrites) => T): T {
-    this.#opened ??= open(this.#path);
-    const { db, writes } = this.#opened;
-    return transact(db, () => write(writes));
-  }
-}
-
-function open(path: string) {
-  const db = openStateForWriting(path, { create: false });
-  return { db, writes: new StateWrites(db) };
 }

@@ -50,7 +50,7 @@ export class DialledSource {
   async run(signal: AbortSignal): Promise<void> {
     const { store, peer, dial, clock, log } = this.#ports;
     let failingSinceMs: number | undefined;
-    while (!signal.aborted) {
+    for (;;) {
       const startMs = clock.monotonicMs();
       let lastTryMs: number | undefined;
       try {
@@ -74,16 +74,18 @@ export class DialledSource {
         const hasLasted = clock.monotonicMs() - failingSinceMs > LASTING_MS;
         store.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs(), hasLasted });
       }
-      await this.#pause(lastTryMs, signal);
+      if (!(await this.#pause(lastTryMs, signal))) return;
     }
   }
 
-  async #pause(lastTryMs: number | undefined, signal: AbortSignal): Promise<void> {
+  /** Returns false when `signal` aborts. */
+  async #pause(lastTryMs: number | undefined, signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#ports;
     const ms = this.#backOff.nextMs();
     this.#waiting = { lastTryMs, nextTryMs: clock.nowMs() + ms };
     await this.#wake.waitUntil(clock.monotonicMs() + ms, clock, signal).catch(() => undefined);
     this.#waiting = undefined;
+    return !signal.aborted;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 
 import { systemClock } from "../../base/clock.js";
+import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { openNodeDisk } from "../../base/disk-node.js";
 import { EX, recordOfError } from "../../base/errors.js";
 import { Gate } from "../../base/gate.js";
@@ -95,7 +96,7 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   const stateDir = realOrWished(config.stateDir);
   makeState(stateDir, []);
   using _held = holdStateDirectory(stateDir);
-  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  const crashAt = crashAtOfEnvironment();
   const daemon = new Daemon(config, keyOf(config), { log, clock: systemClock, random: randomFraction, crashAt });
   const startedMs = systemClock.nowMs();
   const stop = new AbortController();

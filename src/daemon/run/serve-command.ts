@@ -5,11 +5,13 @@
  *
  * INVARIANT: standard output belongs to the link.
  */
+
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { farewellOf } from "../../agent/farewell.js";
 import { systemClock } from "../../base/clock.js";
+import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
 import { onHangUp } from "../../wire/carrier.js";
@@ -163,7 +165,7 @@ async function serveDirectory(
   const written = Buffer.from(raw, "latin1").toString();
   const path = written.startsWith("~/") ? join(homeOf() ?? "", written.slice(2)) : written; // no shell has seen it.
   const stateDir = stateFor(sourceId, path, basename(path));
-  const crashAt = process.env["MAILTWIN_CRASH_AT"];
+  const crashAt = crashAtOfEnvironment();
   const options = {
     path,
     scratch: undefined,

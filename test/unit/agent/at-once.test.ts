@@ -156,6 +156,19 @@ describe("not alone", () => {
   });
 });
 
+test("an execution that fails ends the session and leaves no intent behind", async () => {
+  pair.log("a", ONE);
+  pair.replica.onExecute = () => {
+    throw new Error("the disk is lost");
+  };
+  const running = pair.start({ limits: SESSION_LIMITS });
+  await expect(running.sessionRun).rejects.toThrow("the disk is lost");
+  await running.agentRun.catch(() => undefined);
+  expect([pair.replicaState.intents.size, pair.replica.applied.length, running.agent.ackedLsn]).toStrictEqual([
+    0, 0, 0,
+  ]);
+});
+
 describe("a state database that cannot be written", () => {
   test.each([
     ["the intent", "putIntent", 0, []],

@@ -115,7 +115,7 @@ describe("bodies of a transaction", () => {
     pair.log("a", [{ uid: 1, size: 5 }]);
     const bytes = bodyOf("ba1", 5);
     const known = { uid: parseUid(1), base: parseBaseName("ba1"), bytes, sha256: hexOf(bytes) };
-    pair.fresh.put(guid("a"), [known]);
+    pair.fresh.put(1, [known]);
     pair.bodies.readMany = async () => {
       throw new Error("nobody is to read");
     };
@@ -279,7 +279,8 @@ describe("readAlong", () => {
 
   function logged() {
     pair.log("a", [{ uid: 1, size: 4 }]);
-    return decodeTransaction(pair.sourceState.entries[0]?.bytes ?? new Uint8Array(0));
+    const transaction = decodeTransaction(pair.sourceState.entries[0]?.bytes ?? new Uint8Array(0));
+    return { transaction, firstLsn: 1, lsn: 1 };
   }
 
   test("reads where the mailbox is now", async () => {
@@ -290,7 +291,9 @@ describe("readAlong", () => {
 
   test("does not read a mailbox that comes or moves: the replica may have its mail", async () => {
     const structure = { kind: "rename", from: path("y"), parents: [], maildirFolder: false } as const;
-    expect(await readAlong(portsFor(undefined, path("z")), { ...logged(), structure })).toBeUndefined();
+    const run = logged();
+    const moving = { ...run, transaction: { ...run.transaction, structure } };
+    expect(await readAlong(portsFor(undefined, path("z")), moving)).toBeUndefined();
     expect(asked).toEqual([]);
   });
 

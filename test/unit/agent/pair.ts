@@ -60,7 +60,7 @@ export class Pair {
   readonly stager = new FakeStager(this.replica);
   readonly #sizeByBase = new Map<string, number>();
   readonly bodies = new FakeBodies(this.#sizeByBase);
-  readonly fresh = new FreshBodies();
+  readonly fresh = new FreshBodies(this.clock);
   readonly renumbered: Parameters<SourceSide["renumber"]>[0][] = [];
   /** Mailboxes that are gone at the source. */
   readonly vanished = new Set<string>();

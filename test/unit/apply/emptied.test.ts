@@ -1,5 +1,5 @@
 /** Whether anything stands of what was written to a store. */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { RawPath } from "../../../src/base/raw-name.js";
@@ -36,6 +36,32 @@ test("a mailbox that was renamed there is not gone", () => {
   expect(create("a").kind).toBe("applied");
   renameSync(replica.path("a/box"), replica.path("a/elsewhere"));
   expect(replica.store.emptied()).toBe(false);
+});
+
+test.each([
+  ["whose uidlist is damaged", () => writeFileSync(replica.path("a/box/dovecot-uidlist"), "garbage\n"), "unread"],
+  ["whose uidlist was removed, with its mail", () => rmSync(replica.path("a/box/dovecot-uidlist")), "unread"],
+  [
+    "whose uidlist was removed, and all mail",
+    () => {
+      rmSync(replica.path("a/box/dovecot-uidlist"));
+      for (const name of readdirSync(replica.path("a/box/cur"))) rmSync(replica.path("a/box/cur", name));
+    },
+    "gone",
+  ],
+  [
+    "that a file took the place of",
+    () => {
+      rmSync(replica.path("a/box"), { recursive: true });
+      writeFileSync(replica.path("a/box"), "x");
+    },
+    "gone",
+  ],
+])("a mailbox %s", (_what, happen, stands) => {
+  expect(create("a").kind).toBe("applied");
+  happen();
+  expect(replica.store.standing({ after: "", max: 9 }).mailboxes.map((it) => it.stands)).toStrictEqual([stands]);
+  expect(replica.store.emptied()).toBe(stands === "gone");
 });
 
 test("a mailbox on its way to another place is not gone", () => {

@@ -31,6 +31,30 @@ describe("crashPointsFromEnv", () => {
     expect(killedAt).toEqual([3]);
   });
 
+  test("threads that are started later count together", () => {
+    const url = new URL("../../../node_modules/.cache/mailtwin/js/base/crash-points.js", import.meta.url);
+    const program = `
+      import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+      import { crashAtOfEnvironment, crashPointsFromEnv } from ${JSON.stringify(url.href)};
+      const spec = crashAtOfEnvironment();
+      const reach = crashPointsFromEnv(spec);
+      reach("here");
+      const inThread = 'import("node:worker_threads").then(async ({ parentPort }) => {' +
+        'const { crashPointsFromEnv } = await import(${JSON.stringify(url.href)});' +
+        'crashPointsFromEnv("here:3")("here"); parentPort.postMessage("reached"); })';
+      new Worker(inThread, { eval: true }).once("message", () => {
+        console.log("twice");
+        reach("here");
+        console.log("went on");
+      });
+    `;
+    const { signal, stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+      env: { ...process.env, MAILTWIN_CRASH_AT: "here:3" },
+    });
+    expect([signal, stdout]).toEqual(["SIGKILL", "twice\n"]);
+  });
+
   test.each(["apply after", ":3", "a:0", "a:-1", "a:1:2", "a:x", "A"])("%j is refused", (spec) => {
     expect(() => crashPointsFromEnv(spec)).toThrow(AssertionError);
   });

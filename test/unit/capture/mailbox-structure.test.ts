@@ -42,6 +42,19 @@ describe("mailboxes as a whole", () => {
     ]);
   });
 
+  test("so it is of a new mailbox that no listing has covered yet, while nobody looks", async () => {
+    const bench = await CaptureBench.open();
+    const [a] = ["u/a", "u/b"].map((path) => bench.store.create(path));
+    const folder = bench.store.create("u/c");
+    expect(bench.look(folder)).toMatchObject({ kind: "sealed", saves: 0 }); // no file tells that it is the same.
+    if (a !== undefined) bench.store.remove(a);
+    await bench.restart();
+    folder.rename("u/r");
+    bench.sweep();
+    expect(bench.model.log.at(-1)).toMatchObject({ path: "u/r", structure: { kind: "rename", from: "u/c" } });
+    expectEqualToDisk(bench.model, bench.store);
+  });
+
   test("two that changed places are renamed, and nothing else", async () => {
     const bench = await CaptureBench.open();
     const [a, b] = [bench.store.create("a"), bench.store.create("b")];

@@ -227,7 +227,7 @@ describe("while something of it is in the log that was not applied", () => {
 
 describe("a run that is killed", () => {
   const POINTS = ["capture.examined", "capture.committed", "apply.intent", "apply.effect-recorded"];
-  const MORE = ["apply.mailbox-built", "apply.mailbox-moved-in", "apply.unlocked"];
+  const MORE = ["apply.mailbox-built", "apply.mailbox-moved-in", "apply.effect-recorded:2"];
 
   function killedAt(bench: Bench, point: string): Promise<TwinRun> {
     const args = ["sync", bench.source, bench.replica, "--json", "--state", bench.state];

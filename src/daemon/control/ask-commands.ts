@@ -91,10 +91,12 @@ function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fet
 }
 
 export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ mailboxes: z.number(), paused: z.array(z.string()) });
-  const words = ({ mailboxes, paused }: z.infer<typeof answer>) => {
-    const waiting = paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`);
-    return [`${countOf(mailboxes, "mailbox")} will be compared`, ...waiting].map(line).join("");
+  const names = z.array(z.string());
+  const answer = z.looseObject({ mailboxes: z.number(), paused: names, away: names });
+  const words = ({ mailboxes, paused, away }: z.infer<typeof answer>) => {
+    const resumed = paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`);
+    const connected = away.map((name) => `${name} is not connected, and is compared when it is`);
+    return [`${countOf(mailboxes, "mailbox")} will be compared`, ...resumed, ...connected].map(line).join("");
   };
   return ask(flags, { route: "resync", body: { user, mailbox, replica, store }, answer, words }, output);
 }

@@ -32,6 +32,14 @@ export interface FetchNowAnswer {
   readonly beyond: readonly { readonly name: string; readonly words: string }[];
 }
 
+export interface ResyncAnswer {
+  readonly mailboxes: number;
+  /** STORE/REPLICA: they are compared when they are resumed. */
+  readonly paused: readonly string[];
+  /** STORE/REPLICA: they are not connected, and are compared when they are. */
+  readonly away: readonly string[];
+}
+
 type Awaitable<T> = T | Promise<T>;
 
 export interface DaemonControl {
@@ -46,10 +54,9 @@ export interface DaemonControl {
    */
   fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
-   * Compares what is meant, and mends it. Returns when that is decided, not when it is done. `paused`: as of `fetchNow`; they are compared
-   * when they are resumed. Throws: target-unknown, not-the-source.
+   * Compares what is meant, and mends it. Returns when that is decided, not when it is done. Throws: target-unknown, not-the-source.
    */
-  resync(query: Targets & MailboxWish): Awaitable<{ readonly mailboxes: number; readonly paused: readonly string[] }>;
+  resync(query: Targets & MailboxWish): Awaitable<ResyncAnswer>;
   /**
    * Tries what the replica had refused once more; of one mailbox if there is a wish. `paused`: it is tried when the replica is resumed.
    * Throws: target-unknown; not-rejected, where there is a wish, and the replica refuses nothing of that.

@@ -50,7 +50,8 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const known = chosen.flatMap(({ store }) => store.side.reader.mailboxes());
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
       if (mailboxes === 0 && isNamed && findMailboxes(known, query).length === 0) throw noSuchMailbox(known, query);
-      return { mailboxes, paused: pausedOf(chosen) };
+      const away = chosen.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
+      return { mailboxes, paused: pausedOf(chosen), away: away.map(({ name, runner }) => `${name}/${runner.name}`) };
     },
     retry(query) {
       const { runner, rows } = refusedOf(daemon, query);

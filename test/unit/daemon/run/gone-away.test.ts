@@ -29,6 +29,9 @@ test("a replica that dials in and is gone, killed or stopped, is away: no troubl
     since = source.events.length;
     replica.signal(signal);
     await source.waitFor("away", isState("away"), since);
+    expect(await ask(two, "source", "resync")).toBe(
+      "1 mailbox will be compared\nmail/b is not connected, and is compared when it is\n",
+    );
     expect(await ask(two, "source", "status"), signal).toMatch(/: all is well\n[\s\S]* b: +away /);
   }
   expect(source.events.filter(({ msg }) => msg === "replica-gone")).toHaveLength(2);

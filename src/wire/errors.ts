@@ -54,13 +54,13 @@ const KINDS = {
   "peer-key-differs": {
     disposition: "operator",
     exitCode: EX.NOPERM,
-    hint: "If the key over there was made anew, compare its name on that host (not over this link), then put it into the configuration here; else another machine answers at that address.",
+    hint: "If the key over there was made anew, compare its name on that host (not over this link), then put it into the configuration here, and mailtwin reload; else another machine answers at that address.",
   },
   /** The certificate of a key that is known is not valid now. */
   "key-expired": {
     disposition: "operator",
     exitCode: EX.NOPERM,
-    hint: "Check the clocks of both hosts. If they are right, renew the certificate (mailtwin keygen --renew) on the host whose key it is: the key and its name stay, and no other host has to be told.",
+    hint: "Check the clocks of both hosts. If they are right, renew the certificate on the host whose key it is (mailtwin keygen --renew, then mailtwin reload): the key and its name stay, and no other host has to be told.",
   },
   /** The other end, or the system, does not let this one in. */
   "link-refused": {

@@ -9,7 +9,7 @@
 import { once } from "node:events";
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer, type Server, type TLSSocket } from "node:tls";
+import { createSecureContext, createServer, type Server, type TLSSocket } from "node:tls";
 import { assert, unreachable } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import { errnoOf, type MailtwinError } from "../base/errors.js";
@@ -37,8 +37,34 @@ export interface TlsListenPorts {
   /** What the configuration calls the peer with that key; undefined for a stranger. Asked anew for each connection. */
   readonly peerNameOf: (key: KeyName) => string | undefined;
   readonly onArrival: (arrival: TlsArrival) => void;
-  /** One call for each connection that was not let in. Strangers cause it: what it costs should be bounded. */
-  readonly onRefused: (error: MailtwinError) => void;
+  /** One call for each connection that was not let in. Strangers cause it: what it costs should be bounded. `shown`: where it proved a key. */
+  readonly onRefused: (error: MailtwinError, shown?: ShownToUs) => void;
+}
+
+/** By whom a connection was made that was not let in. */
+export interface ShownToUs {
+  readonly key: KeyName;
+  /** Undefined for a stranger. */
+  readonly peerName: string | undefined;
+}
+
+export interface TlsListening extends Listener {
+  /**
+   * The key that is shown from now on, to whoever connects. Where it is another one, and no newer certificate of the same, the streams that
+   * came by the former are ended. Never fails for a key that `refuseToShow` takes.
+   */
+  setKey(key: SiteKey): void;
+}
+
+/** Throws, before anything is bound or closed: key-expired, and for a key that TLS does not take key-unusable. */
+export function refuseToShow(key: SiteKey, clock: Pick<Clock, "nowMs">): void {
+  refuseOwnExpired(key, clock);
+  try {
+    createSecureContext(tlsOptionsOf(key));
+  } catch (error) {
+    const why = tlsReasonOf(error) ?? whyItFailed(error);
+    throw wireError("key-unusable", `using the key of this site, ${key.name}: TLS does not take it: ${why}`, error);
+  }
 }
 
 export interface TlsListenLimits {
@@ -52,13 +78,13 @@ export interface TlsListenLimits {
 
 export const TLS_LISTEN_LIMITS: TlsListenLimits = { handshakeMsMax: 10_000, handshakesMax: 64, farewellMsMax: 1_000 };
 
-/** A port of 0 lets the system choose. Throws: address-in-use, listen-failed, key-expired. */
+/** A port of 0 lets the system choose. Throws: address-in-use, listen-failed, key-expired, key-unusable. */
 export async function listenTls(
   where: Pick<TlsAddress, "host" | "port">,
   ports: TlsListenPorts,
   limits: TlsListenLimits = TLS_LISTEN_LIMITS,
-): Promise<Listener> {
-  refuseOwnExpired(ports.key, ports.clock);
+): Promise<TlsListening> {
+  refuseToShow(ports.key, ports.clock);
   const listener = new TlsListener(ports, limits);
   await listener.listen(where);
   return listener;
@@ -81,7 +107,7 @@ interface Refusal {
   readonly words: string;
 }
 
-class TlsListener implements Listener {
+class TlsListener implements TlsListening {
   readonly #ports: TlsListenPorts;
   readonly #limits: TlsListenLimits;
   readonly #tcp: TcpServer;
@@ -90,12 +116,14 @@ class TlsListener implements Listener {
   readonly #sockets = new Set<Socket>();
   /** The oldest first; by the addresses of both ends, which is all that TLS tells of the socket below it. */
   readonly #strangers = new Map<string, Stranger>();
+  #key: SiteKey;
   #address = "";
   #isClosed = false;
 
   constructor(ports: TlsListenPorts, limits: TlsListenLimits) {
     this.#ports = ports;
     this.#limits = limits;
+    this.#key = ports.key;
     this.#tcp = createTcpServer((socket) => this.#take(socket));
     const options = { ...tlsOptionsOf(ports.key), requestCert: true, handshakeTimeout: limits.handshakeMsMax };
     this.#tls = createServer(options, (socket) => this.#judge(socket));
@@ -122,6 +150,13 @@ class TlsListener implements Listener {
     const bound = this.#tcp.address();
     const boundPort = typeof bound === "object" && bound !== null ? bound.port : port;
     this.#address = formatAddress({ kind: "tls", host, port: boundPort });
+  }
+
+  setKey(key: SiteKey): void {
+    const isOther = key.name !== this.#key.name;
+    this.#tls.setSecureContext(tlsOptionsOf(key));
+    this.#key = key;
+    if (isOther) for (const socket of this.#sockets) socket.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -154,7 +189,7 @@ class TlsListener implements Listener {
 
   /** The dialler knows our key first, and leaves before it has shown its own: what it thinks of ours is not said on the line. */
   #wordsOfHangUp(): string {
-    return `it hung up; a mailtwin does so that does not accept our key, ${this.#ports.key.name}: its own log says so then (peer-key-differs), and the key of [peer.NAME] there for this site is to be that one`;
+    return `it hung up; a mailtwin does so that does not accept our key, ${this.#key.name}: its own log says so then (peer-key-differs), and the key of [peer.NAME] there for this site is to be that one`;
   }
 
   #makeRoom(): void {
@@ -196,7 +231,8 @@ class TlsListener implements Listener {
     const peerName = shown === undefined ? undefined : peerNameOf(shown.name);
     const verdict = judgeKey(shown, () => peerName !== undefined, clock.nowMs());
     if (verdict.kind !== "good") {
-      this.#turnAway(socket, stranger, refusalOf(verdict, peerName));
+      const proved = shown === undefined ? undefined : { key: shown.name, peerName };
+      this.#turnAway(socket, stranger, refusalOf(verdict, peerName), proved);
       return;
     }
     assert(peerName !== undefined, "a key is good if it is a peer's");
@@ -206,14 +242,19 @@ class TlsListener implements Listener {
     onArrival({ stream: socket, peerName, peerKey: verdict.name });
   }
 
-  #turnAway(socket: TLSSocket, stranger: Stranger, { admission, code, words }: Refusal): void {
+  #turnAway(
+    socket: TLSSocket,
+    stranger: Stranger,
+    { admission, code, words }: Refusal,
+    shown: ShownToUs | undefined,
+  ): void {
     const { clock, onRefused } = this.#ports;
     stranger.isRefused = true;
     const timer = clock.setTimer(this.#limits.farewellMsMax, () => socket.destroy());
     socket.once("close", () => timer.cancel());
     socket.resume(); // what it sends is dropped: closing with bytes unread would take the last word back.
     socket.end(Buffer.of(ADMISSION[admission]));
-    onRefused(wireError(code, `${accepting(stranger.from)}: ${words}`));
+    onRefused(wireError(code, `${accepting(stranger.from)}: ${words}`), shown);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What the daemon would refuse of this host's key, asked before it is begun: the file that [identity] names, read as the daemon reads it,
- * by the user who asks. In the daemon's own words, with its code.
+ * What the daemon refuses of this host's key, asked before it is begun, and by itself before it reloads: the file that [identity] names, read
+ * as the daemon reads it, by the user who asks. In the daemon's own words, with its code.
  */
 import type { Clock } from "../../base/clock.js";
 import { openNodeDisk } from "../../base/disk-node.js";
@@ -17,6 +17,7 @@ import type { Located } from "./toml-locate.js";
 export function judgeOwnKey(
   { config, located }: { readonly config: Config; readonly located: Located },
   clock: Pick<Clock, "nowMs">,
+  { isDaemon = false }: { readonly isDaemon?: boolean } = {},
 ): readonly ConfigProblem[] {
   const { identityKey: path } = config;
   if (path === undefined) return []; // what needs one then is a problem of the configuration itself.
@@ -29,8 +30,8 @@ export function judgeOwnKey(
     if (!(error instanceof MailtwinError) && errnoOf(error) === undefined) throw error;
     const { code, message, hint } = recordOfError(error);
     const why = `${message} (${code})${wordsOfUser(user, located)}`;
-    const asked = `asked as user ${process.geteuid?.() ?? "?"}, which has to be the daemon's`;
-    return [atValue(located, ["identity", "key"], { why, advice: `${inSentence(hint)} (${asked})` })];
+    const asked = isDaemon ? "" : ` (asked as user ${process.geteuid?.() ?? "?"}, which has to be the daemon's)`;
+    return [atValue(located, ["identity", "key"], { why, advice: `${inSentence(hint)}${asked}` })];
   }
 }
 

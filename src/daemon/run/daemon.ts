@@ -11,18 +11,23 @@ import { NO_SOURCE, type Opening } from "../../wire/opening.js";
 import type { Config, Peer, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
 import { Arrivals, type Proof, type Welcome } from "./arrivals.js";
+import { changedPeers, changesOf, changesOfKey } from "./config-changes.js";
 import { DialledSource } from "./dialled-source.js";
 import type { EventLog } from "./event-log.js";
 import { Listeners } from "./listeners.js";
 import { type OpenedLink, openLink } from "./open-link.js";
+import { PeerRefusals } from "./peer-refusals.js";
 import { RefusalLog } from "./refusal-log.js";
 import type { ReplicaLink } from "./replica-runner.js";
 import { ReplicaStore } from "./replica-store.js";
-import { routeOf } from "./route.js";
+import { type Route, routeOf } from "./route.js";
 import { SourceKeeper } from "./source-keeper.js";
 import type { SourceStore } from "./source-store.js";
-import { Troubles } from "./troubles.js";
+import { Troubles, troubleOf } from "./troubles.js";
 import { maySee } from "./user-rights.js";
+
+const LOST_HINT =
+  "It was closed for a reload that was refused, and could not be opened again: find out who listens there (ss -lp), and run `mailtwin reload` with the configuration put right; nothing tries it before that.";
 
 export interface DaemonPorts {
   readonly log: EventLog;
@@ -55,6 +60,7 @@ export class Daemon {
   readonly #stop = new AbortController();
   /** Of no store. */
   readonly troubles = new Troubles();
+  readonly refusals: PeerRefusals;
   #config: Config;
   #key: SiteKey | undefined;
   readonly #stopping = new AbortController();
@@ -68,9 +74,16 @@ export class Daemon {
     const { log, clock } = ports;
     const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
     const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
+    this.refusals = new PeerRefusals(clock);
     this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, proof) => this.#route(opening, proof) });
     this.#listeners = new Listeners({
-      ...{ log, clock, onRefused: (error: unknown) => strangers.note(error) },
+      ...{ log, clock },
+      onRefused: (error, shown) => {
+        strangers.note(error);
+        if (shown !== undefined) this.refusals.noteShown(error, shown);
+      },
+      onLost: (error) =>
+        this.troubles.note("listening", { ...troubleOf(error), hint: LOST_HINT, level: "needs-you" }, clock.nowMs()),
       onArrival: (stream, proof) => void this.#arrivals.receive(stream, proof, this.#stop.signal),
       peerNameOf: (name) => [...this.#config.peers.values()].find((peer) => peer.key === name)?.name,
     });
@@ -84,13 +97,14 @@ export class Daemon {
     return this.#kept;
   }
 
-  /** Throws: address-in-use, listen-failed, key-expired: at the start, what cannot be listened at ends the program. */
+  /** Throws: address-in-use, listen-failed, key-expired, key-unusable: at the start, what cannot be listened at ends the program. */
   async start(): Promise<void> {
-    await this.#listeners.adjust(this.#config.listen, this.#key, this.#stop.signal);
+    const listeners = await this.#listeners.prepare(this.#config.listen, this.#key, this.#stop.signal);
+    await listeners.commit();
     this.#adjust(new Set());
   }
 
-  /** Only what differs ends or begins. Returns that, a line each. Rejects when a listener could not be opened; all else is as the new configuration has it. */
+  /** Only what differs ends or begins. Returns that, a line each. Rejects, with the former one in force, when a listener cannot be opened. */
   async reload(config: Config, key: SiteKey | undefined): Promise<readonly string[]> {
     const turn = this.#turn.then(async () => {
       if (this.#isStopping())
@@ -100,14 +114,20 @@ export class Daemon {
           "restart-needed",
           "reloading the configuration: state_dir and control are the same for as long as the daemon runs",
         );
-      const changes = [...changesOf(this.#config, config), ...changesOfKey(this.#key, key)];
+      const listeners = await this.#listeners.prepare(config.listen, key, this.#stop.signal);
+      const nowMs = this.#ports.clock.nowMs();
+      const changes = [...changesOf(this.#config, config), ...changesOfKey(this.#key, key, nowMs)];
       const peers = changedPeers(this.#config, config);
       this.#config = config;
       this.#key = key;
-      await this.#endChanged(peers);
-      if (this.#isStopping()) return changes;
-      this.#adjust(peers);
-      await this.#listeners.adjust(config.listen, key, this.#stop.signal);
+      try {
+        await this.#endChanged(peers);
+        if (!this.#isStopping()) this.#adjust(peers);
+      } finally {
+        await listeners.commit();
+      }
+      this.troubles.over("listening");
+      this.refusals.judgeAnew(config);
       return changes;
     });
     this.#turn = turn.then(
@@ -239,7 +259,7 @@ export class Daemon {
   }
 
   async #route(opening: Opening, proof: Proof | undefined): Promise<Welcome> {
-    const route = routeOf(this.#config, opening, proof);
+    const route = this.#judge(opening, proof);
     const kept = this.#kept.get(route.store.name);
     const notReady = (): Error =>
       daemonError("store-not-ready", `serving "${route.peer.name}": the store "${route.store.name}" is not open now`);
@@ -254,6 +274,17 @@ export class Daemon {
     if (runner === undefined || store === undefined) throw notReady();
     const said = store.opened;
     return { source: said, take: (link) => runner.offer({ link, said }) };
+  }
+
+  #judge(opening: Opening, proof: Proof | undefined): Route {
+    try {
+      const route = routeOf(this.#config, opening, proof);
+      this.refusals.letIn(opening, proof);
+      return route;
+    } catch (error) {
+      this.refusals.noteAsked(error, opening, proof, this.#config);
+      throw error;
+    }
   }
 
   /** To whose mailboxes a peer's rights are limited; undefined: they are not. */
@@ -273,49 +304,6 @@ export class Daemon {
   #logOf({ name }: Store): EventLog {
     return this.#ports.log.child({ store: name });
   }
-}
-
-/** One line for each thing that is different. */
-function changesOf(before: Config, after: Config): readonly string[] {
-  const [old, now] = [partsOf(before), partsOf(after)];
-  const names = new Set([...old.keys(), ...now.keys()]);
-  return [...names].flatMap((name) => {
-    if (!old.has(name)) return [`${name} is new`];
-    if (!now.has(name)) return [`${name} is gone`];
-    return old.get(name) === now.get(name) ? [] : [`${name} is different`];
-  });
-}
-
-/** The file is named as before, and holds something else. */
-function changesOfKey(before: SiteKey | undefined, after: SiteKey | undefined): readonly string[] {
-  if (before === undefined || after === undefined || before.certificate === after.certificate) return [];
-  return [
-    before.name === after.name
-      ? "the certificate of this host's key is another: it was renewed"
-      : `this host's key is another: ${after.name}`,
-  ];
-}
-
-function changedPeers(before: Config, after: Config): ReadonlySet<string | undefined> {
-  const [old, now] = [partsOf(before), partsOf(after)];
-  const names = [...before.peers.values(), ...after.peers.values()].map(({ name }) => name);
-  return new Set(names.filter((name) => old.get(`peer ${name}`) !== now.get(`peer ${name}`)));
-}
-
-function partsOf({ stores, peers, listen, log, logLevel, identityKey }: Config): ReadonlyMap<string, string> {
-  const parts = new Map([
-    ["listen", JSON.stringify(listen)],
-    ["log", JSON.stringify([log, logLevel])],
-    ["identity", JSON.stringify(identityKey)],
-  ]);
-  for (const { name, mayRead, mayWrite, ...peer } of peers.values())
-    parts.set(`peer ${name}`, JSON.stringify([peer, [...mayRead], [...mayWrite]]));
-  for (const { name, role, ...store } of stores.values()) {
-    parts.set(`store ${name}`, JSON.stringify([store, role.kind === "source" ? role.kind : role]));
-    if (role.kind !== "source") continue;
-    for (const replica of role.replicas.values()) parts.set(`replica ${name}/${replica.name}`, JSON.stringify(replica));
-  }
-  return parts;
 }
 
 /** A source goes on where only its replicas differ. */

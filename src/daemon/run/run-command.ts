@@ -5,12 +5,13 @@
 import { systemClock } from "../../base/clock.js";
 import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { openNodeDisk } from "../../base/disk-node.js";
-import { EX, recordOfError } from "../../base/errors.js";
+import { EX, recordOfError, reviveError } from "../../base/errors.js";
 import { Gate } from "../../base/gate.js";
 import { randomFraction } from "../../base/random.js";
 import { Waiter } from "../../base/waiter.js";
 import { readSiteKey, type SiteKey } from "../../wire/keys.js";
 import type { Config } from "../config/config.js";
+import { judgeOwnKey } from "../config/judge-own-key.js";
 import {
   type LoadedConfig,
   loadConfig,
@@ -160,15 +161,32 @@ async function reload(
       problems = loaded.problems.map(formatProblem);
       throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
     }
+    const ofKey = judgeOwnKey(loaded, systemClock, { isDaemon: true });
+    if (ofKey.length > 0) {
+      problems = ofKey.map(formatProblem);
+      throw tellingRefusalOf(loaded.files[0] ?? "", ofKey);
+    }
     const changes = await daemon.reload(loaded.config, keyOf(loaded.config));
     daemon.troubles.over("config");
     log.write("config-reloaded", { files: loaded.files, changes });
     return { changes };
-  } catch (error) {
+  } catch (caught) {
+    const error = sayingItGoesOn(caught);
     log.write("config-refused", { ...fieldsOfError(error), ...(problems === undefined ? {} : { problems }) });
     daemon.troubles.note("config", { ...troubleOf(error), level: "needs-you" }, systemClock.nowMs());
     throw inDaemon(error);
   }
+}
+
+/** Of an address or a key that is refused: its own hint does not say what became of the rest of the configuration. */
+const OF_LISTENERS: ReadonlySet<string> = new Set(["address-in-use", "listen-failed", "key-expired", "key-unusable"]);
+
+function sayingItGoesOn(error: unknown): unknown {
+  const record = recordOfError(error);
+  if (!OF_LISTENERS.has(record.code)) return error;
+  const goesOn =
+    "Nothing of the new configuration is in force: the daemon goes on with the one that it had, and does not try this one again before the next `mailtwin reload`.";
+  return reviveError({ ...record, hint: `${record.hint} ${goesOn}` });
 }
 
 function keyOf({ identityKey }: Config): SiteKey | undefined {

@@ -6,6 +6,7 @@ import { formatCount } from "../../base/text-format.js";
 import type { CaptureProblem } from "../../capture/capture-types.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
 import { formatAddress } from "../../wire/address.js";
+import type { KeyName } from "../../wire/key-name.js";
 import type { Replica } from "../config/config.js";
 import type {
   DaemonStatus,
@@ -37,9 +38,11 @@ export function statusOf({ daemon, startedMs, nowMs }: DaemonFacts): DaemonStatu
     pid: process.pid,
     ...{ startedMs, nowMs },
     stores: Array.from(daemon.kept.values(), (kept) =>
-      kept.kind === "source" ? statusOfSource(kept, nowMs) : statusOfReplicaStore(kept, startedMs),
+      kept.kind === "source"
+        ? statusOfSource(kept, nowMs)
+        : statusOfReplicaStore(kept, startedMs, daemon.refusals.strangers),
     ),
-    troubles: daemon.troubles.all,
+    troubles: [...daemon.troubles.all, ...daemon.refusals.troubles],
   };
 }
 
@@ -131,12 +134,13 @@ function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
 function statusOfReplicaStore(
   { config, store, dialled }: Extract<Kept, { kind: "replica" }>,
   startedMs: number,
+  strangers: readonly KeyName[],
 ): ReplicaStoreStatus {
   const { role, name, path } = config;
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
   const peer = (role.kind === "replica" ? role.peer : undefined) ?? from ?? "";
   const refused = store.refusedNow;
-  const own = store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs)];
+  const own = store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs, strangers)];
   return {
     ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
@@ -165,12 +169,15 @@ function troubleOfUnnamed(refused: RefusedStatus | undefined): readonly Trouble[
   ];
 }
 
-/** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. */
-function awaited(peer: string, sinceMs: number): Trouble {
+/** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. `strangers`: keys that were refused lately. */
+function awaited(peer: string, sinceMs: number, strangers: readonly KeyName[]): Trouble {
+  const waiting = `waiting for ${peer}: it has not come since the daemon began`;
+  const hint = "If it should be here by now, look at the log of mailtwin over there.";
+  const heals = { code: "source-awaited", sinceMs, level: "healing" } as const;
+  if (strangers.length === 0) return { ...heals, words: waiting, hint };
   return {
-    code: "source-awaited",
-    words: `waiting for ${peer}: it has not come since the daemon began`,
-    hint: "If it should be here by now, look at the log of mailtwin over there.",
-    ...{ sinceMs, level: "healing" },
+    ...heals,
+    words: `${waiting}; meanwhile somebody was refused whose key no peer has (peer-unknown): ${strangers.join(", ")}`,
+    hint: `Is that the key of ${peer}? mailtwin pair there says its name: put it into the configuration here (mailtwin pair NAME KEY, or key of its [peer.NAME]), and mailtwin reload. If not, look at the log of mailtwin over there.`,
   };
 }

@@ -12,7 +12,7 @@ import type { TlsAddress } from "../../../src/wire/address.js";
 import type { Listener } from "../../../src/wire/carrier.js";
 import { pemOf, type SiteKey } from "../../../src/wire/keys.js";
 import { dialTls } from "../../../src/wire/tls-carrier.js";
-import { listenTls, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire/tls-listener.js";
+import { listenTls, type ShownToUs, TLS_LISTEN_LIMITS, type TlsArrival } from "../../../src/wire/tls-listener.js";
 import { addressOf } from "./address-of.js";
 import { makeSiteKey } from "./site-keys.js";
 
@@ -50,6 +50,7 @@ describe("a TLS carrier", () => {
   let stop: AbortController;
   let arrivals: TlsArrival[];
   let refusals: MailtwinError[];
+  let refused: ShownToUs[];
   let open: (AsyncDisposable | { destroy(): void })[];
 
   beforeAll(async () => {
@@ -60,6 +61,7 @@ describe("a TLS carrier", () => {
     stop = new AbortController();
     arrivals = [];
     refusals = [];
+    refused = [];
     open = [];
   });
 
@@ -74,7 +76,10 @@ describe("a TLS carrier", () => {
       clock,
       peerNameOf: (name: string) => (known.some((key) => key.name === name) ? `peer ${known.length}` : undefined),
       onArrival: (arrival: TlsArrival) => void arrivals.push(arrival),
-      onRefused: (error: MailtwinError) => void refusals.push(error),
+      onRefused: (error: MailtwinError, shown?: ShownToUs) => {
+        refusals.push(error);
+        if (shown !== undefined) refused.push(shown);
+      },
     };
     const listener = await listenTls({ host: "127.0.0.1", port: 0 }, ports, { ...TLS_LISTEN_LIMITS, ...limits });
     open.push(listener);
@@ -204,6 +209,7 @@ describe("a TLS carrier", () => {
     const listener = await listen([expired]);
     expect((await knock(listener, pem)).heard).toBe("E");
     expect(refusals).toStrictEqual([coded("key-expired", expired.name)]);
+    expect(refused).toStrictEqual([{ key: expired.name, peerName: "peer 1" }]);
     expect(arrivals).toStrictEqual([]);
   });
 

@@ -1,32 +1,12 @@
 /** `mailtwin keygen` beside a running daemon: which certificate it shows until it is reloaded, and what the commands say of that. */
 import { X509Certificate } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { connect } from "node:tls";
 import { expect, test } from "vitest";
 import { DaemonProcess } from "../../../live/sites/daemon-process.js";
 import { mailtwin } from "../mailtwin.js";
+import { freePort, shownAt } from "./tls-daemons.js";
 import { openTwoDaemons } from "./two-daemons.js";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** The fingerprint of what is shown to whoever dials. */
-async function shownAt(port: number): Promise<string> {
-  const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false }).on("error", () => undefined);
-  await once(socket, "secureConnect");
-  const { fingerprint256 } = socket.getPeerCertificate();
-  socket.destroy();
-  return fingerprint256;
-}
 
 test("a renewed certificate is shown after a reload, which says so; another key too", { timeout: 60_000 }, async () => {
   await using two = openTwoDaemons(); // of which this is one, with a configuration of its own.

@@ -23,14 +23,16 @@ export function checkConfig(flags: ConfigFlags, output: Output): number {
   const problems = judgeOwnKey(loaded, systemClock);
   if (problems.length > 0) return reportWrong({ files, problems }, flags, output);
   const stores = [...config.stores.values()];
-  const sources = stores.filter(({ role }) => role.kind === "source").length;
-  const counts = { sources, replicas: stores.length - sources, peers: config.peers.size };
+  const served = stores.flatMap(({ role }) => (role.kind === "source" ? [role.replicas.size] : []));
+  const sources = served.length;
+  const replicasServed = served.reduce((sum, count) => sum + count, 0);
+  const counts = { sources, replicasServed, replicas: stores.length - sources, peers: config.peers.size };
   if (flags.json === true) output.out(`${JSON.stringify({ event: "right", files, ...counts })}\n`);
   else {
     const more = files.length === 1 ? "" : `, with ${files.length - 1} of conf.d`;
-    output.out(
-      `${files[0]}${more}: no problems; ${numbered(sources, "source")}, ${numbered(counts.replicas, "replica")}, ${numbered(counts.peers, "peer")}\n`,
-    );
+    const own = `${numbered(counts.replicas, "store")} that ${counts.replicas === 1 ? "is a replica" : "are replicas"}`;
+    const words = [`${numbered(sources, "source")} with ${numbered(replicasServed, "replica")}`, own];
+    output.out(`${files[0]}${more}: no problems; ${words.join(", ")}, ${numbered(counts.peers, "peer")}\n`);
   }
   return EX.OK;
 }

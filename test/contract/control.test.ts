@@ -29,6 +29,7 @@ afterEach(async () => {
 });
 
 const FETCHING = { asked: 2, paused: [], connected: [], beyond: [] };
+const COMPARED = { mailboxes: 3, paused: [], limited: [] };
 const anything = z.unknown();
 const ask = (route: string, body: object = {}, more: Partial<Question<unknown>> = {}): Promise<unknown> =>
   askDaemon(bench.place, { method: "POST", route, body, answer: anything, ...more });
@@ -53,18 +54,18 @@ describe("what is asked", () => {
     ["resume", { replica: "lists/b" }, { store: "lists", replica: "b" }, ["resume", { store: "lists", replica: "b" }]],
     ["fetch-now", {}, FETCHING, ["fetchNow", {}]],
     ["fetch-now", { replica: "twin" }, FETCHING, ["fetchNow", { store: "twin" }]],
+    ["resync", { user: "alice", mailbox: "Wörk" }, COMPARED, ["resync", { user: "alice", mailbox: "Wörk" }]],
+    ["resync", { replica: "c" }, COMPARED, ["resync", { store: "mail", replica: "c" }]],
     [
-      "resync",
-      { user: "alice", mailbox: "Wörk" },
-      { mailboxes: 3, paused: [] },
-      ["resync", { user: "alice", mailbox: "Wörk" }],
+      "rejects/retry",
+      { replica: "c" },
+      { rejects: 1, toCompare: 0, paused: false },
+      ["retry", { store: "mail", replica: "c" }],
     ],
-    ["resync", { replica: "c" }, { mailboxes: 3, paused: [] }, ["resync", { store: "mail", replica: "c" }]],
-    ["rejects/retry", { replica: "c" }, { rejects: 1, paused: false }, ["retry", { store: "mail", replica: "c" }]],
     [
       "rejects/skip",
       { replica: "c", mailbox: "a" },
-      { rejects: 4 },
+      { rejects: 4, toCompare: 0, paused: false },
       ["skip", { store: "mail", replica: "c", mailbox: "a" }],
     ],
     ["reload", {}, { changes: ["store mail: replica d is new"] }, ["reload", {}]],
@@ -84,6 +85,8 @@ describe("what is asked", () => {
   test.each([
     ["pause", { replica: "x" }, "target-unknown"],
     ["pause", { replica: "b" }, "target-ambiguous"],
+    ["pause", { replica: "twin" }, "not-the-source"],
+    ["rejects/skip", { replica: "twin/b" }, "not-the-source"],
     ["pause", {}, "control-invalid"],
     ["pause", { replica: "c", surprise: 1 }, "control-invalid"],
     ["pause", { replica: 7 }, "control-invalid"],

@@ -90,39 +90,59 @@ function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fet
     .join("");
 }
 
-export function resync({ user, mailbox, replica, store, ...flags }: ResyncFlags, output: Output): Promise<number> {
-  const names = z.array(z.string());
-  const answer = z.looseObject({ mailboxes: z.number(), paused: names, away: names });
-  const words = ({ mailboxes, paused, away }: z.infer<typeof answer>) => {
-    const resumed = paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`);
-    const connected = away.map((name) => `${name} is not connected, and is compared when it is`);
-    return [`${countOf(mailboxes, "mailbox")} will be compared`, ...resumed, ...connected].map(line).join("");
-  };
-  return ask(flags, { route: "resync", body: { user, mailbox, replica, store }, answer, words }, output);
+/** Exit code 77 where nothing is compared, since no replica that was meant may have it. */
+export async function resync(
+  { user, mailbox, replica, store, ...flags }: ResyncFlags,
+  output: Output,
+): Promise<number> {
+  const body = { user, mailbox, replica, store };
+  const question = { route: "resync", body, answer: compared, words: wordsOfCompared };
+  const { mailboxes, limited } = await askAndTell(flags, question, output);
+  return mailboxes === 0 && limited.length > 0 ? EX.NOPERM : EX.OK;
 }
 
-const NOTHING_REJECTED = "nothing is rejected";
+const compared = z.looseObject({
+  ...{ mailboxes: z.number(), paused: z.array(z.string()), away: z.array(z.string()) },
+  limited: z.array(z.looseObject({ name: z.string(), mailboxes: z.number(), why: z.string() })),
+});
+
+function wordsOfCompared({ mailboxes, paused, away, limited }: z.infer<typeof compared>): string {
+  const all = [
+    `${countOf(mailboxes, "mailbox")} will be compared`,
+    ...limited.map((it) => `${it.name} may not have ${countOf(it.mailboxes, "mailbox")} of that (${it.why})`),
+    ...paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`),
+    ...away.map((name) => `${name} is not connected, and is compared when it is`),
+  ];
+  return all.map(line).join("");
+}
+
+const rejected = z.looseObject({ rejects: z.number(), toCompare: z.number(), paused: z.boolean() });
+type Rejected = z.infer<typeof rejected>;
 
 export function rejectsRetry(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ rejects: z.number(), paused: z.boolean() });
-  const words = ({ rejects, paused }: z.infer<typeof answer>) => {
-    const when = paused ? ` after mailtwin resume ${replica}: it is paused` : "";
-    return line(
-      rejects === 0 ? NOTHING_REJECTED : `${numbered(rejects, "reject", "rejects")} will be tried again${when}`,
-    );
+  const words = (answer: Rejected) => {
+    const when = answer.paused ? ` after mailtwin resume ${replica}: it is paused` : "";
+    return wordsOfRejected(answer, `${numbered(answer.rejects, "reject", "rejects")} will be tried again${when}`);
   };
-  return ask(flags, { route: "rejects/retry", body: { replica, user, mailbox }, answer, words }, output);
+  return ask(flags, { route: "rejects/retry", body: { replica, user, mailbox }, answer: rejected, words }, output);
 }
 
 export function rejectsSkip(replica: string, { user, mailbox, ...flags }: WishFlags, output: Output): Promise<number> {
-  const answer = z.looseObject({ rejects: z.number() });
-  const words = ({ rejects }: z.infer<typeof answer>) =>
-    line(
-      rejects === 0
-        ? NOTHING_REJECTED
-        : `${numbered(rejects, "reject", "rejects")} taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands`,
+  const words = (answer: Rejected) => {
+    const when = answer.paused ? `after mailtwin resume ${replica}: it is paused` : "as soon as a new link is there";
+    const whose = answer.rejects === 1 ? "its mailbox is" : "their mailboxes are";
+    return wordsOfRejected(
+      answer,
+      `${numbered(answer.rejects, "reject", "rejects")} skipped: instead ${whose} compared, ${when}; until that is done mailtwin rejects list has the wish (resync-asked), and what differs all the same is refused again while its cause stands`,
     );
-  return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer, words }, output);
+  };
+  return ask(flags, { route: "rejects/skip", body: { replica, user, mailbox }, answer: rejected, words }, output);
+}
+
+function wordsOfRejected({ rejects, toCompare }: Rejected, words: string): string {
+  const compared =
+    toCompare === 0 ? [] : [`${countOf(toCompare, "mailbox")} of the rejection log: to be compared, not refused`];
+  return [rejects === 0 ? "nothing is rejected" : words, ...compared].map(line).join("");
 }
 
 export function reload(flags: ControlFlags, output: Output): Promise<number> {

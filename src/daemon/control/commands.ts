@@ -38,7 +38,7 @@ export function addRejectsControl(rejects: Command, output: Output): void {
     );
   one("skip")
     .description(
-      "take what the replica had refused out of the log and begin a new link; what differs all the same is found again then, and refused again while its cause stands",
+      "have the mailbox compared in place of what the replica had refused, on a new link; what differs all the same is refused again while its cause stands",
     )
     .action((replica: string, flags: WishFlags) =>
       exitWith(flags, output, async () => (await asks()).rejectsSkip(replica, flags, output)),

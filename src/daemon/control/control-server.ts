@@ -200,7 +200,7 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     pause: (target) => control.pause(target),
     resume: (target) => control.resume(target),
     fetchNow: (target) => control.fetchNow(target),
-    resync: (query) => control.resync(query),
+    resync: (query, signal) => control.resync(query, signal),
     retry: (query) => control.retry(query),
     skip: (query) => control.skip(query),
     explain: (query, signal) => control.explain(query, signal),

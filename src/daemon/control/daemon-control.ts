@@ -33,11 +33,22 @@ export interface FetchNowAnswer {
 }
 
 export interface ResyncAnswer {
+  /** They will be compared. */
   readonly mailboxes: number;
-  /** STORE/REPLICA: they are compared when they are resumed. */
+  /** As of `FetchNowAnswer`; they are compared when they are resumed. */
   readonly paused: readonly string[];
   /** STORE/REPLICA: they are not connected, and are compared when they are. */
   readonly away: readonly string[];
+  /** Of what was named by user or mailbox: replicas (STORE/REPLICA) that may not have some, or all, of it, and why: "users of [peer.f]". */
+  readonly limited: readonly { readonly name: string; readonly mailboxes: number; readonly why: string }[];
+}
+
+export interface RejectsAnswer {
+  readonly rejects: number;
+  /** Mailboxes of the rejection log that nobody has refused: they are to be compared. */
+  readonly toCompare: number;
+  /** Nothing comes of it before the replica is resumed. */
+  readonly paused: boolean;
 }
 
 type Awaitable<T> = T | Promise<T>;
@@ -54,16 +65,17 @@ export interface DaemonControl {
    */
   fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
-   * Compares what is meant, and mends it. Returns when that is decided, not when it is done. Throws: target-unknown, not-the-source.
+   * Compares what is meant, and mends it. Returns when that is decided, not when it is done. The signal is as that of `explain`.
+   * Throws: target-unknown, not-the-source.
    */
-  resync(query: Targets & MailboxWish): Awaitable<ResyncAnswer>;
+  resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
   /**
-   * Tries what the replica had refused once more; of one mailbox if there is a wish. `paused`: it is tried when the replica is resumed.
+   * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish.
    * Throws: target-unknown; not-rejected, where there is a wish, and the replica refuses nothing of that.
    */
-  retry(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number; readonly paused: boolean }>;
-  /** Takes it out of the rejection log: in its place the mailbox is compared, on a new link. Throws as `retry`. */
-  skip(query: ReplicaTarget & MailboxWish): Awaitable<{ readonly rejects: number }>;
+  retry(query: ReplicaTarget & MailboxWish): Awaitable<RejectsAnswer>;
+  /** In the place of what was refused comes the wish to compare its mailbox, on a new link. Throws as `retry`. */
+  skip(query: ReplicaTarget & MailboxWish): Awaitable<RejectsAnswer>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

@@ -53,7 +53,7 @@ function wordsOfRest({ transactions, log }: Explanation): string {
   return `${no} that is in the log (LSN ${firstLsn} to ${lastLsn})`;
 }
 
-function wordsOfReplica({ name, cursor, state, refused }: Acknowledgement): string {
+function wordsOfReplica({ name, cursor, state, refused, why }: Acknowledgement): string {
   const at = `cursor ${cursor}`;
   switch (state) {
     case "acknowledged":
@@ -64,6 +64,10 @@ function wordsOfReplica({ name, cursor, state, refused }: Acknowledgement): stri
       return `${name}: has acknowledged some of it, not the newest (${at})`;
     case "not-yet":
       return `${name}: has not acknowledged it yet (${at})`;
+    case "to-compare":
+      return `${name}: not known until it is compared (${at}): ${why ?? "?"}`;
+    case "no-right":
+      return `${name}: may not have it (${why ?? "?"})`;
     case "unknown":
       return `${name}: not known (${at}): what would tell is not in the log`;
     default:

@@ -1,19 +1,22 @@
 /**
  * Where a message stands: what the replication log says of a UID, newest first, and which replicas have acknowledged it.
  *
- * INVARIANT: bounded work. The log is read backwards in windows, and other work of the thread gets its turn between two of them.
+ * INVARIANT: bounded work (log-backwards.ts).
  */
-import { displayRaw } from "../../base/raw-name.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import { chunkOf, decodeChunk, stateOfRecord } from "../../log/baseline-chunk.js";
 import type { StateReader } from "../../log/state-ports.js";
-import type { LogEntry, MailboxRow, RejectionRow } from "../../log/state-types.js";
+import type { LogEntry, MailboxRow, RejectionRow, ReplicaRow } from "../../log/state-types.js";
 import { describeChange } from "../../txn/describe.js";
 import type { MessageMarks } from "../../txn/message-state.js";
 import type { Change, Transaction } from "../../txn/transaction.js";
 import { decodeTransaction } from "../../txn/transaction-codec.js";
 import { controlError } from "../control-errors.js";
+import { isRefused } from "../run/daemon-hints.js";
 import { mailboxName } from "../words.js";
-import { findMailboxes, type MailboxWish, noSuchMailbox } from "./find-mailbox.js";
+import { findMailboxes, type MailboxWish } from "./find-mailbox.js";
+import { missingMailbox } from "./former-mailbox.js";
+import { windowsBackwards } from "./log-backwards.js";
 
 export interface ExplainQuery {
   /** Undefined: whichever store of this host has the mailbox. */
@@ -70,8 +73,14 @@ export interface Acknowledgement {
   readonly name: string;
   /** 0 where it was never met. */
   readonly cursor: number;
-  /** "partly": the older transactions of that UID. "unknown": what it would show is not in the log, or was not looked at. */
-  readonly state: "acknowledged" | "refused" | "partly" | "not-yet" | "unknown";
+  /**
+   * "partly": the older transactions of that UID. "to-compare": a comparison that is to come tells, whatever the cursor says. "no-right":
+   * it may not have the mailbox, and the cursor passes what is not sent. "unknown": what it would show is not in the log, or was not
+   * looked at.
+   */
+  readonly state: "acknowledged" | "refused" | "partly" | "not-yet" | "to-compare" | "no-right" | "unknown";
+  /** Of "to-compare" and "no-right". */
+  readonly why?: string | undefined;
   readonly refused?: { readonly lsn: number; readonly code: string; readonly message: string } | undefined;
 }
 
@@ -79,18 +88,24 @@ export interface ExplainedStore {
   readonly name: string;
   readonly reader: Pick<
     StateReader,
-    "mailboxes" | "mailboxByGuid" | "chunk" | "entriesAfter" | "logBytes" | "lastLsn" | "firstLsn" | "rejections"
+    | "mailboxes"
+    | "mailboxByGuid"
+    | "chunk"
+    | "entriesAfter"
+    | "logBytes"
+    | "lastLsn"
+    | "firstLsn"
+    | "rejections"
+    | "replicas"
   >;
   readonly replicas: readonly string[];
   /** What that replica has for certain; 0 where it was never met. */
   readonly ackedLsn: (replica: string) => number;
+  /** Why that replica may not have a mailbox: "users of [peer.f]". Undefined: it may. */
+  readonly limitOf: (replica: string, path: RawPath) => string | undefined;
 }
 
 const TRANSACTIONS_TOLD_MAX = 10;
-const WINDOW_LSNS = 512;
-/** Held at once, unless one entry alone has more. */
-const WINDOW_BYTES = 8 * 1024 * 1024;
-const READ_BYTES = 64 * 1024;
 /** Of the log, for one question. */
 const BYTES_MAX = 128 * 1024 * 1024;
 
@@ -107,14 +122,18 @@ export async function explainUid(
   query: ExplainQuery,
   signal: AbortSignal,
 ): Promise<Explanation> {
-  const { store, row } = findOne(explained, query);
-  const { reader, replicas, ackedLsn } = store;
+  const { store, row } = await findOne(explained, query, signal);
+  const { reader, replicas, ackedLsn, limitOf } = store;
   const found = await searchLog(reader, { row, uid: query.uid }, signal);
-  const refusals = replicas.map((name) => reader.rejections(name).filter(({ mailbox }) => mailbox === row.guid));
   const message = messageOf(reader, row, query.uid);
   const isToldOf = isKnown({ ...found, message }) || found.log.searchedFromLsn > found.log.firstLsn;
-  const acknowledgements = replicas.map((name, index) =>
-    acknowledgementOf(found, { name, cursor: ackedLsn(name), refusals: refusals[index] ?? [] }),
+  const known = reader.replicas();
+  const acknowledgements = replicas.map((name) =>
+    acknowledgementOf(found, {
+      ...{ name, cursor: ackedLsn(name), limit: limitOf(name, row.path) },
+      rejections: reader.rejections(name).filter(({ mailbox }) => mailbox === row.guid),
+      toCompare: known.find(({ replica }) => replica === name)?.needsResyncWhy,
+    }),
   );
   return {
     ...{ store: store.name, mailbox: mailboxName(row.path), guid: row.guid },
@@ -130,18 +149,16 @@ interface Found {
   readonly row: MailboxRow;
 }
 
-function findOne({ stores, unasked }: ExplainedStores, query: ExplainQuery): Found {
+async function findOne({ stores, unasked }: ExplainedStores, query: ExplainQuery, signal: AbortSignal): Promise<Found> {
   const asked = stores.filter(({ name }) => query.store === undefined || name === query.store);
   const read = asked.map((store) => ({ store, rows: store.reader.mailboxes() }));
   const wish: MailboxWish = { user: query.user, mailbox: query.mailbox };
   const found = read.flatMap(({ store, rows }) => findMailboxes(rows, wish).map((row): Found => ({ store, row })));
   const [first, second] = found;
-  if (first === undefined)
-    throw noSuchMailbox(
-      read.flatMap(({ rows }) => rows),
-      wish,
-      unasked,
-    );
+  if (first === undefined) {
+    const readers = asked.map(({ reader }) => reader);
+    throw await missingMailbox(readers, wish, { unasked, signal });
+  }
   if (second === undefined) return first;
   const names = found.map(({ store, row }) => `${store.name} has ${mailboxName(row.path)}`).join(", ");
   throw controlError("target-ambiguous", `looking for a mailbox: several stores have one of that name: ${names}`);
@@ -174,48 +191,20 @@ async function searchLog(
 ): Promise<SearchResult> {
   const [firstLsn, lastLsn] = [reader.firstLsn(), reader.lastLsn()];
   const transactions: ExplainedTransaction[] = [];
-  let [highLsn, bytesLeft, isBegun] = [lastLsn, BYTES_MAX, false];
-  while (highLsn >= firstLsn && bytesLeft > 0 && !isBegun && transactions.length < TRANSACTIONS_TOLD_MAX) {
-    signal.throwIfAborted();
-    const lowLsn = lowOf(reader, firstLsn, highLsn);
-    const window = readWindow(reader, lowLsn, highLsn);
-    bytesLeft -= window.bytesRead;
-    for (const entry of window.entries.toReversed()) {
-      if (entry.mailbox !== row.guid || isBegun || transactions.length >= TRANSACTIONS_TOLD_MAX) continue;
+  let [searchedFromLsn, isBegun] = [lastLsn + 1, false];
+  const isEnough = () => isBegun || transactions.length >= TRANSACTIONS_TOLD_MAX;
+  for await (const window of windowsBackwards(reader, { firstLsn, lastLsn, bytesMax: BYTES_MAX }, signal)) {
+    for (const entry of window.entries) {
+      if (entry.mailbox !== row.guid || isEnough()) continue;
       const transaction = decodeTransaction(entry.bytes);
       const told = tell(reader, entry, { transaction, uid });
       if (told !== undefined) transactions.push(told);
       isBegun = beginsUids(transaction); // what is older is of other messages.
     }
-    highLsn = lowLsn;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    searchedFromLsn = window.fromLsn;
+    if (isEnough()) break;
   }
-  const isEnough = isBegun || transactions.length >= TRANSACTIONS_TOLD_MAX;
-  return { transactions, log: { firstLsn, lastLsn, searchedFromLsn: isEnough ? firstLsn : highLsn + 1 } };
-}
-
-/** Where a window ends that begins at `highLsn`: as low as its count and its bytes allow. */
-function lowOf(reader: ExplainedStore["reader"], firstLsn: number, highLsn: number): number {
-  const bytesAbove = reader.logBytes(highLsn);
-  for (let lsns = WINDOW_LSNS; lsns > 1; lsns /= 2) {
-    const lowLsn = Math.max(firstLsn - 1, highLsn - lsns);
-    if (reader.logBytes(lowLsn) - bytesAbove <= WINDOW_BYTES) return lowLsn;
-  }
-  return highLsn - 1;
-}
-
-/** Entries with `lowLsn` < LSN <= `highLsn`, ascending. */
-function readWindow(reader: ExplainedStore["reader"], lowLsn: number, highLsn: number) {
-  const entries: LogEntry[] = [];
-  let [afterLsn, bytesRead] = [lowLsn, 0];
-  while (afterLsn < highLsn) {
-    const some = reader.entriesAfter(afterLsn, READ_BYTES);
-    if (some.length === 0) break; // trimmed meanwhile.
-    bytesRead += some.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    entries.push(...some.filter(({ lsn }) => lsn <= highLsn));
-    afterLsn = some.at(-1)?.lsn ?? highLsn;
-  }
-  return { entries, bytesRead };
+  return { transactions, log: { firstLsn, lastLsn, searchedFromLsn: isEnough() ? firstLsn : searchedFromLsn } };
 }
 
 function beginsUids({ structure }: Transaction): boolean {
@@ -254,25 +243,44 @@ function uidsOf(change: Change): readonly number[] {
   }
 }
 
+interface Standing {
+  readonly name: string;
+  readonly cursor: number;
+  readonly limit: string | undefined;
+  /** Of that mailbox: refusals, and wishes to compare it. */
+  readonly rejections: readonly RejectionRow[];
+  readonly toCompare: ReplicaRow["needsResyncWhy"];
+}
+
 function acknowledgementOf(
   { transactions, log }: SearchResult,
-  {
-    name,
-    cursor,
-    refusals,
-  }: { readonly name: string; readonly cursor: number; readonly refusals: readonly RejectionRow[] },
+  { name, cursor, limit, rejections, toCompare }: Standing,
 ): Acknowledgement {
+  if (limit !== undefined) return { name, cursor, state: "no-right", why: limit };
   // One that was compared has a number below all transactions; any other holds back all that came after it.
-  const refused = refusals.find(({ lsn }) => lsn < 1 || transactions.some((transaction) => transaction.lsn >= lsn));
-  if (refused !== undefined) {
-    const { lsn, code, message } = refused;
+  const row = rejections.find(({ lsn }) => lsn < 1 || transactions.some((transaction) => transaction.lsn >= lsn));
+  if (row !== undefined && !isRefused(row.code)) return { name, cursor, state: "to-compare", why: row.message };
+  if (row !== undefined) {
+    const { lsn, code, message } = row;
     return { name, cursor, state: "refused", refused: { lsn, code, message } };
   }
   const newest = transactions[0]?.lsn;
   const oldest = transactions.at(-1)?.lsn;
+  // INVARIANT: what it was not sent is not called acknowledged. Its rights may be wider than they were when the cursor passed.
+  if (toCompare !== undefined && cursor >= (oldest ?? log.searchedFromLsn - 1))
+    return { name, cursor, state: "to-compare", why: WHYS[toCompare] };
   // What is told of no more is older than all that was looked at.
   if (newest === undefined || oldest === undefined)
     return { name, cursor, state: cursor >= log.searchedFromLsn - 1 ? "acknowledged" : "unknown" };
   if (cursor >= newest) return { name, cursor, state: "acknowledged" };
   return { name, cursor, state: cursor >= oldest ? "partly" : "not-yet" };
 }
+
+/** Why all of a replica is to be compared. */
+const WHYS: Readonly<Record<NonNullable<ReplicaRow["needsResyncWhy"]>, string>> = {
+  "log-size": "the log does not have all that it lacks",
+  "log-age": "the log does not have all that it lacks",
+  added: "the log had been trimmed when it was added",
+  asked: "that was asked for, or its rights are others now",
+  "role-changed": "its source was a replica meanwhile",
+};

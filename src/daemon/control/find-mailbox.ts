@@ -76,24 +76,40 @@ function join(root: string, folder: string): string {
   return `${root}/${folder}`;
 }
 
-/** What a command ends with that means no mailbox of any of these stores. `unasked`: where else it may be, to be added to the words. */
-export function noSuchMailbox(rows: readonly Placed[], { user, mailbox }: MailboxWish, unasked = "") {
-  const holders = user === undefined && mailbox !== undefined ? holdersOf(rows, mailbox) : [];
+/**
+ * What a command ends with that means no mailbox of any of these stores. `former`: what became of it, where the log tells. `unasked`: where
+ * else it may be, to be added to the words.
+ */
+export function noSuchMailbox(
+  rows: readonly Placed[],
+  { user, mailbox }: MailboxWish,
+  { former, unasked = "" }: { readonly former?: string | undefined; readonly unasked?: string } = {},
+) {
+  const holders = holdersOf(rows, { user, mailbox });
   if (holders.length > 0)
     return controlError(
       "target-unknown",
       `looking for mailbox ${quote(mailbox ?? "")}: no -u USER says whose it is; ${wordsOfHolders(holders)} one`,
     );
+  if (former !== undefined)
+    return controlError("target-unknown", `looking for ${quoteWish({ user, mailbox })}: ${former}${unasked}`);
   const hers = user === undefined ? rows : allOf(rows, user);
   const isUserKnown = user === undefined || hers.length > 0;
   const meant = isUserKnown ? (mailbox ?? "") : user;
   const known = isUserKnown ? hers.map(({ path }) => shownBelow(path, user)) : topDirectories(rows);
   const near = closest(meant, known);
-  const what = isUserKnown
-    ? `mailbox ${quote(meant)}${user === undefined ? "" : ` of ${quote(user)}`}`
-    : `user ${quote(user)}`;
+  const what = isUserKnown ? quoteWish({ user, mailbox: meant }) : `user ${quote(user)}`;
   const advice = near === undefined ? "" : ` (did you mean ${quote(near)}?)`;
   return controlError("target-unknown", `looking for ${what}: the log knows none of that name${advice}${unasked}`);
+}
+
+function quoteWish({ user, mailbox = "" }: MailboxWish): string {
+  return `mailbox ${quote(mailbox)}${user === undefined ? "" : ` of ${quote(user)}`}`;
+}
+
+/** Whether users have a mailbox of that name, and nobody was named. */
+export function isUserMissing(rows: readonly Placed[], wish: MailboxWish): boolean {
+  return holdersOf(rows, wish).length > 0;
 }
 
 const HOLDERS_NAMED = 3;
@@ -104,8 +120,9 @@ function wordsOfHolders(holders: readonly string[]): string {
   return `${named}${more} ${holders.length === 1 ? "has" : "have"}`;
 }
 
-/** The users that have a mailbox of that name, each as `user` of a wish could name her. None where the store is one user's. */
-function holdersOf(rows: readonly Placed[], mailbox: string): readonly string[] {
+/** The users that have a mailbox of that name, each as `user` of a wish could name her. None where one is named, or the store is one user's. */
+function holdersOf(rows: readonly Placed[], { user, mailbox }: MailboxWish): readonly string[] {
+  if (user !== undefined || mailbox === undefined) return [];
   const known = new Set<string>(rows.map(({ path }) => path));
   if (known.has("")) return [];
   const isOutermost = (path: string): boolean => !directoriesAbove(path).some((above) => known.has(above));

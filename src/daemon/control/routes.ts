@@ -72,9 +72,9 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/resync",
-    taking(z.strictObject({ store: name.optional(), replica: name.optional(), ...wish }), (control, query) => {
+    taking(z.strictObject({ store: name.optional(), replica: name.optional(), ...wish }), (control, query, signal) => {
       const { user, mailbox } = query;
-      return control.resync({ ...targetsNamed(control.status(), query), user, mailbox });
+      return control.resync({ ...targetsNamed(control.status(), query), user, mailbox }, signal);
     }),
   ],
   [

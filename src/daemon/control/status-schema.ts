@@ -80,7 +80,8 @@ export const statusSchema = z.looseObject({
 
 const acknowledgement = z.looseObject({
   ...{ name: text, cursor: count },
-  state: z.enum(["acknowledged", "refused", "partly", "not-yet", "unknown"]),
+  state: z.enum(["acknowledged", "refused", "partly", "not-yet", "to-compare", "no-right", "unknown"]),
+  why: text.optional(),
   refused: z.looseObject({ lsn: z.int(), code: text, message: text }).optional(),
 });
 

@@ -7,8 +7,25 @@ import type { DaemonStatus } from "./status.js";
 
 type Named = Pick<DaemonStatus, "stores">;
 
-/** `others`: names that may have been meant where nothing is found. Throws: target-unknown, target-ambiguous. */
-export function replicaNamed(status: Named, text: string, others: readonly string[] = []): ReplicaTarget {
+/** For what only its source can do. Throws: target-unknown, target-ambiguous, not-the-source. */
+export function replicaNamed(status: Named, text: string): ReplicaTarget {
+  refuseOwn(status, text);
+  return findReplica(status, text);
+}
+
+/** Where a store that is a replica here is meant, or no other can be. Throws: not-the-source. */
+function refuseOwn(status: Named, text: string): void {
+  const own = status.stores.flatMap((store) => (store.role === "replica" ? [store] : []));
+  const named = own.filter(({ name }) => text === name || text.startsWith(`${name}/`));
+  const served = replicasOf(status);
+  const meant = named.length === 0 && served.length === 0 ? own : named;
+  if (meant.length === 0 || served.some(({ replica }) => replica === text)) return;
+  const names = meant.map(({ name, peer }) => `of ${name} this host has the replica; ask on the host of ${peer}`);
+  throw controlError("not-the-source", `looking for replica ${quote(text)}: ${names.join("; ")}`);
+}
+
+/** `others`: names that may have been meant where nothing is found. */
+function findReplica(status: Named, text: string, others: readonly string[] = []): ReplicaTarget {
   const all = replicasOf(status);
   const found = all.filter(({ store, replica }) => text === replica || text === `${store}/${replica}`);
   const [first, second] = found;
@@ -28,7 +45,7 @@ export function receiverNamed(status: Named, text: string | undefined): Targets 
   const isOwn = status.stores.some(({ role, name }) => role === "replica" && name === text);
   if (isOwn) return { store: text };
   const own = status.stores.flatMap(({ role, name }) => (role === "replica" ? [name] : []));
-  return replicaNamed(status, text, own);
+  return findReplica(status, text, own);
 }
 
 /** Each undefined where nothing is said. Throws as `replicaNamed` does. */
@@ -51,9 +68,14 @@ function replicasOf({ stores }: Named): readonly ReplicaTarget[] {
   );
 }
 
+/** Where none of them is near. */
+const KNOWN_TOLD_MAX = 8;
+
 function unknown(kind: "replica" | "store", text: string, known: readonly string[]) {
   const near = closest(text, known);
-  const advice = near === undefined ? "" : ` (did you mean ${near}?)`;
+  const names = new Set(known);
+  const few = names.size === 0 || names.size > KNOWN_TOLD_MAX ? "" : ` (known: ${[...names].join(", ")})`;
+  const advice = near === undefined ? few : ` (did you mean ${near}?)`;
   return controlError(
     "target-unknown",
     `looking for ${kind} ${quote(text)}: the daemon has none of that name${advice}`,

@@ -1,10 +1,13 @@
 /** An entry of the log in words: one line, or all that it says. */
 import { unreachable } from "../../base/assert.js";
 import { displayRaw } from "../../base/raw-name.js";
+import type { StateReader } from "../../log/state-ports.js";
 import type { ReplicaRow } from "../../log/state-types.js";
 import { describeChange, describeTransaction, flagWordsOf } from "../../txn/describe.js";
 import type { MessageMarks } from "../../txn/message-state.js";
 import type { Change, Transaction } from "../../txn/transaction.js";
+import { rightsKey } from "../run/replica-notes.js";
+import { rightsNoted } from "../run/user-rights.js";
 import { countOf, mailboxName } from "../words.js";
 import type { ReadEntry } from "./entry-reading.js";
 import { alignColumns, shownText, shownTime } from "./shown.js";
@@ -17,16 +20,17 @@ export function lineOf(entry: ReadEntry): string {
 }
 
 /** Several lines: the transaction, each of its changes, and which replicas have it. */
-export function storyOf(entry: ReadEntry, replicas: readonly ReplicaRow[]): string[] {
+export function storyOf(entry: ReadEntry, reader: Pick<StateReader, "replicas" | "meta">): string[] {
   const { lsn, mailbox, capturedMs } = entry;
   const head = [
     ["transaction", String(lsn)],
     ["captured", shownTime(capturedMs)],
   ];
-  const known = replicas.map((row): [string, string] => [
-    "replica",
-    `${shownText(row.replica)}: ${standing(row, lsn)}`,
-  ]);
+  const known = reader.replicas().map((row): [string, string] => {
+    const isMeant =
+      !("transaction" in entry) || rightsNoted(reader.meta(rightsKey(row.replica)))(entry.transaction.path);
+    return ["replica", `${shownText(row.replica)}: ${isMeant ? standing(row, lsn) : NO_RIGHT}`];
+  });
   if ("problem" in entry) return alignColumns([...head, ["GUID", mailbox], ["problem", unreadable(entry)], ...known]);
   const { transaction } = entry;
   const { path, uidValidity, uidNext, headerExtra, structure, changes } = transaction;
@@ -42,11 +46,14 @@ export function storyOf(entry: ReadEntry, replicas: readonly ReplicaRow[]): stri
   return [...alignColumns([...head, ...rows]), ...changes.flatMap((change) => linesOf(change, transaction))];
 }
 
-/** Whether a replica has what was captured as `lsn`. */
+const NO_RIGHT = "may not have it (users of its [peer.NAME])";
+
+/** Whether a replica has what was captured as `lsn`. Its rights may have been others when its cursor passed. */
 function standing({ lsn: cursor, needsResyncSinceMs }: ReplicaRow, lsn: number): string {
-  if (cursor >= lsn) return "has it, or has refused it (mailtwin rejects list)";
+  if (cursor >= lsn && needsResyncSinceMs === undefined) return "has it, or has refused it (mailtwin rejects list)";
   if (needsResyncSinceMs === undefined) return `lacks it still; it has all up to ${cursor}`;
-  return `will get it by a comparison: it needs resync since ${shownTime(needsResyncSinceMs)}`;
+  const comes = `${cursor >= lsn ? "has it, or " : ""}will get it by a comparison`;
+  return `${comes}: it needs resync since ${shownTime(needsResyncSinceMs)}`;
 }
 
 function linesOf(change: Change, { fileOwner }: Transaction): string[] {

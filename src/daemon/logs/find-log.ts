@@ -11,8 +11,10 @@ import { closest } from "../config/closest.js";
 import type { Config } from "../config/config.js";
 import { defaultStateDir } from "../config/default-places.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
+import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
+import { wordsOfReplicas } from "../replica-words.js";
 import { ROLE_FILE } from "../run/store-role.js";
 
 export interface LogFlags {
@@ -26,7 +28,7 @@ const DATABASE = "source.db";
 const STORES = "stores";
 const CHOOSING = "choosing a store";
 
-/** The path of the database. What is wrong with a configuration is told. Throws: usage, config-missing, store-unknown, log-missing. */
+/** The path of the database. What is wrong with a configuration is told. Throws: usage, config-missing, store-unknown, not-the-source, log-missing. */
 export function findLog({ config, store, state }: LogFlags, output: Pick<Output, "err">): string {
   for (const [name, value] of Object.entries({ config, store, state }))
     if (value === "") throw daemonError("usage", `reading the command line: --${name} is empty ("")`);
@@ -62,30 +64,37 @@ function logOfStore({ stateDir, stores }: Config, asked: string | undefined): st
   const sources: readonly string[] = [...stores.values()]
     .filter((it) => it.role.kind === "source")
     .map((it) => it.name);
-  const isReplica = asked !== undefined && [...stores.keys()].some((store) => store === asked);
-  const name = choose(asked, sources, { of: "the configuration", isReplica });
+  const meant = [...stores.values()].filter((it) => asked === undefined || it.name === asked);
+  const name = choose(asked, sources, { of: "the configuration", replicas: wordsOfReplicas(meant) });
   return join(stateDir, STORES, name, DATABASE);
 }
 
 /** Of a daemon's state directory, whatever the configuration says. */
 function logBelow(stateDir: string, asked: string | undefined): string {
   const below = join(stateDir, STORES);
-  const sources = entriesOf(below)
-    .filter((entry) => entry.isDirectory() && existsSync(join(below, entry.name, DATABASE)))
-    .map(({ name }) => name)
-    .filter((name) => name === asked || !isReplica(join(below, name)))
+  const names = entriesOf(below).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  const has = (name: string, database: string) => existsSync(join(below, name, database));
+  const sources = names
+    .filter((name) => has(name, DATABASE) && (name === asked || !isReplica(join(below, name))))
     .sort();
-  const isNone = asked !== undefined && !sources.includes(asked) && existsSync(join(below, asked, "replica.db"));
-  return join(below, choose(asked, sources, { of: shown(stateDir), isReplica: isNone }), DATABASE);
+  const replicas = names
+    .filter((name) => (asked === undefined || name === asked) && has(name, "replica.db"))
+    .map((name) => `of ${shown(name)} this host has the replica`);
+  return join(below, choose(asked, sources, { of: shown(stateDir), replicas }), DATABASE);
 }
 
-/** `of`: what has them. Throws: store-unknown. */
+/** `of`: what has them. `replicas`: of those that are meant. Throws: store-unknown, not-the-source. */
 function choose(
   asked: string | undefined,
   sources: readonly string[],
-  { of, isReplica }: { readonly of: string; readonly isReplica: boolean },
+  { of, replicas }: { readonly of: string; readonly replicas: readonly string[] },
 ): string {
   const name = asked ?? sources[0];
+  if (replicas.length > 0 && (name === undefined || !sources.includes(name)))
+    throw controlError(
+      "not-the-source",
+      `${CHOOSING}: the log is at the source; ${replicas.join("; ")} (\`mailtwin status\` here says what this replica refuses)`,
+    );
   if (name === undefined) throw daemonError("store-unknown", `${CHOOSING}: no store of ${of} is a source here`);
   if (asked === undefined && sources.length > 1)
     throw daemonError(
@@ -94,10 +103,10 @@ function choose(
     );
   if (sources.includes(name)) return name;
   const near = closest(name, sources);
-  const why = isReplica
-    ? `${shown(name)} is a replica here: its log is on the other side`
-    : `there is no store ${shown(name)}`;
-  throw daemonError("store-unknown", `${CHOOSING}: ${why}${near === undefined ? "" : `; did you mean ${near}?`}`);
+  throw daemonError(
+    "store-unknown",
+    `${CHOOSING}: there is no store ${shown(name)}${near === undefined ? "" : `; did you mean ${near}?`}`,
+  );
 }
 
 /** Throws: log-missing. */

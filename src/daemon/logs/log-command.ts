@@ -78,7 +78,7 @@ export function showEntry(lsnText: string, flags: LogFlags, output: Output): num
     throw daemonError("not-in-log", `showing transaction ${lsn}: ${why} (${extentOf(reader)})`);
   }
   if (flags.json === true) output.out(`${JSON.stringify(jsonOf(entry))}\n`);
-  else for (const line of storyOf(entry, reader.replicas())) output.out(`${line}\n`);
+  else for (const line of storyOf(entry, reader)) output.out(`${line}\n`);
   return "transaction" in entry ? EX.OK : EX.DATAERR;
 }
 

@@ -4,20 +4,24 @@
  * INVARIANT: what is asked for lasts: a pause, a comparison or a rejection that goes is durable before it is said to be done, whether the
  * replica is connected or not.
  */
+import type { RawPath } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
-import { formatAddress } from "../../wire/address.js";
-import type { Store } from "../config/config.js";
-import type { DaemonControl, FetchNowAnswer, ReplicaTarget, Targets } from "../control/daemon-control.js";
+import type { Replica } from "../config/config.js";
+import type { DaemonControl, FetchNowAnswer, ReplicaTarget, ResyncAnswer, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, noSuchMailbox, quote } from "../control/find-mailbox.js";
+import { missingMailbox } from "../control/former-mailbox.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
+import { wordsOfReplicas } from "../replica-words.js";
 import type { Daemon, Kept } from "./daemon.js";
-import { pausedKey } from "./replica-notes.js";
+import { isRefused } from "./daemon-hints.js";
+import { pausedKey, rightsKey } from "./replica-notes.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { statusOf } from "./status-of.js";
+import { rightsNoted } from "./user-rights.js";
 
 export interface ControlPorts {
   readonly daemon: Daemon;
@@ -42,36 +46,44 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       runner.resume();
     },
     fetchNow: (targets) => fetchNow(daemon, targets),
-    async resync(query) {
+    async resync(query, signal) {
       refuseReplica(daemon, query);
       const chosen = chosenOf(daemon, query);
-      let mailboxes = 0;
-      for (const each of chosen) mailboxes += await resyncOne(each, query, { nowMs: nowMs(), numbers });
-      const known = chosen.flatMap(({ store }) => store.side.reader.mailboxes());
+      const done = { mailboxes: 0, limited: [] as Limited[] };
+      for (const each of chosen) {
+        const { mailboxes, limited } = await resyncOne(each, query, { nowMs: nowMs(), numbers });
+        done.mailboxes += mailboxes;
+        done.limited.push(...limited);
+      }
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
-      if (mailboxes === 0 && isNamed && findMailboxes(known, query).length === 0) throw noSuchMailbox(known, query);
-      const away = chosen.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
-      return { mailboxes, paused: pausedOf(chosen), away: away.map(({ name, runner }) => `${name}/${runner.name}`) };
+      if (done.mailboxes + done.limited.length === 0 && isNamed) await refuseMissing(chosen, query, signal);
+      const isToBe = ({ name, runner }: Served) => !done.limited.some((it) => it.name === `${name}/${runner.name}`);
+      const toBe = chosen.filter(isToBe);
+      const away = toBe.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
+      const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
+      return { ...done, paused: pausedOf(toBe), away: names };
     },
     retry(query) {
       const { runner, rows } = refusedOf(daemon, query);
       for (const { mailbox } of rows) runner.agent?.retry(mailbox);
       if (runner.agent === undefined && rows.length > 0) runner.fetchNow();
-      return { rejects: rows.length, paused: runner.isPaused };
+      return { ...counted(rows), paused: runner.isPaused };
     },
     async skip(query) {
       const { store, runner, rows } = refusedOf(daemon, query);
       const { reader, writer } = store.side;
-      if (rows.length === 0) return { rejects: 0 }; // no reason to end a link.
+      const refused = rows.filter(({ code }) => isRefused(code)); // what is to be compared stays so.
+      const answer = { ...counted(rows), paused: runner.isPaused };
+      if (refused.length === 0) return answer; // no reason to end a link.
       // INVARIANT: the old link has ended first. Its agent would write again what it is about to mend, and the next one refuse it again.
       // INVARIANT: in the place of a row comes the wish to compare its mailbox, in one commit: the cursor may have passed what was refused.
       await runner.beginAgainAfter(async () => {
-        for (const { mailbox: guid, path } of rows) {
+        for (const { mailbox: guid, path } of refused) {
           await writer.putRejection(askedFor({ reader, replica: query.replica, numbers }, { guid, path }, nowMs()));
           runner.asked.add(guid);
         }
       }, "what it refused is skipped");
-      return { rejects: rows.length };
+      return answer;
     },
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
@@ -185,17 +197,27 @@ interface Numbers {
   leastLsn: number;
 }
 
+/** Of a store without replicas too. Throws: target-unknown, the abort reason. */
+async function refuseMissing(chosen: readonly Served[], query: MailboxWish, signal: AbortSignal): Promise<void> {
+  const readers = [...new Set(chosen.map(({ store }) => store.side.reader))];
+  const known = readers.flatMap((reader) => reader.mailboxes());
+  if (findMailboxes(known, query).length === 0) throw await missingMailbox(readers, query, { signal });
+}
+
+type Limited = ResyncAnswer["limited"][number];
+
 /** Returns how many mailboxes will be compared: of those that the replica may have. */
 async function resyncOne(
-  { store, runner }: Served,
+  { name: storeName, store, runner }: Served,
   wish: MailboxWish,
   { nowMs, numbers }: { readonly nowMs: number; readonly numbers: Numbers },
-): Promise<number> {
+): Promise<Pick<ResyncAnswer, "mailboxes" | "limited">> {
   const { reader, writer } = store.side;
-  const rows = findMailboxes(reader.mailboxes(), wish).filter(({ path }) => runner.mayHave(path));
+  const meant = findMailboxes(reader.mailboxes(), wish);
+  const rows = meant.filter(({ path }) => runner.mayHave(path));
   if (wish.user === undefined && wish.mailbox === undefined) {
     await runner.compareAll();
-    return rows.length;
+    return { mailboxes: rows.length, limited: [] };
   }
   for (const row of rows)
     await runner.withAgent(async (agent) => {
@@ -203,7 +225,11 @@ async function resyncOne(
       if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
       runner.asked.add(row.guid);
     });
-  return rows.length;
+  const left = { name: `${storeName}/${runner.name}`, mailboxes: meant.length - rows.length };
+  return {
+    mailboxes: rows.length,
+    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica) }],
+  };
 }
 
 /**
@@ -222,6 +248,12 @@ function askedFor(
     ...{ replica, lsn, mailbox, path, code: "resync-asked", message: "it was asked for by hand" },
     ...{ attempts: 0, firstMs: nowMs, lastMs: nowMs },
   };
+}
+
+/** The log of rejections has wishes to compare a mailbox, too: nobody has refused those. */
+function counted(rows: readonly RejectionRow[]): { readonly rejects: number; readonly toCompare: number } {
+  const rejects = rows.filter(({ code }) => isRefused(code)).length;
+  return { rejects, toCompare: rows.length - rejects };
 }
 
 function refusedOf(
@@ -254,7 +286,7 @@ function nothingRejected(known: readonly MailboxRow[], query: ReplicaTarget & Ma
 function explainedStores(daemon: Daemon, { store: asked }: ExplainQuery): ExplainedStores {
   const meant = [...daemon.kept].filter(([name]) => asked === undefined || name === asked);
   const stores = meant.flatMap(([, kept]) => explainedStoreOf(kept));
-  const replicas = meant.flatMap(([, { config }]) => wordsOfReplica(config));
+  const replicas = meant.flatMap(([, { config }]) => wordsOfReplicas([config]));
   const unopened = meant.flatMap(([name, { kind }]) =>
     kind === "source" && !stores.some((store) => store.name === name) ? [name] : [],
   );
@@ -275,13 +307,14 @@ function explainedStoreOf(kept: Kept): readonly ExplainedStore[] {
   if (kept.kind !== "source" || reader === undefined) return [];
   const { keeper, config } = kept;
   const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
-  return [{ name: config.name, reader, replicas: [...keeper.replicas.keys()], ackedLsn }];
+  const limitOf = (name: string, path: RawPath) => {
+    const mayHave = keeper.runner(name)?.mayHave(path) ?? rightsNoted(reader.meta(rightsKey(name)))(path);
+    return mayHave ? undefined : wordsOfLimit(keeper.replicas.get(name));
+  };
+  return [{ name: config.name, reader, replicas: [...keeper.replicas.keys()], ackedLsn, limitOf }];
 }
 
-/** Whom to ask instead; empty for a source. */
-function wordsOfReplica({ name, role }: Store): readonly string[] {
-  if (role.kind !== "replica") return [];
-  const { peer, from, storeThere } = role;
-  const host = peer ?? (from === undefined ? "another host" : formatAddress(from));
-  return [`of ${name} this host has the replica, and its source is the store ${storeThere} of ${host}`];
+/** Only who has a name can be limited. */
+function wordsOfLimit(replica: Replica | undefined): string {
+  return `users of [peer.${replica?.peer ?? "?"}]`;
 }

@@ -7,6 +7,7 @@
  *
  * INVARIANT: folders do not count, as their owner names them.
  */
+import * as z from "zod";
 import { type RawPath, rawFromText, splitRaw } from "../../base/raw-name.js";
 
 /** `patterns`: with `*` (any characters but "/") and `?`; undefined: all users. */
@@ -18,6 +19,23 @@ export function maySee(patterns: readonly string[] | undefined): (path: RawPath)
     return raw.some((pattern) => names.some((name) => fits(pattern, name)));
   };
 }
+
+/** From what is noted in a state database (`rightsKey`), for who has no configuration at hand. What is none is no limit. */
+export function rightsNoted(noted: string | undefined): (path: RawPath) => boolean {
+  const parsed = NOTED.safeParse(noted);
+  return maySee(parsed.success ? (parsed.data ?? undefined) : undefined);
+}
+
+const NOTED = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return context.addIssue("no JSON");
+    }
+  })
+  .pipe(z.array(z.string()).nullable());
 
 /** All that may be called the user of that mailbox. */
 function namesOf(path: RawPath): readonly string[] {

@@ -180,10 +180,17 @@ describe("mailtwin config", () => {
     write("conf.d/x.toml", '[store.b]\npath = "/b"\nsource.from = "unix:/x"\n');
     expect(config("check", "--config", "mailtwin.toml")).toStrictEqual({
       ...{ code: 0, err: "" },
-      out: "mailtwin.toml, with 1 of conf.d: no problems; 1 source, 1 replica, 0 peers\n",
+      out: "mailtwin.toml, with 1 of conf.d: no problems; 1 source with 1 replica, 1 store that is a replica, 0 peers\n",
     });
     expect(JSON.parse(config("check", "--json", "--config", file).out)).toStrictEqual({
-      ...{ event: "right", files: [file, join(root, "conf.d/x.toml")], sources: 1, replicas: 1, peers: 0 },
+      ...{
+        event: "right",
+        files: [file, join(root, "conf.d/x.toml")],
+        sources: 1,
+        replicasServed: 1,
+        replicas: 1,
+        peers: 0,
+      },
     });
   });
 

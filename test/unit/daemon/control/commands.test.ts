@@ -83,7 +83,7 @@ describe("what is asked for is said to be so", () => {
     [["rejects", "retry", "c"], "1 reject will be tried again\n"],
     [
       ["rejects", "skip", "c", "-u", "alice"],
-      "4 rejects taken out of the rejection log, and a new link begins; what differs all the same is found again then, and refused again while its cause stands\n",
+      "4 rejects skipped: instead their mailboxes are compared, as soon as a new link is there; until that is done mailtwin rejects list has the wish (resync-asked), and what differs all the same is refused again while its cause stands\n",
     ],
     [["reload"], "store mail: replica d is new\n"],
   ] as const)("%j", async (args, words) => {
@@ -127,17 +127,42 @@ describe("what is asked for is said to be so", () => {
   );
 
   test.each([
-    [["rejects", "retry", "c"], { rejects: 0, paused: false }, "nothing is rejected\n"],
-    [["rejects", "skip", "c"], { rejects: 0, paused: false }, "nothing is rejected\n"],
+    [["rejects", "retry", "c"], { rejects: 0, toCompare: 0, paused: false }, "nothing is rejected\n"],
+    [["rejects", "skip", "c"], { rejects: 0, toCompare: 0, paused: false }, "nothing is rejected\n"],
     [
       ["rejects", "retry", "c"],
-      { rejects: 2, paused: true },
+      { rejects: 2, toCompare: 0, paused: true },
       "2 rejects will be tried again after mailtwin resume c: it is paused\n",
+    ],
+    [
+      ["rejects", "skip", "c"],
+      { rejects: 0, toCompare: 1, paused: false },
+      "nothing is rejected\n1 mailbox of the rejection log: to be compared, not refused\n",
+    ],
+    [
+      ["rejects", "skip", "c"],
+      { rejects: 1, toCompare: 2, paused: true },
+      "1 reject skipped: instead its mailbox is compared, after mailtwin resume c: it is paused; until that is done mailtwin rejects list has the wish (resync-asked), and what differs all the same is refused again while its cause stands\n2 mailboxes of the rejection log: to be compared, not refused\n",
     ],
   ])("%j of %j", async (args, answer, out) => {
     await bench.open({ retry: () => answer, skip: () => answer });
     expect(await run(...args)).toEqual({ code: 0, out, err: "" });
   });
+
+  test.each([
+    [0, 77],
+    [2, 0],
+  ])(
+    "resync says which replica may not have what was named; 77 where %d mailboxes are left",
+    async (mailboxes, code) => {
+      const limited = [{ name: "mail/f", mailboxes: 1, why: "users of [peer.f]" }];
+      await bench.open({ resync: () => ({ mailboxes, paused: [], away: [], limited }) });
+      expect(await run("resync", "-u", "emil")).toEqual({
+        ...{ code, err: "" },
+        out: `${mailboxes} mailboxes will be compared\nmail/f may not have 1 mailbox of that (users of [peer.f])\n`,
+      });
+    },
+  );
 
   test("fetch-now says who is paused and gets nothing: 1", async () => {
     await bench.open({ fetchNow: () => ({ asked: 1, paused: ["mail/c"], connected: [], beyond: [] }) });

@@ -1,6 +1,7 @@
 /** Where a message stands, read from a database as a source has it. */
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { MailtwinError } from "../../../../src/base/errors.js";
 import { type Explanation, explainUid, isKnown } from "../../../../src/daemon/control/explain.js";
 import { formatExplanation } from "../../../../src/daemon/control/explain-text.js";
 import { explanationSchema } from "../../../../src/daemon/control/status-schema.js";
@@ -55,9 +56,10 @@ async function capture(row: MailboxRow, more: Partial<Transaction>): Promise<num
 }
 
 const ackedLsn = (replica: string) => reader.cursor(replica) ?? 0;
+const limitOf = (replica: string) => (replica.startsWith("limited") ? `users of [peer.${replica}]` : undefined);
 
 async function explain(uid: number, replicas: readonly string[] = ["b"], mailbox = "Work"): Promise<Explanation> {
-  const stores = [{ name: "mail", reader, replicas, ackedLsn }];
+  const stores = [{ name: "mail", reader, replicas, ackedLsn, limitOf }];
   const explanation = await explainUid(
     { stores, unasked: "" },
     { user: "alice", mailbox, uid },
@@ -161,6 +163,50 @@ describe("a message", () => {
     expect(formatExplanation(explanation)).toContain("b: has refused comparison c3 (mailbox-occupied): taken\n");
   });
 
+  test("that a replica may not have: its cursor says nothing of it, nor does what was refused", async () => {
+    const lsn = await capture(WORK, { changes: [save(17)] });
+    for (const name of ["limited", "free"]) await writer.setCursor(name, lsn);
+    await writer.putRejection({
+      ...{ replica: "limited", lsn, mailbox: WORK.guid, path: WORK.path, code: "uid-taken", message: "taken" },
+      ...{ attempts: 1, firstMs: 1, lastMs: 2 },
+    });
+    const explanation = await explain(17, ["limited", "free"]);
+    expect(explanation.replicas).toStrictEqual([
+      { name: "limited", cursor: lsn, state: "no-right", why: "users of [peer.limited]" },
+      { name: "free", cursor: lsn, state: "acknowledged" },
+    ]);
+    expect(formatExplanation(explanation)).toContain("    limited: may not have it (users of [peer.limited])\n");
+  });
+
+  test.each(["resync-asked", "replica-away"])(
+    "whose mailbox is to be compared (%s): nobody has refused it",
+    async (code) => {
+      const lsn = await capture(WORK, { changes: [save(17)] });
+      await writer.setCursor("b", lsn);
+      await writer.putRejection({
+        ...{ replica: "b", lsn: -2, mailbox: WORK.guid, path: WORK.path, code, message: "it was asked for by hand" },
+        ...{ attempts: 0, firstMs: 1, lastMs: 2 },
+      });
+      const explanation = await explain(17);
+      expect(explanation.replicas).toMatchObject([{ name: "b", state: "to-compare", why: "it was asked for by hand" }]);
+      expect(formatExplanation(explanation)).toContain(
+        "b: not known until it is compared (cursor 1): it was asked for by hand\n",
+      );
+    },
+  );
+
+  test("that a replica is past which is to be compared as a whole", async () => {
+    const lsn = await capture(WORK, { changes: [save(17)] });
+    for (const name of ["past", "before"]) await writer.addReplica(name, 1);
+    await writer.setCursor("past", lsn);
+    const needsResync = ["past", "before"].map((name) => ({ replica: name, why: "asked" as const }));
+    await writer.trim({ upTo: 0, needsResync, nowMs: 1 });
+    expect((await explain(17, ["past", "before"])).replicas).toMatchObject([
+      { name: "past", state: "to-compare", why: expect.stringContaining("asked for") },
+      { name: "before", state: "not-yet" },
+    ]);
+  });
+
   test("whose transactions are no longer in the log: acknowledged, or not to be known", async () => {
     await capture(WORK, { changes: [save(17)] });
     const last = await capture(OTHER, { changes: [save(1)] });
@@ -193,7 +239,7 @@ describe("the search", () => {
     expect(log).toEqual({ firstLsn: 1, lastLsn: 2012, searchedFromLsn: 1 });
     const stop = new AbortController();
     const asked = explainUid(
-      { stores: [{ name: "mail", reader, replicas: [], ackedLsn }], unasked: "" },
+      { stores: [{ name: "mail", reader, replicas: [], ackedLsn, limitOf }], unasked: "" },
       { mailbox: "alice/.Work", uid: 17 },
       stop.signal,
     );
@@ -216,9 +262,12 @@ describe("the search", () => {
         mailboxByGuid: () => undefined,
         chunk: () => undefined,
         rejections: () => [],
+        replicas: () => [],
       },
     };
-    const stores = [{ name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"], ackedLsn: () => 5 }];
+    const stores = [
+      { name: "mail", reader: { ...wide, ...rest, entriesAfter }, replicas: ["b"], ackedLsn: () => 5, limitOf },
+    ];
     const explanation = await explainUid(
       { stores, unasked: "" },
       { mailbox: "alice/.Work", uid: 17 },
@@ -245,9 +294,9 @@ describe("the search", () => {
     const fake = {
       ...{ firstLsn: () => 1, lastLsn: () => LAST_LSN, logBytes: (after = 0) => (LAST_LSN - after) * bytes.length },
       ...{ mailboxes: () => reader.mailboxes(), entriesAfter, mailboxByGuid: () => undefined },
-      ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [] },
+      ...{ chunk: () => undefined, cursor: () => 5, rejections: () => [], replicas: () => [] },
     };
-    const stores = [{ name: "mail", reader: fake, replicas: [], ackedLsn }];
+    const stores = [{ name: "mail", reader: fake, replicas: [], ackedLsn, limitOf }];
     const { log } = await explainUid(
       { stores, unasked: "" },
       { mailbox: "alice/.Work", uid: 17 },
@@ -261,7 +310,7 @@ describe("the search", () => {
     await expect(explain(17, [], "Wrok")).rejects.toMatchObject({
       ...{ code: "target-unknown", message: expect.stringContaining('did you mean "Work"?') },
     });
-    const stores = ["mail", "copy"].map((name) => ({ name, reader, replicas: [], ackedLsn }));
+    const stores = ["mail", "copy"].map((name) => ({ name, reader, replicas: [], ackedLsn, limitOf }));
     const both = { stores, unasked: "; of lists this host has the replica" };
     const query = { user: "alice", mailbox: "Work", uid: 17 };
     const { signal } = new AbortController();
@@ -278,5 +327,67 @@ describe("the search", () => {
         message: 'looking for mailbox "Work": no -u USER says whose it is; "alice" has one',
       },
     });
+  });
+});
+
+describe("a mailbox that is not there any more", () => {
+  const asked = async (user: string, mailbox: string, read = reader) => {
+    const stores = [{ name: "mail", reader: read, replicas: [], ackedLsn, limitOf }];
+    const answer = explainUid(
+      { stores, unasked: "; and more" },
+      { user, mailbox, uid: 17 },
+      new AbortController().signal,
+    );
+    return answer.then(
+      () => "found",
+      (error: MailtwinError) => [error.code, error.exitCode, error.message],
+    );
+  };
+  const told = (words: string) => ["target-unknown", 64, `looking for ${words}; and more`];
+
+  test("is told with what became of it, the newest first, whoever was its user", async () => {
+    await capture(mailboxRow(7, { path: rawPath("emil") }), { structure: { kind: "delete" } });
+    await capture(mailboxRow(8, { path: rawPath("alice/.Old") }), { structure: { kind: "delete" } });
+    await capture(WORK, { path: rawPath("alice/.Job"), structure: { kind: "rename", from: rawPath("alice/.Old") } });
+    await capture(WORK, { structure: { kind: "rename", from: rawPath("alice/.Job") } });
+    await capture(mailboxRow(9, { path: rawPath("alice/.B") }), {
+      structure: { kind: "rename", from: rawPath("alice/.A") },
+    });
+    await capture(OTHER, { changes: [save(1)] });
+    expect(await asked("emil", "INBOX")).toEqual(told('mailbox "INBOX" of "emil": emil was deleted by LSN 1'));
+    expect(await asked("alice", "Old")).toEqual(
+      told('mailbox "Old" of "alice": alice/.Old was renamed to alice/.Job by LSN 3, and is alice/.Work now'),
+    );
+    expect(await asked("alice", "Job")).toEqual(
+      told('mailbox "Job" of "alice": alice/.Job was renamed to alice/.Work by LSN 4'),
+    );
+    expect(await asked("alice", "A")).toEqual(
+      told('mailbox "A" of "alice": alice/.A was renamed to alice/.B by LSN 5, which is gone too'),
+    );
+    expect(await asked("alice", "Never")).toEqual(told('mailbox "Never" of "alice": the log knows none of that name'));
+  });
+
+  test("is looked for in so much of the log, and what was not looked at is said; what cannot be read is passed over", async () => {
+    await capture(mailboxRow(7, { path: rawPath("emil") }), { structure: { kind: "delete" } });
+    const bytes = Uint8Array.of(0xff, 0xff);
+    await writer.appendCaptured({
+      ...{ ...NOTHING_CAPTURED, transactions: [{ mailbox: OTHER.guid, capturedMs: CAPTURED_MS, bytes }] },
+    });
+    expect(await asked("emil", "INBOX")).toEqual(told('mailbox "INBOX" of "emil": emil was deleted by LSN 1'));
+    let reads = 0;
+    const long = {
+      ...{ firstLsn: () => 1, lastLsn: () => 1e9, logBytes: () => 0, mailboxes: () => reader.mailboxes() },
+      entriesAfter: (lsn: number) => {
+        reads += 1;
+        const mib = { length: 1024 * 1024 } as Uint8Array;
+        return [{ lsn: lsn + 512, mailbox: OTHER.guid, capturedMs: 1, bytes: reads === 1 ? bytes : mib }];
+      },
+    } as unknown as StateReader;
+    expect(await asked("alice", "Gone", long)).toEqual(
+      told(
+        `mailbox "Gone" of "alice": the log knows none of that name; of the log what is older than LSN ${1e9 - 17 * 512 + 1} was not looked at`,
+      ),
+    );
+    expect(reads).toBe(17);
   });
 });

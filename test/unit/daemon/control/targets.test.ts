@@ -25,6 +25,10 @@ describe("a replica", () => {
     ["labtop", "target-unknown", "did you mean laptop?"],
     ["mail/labtop", "target-unknown", "did you mean mail/laptop?"],
     ["mail", "target-unknown", 'looking for replica "mail"'],
+    ["xx", "target-unknown", "(known: berlin, mail/berlin, laptop, mail/laptop, lists/berlin)"],
+    ["twni", "target-unknown", 'looking for replica "twni"'],
+    ["twin", "not-the-source", 'looking for replica "twin": of twin this host has the replica; ask on the host of a'],
+    ["twin/b", "not-the-source", "of twin this host has the replica; ask on the host of a"],
     ["", "target-unknown", 'looking for replica ""'],
     ["\x1b[2J", "target-unknown", '"\\x1b[2J"'],
   ])("%j is none: %s", (text, code, words) => {
@@ -48,4 +52,19 @@ test("a store narrows down which replica is meant", () => {
     coded("target-unknown", "") as Error,
   );
   expect(() => targetsNamed(KNOWN, { store: "list" })).toThrow(coded("target-unknown", "did you mean lists?") as Error);
+});
+
+test("where all stores are replicas, no name can be that of a replica of this host: whom to ask is said", () => {
+  const own = status(replicaStore("mail"), replicaStore("lists", { peer: "c" }));
+  expect(() => replicaNamed(own, "b")).toThrow(
+    coded(
+      "not-the-source",
+      'looking for replica "b": of mail this host has the replica; ask on the host of a; of lists this host has the replica; ask on the host of c',
+    ) as Error,
+  );
+  expect(() => replicaNamed(own, "lists")).toThrow(coded("not-the-source", '"lists": of lists this host') as Error);
+  expect(() => targetsNamed(own, { store: "mail", replica: "b" })).toThrow(coded("not-the-source", "of mail") as Error);
+  expect(() => receiverNamed(own, "mial")).toThrow(coded("target-unknown", "did you mean mail?") as Error);
+  const alike = status(source("lists", { replicas: [replica("mail")] }), replicaStore("mail"));
+  expect(replicaNamed(alike, "mail")).toEqual({ store: "lists", replica: "mail" });
 });

@@ -180,6 +180,26 @@ describe("log show", () => {
     expect(out).toContain(`far: will get it by a comparison: it needs resync since ${TIME}\n`);
   });
 
+  test("says of a replica that may not have the mailbox just that, and of one that is to be compared no more", async () => {
+    for (const [replica, users] of [
+      ["far", '["bob"]'],
+      ["near", '["alice"]'],
+      ["old", "null"],
+      ["odd", "{]"],
+    ] as const) {
+      await bench.writer.addReplica(replica, 5);
+      await bench.writer.setMeta(`rights-${replica}`, users);
+    }
+    await bench.append({ changes: [save(1)] });
+    for (const replica of ["far", "near", "old", "odd"]) await bench.writer.setCursor(replica, 1);
+    await bench.writer.trim({ upTo: 0, needsResync: [{ replica: "old", why: "asked" }], nowMs: 1_763_913_000_000 });
+    const { out } = bench.run("log", "show", "1");
+    expect(out).toContain("far: may not have it (users of its [peer.NAME])\n");
+    expect(out).toContain("near: has it, or has refused it (mailtwin rejects list)\n");
+    expect(out).toContain(`old: has it, or will get it by a comparison: it needs resync since ${TIME}\n`);
+    expect(out).toContain("odd: has it, or has refused it (mailtwin rejects list)\n");
+  });
+
   test("of one that is not there says why, with 66", async () => {
     await bench.append({ changes: [save(1)] }, { changes: [save(2)] }, { changes: [save(3)] });
     await bench.writer.trim({ upTo: 2, needsResync: [], nowMs: 5 });
@@ -268,7 +288,19 @@ describe("the place of the log", () => {
     expect(runCli("log", "tail", "--config", config, "--store", "more")).toMatchObject({
       ...{ code: 66, err: expect.stringContaining("var/stores/more/source.db") },
     });
-    expect(runCli("log", "tail", "--config", config, "--store", "copy").err).toContain("copy is a replica here");
+    expect(runCli("log", "tail", "--config", config, "--store", "copy")).toMatchObject({
+      code: 64,
+      err: expect.stringContaining(
+        `choosing a store: the log is at the source; of copy this host has the replica, and its source is the store copy of unix:${place.root}/near.sock (`,
+      ),
+    });
+    writeFileSync(config, configOf(place.root, [], "copy"));
+    expect(runCli("rejects", "list", "--config", config)).toMatchObject({
+      code: 64,
+      err: expect.stringMatching(
+        /of copy this host has the replica.*`mailtwin status` here says what this replica refuses/,
+      ),
+    });
   });
 
   test("is found while the configuration is wrong, or is not there", async () => {
@@ -318,7 +350,9 @@ describe("the place of the log", () => {
     writeFileSync(join(state, "stores/old/role"), "replica\n");
     expect(of()).toMatchObject({ code: 0, out: `${LINE_1}\n` });
     expect(of("--store", "old")).toMatchObject({ code: 0, out: "" });
-    expect(of("--store", "copy").err).toContain("copy is a replica here");
+    expect(of("--store", "copy").err).toContain("of copy this host has the replica");
+    rmSync(join(state, "stores/mail/source.db"));
+    expect(of()).toMatchObject({ code: 64, err: expect.stringContaining("of copy this host has the replica") });
     expect(of("--store", "../stores/mail")).toMatchObject({
       code: 64,
       err: expect.stringContaining("there is no store"),

@@ -93,7 +93,7 @@ test("what is skipped while its agent mends it is new to the next link: nothing 
     agent?.retry(row.mailbox);
     if (agent !== undefined) await until("the agent to write it again", () => rows().some(({ lsn }) => lsn > 0));
   };
-  expect(await control.skip(ONE)).toStrictEqual({ rejects: 1 });
+  expect(await control.skip(ONE)).toStrictEqual({ rejects: 1, toCompare: 0, paused: false });
   await until("the next refusal", () =>
     lines.slice(since).some(({ msg }) => String(msg).startsWith("transaction-rejec")),
   );
@@ -121,8 +121,8 @@ test("a comparison that is asked for while a link begins is made on that link", 
     states.push(runner.state);
     await putRejection(row);
   };
-  const asked = control.resync({ ...ONE, mailbox: INBOX });
-  expect(await asked).toStrictEqual({ mailboxes: 1, paused: [], away: [] });
+  const asked = control.resync({ ...ONE, mailbox: INBOX }, new AbortController().signal);
+  expect(await asked).toStrictEqual({ mailboxes: 1, paused: [], away: [], limited: [] });
   writer.putRejection = putRejection;
   expect(states).toStrictEqual(["greeting"]);
   await until("it to be live", () => runner.state === "live");

@@ -30,8 +30,31 @@ test("one that is paused: that is said, and the status and the list count the sa
   expect(await tell(two, "source", "resync", "--mailbox", INBOX)).toMatchObject({
     stdout: "1 mailbox will be compared\nmail/b is paused, and is compared after mailtwin resume mail/b\n",
   });
-  const { stdout: listed } = await tell(two, "source", "rejects", "list", "--json");
+  const list = async () => (await tell(two, "source", "rejects", "list", "--json")).stdout;
+  const listed = await list();
   expect(listed.trim().split("\n")).toHaveLength(1);
+  expect((await tell(two, "source", "explain", INBOX, "1")).stdout).toMatch(
+    /\n {4}b: not known until it is compared \(cursor \d+\): it was asked for by hand\n$/,
+  );
+  // Nobody has refused it, and so nothing is skipped.
+  expect(await tell(two, "source", "rejects", "skip", "b")).toMatchObject({
+    stdout: "nothing is rejected\n1 mailbox of the rejection log: to be compared, not refused\n",
+  });
+  expect(await list()).toBe(listed);
+  // One that was renamed: also that is in the log alone.
+  makeMailbox(two.source, `${INBOX}/.Work`, { messages: 1, seed: 10 });
+  const explains = (folder: string) => tell(two, "source", "explain", `${INBOX}/${folder}`, "1");
+  await until("it to be there", async () => (await explains(".Work")).code === 0);
+  renameSync(join(two.source, INBOX, ".Work"), join(two.source, INBOX, ".Arbeit"));
+  await until("its other name", async () => (await explains(".Arbeit")).code === 0);
+  for (const command of [
+    ["resync", "--mailbox", `${INBOX}/.Work`],
+    ["explain", `${INBOX}/.Work`, "1"],
+  ])
+    expect(await tell(two, "source", ...command)).toMatchObject({
+      code: 64,
+      stderr: expect.stringMatching(/alice\/Maildir\/\.Work was renamed to alice\/Maildir\/\.Arbeit by LSN \d+\./),
+    });
   const { stores } = JSON.parse((await tell(two, "source", "status", "--json")).stdout) as {
     readonly stores: readonly { readonly replicas: readonly object[] }[];
   };
@@ -145,6 +168,13 @@ test("at the host of the replica: it is refused, and where to ask is said", { ti
   const replica = two.start("replica");
   await replica.waitFor("it to listen", ({ msg }) => msg === "listening");
   for (const more of [[], ["--store", "mail"]]) {
+    const rejects = await tell(two, "replica", "rejects", "list", ...more);
+    expect([rejects.code, rejects.stderr]).toStrictEqual([
+      64,
+      expect.stringMatching(
+        /of mail this host has the replica, .* of a \(`mailtwin status` here[\s\S]*Ask at the source/,
+      ),
+    ]);
     const { code, stderr } = await tell(two, "replica", "resync", ...more);
     expect([code, stderr]).toStrictEqual([
       64,
@@ -158,4 +188,16 @@ test("at the host of the replica: it is refused, and where to ask is said", { ti
       ),
     ]);
   }
+  for (const command of [
+    ["pause", "mail"],
+    ["resume", "mail"],
+    ["rejects", "retry", "mail"],
+    ["rejects", "skip", "b"],
+  ])
+    expect(await tell(two, "replica", ...command)).toMatchObject({
+      code: 64,
+      stderr: expect.stringMatching(
+        /of mail this host has the replica; ask on the host of a\.[\s\S]*Ask at the source/,
+      ),
+    });
 });

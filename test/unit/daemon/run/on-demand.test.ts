@@ -82,7 +82,9 @@ test("what is skipped is compared: refused again while its cause stands, and wri
   await untilEqual(two, OTHER);
 
   const since = source.events.length;
-  expect(await ask(two, "source", "rejects", "skip", "b", "-u", "alice")).toMatch(/^1 reject taken out /);
+  expect(await ask(two, "source", "rejects", "skip", "b", "-u", "alice")).toMatch(
+    /^1 reject skipped: instead its mailbox is compared, /,
+  );
   await source.waitFor("the refusal, as of something new", isRefused, since);
   expect(readdirSync(join(two.replica, WORK, "cur"))).toEqual(before);
 

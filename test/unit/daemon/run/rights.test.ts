@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { refuseAsk, refuseOffer } from "../../../../src/agent/session-rights.js";
 import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-name.js";
+import type { Explanation } from "../../../../src/daemon/control/explain.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
 import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
@@ -47,11 +48,52 @@ test("bob's mail is not compared for a replica that may have alice's, though it 
     const { code, out } = await mailtwin([...args, "--json", "--config", two.configs.source], place);
     return [code, JSON.parse(out)];
   };
-  expect(await ask("resync", "--user", "bob")).toMatchObject([0, { mailboxes: 0 }]);
+  const why = "users of [peer.b]";
+  expect(await ask("resync", "--user", "bob")).toStrictEqual([
+    77,
+    { mailboxes: 0, limited: [{ name: "mail/b", mailboxes: 1, why }], paused: [] },
+  ]);
   expect(await ask("resync", "--user", "alice")).toMatchObject([0, { mailboxes: 1 }]);
   using reader = openStateReader(join(dirname(two.source), "state-a/stores/mail/source.db"));
   await until("alice's to be compared", () => reader.rejections().length === 0);
   expect(existsSync(join(two.replica, "bob"))).toBe(false);
+});
+
+test("what a limited peer was not sent is not called acknowledged; nor is it where its rights are wider, until that is compared", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  makeMailbox(two.source, "alice/Maildir", { messages: 1, seed: 1 });
+  makeMailbox(two.source, "bob/Maildir", { messages: 1, seed: 20 });
+  const replica = two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const run = async (...args: string[]) =>
+    (await mailtwin([...args, "--config", two.configs.source], { cwd: dirname(two.source) })).out;
+  const explained = async () =>
+    JSON.parse(await run("explain", "-u", "bob", "INBOX", "2", "--json")) as Pick<Explanation, "log" | "replicas">;
+  addMessage(join(two.source, "bob/Maildir"), { seed: 40 });
+  addMessage(join(two.source, "alice/Maildir"), { seed: 41 });
+  await until("the replica to have what it may have", async () => {
+    const { log, replicas } = await explained();
+    return log.lastLsn > 1 && replicas[0]?.cursor === log.lastLsn;
+  });
+  expect(await run("explain", "-u", "bob", "INBOX", "2")).toMatch(
+    /\n {4}b: may not have it \(users of \[peer\.b\]\)\n$/,
+  );
+  expect(await run("explain", "-u", "alice", "INBOX", "2")).toMatch(/\n {4}b: has acknowledged it \(cursor \d+\)\n$/);
+  const lsns = [...(await run("log", "tail", "-u", "bob")).matchAll(/^ *(\d+) /gm)].map(([, lsn]) => lsn ?? "");
+  expect(await run("log", "show", lsns.at(-1) ?? "")).toContain("b: may not have it (users of its [peer.NAME])\n");
+
+  await replica.stop();
+  two.configure({});
+  await run("reload");
+  await until("its rights to be wider", async () => (await explained()).replicas[0]?.state !== "no-right");
+  expect((await explained()).replicas).toMatchObject([
+    { state: "to-compare", why: "that was asked for, or its rights are others now" },
+  ]);
+  two.start("replica");
+  await until("bob's to be there", async () => (await explained()).replicas[0]?.state === "acknowledged");
+  expect(rawDifferences(join(two.source, "bob/Maildir"), join(two.replica, "bob/Maildir"))).toStrictEqual([]);
 });
 
 test("a replica's own mail of others is not looked at, and stays, when it meets a source for alice's", async () => {

@@ -70,7 +70,7 @@ export async function fetchNow(replica: string | undefined, flags: ControlFlags,
   const question = { route: "fetch-now", body: { replica }, answer: fetched, words: wordsOfFetched };
   const { asked, paused, connected, beyond } = await askAndTell(flags, question, output);
   if (paused.length === 0 && beyond.length === 0 && asked + connected.length > 0) return EX.OK;
-  return asked + connected.length + paused.length > 0 ? EX.PARTIAL : EX.UNAVAILABLE;
+  return asked + connected.length > 0 ? EX.PARTIAL : EX.UNAVAILABLE;
 }
 
 const fetched = z.looseObject({
@@ -102,15 +102,16 @@ export async function resync(
 }
 
 const compared = z.looseObject({
-  ...{ mailboxes: z.number(), paused: z.array(z.string()) },
+  ...{ mailboxes: z.number(), paused: z.array(z.string()), away: z.array(z.string()) },
   limited: z.array(z.looseObject({ name: z.string(), mailboxes: z.number(), why: z.string() })),
 });
 
-function wordsOfCompared({ mailboxes, paused, limited }: z.infer<typeof compared>): string {
+function wordsOfCompared({ mailboxes, paused, away, limited }: z.infer<typeof compared>): string {
   const all = [
     `${countOf(mailboxes, "mailbox")} will be compared`,
     ...limited.map((it) => `${it.name} may not have ${countOf(it.mailboxes, "mailbox")} of that (${it.why})`),
     ...paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`),
+    ...away.map((name) => `${name} is not connected, and is compared when it is`),
   ];
   return all.map(line).join("");
 }

@@ -37,6 +37,8 @@ export interface ResyncAnswer {
   readonly mailboxes: number;
   /** As of `FetchNowAnswer`; they are compared when they are resumed. */
   readonly paused: readonly string[];
+  /** STORE/REPLICA: they are not connected, and are compared when they are. */
+  readonly away: readonly string[];
   /** Of what was named by user or mailbox: replicas (STORE/REPLICA) that may not have some, or all, of it, and why: "users of [peer.f]". */
   readonly limited: readonly { readonly name: string; readonly mailboxes: number; readonly why: string }[];
 }

@@ -65,6 +65,8 @@ const store = z.discriminatedUnion("role", [
       isConnected: z.boolean(),
       lastLinkMs: time.optional(),
       lastChangeMs: time.optional(),
+      lastTryMs: time.optional(),
+      nextTryMs: time.optional(),
       refused: z.looseObject({ mailboxes: count, sinceMs: time, named: z.array(problem) }).optional(),
       troubles: z.array(trouble),
     },

@@ -93,8 +93,7 @@ function watchWords({ watch, sweeps }: Watching, nowMs: number): string {
 
 function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
   const { name, address, mode, state, cursor, lagTransactions, lagMs, lastSuccessMs, nextTryMs, rejects } = replica;
-  const next =
-    nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
+  const next = nextTryWords(nextTryMs, nowMs);
   const where = mode === "on-demand" ? `${address} (on demand)` : address;
   if (cursor === undefined || lagTransactions === undefined || lagMs === undefined || rejects === undefined)
     return [`${name}:`, "not served", where];
@@ -109,6 +108,10 @@ function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
     `${formatBytes(replica.bytesSent)} sent`,
     where,
   ];
+}
+
+function nextTryWords(nextTryMs: number | undefined, nowMs: number): string {
+  return nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
 }
 
 /** How far a comparison of all is. */
@@ -155,13 +158,14 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
-  const { name, path, peer, isConnected, lastLinkMs, lastChangeMs } = store;
+  const { name, path, peer, isConnected, lastLinkMs, lastChangeMs, lastTryMs, nextTryMs } = store;
   const before = lastLinkMs === undefined ? "and never was" : `the last time ${ago(lastLinkMs, nowMs)} ago`;
+  const tried = lastTryMs === undefined ? "" : `, last tried ${ago(lastTryMs, nowMs)} ago`;
   const change =
     lastChangeMs === undefined ? "no change since it began" : `the last change ${ago(lastChangeMs, nowMs)} ago`;
   return [
     `${name}: replica, ${path}: ${sizeWords(store)}`,
-    `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}`}; ${change}`,
+    `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}${tried}${nextTryWords(nextTryMs, nowMs)}`}; ${change}`,
   ];
 }
 

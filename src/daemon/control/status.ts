@@ -113,6 +113,9 @@ export interface ReplicaStoreStatus {
   readonly isConnected: boolean;
   /** When it was connected the last time; now, while it is. Since the daemon began. */
   readonly lastLinkMs?: number | undefined;
+  /** Where it dials, and is not connected: when it last failed to, since its last link, and when it tries again. */
+  readonly lastTryMs?: number | undefined;
+  readonly nextTryMs?: number | undefined;
   /** When something was last applied, since the daemon began. */
   readonly lastChangeMs?: number | undefined;
   /** What it did not take, as the last try of each mailbox ended, since the daemon began. Absent: it takes all. */

@@ -36,8 +36,9 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     status: () => statusOf({ daemon, startedMs, nowMs: nowMs() }),
     async pause(target) {
       const { store, runner } = served(daemon, target);
-      await store.side.writer.setMeta(pausedKey(target.replica), "1");
-      runner.pause();
+      const sinceMs = runner.pausedSinceMs ?? nowMs();
+      await store.side.writer.setMeta(pausedKey(target.replica), String(sinceMs));
+      runner.pause(sinceMs);
     },
     async resume(target) {
       const { store, runner } = served(daemon, target);
@@ -57,7 +58,10 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
       if (done.mailboxes + done.limited.length === 0 && isNamed) await refuseMissing(chosen, query, signal);
       const isToBe = ({ name, runner }: Served) => !done.limited.some((it) => it.name === `${name}/${runner.name}`);
-      return { ...done, paused: pausedOf(chosen.filter(isToBe)) };
+      const toBe = chosen.filter(isToBe);
+      const away = toBe.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
+      const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
+      return { ...done, paused: pausedOf(toBe), away: names };
     },
     retry(query) {
       const { runner, rows } = refusedOf(daemon, query);

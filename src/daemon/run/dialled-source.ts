@@ -18,14 +18,27 @@ export interface DialledSourcePorts {
   readonly log: EventLog;
 }
 
+/** Times in ms since 1970. */
+interface Waiting {
+  /** When it last failed to get a link; undefined: it has not tried since its last one. */
+  readonly lastTryMs: number | undefined;
+  readonly nextTryMs: number;
+}
+
 export class DialledSource {
   readonly #ports: DialledSourcePorts;
   readonly #backOff: BackOff;
   readonly #wake = new Gate();
+  #waiting: Waiting | undefined;
 
   constructor(ports: DialledSourcePorts) {
     this.#ports = ports;
     this.#backOff = new BackOff(ports.random);
+  }
+
+  /** Undefined while it tries, or has a link. */
+  get waiting(): Waiting | undefined {
+    return this.#waiting;
   }
 
   /** Does not wait out the time until the next try. */
@@ -39,33 +52,45 @@ export class DialledSource {
     let failingSinceMs: number | undefined;
     for (;;) {
       const startMs = clock.monotonicMs();
+      let lastTryMs: number | undefined;
       try {
         const { link, source } = await dial(signal);
         await orClose(link, () => store.open(source));
         store.troubles.over("link");
         failingSinceMs = undefined;
-        await store.serve(link, peer, signal);
+        const ended = await store.serve(link, peer, signal);
         if (signal.aborted) return;
-        if (clock.monotonicMs() - startMs > LONG_MS) this.#backOff.reset();
+        const lost = ended?.lost;
+        if (clock.monotonicMs() - startMs > LONG_MS || (lost !== undefined && ended?.hasApplied === true))
+          this.#backOff.reset();
+        if (lost !== undefined) {
+          failingSinceMs = clock.monotonicMs();
+          store.troubles.noteFailure("link", lost, { of: "replica", log, nowMs: clock.nowMs() });
+        }
       } catch (error) {
         if (signal.aborted) return;
+        lastTryMs = clock.nowMs();
         failingSinceMs ??= clock.monotonicMs();
         const hasLasted = clock.monotonicMs() - failingSinceMs > LASTING_MS;
         store.troubles.noteFailure("link", error, { of: "replica", log, nowMs: clock.nowMs(), hasLasted });
       }
-      await this.#pause(this.#backOff.nextMs(), signal);
+      if (!(await this.#pause(lastTryMs, signal))) return;
     }
   }
 
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = this.#ports.clock.setTimer(ms, () => this.#wake.wake());
-    await this.#wake.wait(signal).catch(() => undefined);
-    timer.cancel();
+  /** Returns false when `signal` aborts. */
+  async #pause(lastTryMs: number | undefined, signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#ports;
+    const ms = this.#backOff.nextMs();
+    this.#waiting = { lastTryMs, nextTryMs: clock.nowMs() + ms };
+    await this.#wake.waitUntil(clock.monotonicMs() + ms, clock, signal).catch(() => undefined);
+    this.#waiting = undefined;
+    return !signal.aborted;
   }
 }
 
-/** A link that stood that long was a good one. */
-const LONG_MS = 30_000;
+/** A link that stood that long was a good one; so was one over which something came, if no end failed. */
+const LONG_MS = 10_000;
 /** A source that this end is to dial, and that has not been reached for so long, is a person's matter: no night or outage takes longer. */
 const LASTING_MS = 24 * 3_600_000;
 

@@ -31,6 +31,7 @@ export const EVENTS = {
   "mailbox-needs-you": "error",
   "mailbox-well": "info",
   "replica-state": "info",
+  "replica-gone": "info",
   "replica-failed": "warn",
   "replica-needs-you": "error",
   "replica-first-contact": "info",

@@ -3,11 +3,20 @@
  * sends anything, and may refuse it then; one that is equal is sent nothing at all.
  */
 import type { Clock } from "../../base/clock.js";
+import { isLinkClosed, wireError } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
 import type { WireFailure, WireMessage } from "../../wire/messages.js";
 
 /** A source that has asked nothing for so long is done with its questions. */
 const QUIET_MS = 60_000;
+
+/** A link that was served. */
+export interface EndedLink {
+  /** Why it ended, where that is told nowhere else: it was closed over there, or cut. */
+  readonly lost: unknown;
+  /** Something that its source has sent. */
+  readonly hasApplied: boolean;
+}
 
 export class MetLink implements Link {
   readonly #link: Link;
@@ -16,6 +25,10 @@ export class MetLink implements Link {
   /** Since when it has asked nothing; undefined: it has not greeted. */
   #quietSinceMs: number | undefined;
   #hasApplied = false;
+  /** This end has closed it, and said why. */
+  #isGivenUp = false;
+  /** What ended its messages, if not its source in good order. */
+  #broken: unknown;
 
   constructor(link: Link, clock: Pick<Clock, "monotonicMs">) {
     this.#link = link;
@@ -27,6 +40,13 @@ export class MetLink implements Link {
     if (this.#hasApplied) return true;
     const sinceMs = this.#quietSinceMs;
     return sinceMs !== undefined && this.#unanswered === 0 && this.#clock.monotonicMs() - sinceMs >= QUIET_MS;
+  }
+
+  /** It has ended. `peer`: for messages. */
+  ended(peer: string): EndedLink {
+    const closed = wireError("link-closed", `talking with ${peer}: it closed the link`);
+    const lost = isLinkClosed(this.#broken) ? this.#broken : closed;
+    return { lost: this.#isGivenUp ? undefined : lost, hasApplied: this.#hasApplied };
   }
 
   /** Something that the source has sent is applied. */
@@ -42,14 +62,20 @@ export class MetLink implements Link {
   }
 
   async *messages(signal: AbortSignal): AsyncGenerator<WireMessage> {
-    for await (const message of this.#link.messages(signal)) {
-      if (message.kind === "hello") this.#quietSinceMs = this.#clock.monotonicMs();
-      if (message.kind === "request") this.#unanswered += 1;
-      yield message;
+    try {
+      for await (const message of this.#link.messages(signal)) {
+        if (message.kind === "hello") this.#quietSinceMs = this.#clock.monotonicMs();
+        if (message.kind === "request") this.#unanswered += 1;
+        yield message;
+      }
+    } catch (error) {
+      this.#broken = error;
+      throw error;
     }
   }
 
   close(why?: WireFailure): void {
+    if (why !== undefined) this.#isGivenUp = true;
     this.#link.close(why);
   }
 }

@@ -8,6 +8,7 @@ import { RESYNC_ASKED } from "../../agent/recovery.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { Gate } from "../../base/gate.js";
 import type { RawPath } from "../../base/raw-name.js";
+import type { ResyncWhy } from "../../log/state-types.js";
 import type { Link } from "../../wire/link.js";
 import type { OpenedSource } from "../../wire/opening.js";
 import type { Replica } from "../config/config.js";
@@ -16,11 +17,10 @@ import { AgentTurns } from "./agent-turns.js";
 import { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
 import { ForeignMail } from "./foreign-mail.js";
+import { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
-import { StallWatch } from "./stall-watch.js";
-import { Troubles, troubleOf } from "./troubles.js";
-import { Unreachable } from "./unreachable.js";
+import { Troubles } from "./troubles.js";
 import { WatchedLink } from "./watched-link.js";
 
 /** A link to the replica, and what it was told of the source as that was opened. */
@@ -52,12 +52,11 @@ export class ReplicaRunner {
   readonly asked: AskedComparisons;
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
-  readonly #stall: StallWatch;
-  readonly #unreachable: Unreachable;
+  readonly #linkTroubles: LinkTroubles;
   readonly #wake = new Gate();
   readonly #turns = new AgentTurns();
   #state: ReplicaState = "idle";
-  #isPaused = false;
+  #pausedSinceMs: number | undefined;
   /** A replica on demand was asked for. */
   #isAsked = false;
   #offered: ReplicaLink | undefined;
@@ -78,8 +77,7 @@ export class ReplicaRunner {
       rows.map(({ mailbox }) => mailbox),
     );
     this.#backOff = new BackOff(ports.random);
-    this.#stall = new StallWatch({ ...ports, troubles: this.troubles });
-    this.#unreachable = new Unreachable(ports.clock, ports.replica.unreachableAlarmMs);
+    this.#linkTroubles = new LinkTroubles({ ...ports, troubles: this.troubles });
   }
 
   get name(): string {
@@ -125,8 +123,13 @@ export class ReplicaRunner {
 
   /** The log does not have all that it lacks, or an operator asked for it. */
   get needsResync(): boolean {
+    return this.resyncWhy !== undefined;
+  }
+
+  /** Why it needs that; undefined: it does not. */
+  get resyncWhy(): ResyncWhy | undefined {
     const rows = this.#ports.store.side.reader.replicas();
-    return rows.some(({ replica, needsResyncSinceMs }) => replica === this.name && needsResyncSinceMs !== undefined);
+    return rows.find(({ replica }) => replica === this.name)?.needsResyncWhy;
   }
 
   /** Transactions, and the age of the oldest. */
@@ -139,21 +142,26 @@ export class ReplicaRunner {
   }
 
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#pausedSinceMs !== undefined;
   }
 
-  pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
+  /** When an operator has paused it; undefined: it is not. */
+  get pausedSinceMs(): number | undefined {
+    return this.#pausedSinceMs;
+  }
+
+  pause(sinceMs: number): void {
+    if (this.isPaused) return;
+    this.#pausedSinceMs = sinceMs;
     this.#step("pause");
+    this.#linkTroubles.paused();
     this.#conversation?.abort(new Ended("it was paused"));
     this.#wake.wake();
   }
 
   resume(): void {
-    if (!this.#isPaused) return;
-    if (this.#unreachable.over()) this.troubles.over("link"); // nobody has tried meanwhile.
-    this.#isPaused = false; // it is taken up when the link before has ended.
+    if (!this.isPaused) return;
+    this.#pausedSinceMs = undefined; // it is taken up when the link before has ended.
     this.#retryNow();
   }
 
@@ -229,21 +237,22 @@ export class ReplicaRunner {
 
   async #once(signal: AbortSignal): Promise<void> {
     const { dial } = this.#ports;
-    if (!this.#isPaused && this.#state === "paused") this.#step("resume");
-    const offered = this.#isPaused ? undefined : this.#takeOffered();
+    if (!this.isPaused && this.#state === "paused") this.#step("resume");
+    const offered = this.isPaused ? undefined : this.#takeOffered();
     if (offered !== undefined) {
       if (this.#state === "idle" || this.#state === "backing-off") this.#step("wait");
       await this.#begin(async () => offered, signal);
       return;
     }
-    if (this.#isPaused) return this.#wake.wait(signal);
+    if (this.isPaused) return this.#wake.wait(signal);
     const mayDial = dial !== undefined && (this.#ports.replica.mode === "live" || this.#isAsked);
     if (dial === undefined || !mayDial) {
       this.#step("wait");
       return this.#wake.wait(signal);
     }
-    const waitMs = this.#nextTryMs - this.#ports.clock.nowMs();
-    if (waitMs > 0) return this.#pauseFor(waitMs, signal);
+    const { clock } = this.#ports;
+    const waitMs = this.#nextTryMs - clock.nowMs();
+    if (waitMs > 0) return this.#wake.waitUntil(clock.monotonicMs() + waitMs, clock, signal);
     this.#step("dial");
     await this.#begin(dial, signal);
   }
@@ -271,11 +280,11 @@ export class ReplicaRunner {
       tell = () => agent.wake();
       store.onCommitted.add(tell);
       beside.push(this.#look(agent, conversation, both));
-      beside.push(this.#stall.watch(agent, link, both));
+      beside.push(this.#linkTroubles.stall.watch(agent, link, both));
       for (const work of beside) work.catch((error: unknown) => conversation.abort(error));
       await agent.run(async (welcome, inner) => {
         store.refuseMetHalfway(said);
-        if (this.#unreachable.over()) this.troubles.over("link"); // else until it is live: a link may end again at once.
+        this.#linkTroubles.met();
         const step = (event: ReplicaEvent) => this.#step(event);
         await meetReplica({ ...this.#ports, agent, step }, welcome, inner);
       }, both);
@@ -285,8 +294,7 @@ export class ReplicaRunner {
       const isFailure = !(reason instanceof Ended);
       this.#nextTryMs = isFailure ? clock.nowMs() + this.#backOff.nextMs() : 0;
       this.#step("failed");
-      const isStall = this.#stall.ended(reason);
-      if (isFailure && !isStall) this.#noteFailure(reason);
+      this.#linkTroubles.ended(isFailure ? reason : undefined);
     } finally {
       conversation.abort(new Ended("it is over"));
       await Promise.allSettled(beside); // why they ended is the reason of the end, or follows from it.
@@ -340,7 +348,7 @@ export class ReplicaRunner {
     this.#step("caught-up");
     this.#backOff.reset();
     this.#lastSuccessMs = this.#ports.clock.nowMs();
-    this.troubles.over("link");
+    this.#linkTroubles.live();
   }
 
   /** The log goes on from there; where it does not have all that follows any more, it is compared once more. */
@@ -364,11 +372,6 @@ export class ReplicaRunner {
     return { foreignMessages: messages, foreignMailboxes: mailboxes };
   }
 
-  #noteFailure(error: unknown): void {
-    const { sinceMs: nowMs, ...seenAs } = this.#unreachable.failed(troubleOf(error));
-    this.troubles.noteFailure("link", error, { of: "replica", log: this.#ports.log, nowMs, seenAs });
-  }
-
   #step(event: ReplicaEvent): void {
     const next = nextState(this.#state, event);
     if (next === this.#state) return;
@@ -385,15 +388,5 @@ export class ReplicaRunner {
   #retryNow(): void {
     this.#nextTryMs = 0;
     this.#wake.wake();
-  }
-
-  /** Or until something happens. */
-  async #pauseFor(ms: number, signal: AbortSignal): Promise<void> {
-    const timer = this.#ports.clock.setTimer(ms, () => this.#wake.wake());
-    try {
-      await this.#wake.wait(signal);
-    } finally {
-      timer.cancel();
-    }
   }
 }

@@ -10,7 +10,6 @@ import type { SessionSinks } from "../../agent/session-sinks.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
-import type { MailtwinError } from "../../base/errors.js";
 import type { RawPath } from "../../base/raw-name.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
@@ -32,7 +31,7 @@ import { startReplicaThreads } from "../threads.js";
 import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
 import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
-import { MetLink } from "./met-link.js";
+import { type EndedLink, MetLink } from "./met-link.js";
 import { RefusedMailboxes } from "./refused-mailboxes.js";
 import { becomeReplica } from "./store-role.js";
 import { type Trouble, Troubles, troubleOf } from "./troubles.js";
@@ -169,8 +168,9 @@ export class ReplicaStore {
   }
 
   /** Serves the link until it ends, `signal` aborts, or another one comes. Never rejects. */
-  async serve(link: Link, peer: string, signal: AbortSignal): Promise<void> {
+  async serve(link: Link, peer: string, signal: AbortSignal): Promise<EndedLink | undefined> {
     const { log } = this.#options;
+    let ended: EndedLink | undefined;
     await this.#inTurn(async (end) => {
       const opened = this.#opened;
       if (opened === undefined || signal.aborted) {
@@ -199,18 +199,22 @@ export class ReplicaStore {
         this.troubles.over("store");
         this.#judge(met);
         log.write("source-gone", { peer });
+        ended = met.ended(peer);
       } catch (error) {
         this.#judge(met);
-        log.write("source-gone", { peer, ...(both.aborted ? {} : fieldsOfError(error)) });
-        if (both.aborted || isLinkClosed(error)) return;
-        if (isOfSource(error)) return this.#noteRefusal(error);
-        this.#noteFailure(error);
+        const { hint } = this.#troubleOf(error);
+        log.write("source-gone", { peer, ...(both.aborted ? {} : { ...fieldsOfError(error), hint }) });
+        if (both.aborted) return;
+        if (isLinkClosed(error)) ended = met.ended(peer);
+        else this.#noteFailure(error);
+        if (isLinkClosed(error) || isOfSource(error)) return;
         await this.#close(); // whatever it was, what is in memory is not to be relied on.
       } finally {
         this.#met = undefined;
         this.#lastLinkMs = systemClock.nowMs();
       }
     });
+    return ended;
   }
 
   /** Ends the link, and closes the store for good. Never rejects. */
@@ -302,19 +306,20 @@ export class ReplicaStore {
     if (met?.isWell === true) this.troubles.over("source");
   }
 
-  /** It stays told until the source goes on. What to do is said as here, where its code is known here. */
-  #noteRefusal(error: MailtwinError): void {
-    const { log } = this.#options;
-    const trouble = troubleOf(error);
-    const { said } = error.detail;
-    const hint = said === "replica-emptied" ? hintOfEmptied(this.#options) : hintInDaemon(String(said), trouble.hint);
-    const seenAs = { ...trouble, hint };
-    this.troubles.noteFailure("source", error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
-  }
-
+  /** What a source says stays told until it goes on. */
   #noteFailure(error: unknown): void {
     const { log } = this.#options;
-    this.troubles.noteFailure("store", error, { of: "store", log, nowMs: systemClock.nowMs() });
+    const seenAs = this.#troubleOf(error);
+    const subject = isOfSource(error) ? "source" : "store";
+    this.troubles.noteFailure(subject, error, { of: "store", log, nowMs: systemClock.nowMs(), seenAs });
+  }
+
+  /** What to do is said as on this host, where its code, or the one that a source has said, is known here. */
+  #troubleOf(error: unknown): Omit<Trouble, "sinceMs"> {
+    const trouble = troubleOf(error);
+    const code = isOfSource(error) ? String(error.detail["said"]) : trouble.code;
+    const isEmptied = code === (isOfSource(error) ? "replica-emptied" : "destination-emptied");
+    return { ...trouble, hint: isEmptied ? hintOfEmptied(this.#options) : hintInDaemon(code, trouble.hint) };
   }
 }
 

@@ -13,7 +13,7 @@ import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
-import { asideKey, pausedKey, rightsKey } from "./replica-notes.js";
+import { asideKey, pausedKey, pausedSinceMs, rightsKey } from "./replica-notes.js";
 import { type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles } from "./troubles.js";
@@ -178,7 +178,8 @@ export class SourceKeeper {
       random,
       log: log.child({ replica: name }),
     });
-    if ((store.side.reader.meta(pausedKey(name)) ?? "") !== "") runner.pause();
+    const pausedMs = pausedSinceMs(store.side.reader.meta(pausedKey(name)), clock.nowMs());
+    if (pausedMs !== undefined) runner.pause(pausedMs);
     const stop = new AbortController();
     const ended = runner.run(stop.signal).catch((error: unknown) => {
       if (stop.signal.aborted) return;

@@ -21,6 +21,8 @@ import { VERSION } from "../version.js";
 import { mailboxName } from "../words.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { hintInDaemon, hintOfRejection, isRefused } from "./daemon-hints.js";
+import { troubleOfPause } from "./pause-trouble.js";
+import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceKeeper } from "./source-keeper.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -52,7 +54,9 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
     problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) =>
       problemOf(problem, keeper.problems.sinceMs(problem) ?? nowMs),
     ),
-    replicas: Array.from(keeper.replicas.values(), (replica) => statusOfReplica(replica, keeper)),
+    replicas: Array.from(keeper.replicas.values(), (replica) =>
+      statusOfReplica(replica, { store: config.name, keeper }),
+    ),
     troubles: keeper.troubles.all,
   };
 }
@@ -75,7 +79,10 @@ function problemOf({ path, code, message, hint }: CaptureProblem, sinceMs: numbe
   return { mailbox: displayRaw(mailboxName(path)), ...words, sinceMs, level: "needs-you" };
 }
 
-function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus {
+function statusOfReplica(
+  replica: Replica,
+  { store: storeName, keeper }: { readonly store: string; readonly keeper: SourceKeeper },
+): ReplicaStatus {
   const runner = keeper.runner(replica.name);
   const { to, name, mode } = replica;
   const address = to === undefined ? "dials in" : formatAddress(to);
@@ -92,8 +99,15 @@ function statusOfReplica(replica: Replica, keeper: SourceKeeper): ReplicaStatus 
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
     ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign.status(reader) },
-    troubles: [...runner.troubles.all, ...troublesOfRejects(rejects)],
+    troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
+}
+
+function troublesOfPause(runner: ReplicaRunner, store: string): readonly Trouble[] {
+  const { pausedSinceMs: sinceMs, lag, resyncWhy, asked, name } = runner;
+  if (sinceMs === undefined) return [];
+  const lacks = { behind: lag.transactions, resyncWhy, isAsked: asked.status !== undefined };
+  return [troubleOfPause({ target: `${store}/${name}`, sinceMs, ...lacks }) ?? []].flat();
 }
 
 /** Those of each code together: each is in `mailtwin rejects list`, under the same code. */
@@ -118,7 +132,7 @@ function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
 }
 
 function statusOfReplicaStore(
-  { config, store }: Extract<Kept, { kind: "replica" }>,
+  { config, store, dialled }: Extract<Kept, { kind: "replica" }>,
   startedMs: number,
   strangers: readonly KeyName[],
 ): ReplicaStoreStatus {
@@ -131,6 +145,7 @@ function statusOfReplicaStore(
     ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
     ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs, refused },
+    ...dialled?.waiting,
     troubles: [...own, ...troubleOfUnnamed(refused)],
   };
 }

@@ -59,8 +59,9 @@ export class Troubles {
     log.write(trouble.level === "healing" ? `${of}-failed` : `${of}-needs-you`, fields);
   }
 
-  over(subject: string): void {
-    this.#bySubject.delete(subject);
+  /** `level`: only if it is of that one. */
+  over(subject: string, level?: Trouble["level"]): void {
+    if (level === undefined || this.#bySubject.get(subject)?.trouble.level === level) this.#bySubject.delete(subject);
   }
 }
 

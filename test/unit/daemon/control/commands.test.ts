@@ -116,7 +116,7 @@ describe("what is asked for is said to be so", () => {
     [{ connected: ["twin"] }, 0, "twin is connected: its source sends what changes as it comes\n"],
     [{ beyond: [{ name: "twin", words: "a dials" }] }, 69, "twin: a dials\n"],
     [{ asked: 1, beyond: [{ name: "twin", words: "a dials" }] }, 1, "asked for: 1 replica\ntwin: a dials\n"],
-    [{ paused: ["mail/c"] }, 1, "mail/c is paused, and gets nothing until mailtwin resume mail/c\n"],
+    [{ paused: ["mail/c"] }, 69, "mail/c is paused, and gets nothing until mailtwin resume mail/c\n"],
     [{}, 69, "there is nothing to be asked for: no store has a replica, or is one\n"],
   ])(
     "fetch-now says what cannot be asked from here, and ends with 0 only if something can: %j",
@@ -156,7 +156,7 @@ describe("what is asked for is said to be so", () => {
     "resync says which replica may not have what was named; 77 where %d mailboxes are left",
     async (mailboxes, code) => {
       const limited = [{ name: "mail/f", mailboxes: 1, why: "users of [peer.f]" }];
-      await bench.open({ resync: () => ({ mailboxes, paused: [], limited }) });
+      await bench.open({ resync: () => ({ mailboxes, paused: [], away: [], limited }) });
       expect(await run("resync", "-u", "emil")).toEqual({
         ...{ code, err: "" },
         out: `${mailboxes} mailboxes will be compared\nmail/f may not have 1 mailbox of that (users of [peer.f])\n`,

@@ -58,7 +58,9 @@ test("one that is paused: that is said, and the status and the list count the sa
   const { stores } = JSON.parse((await tell(two, "source", "status", "--json")).stdout) as {
     readonly stores: readonly { readonly replicas: readonly object[] }[];
   };
-  expect(stores[0]?.replicas).toMatchObject([{ state: "paused", rejects: 1, troubles: [] }]);
+  expect(stores[0]?.replicas).toMatchObject([
+    { state: "paused", rejects: 1, troubles: [{ code: "replica-paused", level: "healing" }] },
+  ]);
 });
 
 test("of one user: the log says what each comparison found and that all have ended, and the status how far it is", {

@@ -1,7 +1,8 @@
 /** A replica that dials its source: what of its failures is a person's matter, and when. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DialledSource } from "../../../../src/daemon/run/dialled-source.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
+import type { EndedLink } from "../../../../src/daemon/run/met-link.js";
 import type { OpenedLink } from "../../../../src/daemon/run/open-link.js";
 import type { ReplicaStore } from "../../../../src/daemon/run/replica-store.js";
 import { Troubles } from "../../../../src/daemon/run/troubles.js";
@@ -13,18 +14,25 @@ import { FakeClock } from "../../../fake-clock.js";
 const HOUR_MS = 3_600_000;
 const unreachable = () => Promise.reject(wireError("peer-unreachable", "connecting to a"));
 
-function openDialled(dial: () => Promise<OpenedLink>, open: () => Promise<void> = () => Promise.resolve()) {
+type Serve = () => Promise<EndedLink | undefined>;
+
+function openDialled(
+  dial: () => Promise<OpenedLink>,
+  open: () => Promise<void> = () => Promise.resolve(),
+  serve: Serve = () => Promise.resolve(undefined),
+) {
   const clock = new FakeClock();
   const troubles = new Troubles();
-  const store = { troubles, open, serve: () => Promise.resolve() } as unknown as ReplicaStore;
+  const store = { troubles, open, serve } as unknown as ReplicaStore;
   const log = openEventLog("debug", () => undefined);
   const stop = new AbortController();
-  const run = new DialledSource({ store, peer: "a", dial, clock, random: () => 1, log }).run(stop.signal);
+  const dialled = new DialledSource({ store, peer: "a", dial, clock, random: () => 1, log });
+  const run = dialled.run(stop.signal);
   const end = async () => {
     stop.abort(new Error("enough"));
     await run;
   };
-  return { clock, troubles, end };
+  return { clock, troubles, dialled, end };
 }
 
 test("a source that is not reached heals by itself, and is a person's matter after a day", async () => {
@@ -61,4 +69,62 @@ test("a store that cannot be opened is what the source is told of", async () => 
   await clock.advance(0);
   expect(told).toMatchObject([{ code: "ENOSPC", disposition: "operator" }]);
   await end();
+});
+
+describe("a link that was lost", () => {
+  const link = { close: () => undefined } as unknown as OpenedLink["link"];
+  const reached = () => Promise.resolve({ link, source: NO_SOURCE });
+  const lost = wireError("link-closed", "talking with a: it closed the link");
+
+  test("is told until there is another one, with the next try, and with what that finds", async () => {
+    let isThere = true;
+    let cut = (_: EndedLink): void => undefined;
+    const serve: Serve = () =>
+      new Promise((resolve) => {
+        cut = resolve;
+      });
+    const { clock, troubles, dialled, end } = openDialled(
+      () => (isThere ? reached() : unreachable()),
+      undefined,
+      serve,
+    );
+    await clock.advance(0);
+    expect([troubles.all, dialled.waiting]).toStrictEqual([[], undefined]);
+    isThere = false;
+    cut({ lost, hasApplied: true });
+    await clock.advance(0);
+    expect(troubles.all).toMatchObject([{ code: "link-closed", level: "healing", words: lost.message }]);
+    expect(dialled.waiting).toStrictEqual({ lastTryMs: undefined, nextTryMs: clock.nowMs() + 500 });
+    await clock.advance(500);
+    expect(troubles.all).toMatchObject([{ code: "peer-unreachable", level: "healing" }]);
+    const triedMs = clock.nowMs();
+    await clock.advance(100);
+    expect(dialled.waiting).toStrictEqual({ lastTryMs: triedMs, nextTryMs: triedMs + 1_000 });
+    isThere = true;
+    await clock.advance(900);
+    expect([troubles.all, dialled.waiting]).toStrictEqual([[], undefined]);
+    cut({ lost: undefined, hasApplied: false });
+    await end();
+  });
+
+  test.each([
+    [{ lost, hasApplied: true }, 0, 500],
+    [{ lost, hasApplied: false }, 0, 60_000],
+    [{ lost, hasApplied: false }, 11_000, 500],
+    [{ lost: undefined, hasApplied: true }, 0, 60_000],
+  ])("was it a good one, the next try is soon: %o after %d ms", async (how, lastsMs, nextMs) => {
+    let dials = 0;
+    const serve: Serve = async () => {
+      await clock.sleep(lastsMs, new AbortController().signal);
+      return how;
+    };
+    const dial = () => (dials++ < 10 ? unreachable() : reached());
+    const { clock, dialled, end } = openDialled(dial, undefined, serve);
+    while (dials < 11) await clock.advance(100);
+    await clock.advance(lastsMs);
+    const { nextTryMs } = dialled.waiting ?? { nextTryMs: Number.NaN };
+    expect(nextTryMs - clock.nowMs()).toBeGreaterThan(nextMs - 200);
+    expect(nextTryMs - clock.nowMs()).toBeLessThanOrEqual(nextMs);
+    await end();
+  });
 });

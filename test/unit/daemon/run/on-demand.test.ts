@@ -1,6 +1,6 @@
 /** A replica on demand that dials in, and what is skipped of what a replica refuses: two daemons, as their operator has them. */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -25,26 +25,11 @@ const untilEqual = (two: TwoDaemons, path: string) =>
 const ask = async (two: TwoDaemons, which: "source" | "replica", ...args: readonly string[]) =>
   (await promisify(execFile)(process.execPath, [CLI, ...args, "--config", two.configs[which]])).stdout;
 
-/** The replica dials the source, which waits for it. */
-function configureDialIn({ dir, configs, source, replica }: TwoDaemons): void {
-  const own = (name: string) =>
-    `state_dir = "${dir}/state-${name}"\ncontrol = "${dir}/${name}.control"\nlog_level = "debug"\nidentity = { name = "${name}" }\n`;
-  writeFileSync(
-    configs.source,
-    `${own("a")}listen.unix = ["${dir}/link"]\n[peer.b]\nmay_read = ["mail"]\n[store.mail]\npath = "${source}"\n` +
-      `[store.mail.replica.b]\npeer = "b"\nmode = "on-demand"\n`,
-  );
-  writeFileSync(
-    configs.replica,
-    `${own("b")}[peer.a]\n[store.mail]\npath = "${replica}"\n[store.mail.source]\npeer = "a"\nfrom = "unix:${dir}/link"\n`,
-  );
-}
-
 test("a replica on demand that dials in gets what it lacks when it comes, and when it is told to come", {
   timeout: 60_000,
 }, async () => {
   await using two = openTwoDaemons();
-  configureDialIn(two);
+  two.configureDialIn('mode = "on-demand"\n');
   makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
   let source = two.start("source");
   await source.waitFor("the source to wait for it", isState("away"));
@@ -67,7 +52,7 @@ test("a replica on demand that dials in gets what it lacks when it comes, and wh
 
   await ask(two, "source", "pause", "b");
   await expect(ask(two, "source", "fetch-now")).rejects.toMatchObject({
-    ...{ code: 1, stdout: "mail/b is paused, and gets nothing until mailtwin resume mail/b\n" },
+    ...{ code: 69, stdout: "mail/b is paused, and gets nothing until mailtwin resume mail/b\n" },
   });
   await Promise.all([source.stop(), replica.stop()]);
 });

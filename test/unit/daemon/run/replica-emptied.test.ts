@@ -93,7 +93,10 @@ test("the store itself is gone, and no mail comes: both hosts say so; put back, 
   renameSync(two.replica, join(two.dir, "away"));
   const told = ({ msg }: DaemonEvent) => msg.endsWith("-needs-you");
   await source.waitFor("it to be found", told);
-  await replica.waitFor("its own words", told);
+  const isOwn = ({ msg, code }: DaemonEvent) => msg === "store-needs-you" && code === "destination-emptied";
+  const { hint } = await replica.waitFor("its own words", isOwn);
+  expect(hint).toContain(`Mount or restore ${two.replica}. `);
+  expect(hint).toContain(`move ${two.dir}/state-b/stores/mail away`);
   for (const config of [two.configs.source, two.configs.replica])
     await until("its status", async () => (await statusAt(config)).level === "needs-you");
   expect(existsSync(two.replica)).toBe(false);

@@ -1,5 +1,5 @@
 /** A replica over many links: nothing of one is left when the next begins, and what an operator does in between harms nothing. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../../src/base/clock.js";
 import type { Replica } from "../../../../src/daemon/config/config.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
@@ -8,14 +8,14 @@ import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
-import { PROTOCOL_VERSION } from "../../../../src/wire/messages.js";
+import { PROTOCOL_VERSION, type WireFailure } from "../../../../src/wire/messages.js";
 import { NO_SOURCE } from "../../../../src/wire/opening.js";
 import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
 
-const REPLICA = { name: "far", mode: "live", foreign: "keep", storeThere: "mail" } as unknown as Replica;
+const REPLICA = { name: "far", to: {}, mode: "live", foreign: "keep", storeThere: "mail" } as unknown as Replica;
 
 let pair: RealPair;
 let stop: AbortController;
@@ -43,7 +43,7 @@ function runnerOf({
   dial,
   ...ports
 }: {
-  readonly dial: (signal: AbortSignal) => Promise<Link>;
+  readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
   readonly clock?: Clock;
   readonly replica?: Replica;
 }): ReplicaRunner {
@@ -56,7 +56,13 @@ function runnerOf({
   lines = [];
   const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
   const common = { replica: REPLICA, store, path: "/x", random: () => 0, log };
-  return new ReplicaRunner({ ...common, clock: systemClock, mayHave: () => false, dial: toldNothing(dial), ...ports });
+  return new ReplicaRunner({
+    ...common,
+    clock: systemClock,
+    mayHave: () => false,
+    ...ports,
+    dial: dial && toldNothing(dial),
+  });
 }
 
 test("paused and resumed while a dial takes its time to end, it dials again", async () => {
@@ -72,11 +78,11 @@ test("paused and resumed while a dial takes its time to end, it dials again", as
   const run = runner.run(stop.signal);
   run.catch(() => undefined);
   await until("the first dial", () => dials === 1);
-  runner.pause();
+  runner.pause(1);
   runner.resume();
   await until("the second dial", () => dials === 2);
   expect(runner.state).toBe("connecting");
-  runner.pause();
+  runner.pause(1);
   await until("it to rest", () => runner.state === "paused");
   stop.abort(new Error("enough"));
   await expect(run).rejects.toThrow();
@@ -139,6 +145,83 @@ test("out of reach for longer than its alarm it needs a person, until there is a
   runner.fetchNow();
   await until("it to be live", () => runner.state === "live");
   expect(runner.troubles.all).toEqual([]);
+});
+
+test("paused, what a next try might mend is no trouble: nothing is tried", async () => {
+  const dial = () => Promise.reject(wireError("peer-unreachable", "dialling far: refused"));
+  const runner = runnerOf({ dial });
+  runner.run(stop.signal).catch(() => undefined);
+  await until("the failure", () => runner.troubles.all[0]?.code === "peer-unreachable");
+  runner.pause(7);
+  expect([runner.troubles.all, runner.pausedSinceMs]).toStrictEqual([[], 7]);
+  await until("it to rest", () => runner.state === "paused");
+  runner.resume();
+  await until("it to fail again", () => runner.troubles.all[0]?.code === "peer-unreachable");
+  expect(runner.pausedSinceMs).toBeUndefined();
+});
+
+test("paused past its alarm, or with what a person has to mend: only that stays told", async () => {
+  let [aheadMs, code] = [0, "peer-unreachable" as "peer-unreachable" | "peer-key-differs"];
+  const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+  const dial = () => Promise.reject(wireError(code, "dialling far"));
+  const runner = runnerOf({ dial, clock, replica: { ...REPLICA, unreachableAlarmMs: 3_600_000 } });
+  runner.run(stop.signal).catch(() => undefined);
+  const told = (expected: string) =>
+    until(expected, () => {
+      runner.fetchNow();
+      return runner.troubles.all[0]?.code === expected;
+    });
+  await told("peer-unreachable");
+  aheadMs = 3_600_000;
+  await told("replica-unreachable");
+  runner.pause(1);
+  expect(runner.troubles.all).toStrictEqual([]);
+  runner.resume();
+  await told("peer-unreachable");
+  code = "peer-key-differs";
+  await told("peer-key-differs");
+  runner.pause(1);
+  expect(runner.troubles.all).toMatchObject([{ code: "peer-key-differs", level: "needs-you" }]);
+});
+
+describe("a replica that dials in", () => {
+  const dialsIn = () => {
+    const runner = runnerOf({ dial: undefined, replica: { ...REPLICA, to: undefined } });
+    runner.run(stop.signal).catch(() => undefined);
+    return runner;
+  };
+
+  test("and goes away is away, and no trouble; the log says how its link ended", async () => {
+    const runner = dialsIn();
+    const { source, replica } = openMemoryLink();
+    const session = pair.makeSession(replica).run(stop.signal);
+    session.catch(() => undefined);
+    runner.offer({ link: source, said: NO_SOURCE });
+    await until("it to be live", () => runner.state === "live");
+    replica.close();
+    await until("it to be away", () => runner.state === "away");
+    expect(runner.troubles.all).toStrictEqual([]);
+    expect(lines.filter(({ msg }) => msg === "replica-gone")).toMatchObject([{ code: "link-closed", level: 30 }]);
+    expect(lines.filter(({ msg }) => msg === "replica-failed")).toStrictEqual([]);
+  });
+
+  test("and ended its link with what needs a person, or heals: told, and the latter until the next link has ended", async () => {
+    const runner = dialsIn();
+    const comes = async (said: WireFailure | undefined) => {
+      const { source, replica } = openMemoryLink();
+      runner.offer({ link: source, said: NO_SOURCE });
+      await until("it to be greeted", () => runner.state === "greeting");
+      if (said !== undefined) await replica.send({ kind: "farewell", failure: said }, stop.signal);
+      replica.close();
+      await until("it to be away", () => runner.state === "away");
+      return runner.troubles.all.map(({ code, level }) => [code, level]);
+    };
+    const full = { code: "ENOSPC", message: "writing", hint: "Look.", disposition: "operator", exitCode: 74 } as const;
+    expect(await comes({ ...full, code: "store-not-ready" })).toStrictEqual([["store-not-ready", "healing"]]);
+    expect(await comes(undefined)).toStrictEqual([]);
+    expect(await comes(full)).toStrictEqual([["ENOSPC", "needs-you"]]);
+    expect(await comes(undefined)).toStrictEqual([["ENOSPC", "needs-you"]]);
+  });
 });
 
 test("a comparison of all that is asked for while one runs is not forgotten, whoever is killed in between", async () => {

@@ -113,6 +113,8 @@ test("a replica that was emptied: its host says so, and what to look at, and kee
   ]);
   const told = replica.events.find(({ msg, code }) => msg === "store-needs-you" && code === "source-refuses");
   expect(told?.["hint"]).toBe(troubles[0]?.hint);
+  const gone = replica.events.filter(({ msg, code }) => msg === "source-gone" && code === "source-refuses");
+  expect(new Set(gone.map(({ hint }) => hint))).toStrictEqual(new Set([troubles[0]?.hint]));
   renameSync(join(two.dir, "alice"), join(two.replica, "alice"));
   addMessage(join(two.source, INBOX), { seed: 41 });
   await until("all to be well", async () => (await statusAtReplica(two)).level === "ok");

@@ -12,6 +12,8 @@ export interface TwoDaemons extends AsyncDisposable {
   readonly replica: string;
   /** Writes both configurations. `peers`: what follows under `[peer.NAME]`; `link`: more of the replica's table in the source. */
   configure(parts: { readonly replicaPeer?: string; readonly sourcePeer?: string; readonly link?: string }): void;
+  /** The replica dials the source, which waits for it. `link`: as of `configure`. */
+  configureDialIn(link?: string): void;
   /** The same two hosts and stores, and the mail goes from what was the replica to what was the source. */
   configureExchanged(): void;
   readonly configs: { readonly source: string; readonly replica: string };
@@ -38,6 +40,17 @@ export function openTwoDaemons(): TwoDaemons {
         configs.replica,
         `${own("b")}listen.unix = ["${dir}/link"]\n[peer.a]\nmay_write = ["mail"]\n${sourcePeer}\n` +
           `[store.mail]\npath = "${replica}"\n[store.mail.source]\npeer = "a"\n`,
+      );
+    },
+    configureDialIn(link = "") {
+      writeFileSync(
+        configs.source,
+        `${own("a")}listen.unix = ["${dir}/link"]\n[peer.b]\nmay_read = ["mail"]\n[store.mail]\npath = "${source}"\n` +
+          `[store.mail.replica.b]\npeer = "b"\n${link}`,
+      );
+      writeFileSync(
+        configs.replica,
+        `${own("b")}[peer.a]\n[store.mail]\npath = "${replica}"\n[store.mail.source]\npeer = "a"\nfrom = "unix:${dir}/link"\n`,
       );
     },
     configureExchanged() {

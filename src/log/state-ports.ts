@@ -1,6 +1,7 @@
 /**
- * The two ports of the state database. All writes go through one `StateWriter` (one worker thread that drains its queue
- * into one database transaction: group commit); readers open the file read-only on their own thread.
+ * The two ports of the state database. Writes go through one `StateWriter` (one worker thread that drains its queue into one
+ * database transaction: group commit), but for what the threads of capture and apply record themselves (own-writes.ts); readers
+ * open the file read-only on their own thread.
  */
 import type { MailboxGuid } from "../maildir/ids.js";
 import type {

@@ -1,5 +1,5 @@
 /**
- * The worker thread that owns the writing connections to the state databases of this process: most have one, a local twin
+ * The worker thread behind `StateWriter`, with a writing connection to each state database of this process: most have one, a local twin
  * has one for each side. Started by `startStateThread`.
  */
 import { assert } from "../base/assert.js";

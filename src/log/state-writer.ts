@@ -1,5 +1,5 @@
 /**
- * The one writer of a state database: a worker thread behind the `StateWriter` port. One thread can serve several databases.
+ * The writer of a state database: a worker thread behind the `StateWriter` port. One thread can serve several databases.
  */
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
 import type { MailboxGuid } from "../maildir/ids.js";

@@ -59,21 +59,6 @@ export function nodePath(raw: string): string | Buffer {
   return isAscii(raw) ? raw : Buffer.from(raw, "latin1");
 }
 
-/** U+FFFD, which stands for what is no UTF-8. */
-const REPLACEMENT = rawFromText("\ufffd");
-
-/** Whether what reads names as UTF-8 lost nothing of this one. */
-export function isWhollyTold(told: string): boolean {
-  return !told.includes(REPLACEMENT);
-}
-
-/** Whether `told` may be `raw` as it comes from something that reads names as UTF-8, and loses what is none. */
-export function isToldAs(raw: string, told: string): boolean {
-  if (raw === told) return true;
-  if (isWhollyTold(told) || isAscii(raw)) return false;
-  return rawFromText(Buffer.from(raw, "latin1").toString("utf8")) === told;
-}
-
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.
 const UNSAFE_BYTES = /[\x00-\x1f\\\x7f-\xff]/g;
 /** The same, what turns the direction of text, breaks lines, or is not seen. */

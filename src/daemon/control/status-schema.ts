@@ -52,7 +52,9 @@ const store = z.discriminatedUnion("role", [
     role: z.literal("source"),
     ...{ name: text, path: text, mailboxes: count.optional(), messages: count.optional() },
     log: z.looseObject({ firstLsn: count, lastLsn: count, bytes: count }).optional(),
-    watch: z.looseObject({ structure: z.enum(["watching", "sweeping"]), hotMailboxes: count }).optional(),
+    watch: z
+      .looseObject({ structure: z.enum(["watching", "sweeping"]), why: z.string().optional(), hotMailboxes: count })
+      .optional(),
     sweeps: z.looseObject({ count, caught: count, lastMs: time.optional() }).optional(),
     problems: z.array(problem),
     ...{ replicas: z.array(replica), troubles: z.array(trouble) },

@@ -85,7 +85,9 @@ interface Watching {
 }
 
 function watchWords({ watch, sweeps }: Watching, nowMs: number): string {
-  const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
+  const why =
+    watch.why === undefined ? "" : ` (${watch.why}: are fs.inotify.max_user_watches and max_user_instances too low?)`;
+  const structure = watch.structure === "watching" ? "watching" : `not watching all, changes are found by sweeps${why}`;
   const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
   const last = sweeps.lastMs === undefined ? "" : `, the last ${ago(sweeps.lastMs, nowMs)} ago`;
   return `${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`;

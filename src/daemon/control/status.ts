@@ -44,7 +44,14 @@ export interface SourceStatus {
   readonly mailboxes?: number | undefined;
   readonly messages?: number | undefined;
   readonly log?: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined;
-  readonly watch?: { readonly structure: "watching" | "sweeping"; readonly hotMailboxes: number } | undefined;
+  /** "sweeping": some directories at least are not watched; `why` says what the system says. */
+  readonly watch?:
+    | {
+        readonly structure: "watching" | "sweeping";
+        readonly why?: string | undefined;
+        readonly hotMailboxes: number;
+      }
+    | undefined;
   /**
    * Comparisons of the whole store with the log, since it was opened. `caught`: changes of which no event had told. `lastMs`: when the
    * last one ended; absent before that.

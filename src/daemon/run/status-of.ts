@@ -61,6 +61,12 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
   };
 }
 
+function watchOf(watch: SourceStore["watch"]): SourceStatus["watch"] {
+  const failure = watch?.structure.failure;
+  const why = failure === undefined ? {} : { why: failure.message };
+  return { structure: failure === undefined ? "watching" : "sweeping", ...why, hotMailboxes: watch?.hot.size ?? 0 };
+}
+
 /** What nobody knows of a store that is not open. */
 function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "messages" | "log" | "watch" | "sweeps"> {
   const { capturer, reader } = store.side;
@@ -68,7 +74,7 @@ function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "m
   return {
     ...{ mailboxes, messages },
     log: { firstLsn: reader.firstLsn(), lastLsn: reader.lastLsn(), bytes: reader.logBytes() },
-    watch: { structure: store.isSweepingOnly ? "sweeping" : "watching", hotMailboxes: store.hotMailboxes },
+    watch: watchOf(store.watch),
     sweeps: { count: sweeps, caught: caughtBySweep, lastMs: sweptMs },
   };
 }

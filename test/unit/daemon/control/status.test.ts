@@ -191,12 +191,15 @@ healing, by itself:
     );
     const fresh = source("mail", {
       ...{ mailboxes: 1, messages: 1, log: { firstLsn: 1, lastLsn: 0, bytes: 0 }, replicas: [] },
-      ...{ watch: { structure: "sweeping", hotMailboxes: 1 }, sweeps: { count: 0, caught: 0 } },
+      ...{
+        watch: { structure: "sweeping", why: "ENOSPC: no space", hotMailboxes: 1 },
+        sweeps: { count: 0, caught: 0 },
+      },
     });
     expect(formatStatus(status(fresh))).toContain(
       `mail: source, /var/vmail: 1 mailbox, 1 message
   log:    LSN 0, nothing waits in it
-  watch:  not watching, sweeping only, 1 mailbox hot; sweeps: 0, caught 0 changes
+  watch:  not watching all, changes are found by sweeps (ENOSPC: no space: are fs.inotify.max_user_watches and max_user_instances too low?), 1 mailbox hot; sweeps: 0, caught 0 changes
   no replicas
 `,
     );

@@ -94,6 +94,14 @@ export function hintOfEmptied({ path, stateDir }: { readonly path: string; reado
   return `Nothing was written. Mount or restore ${path}. To fill an empty one on purpose, stop mailtwin on this host, move ${stateDir} away, and start it again. ${again}`;
 }
 
+/** Of a replica that has had no link for too long, where nothing has failed. */
+export function hintOfAbsent({ dialsIn }: { readonly dialsIn: boolean }): string {
+  const away = "If it may be away, `mailtwin pause` it, or set its unreachable_alarm higher (`mailtwin reload`).";
+  return dialsIn
+    ? `Its own host dials this one: \`mailtwin status\` there says what keeps it; link-refused in the log here says who was not let in. ${away}`
+    : `Is that host up, and the network between? ${away}`;
+}
+
 /** The same error, with the hint for whoever runs the daemon. A defect stays what it is. */
 export function inDaemon(error: unknown): unknown {
   const record = recordOfError(error);

@@ -38,7 +38,7 @@ export interface RefusedPorts {
 }
 
 export class RefusedMailboxes implements SessionSinks {
-  readonly #ports: RefusedPorts;
+  #ports: RefusedPorts;
   readonly #known = new Map<MailboxGuid, Known>();
   /** Since when. */
   readonly #others = new Map<MailboxGuid, number>();
@@ -49,6 +49,12 @@ export class RefusedMailboxes implements SessionSinks {
 
   constructor(ports: RefusedPorts) {
     this.#ports = ports;
+  }
+
+  /** The store was closed, and is opened by somebody else. */
+  goOnWith(ports: RefusedPorts): this {
+    this.#ports = ports;
+    return this;
   }
 
   onRefused({ mailbox, path: said, code, words: all }: RefusedMailbox): void {

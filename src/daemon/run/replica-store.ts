@@ -11,6 +11,7 @@ import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import type { RawPath } from "../../base/raw-name.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
 import { NO_SOURCE, type OpenedSource } from "../../wire/opening.js";
@@ -79,7 +80,7 @@ export function isOfAnother({ reader }: ReplicaSide, logId: string): boolean {
 }
 
 export class ReplicaStore {
-  readonly troubles = new Troubles();
+  readonly troubles: Troubles;
   readonly #options: ReplicaStoreOptions;
   #opened: Opened | undefined;
   /** Over all links. */
@@ -95,12 +96,15 @@ export class ReplicaStore {
   #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
 
-  constructor(options: ReplicaStoreOptions) {
+  /** `former`: the same store of the same source, which has ended; what is known of it stays. */
+  constructor(options: ReplicaStoreOptions, former?: ReplicaStore) {
     this.#options = options;
-    this.#refused = new RefusedMailboxes({
-      ...{ log: options.log, clock: systemClock },
-      pathOf: (mailbox) => this.side?.reader.mailboxByGuid(mailbox)?.path,
-    });
+    const pathOf = (mailbox: MailboxGuid) => this.side?.reader.mailboxByGuid(mailbox)?.path;
+    const ports = { log: options.log, clock: systemClock, pathOf };
+    this.troubles = former?.troubles ?? new Troubles();
+    this.#refused = former === undefined ? new RefusedMailboxes(ports) : former.#refused.goOnWith(ports);
+    this.#lastLinkMs = former?.lastLinkMs;
+    this.#lastChangeMs = former?.lastChangeMs;
   }
 
   get isConnected(): boolean {
@@ -118,7 +122,7 @@ export class ReplicaStore {
     return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
   }
 
-  /** The source, since the daemon began. */
+  /** The source, since the daemon began, or a reload had its links judged anew. */
   get hasCome(): boolean {
     return this.#hasCome;
   }

@@ -94,8 +94,9 @@ function statusOfReplica(
   const address = to === undefined ? "dials in" : formatAddress(to);
   const { store } = keeper;
   if (runner === undefined || store === undefined) {
-    const sums = { bytesSent: 0, transactionsSent: 0 };
-    return { ...{ name, mode, address, state: "idle", needsResync: false, troubles: [] }, ...sums };
+    const known = keeper.memory(name); // between two runners: a reload is under way.
+    const { sums = { bytesSent: 0, transactionsSent: 0 }, troubles } = known ?? {};
+    return { ...{ name, mode, address, state: "idle", needsResync: false, troubles: troubles?.all ?? [] }, ...sums };
   }
   const { lag, agent } = runner;
   const { reader } = store.side;
@@ -104,7 +105,7 @@ function statusOfReplica(
     ...{ name, mode, address, state: runner.state, cursor: runner.ackedLsn },
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
-    ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign.status(reader) },
+    ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign },
     troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }
@@ -146,7 +147,10 @@ function statusOfReplicaStore(
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
   const peer = (role.kind === "replica" ? role.peer : undefined) ?? from ?? "";
   const refused = store.refusedNow;
-  const own = store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs, strangers)];
+  const own =
+    store.hasCome || store.troublesNow.length > 0
+      ? store.troublesNow
+      : [awaited(peer, { startedMs, lastLinkMs: store.lastLinkMs, strangers })];
   return {
     ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
@@ -176,8 +180,18 @@ function troubleOfUnnamed(refused: RefusedStatus | undefined): readonly Trouble[
 }
 
 /** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. `strangers`: keys that were refused lately. */
-function awaited(peer: string, sinceMs: number, strangers: readonly KeyName[]): Trouble {
-  const waiting = `waiting for ${peer}: it has not come since the daemon began`;
+function awaited(
+  peer: string,
+  known: {
+    readonly startedMs: number;
+    readonly lastLinkMs: number | undefined;
+    readonly strangers: readonly KeyName[];
+  },
+): Trouble {
+  const { startedMs, lastLinkMs, strangers } = known;
+  const since = lastLinkMs === undefined ? "the daemon began" : "a reload changed its key or its rights";
+  const sinceMs = lastLinkMs ?? startedMs;
+  const waiting = `waiting for ${peer}: it has not come since ${since}`;
   const hint = "If it should be here by now, look at the log of mailtwin over there.";
   const heals = { code: "source-awaited", sinceMs, level: "healing" } as const;
   if (strangers.length === 0) return { ...heals, words: waiting, hint };

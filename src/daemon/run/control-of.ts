@@ -7,7 +7,6 @@
 import type { RawPath } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
-import type { Replica } from "../config/config.js";
 import type { DaemonControl, FetchNowAnswer, ReplicaTarget, ResyncAnswer, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, quote } from "../control/find-mailbox.js";
@@ -22,7 +21,7 @@ import { pausedKey, rightsKey } from "./replica-notes.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { statusOf } from "./status-of.js";
-import { rightsNoted } from "./user-rights.js";
+import { rightsNoted, wordsOfLimit } from "./user-rights.js";
 
 export interface ControlPorts {
   readonly daemon: Daemon;
@@ -229,7 +228,7 @@ async function resyncOne(
   const left = { name: `${storeName}/${runner.name}`, mailboxes: meant.length - rows.length };
   return {
     mailboxes: rows.length,
-    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica) }],
+    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica.peer) }],
   };
 }
 
@@ -319,12 +318,7 @@ function explainedStoreOf(kept: Kept): readonly ExplainedStore[] {
   const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
   const limitOf = (name: string, path: RawPath) => {
     const mayHave = keeper.runner(name)?.mayHave(path) ?? rightsNoted(reader.meta(rightsKey(name)))(path);
-    return mayHave ? undefined : wordsOfLimit(keeper.replicas.get(name));
+    return mayHave ? undefined : wordsOfLimit(keeper.replicas.get(name)?.peer);
   };
   return [{ name: config.name, reader, replicas: [...keeper.replicas.keys()], ackedLsn, limitOf }];
-}
-
-/** Only who has a name can be limited. */
-function wordsOfLimit(replica: Replica | undefined): string {
-  return `users of [peer.${replica?.peer ?? "?"}]`;
 }

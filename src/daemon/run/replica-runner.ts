@@ -17,6 +17,7 @@ import { AgentTurns } from "./agent-turns.js";
 import { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
 import { ForeignMail } from "./foreign-mail.js";
+import { LeftOut } from "./left-out.js";
 import { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
@@ -50,6 +51,7 @@ export class ReplicaRunner {
   readonly troubles = new Troubles();
   readonly foreign = new ForeignMail();
   readonly asked: AskedComparisons;
+  readonly leftOut: LeftOut;
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #linkTroubles: LinkTroubles;
@@ -76,6 +78,9 @@ export class ReplicaRunner {
       ports.log,
       rows.map(({ mailbox }) => mailbox),
     );
+    const { capturer, reader } = ports.store.side;
+    const seen = { mailboxes: () => capturer.rows, lastLsn: () => reader.lastLsn() };
+    this.leftOut = new LeftOut({ ...ports, ...seen, peer: ports.replica.peer });
     this.#backOff = new BackOff(ports.random);
     this.#linkTroubles = new LinkTroubles({ ...ports, troubles: this.troubles });
   }

@@ -99,6 +99,7 @@ function statusOfReplica(
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
     ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign.status(reader) },
+    limited: runner.leftOut.status,
     troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }

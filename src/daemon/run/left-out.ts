@@ -5,7 +5,7 @@
  * INVARIANT: cheap however often it is asked: all mailboxes are judged anew when the log has gone on, and not again within AGE_MS.
  */
 import type { Clock } from "../../base/clock.js";
-import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { RawPath } from "../../base/raw-name.js";
 import type { LimitedStatus } from "../control/status.js";
 import { mailboxName } from "../words.js";
 import { wordsOfLimit } from "./user-rights.js";
@@ -40,7 +40,7 @@ export class LeftOut {
     if (before !== undefined && (before.lsn === lsn || atMs - before.atMs < AGE_MS)) return before.status;
     const paths = Array.from(mailboxes(), ({ path }) => path);
     const without = paths.filter((path) => !mayHave(path)).sort();
-    const named = without.slice(0, NAMED_MAX).map((path) => displayRaw(mailboxName(path)));
+    const named = without.slice(0, NAMED_MAX).map(mailboxName);
     const status = { mailboxes: without.length, all: paths.length, why: wordsOfLimit(peer), named };
     this.#judged = { status, lsn, atMs };
     return status;

@@ -26,6 +26,8 @@ const problem = z.looseObject({ ...trouble.shape, mailbox: text });
 const compared = z.looseObject({ done: count, all: count });
 const comparison = z.looseObject({ mailboxes: compared, messages: compared });
 
+const limited = z.looseObject({ mailboxes: count, all: count, why: text, named: z.array(text) });
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -43,6 +45,7 @@ const replica = z.looseObject({
     comparison: comparison.optional(),
     asked: compared.optional(),
     foreign: foreign.optional(),
+    limited: limited.optional(),
     troubles: z.array(trouble),
   },
 });

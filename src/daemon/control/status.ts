@@ -97,7 +97,19 @@ export interface ReplicaStatus {
   readonly asked?: { readonly done: number; readonly all: number } | undefined;
   /** Mail that only it had when each mailbox was compared last, since the store was opened. Absent: there was none. */
   readonly foreign?: ForeignStatus | undefined;
+  /** What it does not get, as the configuration says. Absent: its peer is not limited to some users, or the store is not open. */
+  readonly limited?: LimitedStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+export interface LimitedStatus {
+  /** They are not sent, of `all` that the store has. */
+  readonly mailboxes: number;
+  readonly all: number;
+  /** "users of [peer.b]" */
+  readonly why: string;
+  /** The first few of them, as people know them (words.ts). */
+  readonly named: readonly string[];
 }
 
 export interface ForeignStatus {

@@ -90,7 +90,7 @@ export class RefusedMailboxes implements SessionSinks {
   status(mayWrite: (path: RawPath) => boolean = () => true): RefusedStatus | undefined {
     const named = [...this.#known.values()].flatMap(({ path, code, words, sinceMs }) => {
       if (!mayWrite(path)) return [];
-      const shown = displayRaw(mailboxName(path));
+      const shown = mailboxName(path);
       return [{ mailbox: shown, code, words, hint: hintOfRefused(code), sinceMs, level: "needs-you" as const }];
     });
     const mailboxes = named.length + this.#others.size;

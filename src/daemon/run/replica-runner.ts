@@ -16,6 +16,7 @@ import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
+import { LeftOut } from "./left-out.js";
 import type { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { ReplicaMemory } from "./replica-memory.js";
@@ -49,6 +50,7 @@ const LIVE_LAG_MS_MAX = 10_000;
 class Ended extends Error {}
 
 export class ReplicaRunner {
+  readonly leftOut: LeftOut;
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #memory: ReplicaMemory;
@@ -70,6 +72,9 @@ export class ReplicaRunner {
     this.#ports = ports;
     this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader: ports.store.side.reader });
     this.#linkTroubles = this.#memory.link;
+    const { capturer, reader } = ports.store.side;
+    const seen = { mailboxes: () => capturer.rows, lastLsn: () => reader.lastLsn() };
+    this.leftOut = new LeftOut({ ...ports, ...seen, peer: ports.replica.peer });
     this.#backOff = new BackOff(ports.random);
   }
 

@@ -1,7 +1,6 @@
 /** The state of a running daemon, for people and programs. Reads, and changes nothing. */
 
 import { assert } from "../../base/assert.js";
-import { displayRaw } from "../../base/raw-name.js";
 import { formatCount } from "../../base/text-format.js";
 import type { CaptureProblem } from "../../capture/capture-types.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
@@ -82,7 +81,7 @@ function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "m
 /** Of one that is not captured: tried again by each sweep, and a person's matter all the same. */
 function problemOf({ path, code, message, hint }: CaptureProblem, sinceMs: number): MailboxProblem {
   const words = { code, words: message, hint: hintInDaemon(code, hint) };
-  return { mailbox: displayRaw(mailboxName(path)), ...words, sinceMs, level: "needs-you" };
+  return { mailbox: mailboxName(path), ...words, sinceMs, level: "needs-you" };
 }
 
 function statusOfReplica(
@@ -106,6 +105,7 @@ function statusOfReplica(
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
     ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign },
+    limited: runner.leftOut.status,
     troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }

@@ -231,10 +231,9 @@ export class Capturer {
 
   async #compareStructure(): Promise<void> {
     this.counts.sweeps++;
-    const { onDirectories } = this;
-    const request = { ...this.#looks.begin(), directories: onDirectories !== undefined };
+    const request = { ...this.#looks.begin(), directories: this.onDirectories !== undefined };
     const outcome = await this.#ports.worker.call("discover", request);
-    if ((await onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
+    if ((await this.onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
     const { mailboxes, problems } = outcome;
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#covered.rows, unread);

@@ -70,9 +70,9 @@ export class ReplicaRunner {
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
-    this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader: ports.store.side.reader });
-    this.#linkTroubles = this.#memory.link;
     const { capturer, reader } = ports.store.side;
+    this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader });
+    this.#linkTroubles = this.#memory.link;
     const seen = { mailboxes: () => capturer.rows, lastLsn: () => reader.lastLsn() };
     this.leftOut = new LeftOut({ ...ports, ...seen, peer: ports.replica.peer });
     this.#backOff = new BackOff(ports.random);

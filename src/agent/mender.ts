@@ -146,7 +146,7 @@ export class Mender {
     }
     await line.untilClear(mailbox, signal);
     let lsn = await this.#sendAgain(mailbox, signal);
-    if (rejections.isRefused(mailbox)) return false;
+    if (rejections.isRefused(mailbox) && this.#isLocked(mailbox)) return false;
     let counts: MailboxCounts | undefined;
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
       if (lsn === undefined) {

@@ -173,20 +173,21 @@ export class Capturer {
 
   /**
    * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The
-   * change is then captured like any other. `signal` ends the wait for Dovecot's lock. Resolves to the problem if they keep
-   * their UIDs.
+   * change is then captured like any other. Waits for Dovecot's lock for `waitMsMax` at most, and until `signal` aborts. Resolves to
+   * the problem if they keep their UIDs.
    */
   async renumber(
     { guid, uids, floor }: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },
+    waitMsMax: number,
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined> {
-    const endMs = this.#nowMs() + LOCK_WAIT_MS_MAX;
+    const endMs = this.#nowMs() + waitMsMax;
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);
       if (outcome !== "busy") return outcome;
       const path = this.#covered.row(guid)?.path;
       if (path !== undefined && this.#nowMs() >= endMs)
-        return problemOfLock(path, { by: "another process", ageMs: LOCK_WAIT_MS_MAX });
+        return problemOfLock(path, { by: "another process", ageMs: waitMsMax });
       await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
     }
   }

@@ -5,7 +5,9 @@
  *
  * INVARIANT: no text here names an option of `mailtwin sync`.
  */
+import { isOfLock } from "../../agent/conflict-rules.js";
 import { recordOfError, reviveError } from "../../base/errors.js";
+import type { Trouble } from "../control/status.js";
 
 const AGAIN = "it goes on by itself then, nothing is half visible";
 const NEW_STATE =
@@ -127,6 +129,14 @@ const TO_COMPARE: ReadonlySet<string> = new Set(["resync-asked", "replica-away",
 /** Whether a row of the rejection log is a mailbox that a replica refuses, and no wish to compare it. */
 export function isRefused(code: string): boolean {
   return !TO_COMPARE.has(code);
+}
+
+/** After so long a lock is no matter of a moment: Dovecot itself takes one away, if it may, after two minutes. */
+const LOCK_LASTS_MS = 180_000;
+
+/** Whether a mailbox that is refused needs a person: a lock in other hands does only when it lasts. `lastedMs`: from the first refusal to the last. */
+export function levelOfRefusal(code: string, lastedMs: number): Trouble["level"] {
+  return isOfLock(code) && lastedMs < LOCK_LASTS_MS ? "healing" : "needs-you";
 }
 
 /** Of a mailbox that a replica refuses, at its source. */

@@ -41,6 +41,7 @@ export const EVENTS = {
   "mailbox-compared": "info",
   "resync-ended": "info",
   "transaction-shipped": "debug",
+  "mailbox-locked": "warn",
   "transaction-rejected": "error",
   "transaction-rejected-again": "warn",
   "rejection-over": "info",

@@ -68,6 +68,23 @@ describe("one that is refused", () => {
     expect(foreign.status({ mailboxByGuid }, () => true)?.named).toMatchObject([{ mailbox: "u/Entwürfe" }]);
   });
 
+  test.each(["lock-held", "replica-lock-held"])(
+    "for its lock is nothing for a person before that lasts (%s)",
+    async (code) => {
+      const level = () => refused.status()?.named.map((each) => each.level);
+      refuse(1, { code });
+      await clock.advance(179_000);
+      refuse(1, { code });
+      expect([level(), told()]).toStrictEqual([["healing"], []]);
+      await clock.advance(20_000);
+      expect(level()).toStrictEqual(["healing"]); // nobody has tried again.
+      for (let tries = 0; tries < 3; tries++) refuse(1, { code });
+      expect([level(), told()]).toStrictEqual([["needs-you"], [["mailbox-needs-you", "m1", code]]]);
+      refused.onApplied(guid(1));
+      expect(told().slice(1)).toStrictEqual([["mailbox-well", "m1", code]]);
+    },
+  );
+
   test("is over when something of it is applied, and no other is", () => {
     refuse(1);
     refuse(2);

@@ -70,10 +70,7 @@ export class Capturer {
   #hintedInRow = 0;
   /** Called when a mailbox wakes, so that the message tier watches it. Returns whether it has done so all along. */
   onActive: (path: RawPath) => boolean = () => false;
-  /**
-   * Called with the directories that each look at the store finds, so that the structure tier watches them. Resolves to whether some were
-   * not watched before: what happened there meanwhile was not seen.
-   */
+  /** Called with the directories that each look at the store finds. Resolves to whether some were not watched before: what happened there was not seen. */
   onDirectories: ((directories: readonly FoundDirectory[]) => Promise<boolean>) | undefined;
   /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
   onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;

@@ -1,6 +1,7 @@
 /** The control socket, both ends over a real one: what is asked arrives and is answered, and no client can do the daemon harm. */
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

@@ -41,7 +41,6 @@ const PLACES = [
     "^src/(base|daemon)/",
     "Mail is touched only through the disk port of base/.",
   ],
-  ["watcher-place", "@parcel/watcher", "^src/capture/", "Only capture/ listens to the file system."],
   ["net-place", "^(node:)?(net|tls|dgram|http2)$", "^src/wire/", "Only wire/ talks to another host."],
 ];
 

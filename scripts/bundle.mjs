@@ -15,7 +15,7 @@ import { join, relative } from "node:path";
 import { rolldown } from "rolldown";
 import { noticesOf } from "./licence-notices.mjs";
 
-const OUTSIDE = /^(?:@parcel\/watcher|@peculiar\/x509|@photostructure\/sqlite|cli-progress|pino|reflect-metadata)$/;
+const OUTSIDE = /^(?:@peculiar\/x509|@photostructure\/sqlite|cli-progress|pino|reflect-metadata)$/;
 const NOTICES = "THIRD-PARTY-LICENSES.txt";
 
 const [from = "", to = ""] = process.argv.slice(2);

@@ -13,6 +13,7 @@ import {
   closeSync,
   constants,
   type Dirent,
+  fstatSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -32,8 +33,8 @@ export type GlobEntry = Dirent;
 export interface GlobWalk {
   /** Where it begins: absolute, without a "/" at its end, but for "/" itself. Links in it are followed, once. */
   readonly root: string;
-  /** `path` is absolute. Returns the entries that the glob may see (and descend into). */
-  readonly onDirectory: (path: string, entries: readonly GlobEntry[]) => readonly GlobEntry[];
+  /** `path` is absolute, `ino` its inode. Returns the entries that the glob may see (and descend into). */
+  readonly onDirectory: (path: string, entries: readonly GlobEntry[], ino: number) => readonly GlobEntry[];
   readonly onError: (path: string, error: unknown) => void;
 }
 
@@ -48,7 +49,7 @@ type ReadNames = (path: string) => string[];
 
 export function openGlobFs(walk: GlobWalk): GlobFs {
   let rootStandsAt: string | undefined;
-  const list = (path: string): GlobEntry[] => {
+  const list = (path: string): Listed => {
     const fd = openSync(nodePath(path), path === walk.root ? OPEN_ROOT : OPEN_DIR);
     try {
       const standsAt = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "latin1" });
@@ -56,7 +57,8 @@ export function openGlobFs(walk: GlobWalk): GlobFs {
       if (standsAt !== expectedPlace(path, walk.root, rootStandsAt)) {
         throw makeSystemError("ENOENT", { doing: "listing", path });
       }
-      return readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "latin1" });
+      const { ino } = fstatSync(fd);
+      return { ino, entries: readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "latin1" }) };
     } finally {
       closeSync(fd);
     }
@@ -81,19 +83,20 @@ function expectedPlace(path: string, root: string, rootStandsAt = root): string 
   return rootStandsAt === "/" ? below : rootStandsAt + below;
 }
 
-function shownEntries(
-  path: string,
-  list: (path: string) => GlobEntry[],
-  { onDirectory, onError }: GlobWalk,
-): GlobEntry[] {
-  let entries: GlobEntry[];
+interface Listed {
+  readonly ino: number;
+  readonly entries: GlobEntry[];
+}
+
+function shownEntries(path: string, list: (path: string) => Listed, { onDirectory, onError }: GlobWalk): GlobEntry[] {
+  let listed: Listed;
   try {
-    entries = list(path);
+    listed = list(path);
   } catch (error) {
     onError(path, error);
     return [];
   }
-  return [...onDirectory(path, entries)];
+  return [...onDirectory(path, listed.entries, listed.ino)];
 }
 
 /** What a link points to, followed to its end; undefined when there is nothing. Throws system errors. */

@@ -39,6 +39,13 @@ export function parentRaw(path: RawPath): RawPath {
   return (slash < 0 ? "" : path.slice(0, slash)) as RawPath;
 }
 
+/** The deepest directory on the way to `text` that a path can name: of something whose own path is too long. */
+export function nearestRawPath(text: string): RawPath {
+  let nearest = text;
+  while (!isRawPath(nearest)) nearest = parentRaw(nearest as RawPath);
+  return nearest;
+}
+
 /** The last component; undefined for the root. */
 export function lastRaw(path: RawPath): RawName | undefined {
   return path === "" ? undefined : (path.slice(path.lastIndexOf("/") + 1) as RawName);
@@ -57,21 +64,6 @@ export function rawFromText(text: string): string {
 /** For Node's fs calls: plain ASCII goes as a string, anything else as the very bytes. */
 export function nodePath(raw: string): string | Buffer {
   return isAscii(raw) ? raw : Buffer.from(raw, "latin1");
-}
-
-/** U+FFFD, which stands for what is no UTF-8. */
-const REPLACEMENT = rawFromText("\ufffd");
-
-/** Whether what reads names as UTF-8 lost nothing of this one. */
-export function isWhollyTold(told: string): boolean {
-  return !told.includes(REPLACEMENT);
-}
-
-/** Whether `told` may be `raw` as it comes from something that reads names as UTF-8, and loses what is none. */
-export function isToldAs(raw: string, told: string): boolean {
-  if (raw === told) return true;
-  if (isWhollyTold(told) || isAscii(raw)) return false;
-  return rawFromText(Buffer.from(raw, "latin1").toString("utf8")) === told;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what must not reach a terminal.

@@ -10,8 +10,11 @@ export interface DirWatch {
 }
 
 export interface DirWatchSinks {
-  /** A name (bytes-in-a-string) was created, removed, renamed or written to. */
-  readonly onName: (name: string) => void;
+  /**
+   * A name (bytes-in-a-string) was created, removed, renamed (`hasMoved`) or written to. What happens to the directory itself is told under its
+   * own name.
+   */
+  readonly onName: (name: string, hasMoved: boolean) => void;
   /** The watch is dead: the directory went away, or the system refuses. */
   readonly onEnd: (error: Error | undefined) => void;
 }
@@ -19,8 +22,8 @@ export interface DirWatchSinks {
 /** Throws at once when the watch cannot be set (ENOSPC: fs.inotify.max_user_watches is used up; EMFILE: too many instances). */
 export function watchDir(path: string, { onName, onEnd }: DirWatchSinks): DirWatch {
   const watcher: FSWatcher = watch(nodePath(path), { persistent: true, encoding: "latin1" });
-  watcher.on("change", (_type, name) => {
-    if (typeof name === "string") onName(name);
+  watcher.on("change", (type, name) => {
+    if (typeof name === "string") onName(name, type === "rename");
   });
   watcher.on("error", onEnd);
   return { close: () => watcher.close() };

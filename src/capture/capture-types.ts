@@ -81,9 +81,17 @@ export interface FoundMailbox {
   readonly claimant?: "stranger" | "rival";
 }
 
+/** A directory of the store that was listed in search of mailboxes. */
+export interface FoundDirectory {
+  readonly path: RawPath;
+  readonly ino: number;
+}
+
 export interface DiscoverOutcome {
   readonly mailboxes: readonly FoundMailbox[];
   readonly problems: readonly CaptureProblem[];
+  /** Never set unless asked for. */
+  readonly directories?: readonly FoundDirectory[];
   /** Known mailboxes that are not among them, and may stand there all the same (two-walks.ts). Never set unless asked for. */
   readonly uncertain?: readonly MailboxGuid[];
 }
@@ -240,8 +248,10 @@ export type DescribeOutcome =
 /** The methods of the capture worker. At most one call at a time is executed, in the order of the calls. `C`: as in `ExamineOutcome`. */
 export interface CaptureMethods<C = Recorded> {
   open(options: CaptureOptions): Promise<void>;
-  /** `twice`: by two walks. A walk misses a mailbox whose directory, or one above it, is renamed meanwhile. */
-  discover(request: { readonly twice: boolean }): DiscoverOutcome;
+  /**
+   * `twice`: by two walks. A walk misses a mailbox whose directory, or one above it, is renamed meanwhile. `directories`: tell of those too.
+   */
+  discover(request: { readonly twice: boolean; readonly directories?: boolean }): DiscoverOutcome;
   /**
    * Reads the large uidlists among these mailboxes, first come first, as far as the cache has room for them: the first mail
    * into a mailbox of half a million would wait a quarter of a second for that. What cannot be read is left out.

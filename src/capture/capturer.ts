@@ -16,6 +16,7 @@ import type {
   CaptureMethods,
   CaptureProblem,
   ExamineOutcome,
+  FoundDirectory,
   HintedName,
   Numbered,
   Recorded,
@@ -27,7 +28,7 @@ import { problemOfKind, problemOfLock } from "./errors.js";
 import { FreshBodies } from "./fresh-bodies.js";
 import { ListingHistory } from "./listing-history.js";
 import { ConfirmRounds, problemAfter } from "./listing-problems.js";
-import { locate } from "./locate.js";
+import { meaningOf } from "./locate.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure } from "./plan-structure.js";
 import type { CapturerLimits } from "./ration.js";
@@ -69,8 +70,11 @@ export class Capturer {
   #hintedInRow = 0;
   /** Called when a mailbox wakes, so that the message tier watches it. Returns whether it has done so all along. */
   onActive: (path: RawPath) => boolean = () => false;
-  /** Called when mailboxes came or moved, so that the structure tier watches them. */
-  onStructure: () => void = () => undefined;
+  /**
+   * Called with the directories that each look at the store finds, so that the structure tier watches them. Resolves to whether some were
+   * not watched before: what happened there meanwhile was not seen.
+   */
+  onDirectories: ((directories: readonly FoundDirectory[]) => Promise<boolean>) | undefined;
   /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
   onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;
 
@@ -123,19 +127,17 @@ export class Capturer {
     if (isNews) this.#wake.wake();
   }
 
-  /** An event of the structure tier. */
-  onPath(relative: string): void {
-    const place = locate(relative, (path) => this.#covered.pathsToldAs(path));
-    if (place.kind === "nothing") return;
-    if (place.kind === "structure") {
+  /** An event of the structure tier: something happened to that name (bytes-in-a-string) in that directory. */
+  onName(dir: RawPath, name: string): void {
+    const meaning = meaningOf(name, this.#covered.guidAt(dir) !== undefined);
+    if (meaning === "structure") {
       this.#looks.hintNow();
       this.#wake.wake();
-    } else
-      for (const path of place.paths) {
-        const wasWatched = this.onActive(path);
-        const isEcho = wasWatched && !this.problems.has(path) && this.#history.isEcho(path, this.#nowMs());
-        if (!isEcho) this.onUidlistHint(path);
-      }
+    } else if (meaning === "mailbox") {
+      const wasWatched = this.onActive(dir);
+      const isEcho = wasWatched && !this.problems.has(dir) && this.#history.isEcho(dir, this.#nowMs());
+      if (!isEcho) this.onUidlistHint(dir);
+    }
   }
 
   /** Compare the list of mailboxes and all fingerprints at once. */
@@ -230,15 +232,16 @@ export class Capturer {
 
   async #compareStructure(): Promise<void> {
     this.counts.sweeps++;
-    const outcome = await this.#ports.worker.call("discover", this.#looks.begin());
+    const request = { ...this.#looks.begin(), directories: this.onDirectories !== undefined };
+    const outcome = await this.#ports.worker.call("discover", request);
+    if ((await this.onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
     const { mailboxes, problems } = outcome;
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#covered.rows, unread);
     const gone = this.#looks.end(outcome, plan);
     this.counts.sweptMs = this.#ports.clock.nowMs();
     if (gone === undefined) return;
-    const isNew = plan.examine.map((mailbox) => this.#markDifferent(mailbox.path, mailbox.guid));
-    if (isNew.includes(true)) this.onStructure();
+    for (const { path, guid } of plan.examine) this.#markDifferent(path, guid);
     for (const { guid } of gone) {
       // Another user's that has its GUID is a new one then.
       if ((await this.#captureGone(guid)) && plan.duplicates.length > 0) this.sweepSoon();
@@ -246,13 +249,10 @@ export class Capturer {
     this.#looks.noteNameless(mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path));
   }
 
-  /** Returns whether the watches do not know that path yet. */
-  #markDifferent(path: RawPath, guid: MailboxGuid | undefined): boolean {
-    const isNewPath = this.#history.isNew(path);
+  #markDifferent(path: RawPath, guid: MailboxGuid | undefined): void {
     const isKnown = guid !== undefined && this.#covered.row(guid)?.path === path;
     if (isKnown && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
     else this.#dirty.markFull(path, isKnown ? "sweep" : "first", this.#nowMs());
-    return guid === undefined ? isNewPath : !isKnown;
   }
 
   async #captureGone(guid: MailboxGuid): Promise<boolean> {

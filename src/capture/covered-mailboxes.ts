@@ -1,7 +1,7 @@
 /**
  * Which mailboxes the log covers, by identity and by path, as the capture thread records them.
  */
-import { isToldAs, isWhollyTold, type RawPath } from "../base/raw-name.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Recorded } from "./capture-types.js";
@@ -35,12 +35,6 @@ export class CoveredMailboxes {
 
   guidAt(path: RawPath): MailboxGuid | undefined {
     return this.#guidByPath.get(path);
-  }
-
-  /** The mailboxes that a watcher may mean, which reads paths as UTF-8: where that loses nothing, one at most. */
-  pathsToldAs(told: RawPath): readonly RawPath[] {
-    if (isWhollyTold(told)) return this.#guidByPath.has(told) ? [told] : [];
-    return [...this.#guidByPath.keys()].filter((path) => isToldAs(path, told));
   }
 
   /** Takes over what was recorded. */

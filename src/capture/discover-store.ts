@@ -3,7 +3,7 @@
  */
 import type { Dir } from "../base/disk.js";
 import { errnoOf, recordOfError } from "../base/errors.js";
-import { isRawPath, type RawPath, ROOT_PATH } from "../base/raw-name.js";
+import { nearestRawPath, type RawPath } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
@@ -16,7 +16,7 @@ import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } f
 import { findControls, findTrace } from "./whose-numbers.js";
 
 /** Throws: store-missing, store-unreadable. */
-export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverOutcome {
+export function discoverStore(place: StorePlace, nowMs: () => number): Required<Omit<DiscoverOutcome, "uncertain">> {
   refuseUnreadableStore(place); // a store that is not there is no empty store.
   const discovery = discoverMailboxes(place.storeRoot);
   const problems: CaptureProblem[] = [];
@@ -31,7 +31,8 @@ export function discoverStore(place: StorePlace, nowMs: () => number): DiscoverO
   }
   openStoreRoot(place).close(); // nor is one that went away, or became another, while it was walked.
   const told = discovery.problems.map(explain);
-  return { mailboxes, problems: [...tellControls(place, told, mailboxes), ...problems] };
+  const { directories } = discovery;
+  return { mailboxes, directories, problems: [...tellControls(place, told, mailboxes), ...problems] };
 }
 
 /** Half a mailbox that is part of a control directory is called that. It stays a problem: nobody's mail is taken for deleted. */
@@ -115,15 +116,18 @@ export function isTreeOfUsers(place: StorePlace): boolean {
   }
 }
 
+/** What is too deep to be named is a problem of a directory above it, and so of nobody else. */
 function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
   const hint = HINTS[code] ?? recordOfError(Object.assign(new Error(message), { code })).hint;
-  return { path: isRawPath(path) ? path : ROOT_PATH, code, message, hint };
+  return { path: nearestRawPath(path), code, message, hint };
 }
 
 const HINTS: Readonly<Record<string, string>> = {
   "mailbox-is-link": "Links inside a store are never followed: name the link's target as a store of its own.",
   "mailbox-without-cur":
     "Put cur/ back with its messages; if the mailbox is to go, remove its dovecot-uidlist too. Nothing of it is taken for deleted meanwhile.",
+  "mailbox-too-deep":
+    "Move what is mail there further up, and remove the rest. No mailbox below it is replicated, or taken for deleted, meanwhile.",
   "mailbox-name-invalid":
     "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
 };

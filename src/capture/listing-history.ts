@@ -19,11 +19,6 @@ interface History {
 export class ListingHistory {
   readonly #byPath = new Map<RawPath, History>();
 
-  /** Nothing happened there yet. */
-  isNew(path: RawPath): boolean {
-    return !this.#byPath.has(path);
-  }
-
   /** The last examination relied on hints, so a stored fingerprint that differs tells nothing. */
   restsOnHints(path: RawPath): boolean {
     return this.#of(path).restsSinceMs !== undefined;
@@ -58,8 +53,8 @@ export class ListingHistory {
   }
 
   /**
-   * Whether what the structure tier says, up to half a second late, is what the message tier has said already: the mailbox was
-   * examined since. What the message tier did not say is left to the next hint or sweep.
+   * Whether what the structure tier says is what the message tier says of the same change, before or after it: the mailbox was examined
+   * a moment ago. What the message tier did not say is left to the next hint or sweep.
    */
   isEcho(path: RawPath, nowMs: number): boolean {
     return nowMs - this.#of(path).examinedMs < ECHO_MS;

@@ -174,7 +174,12 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   }
 
   /** Throws: store-missing, store-unreadable. */
-  discover({ twice }: { readonly twice: boolean } = { twice: false }): DiscoverOutcome {
+  discover(request: { readonly twice?: boolean; readonly directories?: boolean } = {}): DiscoverOutcome {
+    const { directories, ...outcome } = this.#discover(request.twice ?? false);
+    return request.directories === true && directories !== undefined ? { ...outcome, directories } : outcome;
+  }
+
+  #discover(twice: boolean): DiscoverOutcome {
     const first = this.#look();
     if (!twice) return first;
     const second = this.#look();

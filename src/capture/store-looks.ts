@@ -15,6 +15,8 @@ import { Turmoil } from "./turmoil.js";
 
 /** Between two looks at something that does not fit together: a mailbox that is there and is not. */
 const PUZZLED_PAUSE_MS = 50;
+/** From one look to the next that an event asks for; longer after a long one, so that others have half of the time. */
+const HINTED_PAUSE_MS = 50;
 /** Between two looks in a store that does not come to rest. */
 const RESTLESS_PAUSE_MS = 2_000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -26,6 +28,7 @@ export class StoreLooks {
   readonly #sweepMs: number;
   readonly #nowMs: () => number;
   #startMs = 0;
+  #restUntilMs = 0;
   /** Somebody needs one. */
   #askedMs = 0;
   /** Something does not fit together. */
@@ -43,7 +46,8 @@ export class StoreLooks {
 
   get dueMs(): number {
     const restMs = this.#turmoil.isLasting ? this.#startMs + RESTLESS_PAUSE_MS : 0;
-    return Math.min(this.#askedMs, Math.max(Math.min(this.#puzzledMs, this.#hintedMs), restMs), this.#sweepDueMs);
+    const hintedMs = Math.max(this.#hintedMs, this.#restUntilMs);
+    return Math.min(this.#askedMs, Math.max(Math.min(this.#puzzledMs, hintedMs), restMs), this.#sweepDueMs);
   }
 
   /** It takes another look to tell how things stood when the last one began: what events have told since is newer. */
@@ -89,14 +93,20 @@ export class StoreLooks {
   }
 
   /** Returns the mailboxes that are gone; undefined where nothing can be said of any yet. Throws: source-emptied. */
-  end({ problems, uncertain = [] }: DiscoverOutcome, plan: StructurePlan): readonly KnownMailbox[] | undefined {
+  end(
+    { mailboxes, problems, uncertain = [] }: DiscoverOutcome,
+    plan: StructurePlan,
+  ): readonly KnownMailbox[] | undefined {
+    const endMs = this.#nowMs();
+    this.#restUntilMs = endMs + Math.max(HINTED_PAUSE_MS, endMs - this.#startMs);
     if (plan.emptied) {
       if (this.#missing.noteEmptied(this.#startMs)) throw captureError("source-emptied", SOURCE_EMPTIED);
       this.#askedMs = this.#startMs + VANISH_MS + 10;
       return undefined;
     }
     const missing = plan.missing.map(({ path }) => path);
-    this.#problems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], missing);
+    const standing = mailboxes.map(({ path }) => path);
+    this.#problems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], { missing, standing });
     const gone = this.#missing.note(plan.missing, this.#startMs, uncertain);
     if (this.#missing.isOpen) {
       this.#turmoil.note(this.#nowMs());

@@ -1,110 +1,126 @@
 /**
- * The structure tier: one subscription on the whole store that never looks into cur, new or tmp, so its cost does not grow
- * with the number of messages. It reports new, renamed and removed mailboxes, and that something happened in one.
+ * The structure tier: one inotify watch on each directory that a look at the whole store has been in, and none on cur, new or tmp, so its
+ * cost does not grow with the number of messages. It tells of new, renamed and removed mailboxes, and that something happened in one.
  *
- * What it gets wrong (so nothing relies on it): an inotify overflow is silent, a create and unlink inside one batch is no
- * event at all, what was put into a new directory before its watch existed is missed. The sweep makes up for all of it.
+ * It walks nothing and knows no depth: which directories there are says who looks (discover-store.ts), within his own limits.
  *
- * INVARIANT: it is not asked for a watch where the system has no inotify instance left: it would hold the main thread for ever.
+ * What it gets wrong (so nothing relies on it): an inotify overflow is silent; what happens in a directory before its watch stands is
+ * missed, so another look has to follow; a link in the place of a directory is followed, and gives hints that mean nothing. The sweep
+ * makes up for all of it.
  */
-import watcher from "@parcel/watcher";
-import { probeInotify } from "../base/inotify-probe.js";
-import { rawFromText } from "../base/raw-name.js";
-
-export interface StructureWatch extends AsyncDisposable {
-  /** False where the system refused it: nothing is told then. */
-  readonly isSet: boolean;
-  /**
-   * Watches anew: directories that were moved in, or filled before their watch stood, are not watched otherwise. What
-   * happens meanwhile is not seen: sweep afterwards. Throws when it cannot be set, and nothing is told any more.
-   */
-  refresh(): Promise<void>;
-}
+import { errnoOf } from "../base/errors.js";
+import { isRawName, joinRaw, lastRaw, type RawPath } from "../base/raw-name.js";
+import { type DirWatch, watchDir } from "../base/watch-dir.js";
+import type { FoundDirectory } from "./capture-types.js";
 
 export interface StructureSinks {
-  /** Path relative to the store, bytes-in-a-string ("" is the store itself), in which what is no UTF-8 is U+FFFD (`isToldAs`). */
-  readonly onPath: (relative: string) => void;
+  /** Something happened to that name (bytes-in-a-string) in that directory. */
+  readonly onName: (dir: RawPath, name: string) => void;
+  /** The system refuses watches: told when it begins to. What could be watched is. */
   readonly onFailure: (error: Error) => void;
 }
 
-const ATTEMPTS_MAX = 20;
-const SAME_ROOT = "/proc/self/root";
-/** Leaves room for the mailboxes below it. */
-const SPELLING_BYTES_MAX = 2048;
-/** One expression: the library tries each on every event, and globs become such as take it eight times as long. */
-const MESSAGE_DIRS = [/(?:^|\/)(?:cur|new|tmp|\.mailtwin[^/]*)(?:\/|$)/];
+interface Watched {
+  readonly ino: number;
+  readonly watch: DirWatch;
+}
 
-/** `root` is the store's absolute path as text. Where it cannot be set `onFailure` hears why, and `refresh` tries again. */
-export async function openStructureWatch(
-  root: string,
-  { onPath, onFailure }: StructureSinks,
-  probe = probeInotify,
-): Promise<StructureWatch> {
-  let watched = root;
-  const open = async () => {
-    await probe(rawFromText(root));
-    const prefix = watched.length + 1;
-    const onBatch: watcher.SubscribeCallback = (error, events) => {
-      if (error !== null) {
-        onFailure(error);
-        return;
-      }
-      for (const event of events) onPath(rawFromText(event.path.slice(prefix)));
-    };
-    return await retrying(() => watcher.subscribe(watched, onBatch, { ignore: MESSAGE_DIRS, backend: "inotify" }));
-  };
-  let subscription: watcher.AsyncSubscription | undefined;
-  try {
-    subscription = await open();
-  } catch (error) {
-    onFailure(error instanceof Error ? error : new Error(String(error)));
+/** So many directories are watched at a time, between which others have their turn: some 5 ms. */
+const SLICE = 256;
+/** It went away meanwhile: the next look tells. */
+const GONE = new Set(["ENOENT", "ENOTDIR"]);
+/** No other directory could be watched either. */
+const EXHAUSTED = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM"]);
+
+export class StructureWatch {
+  readonly #root: string;
+  readonly #sinks: StructureSinks;
+  readonly #watched = new Map<RawPath, Watched>();
+  /** Where another directory may stand by now than the one that is watched. */
+  readonly #moved = new Set<RawPath>();
+  #failure: Error | undefined;
+  #isClosed = false;
+
+  /** `root`: absolute, bytes-in-a-string. */
+  constructor(root: string, sinks: StructureSinks) {
+    this.#root = root;
+    this.#sinks = sinks;
   }
-  return {
-    get isSet() {
-      return subscription !== undefined;
-    },
-    async refresh() {
-      const before = subscription;
-      subscription = undefined;
-      // A second subscription of the same directory would share the first one's view of the tree.
-      if (before !== undefined && !(await hasEnded(before))) watched = nextSpelling(root, watched);
-      subscription = await open();
-    },
-    async [Symbol.asyncDispose]() {
-      if (subscription !== undefined) await hasEnded(subscription);
-    },
-  };
-}
 
-/**
- * False when it gave up in the middle: a directory that was renamed and then removed is a watch that the kernel has dropped
- * already ("Unable to remove watcher: Invalid argument"). No events come then, but its view of the tree stays in memory.
- */
-async function hasEnded(subscription: watcher.AsyncSubscription): Promise<boolean> {
-  try {
-    await subscription.unsubscribe();
-    return true;
-  } catch (error) {
-    if (!/Unable to remove watcher/.test(String(error))) throw error;
-    return false;
+  get size(): number {
+    return this.#watched.size;
   }
-}
 
-/** The same directory by another path: views of a tree are shared by path. */
-function nextSpelling(root: string, watched: string): string {
-  const next = `${SAME_ROOT}${watched}`;
-  return Buffer.byteLength(next) > SPELLING_BYTES_MAX ? root : next;
-}
+  /** Why not all is watched that should be. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
 
-/** It walks the tree and gives up when a directory vanishes under it: then it walks again. */
-async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let attempts = 1; ; attempts++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!/No such file or directory|Not a directory/.test(String(error))) throw error;
-      if (attempts >= ATTEMPTS_MAX)
-        throw new Error("its directories come and go while they are to be watched", { cause: error });
+  /**
+   * Watches these directories, and no others. Returns whether one is watched that was not before: what happened in it until then was not
+   * seen. One call at a time.
+   */
+  async cover(directories: readonly FoundDirectory[]): Promise<boolean> {
+    const gone = new Set(this.#watched.keys());
+    const news: FoundDirectory[] = [];
+    for (const directory of directories) {
+      const { path, ino } = directory;
+      gone.delete(path);
+      if (this.#watched.get(path)?.ino !== ino || this.#moved.has(path)) news.push(directory);
     }
+    this.#moved.clear();
+    const before = this.#failure;
+    this.#failure = undefined;
+    const hasNews = await this.#watchAll(news);
+    for (const path of gone) this.#end(path); // last: one that was renamed stays watched.
+    if (this.#failure !== undefined && before === undefined) this.#sinks.onFailure(this.#failure);
+    return hasNews;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const path of [...this.#watched.keys()]) this.#end(path);
+  }
+
+  async #watchAll(directories: readonly FoundDirectory[]): Promise<boolean> {
+    let count = 0;
+    for (const [at, directory] of directories.entries()) {
+      if (at % SLICE === SLICE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.#isClosed) return false;
+      try {
+        this.#watch(directory);
+        count += 1;
+      } catch (error) {
+        const code = errnoOf(error) ?? "";
+        if (GONE.has(code)) continue;
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+        if (EXHAUSTED.has(code)) break;
+      }
+    }
+    return count > 0;
+  }
+
+  #watch({ path, ino }: FoundDirectory): void {
+    const name = lastRaw(path);
+    const onName = (changed: string, hasMoved: boolean): void => {
+      if (hasMoved) this.#noteMoved(path, changed, changed === name);
+      this.#sinks.onName(path, changed);
+    };
+    // It died, and says why; the next look watches it anew.
+    const onEnd = (): void => this.#noteMoved(path, "", true);
+    const watch = watchDir(path === "" ? this.#root : `${this.#root}/${path}`, { onName, onEnd });
+    this.#end(path); // after: where it is the same directory the kernel's watch stays.
+    this.#watched.set(path, { ino, watch });
+  }
+
+  #noteMoved(dir: RawPath, name: string, isItself: boolean): void {
+    if (isItself) this.#moved.add(dir);
+    const path = isRawName(name) ? joinRaw(dir, name) : dir;
+    if (this.#watched.has(path) && path !== dir) this.#moved.add(path);
+  }
+
+  #end(path: RawPath): void {
+    this.#watched.get(path)?.watch.close();
+    this.#watched.delete(path);
   }
 }

@@ -25,7 +25,15 @@ import { LINEAGE_MAX } from "../wire/messages.js";
 import { daemonError } from "./errors.js";
 import { holdScratch } from "./hold-scratch.js";
 import { openStanding, type Refusal } from "./own-directory.js";
-import { findRecord, type Pair, readNote, refuseSwapped, scratchPlaces, TWIN_RECORD } from "./twin-record.js";
+import {
+  findRecord,
+  type Pair,
+  readNote,
+  refuseSwapped,
+  scratchPlaces,
+  TWIN_RECORD,
+  takeBackNote,
+} from "./twin-record.js";
 
 const LINEAGE_FILE = "twin-over-link.json";
 const ID_PATTERN = /^[0-9a-f]{32}$/;
@@ -127,7 +135,7 @@ export function noteLineage({ path, site, refuse }: NotePlace, note: LineageNote
     const before = readNote(path, LINEAGE_FILE);
     if (before?.equals(bytes) === true) return () => undefined;
     replaceDurably(dir, LINEAGE_FILE, [bytes], { tempName: `${LINEAGE_FILE}.tmp`, mode: 0o600, syncDir: true });
-    return before === undefined ? () => takeBack(path, site) : () => undefined;
+    return before === undefined ? () => takeBackNote({ path, site }, LINEAGE_FILE) : () => undefined;
   } finally {
     dir?.close();
   }
@@ -175,15 +183,6 @@ function whileUnheld(scratch: string, refuse: Refusal, run: (dir: Dir) => void):
     throw error;
   } finally {
     dir.close();
-  }
-}
-
-function takeBack(path: string, site: Site): void {
-  const dir = openStanding(path, (why) => new Error(why));
-  try {
-    if (dir !== undefined && isSite(dir, site)) dir.unlink(LINEAGE_FILE);
-  } finally {
-    dir?.close();
   }
 }
 

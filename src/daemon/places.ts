@@ -13,6 +13,7 @@ import { rawFromText } from "../base/raw-name.js";
 import { daemonError } from "./errors.js";
 import { refuseRingHere } from "./lineage.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
+import { openBeside } from "./note-beside.js";
 import { makeLike, makeOurs, protectFile, refuseExposed, refuseForeign, siteAt } from "./own-directory.js";
 import { refuseUnreadable, refuseUnusableState } from "./permissions.js";
 import {
@@ -138,10 +139,26 @@ export function takeBack(made: readonly string[]): void {
   }
 }
 
-/** Call it when the first contact is accepted, holding the scratch directory. Throws: stores-swapped, scratch-unusable. */
-export function noteTwin(places: Places, sites: Sites): void {
+/**
+ * Call it when the first contact is accepted, holding the scratch directory. What is returned says, until it is disposed of, that somebody
+ * writes to the twin. Throws: stores-swapped, scratch-unusable.
+ */
+export function noteTwin(places: Places, sites: Sites): Disposable {
   const { scratch: path } = places;
-  recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) }, refuseRingHere);
+  const beside = openBeside(places);
+  try {
+    const takeBack = beside?.note((place) => recordTwin(places, place, refuseRingHere));
+    try {
+      recordTwin(places, { path, site: sites.scratch, refuse: scratchRefusal(path) }, refuseRingHere);
+    } catch (error) {
+      takeBack?.();
+      throw error;
+    }
+  } catch (error) {
+    beside?.[Symbol.dispose]();
+    throw error;
+  }
+  return { [Symbol.dispose]: () => beside?.[Symbol.dispose]() };
 }
 
 const STATE_FILES = ["source.db", "replica.db"] as const;

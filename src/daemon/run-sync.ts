@@ -102,7 +102,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
 /** Where nothing is to be done a full or read-only disk is no failure: the next run notes it. */
 function noteQuietly(places: Places, sites: Sites): void {
   try {
-    noteTwin(places, sites);
+    noteTwin(places, sites)[Symbol.dispose]();
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
   }

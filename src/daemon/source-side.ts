@@ -3,7 +3,7 @@
  * closed in reverse.
  */
 import { join } from "node:path";
-import type { Clock, Timer } from "../base/clock.js";
+import type { Clock } from "../base/clock.js";
 import type { Site } from "../base/disk.js";
 import type { Disposer } from "../base/disposal.js";
 import { errnoOf } from "../base/errors.js";
@@ -14,7 +14,7 @@ import type { CaptureMethods } from "../capture/capture-types.js";
 import { Capturer, type CapturerPorts } from "../capture/capturer.js";
 import { MessageWatch } from "../capture/message-watch.js";
 import { CAPTURER_LIMITS } from "../capture/ration.js";
-import type { StructureWatch } from "../capture/structure-watch.js";
+import { StructureWatch } from "../capture/structure-watch.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
@@ -64,13 +64,6 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   return { reader, writer, capturer, bodies, worker };
 }
 
-/** Structure changes come in bursts (a folder with its children): the tier is set up again once, after them. */
-const REFRESH_QUIET_MS = 500;
-/** Also where they never end. */
-const REFRESH_MS_MAX = 5_000;
-/** After a failure. */
-const REFRESH_AGAIN_MS = 20_000;
-
 export interface WatchSinks {
   /** The system refuses watches: changes are found by sweeps only. */
   readonly onDegraded: (error: Error) => void;
@@ -78,22 +71,22 @@ export interface WatchSinks {
 
 export type WatchedCapturer = Pick<
   Capturer,
-  "onMessageHint" | "onUidlistHint" | "onPath" | "onActive" | "onMoved" | "onStructure" | "markFull" | "sweepSoon"
+  "onMessageHint" | "onUidlistHint" | "onName" | "onActive" | "onMoved" | "onDirectories" | "markFull" | "sweepSoon"
 >;
 
+export interface StoreWatch {
+  readonly hot: MessageWatch;
+  readonly structure: Pick<StructureWatch, "failure">;
+}
+
 /**
- * Sets both tiers. Call it before the first sweep, so that nothing falls between the two. What the system refuses, or an owner
- * prevents who renames his folders all the time, ends nothing: it is tried again.
+ * Sets both tiers, which each look at the whole store brings up to date: call it before the first one. What the system refuses ends
+ * nothing: it is tried again.
  */
-export async function watchStore(
-  store: string,
-  capturer: WatchedCapturer,
-  sinks: WatchSinks & { readonly clock: Clock },
-  owner: Disposer,
-): Promise<{ readonly hot: MessageWatch }> {
-  const { clock } = sinks;
+export function watchStore(store: string, capturer: WatchedCapturer, sinks: WatchSinks, owner: Disposer): StoreWatch {
+  const root = rawFromText(store);
   const hot = new MessageWatch(
-    { root: rawFromText(store), mailboxesMax: HOT_MAILBOXES_MAX },
+    { root, mailboxesMax: HOT_MAILBOXES_MAX },
     {
       onMessage: (path, hint) => capturer.onMessageHint(path, hint),
       onUidlist: (path) => capturer.onUidlistHint(path),
@@ -104,16 +97,9 @@ export async function watchStore(
     },
   );
   owner.defer(() => hot.close());
-  const { openStructureWatch } = await import("../capture/structure-watch.js"); // a native module that no other run needs.
-  const structure = owner.adopt(
-    await openStructureWatch(store, {
-      onPath: (relative) => capturer.onPath(relative),
-      onFailure: (error) => {
-        sinks.onDegraded(error);
-        capturer.sweepSoon();
-      },
-    }),
-  );
+  const onName = capturer.onName.bind(capturer);
+  const structure = new StructureWatch(root, { onName, onFailure: sinks.onDegraded });
+  owner.defer(() => structure.close());
   capturer.onActive = (path) => {
     const wasWatched = hot.has(path);
     // What happened before the watch stood was not named: list it.
@@ -124,52 +110,11 @@ export async function watchStore(
     hot.demote(from);
     if (to !== undefined && hot.promote(to)) capturer.markFull(to, "first");
   };
-  const refresher = refreshAfterQuiet(structure, capturer, clock, sinks);
-  owner.defer(() => refresher.cancel());
-  capturer.onStructure = () => refresher.soon();
-  return { hot };
+  capturer.onDirectories = (directories) => structure.cover(directories);
+  return { hot, structure };
 }
 
 /** The mailbox went away before it was watched: the sweep finds out. */
 function hasVanished(error: Error): boolean {
   return ["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "");
-}
-
-function refreshAfterQuiet(structure: StructureWatch, capturer: WatchedCapturer, clock: Clock, sinks: WatchSinks) {
-  let timer: Timer | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let hasEnded = false;
-  /** When the first change was told that no refresh has followed yet. */
-  let askedMs: number | undefined;
-  const refreshIn = (ms: number): void => {
-    timer?.cancel();
-    if (hasEnded) return;
-    timer = clock.setTimer(ms, () => {
-      running = running.then(refresh);
-    });
-  };
-  const refresh = async () => {
-    const wasSet = structure.isSet;
-    askedMs = undefined;
-    try {
-      await structure.refresh();
-    } catch (error) {
-      if (wasSet) sinks.onDegraded(error instanceof Error ? error : new Error(String(error))); // said once.
-      refreshIn(REFRESH_AGAIN_MS);
-    }
-    capturer.sweepSoon();
-  };
-  if (!structure.isSet) refreshIn(REFRESH_AGAIN_MS);
-  return {
-    soon() {
-      const nowMs = clock.monotonicMs();
-      askedMs ??= nowMs;
-      refreshIn(Math.max(0, Math.min(REFRESH_QUIET_MS, askedMs + REFRESH_MS_MAX - nowMs)));
-    },
-    async cancel() {
-      hasEnded = true;
-      timer?.cancel();
-      await running;
-    },
-  };
 }

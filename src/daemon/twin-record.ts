@@ -3,7 +3,7 @@
  * source, and take back what the real one has got since: such a run is refused, whatever its state directory.
  *
  * Noted when the first contact is accepted, not before: a run that was refused has made no twin. A store is known by its path, or
- * by its directory (device and inode). Only what lies in the default place beside (or in) a store is found again.
+ * by its directory (device and inode). Only what lies in the default place beside (or in) a store is found again: note-beside.ts.
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -62,10 +62,10 @@ interface RecordPlace {
 
 /**
  * Notes the source in the destination's scratch directory, durably, unless it is there already. Call it while holding that directory.
- * `refuseRing` looks once more, and what it throws takes the note back. Throws: stores-swapped (the opposite was noted meanwhile), system
- * errors.
+ * `refuseRing` looks once more, and what it throws takes the note back. Returns what takes it back later, if it is new. Throws:
+ * stores-swapped (the opposite was noted meanwhile), system errors.
  */
-export function recordTwin(pair: Pair, scratch: RecordPlace, refuseRing: (pair: Pair) => void): void {
+export function recordTwin(pair: Pair, scratch: RecordPlace, refuseRing: (pair: Pair) => void): () => void {
   const { dev, ino } = statSync(pair.source, { bigint: true });
   const record = { source: { path: pair.source, dev: String(dev), ino: String(ino) } } satisfies TwinRecord;
   const bytes = Buffer.from(`${JSON.stringify(record)}\n`);
@@ -73,7 +73,7 @@ export function recordTwin(pair: Pair, scratch: RecordPlace, refuseRing: (pair: 
   try {
     if (dir === undefined || !isSite(dir, scratch.site))
       throw scratch.refuse("another directory stands there than at the start");
-    if (readQuietly(dir)?.equals(bytes) === true) return;
+    if (readQuietly(dir)?.equals(bytes) === true) return () => undefined;
     replaceDurably(dir, TWIN_RECORD, [bytes], { tempName: `${TWIN_RECORD}.tmp`, mode: 0o600, syncDir: true });
     try {
       refuseRing(pair); // two runs in both directions, begun at once: the later one to look sees the other's note.
@@ -81,6 +81,17 @@ export function recordTwin(pair: Pair, scratch: RecordPlace, refuseRing: (pair: 
       dir.unlink(TWIN_RECORD);
       throw error;
     }
+    return () => takeBackNote(scratch, TWIN_RECORD);
+  } finally {
+    dir?.close();
+  }
+}
+
+/** Unless another directory stands there. */
+export function takeBackNote({ path, site }: Pick<RecordPlace, "path" | "site">, name: string): void {
+  const dir = openStanding(path, (why) => new Error(why));
+  try {
+    if (dir !== undefined && isSite(dir, site)) dir.unlink(name);
   } finally {
     dir?.close();
   }

@@ -153,10 +153,10 @@ export class TwinRun {
     const ticker = this.#startTicker(work);
     try {
       const watching = this.#parts.watch
-        ? await watchStore(
+        ? watchStore(
             this.#parts.stores.source,
             this.#source.capturer,
-            { onDegraded: (error) => this.#reporter.problem(problemOfWatch(error)), clock: systemClock },
+            { onDegraded: (error) => this.#reporter.problem(problemOfWatch(error)) },
             owner,
           )
         : undefined;

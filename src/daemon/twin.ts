@@ -80,13 +80,15 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   );
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
+  let noted: Disposable | undefined;
   const ends = [
     replica.serve(link.replica, stop.signal),
     agent.run(async (welcome, inner) => {
       await run.meet(welcome.firstContact, inner);
-      noteTwin(places, sites); // before the first offer.
+      noted = noteTwin(places, sites); // before the first offer.
     }, stop.signal),
   ];
+  owner.defer(() => noted?.[Symbol.dispose]());
   // Closed before what they use: both ends let go of their workers and databases first.
   owner.defer(async () => {
     stop.abort(new Error("the twin has ended"));

@@ -3,6 +3,7 @@
  * folders, LAYOUT=fs nesting and trees of many users are all the same here.
  *
  * INVARIANT: no message directory is ever listed, so the cost is in mailboxes, not in messages.
+ * INVARIANT: nothing deeper than `DEPTH_MAX` is walked: each level is walked anew from the root, and whoever owns one can make thousands.
  * INVARIANT: no link is followed; where one stands in the way of mail it is reported, never passed over in silence.
  * fast-glob walks and matches the operator's patterns; what each directory is, is decided here from its entries.
  */
@@ -36,9 +37,24 @@ export interface DiscoverOptions {
   readonly exclude?: readonly string[];
 }
 
+/** A directory that was listed; no message directory, and nothing of a scratch directory. */
+export interface FoundDirectory {
+  /** As `FoundMailbox.path`. */
+  readonly path: RawPath;
+  readonly ino: number;
+}
+
+/**
+ * Levels below the store. Dovecot makes no mailbox with more than 20 in its name (MAILBOX_MAX_HIERARCHY_LEVELS in mail-storage.c); above those
+ * are the directories of domains and users.
+ */
+export const DEPTH_MAX = 64;
+
 export interface Discovery {
   /** By path, parents before children. */
   readonly mailboxes: readonly FoundMailbox[];
+  /** In the order of the walk. */
+  readonly directories: readonly FoundDirectory[];
   readonly problems: readonly DiscoverProblem[];
 }
 
@@ -50,15 +66,21 @@ export function discoverMailboxes(rootPath: string, options: DiscoverOptions = {
   assert(rootPath.startsWith("/"), "the root must be an absolute path");
   const root = rootPath.replace(/\/+$/, "");
   const found = new Set<string>();
+  const directories: FoundDirectory[] = [];
   const problems: DiscoverProblem[] = [];
   const relative = (path: string): string => path.slice(root.length).replace(/^\/+/, "");
   const fs = openGlobFs({
     root: root === "" ? "/" : root,
-    onDirectory: (path, entries) => {
-      const verdict = judgeDirectory(relative(path), entries);
-      if (verdict.isMailbox) found.add(relative(path));
-      problems.push(...verdict.problems, ...linkProblems(path, relative(path), verdict.links));
-      return verdict.descend;
+    onDirectory: (path, entries, ino) => {
+      const below = relative(path);
+      const verdict = judgeDirectory(below, entries);
+      if (verdict === undefined) return [];
+      if (isRawPath(below)) directories.push({ path: below, ino });
+      if (verdict.isMailbox) found.add(below);
+      problems.push(...verdict.problems, ...linkProblems(path, below, verdict.links));
+      if (depthOf(below) < DEPTH_MAX || verdict.descend.length === 0) return verdict.descend;
+      problems.push(depthProblem(below));
+      return [];
     },
     onError: (path, error) => {
       const problem = problemOfError(relative(path), error);
@@ -77,7 +99,7 @@ export function discoverMailboxes(rootPath: string, options: DiscoverOptions = {
   const paths = new Set([ROOT_PATH, ...matched].filter((path) => found.has(path)));
   const mailboxes = [...paths].filter(isRawPath).sort(compareByComponent);
   problems.sort((a, b) => compareText(a.path, b.path));
-  return { mailboxes: mailboxes.map((path) => ({ path })), problems };
+  return { mailboxes: mailboxes.map((path) => ({ path })), directories, problems };
 }
 
 interface DirectoryVerdict {
@@ -88,8 +110,8 @@ interface DirectoryVerdict {
   readonly problems: readonly DiscoverProblem[];
 }
 
-/** What a directory is, from its entries alone. */
-function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryVerdict {
+/** What a directory is, from its entries alone; undefined for what is not of this store. */
+function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryVerdict | undefined {
   const at = (name: string): string => (path === "" ? name : `${path}/${name}`);
   const problems: DiscoverProblem[] = [];
   const kinds = new Map(
@@ -98,7 +120,7 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
       .map((entry) => [entry.name, entry.isSymbolicLink() ? "link" : "real"]),
   );
   const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
-  if (!hasCur && isScratch(path, entries)) return NOTHING_HERE;
+  if (!hasCur && isScratch(path, entries)) return undefined;
   // A pipe or a file in the place of cur/ is none either.
   const isBroken =
     !hasCur && kinds.get("cur") !== "link" && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
@@ -118,7 +140,6 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
   return { isMailbox: hasCur && linkedParts.length === 0, descend, links, problems };
 }
 
-const NOTHING_HERE: DirectoryVerdict = { isMailbox: false, descend: [], links: [], problems: [] };
 const SCRATCH_NAME = /(?:^|\/)\.[^/]*\.mailtwin$/;
 /** Stands in every scratch directory (daemon/hold-destination.ts). */
 const SCRATCH_LOCK = "lock.db";
@@ -167,6 +188,15 @@ function brokenProblem(path: string): DiscoverProblem {
 function nameProblem(path: string): DiscoverProblem {
   const message = `looking for mailboxes at ${displayRaw(path)}: no mailbox can have that name`;
   return { path, code: "mailbox-name-invalid", message };
+}
+
+function depthOf(path: string): number {
+  return path === "" ? 0 : path.split("/").length;
+}
+
+function depthProblem(path: string): DiscoverProblem {
+  const message = `looking for mailboxes below ${displayRaw(path)}: it is ${DEPTH_MAX} levels below the store, and there are more`;
+  return { path, code: "mailbox-too-deep", message };
 }
 
 /** Below the root, what vanished meanwhile is no problem. Throws what is no system error. */

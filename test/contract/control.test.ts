@@ -1,13 +1,15 @@
 /** The control socket, both ends over a real one: what is asked arrives and is answered, and no client can do the daemon harm. */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import * as z from "zod";
 import { systemClock } from "../../src/base/clock.js";
-import { type MailtwinError, recordOfError } from "../../src/base/errors.js";
+import { errnoOf, type MailtwinError, recordOfError } from "../../src/base/errors.js";
 import { askDaemon, type Question } from "../../src/daemon/control/control-client.js";
 import { CONTROL_LIMITS } from "../../src/daemon/control/control-server.js";
 import { explanationSchema, statusSchema } from "../../src/daemon/control/status-schema.js";
@@ -386,6 +388,44 @@ describe("a client", () => {
     stop.abort(new Error("enough"));
     await expect(asked).rejects.toThrow("enough");
     await until(() => clock.timerCount === 0);
+  });
+
+  /** Somebody who answers all, once something comes at its standard input; until then the queue of its socket is full. */
+  async function busy(): Promise<ChildProcessByStdio<Writable, Readable, null>> {
+    mkdirSync(dirname(bench.place.path));
+    const program = `
+      const { createServer } = require("node:net");
+      const server = createServer((socket) => socket.on("error", () => undefined).end(${JSON.stringify(answerOf(200, {}))}));
+      server.listen({ path: ${JSON.stringify(bench.place.path)}, backlog: 1 }, () => {
+        require("node:fs").writeSync(1, "there");
+        require("node:fs").readSync(0, Buffer.alloc(1));
+      });`;
+    const child = spawn(process.execPath, ["-e", program], { stdio: ["pipe", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    for (let isFull = false; !isFull; ) {
+      const socket = connect(bench.place.path);
+      const taken = once(socket, "connect");
+      isFull = await taken.then(
+        () => false,
+        (error: unknown) => errnoOf(error) === "EAGAIN",
+      );
+      socket.on("error", () => undefined);
+    }
+    return child;
+  }
+
+  test("tries for a while while others fill the queue of the socket, and says then that nothing was asked", async () => {
+    const child = await busy();
+    const refused = expect.objectContaining({
+      ...{ code: "control-busy", exitCode: 75, disposition: "retry" },
+      message: expect.stringContaining("too many others ask it at once (EAGAIN"),
+    });
+    await expect(ask("reload", {}, { busyMsMax: 0 })).rejects.toEqual(refused);
+    const asked = ask("reload");
+    for (let turn = 0; turn < 20; turn++) await setImmediate(); // it has found no room by then.
+    child.stdin.end("x");
+    expect(await asked).toEqual({});
   });
 
   test("speaks with a server on the system's clock too", async () => {

@@ -2,12 +2,13 @@
  * A mail user who owns the directories above her mail and its twin, against a mailtwin that runs as root: what she puts in the
  * place of ours is neither cleared, nor filled, nor given to her, and mail of others never becomes hers.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runTwin, startTwin } from "./lab/mailtwin.js";
+import { until } from "./lab/until.js";
 import { ALICE, type AliceBench, giveAll, openAliceBench } from "./twin/alice.js";
 import { treeState } from "./twin/raw-compare.js";
 import { addMessage, expectRefusal, makeMailbox, openBench } from "./twin/small-store.js";
@@ -191,5 +192,44 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
     const modes = readdirSync(twins).map((name) => (statSync(join(twins, name)).mode & 0o7777).toString(8));
     expect(modes.sort()).toEqual(["640", "755"]);
     expect(statSync(twins).mode & 0o7777).toBe(0o2750);
+  });
+
+  test("makes directories below each other by the thousand, with long names and short ones: nobody else's mail waits for more", async () => {
+    using bench = openBench();
+    for (const user of ["alice", "bob"]) makeMailbox(bench.source, `${user}/Maildir`, { messages: 1 });
+    const alice = join(bench.source, "alice");
+    giveAll(alice, ALICE);
+    const bobs = join(bench.replica, "bob/Maildir/cur");
+    const deep = (name: string, levels: number): void => {
+      const script = `const fs = require("node:fs");
+        const go = (name) => { fs.mkdirSync(name); process.chdir(name); };
+        go(process.argv[1]);
+        for (let level = 0; level < ${levels}; level++) go(process.argv[2]);`;
+      const ids = [`--reuid=${ALICE.uid}`, `--regid=${ALICE.gid}`, "--clear-groups"];
+      const args = [process.execPath, "-e", script, `.deep-${name.length}`, name];
+      execFileSync("setpriv", [...ids, ...args], { cwd: join(alice, "Maildir") });
+    };
+    const pair = { source: bench.source, replica: bench.replica, state: bench.state };
+    {
+      await using twin = await startTwin(pair);
+      deep("d".repeat(200), 300); // a path of 60 kB.
+      deep("d", 3_000);
+      addMessage(join(bench.source, "bob/Maildir"), { seed: 60 });
+      await until("Bob's mail to arrive", () => readdirSync(bobs).length === 2, { deadlineMs: 60_000, pollMs: 20 });
+      for (const code of ["ENAMETOOLONG", "mailbox-too-deep"])
+        await twin.waitFor(code, (event) => event.event === "problem" && event["code"] === code);
+      expect((await twin.stop()).code).toBe(1);
+    }
+    {
+      await using _twin = await startTwin(pair);
+      addMessage(join(bench.source, "bob/Maildir"), { seed: 61 });
+      await until("Bob's mail to arrive", () => readdirSync(bobs).length === 3, { deadlineMs: 60_000, pollMs: 20 });
+      execFileSync("rm", ["-rf", join(alice, "Maildir/.deep-1"), join(alice, "Maildir/.deep-200")]);
+      makeMailbox(bench.source, "alice/Maildir/.New", { messages: 1 });
+      giveAll(alice, ALICE);
+      const hers = join(bench.replica, "alice/Maildir/.New/cur");
+      await until("Alice's folder to arrive", () => existsSync(hers), { deadlineMs: 60_000, pollMs: 20 });
+    }
+    expect((await runTwin(["sync", bench.source, bench.replica, "--json", "--state", bench.state])).code).toBe(0);
   });
 });

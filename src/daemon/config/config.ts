@@ -82,7 +82,7 @@ export interface Replica {
   /** The store's name on the other side. */
   readonly storeThere: StoreName;
   readonly mode: (typeof MODES)[number];
-  /** How long it may be out of reach before a person has to look; undefined where nobody expects it to be there always. */
+  /** How long it may have no link before a person has to look; undefined where nobody expects it to be there. */
   readonly unreachableAlarmMs: number | undefined;
   /** What becomes of mail that only the replica has at first contact. */
   readonly foreign: "refuse" | (typeof FOREIGN)[number];
@@ -130,8 +130,9 @@ function makeReplica(
   name: ReplicaName,
   replica: NonNullable<WrittenStore["replica"]>[string],
 ): Replica {
-  const { to, mode, unreachable_alarm: alarmMs = UNREACHABLE_ALARM_MS, foreign } = replica;
-  const unreachableAlarmMs = to === undefined || mode !== "live" ? undefined : alarmMs;
+  const { to, mode, unreachable_alarm: written, foreign } = replica;
+  // Who dials in may be a laptop: when it is late, only its operator can say.
+  const unreachableAlarmMs = written ?? (to === undefined || mode !== "live" ? undefined : UNREACHABLE_ALARM_MS);
   return { name, to, ...otherSide(store, replica), mode, unreachableAlarmMs, foreign: foreign ?? "refuse" };
 }
 

@@ -101,10 +101,8 @@ function judgeAlarms(store: string, { replica = {} }: DraftStore, located: Locat
   return Object.entries(replica).flatMap(([name, { mode, unreachable_alarm: alarm }]) => {
     const path = ["store", store, "replica", name];
     const isDialled = nodeAt(located, [...path, "to"]) !== undefined;
-    if (alarm === undefined || (isDialled && mode === "live")) return [];
-    const why = isDialled
-      ? "a replica on demand is not expected to be there"
-      : 'without "to" the replica dials in, and is not expected to be there';
+    if (alarm === undefined || !isDialled || mode === "live") return [];
+    const why = "a replica on demand is not expected to be there";
     return [atValue(located, [...path, "unreachable_alarm"], { why, advice: "take it out" })];
   });
 }

@@ -1,6 +1,8 @@
 /**
- * What the daemon refuses of this host's key, asked before it is begun, and by itself before it reloads: the file that [identity] names, read
- * as the daemon reads it, by the user who asks. In the daemon's own words, with its code.
+ * What the daemon refuses of this host's key, asked before it is begun, and by itself as it begins and before it reloads: the file that
+ * [identity] names, read as the daemon reads it, by the user who asks. In the daemon's own words, with its code.
+ *
+ * INVARIANT: `config check`, `run` and `reload` ask here, and nowhere else: what one refuses, each of them refuses.
  */
 import type { Clock } from "../../base/clock.js";
 import { openNodeDisk } from "../../base/disk-node.js";
@@ -13,12 +15,17 @@ import { atValue } from "./point-at.js";
 import { type ConfigProblem, formatPlace } from "./problem.js";
 import type { Located } from "./toml-locate.js";
 
+interface OwnKeyProblem extends ConfigProblem {
+  /** Of the error that the key by itself is. */
+  readonly code: string;
+}
+
 /** At most one problem. The daemon reads a key that is named though nothing needs it; an expired one is refused where TLS uses it. */
 export function judgeOwnKey(
   { config, located }: { readonly config: Config; readonly located: Located },
   clock: Pick<Clock, "nowMs">,
   { isDaemon = false }: { readonly isDaemon?: boolean } = {},
-): readonly ConfigProblem[] {
+): readonly OwnKeyProblem[] {
   const { identityKey: path } = config;
   if (path === undefined) return []; // what needs one then is a problem of the configuration itself.
   const user = userOf(config);
@@ -31,7 +38,7 @@ export function judgeOwnKey(
     const { code, message, hint } = recordOfError(error);
     const why = `${message} (${code})${wordsOfUser(user, located)}`;
     const asked = isDaemon ? "" : ` (asked as user ${process.geteuid?.() ?? "?"}, which has to be the daemon's)`;
-    return [atValue(located, ["identity", "key"], { why, advice: `${inSentence(hint)}${asked}` })];
+    return [{ ...atValue(located, ["identity", "key"], { why, advice: `${inSentence(hint)}${asked}` }), code }];
   }
 }
 

@@ -158,7 +158,7 @@ const replica = {
     .meta({ description: "live: at once and always; on-demand: when asked.", example: '"live"' })
     .prefault("live"),
   unreachable_alarm: text((written) => readDurationMs(written, ALARM), {
-    description: `How long a replica that is dialled may be out of reach before a person has to look; from ${ALARM.least} to ${ALARM.most}. Default: 1h. Not for one that dials in, or that is on-demand.`,
+    description: `How long a replica may have no link before a person has to look; from ${ALARM.least} to ${ALARM.most}. Default: 1h where it is dialled, never where it dials in. Not for one that is dialled on-demand.`,
     example: '"1h"',
   }).optional(),
   foreign: z

@@ -30,7 +30,7 @@ export function addRejectsControl(rejects: Command, output: Output): void {
     asking(rejects.command(name))
       .argument("<REPLICA>", "STORE/REPLICA, or REPLICA where there is one of that name")
       .option("-u, --user <user>", "only of this user's mailboxes")
-      .option("--mailbox <mailbox>", "only of this mailbox, as clients name it, or its path in the store");
+      .option("--mailbox <mailbox>", "only of this mailbox, as rejects list or clients name it, or its GUID");
   one("retry")
     .description("try what the replica had refused once more, now")
     .action((replica: string, flags: WishFlags) =>

@@ -201,8 +201,8 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     resume: (target) => control.resume(target),
     fetchNow: (target) => control.fetchNow(target),
     resync: (query, signal) => control.resync(query, signal),
-    retry: (query) => control.retry(query),
-    skip: (query) => control.skip(query),
+    retry: (query, signal) => control.retry(query, signal),
+    skip: (query, signal) => control.skip(query, signal),
     explain: (query, signal) => control.explain(query, signal),
     ...own,
   };

@@ -70,12 +70,13 @@ export interface DaemonControl {
    */
   resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
   /**
-   * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish.
+   * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish, which may
+   * name it as `rejectionsMeant` says. The signal is as that of `explain`.
    * Throws: target-unknown; not-rejected, where there is a wish, and the replica refuses nothing of that.
    */
-  retry(query: ReplicaTarget & MailboxWish): Awaitable<RejectsAnswer>;
-  /** In the place of what was refused comes the wish to compare its mailbox, on a new link. Throws as `retry`. */
-  skip(query: ReplicaTarget & MailboxWish): Awaitable<RejectsAnswer>;
+  retry(query: ReplicaTarget & MailboxWish, signal: AbortSignal): Awaitable<RejectsAnswer>;
+  /** In the place of what was refused comes the wish to compare its mailbox, on a new link. As `retry`. */
+  skip(query: ReplicaTarget & MailboxWish, signal: AbortSignal): Awaitable<RejectsAnswer>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

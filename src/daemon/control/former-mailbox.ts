@@ -22,6 +22,8 @@ const WINDOW_BYTES = 256 * 1024;
 interface Asking {
   /** As of `noSuchMailbox`. */
   readonly unasked?: string;
+  /** Names that may be meant beside those of mailboxes that are there. */
+  readonly alsoKnown?: Parameters<typeof noSuchMailbox>[0];
   readonly signal: AbortSignal;
 }
 
@@ -29,9 +31,9 @@ interface Asking {
 export async function missingMailbox(
   readers: readonly FormerReader[],
   wish: MailboxWish,
-  { unasked = "", signal }: Asking,
+  { unasked = "", alsoKnown = [], signal }: Asking,
 ): Promise<Error> {
-  const rows = readers.flatMap((reader) => reader.mailboxes());
+  const rows = [...readers.flatMap((reader) => reader.mailboxes()), ...alsoKnown];
   let unread = "";
   if (wish.mailbox !== undefined && !isUserMissing(rows, wish))
     for (const reader of readers) {

@@ -79,14 +79,14 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/rejects/retry",
-    taking(rejects, (control, { replica, user, mailbox }) =>
-      control.retry({ ...replicaNamed(control.status(), replica), user, mailbox }),
+    taking(rejects, (control, { replica, user, mailbox }, signal) =>
+      control.retry({ ...replicaNamed(control.status(), replica), user, mailbox }, signal),
     ),
   ],
   [
     "POST /v1/rejects/skip",
-    taking(rejects, (control, { replica, user, mailbox }) =>
-      control.skip({ ...replicaNamed(control.status(), replica), user, mailbox }),
+    taking(rejects, (control, { replica, user, mailbox }, signal) =>
+      control.skip({ ...replicaNamed(control.status(), replica), user, mailbox }, signal),
     ),
   ],
   [

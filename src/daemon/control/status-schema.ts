@@ -26,6 +26,8 @@ const problem = z.looseObject({ ...trouble.shape, mailbox: text });
 const compared = z.looseObject({ done: count, all: count });
 const comparison = z.looseObject({ mailboxes: compared, messages: compared });
 
+const limited = z.looseObject({ mailboxes: count, all: count, why: text, named: z.array(text) });
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -43,6 +45,7 @@ const replica = z.looseObject({
     comparison: comparison.optional(),
     asked: compared.optional(),
     foreign: foreign.optional(),
+    limited: limited.optional(),
     troubles: z.array(trouble),
   },
 });
@@ -52,7 +55,9 @@ const store = z.discriminatedUnion("role", [
     role: z.literal("source"),
     ...{ name: text, path: text, mailboxes: count.optional(), messages: count.optional() },
     log: z.looseObject({ firstLsn: count, lastLsn: count, bytes: count }).optional(),
-    watch: z.looseObject({ structure: z.enum(["watching", "sweeping"]), hotMailboxes: count }).optional(),
+    watch: z
+      .looseObject({ structure: z.enum(["watching", "sweeping"]), why: z.string().optional(), hotMailboxes: count })
+      .optional(),
     sweeps: z.looseObject({ count, caught: count, lastMs: time.optional() }).optional(),
     problems: z.array(problem),
     ...{ replicas: z.array(replica), troubles: z.array(trouble) },

@@ -21,6 +21,7 @@ import {
 const TROUBLES_TOLD_MAX = 50;
 
 const FOREIGN_NAMED_MAX = 3;
+const LIMITED_NAMED_MAX = 3;
 
 /** Ends with a line break. */
 export function formatStatus(status: DaemonStatus): string {
@@ -65,6 +66,7 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
     ...replicas.flatMap(comparisonLine),
     ...replicas.flatMap(askedLine),
     ...replicas.flatMap((replica) => foreignLine(replica, nowMs)),
+    ...replicas.flatMap(limitedLine),
   ];
 }
 
@@ -85,7 +87,9 @@ interface Watching {
 }
 
 function watchWords({ watch, sweeps }: Watching, nowMs: number): string {
-  const structure = watch.structure === "watching" ? "watching" : "not watching, sweeping only";
+  const why =
+    watch.why === undefined ? "" : ` (${watch.why}: are fs.inotify.max_user_watches and max_user_instances too low?)`;
+  const structure = watch.structure === "watching" ? "watching" : `not watching all, changes are found by sweeps${why}`;
   const hot = watch.hotMailboxes === 1 ? "1 mailbox hot" : `${formatCount(watch.hotMailboxes)} mailboxes hot`;
   const last = sweeps.lastMs === undefined ? "" : `, the last ${ago(sweeps.lastMs, nowMs)} ago`;
   return `${structure}, ${hot}; sweeps: ${formatCount(sweeps.count)}${last}, caught ${countOf(sweeps.caught, "change")}`;
@@ -145,6 +149,17 @@ function foreignLine({ name, foreign }: ReplicaStatus, nowMs: number): string[] 
   const rest = more > 0 ? [`the rest in ${formatCount(more)} more`] : [];
   const words = countOf(messages, "message");
   return [`  when last compared only ${name} had ${words}: ${[...places, ...rest].join(", ")}`];
+}
+
+/** What it is not sent, and why not; also that there is nothing of that. */
+function limitedLine({ name, limited }: ReplicaStatus): string[] {
+  if (limited === undefined) return [];
+  const { mailboxes, all, why, named } = limited;
+  const whose = `of ${countOf(all, "mailbox")} (${why})`;
+  if (mailboxes === 0) return [`  ${name} is limited, and gets all ${whose}`];
+  const shown = named.slice(0, LIMITED_NAMED_MAX);
+  const more = mailboxes > shown.length ? `, and ${formatCount(mailboxes - shown.length)} more` : "";
+  return [`  ${name} does not get ${formatCount(mailboxes)} ${whose}: ${shown.join(", ")}${more}`];
 }
 
 function behind(transactions: number): string {

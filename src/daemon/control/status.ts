@@ -44,7 +44,14 @@ export interface SourceStatus {
   readonly mailboxes?: number | undefined;
   readonly messages?: number | undefined;
   readonly log?: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined;
-  readonly watch?: { readonly structure: "watching" | "sweeping"; readonly hotMailboxes: number } | undefined;
+  /** "sweeping": some directories at least are not watched; `why` says what the system says. */
+  readonly watch?:
+    | {
+        readonly structure: "watching" | "sweeping";
+        readonly why?: string | undefined;
+        readonly hotMailboxes: number;
+      }
+    | undefined;
   /**
    * Comparisons of the whole store with the log, since it was opened. `caught`: changes of which no event had told. `lastMs`: when the
    * last one ended; absent before that.
@@ -90,7 +97,19 @@ export interface ReplicaStatus {
   readonly asked?: { readonly done: number; readonly all: number } | undefined;
   /** Mail that only it had when each mailbox was compared last, since the store was opened. Absent: there was none. */
   readonly foreign?: ForeignStatus | undefined;
+  /** What it does not get, as the configuration says. Absent: its peer is not limited to some users, or the store is not open. */
+  readonly limited?: LimitedStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+export interface LimitedStatus {
+  /** They are not sent, of `all` that the store has. */
+  readonly mailboxes: number;
+  readonly all: number;
+  /** "users of [peer.b]" */
+  readonly why: string;
+  /** The first few of them, as people know them (words.ts). */
+  readonly named: readonly string[];
 }
 
 export interface ForeignStatus {

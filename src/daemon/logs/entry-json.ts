@@ -1,7 +1,7 @@
 /**
  * An entry of the log for machines: all that it says, and never a body, for there is none in the log. Names are shown as for people
  * (`displayRaw`: UTF-8 where they are that, other bytes as \xNN, and a backslash as two), so that each is one text and can be told from
- * every other.
+ * every other. What the types say is in docs/formats.md, field by field: `test/unit/docs-json.test.ts` reads both.
  */
 import { unreachable } from "../../base/assert.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
@@ -11,9 +11,7 @@ import type { Change, Structure } from "../../txn/transaction.js";
 import type { ReadEntry } from "./entry-reading.js";
 import { shownTime } from "./shown.js";
 
-type Json = Readonly<Record<string, unknown>>;
-
-export function jsonOf(entry: ReadEntry): Json {
+export function jsonOf(entry: ReadEntry) {
   const { lsn, mailbox, capturedMs } = entry;
   const head = { lsn, captured: shownTime(capturedMs), capturedMs, mailbox };
   if ("problem" in entry) return { ...head, problem: entry.problem };
@@ -26,11 +24,11 @@ export function jsonOf(entry: ReadEntry): Json {
   };
 }
 
-function structureJson(structure: Structure): Json {
+function structureJson(structure: Structure) {
   return structure.kind === "rename" ? { ...structure, from: pathJson(structure.from) } : { ...structure };
 }
 
-function changeJson(change: Change): Json {
+function changeJson(change: Change) {
   switch (change.kind) {
     case "save": {
       const { kind, message, origin, owner } = change;
@@ -55,12 +53,12 @@ function changeJson(change: Change): Json {
   }
 }
 
-function messageJson({ uid, base, size, mtimeS, fields, ...marks }: MessageState): Json {
+function messageJson({ uid, base, size, mtimeS, fields, ...marks }: MessageState) {
   const date = shownTime(mtimeS * 1000);
   return { uid, base: displayRaw(base), size, date, mtimeS, fields: displayRaw(fields), ...marksJson(marks) };
 }
 
-function marksJson({ flags, keywords, odd, tail }: MessageMarks): Json {
+function marksJson({ flags, keywords, odd, tail }: MessageMarks) {
   const other = { ...(odd === "" ? {} : { odd: displayRaw(odd) }), ...(tail === "" ? {} : { tail: displayRaw(tail) }) };
   return { flags: flagWordsOf(flags), keywords: keywords.map(displayRaw), ...other };
 }

@@ -81,7 +81,10 @@ export function agentFor(
 }
 
 /** A person is told once: of a lock, when it lasts. `lasting`: mailboxes of whose locks one was told. */
-export function eventOf({ mailbox, code, firstMs, lastMs, attempts }: RejectionRow, lasting: Set<MailboxGuid>): EventName {
+export function eventOf(
+  { mailbox, code, firstMs, lastMs, attempts }: RejectionRow,
+  lasting: Set<MailboxGuid>,
+): EventName {
   if (!isOfLock(code)) return attempts > 1 ? "transaction-rejected-again" : "transaction-rejected";
   const needsPerson = levelOfRefusal(code, lastMs - firstMs) === "needs-you";
   if (!needsPerson) return attempts > 1 ? "transaction-rejected-again" : "mailbox-locked";

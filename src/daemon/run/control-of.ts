@@ -7,11 +7,11 @@
 import type { RawPath } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
-import type { Replica } from "../config/config.js";
 import type { DaemonControl, FetchNowAnswer, ReplicaTarget, ResyncAnswer, Targets } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
-import { findMailboxes, type MailboxWish, noSuchMailbox, quote } from "../control/find-mailbox.js";
+import { findMailboxes, type MailboxWish, quote } from "../control/find-mailbox.js";
 import { missingMailbox } from "../control/former-mailbox.js";
+import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
@@ -21,7 +21,7 @@ import { pausedKey, rightsKey } from "./replica-notes.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { statusOf } from "./status-of.js";
-import { rightsNoted } from "./user-rights.js";
+import { rightsNoted, wordsOfLimit } from "./user-rights.js";
 
 export interface ControlPorts {
   readonly daemon: Daemon;
@@ -63,14 +63,14 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
       return { ...done, paused: pausedOf(toBe), away: names };
     },
-    retry(query) {
-      const { runner, rows } = refusedOf(daemon, query);
+    async retry(query, signal) {
+      const { runner, rows } = await refusedOf(daemon, query, signal);
       for (const { mailbox } of rows) runner.agent?.retry(mailbox);
       if (runner.agent === undefined && rows.length > 0) runner.fetchNow();
       return { ...counted(rows), paused: runner.isPaused };
     },
-    async skip(query) {
-      const { store, runner, rows } = refusedOf(daemon, query);
+    async skip(query, signal) {
+      const { store, runner, rows } = await refusedOf(daemon, query, signal);
       const { reader, writer } = store.side;
       const refused = rows.filter(({ code }) => isRefused(code)); // what is to be compared stays so.
       const answer = { ...counted(rows), paused: runner.isPaused };
@@ -228,7 +228,7 @@ async function resyncOne(
   const left = { name: `${storeName}/${runner.name}`, mailboxes: meant.length - rows.length };
   return {
     mailboxes: rows.length,
-    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica) }],
+    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica.peer) }],
   };
 }
 
@@ -256,22 +256,31 @@ function counted(rows: readonly RejectionRow[]): { readonly rejects: number; rea
   return { rejects, toCompare: rows.length - rejects };
 }
 
-function refusedOf(
+/** Throws: store-not-ready, not-rejected, target-unknown, the abort reason. */
+async function refusedOf(
   daemon: Daemon,
   query: ReplicaTarget & MailboxWish,
-): Served & { readonly rows: readonly RejectionRow[] } {
+  signal: AbortSignal,
+): Promise<Served & { readonly rows: readonly RejectionRow[] }> {
   const one = served(daemon, query);
-  const all = one.store.side.reader.rejections(query.replica);
-  const rows = query.user === undefined && query.mailbox === undefined ? all : findMailboxes(all, query);
+  const { reader } = one.store.side;
+  const all = reader.rejections(query.replica);
+  const rows = rejectionsMeant(all, reader.mailboxes(), query);
   if (rows.length === 0 && (query.user !== undefined || query.mailbox !== undefined))
-    throw nothingRejected(one.store.side.reader.mailboxes(), query);
+    throw await nothingRejected({ reader, rows: all }, query, signal);
   return { ...one, rows };
 }
 
 /** That name is known, and nothing of it is rejected; or it is not known. */
-function nothingRejected(known: readonly MailboxRow[], query: ReplicaTarget & MailboxWish): Error {
+async function nothingRejected(
+  { reader, rows }: { readonly reader: StateReader; readonly rows: readonly RejectionRow[] },
+  query: ReplicaTarget & MailboxWish,
+  signal: AbortSignal,
+): Promise<Error> {
   const { store, replica, user, mailbox } = query;
-  if (findMailboxes(known, query).length === 0) return noSuchMailbox(known, query);
+  const known = reader.mailboxes();
+  const isKnown = findMailboxes(known, query).length > 0 || known.some(({ guid }) => guid === mailbox?.toLowerCase());
+  if (!isKnown) return missingMailbox([reader], query, { alsoKnown: rows, signal });
   const what = [
     ...(mailbox === undefined ? [] : [`mailbox ${quote(mailbox)}`]),
     ...(user === undefined ? [] : [`user ${quote(user)}`]),
@@ -309,12 +318,7 @@ function explainedStoreOf(kept: Kept): readonly ExplainedStore[] {
   const ackedLsn = (replica: string) => keeper.runner(replica)?.ackedLsn ?? reader.cursor(replica) ?? 0;
   const limitOf = (name: string, path: RawPath) => {
     const mayHave = keeper.runner(name)?.mayHave(path) ?? rightsNoted(reader.meta(rightsKey(name)))(path);
-    return mayHave ? undefined : wordsOfLimit(keeper.replicas.get(name));
+    return mayHave ? undefined : wordsOfLimit(keeper.replicas.get(name)?.peer);
   };
   return [{ name: config.name, reader, replicas: [...keeper.replicas.keys()], ackedLsn, limitOf }];
-}
-
-/** Only who has a name can be limited. */
-function wordsOfLimit(replica: Replica | undefined): string {
-  return `users of [peer.${replica?.peer ?? "?"}]`;
 }

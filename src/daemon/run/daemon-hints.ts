@@ -31,6 +31,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "destination-unusable":
     "Set path of the store to a directory, or a name in an existing directory, in which the daemon's user may write.",
   "link-closed": "Nothing is lost: it is tried again by itself, and goes on where it stopped.",
+  "link-crowded":
+    "It is tried again by itself. If it stays so, `mailtwin status` on the host that refuses says whose conversations they are.",
   "log-trimmed":
     "`mailtwin resync --store STORE --replica REPLICA` at the source compares both. Nothing that only the replica has is removed unasked.",
   "mailbox-guid-twice":
@@ -94,6 +96,19 @@ export function hintInDaemon(code: string, hint: string): string {
 export function hintOfEmptied({ path, stateDir }: { readonly path: string; readonly stateDir: string }): string {
   const again = "It is tried again by itself, and at once by `mailtwin fetch-now` on the host that dials.";
   return `Nothing was written. Mount or restore ${path}. To fill an empty one on purpose, stop mailtwin on this host, move ${stateDir} away, and start it again. ${again}`;
+}
+
+/** Of a replica that has had no link for too long, where nothing has failed. */
+export function hintOfAbsent({ dialsIn }: { readonly dialsIn: boolean }): string {
+  const away = "If it may be away, `mailtwin pause` it, or set its unreachable_alarm higher (`mailtwin reload`).";
+  return dialsIn
+    ? `Its own host dials this one: \`mailtwin status\` there says what keeps it; link-refused in the log here says who was not let in. ${away}`
+    : `Is that host up, and the network between? ${away}`;
+}
+
+/** Of a peer that has more conversations under way than an honest one, on the host that it dials. */
+export function hintOfCrowd(peer: string): string {
+  return `No other peer is held up. A mailtwin says at once what it wants: find out on the host of ${JSON.stringify(peer)} what else there has its key. Should nobody know, take that peer out of the configuration here, and \`mailtwin reload\`.`;
 }
 
 /** The same error, with the hint for whoever runs the daemon. A defect stays what it is. */

@@ -75,7 +75,17 @@ export class Daemon {
     const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
     const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
     this.refusals = new PeerRefusals(clock);
-    this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, proof) => this.#route(opening, proof) });
+    this.#arrivals = new Arrivals({
+      ...{ clock, onRefused },
+      route: (opening, proof) => this.#route(opening, proof),
+      storesOf: (peer) => storesOf(this.#peerNamed(peer)),
+      onCrowded: (error, peer) => {
+        const news = this.refusals.noteCrowd(error, peer);
+        if (news === undefined) return;
+        const { code, words: message, hint, level } = news;
+        log.write(level === "needs-you" ? "peer-needs-you" : "peer-crowds", { peer, code, message, hint });
+      },
+    });
     this.#listeners = new Listeners({
       ...{ log, clock },
       onRefused: (error, shown) => {
@@ -101,7 +111,7 @@ export class Daemon {
   async start(): Promise<void> {
     const listeners = await this.#listeners.prepare(this.#config.listen, this.#key, this.#stop.signal);
     await listeners.commit();
-    this.#adjust(new Set());
+    this.#adjust(new Set(), new Map());
   }
 
   /** Only what differs ends or begins. Returns that, a line each. Rejects, with the former one in force, when a listener cannot be opened. */
@@ -121,8 +131,8 @@ export class Daemon {
       this.#config = config;
       this.#key = key;
       try {
-        await this.#endChanged(peers);
-        if (!this.#isStopping()) this.#adjust(peers);
+        const former = await this.#endChanged(peers);
+        if (!this.#isStopping()) this.#adjust(peers, former);
       } finally {
         await listeners.commit();
       }
@@ -151,8 +161,12 @@ export class Daemon {
     return this.#stopping.signal.aborted;
   }
 
-  /** `peers`: those whose keys or rights are others now: links that they have are judged anew. */
-  async #endChanged(peers: ReadonlySet<string | undefined>): Promise<void> {
+  /**
+   * `peers`: those whose keys or rights are others now: links that they have are judged anew. Returns the replicas that ended for that alone:
+   * they begin anew as what they were.
+   */
+  async #endChanged(peers: ReadonlySet<string | undefined>): Promise<ReadonlyMap<string, ReplicaStore>> {
+    const former = new Map<string, ReplicaStore>();
     const ending = [...this.#kept].filter(([name, kept]) => {
       const stores: ReadonlyMap<string, Store> = this.#config.stores;
       const store = stores.get(name);
@@ -163,15 +177,18 @@ export class Daemon {
       ending.map(async ([name, kept]) => {
         await kept.end();
         this.#kept.delete(name);
+        const store = (this.#config.stores as ReadonlyMap<string, Store>).get(name);
+        if (kept.kind === "replica" && store !== undefined && mayStay(kept.config, store)) former.set(name, kept.store);
       }),
     );
+    return former;
   }
 
-  #adjust(peers: ReadonlySet<string | undefined>): void {
+  #adjust(peers: ReadonlySet<string | undefined>, former: ReadonlyMap<string, ReplicaStore>): void {
     for (const store of this.#config.stores.values()) {
       const kept = this.#kept.get(store.name);
       const { role } = store;
-      if (kept === undefined) this.#kept.set(store.name, this.#begin(store));
+      if (kept === undefined) this.#kept.set(store.name, this.#begin(store, former.get(store.name)));
       else if (kept.kind === "source" && role.kind === "source") {
         kept.keeper.setReplicas(role.replicas, peers);
         this.#kept.set(store.name, { ...kept, config: store });
@@ -179,9 +196,9 @@ export class Daemon {
     }
   }
 
-  #begin(store: Store): Kept {
+  #begin(store: Store, former: ReplicaStore | undefined): Kept {
     const { role } = store;
-    return role.kind === "source" ? this.#beginSource(store, role) : this.#beginReplica(store, role);
+    return role.kind === "source" ? this.#beginSource(store, role) : this.#beginReplica(store, role, former);
   }
 
   #beginSource(store: Store, role: SourceRole): Kept {
@@ -203,17 +220,16 @@ export class Daemon {
     return { kind: "source", config: store, keeper, end };
   }
 
-  #beginReplica(config: Store, role: ReplicaRole): Kept {
+  #beginReplica(config: Store, role: ReplicaRole, former: ReplicaStore | undefined): Kept {
     const { clock, random, crashAt } = this.#ports;
     const log = this.#logOf(config);
     const { path, scratch } = config;
-    const store = new ReplicaStore({
-      ...{ path, scratch, stateDir: this.#stateOf(config), log, crashAt },
-      mayWrite: () => {
-        const users = this.#usersOf(role.peer);
-        return users === undefined ? undefined : maySee(users);
-      },
-    });
+    const mayWrite = () => {
+      const users = this.#usersOf(role.peer);
+      return users === undefined ? undefined : maySee(users);
+    };
+    const how = { path, scratch, stateDir: this.#stateOf(config), log, crashAt, mayWrite };
+    const store = new ReplicaStore(how, former);
     const stop = new AbortController();
     const { from, storeThere, peer } = role;
     const dial = (signal: AbortSignal): Promise<OpenedLink> => {
@@ -304,6 +320,11 @@ export class Daemon {
   #logOf({ name }: Store): EventLog {
     return this.#ports.log.child({ store: name });
   }
+}
+
+/** Links that it may have at a time. */
+function storesOf(peer: Peer | undefined): number {
+  return peer === undefined ? 0 : peer.mayRead.size + peer.mayWrite.size;
 }
 
 /** A source goes on where only its replicas differ. */

@@ -21,6 +21,8 @@ export const EVENTS = {
   "listening-failed": "error",
   "link-refused": "warn",
   "links-refused-unsaid": "warn",
+  "peer-crowds": "warn",
+  "peer-needs-you": "error",
   "store-opened": "info",
   "role-changed": "warn",
   "store-failed": "warn",

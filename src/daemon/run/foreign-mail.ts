@@ -2,7 +2,7 @@
  * Mail that only a replica has, in mailboxes that the source has too: as the last comparison of each found it, since the daemon began.
  * It stays where it is; people are to know of it.
  */
-import { displayRaw } from "../../base/raw-name.js";
+import type { RawPath } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxGuid } from "../../maildir/ids.js";
 import type { ForeignStatus } from "../control/status.js";
@@ -22,11 +22,11 @@ export class ForeignMail {
     return isNews && messages > 0;
   }
 
-  /** Undefined: none is known of. Mailboxes that the source does not have any more are told of otherwise. */
-  status(reader: Pick<StateReader, "mailboxByGuid">): ForeignStatus | undefined {
+  /** Undefined: none is known of. Mailboxes that the source does not have any more are told of otherwise. `mayHave`: others are not told of. */
+  status(reader: Pick<StateReader, "mailboxByGuid">, mayHave: (path: RawPath) => boolean): ForeignStatus | undefined {
     const standing = [...this.#foundByMailbox].flatMap(([guid, found]) => {
       const path = reader.mailboxByGuid(guid)?.path;
-      return path === undefined ? [] : [{ mailbox: displayRaw(mailboxName(path)), ...found }];
+      return path === undefined || !mayHave(path) ? [] : [{ mailbox: mailboxName(path), ...found }];
     });
     if (standing.length === 0) return undefined;
     const messages = standing.reduce((sum, it) => sum + it.messages, 0);

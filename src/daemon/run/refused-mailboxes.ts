@@ -39,7 +39,7 @@ export interface RefusedPorts {
 }
 
 export class RefusedMailboxes implements SessionSinks {
-  readonly #ports: RefusedPorts;
+  #ports: RefusedPorts;
   readonly #known = new Map<MailboxGuid, Known>();
   /** Since when. */
   readonly #others = new Map<MailboxGuid, number>();
@@ -50,6 +50,12 @@ export class RefusedMailboxes implements SessionSinks {
 
   constructor(ports: RefusedPorts) {
     this.#ports = ports;
+  }
+
+  /** The store was closed, and is opened by somebody else. */
+  goOnWith(ports: RefusedPorts): this {
+    this.#ports = ports;
+    return this;
   }
 
   onRefused({ mailbox, path: said, code, words: all }: RefusedMailbox): void {
@@ -87,7 +93,7 @@ export class RefusedMailboxes implements SessionSinks {
     const named = [...this.#known.values()].flatMap((known) => {
       const { path, code, words, sinceMs } = known;
       if (!mayWrite(path)) return [];
-      const shown = displayRaw(mailboxName(path));
+      const shown = mailboxName(path);
       return [{ mailbox: shown, code, words, hint: hintOfRefused(code), sinceMs, level: levelOf(known) }];
     });
     const mailboxes = named.length + this.#others.size;

@@ -4,7 +4,6 @@
  *
  * INVARIANT: it waits for nobody but its own replica, and nobody waits for it.
  */
-import { RESYNC_ASKED } from "../../agent/recovery.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { Gate } from "../../base/gate.js";
 import type { RawPath } from "../../base/raw-name.js";
@@ -12,15 +11,17 @@ import type { ResyncWhy } from "../../log/state-types.js";
 import type { Link } from "../../wire/link.js";
 import type { OpenedSource } from "../../wire/opening.js";
 import type { Replica } from "../config/config.js";
+import type { ForeignStatus } from "../control/status.js";
 import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
-import { AskedComparisons } from "./asked-comparisons.js";
+import type { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
-import { ForeignMail } from "./foreign-mail.js";
-import { LinkTroubles } from "./link-troubles.js";
+import { LeftOut } from "./left-out.js";
+import type { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
+import { ReplicaMemory } from "./replica-memory.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
-import { Troubles } from "./troubles.js";
+import type { Troubles } from "./troubles.js";
 import { WatchedLink } from "./watched-link.js";
 
 /** A link to the replica, and what it was told of the source as that was opened. */
@@ -34,6 +35,8 @@ export interface RunnerPorts extends AgentPorts {
   readonly path: string;
   /** Undefined where the replica dials in. */
   readonly dial: ((signal: AbortSignal) => Promise<ReplicaLink>) | undefined;
+  /** What was known of the replica before; undefined: nothing. */
+  readonly memory?: ReplicaMemory;
 }
 
 /** How often it is looked whether the replica keeps up. */
@@ -47,11 +50,10 @@ const LIVE_LAG_MS_MAX = 10_000;
 class Ended extends Error {}
 
 export class ReplicaRunner {
-  readonly troubles = new Troubles();
-  readonly foreign = new ForeignMail();
-  readonly asked: AskedComparisons;
+  readonly leftOut: LeftOut;
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
+  readonly #memory: ReplicaMemory;
   readonly #linkTroubles: LinkTroubles;
   readonly #wake = new Gate();
   readonly #turns = new AgentTurns();
@@ -65,19 +67,15 @@ export class ReplicaRunner {
   /** Settles when nothing of the last conversation is left. */
   #talk: Promise<void> = Promise.resolve();
   #nextTryMs = 0;
-  #lastSuccessMs: number | undefined;
-  #bytesSent = 0;
-  #transactionsSent = 0;
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
-    const rows = ports.store.side.reader.rejections(ports.replica.name).filter(({ code }) => code === RESYNC_ASKED);
-    this.asked = new AskedComparisons(
-      ports.log,
-      rows.map(({ mailbox }) => mailbox),
-    );
+    const { capturer, reader } = ports.store.side;
+    this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader });
+    this.#linkTroubles = this.#memory.link;
+    const seen = { mailboxes: () => capturer.rows, lastLsn: () => reader.lastLsn() };
+    this.leftOut = new LeftOut({ ...ports, ...seen, peer: ports.replica.peer });
     this.#backOff = new BackOff(ports.random);
-    this.#linkTroubles = new LinkTroubles({ ...ports, troubles: this.troubles });
   }
 
   get name(): string {
@@ -96,12 +94,24 @@ export class ReplicaRunner {
     return this.#state;
   }
 
-  /** Of this run. */
+  /** What is wrong now. */
+  get troubles(): Pick<Troubles, "all"> {
+    this.#linkTroubles.judge();
+    return this.#memory.troubles;
+  }
+
+  get asked(): AskedComparisons {
+    return this.#memory.asked;
+  }
+
+  /** Mail that only the replica has, of what it may have. */
+  get foreign(): ForeignStatus | undefined {
+    return this.#memory.foreign.status(this.#ports.store.side.reader, (path) => this.mayHave(path));
+  }
+
+  /** Since the store was opened. */
   get sums() {
-    return {
-      ...{ bytesSent: this.#bytesSent, transactionsSent: this.#transactionsSent },
-      ...{ lastSuccessMs: this.#lastSuccessMs, nextTryMs: this.#state === "backing-off" ? this.#nextTryMs : undefined },
-    };
+    return { ...this.#memory.sums, nextTryMs: this.#state === "backing-off" ? this.#nextTryMs : undefined };
   }
 
   /** Connected. */
@@ -232,11 +242,13 @@ export class ReplicaRunner {
     } finally {
       this.#offered?.link.close();
       this.#offered = undefined;
+      this.#linkTroubles.rest();
     }
   }
 
   async #once(signal: AbortSignal): Promise<void> {
     const { dial } = this.#ports;
+    if (!this.isPaused) this.#linkTroubles.lacking();
     if (!this.isPaused && this.#state === "paused") this.#step("resume");
     const offered = this.isPaused ? undefined : this.#takeOffered();
     if (offered !== undefined) {
@@ -273,6 +285,7 @@ export class ReplicaRunner {
     try {
       const { link: bare, said } = await open(both);
       const link = new WatchedLink(bare);
+      this.#linkTroubles.connected();
       this.#step("connected");
       while (this.#turns.isBusy) await this.#turns.wait(both);
       const agent = this.#makeAgent(link);
@@ -305,15 +318,11 @@ export class ReplicaRunner {
   }
 
   #makeAgent(link: Link): ReplayAgent {
-    const options = { link, foreign: this.foreign, asked: this.asked, mustCompare: this.needsResync };
+    const { foreign, asked } = this.#memory;
+    const options = { link, foreign, asked, mustCompare: this.needsResync };
     return agentFor(this.#ports, options, {
-      onShipped: () => {
-        this.#transactionsSent += 1;
-        this.#lastSuccessMs = this.#ports.clock.nowMs();
-      },
-      onBodyBytes: (bytes) => {
-        this.#bytesSent += bytes;
-      },
+      onShipped: () => this.#memory.noteShipped(),
+      onBodyBytes: (bytes) => this.#memory.noteBodyBytes(bytes),
       onCompared: (lsn) => this.#noteCompared(lsn),
     });
   }
@@ -347,7 +356,7 @@ export class ReplicaRunner {
     if (this.#state === "live" || !this.#ports.store.isLive) return;
     this.#step("caught-up");
     this.#backOff.reset();
-    this.#lastSuccessMs = this.#ports.clock.nowMs();
+    this.#memory.noteSuccess();
     this.#linkTroubles.live();
   }
 
@@ -368,7 +377,7 @@ export class ReplicaRunner {
   }
 
   #kept() {
-    const { messages = 0, mailboxes = 0 } = this.foreign.status(this.#ports.store.side.reader) ?? {};
+    const { messages = 0, mailboxes = 0 } = this.foreign ?? {};
     return { foreignMessages: messages, foreignMailboxes: mailboxes };
   }
 

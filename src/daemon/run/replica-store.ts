@@ -11,6 +11,7 @@ import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import type { RawPath } from "../../base/raw-name.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Link } from "../../wire/link.js";
 import { NO_SOURCE, type OpenedSource } from "../../wire/opening.js";
@@ -20,7 +21,7 @@ import { findReplicaPlaces, isAt, makeReplicaPlaces } from "../half-places.js";
 import { holdDestination } from "../hold-destination.js";
 import { holdScratch } from "../hold-scratch.js";
 import { holdStateDirectory } from "../hold-state.js";
-import { noteLineage, refuseRing } from "../lineage.js";
+import { refuseRing } from "../lineage.js";
 import { refuseUnwritable } from "../permissions.js";
 import { scratchRefusal } from "../place-rules.js";
 import { refuseVanished } from "../places.js";
@@ -32,6 +33,7 @@ import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
 import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { type EndedLink, MetLink } from "./met-link.js";
+import { isOfAnother, noteTaker } from "./note-taker.js";
 import { RefusedMailboxes } from "./refused-mailboxes.js";
 import { becomeReplica } from "./store-role.js";
 import { type Trouble, Troubles, troubleOf } from "./troubles.js";
@@ -73,13 +75,8 @@ interface Opened extends OpenedReplica {
   readonly owner: Disposer;
 }
 
-/** Whether mail was written there by another log than that one. */
-export function isOfAnother({ reader }: ReplicaSide, logId: string): boolean {
-  return reader.mailboxes().length > 0 && !reader.hasApplied(logId);
-}
-
 export class ReplicaStore {
-  readonly troubles = new Troubles();
+  readonly troubles: Troubles;
   readonly #options: ReplicaStoreOptions;
   #opened: Opened | undefined;
   /** Over all links. */
@@ -95,12 +92,15 @@ export class ReplicaStore {
   #lastLinkMs: number | undefined;
   #lastChangeMs: number | undefined;
 
-  constructor(options: ReplicaStoreOptions) {
+  /** `former`: the same store of the same source, which has ended; what is known of it stays. */
+  constructor(options: ReplicaStoreOptions, former?: ReplicaStore) {
     this.#options = options;
-    this.#refused = new RefusedMailboxes({
-      ...{ log: options.log, clock: systemClock },
-      pathOf: (mailbox) => this.side?.reader.mailboxByGuid(mailbox)?.path,
-    });
+    const pathOf = (mailbox: MailboxGuid) => this.side?.reader.mailboxByGuid(mailbox)?.path;
+    const ports = { log: options.log, clock: systemClock, pathOf };
+    this.troubles = former?.troubles ?? new Troubles();
+    this.#refused = former === undefined ? new RefusedMailboxes(ports) : former.#refused.goOnWith(ports);
+    this.#lastLinkMs = former?.lastLinkMs;
+    this.#lastChangeMs = former?.lastChangeMs;
   }
 
   get isConnected(): boolean {
@@ -118,7 +118,7 @@ export class ReplicaStore {
     return this.isConnected ? systemClock.nowMs() : this.#lastLinkMs;
   }
 
-  /** The source, since the daemon began. */
+  /** The source, since the daemon began, or a reload had its links judged anew. */
   get hasCome(): boolean {
     return this.#hasCome;
   }
@@ -359,30 +359,7 @@ export async function openReplicaStore(
   );
   await claimStore(side, "destination", { path: places.store, site: destination });
   await becomeReplica(places.state, side, log);
-  const notePlace = { path: places.scratch, site: scratchSite, refuse: scratchRefusal(places.scratch) };
-  const noteSource = noteTaker({ store: places.store, side, notePlace, by }, owner);
+  const noteSource = noteTaker({ places, side, scratchSite, by }, owner);
   noteSource(source);
   return { side, stillStands: () => isAt(places.store, destination), noteSource };
-}
-
-interface NoteTaking {
-  readonly store: string;
-  readonly side: ReplicaSide;
-  readonly notePlace: Parameters<typeof noteLineage>[0];
-  readonly by: "daemon" | undefined;
-}
-
-/** A source that does not say what it is a twin of changes nothing; nor does one that the replica is not of. */
-function noteTaker({ store, side, notePlace, by }: NoteTaking, owner: Disposer): OpenedReplica["noteSource"] {
-  let takeBack: (() => void) | undefined;
-  // Before the scratch directory is let go of. The source was refused, hung up, or had nothing to be done: nothing was twinned.
-  owner.defer(() => {
-    if (side.reader.mailboxes().length === 0) takeBack?.();
-  });
-  return ({ lineage, logId }) => {
-    refuseRing(store, lineage);
-    if (lineage.length === 0 || isOfAnother(side, logId)) return;
-    const undo = noteLineage(notePlace, { lineage, by });
-    takeBack ??= undo;
-  };
 }

@@ -19,9 +19,10 @@ import {
   surroundingsOfProcess,
   tellingRefusalOf,
 } from "../config/load-config.js";
-import { formatProblem } from "../config/problem.js";
+import { type ConfigProblem, formatProblem } from "../config/problem.js";
 import { openControlServer } from "../control/control-server.js";
 import type { DaemonControl } from "../control/daemon-control.js";
+import { withLevels } from "../control/status.js";
 import { holdStateDirectory } from "../hold-state.js";
 import type { LogLevel } from "../log-reporter.js";
 import type { Output } from "../output.js";
@@ -92,6 +93,8 @@ async function runUntilStopped(flags: RunFlags, wishes: Wishes, output: Output):
   refuseLostDirectory();
   const loaded = loadConfig(flags.config, surroundingsOfProcess());
   if (loaded.kind === "wrong") return reportWrong(loaded, output);
+  const ofKey = judgeOwnKey(loaded, systemClock, { isDaemon: true }); // before anything is opened, or dialled in vain.
+  if (ofKey.length > 0) return reportWrong({ ...loaded, problems: ofKey }, output);
   const { config } = loaded;
   const log = openEventLog(flags.logLevel ?? config.logLevel, (line) => output.err(line));
   const stateDir = realOrWished(config.stateDir);
@@ -135,7 +138,7 @@ async function serveWishes(control: DaemonControl, wishes: Wishes, log: EventLog
     if (wish === "stop") return;
     if (wish === "reload")
       await control.reload().catch(() => undefined); // it was logged.
-    else log.write("status-asked", { status: control.status() });
+    else log.write("status-asked", { status: withLevels(control.status()) });
   }
 }
 
@@ -193,14 +196,22 @@ function keyOf({ identityKey }: Config): SiteKey | undefined {
   return identityKey === undefined ? undefined : readSiteKey({ disk: openNodeDisk(), path: identityKey });
 }
 
-function reportWrong({ files, problems }: Extract<LoadedConfig, { kind: "wrong" }>, output: Output): number {
+/** Said as `config check` says it. `code` of a problem: the log has it, where a program looks for the reason. */
+function reportWrong(
+  {
+    files,
+    problems,
+  }: Pick<LoadedConfig, "files"> & { readonly problems: readonly (ConfigProblem & { code?: string })[] },
+  output: Output,
+): number {
   const refusal = refusalOf(files[0] ?? "", problems);
   if (process.stderr.isTTY) {
     for (const problem of problems) output.err(`${formatProblem(problem)}\n`);
     output.err(`mailtwin: ${asSentence(refusal.message)}\n${refusal.hint}\n`);
   } else {
     const { exitCode } = refusal;
-    const told = { problems: problems.map(formatProblem), exitCode };
+    const code = problems.find((problem) => problem.code !== undefined)?.code ?? refusal.code;
+    const told = { code, problems: problems.map(formatProblem), exitCode };
     openEventLog("error", output.err).write("daemon-failed", { ...fieldsOfError(refusal), ...told });
   }
   return refusal.exitCode;

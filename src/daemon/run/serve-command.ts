@@ -38,8 +38,9 @@ import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import { watchState } from "../state-watch.js";
 import { asSentence } from "../words.js";
+import { isOfAnother } from "./note-taker.js";
 import { OUR_GREETING } from "./open-link.js";
-import { isOfAnother, type OpenedReplica, openReplicaStore } from "./replica-store.js";
+import { type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
 export interface ServeFlags {
   readonly stdio?: boolean;

@@ -13,6 +13,7 @@ import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
+import { isSameReplica, ReplicaMemory } from "./replica-memory.js";
 import { asideKey, pausedKey, pausedSinceMs, rightsKey } from "./replica-notes.js";
 import { type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
@@ -62,6 +63,8 @@ export class SourceKeeper {
   #store: SourceStore | undefined;
   #hasBeenOpen = false;
   readonly #running = new Map<string, Running>();
+  /** Of each replica, over all its runners. */
+  readonly #memories = new Map<string, ReplicaMemory>();
   /** Their links are judged anew. */
   readonly #toEnd = new Set<string>();
 
@@ -83,6 +86,11 @@ export class SourceKeeper {
 
   runner(name: string): ReplicaRunner | undefined {
     return this.#running.get(name)?.runner;
+  }
+
+  /** What is known of a replica while the store is open. */
+  memory(name: string): ReplicaMemory | undefined {
+    return this.#memories.get(name);
   }
 
   /** Those that are not there any more end, new ones begin, those of `peers` begin anew, all others go on. */
@@ -158,6 +166,7 @@ export class SourceKeeper {
       if (isOther) await this.#end(name, running);
     }
     this.#toEnd.clear();
+    for (const name of this.#memories.keys()) if (!this.#replicas.has(name)) this.#memories.delete(name);
   }
 
   #beginNew(store: SourceStore): void {
@@ -168,16 +177,11 @@ export class SourceKeeper {
     const { path, clock, random, log, dialOf, usersOf } = this.#ports;
     const [dial, users] = [dialOf(replica, store), usersOf(replica)];
     const mayHave = users === undefined ? undefined : maySee(users);
-    const runner = new ReplicaRunner({
-      replica,
-      store,
-      path,
-      mayHave,
-      dial,
-      clock,
-      random,
-      log: log.child({ replica: name }),
-    });
+    const own = { replica, clock, log: log.child({ replica: name }) };
+    const memory = this.#memoryOf(replica) ?? new ReplicaMemory({ ...own, reader: store.side.reader });
+    memory.configure(replica);
+    this.#memories.set(name, memory);
+    const runner = new ReplicaRunner({ ...own, store, path, mayHave, dial, random, memory });
     const pausedMs = pausedSinceMs(store.side.reader.meta(pausedKey(name)), clock.nowMs());
     if (pausedMs !== undefined) runner.pause(pausedMs);
     const stop = new AbortController();
@@ -189,6 +193,12 @@ export class SourceKeeper {
     this.#running.set(name, { runner, stop, ended });
   }
 
+  /** Of the same replica, whatever its settings were. */
+  #memoryOf(replica: Replica): ReplicaMemory | undefined {
+    const known = this.#memories.get(replica.name);
+    return known !== undefined && isSameReplica(known.replica, replica) ? known : undefined;
+  }
+
   async #end(name: string, { stop, ended }: Running): Promise<void> {
     stop.abort(new Error("the replica is not served any more"));
     await ended;
@@ -197,6 +207,7 @@ export class SourceKeeper {
 
   async #endAll(): Promise<void> {
     await Promise.all(Array.from(this.#running, ([name, running]) => this.#end(name, running)));
+    this.#memories.clear();
   }
 
   /** The log is kept for those who are configured, within the limits. */

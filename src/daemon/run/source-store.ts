@@ -10,7 +10,6 @@ import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
-import type { MessageWatch } from "../../capture/message-watch.js";
 import type { OpenedSource } from "../../wire/opening.js";
 import { daemonError } from "../errors.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource } from "../half-places.js";
@@ -18,7 +17,7 @@ import { holdStateDirectory } from "../hold-state.js";
 import { forgetTwin, lineageInDaemon, refuseMetHalfway } from "../lineage.js";
 import { claimStore } from "../same-stores.js";
 import { adaptSource } from "../source-adapter.js";
-import { openSourceSide, type SourceSide, watchStore } from "../source-side.js";
+import { openSourceSide, type SourceSide, type StoreWatch, watchStore } from "../source-side.js";
 import { watchState } from "../state-watch.js";
 import { startSourceThreads } from "../threads.js";
 import type { EventLog } from "./event-log.js";
@@ -47,7 +46,7 @@ export class SourceStore {
   readonly #said: Omit<OpenedSource, "lineage">;
   readonly #realPath: string;
   readonly #owner: Disposer;
-  #hot: MessageWatch | undefined;
+  #watch: StoreWatch | undefined;
   #hasCaptured = false;
   #captured: () => void = () => undefined;
   readonly #firstCapture = new Promise<void>((resolve) => {
@@ -55,8 +54,6 @@ export class SourceStore {
   });
   /** All that was there at the start is in the log, and changes are heard of. */
   isLive = false;
-  /** The system refuses watches: changes are found by sweeps. */
-  isSweepingOnly = false;
 
   constructor(
     options: SourceStoreOptions,
@@ -93,8 +90,9 @@ export class SourceStore {
     return lineageInDaemon(this.#realPath, this.#options.scratch);
   }
 
-  get hotMailboxes(): number {
-    return this.#hot?.size ?? 0;
+  /** How changes are heard of; undefined before the first look. */
+  get watch(): StoreWatch | undefined {
+    return this.#watch;
   }
 
   /** All that stood there when the store was opened is in the log. */
@@ -124,14 +122,11 @@ export class SourceStore {
     const { capturer, worker } = this.side;
     const { log } = this.#options;
     const sinks = {
-      onDegraded: (error: Error) => {
-        this.isSweepingOnly = true;
-        log.write("watch-refused", { message: error.message });
-      },
-      clock: systemClock,
+      onDegraded: (error: Error) => log.write("watch-refused", { message: error.message }),
     };
-    const { hot } = await watchStore(this.#realPath, capturer, sinks, this.#owner);
-    this.#hot = hot;
+    const watch = watchStore(this.#realPath, capturer, sinks, this.#owner);
+    const { hot } = watch;
+    this.#watch = watch;
     await capturer.run(signal, true);
     this.#hasCaptured = true;
     this.#captured();

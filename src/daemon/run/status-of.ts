@@ -1,7 +1,6 @@
 /** The state of a running daemon, for people and programs. Reads, and changes nothing. */
 
 import { assert } from "../../base/assert.js";
-import { displayRaw } from "../../base/raw-name.js";
 import { formatCount } from "../../base/text-format.js";
 import type { CaptureProblem } from "../../capture/capture-types.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
@@ -61,6 +60,12 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
   };
 }
 
+function watchOf(watch: SourceStore["watch"]): SourceStatus["watch"] {
+  const failure = watch?.structure.failure;
+  const why = failure === undefined ? {} : { why: failure.message };
+  return { structure: failure === undefined ? "watching" : "sweeping", ...why, hotMailboxes: watch?.hot.size ?? 0 };
+}
+
 /** What nobody knows of a store that is not open. */
 function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "messages" | "log" | "watch" | "sweeps"> {
   const { capturer, reader } = store.side;
@@ -68,7 +73,7 @@ function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "m
   return {
     ...{ mailboxes, messages },
     log: { firstLsn: reader.firstLsn(), lastLsn: reader.lastLsn(), bytes: reader.logBytes() },
-    watch: { structure: store.isSweepingOnly ? "sweeping" : "watching", hotMailboxes: store.hotMailboxes },
+    watch: watchOf(store.watch),
     sweeps: { count: sweeps, caught: caughtBySweep, lastMs: sweptMs },
   };
 }
@@ -76,7 +81,7 @@ function statusOfOpened(store: SourceStore): Pick<SourceStatus, "mailboxes" | "m
 /** Of one that is not captured: tried again by each sweep, and a person's matter all the same. */
 function problemOf({ path, code, message, hint }: CaptureProblem, sinceMs: number): MailboxProblem {
   const words = { code, words: message, hint: hintInDaemon(code, hint) };
-  return { mailbox: displayRaw(mailboxName(path)), ...words, sinceMs, level: "needs-you" };
+  return { mailbox: mailboxName(path), ...words, sinceMs, level: "needs-you" };
 }
 
 function statusOfReplica(
@@ -88,8 +93,9 @@ function statusOfReplica(
   const address = to === undefined ? "dials in" : formatAddress(to);
   const { store } = keeper;
   if (runner === undefined || store === undefined) {
-    const sums = { bytesSent: 0, transactionsSent: 0 };
-    return { ...{ name, mode, address, state: "idle", needsResync: false, troubles: [] }, ...sums };
+    const known = keeper.memory(name); // between two runners: a reload is under way.
+    const { sums = { bytesSent: 0, transactionsSent: 0 }, troubles } = known ?? {};
+    return { ...{ name, mode, address, state: "idle", needsResync: false, troubles: troubles?.all ?? [] }, ...sums };
   }
   const { lag, agent } = runner;
   const { reader } = store.side;
@@ -98,7 +104,8 @@ function statusOfReplica(
     ...{ name, mode, address, state: runner.state, cursor: runner.ackedLsn },
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
-    ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign.status(reader) },
+    ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign },
+    limited: runner.leftOut.status,
     troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }
@@ -145,7 +152,10 @@ function statusOfReplicaStore(
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
   const peer = (role.kind === "replica" ? role.peer : undefined) ?? from ?? "";
   const refused = store.refusedNow;
-  const own = store.hasCome || store.troublesNow.length > 0 ? store.troublesNow : [awaited(peer, startedMs, strangers)];
+  const own =
+    store.hasCome || store.troublesNow.length > 0
+      ? store.troublesNow
+      : [awaited(peer, { startedMs, lastLinkMs: store.lastLinkMs, strangers })];
   return {
     ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
@@ -175,8 +185,18 @@ function troubleOfUnnamed(refused: RefusedStatus | undefined): readonly Trouble[
 }
 
 /** One that dials in by itself may be on demand: it is waited for, and that alarms nobody. `strangers`: keys that were refused lately. */
-function awaited(peer: string, sinceMs: number, strangers: readonly KeyName[]): Trouble {
-  const waiting = `waiting for ${peer}: it has not come since the daemon began`;
+function awaited(
+  peer: string,
+  known: {
+    readonly startedMs: number;
+    readonly lastLinkMs: number | undefined;
+    readonly strangers: readonly KeyName[];
+  },
+): Trouble {
+  const { startedMs, lastLinkMs, strangers } = known;
+  const since = lastLinkMs === undefined ? "the daemon began" : "a reload changed its key or its rights";
+  const sinceMs = lastLinkMs ?? startedMs;
+  const waiting = `waiting for ${peer}: it has not come since ${since}`;
   const hint = "If it should be here by now, look at the log of mailtwin over there.";
   const heals = { code: "source-awaited", sinceMs, level: "healing" } as const;
   if (strangers.length === 0) return { ...heals, words: waiting, hint };

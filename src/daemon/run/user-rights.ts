@@ -20,6 +20,11 @@ export function maySee(patterns: readonly string[] | undefined): (path: RawPath)
   };
 }
 
+/** What limits it, for people. Only who has a name can be limited. */
+export function wordsOfLimit(peer: string | undefined): string {
+  return `users of [peer.${peer ?? "?"}]`;
+}
+
 /** From what is noted in a state database (`rightsKey`), for who has no configuration at hand. What is none is no limit. */
 export function rightsNoted(noted: string | undefined): (path: RawPath) => boolean {
   const parsed = NOTED.safeParse(noted);

@@ -1,5 +1,6 @@
 /** The capture loop, with a scripted worker and a clock that stands still. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ROOT_PATH } from "../../../src/base/raw-name.js";
 import { turns, until } from "../../turns.js";
 import { guid, NOTHING_CAPTURED, rawPath } from "../log/state-fixtures.js";
 import { Bench, found, IDLE, problem, row, sealed, UNCHANGED } from "./fake-capture.js";
@@ -224,7 +225,7 @@ describe("structure", () => {
       const run = capturer.run(bench.stop.signal, false);
       run.catch(() => undefined);
       for (let ms = 0; ms < 3_900; ms += 100) {
-        capturer.onPath("c");
+        capturer.onName(ROOT_PATH, "c");
         expect(capturer.settled || bench.capture.discoveries > looks).toBe(true);
         await bench.clock.advance(100);
       }
@@ -335,7 +336,7 @@ describe("structure", () => {
       active.push(path);
       return false;
     };
-    for (const path of ["a", "b"]) capturer.onPath(`${path}/dovecot-uidlist`);
+    for (const { path } of [A, B]) capturer.onName(path, "dovecot-uidlist");
     expect(active).toStrictEqual(["a", "b"]);
   });
 
@@ -363,20 +364,33 @@ describe("structure", () => {
     expect(capturer.problems.size).toBe(0);
   });
 
-  test("new mailboxes ask for new watches once a look, ones without an identity only once", async () => {
-    const C = { path: rawPath("c"), fingerprint: "" };
-    bench.capture.mailboxes = [found(A), found(B), C];
-    const capturer = bench.capturer([]);
-    let asked = 0;
-    capturer.onStructure = () => {
-      asked += 1;
+  test("each look tells which directories are to be watched, and what was not watched before is looked at again", async () => {
+    const directories = [{ path: A.path, ino: 7 }];
+    bench.capture.mailboxes = [found(A)];
+    bench.capture.directories = directories;
+    const capturer = bench.capturer([A]);
+    const covered: unknown[] = [];
+    capturer.onDirectories = async (told) => {
+      covered.push(told);
+      return covered.length === 1;
     };
-    bench.capture.outcomes.set("a", [sealed(A)]);
-    bench.capture.outcomes.set("b", [sealed(B)]);
+    const run = capturer.run(bench.stop.signal, false);
+    run.catch(() => undefined);
+    await turns();
+    expect(covered).toStrictEqual([directories]);
+    await bench.clock.advance(1_000);
+    expect(covered).toStrictEqual([directories, directories]);
+  });
+
+  test("the problem of a mailbox that was never known is over when it stands nowhere any more", async () => {
+    bench.capture.mailboxes = [found(A), found(B)];
+    bench.capture.outcomes.set("b", [{ kind: "problem", problem: problem(B.path, "uidlist-too-large") }]);
+    const capturer = bench.capturer([A]);
     await bench.settle(capturer);
-    expect(asked).toBe(1);
+    expect([...capturer.problems.keys()]).toStrictEqual([B.path]);
+    bench.capture.mailboxes = [found(A)];
     capturer.sweepSoon();
     await bench.settle(capturer);
-    expect(asked).toBe(1);
+    expect(capturer.problems.size).toBe(0);
   });
 });

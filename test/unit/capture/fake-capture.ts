@@ -4,6 +4,7 @@ import type {
   CaptureProblem,
   ExamineOutcome,
   ExamineRequest,
+  FoundDirectory,
   FoundMailbox,
   NumberOutcome,
   RenumberOutcome,
@@ -55,6 +56,7 @@ export function found({ path, guid, fingerprint }: MailboxRow, more: Partial<Fou
 export class FakeCapture {
   mailboxes: FoundMailbox[] = [];
   problems: CaptureProblem[] = [];
+  directories: FoundDirectory[] = [];
   readonly requests: ExamineRequest[] = [];
   /** Answers by path, one for each examination; then nothing changed. */
   readonly outcomes = new Map<string, ExamineOutcome<CaptureCommit>[]>();
@@ -73,11 +75,15 @@ export class FakeCapture {
   onExamine: (request: ExamineRequest) => void = () => undefined;
   onDiscover: () => void | Promise<void> = () => undefined;
 
-  async discover(request?: { readonly twice: boolean }) {
+  async discover(request?: { readonly twice: boolean; readonly directories?: boolean }) {
     this.discoveries += 1;
     await this.onDiscover();
     const uncertain = request?.twice === true ? this.uncertain.shift() : undefined;
-    return { mailboxes: this.mailboxes, problems: this.problems, ...(uncertain === undefined ? {} : { uncertain }) };
+    return {
+      ...{ mailboxes: this.mailboxes, problems: this.problems },
+      ...(uncertain === undefined ? {} : { uncertain }),
+      ...(request?.directories === true ? { directories: this.directories } : {}),
+    };
   }
 
   warm(): void {}

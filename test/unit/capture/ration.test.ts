@@ -36,13 +36,6 @@ test("hints are gathered for a moment, and a busy mailbox is looked at now and t
 describe("ListingHistory", () => {
   const A = rawPath("a");
 
-  test("knows whether anything happened", () => {
-    const history = new ListingHistory();
-    expect(history.isNew(A)).toBe(true);
-    history.noteHint(A, 5);
-    expect(history.isNew(A)).toBe(false);
-  });
-
   test("hints end with the next listing", () => {
     const history = new ListingHistory();
     history.noteHintedExamination(A, 7);

@@ -1,89 +1,126 @@
 /** The watch over the whole store, on the real inotify. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
-import { isToldAs } from "../../../src/base/raw-name.js";
-import { openStructureWatch } from "../../../src/capture/structure-watch.js";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { nodePath, type RawPath } from "../../../src/base/raw-name.js";
+import type { FoundDirectory } from "../../../src/capture/capture-types.js";
+import { StructureWatch } from "../../../src/capture/structure-watch.js";
+import { rawPath } from "../log/state-fixtures.js";
 
-test("watching anew survives a directory that was renamed and removed, and sees what had been missed", async () => {
-  const root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
-  const outside = `${root}-outside`;
-  onTestFinished(() => [root, outside].forEach((path) => void rmSync(path, { recursive: true, force: true })));
-  for (const path of [`${root}/a/b`, `${root}/c`, `${outside}/y/z`]) mkdirSync(path, { recursive: true });
-  const [paths, failures] = [new Set<string>(), [] as Error[]];
-  await using watch = await openStructureWatch(root, {
-    onPath: (path) => void paths.add(path),
-    onFailure: (error) => failures.push(error),
+let root: string;
+let told: Set<string>;
+let failures: Error[];
+let watch: StructureWatch;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
+  [told, failures] = [new Set<string>(), []];
+  watch = new StructureWatch(root, {
+    onName: (dir: RawPath, name: string) => void told.add(`${dir}/${name}`),
+    onFailure: (error: Error) => failures.push(error),
   });
-  for (let round = 1; round <= 2; round++) {
-    renameSync(`${root}/a`, `${root}/e`);
-    await vi.waitUntil(() => paths.has("e"), 5_000); // it watches e/ without knowing e/b.
-    rmSync(`${root}/e`, { recursive: true });
-    renameSync(outside, `${root}/in${round}`);
-    await vi.waitUntil(() => paths.has(`in${round}`), 5_000);
-    await watch.refresh();
-    writeFileSync(`${root}/in${round}/y/z/f`, "");
-    await vi.waitUntil(() => paths.has(`in${round}/y/z/f`), 5_000);
-    paths.clear();
-    for (const path of [`${root}/a/b`, `${outside}/y/z`]) mkdirSync(path, { recursive: true });
-    await watch.refresh();
-  }
+  onTestFinished(() => {
+    watch.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+});
+
+const at = (path: string): string => nodePath(path === "" ? root : `${root}/${path}`) as string;
+const asFound = (path: string): FoundDirectory => ({ path: rawPath(path), ino: statSync(at(path)).ino });
+const cover = async (...paths: string[]) => await watch.cover(paths.map(asFound));
+const make = (...paths: string[]) => paths.forEach((path) => void mkdirSync(at(path), { recursive: true }));
+const untilTold = async (name: string) => await vi.waitUntil(() => told.has(name), 5_000);
+
+async function expectHeard(dir: string): Promise<void> {
+  told.clear();
+  writeFileSync(nodePath(`${root}/${dir}/f`), "");
+  await untilTold(`${dir}/f`);
+}
+
+test("only what is new is watched anew, and what is not named any more is not watched", async () => {
+  make("a/b", "c");
+  expect(await cover("", "a", "a/b", "c")).toBe(true);
+  expect(await cover("", "a", "a/b", "c")).toBe(false);
+  for (const dir of ["a", "a/b", "c"]) await expectHeard(dir);
+  expect(await cover("", "a", "c")).toBe(false);
+  expect(watch.size).toBe(3);
+  writeFileSync(`${root}/a/b/g`, "");
+  await expectHeard("c");
+  expect(told).not.toContain("a/b/g");
   expect(failures).toStrictEqual([]);
 });
 
-test("a name that is no UTF-8 is told so that it can be known again", async () => {
-  const root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  const names = ["\xe9va", "\xff\xfe", "\xc3(", "Gr\xc3\xbc\xc3\x9fe\xe9", "\xf0\x9f\x98", "\xed\xa0\x80"];
-  for (const name of names) mkdirSync(Buffer.from(`${root}/${name}`, "latin1"));
-  const told = new Set<string>();
-  const sinks = {
-    onPath: (path: string) => void told.add(path),
-    onFailure: (error: Error) => expect.unreachable(String(error)),
-  };
-  await using _watch = await openStructureWatch(root, sinks);
-  for (const name of names) {
-    writeFileSync(Buffer.from(`${root}/${name}/f`, "latin1"), "");
-    await vi.waitUntil(() => [...told].some((path) => isToldAs(`${name}/f`, path)), 5_000);
-  }
+describe("a directory that is another one now", () => {
+  test("is watched under its path, whichever was renamed, made anew, or took the other's place", async () => {
+    make("a/x", "b/x");
+    await cover("", "a", "a/x", "b", "b/x");
+    renameSync(at("a"), at("old"));
+    renameSync(at("b"), at("a"));
+    expect(await cover("", "a", "a/x", "old", "old/x")).toBe(true);
+    for (const dir of ["a", "a/x", "old", "old/x"]) await expectHeard(dir);
+    expect(watch.size).toBe(5);
+  });
+
+  test("is noticed where the file system gives it the inode of the one before", async () => {
+    make("a");
+    const { ino } = asFound("a");
+    await watch.cover([
+      { path: rawPath(""), ino: asFound("").ino },
+      { path: rawPath("a"), ino },
+    ]);
+    rmSync(at("a"), { recursive: true });
+    make("a");
+    await untilTold("/a");
+    expect(await watch.cover([asFound(""), { path: rawPath("a"), ino }])).toBe(true);
+    await expectHeard("a");
+  });
+
+  test("is noticed by its inode where no event told of it", async () => {
+    make("a");
+    await cover("a");
+    renameSync(at("a"), at("b"));
+    make("a");
+    expect(await cover("a", "b")).toBe(true);
+    await expectHeard("a");
+    await expectHeard("b");
+  });
 });
 
-test("where the system has no instance left it is not asked for a watch, until it has", async () => {
-  const root = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  const [paths, failures] = [new Set<string>(), [] as Error[]];
-  const sinks = { onPath: (path: string) => void paths.add(path), onFailure: (error: Error) => failures.push(error) };
-  let refusal: Error | undefined = new Error("EMFILE");
-  await using watch = await openStructureWatch(root, sinks, async () => {
-    if (refusal !== undefined) throw refusal;
-  });
-  expect([watch.isSet, failures]).toStrictEqual([false, [refusal]]);
-  await expect(watch.refresh()).rejects.toThrow("EMFILE");
-  refusal = undefined;
-  await watch.refresh();
-  writeFileSync(`${root}/f`, "");
-  await vi.waitUntil(() => paths.has("f"), 5_000);
+test("names are the bytes that they are, UTF-8 or not", async () => {
+  const names = ["\xe9va", "\xff\xfe", "\xc3(", "Gr\xc3\xbc\xc3\x9fe"];
+  make(...names);
+  await cover(...names);
+  for (const name of names) await expectHeard(name);
 });
 
-test("a store that cannot be watched is no end: it says so, and is watched when it is tried again", async () => {
-  const above = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
-  onTestFinished(() => rmSync(above, { recursive: true, force: true }));
-  const root = `${above}/gone`;
-  const [paths, failures] = [new Set<string>(), [] as Error[]];
-  await using watch = await openStructureWatch(root, {
-    onPath: (path) => void paths.add(path),
-    onFailure: (error) => failures.push(error),
-  });
-  expect(failures).toHaveLength(1);
-  expect(watch.isSet).toBe(false);
-  await expect(watch.refresh()).rejects.toThrow();
-  mkdirSync(`${root}/a`, { recursive: true });
-  await watch.refresh();
-  expect(watch.isSet).toBe(true);
-  writeFileSync(`${root}/a/f`, "");
-  await vi.waitUntil(() => paths.has("a/f"), 5_000);
-  rmSync(root, { recursive: true });
-  await expect(watch.refresh()).rejects.toThrow();
-  expect(watch.isSet).toBe(false);
+test("what is gone before it can be watched is no failure", async () => {
+  make("a");
+  expect(await watch.cover([asFound("a"), { path: rawPath("gone"), ino: 1 }])).toBe(true);
+  expect([watch.size, watch.failure, failures]).toStrictEqual([1, undefined, []]);
+});
+
+test("what the system refuses is told once, does not keep others from being watched, and is tried again each time", async () => {
+  make("a");
+  const tooLong = rawPath(Array.from({ length: 15 }, () => "d".repeat(255)).join("/")); // longer than a path may be, below the store.
+  const both = [{ path: rawPath(`${tooLong}/${"e".repeat(250)}`), ino: 1 }, asFound("a")];
+  expect(await watch.cover(both)).toBe(true);
+  await expectHeard("a");
+  expect(await watch.cover(both)).toBe(false);
+  expect(failures).toMatchObject([{ code: "ENAMETOOLONG" }]);
+  expect(watch.failure).toMatchObject({ code: "ENAMETOOLONG" });
+  expect(await cover("a")).toBe(false);
+  expect(watch.failure).toBeUndefined();
+  await watch.cover(both);
+  expect(failures).toHaveLength(2);
+});
+
+test("after it was closed nothing is watched or told any more", async () => {
+  make("a");
+  const covering = watch.cover(
+    Array.from({ length: 600 }, (_, at) => ({ ...asFound("a"), path: rawPath(at === 0 ? "a" : "") })),
+  );
+  watch.close();
+  expect(await covering).toBe(false);
+  expect(watch.size).toBe(0);
 });

@@ -1,11 +1,12 @@
 /** What `mailtwin config check` says of this host's key: what the daemon would refuse, in its words, with what needs it. */
-import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock, unixMs } from "../../../src/base/clock.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { createSiteKey } from "../../../src/wire/keys.js";
+import { DaemonProcess } from "../../live/sites/daemon-process.js";
 import { mailtwin } from "./mailtwin.js";
 
 const LONG_AGO = unixMs(systemClock.nowMs() - 4000 * 86_400_000);
@@ -88,6 +89,35 @@ describe("the key of this host", () => {
     );
     write(NEITHER);
     expect(await check()).toMatchObject({ code: 0, err: "" });
+  });
+
+  test.each([
+    ["dials", DIALLING],
+    ["listens", `${LISTENING}[store.mail.source]\nfrom = "unix:/x"\n`],
+  ])(
+    "that has expired, of a daemon that %s: it does not begin, says what check says, and has opened nothing",
+    async (_what, more) => {
+      write(more);
+      await makeKey(LONG_AGO);
+      const told = (await check()).err.split("\n")[0]?.replace(/ \(asked as user .*/, "");
+      const run = await mailtwin(["run", "--config", config], { cwd: dir });
+      expect([run.code, run.out, existsSync(join(dir, "state"))]).toEqual([78, "", false]);
+      expect(JSON.parse(run.err)).toMatchObject({
+        ...{ msg: "daemon-failed", level: 50, code: "key-expired", exitCode: 78, problems: [told] },
+      });
+    },
+  );
+
+  test("that has expired, and that no link needs: the daemon begins", async () => {
+    write(NEITHER);
+    await makeKey(LONG_AGO);
+    const daemon = new DaemonProcess({ site: "a", before: [], configPath: config, env: {} });
+    try {
+      await daemon.waitFor("the start", ({ msg }) => msg === "daemon-started");
+      await daemon.stop();
+    } finally {
+      daemon.signal("SIGKILL");
+    }
   });
 
   test("is a problem like others for machines", async () => {

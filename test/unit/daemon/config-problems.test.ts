@@ -251,9 +251,8 @@ describe("what only the whole can tell", () => {
       'f:7:21: unreachable_alarm = "59s": that is less than 1m; write 1m or more',
     ]);
     const dialsIn = `[peer.b]\nmay_read = ["mail"]\n${STORE.replace(/to = .*/, `peer = "b"\n${alarm}`)}`;
-    expect(problems(dialsIn)).toStrictEqual([
-      `f:7:21: ${alarm}: without "to" the replica dials in, and is not expected to be there; take it out`,
-    ]);
+    expect(problems(dialsIn)).toStrictEqual([]);
+    expect(problems(`${dialsIn}mode = "on-demand"\n`)).toStrictEqual([]);
   });
 
   test("two that would write to one store", () => {

@@ -38,6 +38,7 @@ a = { to = "tls://[FE80::1]:9", peer = "p", store = "mail", mode = "on-demand", 
 b = { to = "ssh://u@h:22", unreachable_alarm = "90s", foreign = "keep" }
 c = { to = "ssh://h" }
 d = { peer = "p" }
+e = { peer = "p", store = "e", unreachable_alarm = "1w" }
 [store.in]
 path = "/in"
 source = { from = "unix:/run/x", store = "theirs" }
@@ -77,6 +78,7 @@ test("everything that may be said has its value", () => {
     },
     { ...usual, name: "c", to: { kind: "ssh", user: undefined, host: "h", port: undefined } },
     { ...usual, name: "d", to: undefined, peer: "p", unreachableAlarmMs: undefined },
+    { ...usual, name: "e", storeThere: "e", to: undefined, peer: "p", unreachableAlarmMs: 7 * 86_400_000 },
   ]);
   expect(inward?.role).toStrictEqual({
     ...{ kind: "replica", peer: undefined, storeThere: "theirs", from: { kind: "unix", path: "/run/x" } },
@@ -137,7 +139,11 @@ describe("what is shown", () => {
       log: { maxSizeBytes: 20_000_000, maxAgeMs: 5_400_000 },
       peers: [{ name: "p", mayRead: ["out"] }],
       stores: [
-        { name: "out", role: "source", replicas: [{ name: "a", to: "tls://[fe80::1]:9" }, {}, {}, { peer: "p" }] },
+        {
+          name: "out",
+          role: "source",
+          replicas: [{ name: "a", to: "tls://[fe80::1]:9" }, {}, {}, { peer: "p" }, { name: "e" }],
+        },
         { name: "in", role: "replica", source: { from: "unix:/run/x", storeThere: "theirs" } },
       ],
     });

@@ -1,7 +1,19 @@
 /** A twin does not become the source by exchanged arguments: what its scratch directory says of it counts, whatever the state. */
-import { readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { lineageInDaemon } from "../../../src/daemon/lineage.js";
 import { findPlaces, makePlaces, noteTwin } from "../../../src/daemon/places.js";
 import { runTwin, startTwin } from "../../live/lab/mailtwin.js";
 import { rawDifferences, treeState } from "../../live/twin/raw-compare.js";
@@ -104,4 +116,73 @@ test("of two runs in both directions that were begun at once one is refused when
   expect(() => noteTwin(back, sites)).toThrow(expect.objectContaining({ code: "stores-swapped" }));
   expect(() => statSync(join(back.scratch, "twin-of.json"))).toThrow("ENOENT");
   noteTwin(there, makePlaces(there).sites);
+});
+
+describe("with a scratch directory elsewhere", () => {
+  let elsewhere: string;
+
+  beforeEach(() => {
+    elsewhere = join(bench.dir, "elsewhere");
+  });
+
+  const there = () => sync(bench.source, bench.replica, "--scratch", elsewhere);
+
+  test("the same is noted in the default place: a reversed copy and a circle are refused", async () => {
+    const third = join(bench.dir, "third");
+    await expectDone(there());
+    expect(readdirSync(join(bench.dir, ".replica.mailtwin")).sort()).toEqual(["lock.db", "twin-of.json"]);
+    expect(readFileSync(record)).toEqual(readFileSync(join(elsewhere, "twin-of.json")));
+    const before = treeState(bench.dir);
+    for (const args of [[], ["--dry-run"]])
+      expectRefusal(await sync(bench.replica, bench.source, ...args), "stores-swapped", 78, bench.source, record);
+    expect(treeState(bench.dir)).toStrictEqual(before);
+    await expectDone(sync(bench.replica, third, "--scratch", join(bench.dir, "elsewhere-too")));
+    expectRefusal(await sync(third, bench.source), "stores-swapped", 78, /a twin of a twin/, ".third.mailtwin");
+    await expectDone(there());
+  });
+
+  test("one that an earlier release or a crash left without is noted by the next run, which has nothing to do", async () => {
+    await expectDone(there());
+    rmSync(join(bench.dir, ".replica.mailtwin"), { recursive: true });
+    await expectDone(there());
+    expectRefusal(await sync(bench.replica, bench.source), "stores-swapped", 78, record);
+  });
+
+  test("a first contact that was refused leaves nothing beside", async () => {
+    makeMailbox(bench.replica, INBOX, { messages: 2, seed: 90 });
+    expectRefusal(await there(), "destination-has-mail", 73);
+    expect(existsSync(join(bench.dir, ".replica.mailtwin"))).toBe(false);
+  });
+
+  test("without the note the roles are changed", async () => {
+    await expectDone(there());
+    rmSync(record);
+    await expectDone(sync(bench.replica, bench.source));
+  });
+
+  test("in a mail root nothing of ours is made, and whose twin it is is not known there", async () => {
+    writeFileSync(join(bench.dir, "subscriptions"), ""); // Dovecot's: LAYOUT=fs
+    await expectDone(there());
+    expect(existsSync(join(bench.dir, ".replica.mailtwin"))).toBe(false);
+    await expectDone(sync(bench.replica, bench.source, "--scratch", join(bench.dir, "elsewhere-too")));
+  });
+
+  test("what stands there and is not ours is left as it is, and keeps no run", async () => {
+    const foreign = join(bench.dir, ".replica.mailtwin");
+    mkdirSync(foreign, { mode: 0o777 });
+    chmodSync(foreign, 0o777);
+    await expectDone(there());
+    expect(readdirSync(foreign)).toEqual([]);
+  });
+
+  test("a live run holds it, for a daemon that has the twin as a source", async () => {
+    {
+      await using _live = await startTwin({
+        ...{ source: bench.source, replica: bench.replica, state: bench.state },
+        args: ["--scratch", elsewhere],
+      });
+      expect(lineageInDaemon(bench.replica, undefined)).toHaveLength(2);
+    }
+    expect(lineageInDaemon(bench.replica, undefined)).toHaveLength(1);
+  });
 });

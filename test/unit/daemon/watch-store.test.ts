@@ -1,56 +1,44 @@
-/** The watches of a source that refuse to be set: no end of a run, and tried again. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+/** Both tiers of watches, as a capture loop drives them. */
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Disposer } from "../../../src/base/disposal.js";
 import { type WatchedCapturer, watchStore } from "../../../src/daemon/source-side.js";
-import { FakeClock } from "../../fake-clock.js";
+import { rawPath } from "../log/state-fixtures.js";
 
-test("a store that cannot be watched is told of once, and watched as soon as it can be", async () => {
-  const above = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
-  onTestFinished(() => rmSync(above, { recursive: true, force: true }));
-  const store = `${above}/gone`;
-  const [paths, degraded] = [new Set<string>(), [] as Error[]];
-  let sweeps = 0;
+test("what looks find is watched until the end, and a mailbox that wakes is listed once its files are", async () => {
+  const store = mkdtempSync(join(tmpdir(), "mailtwin-watch-"));
+  onTestFinished(() => rmSync(store, { recursive: true, force: true }));
+  for (const part of ["cur", "new"]) mkdirSync(`${store}/a/${part}`, { recursive: true });
+  const [names, hints, listed, degraded] = [new Set<string>(), new Set<string>(), [] as string[], [] as Error[]];
   const capturer: WatchedCapturer = {
-    onMessageHint: () => undefined,
+    onMessageHint: (path, { dir, name }) => void hints.add(`${path}/${dir}/${name}`),
     onUidlistHint: () => undefined,
-    onPath: (path) => void paths.add(path),
+    onName: (dir, name) => void names.add(`${dir}/${name}`),
     onActive: () => false,
     onMoved: () => undefined,
-    onStructure: () => undefined,
-    markFull: () => undefined,
-    sweepSoon: () => {
-      sweeps += 1;
-    },
+    onDirectories: undefined,
+    markFull: (path, reason) => void listed.push(`${path} ${reason}`),
+    sweepSoon: () => undefined,
   };
-  const clock = new FakeClock();
   {
     await using owner = new Disposer();
-    await watchStore(store, capturer, { clock, onDegraded: (error) => degraded.push(error) }, owner);
-    expect(degraded).toHaveLength(1);
-    const before = sweeps;
-    await clock.advance(20_000);
-    await vi.waitUntil(() => sweeps > before, 5_000);
-    expect(degraded).toHaveLength(1);
-    mkdirSync(`${store}/a`, { recursive: true });
-    await vi.waitUntil(() => clock.timerCount > 0, 5_000);
-    const failed = sweeps;
-    await clock.advance(20_000);
-    await vi.waitUntil(() => sweeps > failed, 5_000);
-    writeFileSync(`${store}/a/f`, "");
-    await vi.waitUntil(() => paths.has("a/f"), 5_000);
-    // Changes without a pause do not put it off for ever.
-    mkdirSync(`${above}/out/b`, { recursive: true });
-    renameSync(`${above}/out`, `${store}/in`);
-    const seen = sweeps;
-    for (let ms = 0; ms < 5_200; ms += 400) {
-      capturer.onStructure();
-      await clock.advance(400);
-    }
-    await vi.waitUntil(() => sweeps > seen, 5_000);
-    capturer.onStructure();
+    const { hot, structure } = watchStore(store, capturer, { onDegraded: (error) => degraded.push(error) }, owner);
+    const found = ["", "a"].map((path) => ({ path: rawPath(path), ino: statSync(join(store, path)).ino }));
+    expect(await capturer.onDirectories?.(found)).toBe(true);
+    expect(await capturer.onDirectories?.(found)).toBe(false);
+    writeFileSync(`${store}/a/dovecot-uidlist`, "");
+    writeFileSync(`${store}/a/new/1`, "");
+    await vi.waitUntil(() => names.has("a/dovecot-uidlist"), 5_000);
+    expect([capturer.onActive(rawPath("a")), capturer.onActive(rawPath("a"))]).toStrictEqual([false, true]);
+    writeFileSync(`${store}/a/new/2`, "");
+    await vi.waitUntil(() => hints.has("a/new/2"), 5_000);
+    expect([hot.size, structure.failure, listed, degraded]).toStrictEqual([1, undefined, ["a first"], []]);
+    expect(names).not.toContain("a/new/1"); // message directories are none of the slower tier's.
   }
-  expect(clock.timerCount).toBe(0);
+  names.clear();
+  writeFileSync(`${store}/a/f`, "");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(names.size).toBe(0);
 });

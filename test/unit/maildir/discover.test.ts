@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openGlobFs } from "../../../src/base/glob-fs.js";
-import { type Discovery, discoverMailboxes } from "../../../src/maildir/discover.js";
+import { DEPTH_MAX, type Discovery, discoverMailboxes } from "../../../src/maildir/discover.js";
 import { tempDir } from "./temp-mailbox.js";
 
 function makeMailbox(...path: readonly string[]): string {
@@ -210,6 +210,29 @@ describe("problems", () => {
     expect(pathsOf(discovery)).toEqual([""]);
     expect(discovery.problems).toMatchObject([{ code: "ENAMETOOLONG" }]);
   });
+});
+
+test("nothing deeper than a mailbox can be is walked, and it is told that there is more", () => {
+  const root = tempDir();
+  const deepest = Array.from({ length: DEPTH_MAX }, () => "d").join("/");
+  makeMailbox(root, deepest);
+  expect(discoverMailboxes(root)).toMatchObject({ mailboxes: [{ path: deepest }], problems: [] });
+  makeMailbox(root, `${deepest}/d`);
+  makeMailbox(root, "a");
+  const discovery = discoverMailboxes(root);
+  expect(pathsOf(discovery)).toEqual(["a", deepest]);
+  expect(discovery.problems).toMatchObject([{ path: deepest, code: "mailbox-too-deep" }]);
+  expect(discovery.directories).toHaveLength(DEPTH_MAX + 2);
+});
+
+test("the directories that were walked are told with their inodes; those of messages and of scratch are none", () => {
+  const root = tempDir();
+  makeMailbox(root, "u");
+  mkdirSync(join(root, "u/.F.mailtwin"));
+  writeFileSync(join(root, "u/.F.mailtwin/lock.db"), "");
+  mkdirSync(join(root, "v"));
+  const inodes = ["", "u", "v"].map((path) => ({ path, ino: statSync(join(root, path)).ino }));
+  expect([...discoverMailboxes(root).directories].sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual(inodes);
 });
 
 test.each([

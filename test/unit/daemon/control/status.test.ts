@@ -130,6 +130,7 @@ describe("the text", () => {
     const away = replica("laptop", {
       ...{ address: "dials in", mode: "on-demand", state: "away", cursor: 1200, lagTransactions: 110, lagMs: 242_000 },
       ...{ lastSuccessMs: NOW_MS - 7_200_000, rejects: 1, bytesSent: 0, needsResync: true },
+      limited: { mailboxes: 41, all: 312, why: "users of [peer.laptop]", named: ["bob", "bob/.Sent", "carol", "eve"] },
     });
     const failing = replica("c", {
       ...{ state: "backing-off", nextTryMs: NOW_MS + 30_000, lagTransactions: 1, lagMs: 125_000, cursor: 1309 },
@@ -169,6 +170,7 @@ mail: source, /var/vmail: 312 mailboxes, 48,210 messages
   c:       backing-off, next try in 30.0 s  cursor 1309  1 behind, 2 min 5 s                    no success yet      0 rejects  12.3 MB sent  tls://c.example.org:4417
   laptop:  away                             cursor 1200  110 behind, 4 min 2 s, needs a resync  success 2 h ago     1 reject   0 bytes sent  dials in (on demand)
   when last compared only b had 1,100 messages: 40 in alice/.Work (1 min ago), 30 in bob (1 min ago), 20 in carol (1 min ago), the rest in 2 more
+  laptop does not get 41 of 312 mailboxes (users of [peer.laptop]): bob, bob/.Sent, carol, and 38 more
 
 twin: replica, /srv/twin: 1 mailbox, 7 messages
   from a: not connected, and never was; no change since it began
@@ -191,12 +193,15 @@ healing, by itself:
     );
     const fresh = source("mail", {
       ...{ mailboxes: 1, messages: 1, log: { firstLsn: 1, lastLsn: 0, bytes: 0 }, replicas: [] },
-      ...{ watch: { structure: "sweeping", hotMailboxes: 1 }, sweeps: { count: 0, caught: 0 } },
+      ...{
+        watch: { structure: "sweeping", why: "ENOSPC: no space", hotMailboxes: 1 },
+        sweeps: { count: 0, caught: 0 },
+      },
     });
     expect(formatStatus(status(fresh))).toContain(
       `mail: source, /var/vmail: 1 mailbox, 1 message
   log:    LSN 0, nothing waits in it
-  watch:  not watching, sweeping only, 1 mailbox hot; sweeps: 0, caught 0 changes
+  watch:  not watching all, changes are found by sweeps (ENOSPC: no space: are fs.inotify.max_user_watches and max_user_instances too low?), 1 mailbox hot; sweeps: 0, caught 0 changes
   no replicas
 `,
     );

@@ -93,7 +93,11 @@ test("what is skipped while its agent mends it is new to the next link: nothing 
     agent?.retry(row.mailbox);
     if (agent !== undefined) await until("the agent to write it again", () => rows().some(({ lsn }) => lsn > 0));
   };
-  expect(await control.skip(ONE)).toStrictEqual({ rejects: 1, toCompare: 0, paused: false });
+  expect(await control.skip(ONE, new AbortController().signal)).toStrictEqual({
+    rejects: 1,
+    toCompare: 0,
+    paused: false,
+  });
   await until("the next refusal", () =>
     lines.slice(since).some(({ msg }) => String(msg).startsWith("transaction-rejec")),
   );

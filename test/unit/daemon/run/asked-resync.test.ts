@@ -63,6 +63,41 @@ test("one that is paused: that is said, and the status and the list count the sa
   ]);
 });
 
+test("a rejection is named as the list shows it, as its mailbox is called now, or by its GUID, though that was renamed or deleted", {
+  timeout: 60_000,
+}, async () => {
+  await using two = openTwoDaemons();
+  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+  makeMailbox(two.source, `${INBOX}/.Work`, { messages: 1, seed: 10 });
+  two.configure({});
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  await tell(two, "source", "pause", "b");
+  await tell(two, "source", "resync", "--mailbox", `${INBOX}/.Work`);
+  const [listed = ""] = (await tell(two, "source", "rejects", "list", "--json")).stdout.split("\n");
+  const row = JSON.parse(listed) as { readonly path: string; readonly mailbox: string };
+  expect(row.path).toBe(`${INBOX}/.Work`);
+  const isThere = async (folder: string) =>
+    (await tell(two, "source", "explain", `${INBOX}/${folder}`, "1")).code === 0;
+  const arbeit = join(two.source, INBOX, ".Arbeit");
+  renameSync(join(two.source, INBOX, ".Work"), arbeit);
+  await until("its other name", () => isThere(".Arbeit"));
+  const retry = (mailbox: string) => tell(two, "source", "rejects", "retry", "b", "--mailbox", mailbox);
+  const one = { code: 0, stdout: expect.stringContaining("1 mailbox of the rejection log: to be compared") };
+  for (const name of [row.path, `${INBOX}/.Arbeit`, row.mailbox]) expect(await retry(name)).toMatchObject(one);
+  rmSync(arbeit, { recursive: true });
+  await until("it to be gone", async () => !(await isThere(".Arbeit")));
+  for (const name of [row.path, row.mailbox])
+    for (const what of ["retry", "skip"])
+      expect(await tell(two, "source", "rejects", what, "b", "--mailbox", name)).toMatchObject(one);
+  // What the list does not show is told as `resync` tells it.
+  await until("the log to say so", async () => {
+    const { code, stderr } = await retry(`${INBOX}/.Arbeit`);
+    return code === 64 && /alice\/Maildir\/\.Arbeit was deleted by LSN \d+\./.test(stderr);
+  });
+});
+
 test("of one user: the log says what each comparison found and that all have ended, and the status how far it is", {
   timeout: 90_000,
 }, async () => {

@@ -60,6 +60,27 @@ describe("a sync from the replica of a daemon to its source", () => {
     expect(seenOf(two)).toStrictEqual(before);
   });
 
+  test("is refused as well where the replica's scratch directory is elsewhere", { timeout: 90_000 }, async () => {
+    await using two = openTwoDaemons();
+    makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
+    two.configure({});
+    const config = readFileSync(two.configs.replica, "utf8");
+    const scratch = `scratch = "${two.dir}/elsewhere"\n[store.mail.source]`;
+    writeFileSync(two.configs.replica, config.replace("[store.mail.source]", scratch));
+    const daemons = [two.start("replica"), two.start("source")];
+    await untilEqual(two);
+    const before = seenOf(two);
+    const refused = async (): Promise<void> => {
+      for (const over of ["here", "ssh"] as const)
+        expectRefusal(await syncBack(two, over), "stores-swapped", 78, "the twin of", "twin-over-link.json");
+    };
+    await refused();
+    for (const daemon of daemons) await daemon.stop();
+    await refused();
+    expect(seenOf(two)).toStrictEqual(before);
+    expect(readdirSync(join(two.dir, ".replica.mailtwin")).sort()).toEqual(["lock.db", "twin-over-link.json"]);
+  });
+
   test("is free where the replica had mail of its own, nothing was written, and the daemon is gone", async () => {
     await using two = openTwoDaemons();
     makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type RawPath, rawFromText } from "../../../../src/base/raw-name.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
+import { ForeignMail } from "../../../../src/daemon/run/foreign-mail.js";
 import { RefusedMailboxes } from "../../../../src/daemon/run/refused-mailboxes.js";
 import { parseMailboxGuid } from "../../../../src/maildir/ids.js";
 import { FakeClock } from "../../../fake-clock.js";
@@ -54,6 +55,17 @@ describe("one that is refused", () => {
     refuse(1, { code: "mailbox-occupied" });
     expect(told().slice(1)).toStrictEqual([["mailbox-needs-you", "m1", "mailbox-occupied"]]);
     expect(refused.status()?.sinceMs).toBe(sinceMs);
+  });
+
+  test("has one name in the status and in the log: UTF-8 as it is, other bytes by number", () => {
+    refuse(1, { path: "u/Entwürfe" });
+    refused.onRefused({ mailbox: guid(2), path: "u/caf\xe9" as RawPath, ...DENIED });
+    expect(named()).toStrictEqual(["u/Entwürfe", "u/caf\\xe9"]);
+    expect(told().map(([, mailbox]) => mailbox)).toStrictEqual(named());
+    const foreign = new ForeignMail();
+    foreign.note(guid(1), 1, 0);
+    const mailboxByGuid = () => ({ path: rawFromText("u/Entwürfe") }) as never;
+    expect(foreign.status({ mailboxByGuid }, () => true)?.named).toMatchObject([{ mailbox: "u/Entwürfe" }]);
   });
 
   test.each(["lock-held", "replica-lock-held"])(

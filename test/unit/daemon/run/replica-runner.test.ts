@@ -1,10 +1,7 @@
 /** A replica over many links: nothing of one is left when the next begins, and what an operator does in between harms nothing. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../../src/base/clock.js";
-import type { Replica } from "../../../../src/daemon/config/config.js";
-import { openEventLog } from "../../../../src/daemon/run/event-log.js";
-import { ReplicaRunner, type RunnerPorts } from "../../../../src/daemon/run/replica-runner.js";
-import type { SourceStore } from "../../../../src/daemon/run/source-store.js";
+import type { ReplicaRunner } from "../../../../src/daemon/run/replica-runner.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import type { Link } from "../../../../src/wire/link.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
@@ -14,8 +11,7 @@ import { FakeClock } from "../../../fake-clock.js";
 import { until } from "../../../live/lab/until.js";
 import { makeMailbox } from "../../../live/twin/small-store.js";
 import { RealPair } from "../../agent/real-pair.js";
-
-const REPLICA = { name: "far", to: {}, mode: "live", foreign: "keep", storeThere: "mail" } as unknown as Replica;
+import { REPLICA, type RunnerWish, runnerOn } from "./runner-on.js";
 
 let pair: RealPair;
 let stop: AbortController;
@@ -35,35 +31,10 @@ afterEach(async () => {
 
 let lines: Record<string, unknown>[];
 
-const toldNothing =
-  (dial: (signal: AbortSignal) => Promise<Link>): RunnerPorts["dial"] =>
-  async (signal) => ({ link: await dial(signal), said: NO_SOURCE });
-
-function runnerOf({
-  dial,
-  ...ports
-}: {
-  readonly dial: ((signal: AbortSignal) => Promise<Link>) | undefined;
-  readonly clock?: Clock;
-  readonly replica?: Replica;
-}): ReplicaRunner {
-  const side = { reader: pair.sourceReader, writer: pair.sourceWriter, capturer: pair.capturer, bodies: undefined };
-  const store = {
-    ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
-    untilCaptured: () => Promise.resolve(),
-    refuseMetHalfway: () => undefined,
-  } as unknown as SourceStore;
+const runnerOf = (ports: Omit<RunnerWish, "lines">): ReplicaRunner => {
   lines = [];
-  const log = openEventLog("debug", (line) => lines.push(JSON.parse(line) as Record<string, unknown>));
-  const common = { replica: REPLICA, store, path: "/x", random: () => 0, log };
-  return new ReplicaRunner({
-    ...common,
-    clock: systemClock,
-    mayHave: () => false,
-    ...ports,
-    dial: dial && toldNothing(dial),
-  });
-}
+  return runnerOn(pair, { ...ports, lines });
+};
 
 test("paused and resumed while a dial takes its time to end, it dials again", async () => {
   let dials = 0;
@@ -137,9 +108,11 @@ test("out of reach for longer than its alarm it needs a person, until there is a
   await until("the first failure", () => code() === "peer-unreachable");
   const before = dials;
   aheadMs = 3_600_000;
+  expect(code()).toBe("replica-unreachable"); // by the clock: whether it was tried since or not.
   runner.fetchNow();
-  await until("the alarm", () => code() === "replica-unreachable");
-  expect(dials).toBeGreaterThan(before);
+  await until("a further try", () => dials > before);
+  await until("it to have failed", () => runner.state === "backing-off");
+  expect(code()).toBe("replica-unreachable");
   expect(runner.troubles.all).toMatchObject([{ level: "needs-you", hint: expect.stringContaining("firewall") }]);
   isThere = true;
   runner.fetchNow();

@@ -59,6 +59,39 @@ test("bob's mail is not compared for a replica that may have alice's, though it 
   expect(existsSync(join(two.replica, "bob"))).toBe(false);
 });
 
+test("what a limited peer does not get stands in the status of that replica, and is no trouble", async () => {
+  await using two = openTwoDaemons();
+  two.configure({ replicaPeer: 'users = ["alice"]' });
+  for (const [seed, path] of ["alice/Maildir", "bob/Maildir", "bob/Maildir/.Sent"].entries())
+    makeMailbox(two.source, path, { messages: 1, seed: 10 * seed });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  const status = async (...args: readonly string[]) =>
+    mailtwin(["status", "--check", ...args, "--config", two.configs.source], { cwd: dirname(two.source) });
+  const { code, out } = await status("--json");
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({
+    level: "ok",
+    stores: [
+      {
+        replicas: [
+          {
+            level: "ok",
+            limited: {
+              ...{ mailboxes: 2, all: 3, why: "users of [peer.b]" },
+              named: ["bob/Maildir", "bob/Maildir/.Sent"],
+            },
+          },
+        ],
+      },
+    ],
+  });
+  expect((await status()).out).toContain(
+    "\n  b does not get 2 of 3 mailboxes (users of [peer.b]): bob/Maildir, bob/Maildir/.Sent\n",
+  );
+});
+
 test("what a limited peer was not sent is not called acknowledged; nor is it where its rights are wider, until that is compared", async () => {
   await using two = openTwoDaemons();
   two.configure({ replicaPeer: 'users = ["alice"]' });

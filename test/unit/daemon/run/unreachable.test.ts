@@ -51,6 +51,41 @@ test("a link, or a pause, begins the count anew", () => {
   expect(watch.failed(refused)).toMatchObject(refused);
 });
 
+test("the clock decides: it is one when the time has passed, though nothing was tried since, or nothing ever failed", () => {
+  const clock = clockAt(5);
+  const watch = new Unreachable(clock, HOUR_MS);
+  expect([watch.judge(), watch.leftMs]).toEqual([undefined, undefined]);
+  watch.lacking();
+  clock.ms += HOUR_MS - 1;
+  watch.lacking();
+  expect([watch.judge(), watch.leftMs]).toEqual([undefined, 1]);
+  clock.ms += 1;
+  expect(watch.leftMs).toBe(0);
+  expect(watch.judge()).toEqual({
+    ...{ code: "replica-unreachable", level: "needs-you", sinceMs: 1_000_005 },
+    ...{ words: "there has been no link for 1 h", hint: expect.stringContaining("mailtwin pause") },
+  });
+  expect([watch.leftMs, watch.over()]).toEqual([undefined, true]);
+  watch.failed(refused);
+  clock.ms += HOUR_MS;
+  expect(watch.judge()).toMatchObject({ words: `there has been no link for 1 h; the last failure: ${refused.words}` });
+});
+
+test("with another alarm it is judged anew, from the same begin", () => {
+  const clock = clockAt(0);
+  const watch = new Unreachable(clock, HOUR_MS);
+  watch.failed(refused);
+  clock.ms = HOUR_MS;
+  expect(watch.judge()).toBeDefined();
+  expect(watch.alarmAfter(HOUR_MS / 2)).toBeUndefined();
+  expect(watch.alarmAfter(2 * HOUR_MS)).toEqual({ last: refused });
+  expect([watch.judge(), watch.leftMs]).toEqual([undefined, HOUR_MS]);
+  clock.ms = 2 * HOUR_MS;
+  expect(watch.judge()).toMatchObject({ sinceMs: 1_000_000 });
+  expect(watch.alarmAfter(undefined)).toEqual({ last: refused });
+  expect(watch.judge()).toBeUndefined();
+});
+
 test("one that nobody expects to be there never is; what needs a person anyway stays as it is", () => {
   const clock = clockAt(0);
   const watch = new Unreachable(clock, undefined);
@@ -58,5 +93,6 @@ test("one that nobody expects to be there never is; what needs a person anyway s
   const denied = { ...refused, code: "no-right", level: "needs-you" } as const;
   expect([watch.failed(refused), strict.failed(denied)]).toMatchObject([refused, denied]);
   clock.ms = 100 * HOUR_MS;
+  expect([watch, strict].flatMap((each) => [each.judge(), each.leftMs])).toEqual(Array(4).fill(undefined));
   expect([watch.failed(refused), strict.failed(denied)]).toMatchObject([refused, denied]);
 });

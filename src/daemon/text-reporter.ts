@@ -8,7 +8,7 @@ import { formatBytes, formatCount, formatDuration } from "../base/text-format.js
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
 import type { Reporter, ShippedReport, Summary } from "./reporter.js";
-import { asSentence, countOf } from "./words.js";
+import { asSentence, countOf, withoutMiddle, withoutMiddles } from "./words.js";
 
 export interface TextSinks {
   readonly out: (line: string) => void;
@@ -71,13 +71,15 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     shipped(report) {
       if (!quiet) notes.add(report);
       if (verbose)
-        say(`${report.path === "" ? "INBOX" : report.path}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`);
+        say(
+          `${report.path === "" ? "INBOX" : withoutMiddle(report.path)}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`,
+        );
     },
-    conflict: ({ words }) => say(`conflict: ${words}`),
+    conflict: ({ words }) => say(`conflict: ${withoutMiddles(words)}`),
     problem({ message, hint }) {
       hideBar();
       // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
-      err(`problem: ${asSentence(message)} ${hint === hintAbove ? "What to do: as above." : hint}`);
+      err(`problem: ${asSentence(withoutMiddles(message))} ${hint === hintAbove ? "What to do: as above." : hint}`);
       hintAbove = hint;
     },
     summary(summary) {

@@ -7,6 +7,29 @@ export function mailboxName(path: RawPath): string {
   return path === "" ? "INBOX" : displayRaw(path);
 }
 
+/** Of one name in a text for people. A path of the system may have 4095 bytes, a mailbox thousands of levels. */
+const NAME_CHARS_MAX = 200;
+/** Of a text that has names with blanks in them. */
+const TEXT_CHARS_MAX = 10 * NAME_CHARS_MAX;
+
+/** For people: names beyond 200 characters without their middle, and so the whole, however many blanks they have. */
+export function withoutMiddles(text: string): string {
+  if (text.length <= NAME_CHARS_MAX) return text;
+  return withoutMiddle(
+    text.replace(/\S{201,}/g, (name) => withoutMiddle(name, NAME_CHARS_MAX)),
+    TEXT_CHARS_MAX,
+  );
+}
+
+/** `charsMax` in all; no character is cut in two. The end says which of many it is, the beginning whose. */
+export function withoutMiddle(text: string, charsMax = NAME_CHARS_MAX): string {
+  const chars = text.length <= charsMax ? [] : [...text];
+  if (chars.length <= charsMax) return text;
+  const kept = charsMax - 3;
+  const head = Math.ceil(kept / 2);
+  return `${chars.slice(0, head).join("")}[…]${chars.slice(chars.length - (kept - head)).join("")}`;
+}
+
 /** With a full stop, unless it ends a sentence by itself: "did you mean b?". */
 export function asSentence(message: string): string {
   return /[.?!…]$/.test(message) ? message : `${message}.`;

@@ -27,7 +27,8 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     pause: (target) => note("pause", target, undefined),
     resume: (target) => note("resume", target, undefined),
     fetchNow: (targets) => note("fetchNow", targets, { asked: 2, paused: [], connected: [], beyond: [] }),
-    resync: (query) => note("resync", query, { mailboxes: 3, paused: [], away: [], limited: [] }),
+    resync: (query) =>
+      note("resync", query, { mailboxes: 3, ofSource: 3, replicas: 1, paused: [], away: [], limited: [] }),
     retry: (query) => note("retry", query, { rejects: 1, toCompare: 0, paused: false }),
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
     explain: async (query) => note("explain", query, EXPLANATION),

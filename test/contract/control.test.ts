@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const FETCHING = { asked: 2, paused: [], connected: [], beyond: [] };
-const COMPARED = { mailboxes: 3, paused: [], limited: [], away: [] };
+const COMPARED = { mailboxes: 3, ofSource: 3, replicas: 1, paused: [], limited: [], away: [] };
 const anything = z.unknown();
 const ask = (route: string, body: object = {}, more: Partial<Question<unknown>> = {}): Promise<unknown> =>
   askDaemon(bench.place, { method: "POST", route, body, answer: anything, ...more });

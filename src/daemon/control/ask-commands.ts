@@ -81,7 +81,7 @@ const fetched = z.looseObject({
 function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fetched>): string {
   const all = [
     ...(asked > 0 ? [`asked for: ${numbered(asked, "replica", "replicas")}`] : []),
-    ...connected.map((name) => `${name} is connected: its source sends what changes as it comes`),
+    ...connected.map((name) => `${name} is connected already: what changes is sent as it comes`),
     ...paused.map((name) => `${name} is paused, and gets nothing until mailtwin resume ${name}`),
     ...beyond.map(({ name, words }) => `${name}: ${words}`),
   ];
@@ -102,13 +102,18 @@ export async function resync(
 }
 
 const compared = z.looseObject({
-  ...{ mailboxes: z.number(), paused: z.array(z.string()), away: z.array(z.string()) },
+  ...{ mailboxes: z.number(), ofSource: z.number(), replicas: z.number() },
+  ...{ paused: z.array(z.string()), away: z.array(z.string()) },
   limited: z.array(z.looseObject({ name: z.string(), mailboxes: z.number(), why: z.string() })),
 });
 
-function wordsOfCompared({ mailboxes, paused, away, limited }: z.infer<typeof compared>): string {
+function wordsOfCompared({ mailboxes, ofSource, replicas, paused, away, limited }: z.infer<typeof compared>): string {
+  const where = replicas > 1 ? ` on ${formatCount(replicas)} replicas` : "";
+  // Where a replica may not have all of them, or stores have other replicas.
+  const isEach = mailboxes === ofSource * replicas;
+  const sum = isEach ? "" : ` (not each on each: ${numbered(mailboxes, "comparison", "comparisons")})`;
   const all = [
-    `${countOf(mailboxes, "mailbox")} will be compared`,
+    `${countOf(ofSource, "mailbox")}${where} will be compared${sum}`,
     ...limited.map((it) => `${it.name} may not have ${countOf(it.mailboxes, "mailbox")} of that (${it.why})`),
     ...paused.map((name) => `${name} is paused, and is compared after mailtwin resume ${name}`),
     ...away.map((name) => `${name} is not connected, and is compared when it is`),

@@ -22,19 +22,23 @@ export interface Targets {
 
 /** What became of all that were meant. */
 export interface FetchNowAnswer {
-  /** They are dialled, or served, now. */
+  /** They are dialled, or served, now: those that were not connected. */
   readonly asked: number;
   /** STORE/REPLICA: they get nothing. */
   readonly paused: readonly string[];
-  /** Stores of this host whose source has dialled in: it sends what changes as it comes, and there is nothing to ask it for. */
+  /** STORE/REPLICA, and stores of this host that are replicas: what changes is sent as it comes, and there is nothing to ask for. */
   readonly connected: readonly string[];
   /** They cannot be asked, or let have anything, from here and now: which (STORE, STORE/REPLICA), and a sentence that says what helps. */
   readonly beyond: readonly { readonly name: string; readonly words: string }[];
 }
 
 export interface ResyncAnswer {
-  /** They will be compared. */
+  /** They will be compared: each as often as there are replicas where it will be. */
   readonly mailboxes: number;
+  /** The same, each once. */
+  readonly ofSource: number;
+  /** On how many replicas that will be. */
+  readonly replicas: number;
   /** As of `FetchNowAnswer`; they are compared when they are resumed. */
   readonly paused: readonly string[];
   /** STORE/REPLICA: they are not connected, and are compared when they are. */

@@ -4,7 +4,7 @@
  */
 import { formatBytes, formatCount, formatDuration } from "../../base/text-format.js";
 import { onOneLine } from "../config/problem.js";
-import { countOf } from "../words.js";
+import { countOf, withoutMiddle, withoutMiddles } from "../words.js";
 import {
   type DaemonStatus,
   levelOf,
@@ -144,7 +144,7 @@ function foreignLine({ name, foreign }: ReplicaStatus, nowMs: number): string[] 
   const { messages, mailboxes, named } = foreign;
   const places = named
     .slice(0, FOREIGN_NAMED_MAX)
-    .map((it) => `${formatCount(it.messages)} in ${it.mailbox} (${ago(it.comparedMs, nowMs)} ago)`);
+    .map((it) => `${formatCount(it.messages)} in ${withoutMiddle(it.mailbox)} (${ago(it.comparedMs, nowMs)} ago)`);
   const more = mailboxes - places.length;
   const rest = more > 0 ? [`the rest in ${formatCount(more)} more`] : [];
   const words = countOf(messages, "message");
@@ -157,7 +157,7 @@ function limitedLine({ name, limited }: ReplicaStatus): string[] {
   const { mailboxes, all, why, named } = limited;
   const whose = `of ${countOf(all, "mailbox")} (${why})`;
   if (mailboxes === 0) return [`  ${name} is limited, and gets all ${whose}`];
-  const shown = named.slice(0, LIMITED_NAMED_MAX);
+  const shown = named.slice(0, LIMITED_NAMED_MAX).map((name) => withoutMiddle(name));
   const more = mailboxes > shown.length ? `, and ${formatCount(mailboxes - shown.length)} more` : "";
   return [`  ${name} does not get ${formatCount(mailboxes)} ${whose}: ${shown.join(", ")}${more}`];
 }
@@ -191,7 +191,7 @@ function troubleBlock(level: "needs-you" | "healing", troubles: readonly PlacedT
   return [
     isForPerson ? "needs you:" : "healing, by itself:",
     ...troubles.slice(0, TROUBLES_TOLD_MAX).flatMap(({ where, code, words, hint, sinceMs }) => {
-      const line = `  ${where === "" ? "" : `${where}: `}${words} (${code}, for ${ago(sinceMs, nowMs)})`;
+      const line = `  ${where === "" ? "" : `${withoutMiddle(where)}: `}${withoutMiddles(words)} (${code}, for ${ago(sinceMs, nowMs)})`;
       return isForPerson ? [line, `    ${hint}`] : [line];
     }),
     ...(more > 0 ? [`  and ${formatCount(more)} more: mailtwin status --json has them all`] : []),

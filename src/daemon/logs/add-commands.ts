@@ -1,5 +1,9 @@
-/** The words of `mailtwin log` and `mailtwin rejects` on the command line. What they do is loaded late. */
+/**
+ * The words of `mailtwin log` and `mailtwin rejects` on the command line. What they do is loaded late. Both `export` tell errors in words:
+ * what they write goes into a file, and nobody has said `--json`.
+ */
 import type { Command } from "commander";
+import { exitWith } from "../exit-code.js";
 import type { Output } from "../output.js";
 import type { LogFlags } from "./find-log.js";
 import type { ExportFlags, TailFlags } from "./log-command.js";
@@ -11,21 +15,19 @@ export function addLogCommands(program: Command, output: Output): void {
     .description("the newest transactions in words, a line each")
     .option("-n, --lines <count>", "how many (default: 10)")
     .option("-f, --follow", "go on with what comes, until interrupted")
-    .option("-u, --user <path>", "only mailboxes at or below this path of the store")
-    .option("--mailbox <path>", "only the mailbox with this path, end of a path, or GUID")
+    .option("-u, --user <name>", "only mailboxes of this user, or at or below this path of the store")
+    .option("--mailbox <name>", "only this mailbox, as clients name it, by its path, the end of one, or its GUID")
     .option("--json", "one JSON object a line, for machines")
-    .action(async (flags: TailFlags) => {
-      const { tailLog } = await import("./log-command.js");
-      process.exitCode = await tailLog(flags, output);
-    });
+    .action((flags: TailFlags) =>
+      exitWith(flags, output, async () => (await import("./log-command.js")).tailLog(flags, output)),
+    );
   withPlace(log.command("show"))
     .description("one transaction, all of it, and which replicas have it")
     .argument("<LSN>", "its number")
     .option("--json", "as a JSON object")
-    .action(async (lsn: string, flags: LogFlags) => {
-      const { showEntry } = await import("./log-command.js");
-      process.exitCode = showEntry(lsn, flags, output);
-    });
+    .action((lsn: string, flags: LogFlags) =>
+      exitWith(flags, output, async () => (await import("./log-command.js")).showEntry(lsn, flags, output)),
+    );
   withPlace(log.command("export"))
     .description("transactions as JSON, one a line, with all that they say; no message is in them")
     .option("--from <LSN>", "the first (default: the oldest that the log has)")
@@ -42,18 +44,16 @@ export function addRejectsCommands(program: Command, output: Output): Command {
   withReplica(rejects.command("list"))
     .description("all of it, a line each")
     .option("--json", "one JSON object a line, for machines")
-    .action(async (flags: RejectsFlags) => {
-      const { listRejects } = await import("./rejects-command.js");
-      process.exitCode = listRejects(flags, output);
-    });
+    .action((flags: RejectsFlags) =>
+      exitWith(flags, output, async () => (await import("./rejects-command.js")).listRejects(flags, output)),
+    );
   withReplica(rejects.command("show"))
     .description("one refused transaction, with what it was to do, or one comparison")
     .argument("<NUMBER>", "as the list has it: an LSN, or c1, c2, ... of a comparison")
     .option("--json", "one JSON object for each replica that refused it")
-    .action(async (number: string, flags: RejectsFlags) => {
-      const { showReject } = await import("./rejects-command.js");
-      process.exitCode = showReject(number, flags, output);
-    });
+    .action((number: string, flags: RejectsFlags) =>
+      exitWith(flags, output, async () => (await import("./rejects-command.js")).showReject(number, flags, output)),
+    );
   withReplica(rejects.command("export"))
     .description("all of it as JSON, one object a line")
     .action(async (flags: RejectsFlags) => {

@@ -2,6 +2,7 @@
 import { systemClock } from "../../base/clock.js";
 import { EX } from "../../base/errors.js";
 import type { StateReader } from "../../log/state-ports.js";
+import { noSuchMailbox } from "../control/find-mailbox.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS } from "../interruption.js";
 import type { Output } from "../output.js";
@@ -9,9 +10,10 @@ import { jsonOf } from "./entry-json.js";
 import { type LsnRange, type ReadEntry, readOne, readPages } from "./entry-reading.js";
 import { lineOf, storyOf } from "./entry-words.js";
 import { findLog, type LogFlags } from "./find-log.js";
+import { entriesMeant, isMailboxThere } from "./meant.js";
 import { openLog } from "./open-log.js";
 import { endOfReading, untilPassedOn } from "./reading-end.js";
-import { follow, isMeant, startOfTail } from "./tail.js";
+import { follow, type IsMeant, startOfTail } from "./tail.js";
 
 export interface TailFlags extends LogFlags {
   readonly lines?: string;
@@ -27,7 +29,7 @@ export interface ExportFlags extends LogFlags {
 
 const TAIL_LINES = 10;
 
-/** Returns the exit code. */
+/** Returns the exit code. Throws: target-unknown, where no mailbox has, or had, that name; with --follow that is told: it may come. */
 export async function tailLog(flags: TailFlags, output: Output): Promise<number> {
   const count = flags.lines === undefined ? TAIL_LINES : numberOf(flags.lines, "-n", 0);
   const path = findLog(flags, output);
@@ -35,37 +37,48 @@ export async function tailLog(flags: TailFlags, output: Output): Promise<number>
   const tell = (words: string) => output.err(`mailtwin: ${words}\n`);
   let unread = 0;
   using end = endOfReading(process.stdout, flags.follow === true ? STOP_SIGNALS : []);
-  const show = async (page: readonly ReadEntry[]): Promise<void> => {
+  const showOf = (isMeant: IsMeant | undefined) => async (page: readonly ReadEntry[]) => {
     for (const entry of page) {
-      if (!isMeant(entry, flags)) continue;
+      if (isMeant?.(entry) === false) continue;
       unread += "problem" in entry ? 1 : 0;
       output.out(`${lineFor(entry)}\n`);
     }
     await untilPassedOn(process.stdout, end.signal);
   };
-  const shown = await showTail(path, { count, flags, show, signal: end.signal });
-  if (shown.isEmpty && flags.follow !== true && flags.json !== true) tell(shown.words);
-  if (flags.follow === true) await follow({ path, fromLsn: shown.nextLsn, clock: systemClock, show, tell }, end.signal);
+  const shown = await showTail(path, { count, flags, showOf, signal: end.signal });
+  if (shown.missing !== undefined && flags.follow !== true) throw shown.missing;
+  if (shown.missing !== undefined) tell(shown.missing.message);
+  else if (shown.isEmpty && flags.follow !== true && flags.json !== true) tell(shown.words);
+  const following = { path, fromLsn: shown.nextLsn, clock: systemClock, show: shown.show, tell };
+  if (flags.follow === true) await follow(following, end.signal);
   return unread === 0 ? EX.OK : EX.PARTIAL;
 }
 
 interface TailWork {
   readonly count: number;
   readonly flags: TailFlags;
-  readonly show: (page: readonly ReadEntry[]) => Promise<void>;
+  readonly showOf: (isMeant: IsMeant | undefined) => (page: readonly ReadEntry[]) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-async function showTail(path: string, { count, flags, show, signal }: TailWork) {
+async function showTail(path: string, { count, flags, showOf, signal }: TailWork) {
   using reader = openLog(path);
   const toLsn = reader.lastLsn();
-  const fromLsn = startOfTail(reader, count, flags);
+  const wish = { user: flags.user, mailbox: flags.mailbox };
+  const known = reader.mailboxes();
+  const isMeant = entriesMeant(wish, known);
+  const show = showOf(isMeant);
+  const fromLsn = startOfTail(reader, count, isMeant);
   for (const page of readPages(reader, { fromLsn, toLsn })) {
     if (signal.aborted) break;
     await show(page);
   }
+  const isEmpty = fromLsn > toLsn && count > 0;
+  // All of the log was looked at then: no mailbox in it had that name either.
+  const isMissing = isEmpty && isMeant !== undefined && !isMailboxThere(wish, known);
+  const missing = isMissing ? noSuchMailbox(known, wish) : undefined;
   const words = `no transaction of that is in the log (${extentOf(reader)})`;
-  return { isEmpty: fromLsn > toLsn && count > 0, nextLsn: toLsn + 1, words };
+  return { isEmpty, missing, show, nextLsn: toLsn + 1, words };
 }
 
 /** Returns the exit code. Throws: not-in-log. */

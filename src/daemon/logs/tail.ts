@@ -1,7 +1,6 @@
 /** Which entries `log tail` shows, and how it follows a log that goes on, is trimmed, or begins anew. */
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
-import { displayRaw } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import { type LsnRange, type ReadEntry, readPages } from "./entry-reading.js";
 import { inodeOf, openLog } from "./open-log.js";
@@ -11,39 +10,26 @@ const LOOK_MS = 250;
 /** LSNs that are read at a time when entries are looked for from the end. */
 const SPAN_LSNS = 500;
 
-export interface TailFilter {
-  /** Users of a store of many: the first directories of a mailbox's path. As `displayRaw` shows it. */
-  readonly user?: string | undefined;
-  /** The path of the mailbox, the end of it from a directory on, or its GUID. */
-  readonly mailbox?: string | undefined;
-}
+/** Says of an entry whether it is shown. */
+export type IsMeant = (entry: ReadEntry) => boolean;
 
-export function isMeant(entry: ReadEntry, { user, mailbox }: TailFilter): boolean {
-  if (user === undefined && mailbox === undefined) return true;
-  const path = "transaction" in entry ? displayRaw(entry.transaction.path) : "";
-  const isOfUser = user === undefined || `${path}/`.startsWith(`${user}/`);
-  const isMailbox = mailbox === undefined || entry.mailbox === mailbox || `/${path}`.endsWith(`/${mailbox}`);
-  return isOfUser && isMailbox;
-}
-
-/** The last `count` entries that are meant begin there; lastLsn() + 1 if there are none. */
-export function startOfTail(reader: StateReader, count: number, filter: TailFilter): number {
+/** The last `count` entries that are meant (undefined: all are) begin there; lastLsn() + 1 if there are none. */
+export function startOfTail(reader: StateReader, count: number, isMeant: IsMeant | undefined): number {
   const [firstLsn, lastLsn] = [reader.firstLsn(), reader.lastLsn()];
-  if (filter.user === undefined && filter.mailbox === undefined) return Math.max(firstLsn, lastLsn + 1 - count);
+  if (isMeant === undefined) return Math.max(firstLsn, lastLsn + 1 - count);
   let [start, left] = [lastLsn + 1, count];
   for (let toLsn = lastLsn; toLsn >= firstLsn && left > 0; toLsn -= SPAN_LSNS) {
     const range = { fromLsn: Math.max(firstLsn, toLsn + 1 - SPAN_LSNS), toLsn };
-    const found = lsnsOf(reader, range, filter).slice(-left);
+    const found = lsnsOf(reader, range, isMeant).slice(-left);
     left -= found.length;
     start = found[0] ?? start;
   }
   return start;
 }
 
-function lsnsOf(reader: StateReader, range: LsnRange, filter: TailFilter): number[] {
+function lsnsOf(reader: StateReader, range: LsnRange, isMeant: IsMeant): number[] {
   const lsns: number[] = [];
-  for (const page of readPages(reader, range))
-    for (const entry of page) if (isMeant(entry, filter)) lsns.push(entry.lsn);
+  for (const page of readPages(reader, range)) for (const entry of page) if (isMeant(entry)) lsns.push(entry.lsn);
   return lsns;
 }
 

@@ -49,10 +49,13 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     async resync(query, signal) {
       refuseReplica(daemon, query);
       const chosen = chosenOf(daemon, query);
-      const done = { mailboxes: 0, limited: [] as Limited[] };
+      const done = { mailboxes: 0, replicas: 0, limited: [] as Limited[] };
+      const distinct = new Set<string>();
       for (const each of chosen) {
-        const { mailboxes, limited } = await resyncOne(each, query, { nowMs: nowMs(), numbers });
-        done.mailboxes += mailboxes;
+        const { guids, limited } = await resyncOne(each, query, { nowMs: nowMs(), numbers });
+        done.mailboxes += guids.length;
+        done.replicas += guids.length === 0 ? 0 : 1;
+        for (const guid of guids) distinct.add(`${each.name}/${guid}`); // two stores can have one of the same GUID.
         done.limited.push(...limited);
       }
       const isNamed = query.user !== undefined || query.mailbox !== undefined;
@@ -61,7 +64,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       const away = toBe.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
       const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
-      return { ...done, paused: pausedOf(toBe), away: names };
+      return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: names };
     },
     async retry(query, signal) {
       const { runner, rows } = await refusedOf(daemon, query, signal);
@@ -136,15 +139,20 @@ function pausedOf(chosen: readonly Served[]): readonly string[] {
 function fetchNow(daemon: Daemon, targets: Targets): FetchNowAnswer {
   const chosen = chosenOf(daemon, targets);
   const going = chosen.filter(({ runner }) => !runner.isPaused);
+  const connected = going.filter(({ runner }) => runner.agent !== undefined);
   const runners = going.map(({ runner }) => runner).filter((runner) => !isAwaited(runner));
-  for (const runner of runners) runner.fetchNow();
+  for (const runner of runners) runner.fetchNow(); // one that is connected too: on demand, it may be about to end its link.
   const own = ownReplicas(daemon, targets);
-  const dialled = own.flatMap(({ kept }) => kept.dialled ?? []);
+  const ownConnected = own.filter(({ kept }) => kept.store.isConnected);
+  const dialled = own.flatMap(({ kept }) => (kept.store.isConnected ? [] : (kept.dialled ?? [])));
   for (const each of dialled) each.dialNow();
   const awaited = own.filter(({ kept }) => kept.dialled === undefined);
   return {
-    ...{ asked: runners.length + dialled.length, paused: pausedOf(chosen) },
-    connected: awaited.flatMap(({ name, kept }) => (kept.store.isConnected ? [name] : [])),
+    ...{ asked: runners.length - connected.length + dialled.length, paused: pausedOf(chosen) },
+    connected: [
+      ...connected.map(({ name, runner }) => `${name}/${runner.name}`),
+      ...ownConnected.map(({ name }) => name),
+    ],
     beyond: [
       ...going.flatMap(({ name, runner }) =>
         isAwaited(runner) ? [{ name: `${name}/${runner.name}`, words: DIALS_IN }] : [],
@@ -206,18 +214,19 @@ async function refuseMissing(chosen: readonly Served[], query: MailboxWish, sign
 
 type Limited = ResyncAnswer["limited"][number];
 
-/** Returns how many mailboxes will be compared: of those that the replica may have. */
+/** Returns which mailboxes will be compared: of those that the replica may have. */
 async function resyncOne(
   { name: storeName, store, runner }: Served,
   wish: MailboxWish,
   { nowMs, numbers }: { readonly nowMs: number; readonly numbers: Numbers },
-): Promise<Pick<ResyncAnswer, "mailboxes" | "limited">> {
+): Promise<Pick<ResyncAnswer, "limited"> & { readonly guids: readonly MailboxRow["guid"][] }> {
   const { reader, writer } = store.side;
   const meant = findMailboxes(reader.mailboxes(), wish);
   const rows = meant.filter(({ path }) => runner.mayHave(path));
+  const guids = rows.map(({ guid }) => guid);
   if (wish.user === undefined && wish.mailbox === undefined) {
     await runner.compareAll();
-    return { mailboxes: rows.length, limited: [] };
+    return { guids, limited: [] };
   }
   for (const row of rows)
     await runner.withAgent(async (agent) => {
@@ -226,10 +235,7 @@ async function resyncOne(
       runner.asked.add(row.guid);
     });
   const left = { name: `${storeName}/${runner.name}`, mailboxes: meant.length - rows.length };
-  return {
-    mailboxes: rows.length,
-    limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica.peer) }],
-  };
+  return { guids, limited: left.mailboxes === 0 ? [] : [{ ...left, why: wordsOfLimit(runner.replica.peer) }] };
 }
 
 /**

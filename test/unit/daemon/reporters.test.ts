@@ -51,6 +51,13 @@ function text(more: { readonly bar?: boolean; readonly quiet?: boolean; readonly
 }
 
 describe("text", () => {
+  test("a long name in a problem is without its middle", () => {
+    const path = `alice/${".deep".repeat(800)}.Work`;
+    text().problem({ path, code: "x", message: `reading ${path}: no`, hint: "Mend it." });
+    expect(lines[0]).toMatch(/^! problem: reading alice\/[.dep]+\[…\][.dep]+\.Work: no\. Mend it\.$/);
+    expect(lines[0]?.length).toBeLessThan(300);
+  });
+
   test("without a terminal progress is a line every five seconds", () => {
     const reporter = text();
     for (let elapsedMs = 1_000; elapsedMs <= 16_000; elapsedMs += 200) reporter.progress({ ...PROGRESS, elapsedMs });

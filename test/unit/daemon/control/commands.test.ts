@@ -113,7 +113,7 @@ describe("what is asked for is said to be so", () => {
   });
 
   test.each([
-    [{ connected: ["twin"] }, 0, "twin is connected: its source sends what changes as it comes\n"],
+    [{ connected: ["twin"] }, 0, "twin is connected already: what changes is sent as it comes\n"],
     [{ beyond: [{ name: "twin", words: "a dials" }] }, 69, "twin: a dials\n"],
     [{ asked: 1, beyond: [{ name: "twin", words: "a dials" }] }, 1, "asked for: 1 replica\ntwin: a dials\n"],
     [{ paused: ["mail/c"] }, 69, "mail/c is paused, and gets nothing until mailtwin resume mail/c\n"],
@@ -125,6 +125,20 @@ describe("what is asked for is said to be so", () => {
       expect(await run("fetch-now")).toEqual({ code, out, err: "" });
     },
   );
+
+  test.each([
+    [{ mailboxes: 6, ofSource: 3, replicas: 2 }, "3 mailboxes on 2 replicas will be compared\n"],
+    [{ mailboxes: 1, ofSource: 1, replicas: 1 }, "1 mailbox will be compared\n"],
+    [
+      { mailboxes: 4, ofSource: 3, replicas: 2 },
+      "3 mailboxes on 2 replicas will be compared (not each on each: 4 comparisons)\n",
+    ],
+  ])("resync counts a mailbox once, however many replicas have it: %j", async (some, words) => {
+    const answer = { ...some, paused: [], away: [], limited: [] };
+    await bench.open({ resync: () => answer });
+    expect(await run("resync")).toEqual({ code: 0, out: words, err: "" });
+    expect(JSON.parse((await run("resync", "--json")).out)).toEqual(answer);
+  });
 
   test.each([
     [["rejects", "retry", "c"], { rejects: 0, toCompare: 0, paused: false }, "nothing is rejected\n"],
@@ -156,7 +170,9 @@ describe("what is asked for is said to be so", () => {
     "resync says which replica may not have what was named; 77 where %d mailboxes are left",
     async (mailboxes, code) => {
       const limited = [{ name: "mail/f", mailboxes: 1, why: "users of [peer.f]" }];
-      await bench.open({ resync: () => ({ mailboxes, paused: [], away: [], limited }) });
+      await bench.open({
+        resync: () => ({ mailboxes, ofSource: mailboxes, replicas: 1, paused: [], away: [], limited }),
+      });
       expect(await run("resync", "-u", "emil")).toEqual({
         ...{ code, err: "" },
         out: `${mailboxes} mailboxes will be compared\nmail/f may not have 1 mailbox of that (users of [peer.f])\n`,

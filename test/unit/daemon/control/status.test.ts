@@ -221,3 +221,26 @@ healing, by itself:
     );
   });
 });
+
+test("people are shown long names without their middle, machines all of them", () => {
+  const mailbox = `alice/${".deep".repeat(800)}.Work`;
+  const foreign = { messages: 1, mailboxes: 1, named: [{ mailbox, messages: 1, comparedMs: NOW_MS }] };
+  const limited = { mailboxes: 1, all: 3, why: "users of [peer.b]", named: [mailbox] };
+  const told = status(
+    source("mail", {
+      problems: [{ ...problem, mailbox, words: `reading ${mailbox}/dovecot-uidlist: no record` }],
+      replicas: [replica("b", { foreign, limited })],
+    }),
+  );
+  const lines = formatStatus(told).split("\n");
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(600);
+  const long = String.raw`alice/[.dep]+\[…\][.dep]+\.Work`;
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(new RegExp(`^  mail: ${long}: reading [^ ]+\\[…\\][^ ]+/dovecot-uidlist: no record`)),
+      expect.stringMatching(new RegExp(`only b had 1 message: 1 in ${long} \\(`)),
+      expect.stringMatching(new RegExp(`: ${long}$`)),
+    ]),
+  );
+  expect(JSON.stringify(withLevels(told)).split(mailbox)).toHaveLength(5);
+});

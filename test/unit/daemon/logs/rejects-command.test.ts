@@ -126,3 +126,15 @@ test("for machines all of it is an object a line", async () => {
   for (const args of [["list", "--json"], ["show", "17", "--json"], ["export"]])
     expect(JSON.parse(bench.run("rejects", ...args).out)).toStrictEqual(row);
 });
+
+test("for machines an error is an object, too", () => {
+  for (const [args, wanted] of [
+    [["show", "7"], { code: "not-rejected", exitCode: 66 }],
+    [["show", "x"], { code: "usage", exitCode: 64 }],
+    [["list", "--replica", "near"], { code: "usage", exitCode: 64 }],
+  ] as const) {
+    const { code, out, err } = bench.run("rejects", ...args, "--json");
+    expect([code, err]).toStrictEqual([wanted.exitCode, ""]);
+    expect(JSON.parse(out)).toMatchObject({ event: "error", ...wanted });
+  }
+});

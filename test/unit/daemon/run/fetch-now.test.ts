@@ -48,7 +48,13 @@ test("at the host of a replica that is dialled: connected or not is said, and wh
   await tell(two, "source", "reload");
   await source.waitFor("live", isLive);
   expect(await tell(two, "replica", "fetch-now")).toMatchObject({
-    ...{ code: 0, stdout: "mail is connected: its source sends what changes as it comes\n" },
+    ...{ code: 0, stdout: "mail is connected already: what changes is sent as it comes\n" },
+  });
+  expect(await tell(two, "source", "fetch-now")).toMatchObject({
+    ...{ code: 0, stdout: "mail/b is connected already: what changes is sent as it comes\n" },
+  });
+  expect(JSON.parse((await tell(two, "source", "fetch-now", "--json")).stdout)).toStrictEqual({
+    ...{ asked: 0, paused: [], connected: ["mail/b"], beyond: [] },
   });
   await tell(two, "source", "pause", "b");
   addMessage(join(two.source, INBOX), { seed: 40 });

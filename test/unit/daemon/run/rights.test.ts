@@ -51,7 +51,7 @@ test("bob's mail is not compared for a replica that may have alice's, though it 
   const why = "users of [peer.b]";
   expect(await ask("resync", "--user", "bob")).toStrictEqual([
     77,
-    { mailboxes: 0, away: [], limited: [{ name: "mail/b", mailboxes: 1, why }], paused: [] },
+    { mailboxes: 0, ofSource: 0, replicas: 0, away: [], limited: [{ name: "mail/b", mailboxes: 1, why }], paused: [] },
   ]);
   expect(await ask("resync", "--user", "alice")).toMatchObject([0, { mailboxes: 1 }]);
   using reader = openStateReader(join(dirname(two.source), "state-a/stores/mail/source.db"));

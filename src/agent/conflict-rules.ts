@@ -37,6 +37,11 @@ export interface UidConflict {
   readonly replicaNext: Uid;
 }
 
+/** A lock in other hands: on the replica, before it answers a question there, or at the source. It passes by itself, mostly soon. */
+export function isOfLock(code: string): boolean {
+  return code === "lock-held" || code === "replica-lock-held";
+}
+
 /** The replica's last word: it holds the mailbox back from here on. */
 export function isLastWord({ code }: Pick<WireDivergence, "code">): boolean {
   return code === "given-up" || code === "mailbox-held";

@@ -12,7 +12,7 @@ import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { type Compared, type ComparisonPorts, compareMailbox, type MailboxCounts } from "./compare-mailbox.js";
-import type { Cause } from "./conflict-rules.js";
+import { type Cause, isOfLock } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
 import { isMovedIn } from "./moved-in.js";
 
@@ -46,6 +46,8 @@ export interface Mended {
 const LANES_MAX = 2;
 const BACK_OFF_MS_MIN = 1_000;
 const BACK_OFF_MS_MAX = 300_000;
+/** Where a lock was in other hands: it is let go of without anybody's doing, and one more try costs little. */
+const LOCK_BACK_OFF_MS_MAX = 20_000;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
 /** Times that the log may be trimmed under a mailbox before its next try. */
 const ROUNDS_MAX = 4;
@@ -144,6 +146,7 @@ export class Mender {
     }
     await line.untilClear(mailbox, signal);
     let lsn = await this.#sendAgain(mailbox, signal);
+    if (rejections.isRefused(mailbox) && this.#isLocked(mailbox)) return false;
     let counts: MailboxCounts | undefined;
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
       if (lsn === undefined) {
@@ -201,6 +204,7 @@ export class Mender {
     const lsn = await this.#catchUp(mailbox, row.lsn - 1, signal);
     await line.untilClear(mailbox, signal);
     if (!rejections.isRefused(mailbox)) return lsn;
+    if (this.#isLocked(mailbox)) return undefined; // so it would be after a comparison.
     rejections.mend(mailbox);
     return undefined;
   }
@@ -251,10 +255,18 @@ export class Mender {
 
   #later(mailbox: MailboxGuid, failures: number): void {
     const { random } = this.#ports;
-    const most = Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS_MIN * 2 ** (failures - 1));
+    const most = Math.min(
+      this.#isLocked(mailbox) ? LOCK_BACK_OFF_MS_MAX : BACK_OFF_MS_MAX,
+      BACK_OFF_MS_MIN * 2 ** (failures - 1),
+    );
     const dueMs = this.#nowMs() + most * (0.5 + random() / 2);
     this.#jobs.set(mailbox, { mailbox, failures, dueMs });
     this.#news.wake();
+  }
+
+  /** What was refused last was so because of a lock. */
+  #isLocked(mailbox: MailboxGuid): boolean {
+    return isOfLock(this.#ports.rejections.rowOf(mailbox)?.code ?? "");
   }
 
   #takeDue(): Job | undefined {

@@ -35,8 +35,10 @@ export interface Offered extends Omit<NewOffer, "bytes" | "along"> {
   /** The length of its encoding. */
   readonly size: number;
   readonly transaction: Transaction;
-  /** How often the replica refused it. */
+  /** How often the replica refused it, but for its lock. */
   refusals: number;
+  /** What the replica was told last to leave out of it: saves with a lower UID that are not bound there. */
+  voidBelow: number;
   /** Its last refusal is being dealt with. */
   isBeingResolved: boolean;
 }
@@ -58,7 +60,7 @@ export class OfferWindow {
   add({ bytes, ...offer }: Omit<NewOffer, "along">): Offered {
     const { lsn, firstLsn = lsn, transaction = decodeTransaction(bytes) } = offer;
     const [id, size] = [this.nextId(lsn), bytes.length];
-    const offered = { ...offer, firstLsn, id, size, transaction, refusals: 0, isBeingResolved: false };
+    const offered = { ...offer, firstLsn, id, size, transaction, refusals: 0, voidBelow: 0, isBeingResolved: false };
     this.#bytes += size;
     this.#offeredById.set(offered.id, offered);
     return offered;

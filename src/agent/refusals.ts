@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.js";
 import type { RejectionRow } from "../log/state-types.js";
 import type { Link } from "../wire/link.js";
 import type { WireDivergence } from "../wire/messages.js";
-import type { Cause } from "./conflict-rules.js";
+import { type Cause, isOfLock } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import type { Offered, OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
@@ -39,7 +39,7 @@ export class Refusals {
       throw agentError("peer-confused", words);
     }
     offered.isBeingResolved = true;
-    offered.refusals += 1;
+    if (!isOfLock(divergence.code)) offered.refusals += 1;
     const resolving = this.#resolve(offered, divergence, signal)
       .catch(this.#parts.onError)
       .finally(() => this.#resolving.delete(resolving));
@@ -68,12 +68,14 @@ export class Refusals {
   }
 
   async #resolve(offered: Offered, divergence: WireDivergence, signal: AbortSignal): Promise<void> {
-    const { transaction, refusals } = offered;
-    const ruling = await ruleOn(this.#parts, { transaction, divergence, refusals }, signal);
+    const { transaction, refusals, voidBelow } = offered;
+    const ruling = await ruleOn(this.#parts, { transaction, divergence, refusals, voidBelow }, signal);
     offered.isBeingResolved = false; // from here on the replica may try, and refuse, again.
     if (ruling.kind === "give-up") await this.giveUp(offered, ruling.cause, signal);
-    else if (this.#parts.window.has(offered))
+    else if (this.#parts.window.has(offered)) {
+      offered.voidBelow = ruling.voidBelow;
       await this.#advise(offered, { voidBelow: ruling.voidBelow, giveUp: false }, signal);
+    }
   }
 
   async #advise(

@@ -34,6 +34,7 @@ import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell, lastWordsOf } from "./farewell.js";
 import { grantWish } from "./grant-wish.js";
+import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
 import type { Mended } from "./mender.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
@@ -126,7 +127,10 @@ export class ReplayAgent {
       sinks.onRejected(row);
       this.#recovery.noteRejected(row);
     };
-    this.#refusals = new Refusals({ ...parts, asker: this.#asker, onConflict, onRejected, onError });
+    const { heals } = this.#options;
+    const patience = new LockPatience(ports.clock, heals ? IN_LINE : FOR_LONG);
+    const refusalSinks = { onConflict, onRejected, onError };
+    this.#refusals = new Refusals({ ...parts, asker: this.#asker, patience, heals, ...refusalSinks });
     const common = { ...parts, name, asker: this.#asker, line: this.#line, sender: this.#sender };
     const onEnd = () => {
       this.#acked.wake();

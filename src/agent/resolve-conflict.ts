@@ -8,6 +8,8 @@
  */
 import type { Clock } from "../base/clock.js";
 import type { RawPath } from "../base/raw-name.js";
+import type { CaptureProblem } from "../capture/capture-types.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { WireDivergence } from "../wire/messages.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
@@ -18,17 +20,26 @@ import {
   conflictOf,
   floorOf,
   isInVain,
+  isOfLock,
   uidsToLeave,
   whyTooHigh,
   wordsOfConflict,
 } from "./conflict-rules.js";
+import type { LockPatience } from "./lock-patience.js";
 import { makeRoom } from "./make-room.js";
 import type { SourceSide, UidQuery } from "./source-side.js";
+
+/** Before the replica tries again. */
+const LOCK_PAUSE_MS = 100;
 
 export interface ConflictPorts {
   readonly asker: Asker;
   readonly source: SourceSide;
   readonly clock: Clock;
+  /** For locks: the replica waits for what is said meanwhile, and with it all that is behind the transaction. */
+  readonly patience: LockPatience;
+  /** What is given up is mended in this run: the replica's lock is not waited for beyond what it has waited itself. */
+  readonly heals: boolean;
   /** Both sides change UIDs. */
   readonly onConflict: (path: RawPath, words: string) => void;
 }
@@ -38,6 +49,8 @@ export interface Refused {
   readonly divergence: WireDivergence;
   /** How often it was refused, this time included. */
   readonly refusals: number;
+  /** What the replica was told before about this transaction; 0 = nothing. */
+  readonly voidBelow: number;
 }
 
 export type Ruling =
@@ -46,9 +59,11 @@ export type Ruling =
 
 /** Rejects with what concerns more than this mailbox. */
 export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: AbortSignal): Promise<Ruling> {
-  const { transaction, divergence, refusals } = refused;
+  const { transaction, divergence, refusals, voidBelow } = refused;
   const { source, asker } = ports;
   const { mailbox: guid, path } = transaction;
+  if (isOfLock(divergence.code))
+    return (await hasWaited(ports, guid, signal)) ? { kind: "retry", voidBelow } : giveUp(divergence);
   const conflict = conflictOf(transaction, divergence, refusals);
   if (conflict === undefined) return giveUp(divergence);
   const { uids, replicaNext: from } = conflict;
@@ -60,7 +75,9 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
   const tooHigh = whyTooHigh(path, from, sourceNext);
   if (tooHigh !== undefined) return giveUp(tooHigh);
   const floor = floorOf(conflict, sourceNext);
-  const room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
+  let room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
+  while (room.kind === "refused" && isOfLock(room.code) && (await hasWaited(ports, guid, signal)))
+    room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
   if (room.kind === "refused") return giveUp(room);
   if (isInVain(conflict, room.moved)) return giveUp(divergence);
   const { uidNext, moved } = room;
@@ -70,10 +87,35 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
   const query = { guid, uids: uidsToLeave(transaction, conflict, uidNext), from, below: uidNext };
   const leaving = source.uidsAmong(query);
   ports.onConflict(path, wordsOfConflict(divergence, { moved, left: leaving.length }));
-  const problem = await source.renumber({ guid, uids: leaving, floor: uidNext }, signal);
+  const problem = await renumber(ports, { guid, uids: leaving, floor: uidNext }, signal);
   if (problem !== undefined) return giveUp(causeOf(problem));
   await untilRenumbered(ports, query, signal);
   return { kind: "retry", voidBelow: uidNext };
+}
+
+/** False where it is not worth another try: somebody keeps the lock. */
+async function hasWaited(
+  { heals, patience, clock }: ConflictPorts,
+  guid: MailboxGuid,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (heals || patience.of(guid) === 0) return false;
+  await clock.sleep(LOCK_PAUSE_MS, signal);
+  patience.note(guid, LOCK_PAUSE_MS, false);
+  return true;
+}
+
+/** Waits for Dovecot's lock at the source. */
+async function renumber(
+  { source, patience, clock }: ConflictPorts,
+  request: Parameters<SourceSide["renumber"]>[0],
+  signal: AbortSignal,
+): Promise<CaptureProblem | undefined> {
+  const startMs = clock.monotonicMs();
+  const problem = await source.renumber(request, patience.of(request.guid), signal);
+  const isHeld = problem !== undefined && isOfLock(problem.code);
+  patience.note(request.guid, clock.monotonicMs() - startMs, isHeld);
+  return problem;
 }
 
 function giveUp({ code, words }: Cause): Ruling {

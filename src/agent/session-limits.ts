@@ -1,9 +1,10 @@
 /** How much a replica's session takes on at a time, and how it goes about it (session.ts). */
+import { IN_LINE } from "./lock-patience.js";
 
 export interface SessionLimits {
   /** Transactions that may be prepared while an earlier one is applied. */
   readonly preparedMax: number;
-  /** How long Dovecot's lock may stay in other hands. */
+  /** How long Dovecot's lock may stay in other hands before the mailbox is given up: all others wait behind it (lock-patience.ts). */
   readonly lockWaitMsMax: number;
   /** Transactions that want more bodies than this have them staged by a thread of their own. */
   readonly stagedHereMax: number;
@@ -22,7 +23,7 @@ const AT_ONCE_BYTES_MAX = 128 * 1024;
 
 export const SESSION_LIMITS: SessionLimits = {
   preparedMax: 32,
-  lockWaitMsMax: 30_000,
+  lockWaitMsMax: IN_LINE.eachMsMax,
   stagedHereMax: STAGED_HERE_MAX,
   atOnceBytesMax: AT_ONCE_BYTES_MAX,
 };

@@ -4,8 +4,6 @@
 import type { ApplyMethods } from "../apply/apply-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
-import type { Clock } from "../base/clock.js";
-import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
@@ -23,13 +21,15 @@ import {
 } from "../wire/messages.js";
 import { agentError, refusalAs } from "./errors.js";
 import { farewellOf } from "./farewell.js";
+import type { LockPatience } from "./lock-patience.js";
 import type { SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
   readonly writer: StateWriter;
-  readonly clock: Clock;
+  /** For a lock that the request needs now. */
+  readonly patience: () => LockPatience;
   /** Undefined: the source may know of all of the store. */
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
   readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
@@ -37,8 +37,6 @@ export interface RequestPorts {
 
 /** Objects in two threads, for as long as their page takes. */
 const INVENTORY_MESSAGES_MAX = 4096;
-const LOCK_PAUSE_MS = 5;
-const LOCK_WAIT_MS_MAX = 30_000;
 
 /** Never throws for what the request met: the failure is the reply. */
 export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {
@@ -88,7 +86,8 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
     case "yield-uids": {
       const { mailbox, uids, from, floor } = ask;
       const request = { mailbox, uids, from, floor };
-      const outcome = await whileBusy(ports, signal, () => ports.store.call("yieldUids", request));
+      const attempt = () => ports.store.call("yieldUids", request);
+      const outcome = notBusy(await ports.patience().whileBusy(mailbox, { attempt }, signal));
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
       return { kind: "yielded-uids", uidNext: outcome.uidNext, moved: outcome.moves.length };
     }
@@ -101,12 +100,11 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
         ...(hashes === undefined ? {} : { hashes }),
       };
       const intent: Pick<EffectCommit, "intent"> = action === "limbo" ? await putIntent(ports, path) : {};
-      const attempt = whileBusy(ports, signal, () => ports.store.call("foreign", request));
-      const outcome = await attempt.catch(async (error: unknown) => {
-        // Nothing was done: an intent that stayed would have the next start look for it.
-        if (isLockHeld(error) && intent.intent !== undefined) await record(ports, { ...NO_EFFECT, ...intent });
-        throw error;
-      });
+      const attempt = () => ports.store.call("foreign", request);
+      const met = await ports.patience().whileBusy(path, { attempt }, signal);
+      // Nothing was done then: an intent that stayed would have the next start look for it.
+      if (met.kind === "busy" && intent.intent !== undefined) await record(ports, { ...NO_EFFECT, ...intent });
+      const outcome = notBusy(met);
       const effect = outcome.kind === "applied" ? outcome.effect : { ...NO_EFFECT, limbo: outcome.limbo };
       await record(ports, { ...effect, ...intent });
       if (outcome.kind === "diverged") throw agentError("mailbox-rejected", outcome.divergence.words);
@@ -144,10 +142,6 @@ async function putIntent({ store, writer }: RequestPorts, path: RawPath): Promis
   return { intent: await writer.putIntent({ bytes: await store.call("intentOfForeign", { path }) }) };
 }
 
-function isLockHeld(error: unknown): boolean {
-  return error instanceof MailtwinError && error.code === "replica-lock-held";
-}
-
 /** A commit that fails must not leave the worker believing in it. */
 async function record({ store, writer }: RequestPorts, effect: Omit<EffectCommit, "cursor">): Promise<void> {
   try {
@@ -158,18 +152,8 @@ async function record({ store, writer }: RequestPorts, effect: Omit<EffectCommit
   }
 }
 
-/** Waits for Dovecot's lock. Throws: replica-lock-held. */
-async function whileBusy<T extends { readonly kind: string }>(
-  { clock }: RequestPorts,
-  signal: AbortSignal,
-  attempt: () => Promise<T>,
-): Promise<Exclude<T, { readonly kind: "busy" }>> {
-  const endMs = clock.monotonicMs() + LOCK_WAIT_MS_MAX;
-  for (;;) {
-    const outcome = await attempt();
-    if (outcome.kind !== "busy") return outcome as Exclude<T, { readonly kind: "busy" }>;
-    if (clock.monotonicMs() >= endMs)
-      throw agentError("replica-lock-held", "waiting for dovecot-uidlist.lock on the replica: it stays in other hands");
-    await clock.sleep(LOCK_PAUSE_MS, signal);
-  }
+/** Throws: replica-lock-held. */
+function notBusy<T extends { readonly kind: string }>(outcome: T): Exclude<T, { readonly kind: "busy" }> {
+  if (outcome.kind !== "busy") return outcome as Exclude<T, { readonly kind: "busy" }>;
+  throw agentError("replica-lock-held", "waiting for dovecot-uidlist.lock on the replica: it stays in other hands");
 }

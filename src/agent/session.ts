@@ -33,6 +33,7 @@ import { Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
+import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
@@ -62,8 +63,6 @@ const OFFERED_BYTES_MAX = 64 * 1024 * 1024;
 const STAGING_MAX = 3;
 /** Times that staged bodies may be gone when they are to be placed: an owner who removes them in a loop holds nobody else up. */
 const LACKS_MAX = 8;
-const LOCK_PAUSE_MS_MIN = 1;
-const LOCK_PAUSE_MS_MAX = 50;
 
 export class Session {
   readonly #ports: SessionPorts;
@@ -75,6 +74,8 @@ export class Session {
   /** Given up: what was offered behind that does not fit. */
   readonly #held = new Set<MailboxGuid>();
   readonly #answers: Answers;
+  /** Of what other mailboxes wait behind. */
+  readonly #patience: LockPatience;
   /** What the source says about the transaction that diverged. */
   #advice: { readonly id: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
@@ -85,7 +86,10 @@ export class Session {
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
     this.#limits = limits;
-    this.#answers = new Answers(ports);
+    this.#patience = new LockPatience(ports.clock, { ...IN_LINE, eachMsMax: limits.lockWaitMsMax });
+    const forLong = new LockPatience(ports.clock, FOR_LONG);
+    // To make room is asked about a transaction, which keeps those behind it waiting.
+    this.#answers = new Answers({ ...ports, patience: () => (this.#underWay > 0 ? this.#patience : forLong) });
   }
 
   /**
@@ -323,7 +327,7 @@ export class Session {
       return divergedBy({ code: "given-up", words: "the source cannot deliver its bodies" });
     if (readiness.kind === "applied") return this.#applied(incoming.offer.mailbox, readiness.notes);
     if (readiness.kind === "diverged") return { kind: "diverged", divergence: wireOf(readiness.divergence) };
-    const outcome = await this.#execute(incoming.id, signal, readiness.tried);
+    const outcome = await this.#execute(incoming, signal, readiness.tried);
     switch (outcome.kind) {
       case "applied": {
         const { offer } = incoming;
@@ -359,21 +363,11 @@ export class Session {
     }
   }
 
-  /** Waits for Dovecot's lock without holding up the worker. `tried`: what came of the first attempt, if one was made. */
-  async #execute(key: number, signal: AbortSignal, tried?: ExecuteOutcome): Promise<ExecuteOutcome> {
-    const { clock, store } = this.#ports;
-    const endMs = clock.monotonicMs() + this.#limits.lockWaitMsMax;
-    let pauseMs = LOCK_PAUSE_MS_MIN;
-    let earlier = tried;
-    for (;;) {
-      signal.throwIfAborted();
-      const outcome = earlier ?? (await store.call("execute", { key }));
-      earlier = undefined;
-      const isOver = this.#isReleased || clock.monotonicMs() >= endMs;
-      if (outcome.kind !== "busy" || isOver) return outcome;
-      await clock.sleep(pauseMs, signal);
-      pauseMs = Math.min(pauseMs * 2, LOCK_PAUSE_MS_MAX);
-    }
+  /** Waits for Dovecot's lock, for a moment, without holding up the worker. `tried`: what came of the first attempt, if one was made. */
+  #execute({ id: key, offer }: Incoming, signal: AbortSignal, tried?: ExecuteOutcome): Promise<ExecuteOutcome> {
+    const attempt = () => this.#ports.store.call("execute", { key });
+    const waiting = { tried, attempt, isOver: () => this.#isReleased };
+    return this.#patience.whileBusy(offer.mailbox, waiting, signal);
   }
 }
 

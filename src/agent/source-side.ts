@@ -29,9 +29,10 @@ export interface SourceSide {
   lookAgain(guid: MailboxGuid): void;
   /** How that mailbox is to be made, as its directory stands there now. */
   describe(where: { readonly guid: MailboxGuid; readonly path: RawPath }): Promise<DescribeOutcome>;
-  /** Resolves when those messages have other UIDs, or to why they cannot have them. */
+  /** Resolves when those messages have other UIDs, or to why they cannot have them. `waitMsMax`: for Dovecot's lock. */
   renumber(
     request: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },
+    waitMsMax: number,
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined>;
 }

@@ -6,8 +6,12 @@
  * A base name is unique in the world as far as Dovecot makes it; with the size and a mailbox that the source named, it
  * makes a candidate. Without such a mailbox nothing is one, but for a confirmed copy. What is known of its bytes is said by
  * `isChecked`.
+ *
+ * INVARIANT: what was in the limbo of one user becomes no mail of another one, whatever a source says: but for a mailbox that stands
+ * here and that the source named, to which it has a right (session-rights.ts), mail stays with its user.
  */
 import type { Dir } from "../base/disk.js";
+import type { RawPath } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { BodyOrigin, Transaction } from "../txn/transaction.js";
@@ -58,16 +62,20 @@ export class LocalBodies {
   /** Foreign mail has its name and size from whoever put it here: not believed. */
   #isBodyOf(row: LimboRow, origin: BodyOrigin | undefined): boolean {
     const { mailbox, path } = this.#txn;
-    if (row.cause === COPY_CAUSE) return row.path === path || row.mailbox === mailbox;
+    if (row.cause === COPY_CAUSE) return row.path === path || (row.mailbox === mailbox && this.#isOfUserOf(path, row));
     if (row.cause === "foreign" || row.uid === 0) return false;
-    return row.mailbox === origin?.mailbox || (row.mailbox === mailbox && this.#isOfItsUser(row));
+    if (row.mailbox === mailbox && this.#isOfUserOf(path, row)) return true;
+    if (origin === undefined || row.mailbox !== origin.mailbox) return false;
+    const known = this.#context.cache.rowOf(origin.mailbox)?.path;
+    return this.#isOfUserOf(known ?? path, row);
   }
 
-  /** A new mailbox that has the GUID of one that is gone may be another user's. */
-  #isOfItsUser(row: LimboRow): boolean {
-    const { cache, whereabouts } = this.#context;
-    const { mailbox, path } = this.#txn;
-    return cache.rowOf(mailbox) !== undefined || whereabouts.areOfOne(this.#root, row.path, path);
+  /**
+   * A GUID says nothing of the user: that of a mailbox which is gone is known to whoever it was shared with, and may be named, or given
+   * to a mailbox of his own, by a source that has no right to what the other one had.
+   */
+  #isOfUserOf(path: RawPath, row: LimboRow): boolean {
+    return row.path === path || this.#context.whereabouts.areOfOne(this.#root, row.path, path);
   }
 
   #offerOrigin(origin: BodyOrigin, need: BodyNeed, use: (body: FoundBody) => boolean): boolean {

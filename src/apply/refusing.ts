@@ -33,6 +33,7 @@ const OF_MAILBOX: ReadonlySet<string> = new Set([
   "lock-lost",
   "mailbox-is-link",
   "mailbox-name-invalid",
+  "mailbox-too-deep",
   "mailbox-vanished",
   "mailbox-without-cur",
   "message-name-invalid",

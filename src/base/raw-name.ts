@@ -39,6 +39,13 @@ export function parentRaw(path: RawPath): RawPath {
   return (slash < 0 ? "" : path.slice(0, slash)) as RawPath;
 }
 
+/** The deepest directory on the way to `text` that a path can name: of something whose own path is too long. */
+export function nearestRawPath(text: string): RawPath {
+  let nearest = text;
+  while (!isRawPath(nearest)) nearest = parentRaw(nearest as RawPath);
+  return nearest;
+}
+
 /** The last component; undefined for the root. */
 export function lastRaw(path: RawPath): RawName | undefined {
   return path === "" ? undefined : (path.slice(path.lastIndexOf("/") + 1) as RawName);

@@ -70,10 +70,7 @@ export class Capturer {
   #hintedInRow = 0;
   /** Called when a mailbox wakes, so that the message tier watches it. Returns whether it has done so all along. */
   onActive: (path: RawPath) => boolean = () => false;
-  /**
-   * Called with the directories that each look at the store finds, so that the structure tier watches them. Resolves to whether some were
-   * not watched before: what happened there meanwhile was not seen.
-   */
+  /** Called with the directories that each look at the store finds. Resolves to whether some were not watched before: what happened there was not seen. */
   onDirectories: ((directories: readonly FoundDirectory[]) => Promise<boolean>) | undefined;
   /** Called when a mailbox has another path now, or none: watches follow the directory and would name the old path. */
   onMoved: (from: RawPath, to: RawPath | undefined) => void = () => undefined;
@@ -173,20 +170,21 @@ export class Capturer {
 
   /**
    * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The
-   * change is then captured like any other. `signal` ends the wait for Dovecot's lock. Resolves to the problem if they keep
-   * their UIDs.
+   * change is then captured like any other. Waits for Dovecot's lock for `waitMsMax` at most, and until `signal` aborts. Resolves to
+   * the problem if they keep their UIDs.
    */
   async renumber(
     { guid, uids, floor }: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },
+    waitMsMax: number,
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined> {
-    const endMs = this.#nowMs() + LOCK_WAIT_MS_MAX;
+    const endMs = this.#nowMs() + waitMsMax;
     for (;;) {
       const outcome = await this.#renumberOnce(guid, uids, floor);
       if (outcome !== "busy") return outcome;
       const path = this.#covered.row(guid)?.path;
       if (path !== undefined && this.#nowMs() >= endMs)
-        return problemOfLock(path, { by: "another process", ageMs: LOCK_WAIT_MS_MAX });
+        return problemOfLock(path, { by: "another process", ageMs: waitMsMax });
       await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
     }
   }
@@ -231,10 +229,9 @@ export class Capturer {
 
   async #compareStructure(): Promise<void> {
     this.counts.sweeps++;
-    const { onDirectories } = this;
-    const request = { ...this.#looks.begin(), directories: onDirectories !== undefined };
+    const request = { ...this.#looks.begin(), directories: this.onDirectories !== undefined };
     const outcome = await this.#ports.worker.call("discover", request);
-    if ((await onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
+    if ((await this.onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
     const { mailboxes, problems } = outcome;
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#covered.rows, unread);

@@ -3,7 +3,7 @@
  */
 import type { Dir } from "../base/disk.js";
 import { errnoOf, recordOfError } from "../base/errors.js";
-import { isRawPath, parentRaw, type RawPath } from "../base/raw-name.js";
+import { nearestRawPath, type RawPath } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
@@ -116,16 +116,10 @@ export function isTreeOfUsers(place: StorePlace): boolean {
   }
 }
 
+/** What is too deep to be named is a problem of a directory above it, and so of nobody else. */
 function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
   const hint = HINTS[code] ?? recordOfError(Object.assign(new Error(message), { code })).hint;
-  return { path: nearestPath(path), code, message, hint };
-}
-
-/** Where nothing can be named that deep: of a directory above it, and so of nobody else. */
-function nearestPath(path: string): RawPath {
-  let nearest = path;
-  while (!isRawPath(nearest)) nearest = parentRaw(nearest as RawPath);
-  return nearest;
+  return { path: nearestRawPath(path), code, message, hint };
 }
 
 const HINTS: Readonly<Record<string, string>> = {

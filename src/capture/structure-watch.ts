@@ -8,7 +8,6 @@
  * missed, so another look has to follow; a link in the place of a directory is followed, and gives hints that mean nothing. The sweep
  * makes up for all of it.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { errnoOf } from "../base/errors.js";
 import { isRawName, joinRaw, lastRaw, type RawPath } from "../base/raw-name.js";
 import { type DirWatch, watchDir } from "../base/watch-dir.js";
@@ -86,7 +85,7 @@ export class StructureWatch {
   async #watchAll(directories: readonly FoundDirectory[]): Promise<boolean> {
     let count = 0;
     for (const [at, directory] of directories.entries()) {
-      if (at % SLICE === SLICE - 1) await nextTurn();
+      if (at % SLICE === SLICE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
       if (this.#isClosed) return false;
       try {
         this.#watch(directory);

@@ -20,6 +20,12 @@ const KINDS = {
     exitCode: EX.TEMPFAIL,
     hint: "Ask again. If it stays so, look at the daemon's log: whether what was asked for was done is not known.",
   },
+  /** So many others ask the daemon at once that the system takes no more connections to its socket. Nothing was asked. */
+  "control-busy": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "The daemon is busy with other questions: ask again in a moment. If it stays so, ss -xp says which processes hold connections to that socket; who is of its group can open them.",
+  },
   /** What answers at the socket does not speak as this mailtwin does, or a request is none that the daemon knows. */
   "control-invalid": {
     disposition: "operator",

@@ -28,6 +28,6 @@ export function adaptSource({
       capturer.sweepSoon();
     },
     describe: (where) => worker.call("describe", where),
-    renumber: (request, signal) => capturer.renumber(request, signal),
+    renumber: (request, waitMsMax, signal) => capturer.renumber(request, waitMsMax, signal),
   };
 }

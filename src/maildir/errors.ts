@@ -15,6 +15,7 @@ export type MaildirErrorCode =
   | "lock-lost"
   | "mailbox-is-link"
   | "mailbox-name-invalid"
+  | "mailbox-too-deep"
   | "mailbox-vanished"
   | "mailbox-without-cur"
   | "message-name-invalid"
@@ -66,6 +67,12 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.DATAERR,
     hint: "Rename that folder; names with line breaks, and the names of Dovecot's own files, cannot be replicated.",
+  },
+  /** Directories lie deeper below the store than a mailbox can be (64 levels). What is below is not looked at, and not taken for deleted. */
+  "mailbox-too-deep": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Move what is mail there further up, and remove the rest. No mailbox below it is replicated, or taken for deleted, meanwhile.",
   },
   /** The directory of a mailbox, or its cur/, went away while it was being read. */
   "mailbox-vanished": {

@@ -68,6 +68,12 @@ const KINDS = {
     exitCode: EX.NOPERM,
     hint: "Do what the message says on the host that refused; its log has more.",
   },
+  /** Whoever dialled in has more conversations there that have not said yet what they want than one may have: the oldest of them was ended. */
+  "link-crowded": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "Try again in a moment. If it stays so, mailtwin status on the host that refuses says whose conversations they are.",
+  },
   /** What came from the other end is no TLS 1.3 as two mailtwins speak it. */
   "handshake-failed": {
     disposition: "operator",

@@ -12,12 +12,14 @@
  * The crc (CRC-32 as in zlib) is of all that follows it: a stream that a carrier garbles ends, it is not acted on. Only messages have
  * heads and pieces.
  *
- * INVARIANT: nothing is allocated for a length before it is known to be within its limit.
+ * INVARIANT: nothing is allocated for a length before it is known to be within its limit; for a frame that is announced, before it is there
+ * (held-bytes.ts).
  * INVARIANT: the pieces of a frame share one buffer, which nothing else uses: it can be moved to another thread.
  */
 import { crc32 as crcOf } from "node:zlib";
 import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 import { wireError } from "./errors.js";
+import { HeldBytes } from "./held-bytes.js";
 import { HEAD_BYTES_MAX, PAYLOAD_BYTES_MAX, type Parcel } from "./message-codec.js";
 
 /** A message has a body for each change of a transaction, at most. */
@@ -63,15 +65,25 @@ interface Layout extends Fixed {
 
 /** Puts frames together again from whatever pieces the stream comes in. */
 export class FrameReader {
-  readonly #held = new HeldBytes();
+  readonly #held: HeldBytes;
   #fixed: Fixed | undefined;
   #layout: Layout | undefined;
+
+  constructor(held: HeldBytes = new HeldBytes()) {
+    this.#held = held;
+  }
+
+  /** A frame has begun, and has not ended yet. */
+  get isInside(): boolean {
+    return this.#fixed !== undefined || this.#held.length > 0;
+  }
 
   /** The frames that end within these bytes. Throws: wire-invalid, after which it is not to be used. */
   read(bytes: Uint8Array): readonly Frame[] {
     this.#held.add(bytes);
     const frames: Frame[] = [];
     for (let frame = this.#next(); frame !== undefined; frame = this.#next()) frames.push(frame);
+    this.#held.settle();
     return frames;
   }
 
@@ -117,41 +129,6 @@ export class FrameReader {
     const payloadBytes = pieceBytes.reduce((sum, length) => sum + length, 0);
     if (payloadBytes > PAYLOAD_BYTES_MAX) throw invalid(`its pieces would have ${payloadBytes} bytes`);
     return { ...fixed, pieceBytes, payloadBytes, crcSoFar: crc32(bytes, fixed.crcSoFar) };
-  }
-}
-
-/** What has come and belongs to no frame yet: less than one frame, and what came together with its end. */
-class HeldBytes {
-  #chunks: Uint8Array[] = [];
-  #length = 0;
-
-  get length(): number {
-    return this.#length;
-  }
-
-  add(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#chunks.push(bytes);
-    this.#length += bytes.length;
-  }
-
-  /** The first `length` bytes, in a buffer of their own. There are as many. */
-  take(length: number): Uint8Array<ArrayBuffer> {
-    const taken = new Uint8Array(length);
-    let done = 0;
-    let used = 0;
-    while (done < length) {
-      const chunk = this.#chunks[used];
-      if (chunk === undefined) throw new RangeError("taking more bytes than are held");
-      const part = chunk.subarray(0, length - done);
-      taken.set(part, done);
-      done += part.length;
-      if (part.length === chunk.length) used += 1;
-      else this.#chunks[used] = chunk.subarray(part.length);
-    }
-    this.#chunks = this.#chunks.slice(used);
-    this.#length -= length;
-    return taken;
   }
 }
 

@@ -4,7 +4,8 @@
  *
  * INVARIANT: what the other end sends and this end has not read is bounded; more ends the link.
  * INVARIANT: memory that circulates between threads is given back when the stream has taken its bytes.
- * INVARIANT: nothing waits for an end that is gone: what is unheard of for `silenceMsMax` is.
+ * INVARIANT: nothing waits for an end that is gone: what is unheard of for `silenceMsMax` is, and so is what does not get on with a message
+ * that it has begun (frame-progress.ts).
  * INVARIANT: nothing but its end cancels the time that an ended stream is kept, whichever end said so first.
  */
 import type { Duplex } from "node:stream";
@@ -16,6 +17,7 @@ import { Gate } from "../base/gate.js";
 import { releaseSlabs } from "../base/slab-pool.js";
 import { wireError } from "./errors.js";
 import { CREDIT_BYTES_MIN, costOf, mayFollow, OUTSTANDING_BYTES_MAX } from "./flow-window.js";
+import { FrameProgress } from "./frame-progress.js";
 import { encodeFrame, type Frame, FrameReader } from "./frames.js";
 import type { Link } from "./link.js";
 import { decodeMessage, encodeMessage, type Parcel } from "./message-codec.js";
@@ -54,6 +56,7 @@ class StreamLink implements Link {
   readonly #ports: StreamLinkPorts;
   readonly #limits: StreamLinkLimits;
   readonly #frames = new FrameReader();
+  readonly #progress = new FrameProgress();
   readonly #unread = new Fifo<Parcel>();
   #unreadBytes = 0;
   /** Read, and not told to the other end yet. */
@@ -168,10 +171,14 @@ class StreamLink implements Link {
   }
 
   #take(bytes: Uint8Array): void {
-    this.#lastHeardMs = this.#ports.clock.monotonicMs();
+    const nowMs = this.#ports.clock.monotonicMs();
+    this.#lastHeardMs = nowMs;
     if (this.#over !== undefined) return;
     try {
-      for (const frame of this.#frames.read(bytes)) this.#takeFrame(frame);
+      const frames = this.#frames.read(bytes);
+      const { isInside } = this.#frames;
+      this.#progress.note({ bytes: bytes.length, hasEnded: frames.length > 0, isInside, nowMs });
+      for (const frame of frames) this.#takeFrame(frame);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
     }
@@ -261,9 +268,14 @@ class StreamLink implements Link {
     return this.#ports.clock.setTimer(aliveMs, () => {
       const tickMs = this.#ports.clock.monotonicMs();
       const wasAway = tickMs - nowMs > 2 * aliveMs; // this end was stopped: what came meanwhile is not read yet.
-      if (wasAway) this.#lastHeardMs = tickMs;
+      if (wasAway) {
+        this.#lastHeardMs = tickMs;
+        this.#progress.forgive(tickMs);
+      }
       if (tickMs - this.#lastHeardMs > silenceMsMax)
         return this.#cut(`nothing was heard of it for ${Math.round(silenceMsMax / 1000)} s`);
+      const stuck = this.#progress.whyStuck(tickMs);
+      if (stuck !== undefined) return this.#cut(stuck);
       if (tickMs - this.#lastSentMs >= aliveMs) this.#write({ kind: "alive" });
       this.#timer = this.#tickIn(tickMs);
     });

@@ -96,7 +96,11 @@ async function readAdmission(socket: TLSSocket, { address, key }: TlsDial, signa
     const how = reason ?? (error instanceof HungUp ? error.message : whyItFailed(error));
     const words = `${dialling(address)}: it showed the key that is expected, and then closed without a word that lets this site in (${how})`;
     throw reason === undefined
-      ? wireError("peer-unreachable", `${words}: it is ending, or does not accept our key: ${toPair(key.name)}`, error)
+      ? wireError(
+          "peer-unreachable",
+          `${words}: it is ending, has more connections than it takes (both pass), or does not accept our key: ${toPair(key.name)}`,
+          error,
+        )
       : wireError("link-refused", `${words}: it seems not to accept our key: ${toPair(key.name)}`, error);
   }
 }

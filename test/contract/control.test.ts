@@ -1,13 +1,11 @@
 /** The control socket, both ends over a real one: what is asked arrives and is answered, and no client can do the daemon harm. */
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { systemClock } from "../../src/base/clock.js";
-import { type MailtwinError, recordOfError } from "../../src/base/errors.js";
 import { askDaemon, type Question } from "../../src/daemon/control/control-client.js";
 import { CONTROL_LIMITS } from "../../src/daemon/control/control-server.js";
 import { explanationSchema, statusSchema } from "../../src/daemon/control/status-schema.js";
@@ -322,76 +320,5 @@ describe("the socket", () => {
     await expect(bench.open({}, join(open, "control.sock"))).rejects.toThrow(coded("control-unusable") as Error);
     const nowhere = join(bench.dir, "no", "where", "control.sock");
     await expect(bench.open({}, nowhere)).rejects.toThrow(coded("control-unusable", "ENOENT") as Error);
-  });
-});
-
-describe("a client", () => {
-  const BUG = { ...recordOfError(new TypeError("x")) };
-  const answerOf = (code: number, value: object): string => {
-    const text = JSON.stringify(value);
-    return `HTTP/1.1 ${code} X\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
-  };
-
-  /** Somebody else at that place, who answers all with these bytes. */
-  async function pretend(bytes: string): Promise<Server> {
-    mkdirSync(dirname(bench.place.path));
-    const server = createServer((socket) => {
-      socket.on("error", () => undefined).end(bytes);
-    }).listen(bench.place.path);
-    await once(server, "listening");
-    return server;
-  }
-
-  test("says where it looked when nobody is there", async () => {
-    await expect(askStatus()).rejects.toThrow(
-      coded("daemon-not-running", `${bench.place.path} (as the test says)`) as Error,
-    );
-    await expect(askStatus()).rejects.toMatchObject({ exitCode: 69, hint: expect.stringMatching(/^Is it running\?/) });
-  });
-
-  test.each([
-    ["no HTTP", "220 mail.example.org ESMTP\r\n", "control-invalid"],
-    ["no JSON", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "control-invalid"],
-    ["another form", 'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"software":1}', "control-invalid"],
-    ["a refusal without a reason", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\n{}", "control-invalid"],
-    [
-      "a refusal that is none",
-      'HTTP/1.1 404 No\r\nContent-Length: 25\r\n\r\n{"error":{"exitCode":999}}',
-      "control-invalid",
-    ],
-    [
-      "a refusal with something for the terminal",
-      answerOf(422, { error: { ...BUG, message: `x${"\x1b"}[2J`, hint: "y\u202e" } }),
-      "bug",
-    ],
-    ["half an answer", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", "control-lost"],
-    ["nothing", "", "control-lost"],
-  ])("believes nobody who says %s", async (_, bytes, code) => {
-    const server = await pretend(bytes);
-    const error = await askStatus().catch((thrown: MailtwinError) => thrown);
-    expect(error).toMatchObject({ code });
-    const { message, hint } = error as MailtwinError;
-    if (code === "bug") expect([message, hint]).toEqual(["x [2J", "y "]);
-    else expect(message).toContain(bench.place.path);
-    server.close();
-  });
-
-  test("waits for no one for ever, and stops when it is told to", async () => {
-    await bench.open({ reload: () => new Promise(() => undefined) });
-    await expect(ask("reload", {}, { waitMsMax: 1 })).rejects.toThrow(
-      coded("control-lost", "no answer came in time") as Error,
-    );
-    const stop = new AbortController();
-    const asked = askDaemon(bench.place, { method: "POST", route: "reload", body: {}, answer: anything }, stop.signal);
-    stop.abort(new Error("enough"));
-    await expect(asked).rejects.toThrow("enough");
-    await until(() => clock.timerCount === 0);
-  });
-
-  test("speaks with a server on the system's clock too", async () => {
-    const other = openControlBench(systemClock);
-    await other.open();
-    expect(await askDaemon(other.place, { method: "GET", route: "status", answer: statusSchema })).toBeDefined();
-    await other[Symbol.asyncDispose]();
   });
 });

@@ -5,6 +5,7 @@
  */
 import { request } from "node:http";
 import type * as z from "zod";
+import { systemClock } from "../../base/clock.js";
 import { errnoOf, MailtwinError, reviveError } from "../../base/errors.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { onOneLine } from "../config/problem.js";
@@ -23,16 +24,20 @@ export interface Question<T> {
   readonly body?: object;
   readonly answer: z.ZodType<T>;
   readonly waitMsMax?: number;
+  /** For how long it is tried while others fill the queue of the socket. */
+  readonly busyMsMax?: number;
 }
 
 const WAIT_MS_MAX = 20_000;
+const BUSY_MS_MAX = 3_000;
+const BUSY_PAUSE_MS = 50;
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Throws: what the daemon refused with; daemon-not-running, control-refused, control-lost, control-invalid; the abort reason. */
+/** Throws: what the daemon refused with; daemon-not-running, control-refused, control-busy, control-lost, control-invalid; the abort reason. */
 export async function askDaemon<T>(place: ControlPlace, question: Question<T>, signal?: AbortSignal): Promise<T> {
   const late = AbortSignal.timeout(question.waitMsMax ?? WAIT_MS_MAX);
   const both = signal === undefined ? late : AbortSignal.any([signal, late]);
-  const { status, text } = await exchange(place, question, both).catch((error: unknown) => {
+  const { status, text } = await whenThereIsRoom(place, question, both).catch((error: unknown) => {
     if (signal?.aborted === true) throw signal.reason;
     if (error instanceof MailtwinError) throw error;
     throw late.aborted ? lost(place, "no answer came in time", error) : whyUnasked(place, error);
@@ -42,6 +47,19 @@ export async function askDaemon<T>(place: ControlPlace, question: Question<T>, s
   const parsed = question.answer.safeParse(value);
   if (!parsed.success) throw invalid(place, "the answer has another form than that of this release", parsed.error);
   return parsed.data;
+}
+
+/** As `exchange`. A connection that the system does not take has asked for nothing: it is tried again for a while. */
+async function whenThereIsRoom<T>(place: ControlPlace, question: Question<T>, signal: AbortSignal): Promise<Answer> {
+  const untilMs = systemClock.monotonicMs() + (question.busyMsMax ?? BUSY_MS_MAX);
+  for (;;) {
+    try {
+      return await exchange(place, question, signal);
+    } catch (error) {
+      if (errnoOf(error) !== "EAGAIN" || systemClock.monotonicMs() >= untilMs) throw error;
+    }
+    await systemClock.sleep(BUSY_PAUSE_MS, signal);
+  }
 }
 
 interface Answer {
@@ -95,6 +113,12 @@ function whyUnasked(place: ControlPlace, error: unknown): MailtwinError {
     case "EACCES":
     case "EPERM":
       return controlError("control-refused", `asking the daemon at ${shown(place)}: ${why}`, error);
+    case "EAGAIN":
+      return controlError(
+        "control-busy",
+        `asking the daemon at ${shown(place)}: too many others ask it at once (${why})`,
+        error,
+      );
     case "ECONNRESET":
     case "EPIPE":
       return lost(place, `it hung up (${why})`, error);

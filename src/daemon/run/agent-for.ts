@@ -1,13 +1,17 @@
 /** The agent of a replica, as the daemon has it: it compares and heals, and what it does is logged. */
+
+import { isOfLock } from "../../agent/conflict-rules.js";
 import { ReplayAgent, type ReplayAgentSinks } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { RejectionRow } from "../../log/state-types.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { reportOf } from "../tally.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
-import { isRefused } from "./daemon-hints.js";
-import type { EventLog } from "./event-log.js";
+import { isRefused, levelOfRefusal } from "./daemon-hints.js";
+import type { EventLog, EventName } from "./event-log.js";
 import type { ForeignMail } from "./foreign-mail.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -38,6 +42,7 @@ export function agentFor(
   { onShipped, ...sinks }: AgentSinks,
 ): ReplayAgent {
   const { reader, writer, bodies } = store.side;
+  const lasting = new Set<MailboxGuid>();
   return new ReplayAgent(
     replica.name,
     { link, bodies, reader, writer, clock, source: store.adapted, mayHave },
@@ -50,12 +55,13 @@ export function agentFor(
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
       },
       onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
-      onRejected: ({ mailbox, path, code, message, lsn, attempts }) => {
-        const event = attempts > 1 ? "transaction-rejected-again" : "transaction-rejected"; // a person is told once.
-        log.write(event, { mailbox: displayRaw(path), code, message, lsn, attempts });
+      onRejected: (row) => {
+        const { mailbox, path, code, message, lsn, attempts } = row;
+        log.write(eventOf(row, lasting), { mailbox: displayRaw(path), code, message, lsn, attempts });
         asked.refused(mailbox);
       },
       onMended: ({ row: { mailbox: guid, path, code, attempts }, counts }) => {
+        lasting.delete(guid);
         const mailbox = displayRaw(reader.mailboxByGuid(guid)?.path ?? path);
         if (isRefused(code)) log.write("rejection-over", { mailbox, code, attempts });
         if (counts !== undefined && code !== "replica-away") {
@@ -72,4 +78,17 @@ export function agentFor(
     },
     { compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand", mustCompare, random },
   );
+}
+
+/** A person is told once: of a lock, when it lasts. `lasting`: mailboxes of whose locks one was told. */
+export function eventOf(
+  { mailbox, code, firstMs, lastMs, attempts }: RejectionRow,
+  lasting: Set<MailboxGuid>,
+): EventName {
+  if (!isOfLock(code)) return attempts > 1 ? "transaction-rejected-again" : "transaction-rejected";
+  const needsPerson = levelOfRefusal(code, lastMs - firstMs) === "needs-you";
+  if (!needsPerson) return attempts > 1 ? "transaction-rejected-again" : "mailbox-locked";
+  if (lasting.has(mailbox)) return "transaction-rejected-again";
+  lasting.add(mailbox);
+  return "transaction-rejected";
 }

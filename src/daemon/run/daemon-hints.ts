@@ -5,7 +5,9 @@
  *
  * INVARIANT: no text here names an option of `mailtwin sync`.
  */
+import { isOfLock } from "../../agent/conflict-rules.js";
 import { recordOfError, reviveError } from "../../base/errors.js";
+import type { Trouble } from "../control/status.js";
 
 const AGAIN = "it goes on by itself then, nothing is half visible";
 const NEW_STATE =
@@ -29,6 +31,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "destination-unusable":
     "Set path of the store to a directory, or a name in an existing directory, in which the daemon's user may write.",
   "link-closed": "Nothing is lost: it is tried again by itself, and goes on where it stopped.",
+  "link-crowded":
+    "It is tried again by itself. If it stays so, `mailtwin status` on the host that refuses says whose conversations they are.",
   "log-trimmed":
     "`mailtwin resync --store STORE --replica REPLICA` at the source compares both. Nothing that only the replica has is removed unasked.",
   "mailbox-guid-twice":
@@ -102,6 +106,11 @@ export function hintOfAbsent({ dialsIn }: { readonly dialsIn: boolean }): string
     : `Is that host up, and the network between? ${away}`;
 }
 
+/** Of a peer that has more conversations under way than an honest one, on the host that it dials. */
+export function hintOfCrowd(peer: string): string {
+  return `No other peer is held up. A mailtwin says at once what it wants: find out on the host of ${JSON.stringify(peer)} what else there has its key. Should nobody know, take that peer out of the configuration here, and \`mailtwin reload\`.`;
+}
+
 /** The same error, with the hint for whoever runs the daemon. A defect stays what it is. */
 export function inDaemon(error: unknown): unknown {
   const record = recordOfError(error);
@@ -127,6 +136,14 @@ const TO_COMPARE: ReadonlySet<string> = new Set(["resync-asked", "replica-away",
 /** Whether a row of the rejection log is a mailbox that a replica refuses, and no wish to compare it. */
 export function isRefused(code: string): boolean {
   return !TO_COMPARE.has(code);
+}
+
+/** After so long a lock is no matter of a moment: Dovecot itself takes one away, if it may, after two minutes. */
+const LOCK_LASTS_MS = 180_000;
+
+/** Whether a mailbox that is refused needs a person: a lock in other hands does only when it lasts. `lastedMs`: from the first refusal to the last. */
+export function levelOfRefusal(code: string, lastedMs: number): Trouble["level"] {
+  return isOfLock(code) && lastedMs < LOCK_LASTS_MS ? "healing" : "needs-you";
 }
 
 /** Of a mailbox that a replica refuses, at its source. */

@@ -75,7 +75,17 @@ export class Daemon {
     const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
     const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
     this.refusals = new PeerRefusals(clock);
-    this.#arrivals = new Arrivals({ clock, onRefused, route: (opening, proof) => this.#route(opening, proof) });
+    this.#arrivals = new Arrivals({
+      ...{ clock, onRefused },
+      route: (opening, proof) => this.#route(opening, proof),
+      storesOf: (peer) => storesOf(this.#peerNamed(peer)),
+      onCrowded: (error, peer) => {
+        const news = this.refusals.noteCrowd(error, peer);
+        if (news === undefined) return;
+        const { code, words: message, hint, level } = news;
+        log.write(level === "needs-you" ? "peer-needs-you" : "peer-crowds", { peer, code, message, hint });
+      },
+    });
     this.#listeners = new Listeners({
       ...{ log, clock },
       onRefused: (error, shown) => {
@@ -310,6 +320,11 @@ export class Daemon {
   #logOf({ name }: Store): EventLog {
     return this.#ports.log.child({ store: name });
   }
+}
+
+/** Links that it may have at a time. */
+function storesOf(peer: Peer | undefined): number {
+  return peer === undefined ? 0 : peer.mayRead.size + peer.mayWrite.size;
 }
 
 /** A source goes on where only its replicas differ. */

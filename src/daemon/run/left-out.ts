@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../../base/clock.js";
 import type { RawPath } from "../../base/raw-name.js";
+import type { StateReader } from "../../log/state-ports.js";
 import type { LimitedStatus } from "../control/status.js";
 import { mailboxName } from "../words.js";
 import { wordsOfLimit } from "./user-rights.js";
@@ -17,9 +18,9 @@ export interface LeftOutPorts {
   /** Undefined: all of it. */
   readonly mayHave: ((path: RawPath) => boolean) | undefined;
   readonly peer: string | undefined;
-  readonly mailboxes: () => Iterable<{ readonly path: RawPath }>;
-  /** It is another one when a mailbox has come, gone or moved. */
-  readonly lastLsn: () => number;
+  readonly capturer: { readonly rows: Iterable<{ readonly path: RawPath }> };
+  /** Its last LSN is another one when a mailbox has come, gone or moved. */
+  readonly reader: Pick<StateReader, "lastLsn">;
   readonly clock: Pick<Clock, "monotonicMs">;
 }
 
@@ -33,12 +34,12 @@ export class LeftOut {
 
   /** Undefined: its peer is not limited. */
   get status(): LimitedStatus | undefined {
-    const { mayHave, peer, mailboxes, lastLsn, clock } = this.#ports;
+    const { mayHave, peer, capturer, reader, clock } = this.#ports;
     if (mayHave === undefined) return undefined;
-    const [lsn, atMs] = [lastLsn(), clock.monotonicMs()];
+    const [lsn, atMs] = [reader.lastLsn(), clock.monotonicMs()];
     const before = this.#judged;
     if (before !== undefined && (before.lsn === lsn || atMs - before.atMs < AGE_MS)) return before.status;
-    const paths = Array.from(mailboxes(), ({ path }) => path);
+    const paths = Array.from(capturer.rows, ({ path }) => path);
     const without = paths.filter((path) => !mayHave(path)).sort();
     const named = without.slice(0, NAMED_MAX).map(mailboxName);
     const status = { mailboxes: without.length, all: paths.length, why: wordsOfLimit(peer), named };

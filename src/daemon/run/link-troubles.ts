@@ -4,7 +4,9 @@
  *
  * INVARIANT: of who dials in a link that is gone is no trouble: it comes when it likes, and nobody here tries anything; but that it has not
  * come for as long as its operator has said (`unreachable_alarm`) is one.
- * INVARIANT: one timer at most, while there is no link.
+ * INVARIANT: what kept a link from being is over when there is one; that one was cut, when the next one stands or carries something. What
+ * ended a link over which both had agreed is told until all is there: the next one may end of it again.
+ * INVARIANT: one timer at most.
  */
 import type { Clock, Timer } from "../../base/clock.js";
 import { isLinkClosed } from "../../wire/errors.js";
@@ -13,6 +15,9 @@ import { fieldsOfError } from "./event-log.js";
 import { type StallPorts, StallWatch } from "./stall-watch.js";
 import { type Trouble, troubleOf } from "./troubles.js";
 import { Unreachable } from "./unreachable.js";
+
+/** A link that has stood so long is not one that is cut again at once. */
+const STOOD_MS = 10_000;
 
 export interface LinkTroublesPorts extends StallPorts {
   readonly clock: StallPorts["clock"] & Pick<Clock, "setTimer">;
@@ -24,6 +29,8 @@ export class LinkTroubles {
   readonly #ports: LinkTroublesPorts;
   readonly #unreachable: Unreachable;
   #isConnected = false;
+  /** With what the last failure is over, if not before. */
+  #lastsUntil: "connected" | "standing" | "live" = "live";
   #timer: Timer | undefined;
 
   constructor(ports: LinkTroublesPorts) {
@@ -52,11 +59,21 @@ export class LinkTroubles {
   connected(): void {
     this.#isConnected = true;
     this.#timer?.cancel();
+    if (this.#lastsUntil === "connected" && !this.#unreachable.isAlarm) this.#ports.troubles.over("link");
   }
 
-  /** Both ends have agreed. What failed before is told until it is live: a link may end again at once. */
+  /** Both ends have agreed. */
   met(): void {
-    if (this.#unreachable.over()) this.#ports.troubles.over("link");
+    const { troubles, clock } = this.#ports;
+    if (this.#unreachable.over()) troubles.over("link");
+    if (!this.#isConnected || this.#lastsUntil !== "standing") return;
+    this.#timer?.cancel();
+    this.#timer = clock.setTimer(STOOD_MS, () => troubles.over("link"));
+  }
+
+  /** Something that was sent is durable there. */
+  gotOn(): void {
+    if (this.#lastsUntil === "standing") this.#ports.troubles.over("link");
   }
 
   live(): void {
@@ -74,14 +91,17 @@ export class LinkTroubles {
 
   /** A link has ended, or never came to be. `error` undefined: as this end wished. */
   ended(error: unknown): void {
+    const hadLink = this.#isConnected;
     this.#isConnected = false;
+    this.#timer?.cancel();
     if (this.stall.ended(error))
       this.met(); // it is there, and hangs: that is told.
-    else if (error !== undefined) this.#failed(error);
+    else if (error !== undefined) this.#failed(error, hadLink);
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, hadLink: boolean): void {
     const { replica, troubles, log } = this.#ports;
+    this.#lastsUntil = hadLink ? (isLinkClosed(error) ? "standing" : "live") : "connected";
     if (replica.to === undefined && isLinkClosed(error)) {
       const { code, message } = fieldsOfError(error);
       log.write("replica-gone", { code, message });

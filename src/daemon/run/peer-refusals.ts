@@ -1,8 +1,9 @@
 /**
  * Who was refused as it dialled in, kept for the status of this host, which is the one that the refusal sends people to: known peers that
- * have no right or an expired certificate (a person has to act here), and the keys of strangers (whoever is waited for may be one of them).
+ * have no right or an expired certificate (a person has to act here), or that crowd the door, and the keys of strangers (whoever is waited for
+ * may be one of them).
  *
- * INVARIANT: bounded, whoever dials in: REFUSED_MAX of each peer of the configuration, STRANGERS_MAX strangers; of a stranger nothing is kept
+ * INVARIANT: bounded, whoever dials in: REFUSED_MAX of each peer of the configuration and that it crowds, STRANGERS_MAX strangers; of a stranger nothing is kept
  * but the name of the key that it has proved to hold.
  * INVARIANT: what was not refused again for LASTING_MS is over; so is what the configuration would let in now, and what was let in.
  */
@@ -12,6 +13,7 @@ import type { Opening } from "../../wire/opening.js";
 import type { ShownToUs } from "../../wire/tls-listener.js";
 import type { Config, Peer } from "../config/config.js";
 import type { Proof } from "./arrivals.js";
+import { hintOfCrowd } from "./daemon-hints.js";
 import { routeOf } from "./route.js";
 import { type Trouble, troubleOf } from "./troubles.js";
 
@@ -20,6 +22,8 @@ const LASTING_MS = 5 * 60_000;
 /** Of one peer: it names the stores that it asks for. */
 const REFUSED_MAX = 8;
 const STRANGERS_MAX = 3;
+/** A peer that crowds for longer is no honest one that came back with all its stores, or over a line that was bad for a moment. */
+const CROWDING_MS = 60_000;
 
 interface Refused {
   readonly peer: string;
@@ -29,10 +33,19 @@ interface Refused {
   readonly isRefusedBy: (config: Config) => boolean;
 }
 
+interface Crowd {
+  readonly trouble: Trouble;
+  /** Monotonic, as `lastMs`. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
 export class PeerRefusals {
   readonly #clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** By peer and what it asked for. */
   readonly #refused = new Map<string, Refused>();
+  /** By peer. */
+  readonly #crowds = new Map<string, Crowd>();
   /** By key: when it was refused last; the latest is the last. */
   readonly #strangers = new Map<KeyName, number>();
 
@@ -61,6 +74,18 @@ export class PeerRefusals {
     if (this.#strangers.size > STRANGERS_MAX && oldest !== undefined) this.#strangers.delete(oldest);
   }
 
+  /** That a peer of the configuration has too many conversations under way. Returns it if that is news, or has become worse. */
+  noteCrowd(error: unknown, peer: string): Trouble | undefined {
+    this.#forgetOld();
+    const before = this.#crowds.get(peer);
+    const lastMs = this.#clock.monotonicMs();
+    const { firstMs = lastMs, trouble: { sinceMs } = { sinceMs: this.#clock.nowMs() } } = before ?? {};
+    const level = lastMs - firstMs >= CROWDING_MS ? "needs-you" : "healing";
+    const trouble = { ...troubleOf(error), hint: hintOfCrowd(peer), level, sinceMs } as const;
+    this.#crowds.set(peer, { trouble, firstMs, lastMs });
+    return before?.trouble.level === level ? undefined : trouble;
+  }
+
   letIn(opening: Opening, proof: Proof | undefined): void {
     const peer = proof?.peer ?? opening.peer;
     this.#refused.delete(subjectOf(peer, opening));
@@ -70,13 +95,14 @@ export class PeerRefusals {
   /** Call it when the configuration is another. */
   judgeAnew(config: Config): void {
     for (const [subject, { isRefusedBy }] of this.#refused) if (!isRefusedBy(config)) this.#refused.delete(subject);
+    for (const peer of this.#crowds.keys()) if (peerOf(config, peer) === undefined) this.#crowds.delete(peer);
     const known = new Set(Array.from(config.peers.values(), ({ key }) => key));
     for (const key of this.#strangers.keys()) if (known.has(key)) this.#strangers.delete(key);
   }
 
   get troubles(): readonly Trouble[] {
     this.#forgetOld();
-    return Array.from(this.#refused.values(), ({ trouble }) => trouble);
+    return [...this.#refused.values(), ...this.#crowds.values()].map(({ trouble }) => trouble);
   }
 
   /** The latest first. */
@@ -101,6 +127,7 @@ export class PeerRefusals {
   #forgetOld(): void {
     const oldestMs = this.#clock.monotonicMs() - LASTING_MS;
     for (const [subject, { lastMs }] of this.#refused) if (lastMs < oldestMs) this.#refused.delete(subject);
+    for (const [peer, { lastMs }] of this.#crowds) if (lastMs < oldestMs) this.#crowds.delete(peer);
     for (const [key, lastMs] of this.#strangers) if (lastMs < oldestMs) this.#strangers.delete(key);
   }
 }

@@ -12,7 +12,7 @@ import { displayRaw, type RawPath, ROOT_PATH } from "../../base/raw-name.js";
 import type { MailboxGuid } from "../../maildir/ids.js";
 import type { RefusedStatus } from "../control/status.js";
 import { mailboxName } from "../words.js";
-import { hintOfRefused } from "./daemon-hints.js";
+import { hintOfRefused, levelOfRefusal } from "./daemon-hints.js";
 import type { EventLog } from "./event-log.js";
 
 const NAMED_MAX = 1_000;
@@ -27,6 +27,7 @@ interface Known {
   readonly code: string;
   readonly words: string;
   readonly sinceMs: number;
+  readonly lastMs: number;
   isTold: boolean;
 }
 
@@ -60,7 +61,8 @@ export class RefusedMailboxes implements SessionSinks {
   onRefused({ mailbox, path: said, code, words: all }: RefusedMailbox): void {
     this.#read.delete(mailbox);
     const before = this.#known.get(mailbox);
-    const sinceMs = before?.sinceMs ?? this.#others.get(mailbox) ?? this.#ports.clock.nowMs();
+    const lastMs = this.#ports.clock.nowMs();
+    const sinceMs = before?.sinceMs ?? this.#others.get(mailbox) ?? lastMs;
     if (before === undefined && this.#known.size >= NAMED_MAX) {
       if (this.#others.size < OTHERS_MAX) this.#others.set(mailbox, sinceMs);
       return;
@@ -69,9 +71,9 @@ export class RefusedMailboxes implements SessionSinks {
     const words = all.length > WORDS_MAX ? `${all.slice(0, WORDS_MAX)}...` : all;
     const isTold = before?.code === code && before.isTold;
     const path = this.#ports.pathOf(mailbox) ?? said ?? ROOT_PATH;
-    const known = { path, code, words, sinceMs, isTold };
+    const known = { path, code, words, sinceMs, lastMs, isTold };
     this.#known.set(mailbox, known);
-    if (!isTold) this.#tell(known);
+    if (!isTold && levelOf(known) === "needs-you") this.#tell(known);
   }
 
   onApplied(mailbox: MailboxGuid): void {
@@ -88,10 +90,11 @@ export class RefusedMailboxes implements SessionSinks {
 
   /** Undefined: nothing is refused. `mayWrite`: to what its source may write now. */
   status(mayWrite: (path: RawPath) => boolean = () => true): RefusedStatus | undefined {
-    const named = [...this.#known.values()].flatMap(({ path, code, words, sinceMs }) => {
+    const named = [...this.#known.values()].flatMap((known) => {
+      const { path, code, words, sinceMs } = known;
       if (!mayWrite(path)) return [];
       const shown = mailboxName(path);
-      return [{ mailbox: shown, code, words, hint: hintOfRefused(code), sinceMs, level: "needs-you" as const }];
+      return [{ mailbox: shown, code, words, hint: hintOfRefused(code), sinceMs, level: levelOf(known) }];
     });
     const mailboxes = named.length + this.#others.size;
     if (mailboxes === 0) return undefined;
@@ -119,4 +122,8 @@ export class RefusedMailboxes implements SessionSinks {
     const { path, code, words: message } = known;
     log.write("mailbox-needs-you", { mailbox: displayRaw(path), code, message, hint: hintOfRefused(code) });
   }
+}
+
+function levelOf({ code, sinceMs, lastMs }: Known): ReturnType<typeof levelOfRefusal> {
+  return levelOfRefusal(code, lastMs - sinceMs);
 }

@@ -72,6 +72,7 @@ export class ReplicaMemory {
   /** A transaction is durable there. */
   noteShipped(): void {
     this.#transactionsSent += 1;
+    this.#link.gotOn();
     this.noteSuccess();
   }
 

@@ -70,11 +70,10 @@ export class ReplicaRunner {
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
-    this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader: ports.store.side.reader });
+    const { side } = ports.store;
+    this.#memory = ports.memory ?? new ReplicaMemory({ ...ports, reader: side.reader });
     this.#linkTroubles = this.#memory.link;
-    const { capturer, reader } = ports.store.side;
-    const seen = { mailboxes: () => capturer.rows, lastLsn: () => reader.lastLsn() };
-    this.leftOut = new LeftOut({ ...ports, ...seen, peer: ports.replica.peer });
+    this.leftOut = new LeftOut({ ...ports, ...side, peer: ports.replica.peer });
     this.#backOff = new BackOff(ports.random);
   }
 

@@ -19,7 +19,7 @@ import type {
 import { VERSION } from "../version.js";
 import { mailboxName } from "../words.js";
 import type { Daemon, Kept } from "./daemon.js";
-import { hintInDaemon, hintOfRejection, isRefused } from "./daemon-hints.js";
+import { hintInDaemon, hintOfRejection, isRefused, levelOfRefusal } from "./daemon-hints.js";
 import { troubleOfPause } from "./pause-trouble.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceKeeper } from "./source-keeper.js";
@@ -117,14 +117,19 @@ function troublesOfPause(runner: ReplicaRunner, store: string): readonly Trouble
   return [troubleOfPause({ target: `${store}/${name}`, sinceMs, ...lacks }) ?? []].flat();
 }
 
-/** Those of each code together: each is in `mailtwin rejects list`, under the same code. */
-function troublesOfRejects(rejects: readonly RejectionRow[]): readonly Trouble[] {
+/** Those of each code together, but for what may pass by itself: each is in `mailtwin rejects list`, under the same code. */
+export function troublesOfRejects(rejects: readonly RejectionRow[]): readonly Trouble[] {
   const refused = rejects.filter(({ code }) => isRefused(code));
-  const codes = [...new Set(refused.map(({ code }) => code))];
-  return codes.map((code) => troubleOfRejects(refused.filter((row) => row.code === code)));
+  const kindOf = (row: RejectionRow) => `${row.code} ${levelOf(row)}`;
+  const kinds = [...new Set(refused.map(kindOf))];
+  return kinds.map((kind) => troubleOfRejects(refused.filter((row) => kindOf(row) === kind)));
 }
 
-/** `rows`: of one code, at least one. */
+function levelOf({ code, firstMs, lastMs }: RejectionRow): Trouble["level"] {
+  return levelOfRefusal(code, lastMs - firstMs);
+}
+
+/** `rows`: of one code and level, at least one. */
 function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
   const [first] = rows;
   assert(first !== undefined, "there is a trouble only where something is refused");
@@ -134,7 +139,7 @@ function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
     words: `replicating ${mailboxName(first.path)}: ${first.message}${more}`,
     hint: hintOfRejection(first.code),
     sinceMs: rows.reduce((earliest, { firstMs }) => Math.min(earliest, firstMs), first.firstMs),
-    level: "needs-you",
+    level: levelOf(first),
   };
 }
 

@@ -26,6 +26,10 @@ export class Unreachable {
     this.#dialsIn = dialsIn;
   }
 
+  get isAlarm(): boolean {
+    return this.#isAlarm;
+  }
+
   /** What is left until it is a person's matter; undefined: it is one, or does not become one by time alone. */
   get leftMs(): number | undefined {
     if (this.#alarmMs === undefined || this.#since === undefined || this.#isAlarm) return undefined;

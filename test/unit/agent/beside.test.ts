@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { parseUid } from "../../../src/maildir/ids.js";
 import type { Request, WireMessage } from "../../../src/wire/messages.js";
-import { turns, until } from "../../turns.js";
+import { letPass, turns, until } from "../../turns.js";
 import { eachPair } from "./each-pair.js";
 import { guid, type Pair, path, type Running } from "./pair.js";
 import { openSession } from "./peers.js";
@@ -49,6 +49,34 @@ describe("a request that waits for Dovecot's lock", () => {
       [1, false],
       [2, true],
     ]);
+  });
+
+  test("about a transaction that others wait behind is given up soon, and at once when it is asked again", async () => {
+    pair.log("a", []);
+    pair.replica.refusals.set(1, [{ kind: "mailbox-missing" }]);
+    pair.replica.yieldOutcome = { kind: "busy", by: "9:h", ageMs: 1 };
+    const { send, offer, heard } = await openSession(pair, stop.signal);
+    await offer(1);
+    await until(() => heard.some(({ kind }) => kind === "outcome"), "it is refused, and waits for advice");
+    await send({ kind: "request", id: 1, ask: YIELD });
+    await turns();
+    await pair.clock.advance(600);
+    expect(repliesOf(heard)).toStrictEqual([[1, false]]);
+    await send({ kind: "request", id: 2, ask: YIELD });
+    await turns();
+    expect(repliesOf(heard)).toStrictEqual([
+      [1, false],
+      [2, false],
+    ]);
+  });
+
+  test("of one mailbox after the other keeps the rest waiting for a minute in all", async () => {
+    pair.replica.yieldOutcome = { kind: "busy", by: "9:h", ageMs: 1 };
+    const { send, heard } = await openSession(pair, stop.signal);
+    for (const [index, letter] of ["a", "b", "c", "d", "e"].entries())
+      await send({ kind: "request", id: index + 1, ask: { ...YIELD, mailbox: guid(letter) } });
+    await letPass(pair.clock, 65_000, 500);
+    expect(repliesOf(heard)).toHaveLength(5);
   });
 
   test("ends with the link: nobody waits for the answer", async () => {

@@ -1,11 +1,10 @@
 /** What the two ends of a link do about a transaction that does not fit. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CURSOR_PAUSE_MS } from "../../../src/agent/cursor-store.js";
-import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
 import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
-import { turns, until } from "../../turns.js";
+import { letPass, turns, until } from "../../turns.js";
 import type { Refusal } from "./fake-replica.js";
-import { guid, LOG_ID, Pair, path, REPLICA, type Running, STEP_BY_STEP } from "./pair.js";
+import { guid, LOG_ID, Pair, path, REPLICA, type Running } from "./pair.js";
 
 const PASSED: Refusal = { kind: "uid-passed", replicaNext: 700 };
 const MISSING: Refusal = { kind: "mailbox-missing" };
@@ -132,7 +131,9 @@ describe("uid-passed", () => {
     run = pair.start();
     const acked = run.untilAcked(2);
     await until(() => pair.clock.timerCount > 0, "the replica waits for its lock");
-    await pair.clock.advance(31_000);
+    await letPass(pair.clock, 29_000);
+    expect(run.rejected).toStrictEqual([]); // nothing would mend it in this run.
+    await letPass(pair.clock, 6_000);
     await acked;
     expect(run.rejected).toMatchObject([{ code: "replica-lock-held" }]);
     expect(appliedLsns()).toStrictEqual([2]);
@@ -285,7 +286,7 @@ describe("bodies that cannot be read at the source", () => {
     const acked = run.untilAcked(3);
     await until(() => pair.sourceState.rejections.length > 0, "the second is rejected");
     expect(pair.sourceState.rejections).toMatchObject([{ lsn: 1, code: "EIO" }]);
-    await pair.clock.advance(SESSION_LIMITS.lockWaitMsMax + 100);
+    await letPass(pair.clock, 35_000);
     await acked;
     expect(pair.sourceState.rejections).toMatchObject([{ lsn: 1 }]);
     expect(run.rejected).toHaveLength(1);
@@ -328,14 +329,41 @@ describe("a lock on the replica", () => {
     pair.log("a", [{ uid: 1 }]);
     pair.log("b", [{ uid: 1 }]);
     pair.replica.locked.add(1);
-    run = pair.start({ limits: { ...STEP_BY_STEP, lockWaitMsMax: 1000 } });
+    run = pair.start();
     const acked = run.untilAcked(2);
     await until(() => pair.clock.timerCount > 0, "the session waits");
-    await pair.clock.advance(990);
+    await letPass(pair.clock, 29_000);
     expect(run.rejected).toStrictEqual([]);
-    await pair.clock.advance(100);
+    await letPass(pair.clock, 6_000);
     await acked;
     expect(run.rejected).toMatchObject([{ code: "lock-held", message: expect.stringContaining("9:host for 2 s") }]);
     expect(pair.replicaState.applied.get(LOG_ID)).toBe(2);
+  });
+
+  test("that is let go of within the limit rejects nothing, what was left out is still, and no try is counted", async () => {
+    pair.log("a", [{ uid: 100 }]);
+    pair.replica.refusals.set(1, [PASSED]);
+    pair.replica.onExecute = () => {
+      if (pair.renumbered.length > 0 && pair.clock.monotonicMs() < 20_000) pair.replica.locked.add(1);
+      else pair.replica.locked.delete(1);
+    };
+    run = pair.start();
+    const acked = run.untilAcked(1);
+    await letPass(pair.clock, 21_000);
+    await acked;
+    expect(run.rejected).toStrictEqual([]);
+    expect(pair.replica.applied).toMatchObject([{ lsn: 1, voidBelow: 1000 }]);
+  });
+
+  test("of one mailbox after the other keeps the rest waiting for a minute, not for each of them anew", async () => {
+    const letters = "abcdefghij".split("");
+    for (const letter of letters) pair.replica.locked.add(pair.log(letter, [{ uid: 1 }]));
+    const last = pair.log("z", [{ uid: 1 }]);
+    run = pair.start();
+    const acked = run.untilAcked(last);
+    await letPass(pair.clock, 80_000, 200);
+    expect(appliedLsns()).toStrictEqual([last]);
+    await acked;
+    expect(run.rejected).toHaveLength(letters.length);
   });
 });

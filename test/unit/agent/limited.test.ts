@@ -1,11 +1,15 @@
 /** Ends whose rights are limited to some mailboxes, over real stores: what is mended, asked and told is limited as the log is. */
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RawPath } from "../../../src/base/raw-name.js";
-import type { MailboxGuid } from "../../../src/maildir/ids.js";
+import type { LimboRow } from "../../../src/log/state-types.js";
+import { type MailboxGuid, parseBaseName, parseUid } from "../../../src/maildir/ids.js";
+import { NO_MARKS } from "../../../src/txn/message-state.js";
+import { encodeTransaction } from "../../../src/txn/transaction-codec.js";
+import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { encodeMessage } from "../../../src/wire/message-codec.js";
-import type { Ask } from "../../../src/wire/messages.js";
+import { type Ask, PROTOCOL_VERSION, type WireMessage } from "../../../src/wire/messages.js";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
 import { addMessage, makeMailbox } from "../../live/twin/small-store.js";
 import { until } from "../../turns.js";
@@ -141,6 +145,61 @@ describe("a source that may write alice's mail", () => {
     await until(() => !existsSync(join(replica, FOLDER)), "it is gone on the replica");
     await until(() => run.compared.length > 0, "all is compared");
     await run.end();
+  });
+});
+
+describe("a source that may write alice's mail, and has bob's limbo in mind", () => {
+  const SECRET = "bob/Maildir/.Secret";
+
+  /** A message of bob's went to the limbo, and then its folder. */
+  async function loseSecret(): Promise<LimboRow> {
+    pair.mayHave = undefined;
+    makeMailbox(source, SECRET, { messages: 1, seed: 70 });
+    await pair.ship();
+    const [name = ""] = readdirSync(join(source, SECRET, "cur"));
+    rmSync(join(source, SECRET, "cur", name));
+    await pair.ship();
+    rmSync(join(source, SECRET), { recursive: true });
+    await pair.ship();
+    const row = pair.replicaReader.limbo().find(({ path, uid }) => path === SECRET && uid > 0);
+    if (row === undefined) throw new Error("nothing is in the limbo");
+    return row;
+  }
+
+  /** Offers alice a message that is said to come from there; what is asked of the source for it. */
+  async function offerFrom({ mailbox, uid, base, size }: LimboRow, signal: AbortSignal): Promise<WireMessage> {
+    const { guid, uidValidity, uidNext, headerExtra } = pair.sourceReader.mailboxByGuid(pair.guidAt(ALICE)) ?? fail();
+    const [named, next] = [parseBaseName(base), parseUid(uidNext)];
+    const message = { uid: next, base: named, ...NO_MARKS, size, mtimeS: 7, fields: "" };
+    const payload = encodeTransaction({
+      ...{ mailbox: guid, path: ALICE as RawPath, uidValidity, uidNext: uidNext + 1, headerExtra },
+      ...{ fileOwner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o600 }, capturedMs: 1 },
+      changes: [{ kind: "save", message, origin: { mailbox, uid: parseUid(uid), base: named } }],
+    });
+    const link = openMemoryLink();
+    const session = pair.makeSession(link.replica).run(signal);
+    const logId = pair.sourceReader.meta("log-id") ?? "";
+    await link.source.send({ kind: "hello", protocol: PROTOCOL_VERSION, logId, software: "x" }, signal);
+    await link.source.send({ kind: "offer", id: 900, lsn: 900, mailbox: guid, payload }, signal);
+    try {
+      for await (const heard of link.source.messages(signal)) if (heard.kind !== "welcome") return heard;
+      throw new Error("it says nothing");
+    } finally {
+      link.source.close();
+      await session.catch(() => undefined);
+    }
+  }
+
+  function fail(): never {
+    throw new Error("alice has no mailbox");
+  }
+
+  test("has to send the body itself, however well it knows a message in a folder of bob's that is gone", async () => {
+    run = await pair.ship();
+    const row = await loseSecret();
+    pair.mayWrite = isAlices;
+    const heard = await offerFrom(row, new AbortController().signal);
+    expect(heard).toMatchObject({ kind: "want", indexes: [0] });
   });
 });
 

@@ -211,7 +211,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
           pair.looks += 1;
         },
         describe: async () => ({ kind: "absent" }),
-        renumber: (range, signal) => pair.renumber(range, signal),
+        renumber: (...args) => pair.renumber(...args),
       },
     },
     {

@@ -79,7 +79,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
         describe: async () => ({ kind: "absent" }),
-        renumber: (range, signal) => pair.renumber(range, signal),
+        renumber: (...args) => pair.renumber(...args),
       },
     },
     { onShipped: () => {}, onBodyBytes: () => {}, onConflict: () => {}, onRejected: (row) => rejected.push(row) },

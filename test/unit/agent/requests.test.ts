@@ -1,6 +1,7 @@
 /** What a source asks of a replica beside the stream of transactions. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
+import { FOR_LONG, LockPatience } from "../../../src/agent/lock-patience.js";
 import { answerRequest, type RequestPorts } from "../../../src/agent/session-requests.js";
 import type { RefusedMailbox } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
@@ -33,7 +34,12 @@ function answer(
   sinks?: RequestPorts["sinks"],
 ): Promise<Reply> {
   const store = inlineWorker(methods as ApplyMethods);
-  return answerRequest({ store, writer: state.writer(), clock, sinks }, { kind: "request", id: 4, ask }, signal);
+  const patience = new LockPatience(clock, FOR_LONG);
+  return answerRequest(
+    { store, writer: state.writer(), patience: () => patience, sinks },
+    { kind: "request", id: 4, ask },
+    signal,
+  );
 }
 
 describe("answerRequest", () => {

@@ -1,14 +1,15 @@
 /** Mailboxes that come, move and go, in all the places where they may stand. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
-import { parseUidValidity } from "../../../src/maildir/ids.js";
+import { parseMailboxGuid, parseUidValidity } from "../../../src/maildir/ids.js";
 import type { Change, Structure, Transaction } from "../../../src/txn/transaction.js";
 import { type DiskOperation, FaultDisk } from "../../contract/fault-disk.js";
 import { eachReplica } from "./each-replica.js";
 import {
+  bodyOfBase,
   CREATE,
   GUID,
   OTHER_GUID,
@@ -331,6 +332,45 @@ describe("bodies that are here already", () => {
     replica.apply(at("box", [{ kind: "expunge", uid: gone.uid, base: gone.base }], undefined, { uidNext: 2 }));
     expect(replica.apply(other([copied(5, "one", 1)], CREATE), refuseBody).kind).toBe("applied");
     expect(replica.text("other/cur/one:2,")).toContain("body of one");
+  });
+
+  describe("in the limbo, of a mailbox that is gone since", () => {
+    const THIRD = parseMailboxGuid("3".repeat(32));
+    const asked: string[] = [];
+    const ask = (base: string): Buffer => {
+      asked.push(base);
+      return Buffer.from(bodyOfBase(base));
+    };
+
+    beforeEach(() => {
+      asked.length = 0;
+      for (const [user, letter] of ["alice", "bob"].map((name, index) => [name, `${index + 1}`] as const))
+        replica.apply(at(user, [], CREATE, { mailbox: parseMailboxGuid(letter.repeat(32)) }));
+      const { message } = save(1, "one") as Extract<Change, { kind: "save" }>;
+      const { uid, base } = message;
+      replica.apply(at("alice/.Old", [save(1, "one")], CREATE));
+      replica.apply(at("alice/.Old", [{ kind: "expunge", uid, base }], undefined, { uidNext: 2 }));
+      replica.apply(at("alice/.Old", [], { kind: "delete" }, { uidNext: 2 }));
+    });
+
+    test("serve the user whose they were", () => {
+      replica.apply(at("alice/.New", [copied(5, "one", 1)], CREATE, { mailbox: THIRD }), ask);
+      expect([asked, replica.text("alice/.New/cur/one:2,")]).toEqual([[], Buffer.from(bodyOfBase("one")).toString()]);
+    });
+
+    test("serve no other user, who knows what they are called", () => {
+      replica.apply(at("bob/.New", [copied(5, "one", 1)], CREATE, { mailbox: THIRD }), ask);
+      expect(asked).toEqual(["one"]);
+    });
+
+    test.each([
+      ["his own mail", () => save(5, "one")],
+      ["what he copied from there", () => copied(5, "one", 1)],
+    ])("serve no other user, who gives a mailbox that GUID and says that it is %s", (_what, change) => {
+      replica.apply(at("bob/.New", [], CREATE));
+      replica.apply(at("bob/.New", [change()]), ask);
+      expect(asked).toEqual(["one"]);
+    });
   });
 
   test("are asked for when the file is not what it was", () => {

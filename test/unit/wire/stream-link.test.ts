@@ -149,6 +149,31 @@ describe("a link over a stream", () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  test("an end that dribbles in the middle of a message is gone, whatever signs of life that gives", async () => {
+    const reading = readAll(link, signal);
+    const gone = expect(reading).rejects.toMatchObject({
+      code: "link-closed",
+      message:
+        "talking with mail-b: the connection was cut: of a message that it had begun it sent no 4096 bytes in 120 s",
+    });
+    const frame = frameOf(part(new Uint8Array(64 * 1024)));
+    const { aliveMs } = STREAM_LINK_LIMITS;
+    let at = 0;
+    const dribble = async (bytes: number, beats: number) => {
+      for (let beat = 0; beat < beats && !peer.destroyed; beat++) {
+        peer.write(frame.subarray(at, at + bytes));
+        at += bytes;
+        await turns();
+        await clock.advance(aliveMs);
+      }
+    };
+    await dribble(512, 60); // ten minutes: slow, and it gets on.
+    expect(peer.readableEnded).toBe(false);
+    await dribble(10, 14);
+    await gone;
+    expect(clock.timerCount).toBe(0);
+  });
+
   test("a closed link does not wait for an end that never closes", async () => {
     peer.pause();
     link.close();

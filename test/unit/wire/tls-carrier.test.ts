@@ -253,7 +253,7 @@ describe("a TLS carrier", () => {
     await expect(dial(address)).rejects.toThrow(
       coded(
         "peer-unreachable",
-        `(it hung up): it is ending, or does not accept our key: run mailtwin pair NAME ${peer.name}`,
+        `(it hung up): it is ending, has more connections than it takes (both pass), or does not accept our key: run mailtwin pair NAME ${peer.name}`,
       ),
     );
   });

@@ -11,11 +11,13 @@ function bench(users: readonly string[] | undefined, ...paths: readonly string[]
   const leftOut = new LeftOut({
     mayHave: users === undefined ? undefined : maySee(users),
     peer: "b",
-    mailboxes: () => {
-      store.looks += 1;
-      return store.paths.map((path) => ({ path }));
+    capturer: {
+      get rows() {
+        store.looks += 1;
+        return store.paths.map((path) => ({ path }));
+      },
     },
-    lastLsn: () => store.lsn,
+    reader: { lastLsn: () => store.lsn },
     clock: { monotonicMs: () => store.nowMs },
   });
   return { store, leftOut };

@@ -105,6 +105,40 @@ describe("a known peer that is refused", () => {
   });
 });
 
+describe("a peer that crowds the door", () => {
+  const error = wireError("link-crowded", 'accepting a: more than 9 conversations of "a"');
+
+  test("heals for a minute, then needs a person, and is over when it has not done it for some", async () => {
+    const clock = new FakeClock();
+    const refusals = new PeerRefusals(clock);
+    const sinceMs = clock.nowMs();
+    const hint = expect.stringMatching(/^No other peer is held up\. .* on the host of "a"/);
+    const trouble = { code: "link-crowded", words: error.message, hint, sinceMs };
+    expect(refusals.noteCrowd(error, "a")).toEqual({ ...trouble, level: "healing" });
+    await clock.advance(MINUTE_MS - 1);
+    for (let i = 0; i < 1_000; i++) expect(refusals.noteCrowd(error, "a")).toBeUndefined();
+    expect(refusals.troubles).toEqual([{ ...trouble, level: "healing" }]);
+    await clock.advance(1);
+    expect(refusals.noteCrowd(error, "a")).toEqual({ ...trouble, level: "needs-you" });
+    expect(refusals.noteCrowd(error, "a")).toBeUndefined();
+    expect(refusals.troubles).toEqual([{ ...trouble, level: "needs-you" }]);
+    await clock.advance(5 * MINUTE_MS + 1);
+    expect(refusals.troubles).toEqual([]);
+    expect(refusals.noteCrowd(error, "a")).toMatchObject({ level: "healing" });
+  });
+
+  test("is told beside its refusals, of which it may have filled the room, until no peer has its name", () => {
+    const refusals = new PeerRefusals(new FakeClock());
+    for (let i = 0; i < 20; i++) refuse(refusals, asks(`made up ${i}`), PROOF);
+    refusals.noteCrowd(error, "a");
+    expect(refusals.troubles).toHaveLength(9);
+    refusals.judgeAnew(WITHOUT_RIGHT);
+    expect(refusals.troubles).toHaveLength(9);
+    refusals.judgeAnew(configOf({ c: { key: KEY("C") } }));
+    expect(refusals.troubles).toEqual([]);
+  });
+});
+
 test("of strangers the keys of the last three are kept, for some minutes, or until they are known", async () => {
   const clock = new FakeClock();
   const refusals = new PeerRefusals(clock);

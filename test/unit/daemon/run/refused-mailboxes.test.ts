@@ -65,8 +65,25 @@ describe("one that is refused", () => {
     const foreign = new ForeignMail();
     foreign.note(guid(1), 1, 0);
     const mailboxByGuid = () => ({ path: rawFromText("u/Entwürfe") }) as never;
-    expect(foreign.status({ mailboxByGuid })?.named).toMatchObject([{ mailbox: "u/Entwürfe" }]);
+    expect(foreign.status({ mailboxByGuid }, () => true)?.named).toMatchObject([{ mailbox: "u/Entwürfe" }]);
   });
+
+  test.each(["lock-held", "replica-lock-held"])(
+    "for its lock is nothing for a person before that lasts (%s)",
+    async (code) => {
+      const level = () => refused.status()?.named.map((each) => each.level);
+      refuse(1, { code });
+      await clock.advance(179_000);
+      refuse(1, { code });
+      expect([level(), told()]).toStrictEqual([["healing"], []]);
+      await clock.advance(20_000);
+      expect(level()).toStrictEqual(["healing"]); // nobody has tried again.
+      for (let tries = 0; tries < 3; tries++) refuse(1, { code });
+      expect([level(), told()]).toStrictEqual([["needs-you"], [["mailbox-needs-you", "m1", code]]]);
+      refused.onApplied(guid(1));
+      expect(told().slice(1)).toStrictEqual([["mailbox-well", "m1", code]]);
+    },
+  );
 
   test("is over when something of it is applied, and no other is", () => {
     refuse(1);

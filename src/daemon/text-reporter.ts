@@ -70,10 +70,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
     },
     shipped(report) {
       if (!quiet) notes.add(report);
-      if (verbose)
-        say(
-          `${report.path === "" ? "INBOX" : withoutMiddle(report.path)}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`,
-        );
+      if (verbose) say(shippedLine(report));
     },
     conflict: ({ words }) => say(`conflict: ${withoutMiddles(words)}`),
     problem({ message, hint }) {
@@ -121,6 +118,11 @@ function openNotes(clock: Clock, show: (line: string) => void) {
     },
     flush,
   };
+}
+
+function shippedLine(report: ShippedReport): string {
+  const name = report.path === "" ? "INBOX" : withoutMiddle(report.path);
+  return `${name}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`;
 }
 
 function changesOf({ structure, saves, marks, expunges, rebinds }: ShippedReport): string {

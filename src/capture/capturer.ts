@@ -169,9 +169,8 @@ export class Capturer {
   }
 
   /**
-   * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The
-   * change is then captured like any other. Waits for Dovecot's lock for `waitMsMax` at most, and until `signal` aborts. Resolves to
-   * the problem if they keep their UIDs.
+   * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The change is then captured
+   * like any other. Waits for Dovecot's lock, `waitMsMax` at most. Resolves to the problem if they keep their UIDs.
    */
   async renumber(
     { guid, uids, floor }: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },

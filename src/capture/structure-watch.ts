@@ -73,7 +73,8 @@ export class StructureWatch {
     this.#failure = undefined;
     const hasNews = await this.#watchAll(news);
     for (const path of gone) this.#end(path); // last: one that was renamed stays watched.
-    if (this.#failure !== undefined && before === undefined) this.#sinks.onFailure(this.#failure);
+    const { failure } = this;
+    if (failure !== undefined && before === undefined) this.#sinks.onFailure(failure);
     return hasNews;
   }
 

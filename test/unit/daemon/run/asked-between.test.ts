@@ -126,7 +126,7 @@ test("a comparison that is asked for while a link begins is made on that link", 
     await putRejection(row);
   };
   const asked = control.resync({ ...ONE, mailbox: INBOX }, new AbortController().signal);
-  expect(await asked).toStrictEqual({ mailboxes: 1, paused: [], away: [], limited: [] });
+  expect(await asked).toStrictEqual({ mailboxes: 1, ofSource: 1, replicas: 1, paused: [], away: [], limited: [] });
   writer.putRejection = putRejection;
   expect(states).toStrictEqual(["greeting"]);
   await until("it to be live", () => runner.state === "live");

@@ -68,7 +68,7 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     exitCode: EX.DATAERR,
     hint: "Rename that folder; names with line breaks, and the names of Dovecot's own files, cannot be replicated.",
   },
-  /** Directories lie deeper below the store than a mailbox can be (64 levels). What is below is not looked at, and not taken for deleted. */
+  /** Directories lie deeper below the store than mailboxes are looked for (256 levels). What is below is not looked at, and not taken for deleted. */
   "mailbox-too-deep": {
     disposition: "operator",
     exitCode: EX.DATAERR,

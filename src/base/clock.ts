@@ -45,6 +45,11 @@ export const systemClock: Clock = {
   setTimer: startTimer,
 };
 
+/** Lets what waits for this thread have its turn. */
+export async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
 /** `sleep` made of `setTimer`, for every implementation of the port. */
 export async function sleepOn(clock: Pick<Clock, "setTimer">, ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();

@@ -7,6 +7,7 @@
 import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
+import type { FoundDirectory } from "../maildir/discover.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { FileOwner, MessageState } from "../txn/message-state.js";
 import { type Structure, TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
@@ -79,12 +80,6 @@ export interface FoundMailbox {
    * are of two users; `claims` is where the other one stands.
    */
   readonly claimant?: "stranger" | "rival";
-}
-
-/** A directory of the store that was listed in search of mailboxes. */
-export interface FoundDirectory {
-  readonly path: RawPath;
-  readonly ino: number;
 }
 
 export interface DiscoverOutcome {

@@ -10,13 +10,13 @@ import { Gate } from "../base/gate.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { MailboxRow } from "../log/state-types.js";
+import type { FoundDirectory } from "../maildir/discover.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
 import type {
   CaptureMethods,
   CaptureProblem,
   ExamineOutcome,
-  FoundDirectory,
   HintedName,
   Numbered,
   Recorded,

@@ -5,6 +5,7 @@ import type { Dir } from "../base/disk.js";
 import { errnoOf, recordOfError } from "../base/errors.js";
 import { nearestRawPath, type RawPath } from "../base/raw-name.js";
 import { type DiscoverProblem, discoverMailboxes } from "../maildir/discover.js";
+import { maildirHint } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import { readUidlistHeader } from "../maildir/uidlist-ends.js";
@@ -124,10 +125,8 @@ function explain({ path, code, message }: DiscoverProblem): CaptureProblem {
 
 const HINTS: Readonly<Record<string, string>> = {
   "mailbox-is-link": "Links inside a store are never followed: name the link's target as a store of its own.",
-  "mailbox-without-cur":
-    "Put cur/ back with its messages; if the mailbox is to go, remove its dovecot-uidlist too. Nothing of it is taken for deleted meanwhile.",
-  "mailbox-too-deep":
-    "Move what is mail there further up, and remove the rest. No mailbox below it is replicated, or taken for deleted, meanwhile.",
+  "mailbox-without-cur": maildirHint("mailbox-without-cur"),
+  "mailbox-too-deep": maildirHint("mailbox-too-deep"),
   "mailbox-name-invalid":
     "Rename that folder: names with line breaks, and those of Dovecot's own files, cannot be replicated.",
 };

@@ -8,10 +8,11 @@
  * missed, so another look has to follow; a link in the place of a directory is followed, and gives hints that mean nothing. The sweep
  * makes up for all of it.
  */
+import { nextTurn } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { isRawName, joinRaw, lastRaw, type RawPath } from "../base/raw-name.js";
 import { type DirWatch, watchDir } from "../base/watch-dir.js";
-import type { FoundDirectory } from "./capture-types.js";
+import type { FoundDirectory } from "../maildir/discover.js";
 
 export interface StructureSinks {
   /** Something happened to that name (bytes-in-a-string) in that directory. */
@@ -86,7 +87,7 @@ export class StructureWatch {
   async #watchAll(directories: readonly FoundDirectory[]): Promise<boolean> {
     let count = 0;
     for (const [at, directory] of directories.entries()) {
-      if (at % SLICE === SLICE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (at % SLICE === SLICE - 1) await nextTurn();
       if (this.#isClosed) return false;
       try {
         this.#watch(directory);
@@ -104,20 +105,19 @@ export class StructureWatch {
   #watch({ path, ino }: FoundDirectory): void {
     const name = lastRaw(path);
     const onName = (changed: string, hasMoved: boolean): void => {
-      if (hasMoved) this.#noteMoved(path, changed, changed === name);
+      if (hasMoved && changed === name) this.#noteMoved(path);
+      if (hasMoved && isRawName(changed)) this.#noteMoved(joinRaw(path, changed));
       this.#sinks.onName(path, changed);
     };
     // It died, and says why; the next look watches it anew.
-    const onEnd = (): void => this.#noteMoved(path, "", true);
+    const onEnd = (): void => this.#noteMoved(path);
     const watch = watchDir(path === "" ? this.#root : `${this.#root}/${path}`, { onName, onEnd });
     this.#end(path); // after: where it is the same directory the kernel's watch stays.
     this.#watched.set(path, { ino, watch });
   }
 
-  #noteMoved(dir: RawPath, name: string, isItself: boolean): void {
-    if (isItself) this.#moved.add(dir);
-    const path = isRawName(name) ? joinRaw(dir, name) : dir;
-    if (this.#watched.has(path) && path !== dir) this.#moved.add(path);
+  #noteMoved(path: RawPath): void {
+    if (this.#watched.has(path)) this.#moved.add(path);
   }
 
   #end(path: RawPath): void {

@@ -124,6 +124,11 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
   },
 };
 
+/** What to do about a problem of that code. */
+export function maildirHint(code: MaildirErrorCode): string {
+  return KINDS[code].hint;
+}
+
 /** An operating failure of this room. `message`: what was being done, to what, why it failed; no full stop. */
 export function maildirError(
   code: MaildirErrorCode,

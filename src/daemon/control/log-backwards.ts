@@ -4,6 +4,7 @@
  * INVARIANT: bounded work. A window has so many entries and bytes at most, no more bytes are read than the caller allows, and other work
  * of the thread gets its turn between two windows.
  */
+import { nextTurn } from "../../base/clock.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { LogEntry } from "../../log/state-types.js";
 
@@ -48,7 +49,7 @@ export async function* windowsBackwards(
     bytesLeft -= bytesRead;
     yield { entries: entries.reverse(), fromLsn: lowLsn + 1 };
     highLsn = lowLsn;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 /** Whether what is written is still read, for commands whose only work is to write. */
+import { nextTurn } from "../../base/clock.js";
 
 /** Aborts when the reader has gone (`| head`), and when the command is asked to stop. */
 export function endOfReading(
@@ -20,7 +21,7 @@ export function endOfReading(
 /** Waits until the stream has passed on what was written: a log of gigabytes does not pile up in memory. */
 export async function untilPassedOn(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
   // A turn at least, in which an error of the last write is heard.
-  await new Promise<void>((resolve) => setImmediate(resolve));
+  await nextTurn();
   if (signal.aborted || !stream.writableNeedDrain) return;
   await new Promise<void>((resolve) => {
     const done = () => {

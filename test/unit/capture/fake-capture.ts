@@ -4,7 +4,6 @@ import type {
   CaptureProblem,
   ExamineOutcome,
   ExamineRequest,
-  FoundDirectory,
   FoundMailbox,
   NumberOutcome,
   RenumberOutcome,
@@ -15,6 +14,7 @@ import { Capturer } from "../../../src/capture/capturer.js";
 import type { CapturerLimits } from "../../../src/capture/ration.js";
 import { type RecordPorts, recordExamined, recordVanished } from "../../../src/capture/record-found.js";
 import type { CaptureCommit, MailboxRow } from "../../../src/log/state-types.js";
+import type { FoundDirectory } from "../../../src/maildir/discover.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";
 import { FakeClock } from "../../fake-clock.js";
 import { until } from "../../turns.js";

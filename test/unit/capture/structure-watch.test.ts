@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { nodePath, type RawPath } from "../../../src/base/raw-name.js";
-import type { FoundDirectory } from "../../../src/capture/capture-types.js";
 import { StructureWatch } from "../../../src/capture/structure-watch.js";
+import type { FoundDirectory } from "../../../src/maildir/discover.js";
 import { rawPath } from "../log/state-fixtures.js";
 
 let root: string;

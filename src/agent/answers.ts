@@ -8,14 +8,15 @@
 import { BoundedQueue } from "../base/bounded-queue.js";
 import { wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import type { Request } from "../wire/messages.js";
-import { answerRequest, type RequestPorts } from "./session-requests.js";
+import type { Reply, Request } from "../wire/messages.js";
 
 /** A source asks one thing after the other; more is a peer that does not keep to the protocol. */
 const REQUESTS_MAX = 16;
 
-export interface AnswerPorts extends RequestPorts {
+export interface AnswerPorts {
   readonly link: Link;
+  /** Never throws for what the request met. */
+  readonly answer: (request: Request, signal: AbortSignal) => Promise<Reply>;
 }
 
 export class Answers {
@@ -45,7 +46,7 @@ export class Answers {
     const both = AbortSignal.any([signal, this.#closed.signal]);
     try {
       for await (const request of this.#requests.drain(both)) {
-        const answer = await answerRequest(this.#ports, request, both);
+        const answer = await this.#ports.answer(request, both);
         this.#unanswered -= 1;
         await this.#ports.link.send(answer, both);
       }

@@ -9,6 +9,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import { type MailboxGuid, parseBaseName } from "../maildir/ids.js";
+import type { SummedSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
   type Answer,
@@ -24,6 +25,7 @@ import { farewellOf } from "./farewell.js";
 import type { LockPatience } from "./lock-patience.js";
 import type { SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
+import { answerSums } from "./sums-answers.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
@@ -33,6 +35,8 @@ export interface RequestPorts {
   /** Undefined: the source may know of all of the store. */
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
   readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
+  /** This store as one side of a comparison; undefined: it is none. */
+  readonly sums?: SummedSide | undefined;
 }
 
 /** Objects in two threads, for as long as their page takes. */
@@ -111,7 +115,15 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const copies = effect.limbo.filter(({ cause }) => cause === COPY_CAUSE).length;
       return { kind: "foreign", messages: outcome.moved, copies };
     }
+    default:
+      return answerSums(sumsOf(ports), ask, signal);
   }
+}
+
+/** Throws: compared-unsupported. */
+function sumsOf({ sums }: RequestPorts): SummedSide {
+  if (sums !== undefined) return sums;
+  throw agentError("compared-unsupported", "comparing by sums: this end has no thread for it");
 }
 
 /** Of what it is not told of, nothing counts as the source's own. */

@@ -50,8 +50,7 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
     case "yield-uids":
       refuseMailbox(ask.mailbox, rights);
       return;
-    case "survey":
-    case "standing":
+    default:
       return; // answered with what it may write (session-requests.ts).
   }
 }

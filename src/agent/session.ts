@@ -18,6 +18,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import type { SummedSide } from "../resync/sums-types.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
 import {
@@ -29,15 +30,17 @@ import {
   type WireFailure,
   type WireMessage,
 } from "../wire/messages.js";
-import { Answers } from "./answers.js";
+import { type AnswerPorts, Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
 import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
+import { answerRequest } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";
+import { isOfSums } from "./sums-answers.js";
 import { divergedBy, isStale, refusedBy, type Verdict, wireOf } from "./verdict.js";
 
 export interface SessionPorts {
@@ -53,6 +56,8 @@ export interface SessionPorts {
   readonly sinks?: SessionSinks | undefined;
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
+  /** This store as one side of a comparison; undefined: it is none. */
+  readonly sums?: SummedSide | undefined;
 }
 
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
@@ -74,6 +79,8 @@ export class Session {
   /** Given up: what was offered behind that does not fit. */
   readonly #held = new Set<MailboxGuid>();
   readonly #answers: Answers;
+  /** To questions of a comparison by sums: it may take long to look at a store, and nothing else waits for that. */
+  readonly #sums: Answers;
   /** Of what other mailboxes wait behind. */
   readonly #patience: LockPatience;
   /** What the source says about the transaction that diverged. */
@@ -89,7 +96,10 @@ export class Session {
     this.#patience = new LockPatience(ports.clock, { ...IN_LINE, eachMsMax: limits.lockWaitMsMax });
     const forLong = new LockPatience(ports.clock, FOR_LONG);
     // To make room is asked about a transaction, which keeps those behind it waiting.
-    this.#answers = new Answers({ ...ports, patience: () => (this.#underWay > 0 ? this.#patience : forLong) });
+    const patience = () => (this.#underWay > 0 ? this.#patience : forLong);
+    const answer: AnswerPorts["answer"] = (request, signal) => answerRequest({ ...ports, patience }, request, signal);
+    this.#answers = new Answers({ ...ports, answer });
+    this.#sums = new Answers({ ...ports, answer });
   }
 
   /**
@@ -103,7 +113,7 @@ export class Session {
     const preparing = this.#prepareAll(prepared, both);
     preparing.catch((error: unknown) => prepared.fail(error));
     const applying = this.#applyAll(prepared, both);
-    const answering = this.#answers.run(both);
+    const answering = Promise.all([this.#answers.run(both), this.#sums.run(both)]);
     for (const work of [preparing, applying, answering]) work.catch((error: unknown) => stop.abort(error));
     const staging = new Beside(STAGING_MAX, (error) => stop.abort(error));
     let why: WireFailure | undefined;
@@ -138,6 +148,7 @@ export class Session {
     this.#isReleased = true;
     this.#offers.close();
     this.#answers.close();
+    this.#sums.close();
     for (const incoming of this.#incoming.values()) incoming.giveUp();
     this.#advice?.waiter.fail(adviceLost());
   }
@@ -189,7 +200,7 @@ export class Session {
       return link.send({ kind: "reply", id: request.id, result }, signal);
     }
     if (rights !== undefined) refuseAsk(request.ask, rights);
-    this.#answers.take(request);
+    (isOfSums(request.ask) ? this.#sums : this.#answers).take(request);
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {

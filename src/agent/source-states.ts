@@ -5,8 +5,9 @@
  */
 import { decodeChunk, stateOfRecord } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
-import { CHUNK_UIDS, type MailboxRow } from "../log/state-types.js";
+import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { MessageState } from "../txn/message-state.js";
 
 export type BaselineReader = Pick<StateReader, "snapshot" | "lastLsn" | "mailboxByGuid" | "looks" | "chunk">;

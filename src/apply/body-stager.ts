@@ -11,6 +11,7 @@
 import { assert } from "../base/assert.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { openBelow } from "../base/open-below.js";
 import { splitRaw } from "../base/raw-name.js";
 import { TMP } from "../maildir/mailbox-files.js";
 import type {
@@ -23,7 +24,7 @@ import type {
   StageTicket,
 } from "./apply-types.js";
 import { closeBelow } from "./locate.js";
-import { isWrongKind, openBelow, openStore } from "./mailbox-place.js";
+import { isWrongKind, openStore } from "./mailbox-place.js";
 import { type StagingState, stagedName } from "./pending.js";
 import { pinReplica } from "./pinned-root.js";
 import { refusing } from "./refusing.js";

@@ -7,15 +7,14 @@
  * left out of it, so that nobody's odd file ends a link.
  */
 import type { Dir } from "../base/disk.js";
-import { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
-import { chunkOf, stateOfRecord } from "../log/baseline-chunk.js";
-import { CHUNK_UIDS, type MailboxRow } from "../log/state-types.js";
+import { stateOfRecord } from "../log/baseline-chunk.js";
+import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX, type Uid } from "../maildir/ids.js";
-import { isKeywordName } from "../maildir/keywords.js";
+import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import type { MessageState } from "../txn/message-state.js";
-import { checkMessageState } from "../txn/transaction-rules.js";
+import { soundState } from "../txn/sound-state.js";
 import type { CompareOutcome, CompareRequest, HeldMessage } from "./apply-types.js";
 import { locateAnywhere } from "./astray.js";
 import { closeBelow, type Located } from "./locate.js";
@@ -177,18 +176,4 @@ function countWithin(messages: readonly MessageState[], bytesMax: number): numbe
     return bytes > bytesMax && at > 0;
   });
   return end < 0 ? messages.length : end;
-}
-
-/** Undefined for what no transaction can name at all. */
-function soundState(state: MessageState): MessageState | undefined {
-  const plain = { ...state, keywords: state.keywords.filter(isKeywordName), odd: "", tail: "", fields: "" };
-  for (const each of [state, plain, { ...plain, keywords: [], mtimeS: 0 }]) {
-    try {
-      checkMessageState(each);
-      return each;
-    } catch (error) {
-      if (!(error instanceof MailtwinError)) throw error;
-    }
-  }
-  return undefined;
 }

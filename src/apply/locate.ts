@@ -4,6 +4,7 @@
  * INVARIANT: a directory counts as the mailbox only if its uidlist says so (G). What the baseline believes is a hint.
  */
 import type { Dir } from "../base/disk.js";
+import { openBelow } from "../base/open-below.js";
 import type { RawPath } from "../base/raw-name.js";
 import { splitRaw } from "../base/raw-name.js";
 import { CUR } from "../maildir/mailbox-files.js";
@@ -12,7 +13,7 @@ import type { UidlistRead } from "../maildir/uidlist-reader.js";
 import type { Transaction } from "../txn/transaction.js";
 import { type Divergence, divergence } from "./divergence.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
-import { isWrongKind, openBelow } from "./mailbox-place.js";
+import { isWrongKind } from "./mailbox-place.js";
 
 export type Located =
   /** `dir` is the caller's to close (`closeBelow`). `hasCur` is false where a creation or a move broke off. */

@@ -5,6 +5,7 @@
  * Called before the transaction comes again, while the baseline still has what was removed.
  */
 import type { Dir } from "../base/disk.js";
+import { openBelow } from "../base/open-below.js";
 import type { RawPath } from "../base/raw-name.js";
 import { splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
@@ -13,7 +14,6 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import { type LimboEntry, rowOfEntry } from "./limbo.js";
 import { closeBelow } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
-import { openBelow } from "./mailbox-place.js";
 import { isOfMailbox } from "./refusing.js";
 import type { StoreContext } from "./store-context.js";
 

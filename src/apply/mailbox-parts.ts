@@ -6,6 +6,7 @@ import { assert } from "../base/assert.js";
 import type { CrashPoint } from "../base/crash-points.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { openBelow } from "../base/open-below.js";
 import {
   displayRaw,
   isRawName,
@@ -20,7 +21,7 @@ import { maildirError } from "../maildir/errors.js";
 import { CUR, UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import type { FileOwner } from "../txn/message-state.js";
 import { moveWithin, openMade } from "./limbo.js";
-import { openBelow, withDir } from "./mailbox-place.js";
+import { withDir } from "./mailbox-place.js";
 import { BUILD } from "./scratch-areas.js";
 import { type Places, removeTree } from "./stage-place.js";
 import type { UndoLog } from "./undo-log.js";

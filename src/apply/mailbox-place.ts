@@ -5,6 +5,7 @@
  */
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { openBelow } from "../base/open-below.js";
 import { displayRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { maildirError } from "../maildir/errors.js";
@@ -29,21 +30,6 @@ export function openStore(disk: Disk, storeRoot: string): Dir {
   }
   if (root !== undefined) return root;
   throw applyError("destination-missing", `${what}: it is not there`);
-}
-
-/** Undefined when some component is absent. The caller closes it. Throws: ELOOP for a link on the way, ENOTDIR. */
-export function openBelow(root: Dir, names: readonly RawName[]): Dir | undefined {
-  let dir: Dir | undefined = root;
-  for (const name of names) {
-    const above: Dir = dir;
-    try {
-      dir = above.openDir(name);
-    } finally {
-      if (above !== root) above.close();
-    }
-    if (dir === undefined) return undefined;
-  }
-  return dir;
 }
 
 /** Runs `use` with the directory at `path`, or with undefined, and closes it. */

@@ -9,6 +9,7 @@
 import { assert } from "../base/assert.js";
 import type { Dir } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { openBelow } from "../base/open-below.js";
 import { displayRaw, isRawName, lastRaw, parentRaw, type RawName, type RawPath, splitRaw } from "../base/raw-name.js";
 import { maildirError } from "../maildir/errors.js";
 import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
@@ -16,7 +17,7 @@ import { CUR, NEW, TMP, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { isEmptyOfMail } from "./apply-messages.js";
 import { moveWithin, openMade, openScratch } from "./limbo.js";
 import { hasOtherDirectories, moveNamed, openHolder, openParent, ownParts, placeDirectory } from "./mailbox-parts.js";
-import { MailboxDirs, openBelow, withDir } from "./mailbox-place.js";
+import { MailboxDirs, withDir } from "./mailbox-place.js";
 import { HELD, PARKED } from "./scratch-areas.js";
 import type { StoreContext } from "./store-context.js";
 import { surveyMailbox } from "./survey.js";

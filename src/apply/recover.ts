@@ -7,6 +7,7 @@
  */
 import type { Dir } from "../base/disk.js";
 import { replaceDurably } from "../base/durable-file.js";
+import { openBelow } from "../base/open-below.js";
 import { isRawName, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -18,7 +19,7 @@ import { hasLeftovers, removeLeftovers, removeUnlessDirectory } from "./leftover
 import { openScratch } from "./limbo.js";
 import { closeBelow } from "./locate.js";
 import { lostRows } from "./lost-rows.js";
-import { openBelow, openStore } from "./mailbox-place.js";
+import { openStore } from "./mailbox-place.js";
 import { decodeIntent, type Intent, isOfTransaction, isStagedName } from "./pending.js";
 import { isOfMailbox } from "./refusing.js";
 import { BUILD, STAGE } from "./scratch-areas.js";

@@ -3,6 +3,7 @@
  * for a message. Writes nothing.
  */
 import type { Dir } from "../base/disk.js";
+import { openBelow } from "../base/open-below.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { MailboxBaseline } from "../log/baseline.js";
 import type { MailboxRow } from "../log/state-types.js";
@@ -10,7 +11,6 @@ import { CUR, openMessageDir, UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { StandingOutcome, StandingRequest, Stands } from "./apply-types.js";
 import { writtenAs } from "./astray.js";
 import { closeBelow } from "./locate.js";
-import { openBelow } from "./mailbox-place.js";
 import { isAnyAway } from "./parking.js";
 import { NO_GUID } from "./reading.js";
 import { refusing } from "./refusing.js";

@@ -3,6 +3,7 @@
  */
 import { firstAbove } from "../base/ascending.js";
 import type { Dir, Disk } from "../base/disk.js";
+import { openBelow } from "../base/open-below.js";
 import { type RawPath, splitRaw } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
 import { type BaseName, type MailboxGuid, parseUid } from "../maildir/ids.js";
@@ -12,7 +13,7 @@ import { readUidlistEnds, readUidlistHeader } from "../maildir/uidlist-ends.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { ApplyOptions, InventoryOutcome, InventoryRequest, SurveyedMailbox } from "./apply-types.js";
 import { closeBelow } from "./locate.js";
-import { isWrongKind, MailboxDirs, openBelow, openStore } from "./mailbox-place.js";
+import { isWrongKind, MailboxDirs, openStore } from "./mailbox-place.js";
 import { NO_GUID, type Reading, readMailbox, sizeAt, stateAt } from "./reading.js";
 import { refusing } from "./refusing.js";
 

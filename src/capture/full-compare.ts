@@ -8,8 +8,9 @@
  * holds up nothing, and a message that became such a thing stays in the log as it was.
  * INVARIANT: saves end before the first new record of which it is not known whether it has a file.
  */
-import { type BaselineRecord, CHUNK_UIDS } from "../log/state-types.js";
+import type { BaselineRecord } from "../log/state-types.js";
 import type { Uid } from "../maildir/ids.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
 import { sameRecordFields } from "../txn/message-state.js";
 import type { HintedName } from "./capture-types.js";
 import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";

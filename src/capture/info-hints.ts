@@ -3,10 +3,11 @@
  * is opened at the first try and no mailbox is listed for it.
  */
 import { MailtwinError } from "../base/errors.js";
-import { chunkOf, decodeChunk } from "../log/baseline-chunk.js";
+import { decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import { chunkOf } from "../txn/chunks.js";
 
 export type InfoHint = (uid: Uid) => string | undefined;
 

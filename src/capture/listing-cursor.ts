@@ -7,10 +7,12 @@
  * INVARIANT: a chunk is left out only if the number of its messages and the sums over (UID, file name) are those of the
  * baseline.
  */
-import { type BaselineRecord, CHUNK_UIDS, type ChunkLook } from "../log/state-types.js";
+
+import type { Census, LookColumns } from "../log/census.js";
+import type { BaselineRecord, ChunkLook } from "../log/state-types.js";
 import type { ListingFacts } from "../maildir/listing.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { HintedName } from "./capture-types.js";
-import type { Census, LookColumns } from "./census.js";
 import { firstIndexFrom, type RecordedMessage, recordAt } from "./recorded-message.js";
 
 export interface CursorParts {

@@ -8,11 +8,11 @@
  * is dear, the tick is waited out first.
  */
 import type { Clock } from "../base/clock.js";
+import { Census } from "../log/census.js";
 import { tickOf } from "../maildir/clock-tick.js";
 import { type ListingFacts, type MessageWalk, openMessageWalk } from "../maildir/listing.js";
 import { timesIn } from "../maildir/message-times.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import { Census } from "./census.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 
 export interface FinishedListing {

@@ -2,9 +2,10 @@
  * Which of some messages the log gives their UIDs to, read from the database that the log is read from. The capture worker would not
  * do: it believes in a commit before it is made, and one that fails (a full disk) would have been acted on.
  */
-import { chunkOf, decodeChunk } from "../log/baseline-chunk.js";
+import { decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import { chunkOf } from "../txn/chunks.js";
 
 /** More are told by the next question: one conflict is about few, and what is renumbered now is not asked for again. */
 const UIDS_MAX = 10_000;

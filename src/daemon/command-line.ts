@@ -16,6 +16,7 @@ import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
+import type { VerifyFlags } from "./verify/verify-command.js";
 import { VERSION } from "./version.js";
 import { asSentence } from "./words.js";
 
@@ -88,11 +89,42 @@ function makeProgram(output: Output): Command {
       process.exitCode = await serve(flags, output);
     });
   addConfigCommands(program, output);
+  addVerify(program, output);
   addControlCommands(program, output);
   addLogCommands(program, output);
   addRejectsControl(addRejectsCommands(program, output), output);
   addKeyCommands(program, output);
   return program;
+}
+
+const VERIFY_CODES = `
+Exit codes:
+  0         equal
+  1         not equal, or not all of it could be compared: each difference is printed
+  64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed`;
+
+function addVerify(program: Command, output: Output): void {
+  program
+    .command("verify")
+    .description("prove that two stores are equal, message by message, or say what differs; nothing is written")
+    .argument(
+      "[A]",
+      "a Maildir, or a directory that holds many, here or HOST:PATH; none: the replicas of the running daemon",
+    )
+    .argument("[B]", "the other one")
+    .option("-e, --rsh <command>", "what connects to the host of A or B, instead of ssh; split at spaces")
+    .option("--remote-mailtwin <command>", "mailtwin on that host; split at spaces (default: mailtwin)")
+    .option("--replica <replica>", "of the running daemon's replicas only this one")
+    .option("--store <store>", "of the running daemon's stores only this one")
+    .option("-q, --quiet", "say nothing of what is equal")
+    .option("--settle <seconds>", "how long what differs has to stay so before it counts, since mail is on its way (2)")
+    .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
+    .option("--config <file>", "the configuration of the daemon, instead of /etc/mailtwin/mailtwin.toml")
+    .option("--json", "as JSON, for machines")
+    .addHelpText("after", VERIFY_CODES)
+    .action((a: string | undefined, b: string | undefined, flags: VerifyFlags) =>
+      exitWith(flags, output, async () => (await import("./verify/verify-command.js")).verify(a, b, flags, output)),
+    );
 }
 
 /** Loaded late, as nobody else needs a schema. */

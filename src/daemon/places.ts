@@ -235,6 +235,11 @@ export function stateFor(source: string, destination: string, name: string): str
   return join(stateHome(), "mailtwin", stateName(source, destination, name));
 }
 
+/** Where the sums of a store are kept between two comparisons, if nobody else keeps them. Throws: state-unusable. */
+export function sumsFileFor(store: string): string {
+  return join(stateHome(), "mailtwin", "sums", `${stateName(store, "", basename(store))}.db`);
+}
+
 /** Readable and unique: the destination's name and a hash of both paths. */
 function linkName(source: string, destination: string): string {
   return stateName(source, destination, basename(destination));

@@ -19,8 +19,10 @@ import { openStateReader } from "../log/state-reader.js";
 import { type MailboxRow, NO_EFFECT } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
 import type { MailboxGuid } from "../maildir/ids.js";
+import { LocalSide } from "../resync/local-side.js";
 import type { Link } from "../wire/link.js";
 import { adoptLater } from "./open-together.js";
+import { sumsOnDemand } from "./sums-on-demand.js";
 import type { Threads } from "./threads.js";
 import { WorkerOnDemand } from "./worker-on-demand.js";
 
@@ -84,6 +86,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   }
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);
+  const sums = owner.adopt(sumsOnDemand({ ...options, half: "replica", site: options.sites.store }));
   return {
     reader,
     writer,
@@ -105,7 +108,19 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
       const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
       await using stager = new WorkerOnDemand(startStager, clock);
-      const ports = { link, store, stager, writer, clock, reach, syncAll, appliedLsn, sinks, rights };
+      const ports = {
+        link,
+        store,
+        stager,
+        writer,
+        clock,
+        reach,
+        syncAll,
+        appliedLsn,
+        sinks,
+        rights,
+        sums: new LocalSide(sums, mayWrite),
+      };
       await new Session(ports).run(signal);
     },
   };

@@ -2,10 +2,8 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
-import { lstatSync } from "node:fs";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
-import { parseRemotePath, type RemotePath } from "../wire/address.js";
 import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
@@ -14,11 +12,12 @@ import type { Output } from "./output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "./permissions.js";
 import { findPlaces } from "./places.js";
 import { canRedraw } from "./progress-line.js";
+import { type RemoteFlags, remoteAt, remoteProgramOf } from "./remote-flags.js";
 import type { Reporter } from "./reporter.js";
 import type { RemoteTwinOptions } from "./run/remote-twin.js";
 import { openTextReporter } from "./text-reporter.js";
 
-export interface SyncFlags {
+export interface SyncFlags extends RemoteFlags {
   readonly watch?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -29,9 +28,6 @@ export interface SyncFlags {
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
-  /** A command, split at spaces. */
-  readonly rsh?: string;
-  readonly remoteMailtwin?: string;
 }
 
 /** Returns the exit code. Reports operating failures itself. */
@@ -101,20 +97,11 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
     const shown = flag === "dryRun" ? "--dry-run" : `--${flag}`;
     throw daemonError("usage", `reading the command line: ${shown} is for a DST on this host`);
   }
-  const words = (command: string | undefined) => command?.split(" ").filter((word) => word !== "");
-  const mailtwin = words(flags.remoteMailtwin);
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
     crashAt: crashAtOfEnvironment(),
-    program: words(flags.rsh),
-    remoteCommand: mailtwin === undefined ? undefined : [...mailtwin, "serve", "--stdio"],
+    ...remoteProgramOf(flags),
   };
-}
-
-/** A directory of that name on this host comes first; what has a slash before the colon is a path of this host, and is not looked at. */
-function remoteAt(text: string): RemotePath | undefined {
-  const isPath = !/^[^/]*:/.test(text);
-  return isPath || lstatSync(text, { throwIfNoEntry: false }) !== undefined ? undefined : parseRemotePath(text);
 }
 
 /** Imported late: a command that is refused must not pay for the database and the watchers. */

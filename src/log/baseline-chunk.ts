@@ -13,19 +13,15 @@ import { assert } from "../base/assert.js";
 import { isBaseName, isUid } from "../maildir/ids.js";
 import { KEYWORDS_MAX } from "../maildir/keywords.js";
 import { parseMessageName } from "../maildir/message-name.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { ByteReader, ByteWriter } from "./byte-codec.js";
 import { logError } from "./errors.js";
 import { addLook, lookOf, NO_LOOK } from "./look.js";
-import { type BaselineRecord, CHUNK_UIDS, type ChunkWrite } from "./state-types.js";
+import type { BaselineRecord, ChunkWrite } from "./state-types.js";
 
 const VERSION = 1;
-
-/** The chunk that a UID belongs to. */
-export function chunkOf(uid: number): number {
-  return Math.floor(uid / CHUNK_UIDS);
-}
 
 export interface ChunkParts {
   readonly mailboxId: number;

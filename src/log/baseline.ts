@@ -7,10 +7,11 @@
  */
 import { assert } from "../base/assert.js";
 import type { Uid } from "../maildir/ids.js";
+import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import type { StateDigester } from "../txn/digest.js";
-import { chunkOf, decodeChunk, encodeChunk } from "./baseline-chunk.js";
+import { decodeChunk, encodeChunk } from "./baseline-chunk.js";
 import type { StateReader } from "./state-ports.js";
-import { type BaselineRecord, CHUNK_UIDS, type ChunkLook, type ChunkWrite, type MailboxRow } from "./state-types.js";
+import type { BaselineRecord, ChunkLook, ChunkWrite, MailboxRow } from "./state-types.js";
 
 const CHUNKS_CACHED_MAX = 32;
 

@@ -7,9 +7,6 @@
 import type { RawPath } from "../base/raw-name.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 
-/** UIDs per baseline chunk: chunk of a UID = floor(uid / CHUNK_UIDS). */
-export const CHUNK_UIDS = 128;
-
 /** One message as the baseline knows it: what the log covers (source) or what was applied (replica), on this host. */
 export interface BaselineRecord {
   readonly uid: Uid;

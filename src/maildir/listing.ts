@@ -24,6 +24,12 @@ export interface MessageListing extends ListingFacts {
   readonly inNew: number;
 }
 
+/** Where a message file is. */
+export interface ListedName {
+  readonly dir: "cur" | "new";
+  readonly name: string;
+}
+
 export type VisitMessage = (name: string, dir: "cur" | "new") => void;
 
 const STEP_NAMES = 256;

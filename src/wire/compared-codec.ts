@@ -5,6 +5,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
+import type { MessageState } from "../txn/message-state.js";
 import { checkMessageState } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
 import { bytesOf, nameIn, numberIn, pathIn } from "./field-values.js";
@@ -41,18 +42,22 @@ export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof
     occupant,
     more,
     unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX),
-    messages: messages.map((message) => ({
-      uid: message.uid,
-      base: bytesOf(message.base),
-      flags: message.flags,
-      keywords: message.keywords.map(bytesOf),
-      odd: bytesOf(message.odd),
-      tail: bytesOf(message.tail),
-      size: BigInt(message.size),
-      mtimeS: BigInt(message.mtimeS),
-      fields: bytesOf(message.fields),
-      held: HELD.indexOf(message.held),
-    })),
+    messages: messages.map((message) => ({ ...stateInit(message), held: HELD.indexOf(message.held) })),
+  };
+}
+
+/** All of a message but how it is held. */
+export function stateInit(message: MessageState) {
+  return {
+    uid: message.uid,
+    base: bytesOf(message.base),
+    flags: message.flags,
+    keywords: message.keywords.map(bytesOf),
+    odd: bytesOf(message.odd),
+    tail: bytesOf(message.tail),
+    size: BigInt(message.size),
+    mtimeS: BigInt(message.mtimeS),
+    fields: bytesOf(message.fields),
   };
 }
 
@@ -109,10 +114,15 @@ function placeIn(facts: MailboxFacts): Pick<WrittenMailbox, "path" | "uidValidit
 }
 
 function messageIn(message: ComparedMessageProto): ComparedMessage {
-  const { uid, base, flags, keywords, odd, tail, size, mtimeS, fields } = message;
   const held = HELD[message.held];
   if (held === undefined)
     throw wireError("wire-invalid", "reading a message of the other end: how it is held is unknown");
+  return { ...stateIn(message), held };
+}
+
+/** All of a message but how it is held. Throws: wire-invalid, transaction-invalid, and what says that a UID or a name is none. */
+export function stateIn(message: ComparedMessageProto): MessageState {
+  const { uid, base, flags, keywords, odd, tail, size, mtimeS, fields } = message;
   const state = {
     uid: parseUid(uid),
     base: parseBaseName(nameIn(base)),
@@ -123,7 +133,6 @@ function messageIn(message: ComparedMessageProto): ComparedMessage {
     size: numberIn(size),
     mtimeS: Number(mtimeS),
     fields: nameIn(fields),
-    held,
   };
   checkMessageState(state);
   return state;

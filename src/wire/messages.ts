@@ -9,8 +9,9 @@
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { MessageMark, MessagesOf, RangeSum, SpansOf, StoreSum, SummedMailbox } from "./sums.js";
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export interface Hello {
   readonly kind: "hello";
@@ -172,7 +173,15 @@ export type Ask =
       readonly kind: "standing";
       /** Mailboxes above this GUID; "" = from the first. */
       readonly after: MailboxGuid | "";
-    };
+    }
+  | SumsAsk;
+
+/** Questions of a comparison by sums; they are answered beside the others. */
+export type SumsAsk =
+  | { readonly kind: "sum-store" }
+  | { readonly kind: "sum-mailboxes"; readonly after: RawPath | undefined }
+  | ({ readonly kind: "sum-ranges" | "mark-messages" } & SpansOf)
+  | ({ readonly kind: "tell-messages" | "hash-messages" } & MessagesOf);
 
 /** limbo: recoverable removal; aside: out of the way during the seed; restore: back as new mail. */
 export type ForeignAction = "limbo" | "aside" | "restore";
@@ -256,7 +265,17 @@ export type Answer =
   /** `copies`: of these messages those that went to the limbo and have the source's bytes, which serve again. */
   | { readonly kind: "foreign"; readonly messages: number; readonly copies: number }
   | ({ readonly kind: "compare" } & ComparedMailbox)
-  | { readonly kind: "standing"; readonly mailboxes: readonly StandingMailbox[]; readonly more: boolean };
+  | { readonly kind: "standing"; readonly mailboxes: readonly StandingMailbox[]; readonly more: boolean }
+  | SumsAnswer;
+
+export type SumsAnswer =
+  | ({ readonly kind: "store-sum" } & StoreSum)
+  | { readonly kind: "mailbox-sums"; readonly mailboxes: readonly SummedMailbox[] }
+  | { readonly kind: "range-sums"; readonly ranges: readonly RangeSum[] }
+  | { readonly kind: "message-marks"; readonly marks: readonly MessageMark[] }
+  | { readonly kind: "message-states"; readonly states: readonly MessageState[] }
+  /** In the order of the question: lower-case hex, or undefined where the message is not there or cannot be read. */
+  | { readonly kind: "message-hashes"; readonly hashes: readonly (string | undefined)[] };
 
 export interface WireFailure {
   readonly code: string;

@@ -16,8 +16,9 @@ import { safeWords } from "./last-words.js";
 import { LINEAGE_MAX } from "./messages.js";
 import { beforeLink, type MessagePorts, type NotCome, prefixed, readPrefixed } from "./prefixed.js";
 
-/** What an end is on a link. */
-export type LinkRole = "source" | "replica";
+/** What an end is on a link; a verifier asks for sums, and for nothing else. */
+export type LinkRole = (typeof LINK_ROLES)[number];
+const LINK_ROLES = ["source", "replica", "verifier"] as const;
 
 export interface RootLike {
   readonly mode: number;
@@ -134,7 +135,7 @@ function sourceToPb({ root, logId, lineage }: OpenedSource) {
 
 function openingOfPb(ports: MessagePorts, { role, peer, target, ...source }: OpeningPb): Opening {
   const refuse = (why: string) => invalid(ports, why);
-  if (role !== "source" && role !== "replica") throw refuse("it says of itself what no end of a link is");
+  if (!isRole(role)) throw refuse("it says of itself what no end of a link is");
   if (peer.length > NAME_CHARS_MAX) throw refuse("its name is too long");
   const common: Omit<Opening, "target"> = { role, peer, ...sourceOf(ports, source) };
   if (target.case === "store") {
@@ -149,6 +150,10 @@ function openingOfPb(ports: MessagePorts, { role, peer, target, ...source }: Ope
     throw refuse("what is to become of foreign mail is not known here");
   if (!ID_PATTERN.test(sourceId)) throw refuse("the source's identity is none");
   return { ...common, target: { kind: "path", path, foreign, live, sourceId } };
+}
+
+function isRole(text: string): text is LinkRole {
+  return LINK_ROLES.some((role) => role === text);
 }
 
 function isRoot({ mode, uid, gid }: RootLike): boolean {

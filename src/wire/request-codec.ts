@@ -2,7 +2,6 @@
  * Requests and their replies <-> the messages of link.proto.
  */
 import { create } from "@bufbuild/protobuf";
-import { unreachable } from "../base/assert.js";
 import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
 import { comparedIn, comparedInit, standingIn, standingInit } from "./compared-codec.js";
 import { wireError } from "./errors.js";
@@ -15,6 +14,7 @@ import {
   RequestSchema,
 } from "./gen/link_pb.js";
 import type { Answer, Ask, ForeignAction, Reply, Request, WireFailure } from "./messages.js";
+import { sumsAnswerIn, sumsAnswerInit, sumsAskIn, sumsAskInit } from "./sums-codec.js";
 
 export function requestInit({ id, ask }: Request): RequestProto {
   switch (ask.kind) {
@@ -44,7 +44,7 @@ export function requestInit({ id, ask }: Request): RequestProto {
     case "standing":
       return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
     default:
-      return unreachable(ask);
+      return create(RequestSchema, { id, ask: sumsAskInit(ask) });
   }
 }
 
@@ -72,11 +72,12 @@ export function replyInit({ id, result }: Reply): ReplyProto {
     case "standing":
       return create(ReplySchema, { id, standing: standingInit(answer) });
     default:
-      return unreachable(answer);
+      return create(ReplySchema, { id, ...sumsAnswerInit(answer) });
   }
 }
 
-export function askIn({ ask }: RequestProto): Ask {
+export function askIn(request: RequestProto): Ask {
+  const { ask } = request;
   switch (ask.case) {
     case "yieldUids":
       return {
@@ -109,10 +110,11 @@ export function askIn({ ask }: RequestProto): Ask {
       const { after } = ask.value;
       return { kind: "standing", after: after === "" ? after : parseMailboxGuid(after) };
     }
-    case undefined:
+    default: {
+      const sums = sumsAskIn(request);
+      if (sums !== undefined) return sums;
       throw wireError("wire-invalid", "reading a request of the other end: its kind is not known here");
-    default:
-      return unreachable(ask);
+    }
   }
 }
 
@@ -156,6 +158,8 @@ function answerIn(value: ReplyProto): Answer {
   }
   if (value.compare !== undefined) return { kind: "compare", ...comparedIn(value.compare) };
   if (value.standing !== undefined) return { kind: "standing", ...standingIn(value.standing) };
+  const sums = sumsAnswerIn(value);
+  if (sums !== undefined) return sums;
   throw wireError("wire-invalid", "reading a reply of the other end: it is empty");
 }
 

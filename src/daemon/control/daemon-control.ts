@@ -5,6 +5,7 @@
  * it refuses; anything else it throws is a defect, and is told to the client as one.
  */
 
+import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
 import type { MailboxWish } from "./find-mailbox.js";
 import type { DaemonStatus } from "./status.js";
@@ -55,6 +56,11 @@ export interface RejectsAnswer {
   readonly paused: boolean;
 }
 
+/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
+export type VerifiedReplica =
+  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number })
+  | (ReplicaTarget & { readonly kind: "unverified"; readonly code: string; readonly words: string });
+
 type Awaitable<T> = T | Promise<T>;
 
 export interface DaemonControl {
@@ -73,6 +79,11 @@ export interface DaemonControl {
    * Throws: target-unknown, not-the-source.
    */
   resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
+  /**
+   * Compares what is meant, and changes nothing. Returns when all have been compared, which may take minutes. `settleMs`: how long what
+   * differs has to stay so. The signal is as that of `explain`. Throws: target-unknown, not-the-source.
+   */
+  verify(query: Targets & { readonly settleMs: number }, signal: AbortSignal): Promise<readonly VerifiedReplica[]>;
   /**
    * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish, which may
    * name it as `rejectionsMeant` says. The signal is as that of `explain`.

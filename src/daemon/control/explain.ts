@@ -4,9 +4,10 @@
  * INVARIANT: bounded work (log-backwards.ts).
  */
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
-import { chunkOf, decodeChunk, stateOfRecord } from "../../log/baseline-chunk.js";
+import { decodeChunk, stateOfRecord } from "../../log/baseline-chunk.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { LogEntry, MailboxRow, RejectionRow, ReplicaRow } from "../../log/state-types.js";
+import { chunkOf } from "../../txn/chunks.js";
 import { describeChange } from "../../txn/describe.js";
 import type { MessageMarks } from "../../txn/message-state.js";
 import type { Change, Transaction } from "../../txn/transaction.js";

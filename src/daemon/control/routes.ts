@@ -27,6 +27,7 @@ export interface ControlAnswer {
 /** Names of stores, replicas, users, mailboxes: the longest path of the system, with a byte each as "\xNN". */
 const name = z.string().min(1).max(16_384);
 const wish = { user: name.optional(), mailbox: name.optional() };
+const SETTLE_MS_MAX = 3_600_000;
 const uid = z.int().min(1).max(0xffff_ffff);
 
 type Call = (control: DaemonControl, body: unknown, signal: AbortSignal) => unknown;
@@ -76,6 +77,16 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
       const { user, mailbox } = query;
       return control.resync({ ...targetsNamed(control.status(), query), user, mailbox }, signal);
     }),
+  ],
+  [
+    "POST /v1/verify",
+    taking(
+      z.strictObject({ store: name.optional(), replica: name.optional(), settleMs: z.int().min(0).max(SETTLE_MS_MAX) }),
+      async (control, query, signal) => {
+        const { settleMs } = query;
+        return { replicas: await control.verify({ ...targetsNamed(control.status(), query), settleMs }, signal) };
+      },
+    ),
   ],
   [
     "POST /v1/rejects/retry",

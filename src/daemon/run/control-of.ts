@@ -4,10 +4,18 @@
  * INVARIANT: what is asked for lasts: a pause, a comparison or a rejection that goes is durable before it is said to be done, whether the
  * replica is connected or not.
  */
+import { systemClock } from "../../base/clock.js";
 import type { RawPath } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { MailboxRow, RejectionRow } from "../../log/state-types.js";
-import type { DaemonControl, FetchNowAnswer, ReplicaTarget, ResyncAnswer, Targets } from "../control/daemon-control.js";
+import type {
+  DaemonControl,
+  FetchNowAnswer,
+  ReplicaTarget,
+  ResyncAnswer,
+  Targets,
+  VerifiedReplica,
+} from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, quote } from "../control/find-mailbox.js";
 import { missingMailbox } from "../control/former-mailbox.js";
@@ -15,6 +23,7 @@ import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
+import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { isRefused } from "./daemon-hints.js";
 import { pausedKey, rightsKey } from "./replica-notes.js";
@@ -65,6 +74,14 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const away = toBe.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
       const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: names };
+    },
+    async verify({ settleMs, ...query }, signal) {
+      refuseReplica(daemon, query);
+      const verified: VerifiedReplica[] = [];
+      for (const each of chosenOf(daemon, query)) {
+        verified.push(await verifyReplica(each, { settleMs, clock: systemClock }, signal));
+      }
+      return verified;
     },
     async retry(query, signal) {
       const { runner, rows } = await refusedOf(daemon, query, signal);

@@ -10,6 +10,7 @@ import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { farewellOf } from "../../agent/farewell.js";
+import { serveSums } from "../../agent/sums-link.js";
 import { systemClock } from "../../base/clock.js";
 import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { Disposer } from "../../base/disposal.js";
@@ -37,6 +38,7 @@ import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import { watchState } from "../state-watch.js";
+import { openLocalSide } from "../verify/sides.js";
 import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
 import { OUR_GREETING } from "./open-link.js";
@@ -116,6 +118,7 @@ async function prepare(
       "no-right",
       `serving "${flags.peer}": it asks for a directory, and may have stores of the configuration only`,
     );
+  if (role === "verifier") return serveVerifier(ports, target, owner, signal);
   if (role === "replica")
     throw daemonError(
       "usage",
@@ -163,8 +166,7 @@ async function serveDirectory(
 ): Promise<() => Promise<void>> {
   refuseTooFewFiles();
   refuseLostDirectory();
-  const written = Buffer.from(raw, "latin1").toString();
-  const path = written.startsWith("~/") ? join(homeOf() ?? "", written.slice(2)) : written; // no shell has seen it.
+  const path = pathOf(raw);
   const stateDir = stateFor(sourceId, path, basename(path));
   const crashAt = crashAtOfEnvironment();
   const options = {
@@ -188,6 +190,26 @@ async function serveDirectory(
     await side.serve(link, AbortSignal.any([signal, gone.signal]));
     gone.signal.throwIfAborted();
   };
+}
+
+/** A directory is read to be compared, and nothing is written but what was seen, for the next time. */
+function serveVerifier(
+  ports: MessagePorts,
+  { path: raw }: PathTarget,
+  owner: Disposer,
+  signal: AbortSignal,
+): () => Promise<void> {
+  const side = openLocalSide(pathOf(raw), owner);
+  return async () => {
+    letOpen(ports);
+    await serveSums(openStreamLink({ ...ports, peer: "whoever compares" }), side, signal);
+  };
+}
+
+/** No shell has seen it. */
+function pathOf(raw: string): string {
+  const written = Buffer.from(raw, "latin1").toString();
+  return written.startsWith("~/") ? join(homeOf() ?? "", written.slice(2)) : written;
 }
 
 /** What it keeps of a log that the source has lost is of no use: both begin anew, with the questions of a first contact. */

@@ -10,6 +10,7 @@ import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
+import type { SumsPort } from "../../resync/sums-types.js";
 import type { OpenedSource } from "../../wire/opening.js";
 import { daemonError } from "../errors.js";
 import { findSourcePlaces, makeSourcePlaces, rootOfSource } from "../half-places.js";
@@ -19,6 +20,7 @@ import { claimStore } from "../same-stores.js";
 import { adaptSource } from "../source-adapter.js";
 import { openSourceSide, type SourceSide, type StoreWatch, watchStore } from "../source-side.js";
 import { watchState } from "../state-watch.js";
+import { sumsOnDemand } from "../sums-on-demand.js";
 import { startSourceThreads } from "../threads.js";
 import type { EventLog } from "./event-log.js";
 import { openReplicaStore } from "./replica-store.js";
@@ -40,6 +42,8 @@ export class SourceStore {
   readonly side: SourceSide;
   /** As replay agents see it. */
   readonly adapted: AgentsSource;
+  /** Looks at it as it stands, to compare it. */
+  readonly sums: SumsPort;
   /** Who is told of each commit. */
   readonly onCommitted: Set<() => void>;
   readonly #options: SourceStoreOptions;
@@ -61,6 +65,7 @@ export class SourceStore {
       readonly side: SourceSide;
       readonly root: FileStat;
       readonly realPath: string;
+      readonly sums: SumsPort;
       readonly owner: Disposer;
       readonly onCommitted: Set<() => void>;
     },
@@ -72,6 +77,7 @@ export class SourceStore {
     this.#said = { root: { mode: mode & 0o7777, uid, gid }, logId };
     this.#realPath = parts.realPath;
     this.#owner = parts.owner;
+    this.sums = parts.sums;
     this.onCommitted = parts.onCommitted;
     this.adapted = adaptSource(parts.side);
   }
@@ -170,7 +176,9 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   await claimStore(side, "source", { path: places.store, site: places.site });
   forgetTwin(places.store, options.scratch);
   await becomeSource(places.state, side, options.log);
-  return new SourceStore(options, { side, root: rootOfSource(places), realPath: places.store, owner, onCommitted });
+  const { store: realPath, site, state: stateDir } = places;
+  const sums = owner.adopt(sumsOnDemand({ half: "source", store: realPath, site, stateDir, clock: systemClock }));
+  return new SourceStore(options, { side, root: rootOfSource(places), realPath, sums, owner, onCommitted });
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIImcKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgipwIKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSABCBQoDYXNrItQCCgVSZXBseRIKCgJpZBgBIAEoDRInCgdmYWlsdXJlGAIgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlEjAKDHlpZWxkZWRfdWlkcxgDIAEoCzIaLm1haWx0d2luLndpcmUuWWllbGRlZFVpZHMSKQoGc3VydmV5GAQgASgLMhkubWFpbHR3aW4ud2lyZS5TdXJ2ZXlQYWdlEi8KCWludmVudG9yeRgFIAEoCzIcLm1haWx0d2luLndpcmUuSW52ZW50b3J5UGFnZRIrCgdmb3JlaWduGAYgASgLMhoubWFpbHR3aW4ud2lyZS5Gb3JlaWduRG9uZRIsCgdjb21wYXJlGAcgASgLMhsubWFpbHR3aW4ud2lyZS5Db21wYXJlZFBhZ2USLQoIc3RhbmRpbmcYCCABKAsyGy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nUGFnZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSIzCghGYXJld2VsbBInCgdmYWlsdXJlGAEgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlIkcKCVlpZWxkVWlkcxIPCgdtYWlsYm94GAEgASgJEgwKBGZyb20YAiABKA0SDQoFZmxvb3IYAyABKA0SDAoEdWlkcxgEIAMoDSIuCgtZaWVsZGVkVWlkcxIQCgh1aWRfbmV4dBgBIAEoDRINCgVtb3ZlZBgCIAEoDSIbCgZTdXJ2ZXkSEQoJc3RyYW5nZXJzGAEgAygJIj8KClN1cnZleVBhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdXJ2ZXllZE1haWxib3giVQoPU3VydmV5ZWRNYWlsYm94EgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoCRIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKA0iQAoJSW52ZW50b3J5EgwKBHBhdGgYASABKAwSEQoJYWZ0ZXJfdWlkGAIgASgNEhIKCmFmdGVyX2Jhc2UYAyABKAwiZAoNSW52ZW50b3J5UGFnZRIxCghtZXNzYWdlcxgBIAMoCzIfLm1haWx0d2luLndpcmUuSW52ZW50b3J5TWVzc2FnZRIMCgRtb3JlGAIgASgIEhIKCnVubnVtYmVyZWQYAyABKA0iSgoQSW52ZW50b3J5TWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBIMCgRzaXplGAMgASgEEg0KBW1hcmtzGAQgASgMIkYKB0ZvcmVpZ24SDAoEcGF0aBgBIAEoDBINCgViYXNlcxgCIAMoDBIOCgZhY3Rpb24YAyABKAkSDgoGaGFzaGVzGAQgAygMIi8KC0ZvcmVpZ25Eb25lEhAKCG1lc3NhZ2VzGAEgASgNEg4KBmNvcGllcxgCIAEoDSI7CgdDb21wYXJlEg8KB21haWxib3gYASABKAkSDAoEcGF0aBgCIAEoDBIRCglhZnRlcl91aWQYAyABKA0i0QEKDENvbXBhcmVkUGFnZRIsCgd3cml0dGVuGAEgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSLQoIc3RhbmRpbmcYAiABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxIQCghvY2N1cGFudBgDIAEoCRIwCghtZXNzYWdlcxgEIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlEgwKBG1vcmUYBSABKAgSEgoKdW5udW1iZXJlZBgGIAEoDSJaCgxNYWlsYm94RmFjdHMSDAoEcGF0aBgBIAEoDBIUCgx1aWRfdmFsaWRpdHkYAiABKA0SEAoIdWlkX25leHQYAyABKAQSFAoMaGVhZGVyX2V4dHJhGAQgASgMIqUBCg9Db21wYXJlZE1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDQoFZmxhZ3MYAyABKA0SEAoIa2V5d29yZHMYBCADKAwSCwoDb2RkGAUgASgMEgwKBHRhaWwYBiABKAwSDAoEc2l6ZRgHIAEoBBIPCgdtdGltZV9zGAggASgSEg4KBmZpZWxkcxgJIAEoDBIMCgRoZWxkGAogASgNIhkKCFN0YW5kaW5nEg0KBWFmdGVyGAEgASgJIk8KDFN0YW5kaW5nUGFnZRIxCgltYWlsYm94ZXMYASADKAsyHi5tYWlsdHdpbi53aXJlLlN0YW5kaW5nTWFpbGJveBIMCgRtb3JlGAIgASgIImAKD1N0YW5kaW5nTWFpbGJveBIPCgdtYWlsYm94GAEgASgJEiwKB3dyaXR0ZW4YAiABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxIOCgZzdGFuZHMYAyABKAliBnByb3RvMw");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIImcKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgiwgQKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSAASLAoJc3VtX3N0b3JlGAggASgLMhcubWFpbHR3aW4ud2lyZS5TdW1TdG9yZUgAEjQKDXN1bV9tYWlsYm94ZXMYCSABKAsyGy5tYWlsdHdpbi53aXJlLlN1bU1haWxib3hlc0gAEioKCnN1bV9yYW5nZXMYCiABKAsyFC5tYWlsdHdpbi53aXJlLlNwYW5zSAASLQoNbWFya19tZXNzYWdlcxgLIAEoCzIULm1haWx0d2luLndpcmUuU3BhbnNIABIsCg10ZWxsX21lc3NhZ2VzGAwgASgLMhMubWFpbHR3aW4ud2lyZS5VaWRzSAASLAoNaGFzaF9tZXNzYWdlcxgNIAEoCzITLm1haWx0d2luLndpcmUuVWlkc0gAQgUKA2FzayKABQoFUmVwbHkSCgoCaWQYASABKA0SJwoHZmFpbHVyZRgCIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZRIwCgx5aWVsZGVkX3VpZHMYAyABKAsyGi5tYWlsdHdpbi53aXJlLllpZWxkZWRVaWRzEikKBnN1cnZleRgEIAEoCzIZLm1haWx0d2luLndpcmUuU3VydmV5UGFnZRIvCglpbnZlbnRvcnkYBSABKAsyHC5tYWlsdHdpbi53aXJlLkludmVudG9yeVBhZ2USKwoHZm9yZWlnbhgGIAEoCzIaLm1haWx0d2luLndpcmUuRm9yZWlnbkRvbmUSLAoHY29tcGFyZRgHIAEoCzIbLm1haWx0d2luLndpcmUuQ29tcGFyZWRQYWdlEi0KCHN0YW5kaW5nGAggASgLMhsubWFpbHR3aW4ud2lyZS5TdGFuZGluZ1BhZ2USKgoJc3RvcmVfc3VtGAkgASgLMhcubWFpbHR3aW4ud2lyZS5TdG9yZVN1bRIwCgxtYWlsYm94X3N1bXMYCiABKAsyGi5tYWlsdHdpbi53aXJlLk1haWxib3hTdW1zEiwKCnJhbmdlX3N1bXMYCyABKAsyGC5tYWlsdHdpbi53aXJlLlJhbmdlU3VtcxIyCg1tZXNzYWdlX21hcmtzGAwgASgLMhsubWFpbHR3aW4ud2lyZS5NZXNzYWdlTWFya3MSNAoObWVzc2FnZV9zdGF0ZXMYDSABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VTdGF0ZXMSNAoObWVzc2FnZV9oYXNoZXMYDiABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VIYXNoZXMiXgoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEaGludBgDIAEoCRITCgtkaXNwb3NpdGlvbhgEIAEoCRIRCglleGl0X2NvZGUYBSABKA0iMwoIRmFyZXdlbGwSJwoHZmFpbHVyZRgBIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA0iOwoHQ29tcGFyZRIPCgdtYWlsYm94GAEgASgJEgwKBHBhdGgYAiABKAwSEQoJYWZ0ZXJfdWlkGAMgASgNItEBCgxDb21wYXJlZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSMAoIbWVzc2FnZXMYBCADKAsyHi5tYWlsdHdpbi53aXJlLkNvbXBhcmVkTWVzc2FnZRIMCgRtb3JlGAUgASgIEhIKCnVubnVtYmVyZWQYBiABKA0iWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJIgoKCFN1bVN0b3JlIk8KCFN0b3JlU3VtEg4KBmRpZ2VzdBgBIAEoDBIRCgltYWlsYm94ZXMYAiABKA0SEAoIbWVzc2FnZXMYAyABKAQSDgoGdW5yZWFkGAQgASgNIiwKDFN1bU1haWxib3hlcxISCgVhZnRlchgBIAEoDEgAiAEBQggKBl9hZnRlciI7CgtNYWlsYm94U3VtcxIsCgltYWlsYm94ZXMYASADKAsyGS5tYWlsdHdpbi53aXJlLk1haWxib3hTdW0ilQEKCk1haWxib3hTdW0SDAoEcGF0aBgBIAEoDBIMCgRndWlkGAIgASgMEhQKDHVpZF92YWxpZGl0eRgDIAEoDRIQCgh1aWRfbmV4dBgEIAEoBBIQCghtZXNzYWdlcxgFIAEoDRISCgp1bm51bWJlcmVkGAYgASgNEg4KBmRpZ2VzdBgHIAEoDBINCgV3b3JkcxgIIAEoCSIlCgVTcGFucxIMCgRwYXRoGAEgASgMEg4KBmJvdW5kcxgCIAMoDSIsCglSYW5nZVN1bXMSDgoGY291bnRzGAEgAygNEg8KB2RpZ2VzdHMYAiABKAwiLAoMTWVzc2FnZU1hcmtzEg0KBXN0ZXBzGAEgAygNEg0KBW1hcmtzGAIgASgMIiMKBFVpZHMSDAoEcGF0aBgBIAEoDBINCgVzdGVwcxgCIAMoDSJBCg1NZXNzYWdlU3RhdGVzEjAKCG1lc3NhZ2VzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5Db21wYXJlZE1lc3NhZ2UiHwoNTWVzc2FnZUhhc2hlcxIOCgZzaGEyNTYYASADKAxiBnByb3RvMw");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -549,6 +549,42 @@ export type Request = Message<"mailtwin.wire.Request"> & {
      */
     value: Standing;
     case: "standing";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.SumStore sum_store = 8;
+     */
+    value: SumStore;
+    case: "sumStore";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.SumMailboxes sum_mailboxes = 9;
+     */
+    value: SumMailboxes;
+    case: "sumMailboxes";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Spans sum_ranges = 10;
+     */
+    value: Spans;
+    case: "sumRanges";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Spans mark_messages = 11;
+     */
+    value: Spans;
+    case: "markMessages";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Uids tell_messages = 12;
+     */
+    value: Uids;
+    case: "tellMessages";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.Uids hash_messages = 13;
+     */
+    value: Uids;
+    case: "hashMessages";
   } | { case: undefined; value?: undefined };
 };
 
@@ -602,6 +638,36 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
    * @generated from field: mailtwin.wire.StandingPage standing = 8;
    */
   standing?: StandingPage | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.StoreSum store_sum = 9;
+   */
+  storeSum?: StoreSum | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MailboxSums mailbox_sums = 10;
+   */
+  mailboxSums?: MailboxSums | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.RangeSums range_sums = 11;
+   */
+  rangeSums?: RangeSums | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MessageMarks message_marks = 12;
+   */
+  messageMarks?: MessageMarks | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MessageStates message_states = 13;
+   */
+  messageStates?: MessageStates | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MessageHashes message_hashes = 14;
+   */
+  messageHashes?: MessageHashes | undefined;
 };
 
 /**
@@ -1193,4 +1259,285 @@ export type StandingMailbox = Message<"mailtwin.wire.StandingMailbox"> & {
  */
 export const StandingMailboxSchema: GenMessage<StandingMailbox> = /*@__PURE__*/
   messageDesc(file_wire_link, 33);
+
+/**
+ * Look at the whole store anew, and sum it up.
+ *
+ * @generated from message mailtwin.wire.SumStore
+ */
+export type SumStore = Message<"mailtwin.wire.SumStore"> & {
+};
+
+/**
+ * Describes the message mailtwin.wire.SumStore.
+ * Use `create(SumStoreSchema)` to create a new message.
+ */
+export const SumStoreSchema: GenMessage<SumStore> = /*@__PURE__*/
+  messageDesc(file_wire_link, 34);
+
+/**
+ * @generated from message mailtwin.wire.StoreSum
+ */
+export type StoreSum = Message<"mailtwin.wire.StoreSum"> & {
+  /**
+   * 16 bytes.
+   *
+   * @generated from field: bytes digest = 1;
+   */
+  digest: Uint8Array;
+
+  /**
+   * @generated from field: uint32 mailboxes = 2;
+   */
+  mailboxes: number;
+
+  /**
+   * @generated from field: uint64 messages = 3;
+   */
+  messages: bigint;
+
+  /**
+   * @generated from field: uint32 unread = 4;
+   */
+  unread: number;
+};
+
+/**
+ * Describes the message mailtwin.wire.StoreSum.
+ * Use `create(StoreSumSchema)` to create a new message.
+ */
+export const StoreSumSchema: GenMessage<StoreSum> = /*@__PURE__*/
+  messageDesc(file_wire_link, 35);
+
+/**
+ * A page of the mailboxes of the last look: those with a path above `after`, ascending; absent: from the first.
+ *
+ * @generated from message mailtwin.wire.SumMailboxes
+ */
+export type SumMailboxes = Message<"mailtwin.wire.SumMailboxes"> & {
+  /**
+   * @generated from field: optional bytes after = 1;
+   */
+  after?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message mailtwin.wire.SumMailboxes.
+ * Use `create(SumMailboxesSchema)` to create a new message.
+ */
+export const SumMailboxesSchema: GenMessage<SumMailboxes> = /*@__PURE__*/
+  messageDesc(file_wire_link, 36);
+
+/**
+ * @generated from message mailtwin.wire.MailboxSums
+ */
+export type MailboxSums = Message<"mailtwin.wire.MailboxSums"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.MailboxSum mailboxes = 1;
+   */
+  mailboxes: MailboxSum[];
+};
+
+/**
+ * Describes the message mailtwin.wire.MailboxSums.
+ * Use `create(MailboxSumsSchema)` to create a new message.
+ */
+export const MailboxSumsSchema: GenMessage<MailboxSums> = /*@__PURE__*/
+  messageDesc(file_wire_link, 37);
+
+/**
+ * @generated from message mailtwin.wire.MailboxSum
+ */
+export type MailboxSum = Message<"mailtwin.wire.MailboxSum"> & {
+  /**
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * 16 bytes. Absent where it could not be read: then `words` say why.
+   *
+   * @generated from field: bytes guid = 2;
+   */
+  guid: Uint8Array;
+
+  /**
+   * @generated from field: uint32 uid_validity = 3;
+   */
+  uidValidity: number;
+
+  /**
+   * May be 2^32, after the last UID.
+   *
+   * @generated from field: uint64 uid_next = 4;
+   */
+  uidNext: bigint;
+
+  /**
+   * @generated from field: uint32 messages = 5;
+   */
+  messages: number;
+
+  /**
+   * @generated from field: uint32 unnumbered = 6;
+   */
+  unnumbered: number;
+
+  /**
+   * 16 bytes.
+   *
+   * @generated from field: bytes digest = 7;
+   */
+  digest: Uint8Array;
+
+  /**
+   * @generated from field: string words = 8;
+   */
+  words: string;
+};
+
+/**
+ * Describes the message mailtwin.wire.MailboxSum.
+ * Use `create(MailboxSumSchema)` to create a new message.
+ */
+export const MailboxSumSchema: GenMessage<MailboxSum> = /*@__PURE__*/
+  messageDesc(file_wire_link, 38);
+
+/**
+ * Spans of UIDs of one mailbox of the last look, in chunks of 128: first and end of each, ascending.
+ *
+ * @generated from message mailtwin.wire.Spans
+ */
+export type Spans = Message<"mailtwin.wire.Spans"> & {
+  /**
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * @generated from field: repeated uint32 bounds = 2;
+   */
+  bounds: number[];
+};
+
+/**
+ * Describes the message mailtwin.wire.Spans.
+ * Use `create(SpansSchema)` to create a new message.
+ */
+export const SpansSchema: GenMessage<Spans> = /*@__PURE__*/
+  messageDesc(file_wire_link, 39);
+
+/**
+ * Of the parts into which both ends divide each span.
+ *
+ * @generated from message mailtwin.wire.RangeSums
+ */
+export type RangeSums = Message<"mailtwin.wire.RangeSums"> & {
+  /**
+   * @generated from field: repeated uint32 counts = 1;
+   */
+  counts: number[];
+
+  /**
+   * 16 bytes each.
+   *
+   * @generated from field: bytes digests = 2;
+   */
+  digests: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.RangeSums.
+ * Use `create(RangeSumsSchema)` to create a new message.
+ */
+export const RangeSumsSchema: GenMessage<RangeSums> = /*@__PURE__*/
+  messageDesc(file_wire_link, 40);
+
+/**
+ * @generated from message mailtwin.wire.MessageMarks
+ */
+export type MessageMarks = Message<"mailtwin.wire.MessageMarks"> & {
+  /**
+   * UIDs, each as the distance from the one before.
+   *
+   * @generated from field: repeated uint32 steps = 1;
+   */
+  steps: number[];
+
+  /**
+   * 8 bytes each.
+   *
+   * @generated from field: bytes marks = 2;
+   */
+  marks: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.MessageMarks.
+ * Use `create(MessageMarksSchema)` to create a new message.
+ */
+export const MessageMarksSchema: GenMessage<MessageMarks> = /*@__PURE__*/
+  messageDesc(file_wire_link, 41);
+
+/**
+ * Messages of one mailbox of the last look; each UID as the distance from the one before.
+ *
+ * @generated from message mailtwin.wire.Uids
+ */
+export type Uids = Message<"mailtwin.wire.Uids"> & {
+  /**
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * @generated from field: repeated uint32 steps = 2;
+   */
+  steps: number[];
+};
+
+/**
+ * Describes the message mailtwin.wire.Uids.
+ * Use `create(UidsSchema)` to create a new message.
+ */
+export const UidsSchema: GenMessage<Uids> = /*@__PURE__*/
+  messageDesc(file_wire_link, 42);
+
+/**
+ * @generated from message mailtwin.wire.MessageStates
+ */
+export type MessageStates = Message<"mailtwin.wire.MessageStates"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.ComparedMessage messages = 1;
+   */
+  messages: ComparedMessage[];
+};
+
+/**
+ * Describes the message mailtwin.wire.MessageStates.
+ * Use `create(MessageStatesSchema)` to create a new message.
+ */
+export const MessageStatesSchema: GenMessage<MessageStates> = /*@__PURE__*/
+  messageDesc(file_wire_link, 43);
+
+/**
+ * In the order of the question.
+ *
+ * @generated from message mailtwin.wire.MessageHashes
+ */
+export type MessageHashes = Message<"mailtwin.wire.MessageHashes"> & {
+  /**
+   * 32 bytes; empty where the message is not there, or cannot be read.
+   *
+   * @generated from field: repeated bytes sha256 = 1;
+   */
+  sha256: Uint8Array[];
+};
+
+/**
+ * Describes the message mailtwin.wire.MessageHashes.
+ * Use `create(MessageHashesSchema)` to create a new message.
+ */
+export const MessageHashesSchema: GenMessage<MessageHashes> = /*@__PURE__*/
+  messageDesc(file_wire_link, 44);
 

@@ -1,10 +1,11 @@
 /** The baseline of one mailbox: edits change nothing until they are adopted. */
 import { describe, expect, test } from "vitest";
 import type { BaselineSources } from "../../../src/log/baseline.js";
-import { chunkOf, decodeChunk, stateOfRecord } from "../../../src/log/baseline-chunk.js";
+import { decodeChunk, stateOfRecord } from "../../../src/log/baseline-chunk.js";
 import { ByteWriter } from "../../../src/log/byte-codec.js";
 import type { ChunkWrite } from "../../../src/log/state-types.js";
 import { parseUid } from "../../../src/maildir/ids.js";
+import { chunkOf } from "../../../src/txn/chunks.js";
 import { addDigest } from "../../../src/txn/digest.js";
 import { digester, mailboxRow, newBaseline, record } from "./state-fixtures.js";
 

@@ -6,12 +6,12 @@
  * INVARIANT: records that the uidlist got after the census began are not counted: the listing says nothing of them.
  */
 
-import { lookOf } from "../log/look.js";
-import { CHUNK_UIDS } from "../log/state-types.js";
 import { isBaseName } from "../maildir/ids.js";
+import type { ListedName } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
-import type { HintedName } from "./capture-types.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
+import { lookOf } from "./look.js";
 
 /** Sums per chunk, for all chunks that have a record, ascending. */
 export interface LookColumns {
@@ -30,14 +30,14 @@ export class Census {
   /** Messages that were listed. */
   entries = 0;
   /** Base names without a record, and where they are. */
-  readonly unnumbered = new Map<string, HintedName>();
+  readonly unnumbered = new Map<string, ListedName>();
   readonly looks: LookColumns;
   /** By record: 0 = not listed; else twice the number of its info, + 1 in `new/`. The first info has number 1. */
   readonly #places: Uint32Array;
   readonly #infos: string[] = [""];
   readonly #numberOfInfo = new Map<string, number>();
   /** Further places of messages that were renamed meanwhile, by record. */
-  readonly #more = new Map<number, HintedName[]>();
+  readonly #more = new Map<number, ListedName[]>();
   readonly #slotOfRecord: Uint32Array;
 
   constructor(uidlist: Uidlist) {
@@ -82,7 +82,7 @@ export class Census {
   }
 
   /** Where the message of that record was seen; twice if it was renamed meanwhile. */
-  placesOf(index: number): readonly HintedName[] {
+  placesOf(index: number): readonly ListedName[] {
     const place = index < this.count ? (this.#places[index] as number) : 0;
     if (place === 0) return [];
     const name = this.uidlist.baseAt(index) + (this.#infos[place >>> 1] as string);
@@ -98,7 +98,7 @@ export class Census {
     return this.#infos.length - 1;
   }
 
-  #noteMore(index: number, place: HintedName): void {
+  #noteMore(index: number, place: ListedName): void {
     const more = this.#more.get(index);
     if (more === undefined) this.#more.set(index, [place]);
     else more.push(place);

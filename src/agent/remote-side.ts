@@ -1,0 +1,54 @@
+/** The store at the other end of a link as one side of a comparison. Its answers are within the limits of the language; what else is true of them the comparison judges. */
+import type { RawPath } from "../base/raw-name.js";
+import { resyncError } from "../resync/errors.js";
+import type { SummedSide } from "../resync/sums-types.js";
+import type { Answer, SumsAsk } from "../wire/messages.js";
+import type { MessagesOf, SpansOf } from "../wire/sums.js";
+import type { Asker } from "./asker.js";
+
+export class RemoteSide implements SummedSide {
+  readonly #asker: Pick<Asker, "ask">;
+
+  constructor(asker: Pick<Asker, "ask">) {
+    this.#asker = asker;
+  }
+
+  async store(signal: AbortSignal) {
+    return this.#ask({ kind: "sum-store" }, "store-sum", signal);
+  }
+
+  async mailboxes(after: RawPath | undefined, signal: AbortSignal) {
+    return (await this.#ask({ kind: "sum-mailboxes", after }, "mailbox-sums", signal)).mailboxes;
+  }
+
+  async ranges(of: SpansOf, signal: AbortSignal) {
+    return (await this.#ask({ kind: "sum-ranges", ...of }, "range-sums", signal)).ranges;
+  }
+
+  async marks(of: SpansOf, signal: AbortSignal) {
+    return (await this.#ask({ kind: "mark-messages", ...of }, "message-marks", signal)).marks;
+  }
+
+  async states(of: MessagesOf, signal: AbortSignal) {
+    const { states } = await this.#ask({ kind: "tell-messages", ...of }, "message-states", signal);
+    const asked = new Set(of.uids);
+    if (states.every(({ uid }) => asked.delete(uid))) return states;
+    throw confused("it tells of messages that it was not asked for, or twice");
+  }
+
+  async hashes(of: MessagesOf, signal: AbortSignal) {
+    const { hashes } = await this.#ask({ kind: "hash-messages", ...of }, "message-hashes", signal);
+    if (hashes.length === of.uids.length) return hashes;
+    throw confused("it has not one hash for each message");
+  }
+
+  async #ask<K extends Answer["kind"]>(ask: SumsAsk, kind: K, signal: AbortSignal) {
+    const answer = await this.#asker.ask(ask, signal);
+    if (answer.kind !== kind) throw confused(`it answered "${answer.kind}"`);
+    return answer as Extract<Answer, { kind: K }>;
+  }
+}
+
+function confused(words: string) {
+  return resyncError("compared-confused", `comparing with the other side: ${words}`);
+}

@@ -1,0 +1,74 @@
+/** A link on which one end asks for the sums of the other's store, and nothing else happens. */
+import type { Clock } from "../base/clock.js";
+import type { SummedSide } from "../resync/sums-types.js";
+import { isLinkClosed, wireError } from "../wire/errors.js";
+import type { Link } from "../wire/link.js";
+import type { Reply, Request } from "../wire/messages.js";
+import { Answers } from "./answers.js";
+import { Asker } from "./asker.js";
+import { agentError } from "./errors.js";
+import { errorOfFarewell, farewellOf } from "./farewell.js";
+import { RemoteSide } from "./remote-side.js";
+import { answerSums, isOfSums } from "./sums-answers.js";
+
+/** Answers until the other end closes the link, or `signal` aborts; closes it. Throws: peer-confused, wire-invalid, the abort reason. */
+export async function serveSums(link: Link, side: SummedSide, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const answers = new Answers({ link, answer: (request, inner) => answerTo(side, request, inner) });
+  const answering = answers.run(both);
+  answering.catch((error: unknown) => stop.abort(error));
+  try {
+    for await (const message of link.messages(both)) {
+      if (message.kind !== "request" || !isOfSums(message.ask))
+        throw agentError("peer-confused", "serving a comparison: the other end wants something else");
+      answers.take(message);
+    }
+  } catch (error) {
+    if (signal.aborted || !isLinkClosed(error)) throw error;
+  } finally {
+    answers.close();
+    stop.abort(wireError("link-closed", "serving a comparison: it is over"));
+    await Promise.allSettled([answering]);
+    link.close();
+  }
+}
+
+async function answerTo(side: SummedSide, { id, ask }: Request, signal: AbortSignal): Promise<Reply> {
+  try {
+    if (!isOfSums(ask)) throw agentError("peer-confused", "serving a comparison: the other end wants something else");
+    return { kind: "reply", id, result: { ok: true, answer: await answerSums(side, ask, signal) } };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "reply", id, result: { ok: false, failure: farewellOf(error) } };
+  }
+}
+
+export interface AskedLink extends AsyncDisposable {
+  readonly side: SummedSide;
+}
+
+/** The store at the other end, for as long as this is not disposed of, which closes the link. `name`: of the other end, for people. */
+export function askOver(link: Link, name: string, clock: Clock): AskedLink {
+  const asker = new Asker({ link, clock });
+  const stop = new AbortController();
+  const reading = readReplies(link, asker, name, stop.signal).catch((error: unknown) => asker.fail(error));
+  return {
+    side: new RemoteSide(asker),
+    async [Symbol.asyncDispose]() {
+      link.close();
+      stop.abort(wireError("link-closed", `comparing with ${name}: it is over`));
+      await reading;
+    },
+  };
+}
+
+async function readReplies(link: Link, asker: Asker, name: string, signal: AbortSignal): Promise<never> {
+  for await (const message of link.messages(signal)) {
+    if (message.kind === "farewell") throw errorOfFarewell(name, message.failure);
+    if (message.kind !== "reply")
+      throw agentError("peer-confused", `comparing with ${name}: it sent "${message.kind}"`);
+    asker.settle(message);
+  }
+  throw wireError("link-closed", `comparing with ${name}: it closed the link`);
+}

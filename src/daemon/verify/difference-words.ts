@@ -1,0 +1,99 @@
+/** What a comparison of two stores found, in words for people. */
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import { formatCount } from "../../base/text-format.js";
+import { imapFlagNames } from "../../maildir/message-name.js";
+import type { Finding, MailboxDifference, Side } from "../../resync/differences.js";
+import { messageGuid } from "../../txn/diff.js";
+import type { MessageState } from "../../txn/message-state.js";
+import { countOf, mailboxName, withoutMiddle } from "../words.js";
+
+/** What the two sides are called. */
+export type SideNames = Readonly<Record<Side, string>>;
+
+export const REPLICATED: SideNames = { a: "the source", b: "the replica" };
+
+/** One line each, without the mailbox. Messages beyond `messagesMax` are counted. */
+export function wordsOfDifference(
+  { findings, further }: MailboxDifference,
+  names: SideNames,
+  messagesMax = Number.POSITIVE_INFINITY,
+): readonly string[] {
+  const lines: string[] = [];
+  let messages = 0;
+  for (const finding of findings) {
+    const isMessage = finding.kind === "message" || finding.kind === "body";
+    if (isMessage) messages += 1;
+    if (!isMessage || messages <= messagesMax) lines.push(wordsOfFinding(finding, names));
+  }
+  const untold = Math.max(0, messages - messagesMax) + further;
+  if (untold > 0) lines.push(`and ${countOf(untold, "message")} more`);
+  return lines;
+}
+
+export function wordsOfFinding(finding: Finding, names: SideNames): string {
+  switch (finding.kind) {
+    case "only":
+      return `only ${names[finding.side]} has this mailbox (${countOf(finding.messages, "message")})`;
+    case "path":
+      return `it is "${shownName(finding.a)}" in ${names.a}, "${shownName(finding.b)}" in ${names.b}`;
+    case "uidvalidity":
+      return `UIDVALIDITY ${finding.a} in ${names.a}, ${finding.b} in ${names.b}: clients take it for another mailbox, and its messages were not compared`;
+    case "uidnext":
+      return `UIDNEXT ${finding.a} in ${names.a}, ${finding.b} in ${names.b}`;
+    case "unread":
+      return `it could not be read in ${names[finding.side]}: ${finding.words}`;
+    case "twice":
+      return `${formatCount(finding.paths.length)} mailboxes of ${names[finding.side]} say that they are this one: ${finding.paths.map((path) => `"${shownName(path)}"`).join(", ")}`;
+    case "message":
+      return `UID ${finding.uid}: ${wordsOfMessage(finding.a, finding.b, names)}`;
+    case "body":
+      return `UID ${finding.uid}: ${wordsOfBody(finding, names)}`;
+  }
+}
+
+export function shownName(path: RawPath): string {
+  return withoutMiddle(mailboxName(path));
+}
+
+function wordsOfMessage(a: MessageState | undefined, b: MessageState | undefined, names: SideNames): string {
+  if (a === undefined || b === undefined) return `only in ${a === undefined ? names.b : names.a}`;
+  if (a.base !== b.base && messageGuid(a) !== messageGuid(b))
+    return `another message: ${shown(a.base)} in ${names.a}, ${shown(b.base)} in ${names.b}`;
+  const aspects = [
+    aspect("file", shown(a.base), shown(b.base), names),
+    aspect("GUID", shown(messageGuid(a)), shown(messageGuid(b)), names),
+    aspect("flags", flagsOf(a), flagsOf(b), names),
+    aspect("keywords", keywordsOf(a), keywordsOf(b), names),
+    aspect("size", `${formatCount(a.size)} bytes`, `${formatCount(b.size)} bytes`, names),
+    aspect("date", dateOf(a), dateOf(b), names),
+    aspect("what follows the flags in its file name", shown(a.odd + a.tail), shown(b.odd + b.tail), names),
+  ].filter((words) => words !== undefined);
+  return aspects.length === 0 ? "what its file name or its record says differs" : aspects.join("; ");
+}
+
+function aspect(what: string, a: string, b: string, names: SideNames): string | undefined {
+  return a === b ? undefined : `${what} ${a} in ${names.a}, ${b} in ${names.b}`;
+}
+
+function flagsOf({ flags }: MessageState): string {
+  const names = imapFlagNames(flags);
+  return names.length === 0 ? "none" : names.join(" ");
+}
+
+function keywordsOf({ keywords }: MessageState): string {
+  return keywords.length === 0 ? "none" : keywords.map(shown).join(" ");
+}
+
+function dateOf({ mtimeS }: MessageState): string {
+  const date = new Date(mtimeS * 1000);
+  return Number.isNaN(date.getTime()) ? `${mtimeS} s` : date.toISOString().replace(".000Z", "Z");
+}
+
+function shown(text: string): string {
+  return text === "" ? "nothing" : withoutMiddle(displayRaw(text));
+}
+
+function wordsOfBody({ a, b }: Extract<Finding, { kind: "body" }>, names: SideNames): string {
+  if (a === undefined || b === undefined) return `its bytes cannot be read in ${a === undefined ? names.a : names.b}`;
+  return "its bytes differ";
+}

@@ -1,0 +1,143 @@
+/**
+ * Compares two stores: the whole, then mailbox by mailbox, then the messages of those that differ. Reads only.
+ *
+ * INVARIANT: mailboxes are the same where their GUID is; a path says nothing of identity.
+ */
+import { Beside } from "../base/beside.js";
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import { sameDigest } from "../txn/digest.js";
+import { MAILBOX_SUMS_MAX, type MailboxSum, type StoreSum, type SummedMailbox } from "../wire/sums.js";
+import { compareMessages, type Sides } from "./compare-messages.js";
+import type { Finding, MailboxDifference, Pair, Side } from "./differences.js";
+import { resyncError } from "./errors.js";
+import { sumOfStore } from "./store-digest.js";
+import type { SummedSide } from "./sums-types.js";
+
+export interface ComparedStores {
+  readonly a: StoreSum;
+  readonly b: StoreSum;
+  /** By path. */
+  readonly differences: readonly MailboxDifference[];
+  /** Both have them; undefined: the stores are equal as a whole, and no mailbox was asked for. */
+  readonly pairs: readonly Pair[] | undefined;
+}
+
+/** Mailboxes that are compared at a time: a large one keeps no other waiting. */
+const LANES_MAX = 4;
+/** More than any store has. */
+const MAILBOXES_MAX = 2 ** 20;
+
+/** `all`: also of equal stores the mailboxes are wanted. Throws: compared-confused, what a side throws. */
+export async function compareStores(sides: Sides, signal: AbortSignal, all = false): Promise<ComparedStores> {
+  const [a, b] = await Promise.all([sides.a.store(signal), sides.b.store(signal)]);
+  const isEqual = sameDigest(a.digest, b.digest) && a.unread === 0 && b.unread === 0;
+  if (isEqual && !all) return { a, b, differences: [], pairs: undefined };
+  const [ofA, ofB] = await Promise.all([readAll(sides.a, a, signal), readAll(sides.b, b, signal)]);
+  const { pairs, differences } = matchMailboxes(ofA, ofB);
+  const found = [...differences];
+  const failures: unknown[] = [];
+  const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
+  for (const pair of pairs) {
+    const work = async () => {
+      const difference = await comparePair(sides, pair, signal);
+      if (difference !== undefined) found.push(difference);
+    };
+    await lanes.add(work());
+    if (failures.length > 0) break;
+  }
+  await lanes.ended();
+  if (failures.length > 0) throw failures[0];
+  return { a, b, differences: found.sort(byPath), pairs };
+}
+
+/** All mailboxes of a side. Throws: compared-confused, where they are not what it summed up. */
+async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
+  const all: SummedMailbox[] = [];
+  for (let after: RawPath | undefined; ; ) {
+    const page = await side.mailboxes(after, signal);
+    if (page.length === 0) break;
+    for (const it of page) {
+      if (after !== undefined && it.path < after) throw confused("its mailboxes do not ascend");
+      after = it.path;
+      all.push(it);
+    }
+    if (page.length > MAILBOX_SUMS_MAX || all.length > MAILBOXES_MAX) throw confused("its mailboxes have no end");
+  }
+  const own = sumOfStore(all);
+  if (!sameDigest(own.digest, sum.digest)) throw confused("its mailboxes are not those that it has summed up");
+  return all;
+}
+
+/** Pure. By GUID; two of one store with one GUID are told, and compared with nothing. */
+export function matchMailboxes(
+  ofA: readonly SummedMailbox[],
+  ofB: readonly SummedMailbox[],
+): { readonly pairs: readonly Pair[]; readonly differences: readonly MailboxDifference[] } {
+  const differences: MailboxDifference[] = [...unreadOf(ofA, "a"), ...unreadOf(ofB, "b")];
+  const byGuid = { a: groupByGuid(ofA), b: groupByGuid(ofB) };
+  const pairs: Pair[] = [];
+  for (const guid of new Set([...byGuid.a.keys(), ...byGuid.b.keys()])) {
+    const [inA, inB] = [byGuid.a.get(guid) ?? [], byGuid.b.get(guid) ?? []];
+    const twice = [...twiceOf(inA, "a"), ...twiceOf(inB, "b")];
+    const [a, b] = [inA[0], inB[0]];
+    const path = (a ?? b)?.path;
+    if (path === undefined) continue;
+    if (twice.length > 0) differences.push({ guid, path, findings: twice, further: 0 });
+    else if (a !== undefined && b !== undefined) pairs.push({ a, b });
+    else differences.push({ guid, path, findings: [onlyOf(a, b)], further: 0 });
+  }
+  return { pairs, differences };
+}
+
+async function comparePair(sides: Sides, pair: Pair, signal: AbortSignal): Promise<MailboxDifference | undefined> {
+  const { a, b } = pair;
+  const findings = wholeFindings(pair);
+  const isSameNumbering = a.uidValidity === b.uidValidity;
+  const compared = isSameNumbering ? await compareMessages(sides, pair, signal) : { findings: [], further: 0 };
+  const all = [...findings, ...compared.findings];
+  return all.length === 0 ? undefined : { guid: a.guid, path: a.path, findings: all, further: compared.further };
+}
+
+function wholeFindings({ a, b }: Pair): Finding[] {
+  const findings: Finding[] = [];
+  if (a.path !== b.path) findings.push({ kind: "path", a: a.path, b: b.path });
+  if (a.uidValidity !== b.uidValidity) findings.push({ kind: "uidvalidity", a: a.uidValidity, b: b.uidValidity });
+  else if (a.uidNext !== b.uidNext) findings.push({ kind: "uidnext", a: a.uidNext, b: b.uidNext });
+  return findings;
+}
+
+function onlyOf(a: MailboxSum | undefined, b: MailboxSum | undefined): Finding {
+  return { kind: "only", side: a === undefined ? "b" : "a", messages: (a ?? b)?.messages ?? 0 };
+}
+
+function twiceOf(found: readonly MailboxSum[], side: Side): Finding[] {
+  return found.length < 2 ? [] : [{ kind: "twice", side, paths: found.map(({ path }) => path) }];
+}
+
+function unreadOf(found: readonly SummedMailbox[], side: Side): MailboxDifference[] {
+  return found.flatMap((it) => {
+    if (it.kind !== "unread") return [];
+    const { path, words } = it;
+    return [{ guid: undefined, path, findings: [{ kind: "unread", side, words }], further: 0 } as const];
+  });
+}
+
+function groupByGuid(found: readonly SummedMailbox[]): ReadonlyMap<MailboxGuid, readonly MailboxSum[]> {
+  const byGuid = new Map<MailboxGuid, MailboxSum[]>();
+  for (const it of found) {
+    if (it.kind === "unread") continue;
+    const known = byGuid.get(it.guid);
+    if (known === undefined) byGuid.set(it.guid, [it]);
+    else known.push(it);
+  }
+  return byGuid;
+}
+
+function byPath(one: MailboxDifference, other: MailboxDifference): number {
+  return one.path < other.path ? -1 : one.path > other.path ? 1 : 0;
+}
+
+function confused(words: string) {
+  return resyncError("compared-confused", `comparing with the other side: ${words}`);
+}

@@ -1,0 +1,29 @@
+/** The catalogue of this room: what can go wrong while two stores are compared. */
+import { type ErrorKind, EX, MailtwinError } from "../base/errors.js";
+
+const KINDS = {
+  /** A mailbox was asked about that the last look at the store did not have. */
+  "compared-unknown": {
+    disposition: "retry",
+    exitCode: EX.TEMPFAIL,
+    hint: "The mailbox was renamed or deleted while the stores were compared: compare them again.",
+  },
+  /** The store to be compared is not there, or cannot be read. */
+  "compared-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Is the path right, is the file system mounted, and may this user read it?",
+  },
+  /** What the other side says of its store cannot be true of any. */
+  "compared-confused": {
+    disposition: "operator",
+    exitCode: EX.PROTOCOL,
+    hint: "Both ends must run a mailtwin of the same version; check what is at the other end. Nothing was written.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ResyncErrorCode = keyof typeof KINDS;
+
+export function resyncError(code: ResyncErrorCode, message: string, cause?: unknown): MailtwinError<ResyncErrorCode> {
+  return new MailtwinError({ code, kind: KINDS[code], message, cause });
+}

@@ -1,0 +1,69 @@
+/** A store of this host as one side of a comparison: the rows of its own last look, and questions to the thread that looks. */
+import type { RawPath } from "../base/raw-name.js";
+import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
+import { MAILBOX_SUMS_MAX, type MessagesOf, type SpansOf, type StoreSum, type SummedMailbox } from "../wire/sums.js";
+import { resyncError } from "./errors.js";
+import { sumOfStore } from "./store-digest.js";
+import type { SummedSide, SumsMethods, SumsOptions, SumsPort } from "./sums-types.js";
+
+export function startSums(options: SumsOptions): WorkerClient<SumsMethods> {
+  const url = new URL("../resync/sums-worker.js", import.meta.url);
+  return startWorker<SumsMethods>({ url, name: "sums", workerData: options });
+}
+
+export class LocalSide implements SummedSide {
+  readonly #sums: SumsPort;
+  /** Whether whoever asks may know of the mailbox at that path. */
+  readonly #mayKnow: (path: RawPath) => boolean;
+  /** Of the last look, by path. */
+  #rows: readonly SummedMailbox[] = [];
+  #paths: ReadonlySet<RawPath> = new Set();
+
+  constructor(sums: SumsPort, mayKnow: (path: RawPath) => boolean = () => true) {
+    this.#sums = sums;
+    this.#mayKnow = mayKnow;
+  }
+
+  async store(): Promise<StoreSum> {
+    const found = await this.#use((worker) => worker.call("look"));
+    this.#rows = found.filter(({ path }) => this.#mayKnow(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
+    this.#paths = new Set(this.#rows.map(({ path }) => path));
+    return sumOfStore(this.#rows);
+  }
+
+  async mailboxes(after: RawPath | undefined): Promise<readonly SummedMailbox[]> {
+    const first = after === undefined ? 0 : this.#rows.findIndex(({ path }) => path > after);
+    return first < 0 ? [] : this.#rows.slice(first, first + MAILBOX_SUMS_MAX);
+  }
+
+  async ranges(of: SpansOf) {
+    return this.#use((worker) => worker.call("ranges", this.#known(of)));
+  }
+
+  async marks(of: SpansOf) {
+    return this.#use((worker) => worker.call("marks", this.#known(of)));
+  }
+
+  async states(of: MessagesOf) {
+    return this.#use((worker) => worker.call("states", this.#known(of)));
+  }
+
+  async hashes(of: MessagesOf) {
+    return this.#use((worker) => worker.call("hashes", this.#known(of)));
+  }
+
+  async #use<T>(work: (worker: WorkerClient<SumsMethods>) => Promise<T>): Promise<T> {
+    const worker = this.#sums.take();
+    try {
+      return await work(worker);
+    } finally {
+      this.#sums.giveBack();
+    }
+  }
+
+  /** Throws: compared-unknown. No other path is ever opened. */
+  #known<T extends { readonly path: RawPath }>(of: T): T {
+    if (this.#paths.has(of.path)) return of;
+    throw resyncError("compared-unknown", "comparing a mailbox: it is none of those that were looked at");
+  }
+}

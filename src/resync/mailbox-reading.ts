@@ -1,0 +1,212 @@
+/**
+ * One mailbox as it stands on disk, read without a lock: which messages, in which state, and their sums. It knows nothing of what
+ * replication wrote, so that what it says of equality does not rest on that.
+ *
+ * A message is a record of dovecot-uidlist with a file. What a listing of changing directories may have missed is listed again; `isSettled`
+ * says whether the last one can be believed.
+ */
+import type { Clock } from "../base/clock.js";
+import { nextTurn } from "../base/clock.js";
+import type { Dir } from "../base/disk.js";
+import type { FastHash } from "../base/hash.js";
+import { isRawName } from "../base/raw-name.js";
+import { Census } from "../log/census.js";
+import { isBaseName } from "../maildir/ids.js";
+import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { type ListedName, openMessageWalk } from "../maildir/listing.js";
+import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
+import type { Uidlist } from "../maildir/uidlist.js";
+import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
+import type { StateDigester } from "../txn/digest.js";
+import type { MessageState } from "../txn/message-state.js";
+import type { Span } from "../wire/sums.js";
+import { type ChunkSum, ChunkSums } from "./chunk-sums.js";
+
+export interface ReadingPorts {
+  readonly digester: StateDigester;
+  readonly hash: Pick<FastHash, "h64">;
+  readonly clock: Pick<Clock, "monotonicMs">;
+}
+
+/** The directories of one mailbox, open. */
+export interface MailboxDirs {
+  readonly mailbox: Dir;
+  readonly cur: Dir;
+  readonly fresh: Dir | undefined;
+}
+
+/** What an earlier reading left: of chunks that are listed as they were then, no file is looked at. */
+export interface KnownSums {
+  readonly sums: ChunkSums;
+  /** What each letter meant, one line each; undefined: a letter had no meaning, so that nothing can be said of it now. */
+  readonly letters: string | undefined;
+}
+
+const LISTINGS_MAX = 3;
+/** Others of this thread have their turn after so long. */
+const SLICE_MS = 20;
+const LINES_SEED = 0x6c69_6e65_73n; // "lines"
+/** Tried where a file is not any more where it was listed. */
+const COMMON_INFOS = [":2,", ":2,S"] as const;
+
+export class MailboxReading {
+  readonly uidlist: Uidlist;
+  /** All files that were listed, and nothing changed meanwhile. */
+  readonly isSettled: boolean;
+  readonly #ports: ReadingPorts;
+  readonly #census: Census;
+  readonly #keywords: Keywords;
+  #hasNamelessLetters = false;
+
+  private constructor(
+    ports: ReadingPorts,
+    parts: {
+      readonly uidlist: Uidlist;
+      readonly census: Census;
+      readonly keywords: Keywords;
+      readonly isSettled: boolean;
+    },
+  ) {
+    this.#ports = ports;
+    this.uidlist = parts.uidlist;
+    this.#census = parts.census;
+    this.#keywords = parts.keywords;
+    this.isSettled = parts.isSettled;
+  }
+
+  /** Lists the mailbox. Throws: mailbox-vanished, keywords-damaged, system errors. */
+  static async make(ports: ReadingPorts, dirs: MailboxDirs, uidlist: Uidlist): Promise<MailboxReading> {
+    for (let attempt = 1; ; attempt++) {
+      const census = new Census(uidlist);
+      const isSettled = await list(ports, dirs, census);
+      if (!isSettled && attempt < LISTINGS_MAX) continue;
+      census.end();
+      const { keywords } = readKeywords(dirs.mailbox);
+      return new MailboxReading(ports, { uidlist, census, keywords, isSettled });
+    }
+  }
+
+  /** Files that have no record, hence no UID. */
+  get unnumbered(): number {
+    return this.#census.unnumbered.size;
+  }
+
+  /** What the next reading may go by. */
+  get letters(): string | undefined {
+    return this.#hasNamelessLetters ? undefined : lettersOf(this.#keywords);
+  }
+
+  /** Sums of all chunks; files are looked at only in those that `known` does not show as they are. */
+  async sums(dirs: MailboxDirs, known: KnownSums | undefined): Promise<ChunkSums> {
+    const { digester, clock } = this.#ports;
+    const { chunks, counts, lookA, lookB } = this.#census.looks;
+    const usable =
+      known?.letters !== undefined && extendsLetters(known.letters, lettersOf(this.#keywords)) ? known : undefined;
+    const sums: ChunkSum[] = [];
+    let record = 0;
+    let dueMs = clock.monotonicMs() + SLICE_MS;
+    for (const [slot, chunk] of chunks.entries()) {
+      const first = record;
+      while (record < this.uidlist.count && chunkOf(this.uidlist.uidAt(record)) === chunk) record += 1;
+      if (counts[slot] === 0) continue;
+      const lines = this.#ports.hash.h64(this.uidlist.rawRecords(first, record), LINES_SEED);
+      const look = { lookA: lookA[slot] as number, lookB: lookB[slot] as number, lines };
+      const before = usable?.sums.find(chunk);
+      if (before !== undefined && before.count === counts[slot] && isSameLook(before, look)) sums.push(before);
+      else {
+        const states = this.#statesOf(dirs, first, record, CHUNK_UIDS);
+        if (states.length > 0) sums.push({ chunk, count: states.length, ...look, digest: digester.sumOf(states) });
+      }
+      if (clock.monotonicMs() < dueMs) continue;
+      await nextTurn();
+      dueMs = clock.monotonicMs() + SLICE_MS;
+    }
+    return ChunkSums.of(sums);
+  }
+
+  /** Of the messages with UIDs in [from, below), ascending; the first `max` of them. */
+  statesWithin(dirs: MailboxDirs, { from, below }: Span, max: number): MessageState[] {
+    return this.#statesOf(dirs, this.#firstFrom(from), this.#firstFrom(below), max);
+  }
+
+  /** Of the messages of the records [from, to), ascending by UID. */
+  #statesOf(dirs: MailboxDirs, from: number, to: number, max: number): MessageState[] {
+    const states: MessageState[] = [];
+    for (let index = from; index < to && index < this.#census.count && states.length < max; index++) {
+      const state = this.#stateAt(dirs, index);
+      if (state !== undefined) states.push(state);
+    }
+    return states;
+  }
+
+  /** Where the file of that message was last seen, the likeliest first. */
+  placesOf(uid: number): readonly ListedName[] {
+    const index = this.uidlist.indexOfUid(uid);
+    return index < 0 ? [] : this.#placesAt(index);
+  }
+
+  #placesAt(index: number): ListedName[] {
+    const listed = this.#census.placesOf(index);
+    if (listed.length === 0) return [];
+    const base = this.uidlist.baseAt(index);
+    // The last place counts: names in new/ were listed first.
+    const likely = COMMON_INFOS.map((info): ListedName => ({ dir: "cur", name: base + info }));
+    return [...listed.toReversed(), ...likely, { dir: "new", name: base }];
+  }
+
+  #stateAt({ cur, fresh }: MailboxDirs, index: number): MessageState | undefined {
+    const base = this.uidlist.baseAt(index);
+    if (!isBaseName(base)) return undefined;
+    for (const { dir, name } of this.#placesAt(index)) {
+      const parsed = isRawName(name) && splitBaseName(name) === base ? parseMessageName(name) : undefined;
+      const stat = parsed === undefined ? undefined : (dir === "cur" ? cur : fresh)?.stat(name);
+      if (parsed === undefined || stat?.kind !== "file") continue;
+      const { flags, letters, odd, tail } = parsed;
+      const { names, unknown } = namesOfLetters(this.#keywords, letters);
+      if (unknown !== 0) this.#hasNamelessLetters = true;
+      const keywords = names.sort((a, b) => (a < b ? -1 : 1));
+      const [uid, fields] = [this.uidlist.uidAt(index), this.uidlist.fieldsAt(index)];
+      const mtimeS = Math.floor(stat.mtimeMs / 1000);
+      return { uid, base, flags, keywords, odd, tail, size: stat.size, mtimeS, fields };
+    }
+    return undefined;
+  }
+
+  #firstFrom(uid: number): number {
+    let low = 0;
+    let high = this.uidlist.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.uidlist.uidAt(middle) < uid) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Returns whether nothing changed meanwhile, as far as the directories' times tell. */
+async function list({ clock }: ReadingPorts, { mailbox }: MailboxDirs, census: Census): Promise<boolean> {
+  using walk = openMessageWalk(mailbox);
+  let dueMs = clock.monotonicMs() + SLICE_MS;
+  while (walk.step((name, dir) => census.take(name, dir))) {
+    if (clock.monotonicMs() < dueMs) continue;
+    await nextTurn();
+    dueMs = clock.monotonicMs() + SLICE_MS;
+  }
+  return walk.facts().stable;
+}
+
+function isSameLook(a: Pick<ChunkSum, "lookA" | "lookB" | "lines">, b: typeof a): boolean {
+  return a.lookA === b.lookA && a.lookB === b.lookB && a.lines === b.lines;
+}
+
+function lettersOf({ names }: Keywords): string {
+  return names.map((name) => name ?? "").join("\n");
+}
+
+/** What had a meaning has it still. */
+function extendsLetters(before: string, now: string): boolean {
+  if (before === now) return true;
+  const names = now.split("\n");
+  return before.split("\n").every((name, index) => name === "" || name === names[index]);
+}

@@ -1,0 +1,79 @@
+/**
+ * What two ends of a comparison tell each other of a store, from the whole down to one message: sums of the store, of its mailboxes, of
+ * ranges of UIDs, marks of single messages, and what they are. Each page is bounded.
+ */
+import type { RawPath } from "../base/raw-name.js";
+import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { Digest } from "../txn/digest.js";
+
+/** Of a whole store. Two stores with equal sums have the same mailboxes with the same messages. */
+export interface StoreSum {
+  readonly digest: Digest;
+  readonly mailboxes: number;
+  readonly messages: number;
+  /** Mailboxes that could not be read: they are in no sum. */
+  readonly unread: number;
+}
+
+/** Of the messages of a span. */
+export interface RangeSum {
+  readonly count: number;
+  readonly digest: Digest;
+}
+
+/** One mailbox that Dovecot has given an identity. */
+export interface MailboxSum {
+  readonly kind: "sum";
+  readonly path: RawPath;
+  readonly guid: MailboxGuid;
+  readonly uidValidity: UidValidity;
+  /** What Dovecot would give next. May be 2^32, after the last UID. */
+  readonly uidNext: number;
+  readonly messages: number;
+  /** Files without a record, hence without a UID. They are in no digest. */
+  readonly unnumbered: number;
+  /** Of the states of all messages. */
+  readonly digest: Digest;
+}
+
+/** One that could not be read, and why. */
+export interface UnreadMailbox {
+  readonly kind: "unread";
+  readonly path: RawPath;
+  readonly words: string;
+}
+
+export type SummedMailbox = MailboxSum | UnreadMailbox;
+
+/** Mailboxes of a page, at the most. */
+export const MAILBOX_SUMS_MAX = 512;
+/** Spans of one question, at the most. */
+export const SPANS_MAX = 16;
+/** Messages of a page of marks, at the most. */
+export const MARKS_MAX = 4096;
+/** Messages of a page of states or hashes, at the most. */
+export const STATES_MAX = 256;
+
+/** Sixteen-byte digests cut to eight: within one range of UIDs that is enough to tell two states apart. */
+export interface MessageMark {
+  readonly uid: Uid;
+  readonly mark: bigint;
+}
+
+/** UIDs from `from` on, below `below`: both are multiples of 128. */
+export interface Span {
+  readonly from: number;
+  readonly below: number;
+}
+
+/** Spans of one mailbox, ascending, that do not overlap. */
+export interface SpansOf {
+  readonly path: RawPath;
+  readonly spans: readonly Span[];
+}
+
+/** Messages of one mailbox, ascending. */
+export interface MessagesOf {
+  readonly path: RawPath;
+  readonly uids: readonly Uid[];
+}

@@ -77,6 +77,13 @@ export class Census {
     for (const base of this.unnumbered.keys()) if (this.uidlist.indexOfBase(base) >= 0) this.unnumbered.delete(base);
   }
 
+  /** Files whose message was listed already: renamed meanwhile, or, in a listing in which nothing changed, a second file of that base name. */
+  get doubles(): number {
+    let files = 0;
+    for (const places of this.#more.values()) files += places.length;
+    return files;
+  }
+
   isListed(index: number): boolean {
     return index < this.count && this.#places[index] !== 0;
   }

@@ -4,6 +4,7 @@
  *
  * INVARIANT: whatever a side answers, the comparison ends: spans get smaller, and what it may claim is bounded by what it has.
  */
+import { MailtwinError } from "../base/errors.js";
 import type { Uid } from "../maildir/ids.js";
 import { sameDigest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
@@ -22,6 +23,11 @@ export interface Sides {
 const LISTED_MAX = 256;
 /** Differing messages of one mailbox that are told one by one. */
 const MESSAGES_TOLD_MAX = 10_000;
+
+/** What may still be told one by one, of all mailboxes of a comparison. */
+export interface MessageRoom {
+  messages: number;
+}
 /** By so much a mailbox may grow while it is compared, before what is said of it is believed no more. */
 const GROWTH_MAX = 65_536;
 
@@ -30,12 +36,30 @@ export interface ComparedMessages {
   readonly further: number;
 }
 
-/** Throws: compared-unknown, compared-confused, what a side throws. */
-export async function compareMessages(sides: Sides, pair: Pair, signal: AbortSignal): Promise<ComparedMessages> {
+/** Throws: compared-confused, what a side throws, but not compared-unknown. */
+export async function compareMessages(
+  sides: Sides,
+  { pair, room }: { readonly pair: Pair; readonly room: MessageRoom },
+  signal: AbortSignal,
+): Promise<ComparedMessages> {
   if (pair.a.messages === pair.b.messages && sameDigest(pair.a.digest, pair.b.digest))
     return { findings: [], further: 0 };
-  const run = new MessageComparison(sides, pair);
-  return run.compare(signal);
+  try {
+    return await new MessageComparison(sides, pair, room).compare(signal);
+  } catch (error) {
+    if (error instanceof LostMailbox) return { findings: [error.finding], further: 0 };
+    throw error;
+  }
+}
+
+/** One side cannot show that mailbox any more: it was renamed or deleted since the look, or its owner keeps it from being read. */
+class LostMailbox extends Error {
+  readonly finding: Finding;
+
+  constructor(side: "a" | "b", cause: MailtwinError) {
+    super(cause.message, { cause });
+    this.finding = { kind: "unread", side, words: cause.message };
+  }
 }
 
 class MessageComparison {
@@ -46,10 +70,12 @@ class MessageComparison {
   /** UIDs that differ, ascending. */
   readonly #uids: Uid[] = [];
   #further = 0;
+  readonly #room: MessageRoom;
 
-  constructor(sides: Sides, pair: Pair) {
+  constructor(sides: Sides, pair: Pair, room: MessageRoom) {
     this.#sides = sides;
     this.#pair = pair;
+    this.#room = room;
   }
 
   async compare(signal: AbortSignal): Promise<ComparedMessages> {
@@ -98,8 +124,10 @@ class MessageComparison {
     }
     differing.push(...onlyInA.keys());
     for (const uid of differing.sort((one, other) => one - other)) {
-      if (this.#uids.length < MESSAGES_TOLD_MAX) this.#uids.push(uid);
-      else this.#further += 1;
+      if (this.#uids.length < MESSAGES_TOLD_MAX && this.#room.messages > 0) {
+        this.#room.messages -= 1;
+        this.#uids.push(uid);
+      } else this.#further += 1;
     }
   }
 
@@ -118,9 +146,17 @@ class MessageComparison {
   }
 
   async #ask<T>(question: (side: SummedSide, path: Pair["a"]["path"]) => Promise<T>) {
-    const { a: sideA, b: sideB } = this.#sides;
-    const [a, b] = await Promise.all([question(sideA, this.#pair.a.path), question(sideB, this.#pair.b.path)]);
+    const [a, b] = await Promise.all([this.#askOne("a", question), this.#askOne("b", question)]);
     return { a, b };
+  }
+
+  async #askOne<T>(side: "a" | "b", question: (side: SummedSide, path: Pair["a"]["path"]) => Promise<T>): Promise<T> {
+    try {
+      return await question(this.#sides[side], this.#pair[side].path);
+    } catch (error) {
+      if (error instanceof MailtwinError && error.code === "compared-unknown") throw new LostMailbox(side, error);
+      throw error;
+    }
   }
 
   #claim(side: "a" | "b", count: number): void {

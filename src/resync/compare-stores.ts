@@ -8,7 +8,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { sameDigest } from "../txn/digest.js";
 import { MAILBOX_SUMS_MAX, type MailboxSum, type StoreSum, type SummedMailbox } from "../wire/sums.js";
-import { compareMessages, type Sides } from "./compare-messages.js";
+import { compareMessages, type MessageRoom, type Sides } from "./compare-messages.js";
 import type { Finding, MailboxDifference, Pair, Side } from "./differences.js";
 import { resyncError } from "./errors.js";
 import { sumOfStore } from "./store-digest.js";
@@ -27,6 +27,10 @@ export interface ComparedStores {
 const LANES_MAX = 4;
 /** More than any store has. */
 const MAILBOXES_MAX = 2 ** 20;
+/** Of their paths, and of why they could not be read. */
+const TEXT_BYTES_MAX = 2 ** 27;
+/** Differing messages that are told one by one, of all mailboxes together: two stores that have nothing in common have millions. */
+const MESSAGES_TOLD_MAX = 50_000;
 
 /** `all`: also of equal stores the mailboxes are wanted. Throws: compared-confused, what a side throws. */
 export async function compareStores(sides: Sides, signal: AbortSignal, all = false): Promise<ComparedStores> {
@@ -34,13 +38,14 @@ export async function compareStores(sides: Sides, signal: AbortSignal, all = fal
   const isEqual = sameDigest(a.digest, b.digest) && a.unread === 0 && b.unread === 0;
   if (isEqual && !all) return { a, b, differences: [], pairs: undefined };
   const [ofA, ofB] = await Promise.all([readAll(sides.a, a, signal), readAll(sides.b, b, signal)]);
+  const room = { messages: MESSAGES_TOLD_MAX };
   const { pairs, differences } = matchMailboxes(ofA, ofB);
   const found = [...differences];
   const failures: unknown[] = [];
   const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
   for (const pair of pairs) {
     const work = async () => {
-      const difference = await comparePair(sides, pair, signal);
+      const difference = await comparePair(sides, { pair, room }, signal);
       if (difference !== undefined) found.push(difference);
     };
     await lanes.add(work());
@@ -54,18 +59,23 @@ export async function compareStores(sides: Sides, signal: AbortSignal, all = fal
 /** All mailboxes of a side. Throws: compared-confused, where they are not what it summed up. */
 async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
   const all: SummedMailbox[] = [];
+  let textBytes = 0;
   for (let after: RawPath | undefined; ; ) {
     const page = await side.mailboxes(after, signal);
     if (page.length === 0) break;
     for (const it of page) {
       if (after !== undefined && it.path < after) throw confused("its mailboxes do not ascend");
       after = it.path;
+      textBytes += it.path.length + (it.kind === "unread" ? it.words.length : 0);
       all.push(it);
     }
-    if (page.length > MAILBOX_SUMS_MAX || all.length > MAILBOXES_MAX) throw confused("its mailboxes have no end");
+    const isTooMuch = all.length > MAILBOXES_MAX || textBytes > TEXT_BYTES_MAX;
+    if (page.length > MAILBOX_SUMS_MAX || isTooMuch) throw confused("its mailboxes have no end");
   }
   const own = sumOfStore(all);
-  if (!sameDigest(own.digest, sum.digest)) throw confused("its mailboxes are not those that it has summed up");
+  const { digest, mailboxes, messages, unread } = own;
+  const isSame = mailboxes === sum.mailboxes && messages === sum.messages && unread === sum.unread;
+  if (!isSame || !sameDigest(digest, sum.digest)) throw confused("its mailboxes are not those that it has summed up");
   return all;
 }
 
@@ -74,7 +84,8 @@ export function matchMailboxes(
   ofA: readonly SummedMailbox[],
   ofB: readonly SummedMailbox[],
 ): { readonly pairs: readonly Pair[]; readonly differences: readonly MailboxDifference[] } {
-  const differences: MailboxDifference[] = [...unreadOf(ofA, "a"), ...unreadOf(ofB, "b")];
+  const unread = unreadOf({ a: ofA, b: ofB });
+  const differences: MailboxDifference[] = [];
   const byGuid = { a: groupByGuid(ofA), b: groupByGuid(ofB) };
   const pairs: Pair[] = [];
   for (const guid of new Set([...byGuid.a.keys(), ...byGuid.b.keys()])) {
@@ -85,25 +96,43 @@ export function matchMailboxes(
     if (path === undefined) continue;
     if (twice.length > 0) differences.push({ guid, path, findings: twice, further: 0 });
     else if (a !== undefined && b !== undefined) pairs.push({ a, b });
-    else differences.push({ guid, path, findings: [onlyOf(a, b)], further: 0 });
+    else {
+      // Where the other side has something there, it is that mailbox, as far as can be said.
+      const other = a === undefined ? "a" : "b";
+      const hidden = unread.get(path)?.some((it) => "side" in it && it.side === other) ? unread.get(path) : undefined;
+      if (hidden !== undefined) unread.delete(path);
+      differences.push({ guid, path, findings: hidden ?? [onlyOf(a, b)], further: 0 });
+    }
   }
+  for (const [path, findings] of unread) differences.push({ guid: undefined, path, findings, further: 0 });
   return { pairs, differences };
 }
 
-async function comparePair(sides: Sides, pair: Pair, signal: AbortSignal): Promise<MailboxDifference | undefined> {
+async function comparePair(
+  sides: Sides,
+  { pair, room }: { readonly pair: Pair; readonly room: MessageRoom },
+  signal: AbortSignal,
+): Promise<MailboxDifference | undefined> {
   const { a, b } = pair;
   const findings = wholeFindings(pair);
   const isSameNumbering = a.uidValidity === b.uidValidity;
-  const compared = isSameNumbering ? await compareMessages(sides, pair, signal) : { findings: [], further: 0 };
+  const compared = isSameNumbering
+    ? await compareMessages(sides, { pair, room }, signal)
+    : { findings: [], further: 0 };
   const all = [...findings, ...compared.findings];
   return all.length === 0 ? undefined : { guid: a.guid, path: a.path, findings: all, further: compared.further };
 }
 
-function wholeFindings({ a, b }: Pair): Finding[] {
+function wholeFindings(pair: Pair): Finding[] {
+  const { a, b } = pair;
   const findings: Finding[] = [];
   if (a.path !== b.path) findings.push({ kind: "path", a: a.path, b: b.path });
   if (a.uidValidity !== b.uidValidity) findings.push({ kind: "uidvalidity", a: a.uidValidity, b: b.uidValidity });
   else if (a.uidNext !== b.uidNext) findings.push({ kind: "uidnext", a: a.uidNext, b: b.uidNext });
+  for (const side of ["a", "b"] as const) {
+    const { unnumbered: files, uidNext } = pair[side];
+    if (files > 0) findings.push({ kind: "unnumbered", side, files, uidNext });
+  }
   return findings;
 }
 
@@ -115,12 +144,18 @@ function twiceOf(found: readonly MailboxSum[], side: Side): Finding[] {
   return found.length < 2 ? [] : [{ kind: "twice", side, paths: found.map(({ path }) => path) }];
 }
 
-function unreadOf(found: readonly SummedMailbox[], side: Side): MailboxDifference[] {
-  return found.flatMap((it) => {
-    if (it.kind !== "unread") return [];
-    const { path, words } = it;
-    return [{ guid: undefined, path, findings: [{ kind: "unread", side, words }], further: 0 } as const];
-  });
+/** What both could not read at one path is one difference. */
+function unreadOf(found: Readonly<Record<Side, readonly SummedMailbox[]>>): Map<RawPath, readonly Finding[]> {
+  const byPath = new Map<RawPath, Finding[]>();
+  for (const side of ["a", "b"] as const) {
+    for (const it of found[side]) {
+      if (it.kind !== "unread") continue;
+      const findings = byPath.get(it.path) ?? [];
+      findings.push({ kind: "unread", side, words: it.words });
+      byPath.set(it.path, findings);
+    }
+  }
+  return byPath;
 }
 
 function groupByGuid(found: readonly SummedMailbox[]): ReadonlyMap<MailboxGuid, readonly MailboxSum[]> {

@@ -15,6 +15,8 @@ export type Finding =
   | { readonly kind: "uidvalidity"; readonly a: number; readonly b: number }
   | { readonly kind: "uidnext"; readonly a: number; readonly b: number }
   | { readonly kind: "unread"; readonly side: Side; readonly words: string }
+  /** Files without a UID: Dovecot gives them one, or mailtwin does. `uidNext` tells them from those of an earlier look that have one now. */
+  | { readonly kind: "unnumbered"; readonly side: Side; readonly files: number; readonly uidNext: number }
   /** Two mailboxes of one store say that they are this one. */
   | { readonly kind: "twice"; readonly side: Side; readonly paths: readonly RawPath[] }
   /** Undefined: it is not there under that UID. Two equal states differ in what no transaction can name. */

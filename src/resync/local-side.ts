@@ -33,7 +33,11 @@ export class LocalSide implements SummedSide {
 
   async mailboxes(after: RawPath | undefined): Promise<readonly SummedMailbox[]> {
     const first = after === undefined ? 0 : this.#rows.findIndex(({ path }) => path > after);
-    return first < 0 ? [] : this.#rows.slice(first, first + MAILBOX_SUMS_MAX);
+    if (first < 0) return [];
+    const end = first + MAILBOX_SUMS_MAX;
+    // A mailbox, and why something below it could not be read, have one path: the next page begins above it.
+    const isTorn = this.#rows[end - 1]?.path === this.#rows[end]?.path;
+    return this.#rows.slice(first, isTorn ? end - 1 : end);
   }
 
   async ranges(of: SpansOf) {

@@ -8,11 +8,11 @@
 import type { Clock } from "../base/clock.js";
 import { nextTurn } from "../base/clock.js";
 import type { Dir } from "../base/disk.js";
-import type { FastHash } from "../base/hash.js";
+import { type FastHash, sha256 } from "../base/hash.js";
 import { isRawName } from "../base/raw-name.js";
 import { Census } from "../log/census.js";
 import { isBaseName } from "../maildir/ids.js";
-import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { KEYWORDS_MAX, type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
 import { type ListedName, openMessageWalk } from "../maildir/listing.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -46,6 +46,9 @@ const LISTINGS_MAX = 3;
 /** Others of this thread have their turn after so long. */
 const SLICE_MS = 20;
 const LINES_SEED = 0x6c69_6e65_73n; // "lines"
+const TEXT_BYTES_MAX = 255;
+/** Dovecot writes some 60, and no more than 400. */
+const FIELDS_BYTES_MAX = 4096;
 /** Tried where a file is not any more where it was listed. */
 const COMMON_INFOS = [":2,", ":2,S"] as const;
 
@@ -86,9 +89,9 @@ export class MailboxReading {
     }
   }
 
-  /** Files that have no record, hence no UID. */
+  /** Files that have no record of their own, hence no UID: Dovecot gives each of them one. */
   get unnumbered(): number {
-    return this.#census.unnumbered.size;
+    return this.#census.unnumbered.size + (this.isSettled ? this.#census.doubles : 0);
   }
 
   /** What the next reading may go by. */
@@ -164,8 +167,9 @@ export class MailboxReading {
       const { flags, letters, odd, tail } = parsed;
       const { names, unknown } = namesOfLetters(this.#keywords, letters);
       if (unknown !== 0) this.#hasNamelessLetters = true;
-      const keywords = names.sort((a, b) => (a < b ? -1 : 1));
-      const [uid, fields] = [this.uidlist.uidAt(index), this.uidlist.fieldsAt(index)];
+      const all = [...names.map(bounded), ...namesOfNameless(unknown)];
+      const keywords = [...new Set(all)].sort((a, b) => (a < b ? -1 : 1));
+      const [uid, fields] = [this.uidlist.uidAt(index), boundedFields(this.uidlist.fieldsAt(index))];
       const mtimeS = Math.floor(stat.mtimeMs / 1000);
       return { uid, base, flags, keywords, odd, tail, size: stat.size, mtimeS, fields };
     }
@@ -198,6 +202,24 @@ async function list({ clock }: ReadingPorts, { mailbox }: MailboxDirs, census: C
 
 function isSameLook(a: Pick<ChunkSum, "lookA" | "lookB" | "lines">, b: typeof a): boolean {
   return a.lookA === b.lookA && a.lookB === b.lookB && a.lines === b.lines;
+}
+
+/** What Dovecot calls the keyword of a letter that dovecot-keywords does not name. */
+function namesOfNameless(letters: number): string[] {
+  return Array.from({ length: KEYWORDS_MAX }, (_, index) => `unknown-${index}`).filter(
+    (_, index) => (letters & (1 << index)) !== 0,
+  );
+}
+
+/** Longer than any keyword that a client can give. The owner of the mail writes what he likes: a hash stands for the rest, after a blank. */
+function bounded(name: string): string {
+  if (name.length <= TEXT_BYTES_MAX) return name;
+  return `${name.slice(0, TEXT_BYTES_MAX - 70)} ${sha256(Buffer.from(name, "latin1")).toString("hex")}`;
+}
+
+/** The same of the fields of a record. */
+function boundedFields(fields: string): string {
+  return fields.length <= FIELDS_BYTES_MAX ? fields : `G${sha256(Buffer.from(fields, "latin1")).toString("hex")}`;
 }
 
 function lettersOf({ names }: Keywords): string {

@@ -11,6 +11,7 @@ export function sumOfStore(found: readonly SummedMailbox[]): StoreSum {
     if (it.kind === "unread") unread += 1;
     else {
       mailboxes += 1;
+      if (it.unnumbered > 0) unread += 1;
       messages += it.messages;
       digest = addDigest(digest, digestOf(it));
     }

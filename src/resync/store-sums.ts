@@ -80,7 +80,7 @@ export class StoreSums implements SumsMethods {
   }
 
   async ranges({ path, spans }: SpansOf): Promise<readonly RangeSum[]> {
-    const { sums } = this.#known(path);
+    const { sums } = await this.#known(path);
     return spans.flatMap(partsOf).map(({ from, below }) => sums.sum(chunkOf(from), chunkOf(below)));
   }
 
@@ -156,11 +156,12 @@ export class StoreSums implements SumsMethods {
     if (!(reading instanceof MailboxReading)) return reading;
     const { guid, uidValidity } = reading.uidlist.header;
     if (guid === undefined) return namelessOf(dirs);
-    const sums = await reading.sums(dirs, known);
+    const directory = directoryOf(dirs.mailbox);
+    const sums = await reading.sums(dirs, known?.directory === directory ? known : undefined);
     const isKept = reading.isSettled && fingerprint === fingerprintOf(dirs.mailbox, this.#ports.clock);
     this.#hold(path, { fingerprint: isKept ? fingerprint : "", reading });
     const { uidlist, unnumbered, letters } = reading;
-    const kept = { path, guid, uidValidity, uidNext: uidlist.nextUid, unnumbered, letters, sums };
+    const kept = { path, directory, guid, uidValidity, uidNext: uidlist.nextUid, unnumbered, letters, sums };
     return { ...kept, fingerprint: isKept ? fingerprint : "" };
   }
 
@@ -176,12 +177,24 @@ export class StoreSums implements SumsMethods {
     return MailboxReading.make(this.#ports, dirs, read.uidlist);
   }
 
-  /** Runs `use` with a listing of that mailbox as it stands now. Throws: compared-unknown. */
+  /** Runs `use` with a listing of that mailbox as it stands now. Throws: compared-unknown, also for what cannot be read any more. */
   async #within<T>(
     path: RawPath,
     use: (part: { readonly reading: MailboxReading; readonly dirs: MailboxDirs }) => T | Promise<T>,
   ): Promise<T> {
-    this.#known(path);
+    try {
+      return await this.#withReading(path, use);
+    } catch (error) {
+      const isOfMailbox =
+        error instanceof MailtwinError ? error.code !== "compared-missing" : errnoOf(error) !== undefined;
+      throw isOfMailbox ? unknownMailbox(path, error) : error;
+    }
+  }
+
+  #withReading<T>(
+    path: RawPath,
+    use: (part: { readonly reading: MailboxReading; readonly dirs: MailboxDirs }) => T | Promise<T>,
+  ): Promise<T> {
     return this.#withDirs(path, async (dirs) => {
       if (dirs === undefined) throw unknownMailbox(path);
       const held = this.#readings.get(path);
@@ -195,10 +208,14 @@ export class StoreSums implements SumsMethods {
     });
   }
 
-  #known(path: RawPath): KeptMailbox {
+  /** As it was at the last look; where another thread looked, as it is now. Throws: compared-unknown. */
+  async #known(path: RawPath): Promise<KeptMailbox> {
     const known = this.#found.get(path);
-    if (known === undefined) throw unknownMailbox(path);
-    return known;
+    if (known !== undefined) return known;
+    const looked = await this.#lookAt(path, true);
+    if (looked === undefined || looked === "late" || "words" in looked) throw unknownMailbox(path);
+    this.#found.set(path, looked);
+    return looked;
   }
 
   #hold(path: RawPath, held: HeldReading): void {
@@ -271,6 +288,10 @@ function fingerprintOf(mailbox: Dir, clock: Pick<Clock, "nowMs">): string | unde
   return isRacilyClean(fingerprint, clock.nowMs()) ? "" : Object.values(fingerprint).join(" ");
 }
 
+function directoryOf(mailbox: Dir): string {
+  return `${mailbox.ino} ${mailbox.statSelf().birthtimeMs}`;
+}
+
 /** A directory that Dovecot has not opened yet is a mailbox when there is mail in it. */
 function namelessOf(dirs: MailboxDirs): Looked {
   let files = 0;
@@ -299,6 +320,7 @@ function markOf(digest: Digest): bigint {
   return Buffer.from(digest).readBigUInt64LE(0);
 }
 
-function unknownMailbox(path: RawPath) {
-  return resyncError("compared-unknown", `comparing the mailbox "${displayRaw(path)}": the last look did not have it`);
+function unknownMailbox(path: RawPath, cause?: unknown) {
+  const why = cause === undefined ? "it is not there any more" : whyItFailed(cause);
+  return resyncError("compared-unknown", `comparing the mailbox "${displayRaw(path)}": ${why}`, cause);
 }

@@ -11,6 +11,8 @@ import { ChunkSums } from "./chunk-sums.js";
 export interface KeptMailbox {
   readonly path: RawPath;
   readonly fingerprint: string;
+  /** Which directory it is: another one under its path has other files, whatever their names are. */
+  readonly directory: string;
   readonly guid: MailboxGuid;
   readonly uidValidity: UidValidity;
   readonly uidNext: number;
@@ -21,16 +23,17 @@ export interface KeptMailbox {
 }
 
 /** Another number: what an older or newer program wrote is thrown away. */
-const VERSION = 1;
+const VERSION = 2;
 const SCHEMA = `CREATE TABLE mailbox (
-  path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, guid TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL,
-  unnumbered INTEGER NOT NULL, letters BLOB, sums BLOB NOT NULL
+  path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, directory TEXT NOT NULL, guid TEXT NOT NULL,
+  uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL, unnumbered INTEGER NOT NULL, letters BLOB, sums BLOB NOT NULL
 ) WITHOUT ROWID`;
 
 interface KeptRow {
   readonly [column: string]: string | number | Uint8Array | null;
   readonly path: Uint8Array;
   readonly fingerprint: string;
+  readonly directory: string;
   readonly guid: string;
   readonly uid_validity: number;
   readonly uid_next: number;
@@ -60,14 +63,15 @@ export class SumCache implements Disposable {
     this.#quietly((db) =>
       transact(db, () => {
         const drop = db.prepare("DELETE FROM mailbox WHERE path = ?");
-        const put = db.prepare("INSERT OR REPLACE INTO mailbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+        const put = db.prepare("INSERT OR REPLACE INTO mailbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
         for (const path of gone) drop.run(Buffer.from(path, "latin1"));
         for (const it of kept) {
           const letters = it.letters === undefined ? null : Buffer.from(it.letters, "latin1");
-          const { fingerprint, guid, uidValidity, uidNext, unnumbered, sums } = it;
+          const { fingerprint, directory, guid, uidValidity, uidNext, unnumbered, sums } = it;
           put.run(
             Buffer.from(it.path, "latin1"),
             fingerprint,
+            directory,
             guid,
             uidValidity,
             uidNext,
@@ -118,11 +122,11 @@ function openCache(path: string): Db | undefined {
 }
 
 function keptOf(path: RawPath, row: KeptRow): KeptMailbox | undefined {
-  const { fingerprint, guid, uid_validity: uidValidity, uid_next: uidNext, unnumbered, letters } = row;
+  const { fingerprint, directory, guid, uid_validity: uidValidity, uid_next: uidNext, unnumbered, letters } = row;
   const sums = ChunkSums.parse(row.sums);
   if (sums === undefined || !isMailboxGuid(guid) || !isUidValidity(uidValidity)) return undefined;
   return {
-    ...{ path, fingerprint, guid, uidValidity, uidNext, unnumbered, sums },
+    ...{ path, fingerprint, directory, guid, uidValidity, uidNext, unnumbered, sums },
     letters: letters === null ? undefined : Buffer.from(letters).toString("latin1"),
   };
 }

@@ -11,7 +11,7 @@ export interface StoreSum {
   readonly digest: Digest;
   readonly mailboxes: number;
   readonly messages: number;
-  /** Mailboxes that could not be read: they are in no sum. */
+  /** Mailboxes that could not be read, or have files without a UID: of those no sum speaks. */
   readonly unread: number;
 }
 

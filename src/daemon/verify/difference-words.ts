@@ -42,6 +42,8 @@ export function wordsOfFinding(finding: Finding, names: SideNames): string {
       return `UIDNEXT ${finding.a} in ${names.a}, ${finding.b} in ${names.b}`;
     case "unread":
       return `it could not be read in ${names[finding.side]}: ${finding.words}`;
+    case "unnumbered":
+      return `${countOf(finding.files, "message")} without a UID in ${names[finding.side]}`;
     case "twice":
       return `${formatCount(finding.paths.length)} mailboxes of ${names[finding.side]} say that they are this one: ${finding.paths.map((path) => `"${shownName(path)}"`).join(", ")}`;
     case "message":

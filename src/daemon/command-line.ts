@@ -117,6 +117,8 @@ function addVerify(program: Command, output: Output): void {
     .option("--replica <replica>", "of the running daemon's replicas only this one")
     .option("--store <store>", "of the running daemon's stores only this one")
     .option("-q, --quiet", "say nothing of what is equal")
+    .option("--deep", "read everything: also size, date and bytes of files that look as they did")
+    .option("--sample <part>", "the same of a part of the messages, another one each day: 1/30 has read all in a month")
     .option("--settle <seconds>", "how long what differs has to stay so before it counts, since mail is on its way (2)")
     .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
     .option("--config <file>", "the configuration of the daemon, instead of /etc/mailtwin/mailtwin.toml")

@@ -5,15 +5,14 @@ import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
 import { LocalSide } from "../../resync/local-side.js";
 import { verifyStores } from "../../resync/verify-stores.js";
-import type { VerifiedReplica } from "../control/daemon-control.js";
+import type { VerifiedReplica, VerifyWish } from "../control/daemon-control.js";
+import { isInSample } from "../verify/deep.js";
 import { REPLICATED } from "../verify/difference-words.js";
 import { told } from "../verify/verdict-told.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 
-export interface VerifyOptions {
-  /** How long what differs has to stay so. */
-  readonly settleMs: number;
+export interface VerifyOptions extends VerifyWish {
   readonly clock: Clock;
 }
 
@@ -48,7 +47,9 @@ export async function verifyReplica(
   try {
     const settle = (inner: AbortSignal) => settled(agent, source, options, inner);
     const startMs = options.clock.monotonicMs();
-    const verdict = told(await verifyStores({ sides, settle }, signal), REPLICATED);
+    const { sample } = options;
+    const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
+    const verdict = told(await verifyStores({ sides, settle, deep }, signal), REPLICATED);
     return { ...target, kind: "verified", ...verdict, elapsedMs: Math.round(options.clock.monotonicMs() - startMs) };
   } catch (error) {
     signal.throwIfAborted();

@@ -8,6 +8,7 @@ import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
 import { type RemoteFlags, remoteProgramOf } from "../remote-flags.js";
+import { isInSample, type Sample, sampleOf, WHOLE } from "./deep.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
 import { tellText, told } from "./verdict-told.js";
@@ -18,6 +19,8 @@ export interface VerifyFlags extends ControlFlags, RemoteFlags {
   readonly settle?: string;
   readonly store?: string;
   readonly replica?: string;
+  readonly deep?: boolean;
+  readonly sample?: string;
 }
 
 const SETTLE_S = 2;
@@ -36,6 +39,7 @@ export async function verify(
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
+    sampleIn(flags); // a wrong one is told before anything else.
     const places = placesOf(a, b, flags);
     if (places === undefined) {
       const { verifyReplicas } = await import("./verify-replicas.js"); // nobody else needs its schemas.
@@ -74,12 +78,21 @@ async function verifyDirectories(
   const [sideA, sideB] = await Promise.all([open(a), open(b)]);
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
-  const verdict = told(await verifyStores({ sides, settle }, signal), DIRECTORIES);
+  const sample = sampleIn(flags);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
+  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
   const elapsedMs = systemClock.monotonicMs() - startMs;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
   output.out(`${JSON.stringify({ ...verdict, elapsedMs: Math.round(elapsedMs) })}\n`);
   return verdict.equal ? EX.OK : EX.PARTIAL;
+}
+
+/** What is read; undefined: only what changed. Throws: usage. */
+export function sampleIn({ deep, sample }: VerifyFlags): Sample | undefined {
+  if (sample === undefined) return deep === true ? WHOLE : undefined;
+  if (deep === true) throw daemonError("usage", "reading the command line: --deep reads all, --sample a part: say one");
+  return sampleOf(sample, systemClock.nowMs());
 }
 
 /** Throws: usage. */

@@ -9,7 +9,7 @@ import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { REPLICATED } from "./difference-words.js";
 import { type ToldVerdict, tellText } from "./verdict-told.js";
-import type { VerifyFlags } from "./verify-command.js";
+import { sampleIn, type VerifyFlags } from "./verify-command.js";
 
 /** Millions of messages that were never looked at take minutes. */
 const ANSWER_MS_MAX = 6 * 3_600_000;
@@ -17,7 +17,14 @@ const ANSWER_MS_MAX = 6 * 3_600_000;
 const sum = z.looseObject({ mailboxes: z.number(), messages: z.number() });
 const difference = z.looseObject({ mailbox: z.string(), words: z.array(z.string()), changing: z.boolean() });
 const verified = z.looseObject({
-  ...{ store: z.string(), replica: z.string(), kind: z.literal("verified"), equal: z.boolean(), looks: z.number() },
+  ...{
+    store: z.string(),
+    replica: z.string(),
+    kind: z.literal("verified"),
+    equal: z.boolean(),
+    looks: z.number(),
+    read: z.number(),
+  },
   ...{ a: sum, b: sum, differences: z.array(difference), elapsedMs: z.number() },
 });
 const unverified = z.looseObject({
@@ -33,7 +40,7 @@ export async function verifyReplicas(
   signal: AbortSignal,
 ): Promise<number> {
   const place = findControl(flags, surroundingsOfProcess(), output);
-  const body = { store: flags.store, replica: flags.replica, settleMs };
+  const body = { store: flags.store, replica: flags.replica, settleMs, sample: sampleIn(flags) };
   const question = { method: "POST", route: "verify", body, answer, waitMsMax: ANSWER_MS_MAX } as const;
   const { replicas } = await askDaemon(place, question, signal);
   if (replicas.length === 0)
@@ -51,10 +58,10 @@ export async function verifyReplicas(
 
 /** What comes from the daemon goes to a terminal. */
 function safely(it: z.infer<typeof verified>): ToldVerdict {
-  const { equal, a, b, looks } = it;
+  const { equal, a, b, looks, read } = it;
   const differences = it.differences.map(({ mailbox, words, changing }) => {
     const lines = words.map(onOneLine);
     return { mailbox: onOneLine(mailbox), guid: undefined, words: lines, findings: [], further: 0, changing };
   });
-  return { equal, a, b, differences, looks };
+  return { equal, a, b, differences, looks, read };
 }

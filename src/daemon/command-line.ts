@@ -61,6 +61,7 @@ function makeProgram(output: Output): Command {
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
     .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
+    .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {

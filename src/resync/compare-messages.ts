@@ -4,7 +4,6 @@
  *
  * INVARIANT: whatever a side answers, the comparison ends: spans get smaller, and what it may claim is bounded by what it has.
  */
-import { MailtwinError } from "../base/errors.js";
 import type { Uid } from "../maildir/ids.js";
 import { sameDigest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
@@ -12,6 +11,7 @@ import { isChunk, partsOf, spanBelow } from "../wire/spans.js";
 import { MARKS_MAX, type MessageMark, type RangeSum, SPANS_MAX, type Span, STATES_MAX } from "../wire/sums.js";
 import type { Finding, Pair } from "./differences.js";
 import { resyncError } from "./errors.js";
+import { unlessLost } from "./lost-mailbox.js";
 import type { SummedSide } from "./sums-types.js";
 
 export interface Sides {
@@ -29,14 +29,14 @@ export interface MessageRoom {
   messages: number;
 }
 /** By so much a mailbox may grow while it is compared, before what is said of it is believed no more. */
-const GROWTH_MAX = 65_536;
+export const GROWTH_MAX = 65_536;
 
 export interface ComparedMessages {
   readonly findings: readonly Finding[];
   readonly further: number;
 }
 
-/** Throws: compared-confused, what a side throws, but not compared-unknown. */
+/** Of sides that say who they are (`namedSide`). Throws: compared-confused, what a side throws, but not compared-unknown. */
 export async function compareMessages(
   sides: Sides,
   { pair, room }: { readonly pair: Pair; readonly room: MessageRoom },
@@ -44,22 +44,8 @@ export async function compareMessages(
 ): Promise<ComparedMessages> {
   if (pair.a.messages === pair.b.messages && sameDigest(pair.a.digest, pair.b.digest))
     return { findings: [], further: 0 };
-  try {
-    return await new MessageComparison(sides, pair, room).compare(signal);
-  } catch (error) {
-    if (error instanceof LostMailbox) return { findings: [error.finding], further: 0 };
-    throw error;
-  }
-}
-
-/** One side cannot show that mailbox any more: it was renamed or deleted since the look, or its owner keeps it from being read. */
-class LostMailbox extends Error {
-  readonly finding: Finding;
-
-  constructor(side: "a" | "b", cause: MailtwinError) {
-    super(cause.message, { cause });
-    this.finding = { kind: "unread", side, words: cause.message };
-  }
+  const compared = await unlessLost(new MessageComparison(sides, pair, room).compare(signal));
+  return "lost" in compared ? { findings: [compared.lost], further: 0 } : compared;
 }
 
 class MessageComparison {
@@ -96,7 +82,7 @@ class MessageComparison {
     }
     listed.sort((one, other) => one.from - other.from);
     for (const batch of batchesOf(listed)) await this.#list(batch, signal);
-    return { findings: await this.#describe(signal), further: this.#further };
+    return { findings: await describeMessages(this.#sides, this.#pair, this.#uids, signal), further: this.#further };
   }
 
   /** The parts of these spans that differ. `count`: of the side that has more. */
@@ -116,9 +102,9 @@ class MessageComparison {
 
   async #list(spans: readonly Span[], signal: AbortSignal): Promise<void> {
     const { a, b } = await this.#ask((side, path) => side.marks({ path, spans }, signal));
-    const onlyInA = new Map(checked(a, spans).map(({ uid, mark }) => [uid, mark]));
+    const onlyInA = new Map(checkedMarks(a, spans).map(({ uid, mark }) => [uid, mark]));
     const differing: Uid[] = [];
-    for (const { uid, mark } of checked(b, spans)) {
+    for (const { uid, mark } of checkedMarks(b, spans)) {
       if (onlyInA.get(uid) !== mark) differing.push(uid);
       onlyInA.delete(uid);
     }
@@ -131,32 +117,10 @@ class MessageComparison {
     }
   }
 
-  async #describe(signal: AbortSignal): Promise<Finding[]> {
-    const findings: Finding[] = [];
-    for (let at = 0; at < this.#uids.length; at += STATES_MAX) {
-      const uids = this.#uids.slice(at, at + STATES_MAX);
-      const { a, b } = await this.#ask((side, path) => side.states({ path, uids }, signal));
-      const [here, there] = [byUid(a), byUid(b)];
-      for (const uid of uids) {
-        const [one, other] = [here.get(uid), there.get(uid)];
-        if (one !== undefined || other !== undefined) findings.push({ kind: "message", uid, a: one, b: other });
-      }
-    }
-    return findings;
-  }
-
   async #ask<T>(question: (side: SummedSide, path: Pair["a"]["path"]) => Promise<T>) {
-    const [a, b] = await Promise.all([this.#askOne("a", question), this.#askOne("b", question)]);
+    const { a: sideA, b: sideB } = this.#sides;
+    const [a, b] = await Promise.all([question(sideA, this.#pair.a.path), question(sideB, this.#pair.b.path)]);
     return { a, b };
-  }
-
-  async #askOne<T>(side: "a" | "b", question: (side: SummedSide, path: Pair["a"]["path"]) => Promise<T>): Promise<T> {
-    try {
-      return await question(this.#sides[side], this.#pair[side].path);
-    } catch (error) {
-      if (error instanceof MailtwinError && error.code === "compared-unknown") throw new LostMailbox(side, error);
-      throw error;
-    }
   }
 
   #claim(side: "a" | "b", count: number): void {
@@ -171,8 +135,29 @@ function* batchesOf(spans: readonly Span[]): Generator<readonly Span[]> {
   for (let at = 0; at < spans.length; at += perBatch) yield spans.slice(at, at + perBatch);
 }
 
+/** The states of messages that differ, a page at a time. Those that neither side has any more are left out. */
+export async function describeMessages(
+  sides: Sides,
+  pair: Pair,
+  differing: readonly Uid[],
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (let at = 0; at < differing.length; at += STATES_MAX) {
+    const uids = differing.slice(at, at + STATES_MAX);
+    const states = (side: SummedSide, path: Pair["a"]["path"]) => side.states({ path, uids }, signal);
+    const [ofA, ofB] = await Promise.all([states(sides.a, pair.a.path), states(sides.b, pair.b.path)]);
+    const [here, there] = [byUid(ofA), byUid(ofB)];
+    for (const uid of uids) {
+      const [a, b] = [here.get(uid), there.get(uid)];
+      if (a !== undefined || b !== undefined) findings.push({ kind: "message", uid, a, b });
+    }
+  }
+  return findings;
+}
+
 /** Throws: compared-confused, for marks that do not ascend, or of messages that were not asked for. */
-function checked(marks: readonly MessageMark[], spans: readonly Span[]): readonly MessageMark[] {
+export function checkedMarks(marks: readonly MessageMark[], spans: readonly Span[]): readonly MessageMark[] {
   let last = 0;
   let at = 0;
   for (const { uid } of marks) {

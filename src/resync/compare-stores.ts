@@ -30,7 +30,7 @@ const MAILBOXES_MAX = 2 ** 20;
 /** Of their paths, and of why they could not be read. */
 const TEXT_BYTES_MAX = 2 ** 27;
 /** Differing messages that are told one by one, of all mailboxes together: two stores that have nothing in common have millions. */
-const MESSAGES_TOLD_MAX = 50_000;
+export const MESSAGES_TOLD_MAX = 50_000;
 
 /** `all`: also of equal stores the mailboxes are wanted. Throws: compared-confused, what a side throws. */
 export async function compareStores(sides: Sides, signal: AbortSignal, all = false): Promise<ComparedStores> {
@@ -120,7 +120,9 @@ async function comparePair(
     ? await compareMessages(sides, { pair, room }, signal)
     : { findings: [], further: 0 };
   const all = [...findings, ...compared.findings];
-  return all.length === 0 ? undefined : { guid: a.guid, path: a.path, findings: all, further: compared.further };
+  return all.length === 0 && compared.further === 0
+    ? undefined
+    : { guid: a.guid, path: a.path, findings: all, further: compared.further };
 }
 
 function wholeFindings(pair: Pair): Finding[] {

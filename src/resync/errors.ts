@@ -24,6 +24,11 @@ const KINDS = {
 
 export type ResyncErrorCode = keyof typeof KINDS;
 
-export function resyncError(code: ResyncErrorCode, message: string, cause?: unknown): MailtwinError<ResyncErrorCode> {
-  return new MailtwinError({ code, kind: KINDS[code], message, cause });
+export function resyncError(
+  code: ResyncErrorCode,
+  message: string,
+  cause?: unknown,
+  detail: Readonly<Record<string, string>> = {},
+): MailtwinError<ResyncErrorCode> {
+  return new MailtwinError({ code, kind: KINDS[code], message, cause, detail });
 }

@@ -5,96 +5,120 @@
  * INVARIANT: what is not told was seen to be equal at one of the looks. What a later look finds anew came after that, and is the next
  * comparison's: beside a busy Dovecot some change is always under way.
  */
+import type { MailboxGuid } from "../maildir/ids.js";
+import { type BodiesOptions, compareAgain, compareBodies } from "./compare-bodies.js";
 import type { Sides } from "./compare-messages.js";
-import { type ComparedStores, compareStores } from "./compare-stores.js";
-import { type Finding, keyOf, type MailboxDifference } from "./differences.js";
+import { type ComparedStores, compareStores, MESSAGES_TOLD_MAX } from "./compare-stores.js";
+import { type Finding, keyOf, type MailboxDifference, type Pair } from "./differences.js";
+import { namedSide, unlessLost } from "./lost-mailbox.js";
+import { byName, changedSince, nameOf, stillDiffering } from "./still-differing.js";
+
+export interface DeepOptions extends Pick<BodiesOptions, "isChosen"> {
+  /** Of how many messages that will be looked at. */
+  readonly onProgress: (done: number, total: number) => void;
+}
 
 export interface VerifyPorts {
   readonly sides: Sides;
   /** Returns when what differed at the last look had time to get through. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
+  /** Undefined: the files of what did not change are not read. */
+  readonly deep?: DeepOptions | undefined;
 }
 
-export interface Verdict extends ComparedStores {
+export interface Verdict extends Pick<ComparedStores, "a" | "b" | "differences"> {
   /** Of `differences` those that differed otherwise at the look before: something is still changing. */
   readonly changing: readonly MailboxDifference[];
   readonly looks: number;
+  /** Messages whose bytes were compared. */
+  readonly read: number;
 }
 
 const LOOKS_MAX = 6;
 
 /** Throws as `compareStores`. */
-export async function verifyStores({ sides, settle }: VerifyPorts, signal: AbortSignal): Promise<Verdict> {
-  let found = await compareStores(sides, signal);
+export async function verifyStores(given: VerifyPorts, signal: AbortSignal): Promise<Verdict> {
+  const ports = { ...given, sides: { a: namedSide(given.sides.a, "a"), b: namedSide(given.sides.b, "b") } };
+  const shallow = await verifySums(ports, signal);
+  const { a, b, differences, changing, looks, pairs = [] } = shallow;
+  if (ports.deep === undefined) return { a, b, differences, changing, looks, read: 0 };
+  const { found, read } = await readBodies(ports, ports.deep, pairs, signal);
+  return { a, b, differences: merged(differences, found), changing, looks, read };
+}
+
+async function verifySums({ sides, settle, deep }: VerifyPorts, signal: AbortSignal) {
+  let found = await compareStores(sides, signal, deep !== undefined);
   let changing = found.differences;
   for (let looks = 1; ; looks++) {
     if (changing.length === 0 || looks === LOOKS_MAX) return { ...found, changing, looks };
     await settle(signal);
-    const again = await compareStores(sides, signal);
+    const again = await compareStores(sides, signal, deep !== undefined);
     const differences = stillDiffering(found.differences, again.differences);
     changing = changedSince(found.differences, differences);
     found = { ...again, differences };
   }
 }
 
-/** Pure. Of `now` what `before` did not see to be equal. */
-export function stillDiffering(
-  before: readonly MailboxDifference[],
-  now: readonly MailboxDifference[],
+/** What differs in what is read, twice in the same way. */
+async function readBodies(
+  { sides, settle }: VerifyPorts,
+  { isChosen, onProgress }: DeepOptions,
+  pairs: readonly Pair[],
+  signal: AbortSignal,
+): Promise<{ readonly found: readonly MailboxDifference[]; readonly read: number }> {
+  const comparable = pairs.filter(({ a, b }) => a.uidValidity === b.uidValidity);
+  const total = comparable.reduce((sum, { a }) => sum + a.messages, 0);
+  const doubtful: { readonly pair: Pair; readonly difference: MailboxDifference }[] = [];
+  let [done, read] = [0, 0];
+  const onLooked = (messages: number) => {
+    done += messages;
+    onProgress(done, total);
+  };
+  const room = { messages: MESSAGES_TOLD_MAX };
+  const readPair = async (pair: Pair): Promise<Finding | undefined> => {
+    const own = await unlessLost(compareBodies(sides, pair, { isChosen, onLooked, room }, signal));
+    if ("lost" in own) return own.lost;
+    read += own.read;
+    if (own.difference !== undefined) doubtful.push({ pair, difference: own.difference });
+    return undefined;
+  };
+  const lost = new Set<MailboxGuid>();
+  for (const pair of comparable) if ((await readPair(pair)) !== undefined) lost.add(pair.a.guid);
+  const found: MailboxDifference[] = [];
+  // Renamed, or deleted: where both have it still, it is read where it is now.
+  const moved = lost.size === 0 ? [] : ((await compareStores(sides, signal, true)).pairs ?? []);
+  for (const pair of moved.filter(({ a }) => lost.has(a.guid))) {
+    const finding = await readPair(pair);
+    if (finding !== undefined) found.push({ guid: pair.a.guid, path: pair.a.path, findings: [finding], further: 0 });
+  }
+  if (doubtful.length === 0) return { found, read };
+  await settle(signal);
+  for (const { pair, difference } of doubtful) {
+    const again = await unlessLost(compareAgain(sides, pair, difference, signal));
+    if (again !== undefined && "lost" in again) continue; // gone since, with what differed.
+    const keys = new Set(again?.findings.map(keyOf));
+    const findings = difference.findings.filter((finding) => keys.has(keyOf(finding)));
+    if (findings.length > 0 || difference.further > 0) found.push({ ...difference, findings });
+  }
+  return { found, read };
+}
+
+/** Of one mailbox what both say stands once. By path. */
+function merged(
+  sums: readonly MailboxDifference[],
+  bodies: readonly MailboxDifference[],
 ): readonly MailboxDifference[] {
-  const known = byName(before);
-  return now.flatMap((it): MailboxDifference[] => {
-    const old = known.get(nameOf(it)) ?? known.get(nameAt(it));
-    if (old === undefined) return [];
-    if (old.findings.some(hidesMessages)) return [it];
-    const subjects = new Set(old.findings.map(subjectOf));
-    const isMoreKnown = old.further > 0;
-    const findings = it.findings.filter((finding) => {
-      return subjects.has(subjectOf(finding)) || hidesMessages(finding) || (isMoreKnown && isOfMessage(finding));
-    });
-    const further = isMoreKnown ? it.further : 0;
-    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
-  });
-}
-
-/** Pure. What of `now` was not in `before`, or not so. */
-export function changedSince(
-  before: readonly MailboxDifference[],
-  now: readonly MailboxDifference[],
-): readonly MailboxDifference[] {
-  const known = byName(before);
-  return now.flatMap((it): MailboxDifference[] => {
-    const old = known.get(nameOf(it));
-    const keys = new Set(old?.findings.map(keyOf));
-    const findings = it.findings.filter((finding: Finding) => !keys.has(keyOf(finding)));
-    const further = (old?.further ?? 0) > 0 ? 0 : it.further;
-    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
-  });
-}
-
-/** Of a mailbox of which that is found no message was compared. */
-function hidesMessages({ kind }: Finding): boolean {
-  return kind === "only" || kind === "unread" || kind === "twice" || kind === "uidvalidity";
-}
-
-function isOfMessage(finding: Finding): finding is Extract<Finding, { readonly uid: number }> {
-  return finding.kind === "message" || finding.kind === "body";
-}
-
-/** What the finding is about, whatever it says of it. */
-function subjectOf(finding: Finding): string {
-  if (isOfMessage(finding)) return `${finding.kind} ${finding.uid}`;
-  return "side" in finding ? `${finding.kind} ${finding.side}` : finding.kind;
-}
-
-function byName(differences: readonly MailboxDifference[]): ReadonlyMap<string, MailboxDifference> {
-  return new Map(differences.map((it) => [nameOf(it), it]));
-}
-
-function nameOf(it: MailboxDifference): string {
-  return it.guid ?? nameAt(it);
-}
-
-function nameAt({ path }: MailboxDifference): string {
-  return `at ${path}`;
+  const found = byName(sums);
+  for (const it of bodies) {
+    const known = found.get(nameOf(it));
+    const keys = new Set(known?.findings.map(keyOf));
+    const unknown = it.findings.filter((finding) => !keys.has(keyOf(finding)));
+    found.set(
+      nameOf(it),
+      known === undefined
+        ? it
+        : { ...known, findings: [...known.findings, ...unknown], further: known.further + it.further },
+    );
+  }
+  return [...found.values()].sort((one, other) => (one.path < other.path ? -1 : 1));
 }

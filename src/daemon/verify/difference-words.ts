@@ -26,7 +26,8 @@ export function wordsOfDifference(
     if (!isMessage || messages <= messagesMax) lines.push(wordsOfFinding(finding, names));
   }
   const untold = Math.max(0, messages - messagesMax) + further;
-  if (untold > 0) lines.push(`and ${countOf(untold, "message")} more`);
+  if (untold > 0)
+    lines.push(lines.length === 0 ? `${countOf(untold, "message")} differ` : `and ${countOf(untold, "message")} more`);
   return lines;
 }
 

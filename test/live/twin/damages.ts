@@ -125,7 +125,7 @@ const OF_FILES: readonly Damage[] = [
     name: "there is a second file of one base name",
     make: inbox((mailbox) => {
       const { base } = find(mailbox, 4);
-      writeFileSync(join(mailbox, "cur", `${base}:2,FRS`), "x\n");
+      writeFileSync(join(mailbox, "new", base), "x\n"); // it is listed first, and the one in cur/ counts.
     }),
     mailbox: INBOX,
     words: [/^1 message without a UID in B$/],

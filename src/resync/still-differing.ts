@@ -1,0 +1,65 @@
+/** Pure. Of what two looks at two stores found: what none of them saw to be equal, and what still changes. */
+import type { MailboxGuid } from "../maildir/ids.js";
+import { type Finding, keyOf, type MailboxDifference } from "./differences.js";
+
+/** Of `now` what `before` did not see to be equal. */
+export function stillDiffering(
+  before: readonly MailboxDifference[],
+  now: readonly MailboxDifference[],
+): readonly MailboxDifference[] {
+  const known = byName(before);
+  return now.flatMap((it): MailboxDifference[] => {
+    const old = known.get(nameOf(it)) ?? known.get(nameAt(it.path));
+    if (old === undefined) return [];
+    if (old.findings.some(hidesMessages)) return [it];
+    const subjects = new Set(old.findings.map(subjectOf));
+    const isMoreKnown = old.further > 0;
+    const findings = it.findings.filter((finding) => {
+      return subjects.has(subjectOf(finding)) || hidesMessages(finding) || (isMoreKnown && isOfMessage(finding));
+    });
+    const further = isMoreKnown ? it.further : 0;
+    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
+  });
+}
+
+/** What of `now` was not in `before`, or not so. */
+export function changedSince(
+  before: readonly MailboxDifference[],
+  now: readonly MailboxDifference[],
+): readonly MailboxDifference[] {
+  const known = byName(before);
+  return now.flatMap((it): MailboxDifference[] => {
+    const old = known.get(nameOf(it));
+    const keys = new Set(old?.findings.map(keyOf));
+    const findings = it.findings.filter((finding) => !keys.has(keyOf(finding)));
+    const further = (old?.further ?? 0) > 0 ? 0 : it.further;
+    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
+  });
+}
+
+/** Of a mailbox of which that is found no message was compared. */
+function hidesMessages({ kind }: Finding): boolean {
+  return kind === "only" || kind === "unread" || kind === "twice" || kind === "uidvalidity";
+}
+
+function isOfMessage(finding: Finding): finding is Extract<Finding, { readonly uid: number }> {
+  return finding.kind === "message" || finding.kind === "body";
+}
+
+/** What the finding is about, whatever it says of it. */
+function subjectOf(finding: Finding): string {
+  if (isOfMessage(finding)) return `${finding.kind} ${finding.uid}`;
+  return "side" in finding ? `${finding.kind} ${finding.side}` : finding.kind;
+}
+
+export function byName(differences: readonly MailboxDifference[]): Map<string, MailboxDifference> {
+  return new Map(differences.map((it) => [nameOf(it), it]));
+}
+
+export function nameOf({ guid, path }: { readonly guid: MailboxGuid | undefined; readonly path: string }): string {
+  return guid ?? nameAt(path);
+}
+
+function nameAt(path: string): string {
+  return `at ${path}`;
+}

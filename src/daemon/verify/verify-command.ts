@@ -3,29 +3,16 @@ import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
 import { verifyStores } from "../../resync/verify-stores.js";
-import type { ControlFlags } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
-import { type RemoteFlags, remoteAt, remoteProgramOf } from "../remote-flags.js";
+import { remoteAt, remoteProgramOf } from "../remote-flags.js";
 import { countOf } from "../words.js";
-import { isInSample, type Sample, sampleOf, WHOLE } from "./deep.js";
+import { isInSample } from "./deep.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
 import { type ToldVerdict, tellText, told } from "./verdict-told.js";
-
-export interface VerifyFlags extends ControlFlags, RemoteFlags {
-  readonly quiet?: boolean;
-  /** Seconds. */
-  readonly settle?: string;
-  readonly store?: string;
-  readonly replica?: string;
-  readonly deep?: boolean;
-  readonly sample?: string;
-  readonly repair?: boolean;
-  readonly foreign?: "keep" | "limbo";
-  readonly state?: string;
-}
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
 const SETTLE_S_MAX = 3600;
@@ -127,13 +114,6 @@ async function repairDirectories(
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
-}
-
-/** What is read; undefined: only what changed. Throws: usage. */
-export function sampleIn({ deep, sample }: VerifyFlags): Sample | undefined {
-  if (sample === undefined) return deep === true ? WHOLE : undefined;
-  if (deep === true) throw daemonError("usage", "reading the command line: --deep reads all, --sample a part: say one");
-  return sampleOf(sample, systemClock.nowMs());
 }
 
 /** Throws: usage. */

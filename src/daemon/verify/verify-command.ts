@@ -6,9 +6,11 @@ import { verifyStores } from "../../resync/verify-stores.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
+import { canRedraw } from "../progress-line.js";
 import { remoteAt, remoteProgramOf } from "../remote-flags.js";
 import { countOf } from "../words.js";
 import { isInSample } from "./deep.js";
+import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
 import { type ToldVerdict, tellText, told } from "./verdict-told.js";
@@ -73,9 +75,10 @@ async function verifyDirectories(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const first = await compareDirectories(places, flags, settleMs, signal);
+  const comparing = { settleMs, signal, err: output.err };
+  const first = await compareDirectories(places, flags, comparing);
   const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
-  const verdict = isRepaired ? await compareDirectories(places, flags, settleMs, signal) : first;
+  const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
@@ -83,7 +86,12 @@ async function verifyDirectories(
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
 
-async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, settleMs: number, signal: AbortSignal) {
+interface Comparing extends Pick<Output, "err"> {
+  readonly settleMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { settleMs, signal, err }: Comparing) {
   const startMs = systemClock.monotonicMs();
   await using owner = new Disposer();
   const program = remoteProgramOf(flags);
@@ -92,9 +100,15 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, set
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
   const sample = sampleIn(flags);
-  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
-  return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  const isShown = flags.json !== true && flags.quiet !== true && canRedraw([process.stderr], process.env["TERM"]);
+  const progress = openDeepProgress({ err }, isShown, systemClock);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
+  try {
+    const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
+    return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  } finally {
+    progress.end();
+  }
 }
 
 /** By a run of sync, which says on standard error what it cannot mend. */

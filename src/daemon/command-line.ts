@@ -16,7 +16,7 @@ import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
-import type { VerifyFlags } from "./verify/verify-command.js";
+import type { VerifyFlags } from "./verify/verify-flags.js";
 import { VERSION } from "./version.js";
 import { asSentence } from "./words.js";
 

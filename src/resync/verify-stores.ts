@@ -2,8 +2,8 @@
  * Are two stores equal, while mail comes and goes in both? What differs is looked at again when the stores had time to settle: only what
  * still differs, in the very same way, is a difference; the rest was on its way.
  *
- * INVARIANT: what is not told was seen to be equal at one of the looks. What a later look finds anew came after that, and is the next
- * comparison's: beside a busy Dovecot some change is always under way.
+ * INVARIANT: what is not told was seen to be equal at one of the looks. Beside a busy Dovecot each look finds something that the one before did
+ * not: what the last one finds anew, and an earlier one saw to be equal, is on its way.
  */
 import type { MailboxGuid } from "../maildir/ids.js";
 import { type BodiesOptions, compareAgain, compareBodies } from "./compare-bodies.js";
@@ -49,13 +49,18 @@ export async function verifyStores(given: VerifyPorts, signal: AbortSignal): Pro
 async function verifySums({ sides, settle, deep }: VerifyPorts, signal: AbortSignal) {
   let found = await compareStores(sides, signal, deep !== undefined);
   let changing = found.differences;
+  let neverEqual = found.differences;
   for (let looks = 1; ; looks++) {
-    if (changing.length === 0 || looks === LOOKS_MAX) return { ...found, changing, looks };
+    if (changing.length === 0 || looks === LOOKS_MAX) {
+      const underWay = changedSince(neverEqual, changing);
+      const differences = changedSince(underWay, found.differences);
+      return { ...found, differences, changing: changedSince(underWay, changing), looks };
+    }
     await settle(signal);
     const again = await compareStores(sides, signal, deep !== undefined);
-    const differences = stillDiffering(found.differences, again.differences);
-    changing = changedSince(found.differences, differences);
-    found = { ...again, differences };
+    changing = changedSince(found.differences, again.differences);
+    neverEqual = stillDiffering(neverEqual, again.differences);
+    found = again;
   }
 }
 

@@ -3,29 +3,18 @@ import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
 import { verifyStores } from "../../resync/verify-stores.js";
-import type { ControlFlags } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
-import { type RemoteFlags, remoteAt, remoteProgramOf } from "../remote-flags.js";
+import { canRedraw } from "../progress-line.js";
+import { remoteAt, remoteProgramOf } from "../remote-flags.js";
 import { countOf } from "../words.js";
-import { isInSample, type Sample, sampleOf, WHOLE } from "./deep.js";
+import { isInSample } from "./deep.js";
+import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
 import { type ToldVerdict, tellText, told } from "./verdict-told.js";
-
-export interface VerifyFlags extends ControlFlags, RemoteFlags {
-  readonly quiet?: boolean;
-  /** Seconds. */
-  readonly settle?: string;
-  readonly store?: string;
-  readonly replica?: string;
-  readonly deep?: boolean;
-  readonly sample?: string;
-  readonly repair?: boolean;
-  readonly foreign?: "keep" | "limbo";
-  readonly state?: string;
-}
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
 const SETTLE_S_MAX = 3600;
@@ -86,9 +75,10 @@ async function verifyDirectories(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const first = await compareDirectories(places, flags, settleMs, signal);
+  const comparing = { settleMs, signal, err: output.err };
+  const first = await compareDirectories(places, flags, comparing);
   const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
-  const verdict = isRepaired ? await compareDirectories(places, flags, settleMs, signal) : first;
+  const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
@@ -96,7 +86,12 @@ async function verifyDirectories(
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
 
-async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, settleMs: number, signal: AbortSignal) {
+interface Comparing extends Pick<Output, "err"> {
+  readonly settleMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { settleMs, signal, err }: Comparing) {
   const startMs = systemClock.monotonicMs();
   await using owner = new Disposer();
   const program = remoteProgramOf(flags);
@@ -105,9 +100,15 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, set
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
   const sample = sampleIn(flags);
-  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
-  return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  const isShown = flags.json !== true && flags.quiet !== true && canRedraw([process.stderr], process.env["TERM"]);
+  const progress = openDeepProgress({ err }, isShown, systemClock);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
+  try {
+    const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
+    return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  } finally {
+    progress.end();
+  }
 }
 
 /** By a run of sync, which says on standard error what it cannot mend. */
@@ -127,13 +128,6 @@ async function repairDirectories(
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
-}
-
-/** What is read; undefined: only what changed. Throws: usage. */
-export function sampleIn({ deep, sample }: VerifyFlags): Sample | undefined {
-  if (sample === undefined) return deep === true ? WHOLE : undefined;
-  if (deep === true) throw daemonError("usage", "reading the command line: --deep reads all, --sample a part: say one");
-  return sampleOf(sample, systemClock.nowMs());
 }
 
 /** Throws: usage. */

@@ -10,7 +10,7 @@ import type { Output } from "../output.js";
 import { countOf } from "../words.js";
 import { REPLICATED } from "./difference-words.js";
 import { type ToldVerdict, tellText } from "./verdict-told.js";
-import { sampleIn, type VerifyFlags } from "./verify-command.js";
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 /** Millions of messages that were never looked at take minutes. */
 const ANSWER_MS_MAX = 6 * 3_600_000;

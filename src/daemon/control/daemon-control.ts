@@ -58,9 +58,25 @@ export interface RejectsAnswer {
 }
 
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
-export type VerifiedReplica =
-  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number; readonly repaired: number })
-  | (ReplicaTarget & { readonly kind: "unverified"; readonly code: string; readonly words: string });
+export type VerifiedReplica = ComparedReplica | UncomparedReplica;
+
+interface ComparedReplica extends ReplicaTarget, ToldVerdict {
+  readonly kind: "verified";
+  readonly elapsedMs: number;
+  readonly repaired: number;
+}
+
+interface UncomparedReplica extends ReplicaTarget {
+  readonly kind: "unverified";
+  readonly code: string;
+  readonly words: string;
+}
+
+/** Of all that were meant, as the command writes it. */
+interface VerifyAnswer {
+  readonly equal: boolean;
+  readonly replicas: readonly VerifiedReplica[];
+}
 
 export interface VerifyWish {
   readonly settleMs: number;
@@ -92,7 +108,7 @@ export interface DaemonControl {
    * Compares what is meant, and changes nothing. Returns when all have been compared, which may take minutes. `settleMs`: how long what
    * differs has to stay so. The signal is as that of `explain`. Throws: target-unknown, not-the-source.
    */
-  verify(query: Targets & VerifyWish, signal: AbortSignal): Promise<readonly VerifiedReplica[]>;
+  verify(query: Targets & VerifyWish, signal: AbortSignal): Promise<VerifyAnswer["replicas"]>;
   /**
    * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish, which may
    * name it as `rejectionsMeant` says. The signal is as that of `explain`.

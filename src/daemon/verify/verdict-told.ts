@@ -1,11 +1,21 @@
 /** The outcome of a comparison as it is told: the same lines and the same JSON whoever compared. */
 import { EX } from "../../base/errors.js";
 import { formatDuration } from "../../base/text-format.js";
-import type { Finding, MailboxDifference } from "../../resync/differences.js";
+import type { Finding, MailboxDifference, Side } from "../../resync/differences.js";
 import type { Verdict } from "../../resync/verify-stores.js";
 import type { Output } from "../output.js";
 import { countOf } from "../words.js";
-import { type SideNames, shownName, wordsOfDifference } from "./difference-words.js";
+import { type SideNames, shownName, wordsOfDifference, wordsOfFinding } from "./difference-words.js";
+
+/** One thing that differs. */
+interface ToldFinding {
+  readonly kind: Finding["kind"];
+  /** Of a message. */
+  readonly uid: number | undefined;
+  /** Whose it is, where it is of one side. */
+  readonly side: Side | undefined;
+  readonly words: string;
+}
 
 /** One mailbox that differs. */
 export interface ToldDifference {
@@ -13,7 +23,7 @@ export interface ToldDifference {
   readonly guid: string | undefined;
   /** One line each; of many messages the first. */
   readonly words: readonly string[];
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ToldFinding[];
   /** Messages that differ and are not among the findings. */
   readonly further: number;
   /** It was not there, or not so, at the look before. */
@@ -45,7 +55,7 @@ export function told({ a, b, differences, changing, looks, read }: Verdict, name
   let left = FINDINGS_MAX;
   const all = differences.map((difference): ToldDifference => {
     const { guid, path, findings, further } = difference;
-    const kept = findings.slice(0, left);
+    const kept = findings.slice(0, left).map((finding) => toldFinding(finding, names));
     left -= kept.length;
     return {
       ...{ mailbox: shownName(path), guid, words: wordsOfDifference(difference, names, WORDS_MAX), findings: kept },
@@ -55,6 +65,12 @@ export function told({ a, b, differences, changing, looks, read }: Verdict, name
   });
   const sum = ({ mailboxes, messages }: ToldSum) => ({ mailboxes, messages });
   return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks, read };
+}
+
+function toldFinding(finding: Finding, names: SideNames): ToldFinding {
+  const uid = "uid" in finding ? finding.uid : undefined;
+  const side = "side" in finding ? finding.side : undefined;
+  return { kind: finding.kind, uid, side, words: wordsOfFinding(finding, names) };
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {

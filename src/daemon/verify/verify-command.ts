@@ -63,6 +63,13 @@ function placesOf(a: string | undefined, b: string | undefined, flags: VerifyFla
   return { a, b };
 }
 
+/** What is written as JSON. */
+interface VerifiedDirectories extends ToldVerdict {
+  readonly elapsedMs: number;
+  /** So many mailboxes differed before. */
+  readonly repaired: number;
+}
+
 interface Directories {
   readonly a: string;
   readonly b: string;
@@ -82,7 +89,8 @@ async function verifyDirectories(
   const { elapsedMs } = verdict;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  output.out(`${JSON.stringify({ ...verdict, ...(isRepaired ? { repaired: first.differences } : {}) })}\n`);
+  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? first.differences.length : 0 };
+  output.out(`${JSON.stringify(written)}\n`);
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
 

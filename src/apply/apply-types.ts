@@ -57,6 +57,8 @@ export interface PrepareRequest {
    * by base name and size.
    */
   readonly verifies?: boolean;
+  /** No file that is here does as a body, whatever it is called: those that are there are other bytes than the source's. */
+  readonly bodiesAnew?: boolean;
   /** With more wanted bodies than this, the outcome has a ticket for staging them in another thread. Absent = never. */
   readonly apartAbove?: number;
   /** What came with the transaction: those of them that are wanted are staged at once, and durably. Absent = none. */

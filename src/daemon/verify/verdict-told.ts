@@ -1,6 +1,8 @@
 /** The outcome of a comparison as it is told: the same lines and the same JSON whoever compared. */
+import type { DamagedBodies } from "../../agent/recovery.js";
 import { EX } from "../../base/errors.js";
 import { formatDuration } from "../../base/text-format.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Finding, MailboxDifference, Side } from "../../resync/differences.js";
 import type { Verdict } from "../../resync/verify-stores.js";
 import type { Output } from "../output.js";
@@ -20,7 +22,7 @@ interface ToldFinding {
 /** One mailbox that differs. */
 export interface ToldDifference {
   readonly mailbox: string;
-  readonly guid: string | undefined;
+  readonly guid: MailboxGuid | undefined;
   /** One line each; of many messages the first. */
   readonly words: readonly string[];
   readonly findings: readonly ToldFinding[];
@@ -71,6 +73,16 @@ function toldFinding(finding: Finding, names: SideNames): ToldFinding {
   const uid = "uid" in finding ? finding.uid : undefined;
   const side = "side" in finding ? finding.side : undefined;
   return { kind: finding.kind, uid, side, words: wordsOfFinding(finding, names) };
+}
+
+/** Messages that are equal but for their bytes. */
+export function damagedIn({ differences }: ToldVerdict): DamagedBodies {
+  return new Map(
+    differences.flatMap(({ guid, findings }) => {
+      const uids = findings.flatMap((it) => (it.kind === "body" && it.uid !== undefined ? [it.uid] : []));
+      return guid === undefined || uids.length === 0 ? [] : [[guid, new Set<number>(uids)] as const];
+    }),
+  );
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {

@@ -13,7 +13,7 @@ import { isInSample } from "./deep.js";
 import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { damagedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
@@ -123,18 +123,19 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { s
 async function repairDirectories(
   { a, b }: Directories,
   flags: VerifyFlags,
-  { differences }: ToldVerdict,
+  first: ToldVerdict,
   output: Output,
 ): Promise<boolean> {
   const { foreign, state, rsh, remoteMailtwin } = flags;
   if (flags.json !== true && flags.quiet !== true)
     output.out(
-      `${countOf(differences.length, "mailbox")} differ${differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
+      `${countOf(first.differences.length, "mailbox")} differ${first.differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
     );
   const { runSync } = await import("../sync-command.js");
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
-  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
+  const quietly = { ...output, out: () => undefined };
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damagedIn(first));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 

@@ -39,7 +39,7 @@ export function formatVerifies(results: readonly VerifyResult[]): string {
 
 const LEGEND =
   "Behind a measure what its median is to be at the most, and in bold where it is more. HOST: the other end is a process of its own, " +
-  "over a pipe in ssh's place. Wire: bytes both ways through that pipe, as the link wrote them (compressed); rsync's own count of its.";
+  "over a pipe in ssh's place. Wire: bytes both ways through that pipe, as the link wrote them; of rsync its own count.";
 
 /** The wall by that of the same work of the fewest mails; undefined for that row itself. */
 function toSmallest(results: readonly VerifyResult[], result: VerifyResult): Goaled | undefined {

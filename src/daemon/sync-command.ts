@@ -25,6 +25,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly verbose?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly moved?: boolean;
+  readonly resync?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
@@ -38,8 +39,9 @@ export async function runSync(source: string, destination: string, flags: SyncFl
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
-    if (flags.dryRun === true && flags.watch === true)
-      throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
+    for (const other of ["watch", "resync"] as const)
+      if (flags.dryRun === true && flags[other] === true)
+        throw daemonError("usage", `reading the command line: --dry-run and --${other} exclude each other`);
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     refuseTooFewFiles();
     refuseLostDirectory();
@@ -99,6 +101,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   }
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
+    resync: flags.resync === true,
     crashAt: crashAtOfEnvironment(),
     ...remoteProgramOf(flags),
   };
@@ -121,6 +124,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+      resync: flags.resync === true,
       acceptsMoved: flags.moved === true,
     },
     reporter,

@@ -57,15 +57,17 @@ export interface RejectsAnswer {
   readonly paused: boolean;
 }
 
-/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
+/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
 export type VerifiedReplica =
-  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number })
+  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number; readonly repaired: number })
   | (ReplicaTarget & { readonly kind: "unverified"; readonly code: string; readonly words: string });
 
 export interface VerifyWish {
   readonly settleMs: number;
   /** Which messages are read; undefined: none but those that changed. */
   readonly sample?: Sample | undefined;
+  /** What differs is compared by the replica's agent and mended, and looked at again. */
+  readonly repair?: boolean | undefined;
 }
 
 type Awaitable<T> = T | Promise<T>;

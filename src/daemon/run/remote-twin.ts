@@ -31,6 +31,8 @@ export interface RemoteTwinOptions {
   readonly state: string | undefined;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** As of a local twin. */
+  readonly resync: boolean;
   readonly crashAt: string | undefined;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
   readonly program: readonly string[] | undefined;
@@ -80,7 +82,7 @@ export async function runRemoteTwin(
     {
       ...{ source, stores: { source: places.store, destination: places.shown }, watch, foreign, isAnew: false },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
-      recovery: { compares: true, asksStanding: true, random: randomFraction },
+      recovery: { compares: true, mustCompare: options.resync, asksStanding: true, random: randomFraction },
       onKept: () => undefined,
       hasAside: () => (reader.meta(ASIDE) ?? "") !== "",
       onMeeting: () => setAside("1"),

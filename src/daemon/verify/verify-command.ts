@@ -3,25 +3,18 @@ import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
 import { verifyStores } from "../../resync/verify-stores.js";
-import type { ControlFlags } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
-import { type RemoteFlags, remoteProgramOf } from "../remote-flags.js";
-import { isInSample, type Sample, sampleOf, WHOLE } from "./deep.js";
+import { canRedraw } from "../progress-line.js";
+import { remoteAt, remoteProgramOf } from "../remote-flags.js";
+import { countOf } from "../words.js";
+import { isInSample } from "./deep.js";
+import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { tellText, told } from "./verdict-told.js";
-
-export interface VerifyFlags extends ControlFlags, RemoteFlags {
-  readonly quiet?: boolean;
-  /** Seconds. */
-  readonly settle?: string;
-  readonly store?: string;
-  readonly replica?: string;
-  readonly deep?: boolean;
-  readonly sample?: string;
-}
+import { type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
 const SETTLE_S_MAX = 3600;
@@ -55,22 +48,50 @@ export async function verify(
 function placesOf(a: string | undefined, b: string | undefined, flags: VerifyFlags) {
   const refuse = (why: string) => daemonError("usage", `reading the command line: ${why}`);
   if (a === undefined || b === undefined) {
+    for (const flag of ["foreign", "state"] as const)
+      if (flags[flag] !== undefined) throw refuse(`--${flag} is for A and B`);
     if (a === undefined) return undefined;
     throw refuse("verify takes two stores, or none for the replicas of the running daemon");
   }
   for (const flag of ["store", "replica", "control", "config"] as const)
     if (flags[flag] !== undefined) throw refuse(`--${flag} is for the replicas of the running daemon, without A and B`);
+  if (flags.repair === true && remoteAt(a) !== undefined)
+    throw refuse("--repair brings B in agreement with A, which has to be on this host");
+  if (flags.repair !== true && (flags.foreign ?? flags.state) !== undefined)
+    throw refuse("--foreign and --state are for --repair");
   for (const [use, path] of Object.entries({ A: a, B: b })) if (path === "") throw refuse(`${use} is empty ("")`);
   return { a, b };
 }
 
+interface Directories {
+  readonly a: string;
+  readonly b: string;
+}
+
 async function verifyDirectories(
-  { a, b }: { readonly a: string; readonly b: string },
+  places: Directories,
   flags: VerifyFlags,
   settleMs: number,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  const comparing = { settleMs, signal, err: output.err };
+  const first = await compareDirectories(places, flags, comparing);
+  const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
+  const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
+  const { elapsedMs } = verdict;
+  if (flags.json !== true)
+    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
+  output.out(`${JSON.stringify({ ...verdict, ...(isRepaired ? { repaired: first.differences } : {}) })}\n`);
+  return verdict.equal ? EX.OK : EX.PARTIAL;
+}
+
+interface Comparing extends Pick<Output, "err"> {
+  readonly settleMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { settleMs, signal, err }: Comparing) {
   const startMs = systemClock.monotonicMs();
   await using owner = new Disposer();
   const program = remoteProgramOf(flags);
@@ -79,20 +100,34 @@ async function verifyDirectories(
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
   const sample = sampleIn(flags);
-  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
-  const elapsedMs = systemClock.monotonicMs() - startMs;
-  if (flags.json !== true)
-    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  output.out(`${JSON.stringify({ ...verdict, elapsedMs: Math.round(elapsedMs) })}\n`);
-  return verdict.equal ? EX.OK : EX.PARTIAL;
+  const isShown = flags.json !== true && flags.quiet !== true && canRedraw([process.stderr], process.env["TERM"]);
+  const progress = openDeepProgress({ err }, isShown, systemClock);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
+  try {
+    const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
+    return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  } finally {
+    progress.end();
+  }
 }
 
-/** What is read; undefined: only what changed. Throws: usage. */
-export function sampleIn({ deep, sample }: VerifyFlags): Sample | undefined {
-  if (sample === undefined) return deep === true ? WHOLE : undefined;
-  if (deep === true) throw daemonError("usage", "reading the command line: --deep reads all, --sample a part: say one");
-  return sampleOf(sample, systemClock.nowMs());
+/** By a run of sync, which says on standard error what it cannot mend. */
+async function repairDirectories(
+  { a, b }: Directories,
+  flags: VerifyFlags,
+  { differences }: ToldVerdict,
+  output: Output,
+): Promise<boolean> {
+  const { foreign, state, rsh, remoteMailtwin } = flags;
+  if (flags.json !== true && flags.quiet !== true)
+    output.out(
+      `${countOf(differences.length, "mailbox")} differ${differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
+    );
+  const { runSync } = await import("../sync-command.js");
+  const chosen = { foreign, state, rsh, remoteMailtwin };
+  const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
+  return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 
 /** Throws: usage. */

@@ -7,9 +7,10 @@ import { askDaemon } from "../control/control-client.js";
 import { findControl } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
+import { countOf } from "../words.js";
 import { REPLICATED } from "./difference-words.js";
 import { type ToldVerdict, tellText } from "./verdict-told.js";
-import { sampleIn, type VerifyFlags } from "./verify-command.js";
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 /** Millions of messages that were never looked at take minutes. */
 const ANSWER_MS_MAX = 6 * 3_600_000;
@@ -25,7 +26,7 @@ const verified = z.looseObject({
     looks: z.number(),
     read: z.number(),
   },
-  ...{ a: sum, b: sum, differences: z.array(difference), elapsedMs: z.number() },
+  ...{ a: sum, b: sum, differences: z.array(difference), elapsedMs: z.number(), repaired: z.number() },
 });
 const unverified = z.looseObject({
   ...{ store: z.string(), replica: z.string(), kind: z.literal("unverified"), code: z.string(), words: z.string() },
@@ -40,7 +41,7 @@ export async function verifyReplicas(
   signal: AbortSignal,
 ): Promise<number> {
   const place = findControl(flags, surroundingsOfProcess(), output);
-  const body = { store: flags.store, replica: flags.replica, settleMs, sample: sampleIn(flags) };
+  const body = { store: flags.store, replica: flags.replica, settleMs, sample: sampleIn(flags), repair: flags.repair };
   const question = { method: "POST", route: "verify", body, answer, waitMsMax: ANSWER_MS_MAX } as const;
   const { replicas } = await askDaemon(place, question, signal);
   if (replicas.length === 0)
@@ -49,9 +50,13 @@ export async function verifyReplicas(
   if (flags.json === true) output.out(`${JSON.stringify({ equal: isEqual, replicas })}\n`);
   for (const it of flags.json === true ? [] : replicas) {
     const of = `${it.store}/${it.replica}: `;
-    if (it.kind === "unverified") output.out(onOneLine(`${of}not compared: ${it.words}`).concat("\n"));
-    else
-      tellText(safely(it), { isQuiet: flags.quiet === true, names: REPLICATED, elapsedMs: it.elapsedMs, of }, output);
+    if (it.kind === "unverified") {
+      output.out(`${onOneLine(`${of}not compared: ${it.words}`)}\n`);
+      continue;
+    }
+    if (it.repaired > 0 && flags.quiet !== true)
+      output.out(`${of}${countOf(it.repaired, "mailbox")} differed, and the replica was brought in agreement\n`);
+    tellText(safely(it), { isQuiet: flags.quiet === true, names: REPLICATED, elapsedMs: it.elapsedMs, of }, output);
   }
   return isEqual ? EX.OK : EX.PARTIAL;
 }

@@ -59,6 +59,8 @@ function makeProgram(output: Output): Command {
     .addOption(new Option("--log-level <level>", "also write log lines (JSON) to stderr").choices(LEVELS))
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .option("--undelete-for <time>", "how long what is removed from DST stays in limbo (default: 7d)")
+    .option("--undelete-max-size <size>", "how large limbo may grow before the oldest goes (default: as it gets)")
     .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")

@@ -2,6 +2,7 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
+import type { UndeleteLimits } from "../apply/purge-limbo.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
@@ -16,6 +17,7 @@ import { type RemoteFlags, remoteAt, remoteProgramOf } from "./remote-flags.js";
 import type { Reporter } from "./reporter.js";
 import type { RemoteTwinOptions } from "./run/remote-twin.js";
 import { openTextReporter } from "./text-reporter.js";
+import { readUndeleteLimits } from "./undelete/limits.js";
 
 export interface SyncFlags extends RemoteFlags {
   readonly watch?: boolean;
@@ -27,6 +29,8 @@ export interface SyncFlags extends RemoteFlags {
   readonly moved?: boolean;
   readonly state?: string;
   readonly scratch?: string;
+  readonly undeleteFor?: string;
+  readonly undeleteMaxSize?: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -50,9 +54,10 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       ({ state } = places);
       return (await runRemoteTwin(remote, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
     }
+    const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
-    const problems = await runIt(places, flags, reporter, stop.signal);
+    const problems = await runIt(places, { ...flags, undelete }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
@@ -92,9 +97,8 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
         throw daemonError("usage", `reading the command line: ${flag} is for a DST on another host`);
     return undefined;
   }
-  for (const flag of ["dryRun", "moved", "scratch"] as const) {
+  for (const [flag, shown] of HERE_ALONE) {
     if (flags[flag] === undefined) continue;
-    const shown = flag === "dryRun" ? "--dry-run" : `--${flag}`;
     throw daemonError("usage", `reading the command line: ${shown} is for a DST on this host`);
   }
   return {
@@ -104,10 +108,19 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   };
 }
 
+/** They say what is done in DST's own directories. */
+const HERE_ALONE = [
+  ["dryRun", "--dry-run"],
+  ["moved", "--moved"],
+  ["scratch", "--scratch"],
+  ["undeleteFor", "--undelete-for"],
+  ["undeleteMaxSize", "--undelete-max-size"],
+] as const satisfies readonly (readonly [keyof SyncFlags, string])[];
+
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
 async function runIt(
   places: ReturnType<typeof findPlaces>,
-  flags: SyncFlags,
+  flags: SyncFlags & { readonly undelete: UndeleteLimits },
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -121,7 +134,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
-      acceptsMoved: flags.moved === true,
+      ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
     },
     reporter,
     signal,

@@ -13,7 +13,7 @@ import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
 import type { ExpectedBodies } from "./expected-bodies.js";
 import type { ReplicaSites } from "./pinned-root.js";
-import type { PurgeMethods } from "./purge-limbo.js";
+import type { PurgeMethods } from "./purge-types.js";
 
 /** What becomes of mail that only the replica has when its mailbox is deleted at the source. */
 export type ForeignPolicy = "keep" | "limbo";

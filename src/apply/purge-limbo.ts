@@ -17,34 +17,12 @@ import { whyItFailed } from "../base/system-error.js";
 import type { LimboRow } from "../log/state-types.js";
 import { openMade, openScratch } from "./limbo.js";
 import { dayOf, type EntryName, isDay, readEntryName } from "./limbo-names.js";
+import type { PurgeOutcome, UndeleteLimits } from "./purge-types.js";
 import type { StoreContext } from "./store-context.js";
-
-export interface UndeleteLimits {
-  readonly keptMs: number;
-  /** Undefined: as much as comes. */
-  readonly bytesMax: number | undefined;
-}
-
-/** One slice. */
-export interface PurgeOutcome {
-  /** Whole mailboxes with their sizes, to be recorded. */
-  readonly counted: readonly LimboRow[];
-  /** Their files are gone, durably: the rows are to be dropped before the next call. */
-  readonly dropped: readonly LimboRow[];
-  /** What could not be removed, in words: the first of them. It stays, and its row. */
-  readonly failed?: string;
-  /** Call again. */
-  readonly more: boolean;
-}
-
-export interface PurgeMethods {
-  /** Goes on with the purge that the call before has begun, or begins one. Throws: scratch-missing, scratch-foreign, system errors. */
-  purgeLimbo(limits: UndeleteLimits): PurgeOutcome;
-}
 
 type Context = Pick<StoreContext, "disk" | "options" | "clock" | "reader" | "limbo">;
 
-export const PURGED = "purged";
+const PURGED = "purged";
 const LIMBO = "limbo";
 const DAY_MS = 86_400_000;
 /** A step is a file that is removed, or looked at. */

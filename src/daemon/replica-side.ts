@@ -6,7 +6,7 @@ import { Session } from "../agent/session.js";
 import type { SessionSinks } from "../agent/session-sinks.js";
 import type { ApplyMethods } from "../apply/apply-types.js";
 import type { ReplicaSites } from "../apply/pinned-root.js";
-import type { UndeleteLimits } from "../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";

@@ -3,7 +3,7 @@
  * and loads the machinery (threads and codecs cost more than the look at a store that is at rest).
  */
 import { join } from "node:path";
-import type { UndeleteLimits } from "../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";

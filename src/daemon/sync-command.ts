@@ -2,7 +2,7 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
-import type { UndeleteLimits } from "../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";

@@ -2,7 +2,7 @@
  * A local twin: source side, replica side and the in-process link between them. Opened, mended, run (twin-run.ts), closed.
  */
 import { hostname } from "node:os";
-import type { UndeleteLimits } from "../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
 import { recordOfError } from "../base/errors.js";

@@ -7,7 +7,7 @@
 import { hostname } from "node:os";
 import { farewellOf, isOfSource } from "../../agent/farewell.js";
 import type { SessionSinks } from "../../agent/session-sinks.js";
-import type { UndeleteLimits } from "../../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../../apply/purge-types.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";

@@ -1,5 +1,5 @@
 /** How long, and how much, what replication removed stays in the limbo: the bounds of that, its default, and the flags of `sync`. */
-import type { UndeleteLimits } from "../../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../../apply/purge-types.js";
 import { type Bounds, type Reading, readByteCount, readDurationMs } from "../../base/quantity.js";
 import { daemonError } from "../errors.js";
 

@@ -3,7 +3,7 @@
  * What is removed, and why in that order, is in apply/purge-limbo.ts.
  */
 import type { ApplyMethods } from "../../apply/apply-types.js";
-import type { UndeleteLimits } from "../../apply/purge-limbo.js";
+import type { UndeleteLimits } from "../../apply/purge-types.js";
 import type { Clock, Timer } from "../../base/clock.js";
 import type { WorkerClient } from "../../base/worker-rpc.js";
 import type { StateReader, StateWriter } from "../../log/state-ports.js";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { PurgeOutcome, UndeleteLimits } from "../../../src/apply/purge-limbo.js";
+import type { PurgeOutcome, UndeleteLimits } from "../../../src/apply/purge-types.js";
 import type { LimboRow } from "../../../src/log/state-types.js";
 import { eachReplica } from "./each-replica.js";
 import {

@@ -2,7 +2,7 @@
 import { readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { PurgeOutcome } from "../../../../src/apply/purge-limbo.js";
+import type { PurgeOutcome } from "../../../../src/apply/purge-types.js";
 import type { RawPath } from "../../../../src/base/raw-name.js";
 import {
   isPurgeDue,
@@ -199,9 +199,7 @@ describe("sync", () => {
     writeFileSync(join(limbo(), day), "in its place");
     const run = await bench.sync("--undelete-for", "1h");
     expect([run.code, rows().length, run.events.map(({ event }) => event)]).toEqual([0, 2, ["summary", "warning"]]);
-    expect(run.events[1]?.["words"]).toMatch(
-      /^not all of the limbo that is due could be removed: removing .*ENOTDIR/,
-    );
+    expect(run.events[1]?.["words"]).toMatch(/^not all of the limbo that is due could be removed: removing .*ENOTDIR/);
   });
 
   test.each([

@@ -16,6 +16,7 @@ import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
+import { addUndeleteCommands } from "./undelete/add-commands.js";
 import type { VerifyFlags } from "./verify/verify-command.js";
 import { VERSION } from "./version.js";
 import { asSentence } from "./words.js";
@@ -95,6 +96,7 @@ function makeProgram(output: Output): Command {
   addControlCommands(program, output);
   addLogCommands(program, output);
   addRejectsControl(addRejectsCommands(program, output), output);
+  addUndeleteCommands(program, output);
   addKeyCommands(program, output);
   return program;
 }

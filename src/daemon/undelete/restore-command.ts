@@ -240,7 +240,7 @@ function makeMaildir(path: string): void {
 }
 
 function wordsOf({ event, from, path, uid, to, words }: Report): string {
-  const what = `${uid === 0 ? "a message" : `UID ${uid}`} of ${path === "" ? "INBOX" : path} (${from})`;
+  const what = `${uid === 0 ? "mail" : `UID ${uid}`} of ${path === "" ? "INBOX" : path} (${from})`;
   const why = words === undefined ? "" : `: ${words}`;
   if (event === "not-restored") return `not restored: ${what}${why}`;
   if (event === "already-restored") return `is back already: ${what}, in ${to}`;

@@ -52,7 +52,24 @@ function cellsOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): 
   ];
 }
 
-function jsonOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace) {
+/** A line of `--json`. */
+export interface ListedRemoval {
+  readonly store: string;
+  readonly name: string;
+  readonly kind: "message" | "mailbox";
+  readonly user: string;
+  readonly folder: string;
+  readonly path: string;
+  readonly mailbox: string;
+  readonly uid: number;
+  readonly size: number;
+  readonly cause: string;
+  readonly removed: string;
+  readonly removedMs: number;
+  readonly isThere: boolean;
+}
+
+function jsonOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): ListedRemoval {
   const { name, mailbox, path, uid, size, cause, removedMs } = row;
   return {
     ...{ store: place.store, name, kind: isMailbox ? "mailbox" : "message", user, folder, path: displayRaw(path) },

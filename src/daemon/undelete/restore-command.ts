@@ -32,8 +32,8 @@ export interface RestoreFlags extends LimboFlags, RemovedWish {
   readonly dryRun?: boolean;
 }
 
-/** What became of one message. */
-interface Report {
+/** What became of one message; a line of `--json`. */
+export interface RestoreReport {
   readonly event: "restored" | "would-restore" | "already-restored" | "not-restored";
   readonly from: string;
   readonly path: string;
@@ -60,8 +60,8 @@ export function restoreRemoved(
   const meant = chosen(removedMail(reader, flags, systemClock.nowMs()), flags);
   if (meant.length === 0)
     throw daemonError("not-in-limbo", "choosing what to restore: nothing of that is in the limbo");
-  const reports: Report[] = [];
-  const tell = (report: Report): void => {
+  const reports: RestoreReport[] = [];
+  const tell = (report: RestoreReport): void => {
     reports.push(report);
     if (flags.json === true) output.out(`${JSON.stringify(report)}\n`);
     else if (report.event === "not-restored") output.err(`${wordsOf(report)}\n`);
@@ -76,12 +76,12 @@ export function restoreRemoved(
 class Restoring {
   readonly #place: LimboPlace;
   readonly #flags: RestoreFlags;
-  readonly #tell: (report: Report) => void;
+  readonly #tell: (report: RestoreReport) => void;
   readonly #known: readonly MailboxRow[];
   /** One for each mailbox, as what is back in it is read once. */
   readonly #intoByPaths = new Map<string, { readonly target: Target; readonly into: PutBackInto } | undefined>();
 
-  constructor(place: LimboPlace, flags: RestoreFlags, tell: (report: Report) => void) {
+  constructor(place: LimboPlace, flags: RestoreFlags, tell: (report: RestoreReport) => void) {
     this.#place = place;
     this.#flags = flags;
     this.#tell = tell;
@@ -100,7 +100,7 @@ class Restoring {
     }
   }
 
-  #restore(limbo: Dir | undefined, removed: Removed): Report | undefined {
+  #restore(limbo: Dir | undefined, removed: Removed): RestoreReport | undefined {
     const found = this.#intoFor(removed);
     if (found === "later") return this.#say(removed, { event: "would-restore", to: this.#flags.to ?? "" });
     if (found === undefined) {
@@ -135,7 +135,7 @@ class Restoring {
     }
   }
 
-  #put(removed: Removed, file: PutBackFile, { target, into }: Into): Report {
+  #put(removed: Removed, file: PutBackFile, { target, into }: Into): RestoreReport {
     const to = { from: displayRaw(file.from), to: target.shown };
     const instead = target.instead === undefined ? {} : { words: target.instead };
     if (this.#flags.dryRun === true) {
@@ -166,7 +166,7 @@ class Restoring {
   }
 
   /** What the system refuses of one message keeps no other one. */
-  #trying(removed: Removed, work: () => Report | undefined): void {
+  #trying(removed: Removed, work: () => RestoreReport | undefined): void {
     try {
       work();
     } catch (error) {
@@ -175,7 +175,7 @@ class Restoring {
     }
   }
 
-  #say({ row }: Removed, rest: Pick<Report, "event"> & Partial<Report>): Report {
+  #say({ row }: Removed, rest: Pick<RestoreReport, "event"> & Partial<RestoreReport>): RestoreReport {
     const report = { from: displayRaw(row.name), path: displayRaw(row.path), uid: row.uid, ...rest };
     this.#tell(report);
     return report;
@@ -239,7 +239,7 @@ function makeMaildir(path: string): void {
   }
 }
 
-function wordsOf({ event, from, path, uid, to, words }: Report): string {
+function wordsOf({ event, from, path, uid, to, words }: RestoreReport): string {
   const what = `${uid === 0 ? "mail" : `UID ${uid}`} of ${path === "" ? "INBOX" : path} (${from})`;
   const why = words === undefined ? "" : `: ${words}`;
   if (event === "not-restored") return `not restored: ${what}${why}`;
@@ -247,8 +247,8 @@ function wordsOf({ event, from, path, uid, to, words }: Report): string {
   return `${event === "restored" ? "restored" : "would restore"}: ${what} into ${to}${why}`;
 }
 
-function summaryOf(reports: readonly Report[], failed: number): string {
-  const count = (event: Report["event"]) => reports.filter((report) => report.event === event).length;
+function summaryOf(reports: readonly RestoreReport[], failed: number): string {
+  const count = (event: RestoreReport["event"]) => reports.filter((report) => report.event === event).length;
   const would = count("would-restore");
   if (would > 0) return `would restore ${countOf(would, "message")} as new mail`;
   const rest = failed === 0 ? "" : `, and ${countOf(failed, "message")} could not be`;

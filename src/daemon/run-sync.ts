@@ -70,7 +70,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   forgetHalfState(places);
   const standing = readStanding(places);
   const isAtRest = standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places);
-  if (isAtRest && !isLimboDue(places, options.undelete)) {
+  if (isAtRest && !options.resync && !isLimboDue(places, options.undelete)) {
     noteQuietly(places, sites);
     const { mailboxes, messages } = standing;
     const late = wordsOfLateForeign(options.foreign);

@@ -2,6 +2,7 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
+import type { DamagedBodies } from "../agent/recovery.js";
 import type { UndeleteLimits } from "../apply/purge-types.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
@@ -27,6 +28,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly verbose?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly moved?: boolean;
+  readonly resync?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly undeleteFor?: string;
@@ -34,16 +36,23 @@ export interface SyncFlags extends RemoteFlags {
   readonly logLevel?: LogLevel;
 }
 
-/** Returns the exit code. Reports operating failures itself. */
-export async function runSync(source: string, destination: string, flags: SyncFlags, output: Output): Promise<number> {
+/** Returns the exit code. Reports operating failures itself. `damaged`: with --resync. */
+export async function runSync(
+  source: string,
+  destination: string,
+  flags: SyncFlags,
+  output: Output,
+  damaged: DamagedBodies = new Map(),
+): Promise<number> {
   const reporter = await openReporter(flags, output);
   const stop = new AbortController();
   let state = "";
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
-    if (flags.dryRun === true && flags.watch === true)
-      throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
+    for (const other of ["watch", "resync"] as const)
+      if (flags.dryRun === true && flags[other] === true)
+        throw daemonError("usage", `reading the command line: --dry-run and --${other} exclude each other`);
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     refuseTooFewFiles();
     refuseLostDirectory();
@@ -52,12 +61,12 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       const { findRemotePlaces, runRemoteTwin } = await import("./run/remote-twin.js");
       const places = findRemotePlaces(remote);
       ({ state } = places);
-      return (await runRemoteTwin(remote, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
+      return (await runRemoteTwin({ ...remote, damaged }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
     }
     const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
-    const problems = await runIt(places, { ...flags, undelete }, reporter, stop.signal);
+    const problems = await runIt(places, { ...flags, undelete, damaged }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
@@ -85,7 +94,11 @@ function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): v
 }
 
 /** Undefined where both are paths of this host. Throws: usage, address-invalid. */
-function remoteOf(source: string, destination: string, flags: SyncFlags): RemoteTwinOptions | undefined {
+function remoteOf(
+  source: string,
+  destination: string,
+  flags: SyncFlags,
+): Omit<RemoteTwinOptions, "damaged"> | undefined {
   const [from, to] = [remoteAt(source), remoteAt(destination)];
   if (from !== undefined) {
     const why = `SRC is "${source}", on another host: run it there, with HOST:PATH as DST, or let \`mailtwin run\` fetch`;
@@ -103,6 +116,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   }
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
+    resync: flags.resync === true,
     crashAt: crashAtOfEnvironment(),
     ...remoteProgramOf(flags),
   };
@@ -120,7 +134,7 @@ const HERE_ALONE = [
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
 async function runIt(
   places: ReturnType<typeof findPlaces>,
-  flags: SyncFlags & { readonly undelete: UndeleteLimits },
+  flags: SyncFlags & { readonly undelete: UndeleteLimits; readonly damaged: DamagedBodies },
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -134,6 +148,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+      ...{ resync: flags.resync === true, damaged: flags.damaged },
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
     },
     reporter,

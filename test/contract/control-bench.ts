@@ -29,6 +29,7 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     fetchNow: (targets) => note("fetchNow", targets, { asked: 2, paused: [], connected: [], beyond: [] }),
     resync: (query) =>
       note("resync", query, { mailboxes: 3, ofSource: 3, replicas: 1, paused: [], away: [], limited: [] }),
+    verify: async (query) => note("verify", query, []),
     retry: (query) => note("retry", query, { rejects: 1, toCompare: 0, paused: false }),
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
     explain: async (query) => note("explain", query, EXPLANATION),

@@ -1,6 +1,8 @@
 /** The outcome of a comparison as it is told: the same lines and the same JSON whoever compared. */
+import type { DamagedBodies } from "../../agent/recovery.js";
 import { EX } from "../../base/errors.js";
 import { formatDuration } from "../../base/text-format.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Finding, MailboxDifference } from "../../resync/differences.js";
 import type { Verdict } from "../../resync/verify-stores.js";
 import type { Output } from "../output.js";
@@ -10,7 +12,7 @@ import { type SideNames, shownName, wordsOfDifference } from "./difference-words
 /** One mailbox that differs. */
 export interface ToldDifference {
   readonly mailbox: string;
-  readonly guid: string | undefined;
+  readonly guid: MailboxGuid | undefined;
   /** One line each; of many messages the first. */
   readonly words: readonly string[];
   readonly findings: readonly Finding[];
@@ -31,6 +33,8 @@ export interface ToldVerdict {
   readonly b: ToldSum;
   readonly differences: readonly ToldDifference[];
   readonly looks: number;
+  /** Messages whose bytes were compared. */
+  readonly read: number;
 }
 
 /** Differing messages of one mailbox that are told in words. */
@@ -38,7 +42,7 @@ const WORDS_MAX = 20;
 /** Findings that are told in all: who has more has another store. */
 const FINDINGS_MAX = 50_000;
 
-export function told({ a, b, differences, changing, looks }: Verdict, names: SideNames): ToldVerdict {
+export function told({ a, b, differences, changing, looks, read }: Verdict, names: SideNames): ToldVerdict {
   const unsteady = new Set(changing.map(nameOf));
   let left = FINDINGS_MAX;
   const all = differences.map((difference): ToldDifference => {
@@ -52,7 +56,17 @@ export function told({ a, b, differences, changing, looks }: Verdict, names: Sid
     };
   });
   const sum = ({ mailboxes, messages }: ToldSum) => ({ mailboxes, messages });
-  return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks };
+  return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks, read };
+}
+
+/** Messages that are equal but for their bytes. */
+export function damagedIn({ differences }: ToldVerdict): DamagedBodies {
+  return new Map(
+    differences.flatMap(({ guid, findings }) => {
+      const uids = findings.flatMap((it) => (it.kind === "body" ? [it.uid] : []));
+      return guid === undefined || uids.length === 0 ? [] : [[guid, new Set<number>(uids)] as const];
+    }),
+  );
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {
@@ -69,13 +83,14 @@ export interface Telling {
 
 /** Returns the exit code. */
 export function tellText(verdict: ToldVerdict, telling: Telling, output: Output): number {
-  const { a, b, differences, equal } = verdict;
+  const { a, b, differences, equal, read } = verdict;
   const { isQuiet, names, elapsedMs, of = "" } = telling;
   for (const { mailbox, words } of differences) {
     output.out(`${of}${mailbox}\n`);
     for (const line of words) output.out(`  ${line}\n`);
   }
-  const took = `(${formatDuration(elapsedMs)})`;
+  const bytes = read === 0 ? "" : `the bytes of ${countOf(read, "message")} were compared, `;
+  const took = `(${bytes}${formatDuration(elapsedMs)})`;
   if (equal) {
     if (!isQuiet) output.out(`${of}equal: ${sizeOf(a)} ${took}\n`);
     return EX.OK;

@@ -13,6 +13,7 @@ import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
 import type { ExpectedBodies } from "./expected-bodies.js";
 import type { ReplicaSites } from "./pinned-root.js";
+import type { PurgeMethods } from "./purge-types.js";
 
 /** What becomes of mail that only the replica has when its mailbox is deleted at the source. */
 export type ForeignPolicy = "keep" | "limbo";
@@ -347,7 +348,7 @@ export interface KeyRequest {
 }
 
 /** The methods of the worker. Any of them may also reject with an operating failure; then nothing is half visible. */
-export interface ApplyMethods {
+export interface ApplyMethods extends PurgeMethods {
   /** Once, first. Throws: destination-missing, scratch-missing. */
   open(options: ApplyOptions): Promise<void>;
   /** Once, after `open`: removes what a crash left behind. */

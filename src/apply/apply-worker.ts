@@ -60,4 +60,5 @@ serveWorker<ApplyMethods>({
   foreign: (request) => store().foreign(request),
   yieldUids: (request) => store().yieldUids(request),
   forget: (request) => store().forget(request),
+  purgeLimbo: (limits) => store().limboPurge.step(limits),
 });

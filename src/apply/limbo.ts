@@ -7,15 +7,17 @@
  */
 
 import { assert } from "../base/assert.js";
+import type { Clock } from "../base/clock.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
-import { sha256 } from "../base/hash.js";
 import { displayRaw, isRawName, type RawName, type RawPath } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
+import type { StateReader } from "../log/state-ports.js";
 import type { LimboRow } from "../log/state-types.js";
-import { isMailboxGuid, type MailboxGuid } from "../maildir/ids.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE, UIDLIST_LOCK_FILE } from "../maildir/mailbox-files.js";
 import { applyError } from "./errors.js";
+import { dayOf, hashOfBase, isDay, mailboxName, messageName, readEntryName } from "./limbo-names.js";
 import type { LimboSubject } from "./mailbox-view.js";
 import type { UndoLog } from "./undo-log.js";
 
@@ -23,9 +25,9 @@ export interface LimboPorts {
   readonly disk: Disk;
   /** Absolute, as bytes-in-a-string. */
   readonly scratchRoot: string;
-  readonly nowMs: () => number;
-  /** All rows that are recorded. Asked once, when a body is first looked for. */
-  readonly rows: () => readonly LimboRow[];
+  readonly clock: Pick<Clock, "nowMs">;
+  /** All rows that are recorded: asked once, when a body is first looked for. */
+  readonly reader: Pick<StateReader, "limbo" | "limboRow">;
 }
 
 export interface LimboOwner {
@@ -47,8 +49,6 @@ export interface LimboEntry {
 }
 
 const MODE_PRIVATE = 0o700;
-/** As `limboName` and `mailboxName` make them, with the number of a second one of that name. */
-const ENTRY_NAME = /^([0-9a-f]{32})\.(?:mailbox|(\d+)\.([0-9a-f]{16}))(?:-\d+)?$/;
 
 export class Limbo {
   readonly #ports: LimboPorts;
@@ -67,7 +67,7 @@ export class Limbo {
     if (this.#rowsByBase !== undefined) return this.#rowsByBase;
     const rowsByBase = new Map<string, LimboRow[]>();
     this.#rowsByBase = rowsByBase;
-    this.remember(this.#ports.rows());
+    this.remember(this.#ports.reader.limbo());
     return rowsByBase;
   }
 
@@ -80,11 +80,23 @@ export class Limbo {
     }
   }
 
+  /** Their files are gone, and they are about to be. */
+  forget(rows: readonly LimboRow[]): void {
+    const gone = new Set(rows.map(({ name }) => name));
+    for (const base of new Set(rows.map((row) => row.base))) {
+      const left = (this.#rowsByBase?.get(base) ?? []).filter(({ name }) => !gone.has(name));
+      if (left.length > 0) this.#rowsByBase?.set(base, left);
+      else this.#rowsByBase?.delete(base);
+    }
+  }
+
   /** For the moves of one batch; `sync` at its end. What it moves is taken back by `undo`, which also keeps it open. */
   open(owner: LimboOwner, undo: UndoLog): LimboBatch {
-    const nowMs = this.#ports.nowMs();
-    const day = new Date(nowMs).toISOString().slice(0, 10);
-    return new LimboBatch(undo.hold(this.#directory(day)), { owner, nowMs, day }, undo);
+    const { clock, reader } = this.#ports;
+    const nowMs = clock.nowMs();
+    const day = dayOf(nowMs);
+    const hasRow = (name: string): boolean => reader.limboRow(`${day}/${name}`) !== undefined;
+    return new LimboBatch(undo.hold(this.#directory(day)), { owner, nowMs, day, hasRow }, undo);
   }
 
   /** What lies there of a mailbox without a row: whoever put it there was killed, or failed, before it could be recorded. */
@@ -161,17 +173,21 @@ export class Limbo {
   }
 }
 
+/** `hasRow`: whether a row has that name, on that day. */
+interface When {
+  readonly owner: LimboOwner;
+  readonly nowMs: number;
+  readonly day: string;
+  readonly hasRow: (name: string) => boolean;
+}
+
 export class LimboBatch {
   readonly #dir: Dir;
-  readonly #when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string };
+  readonly #when: When;
   readonly #undo: UndoLog;
   readonly rows: LimboRow[] = [];
 
-  constructor(
-    dir: Dir,
-    when: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string },
-    undo: UndoLog,
-  ) {
+  constructor(dir: Dir, when: When, undo: UndoLog) {
     this.#dir = dir;
     this.#when = when;
     this.#undo = undo;
@@ -179,7 +195,7 @@ export class LimboBatch {
 
   /** Throws: scratch-other-file-system. */
   take(from: Dir, name: string, subject: LimboSubject): void {
-    const target = this.#freeName(limboName(this.#when.owner.mailbox, subject));
+    const target = this.#freeName(messageName(this.#when.owner.mailbox, subject));
     this.#undo.pushRename(this.#dir, target, from, name);
     moveWithin(from, name, this.#dir, target);
     this.rows.push(rowOf(subject, `${this.#when.day}/${target}`, this.#when));
@@ -203,11 +219,15 @@ export class LimboBatch {
     this.#dir.sync();
   }
 
-  /** The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset. */
+  /**
+   * The same message may go twice in a day: it came back from the limbo, or its UID was given anew by a reset.
+   * INVARIANT: a name that has a row is not given again: whoever removes what that row is of would remove this (purge-limbo.ts).
+   */
   #freeName(wanted: string, mayServe: (name: RawName) => boolean = () => false): RawName {
     for (let n = 0; ; n++) {
       const name = nth(wanted, n);
-      if (this.#dir.stat(name) === undefined || mayServe(name)) return name;
+      const isFree = this.#dir.stat(name) === undefined && !this.#when.hasRow(name);
+      if (isFree || mayServe(name)) return name;
     }
   }
 }
@@ -222,21 +242,17 @@ function isEmptyDirectory(dir: Dir, name: RawName): boolean {
   }
 }
 
-function mailboxName(mailbox: MailboxGuid): string {
-  return `${mailbox}.mailbox`;
-}
-
 /** Undefined for what has no name of ours, or vanished meanwhile. */
 function entryOf(dir: Dir | undefined, day: string, name: string): LimboEntry | undefined {
-  const match = ENTRY_NAME.exec(name);
-  const stat = match === null ? undefined : dir?.stat(name);
-  const [, mailbox, uid, hash] = match ?? [];
-  if (stat === undefined || !isMailboxGuid(mailbox)) return undefined;
+  const read = readEntryName(name);
+  const stat = read === undefined ? undefined : dir?.stat(name);
+  if (read === undefined || stat === undefined) return undefined;
+  const { mailbox, uid, hash } = read;
   if ((uid === undefined) !== (stat.kind === "directory")) return undefined;
   return {
     name: `${day}/${name}`,
     mailbox,
-    uid: uid === undefined ? undefined : Number(uid),
+    uid,
     size: stat.size,
     ctimeMs: stat.ctimeMs,
     isOf: (base) => hash === hashOfBase(base),
@@ -252,11 +268,7 @@ export function rowOfEntry(
   return { name, mailbox, path, uid: uid ?? 0, base, size: uid === undefined ? 0 : size, cause, removedMs };
 }
 
-function mailboxRow(
-  name: string,
-  cause: string,
-  { owner, nowMs, day }: { readonly owner: LimboOwner; readonly nowMs: number; readonly day: string },
-): LimboRow {
+function mailboxRow(name: string, cause: string, { owner, nowMs, day }: When): LimboRow {
   return { name: `${day}/${name}`, ...owner, uid: 0, base: "", size: 0, cause, removedMs: nowMs };
 }
 
@@ -266,24 +278,12 @@ function nth(wanted: string, n: number): RawName {
   return name;
 }
 
-function limboName(mailbox: MailboxGuid, { uid, base }: LimboSubject): string {
-  return `${mailbox}.${uid}.${hashOfBase(base)}`;
-}
-
-function hashOfBase(base: string): string {
-  return sha256(Buffer.from(base, "latin1")).toString("hex", 0, 8);
-}
-
 function rowOf(
   { uid, base, size, cause }: LimboSubject,
   name: string,
   { owner, nowMs }: { readonly owner: LimboOwner; readonly nowMs: number },
 ): LimboRow {
   return { name, mailbox: owner.mailbox, path: owner.path, uid, base, size, cause, removedMs: nowMs };
-}
-
-function isDay(name: string): name is RawName {
-  return /^\d{4}-\d\d-\d\d$/.test(name);
 }
 
 /** A rename that says what to do when it would have to copy. Throws: scratch-other-file-system, system errors. */

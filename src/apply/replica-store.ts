@@ -39,6 +39,7 @@ import type { BodyNeed } from "./mailbox-view.js";
 import { deleteMailbox, finishRename, type RenameOutcome, renameMailbox, siteOf } from "./move-mailbox.js";
 import { guidAt } from "./parking.js";
 import { encodeIntent, type Pending, pendingOf } from "./pending.js";
+import { LimboPurge } from "./purge-limbo.js";
 import { NO_GUID } from "./reading.js";
 import { recoverStore } from "./recover.js";
 import { refusing, whileStanding } from "./refusing.js";
@@ -58,10 +59,11 @@ export interface ReplicaStorePorts {
   readonly isAlive?: (pid: number) => boolean;
 }
 
-/** The other two take more than a store (apply-worker.ts, at-once.ts). */
-type Methods = Omit<types.ApplyMethods, "open" | "applyAtOnce">;
+/** The others are not the session's, or take more than a store (apply-worker.ts, at-once.ts). */
+type Methods = Omit<types.ApplyMethods, "open" | "applyAtOnce" | "purgeLimbo">;
 
 export class ReplicaStore implements Methods {
+  readonly limboPurge: LimboPurge;
   readonly #context: StoreContext;
   readonly #pendingByKey = new Map<number, Pending>();
   readonly #inventory = new InventoryReader();
@@ -71,16 +73,15 @@ export class ReplicaStore implements Methods {
   /** Throws: destination-missing, scratch-missing. */
   constructor(ports: ReplicaStorePorts, options: types.ApplyOptions) {
     const { disk, reader, digester, clock, crashPoint = noCrashPoint, isAlive = isProcessAlive } = ports;
-    const { scratchRoot, storeRoot } = options;
-    const limbo = new Limbo({ disk, scratchRoot, nowMs: () => clock.nowMs(), rows: () => reader.limbo() });
+    const limbo = new Limbo({ disk, scratchRoot: options.scratchRoot, clock, reader });
     const cache = new MailboxCache({ reader, digester });
-    const life = new Life(crashPoint);
     const whereabouts = new Whereabouts(options.storeRoot, clock, () => reader.mailboxes());
-    this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life, isAlive };
+    this.#context = { disk, options, clock, reader, cache, limbo, whereabouts, life: new Life(crashPoint), isAlive };
+    this.limboPurge = new LimboPurge(this.#context);
     this.#pages = new ComparePages(this.#context);
     this.#emptiness = new Emptiness(this.#context);
-    openStore(disk, storeRoot).close();
-    openMade(disk, scratchRoot, []).close();
+    openStore(disk, options.storeRoot).close();
+    openMade(disk, options.scratchRoot, []).close();
   }
 
   recover(): types.RecoverOutcome {
@@ -260,10 +261,7 @@ export class ReplicaStore implements Methods {
   }
 
   /** What the system refuses in one mailbox is that mailbox's divergence; what concerns the whole store is thrown. */
-  #refusing<T>(
-    { txn }: Pending,
-    use: (root: Dir) => T,
-  ): T | { readonly kind: "diverged"; readonly divergence: Divergence } {
+  #refusing<T>({ txn }: Pending, use: (root: Dir) => T): T | Extract<types.StageOutcome, { kind: "diverged" }> {
     return refusing(txn, () => this.#inStore(use));
   }
 

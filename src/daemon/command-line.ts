@@ -16,6 +16,7 @@ import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
+import { addUndeleteCommands } from "./undelete/add-commands.js";
 import type { VerifyFlags } from "./verify/verify-flags.js";
 import { VERSION } from "./version.js";
 import { asSentence } from "./words.js";
@@ -59,6 +60,8 @@ function makeProgram(output: Output): Command {
     .addOption(new Option("--log-level <level>", "also write log lines (JSON) to stderr").choices(LEVELS))
     .option("--state <dir>", "where to keep the state (default: $XDG_STATE_HOME/mailtwin/…)")
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
+    .option("--undelete-for <time>", "how long what is removed from DST stays in limbo (default: 7d)")
+    .option("--undelete-max-size <size>", "how large limbo may grow before the oldest goes (default: as it gets)")
     .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
@@ -94,6 +97,7 @@ function makeProgram(output: Output): Command {
   addControlCommands(program, output);
   addLogCommands(program, output);
   addRejectsControl(addRejectsCommands(program, output), output);
+  addUndeleteCommands(program, output);
   addKeyCommands(program, output);
   return program;
 }

@@ -190,6 +190,18 @@ const KINDS = {
     exitCode: EX.NOINPUT,
     hint: "Name a store that is a source on this host (--store NAME), or the state directory of a `mailtwin sync` (--state DIR). The log is made by the first run.",
   },
+  /** Nothing was replicated to that store on this host yet, so that nothing of it is in a limbo. */
+  "limbo-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Name SRC and DST as `mailtwin sync` has them (and its --state), a store that has a source on this host (--store NAME), or a state directory with --state and --scratch.",
+  },
+  /** Nothing that is in the limbo is what was asked for. */
+  "not-in-limbo": {
+    disposition: "operator",
+    exitCode: EX.USAGE,
+    hint: "`mailtwin undelete list` shows what is there. What has been there for longer than undelete_for is gone for good.",
+  },
   /** The store that was asked for is not in the configuration, or is a replica here; or there are several to choose from. */
   "store-unknown": {
     disposition: "operator",

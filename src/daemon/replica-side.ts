@@ -6,6 +6,7 @@ import { Session } from "../agent/session.js";
 import type { SessionSinks } from "../agent/session-sinks.js";
 import type { ApplyMethods } from "../apply/apply-types.js";
 import type { ReplicaSites } from "../apply/pinned-root.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import type { StageMethods } from "../apply/stage-types.js";
 import type { Clock } from "../base/clock.js";
 import { crashPointsFromEnv } from "../base/crash-points.js";
@@ -24,6 +25,7 @@ import type { Link } from "../wire/link.js";
 import { adoptLater } from "./open-together.js";
 import { sumsOnDemand } from "./sums-on-demand.js";
 import type { Threads } from "./threads.js";
+import { type Purged, purgeLimbo } from "./undelete/purge.js";
 import { WorkerOnDemand } from "./worker-on-demand.js";
 
 export interface ReplicaOptions {
@@ -56,6 +58,8 @@ export interface ReplicaSide {
   isEmptied(): Promise<boolean>;
   /** What is applied: the messages of each mailbox, by GUID, but for those that are gone. */
   messageCounts(gone: readonly Pick<MailboxRow, "guid">[]): Map<string, number>;
+  /** Removes from the limbo what has been there for long enough. Not twice at a time. */
+  purge(limits: UndeleteLimits, signal: AbortSignal): Promise<Purged>;
   /** Serves the link until it closes. */
   serve(link: Link, signal: AbortSignal, options?: ServeOptions): Promise<void>;
 }
@@ -97,6 +101,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
       for (const { guid } of gone) counts.delete(guid);
       return counts;
     },
+    purge: (limits, inner) => purgeLimbo({ store, writer }, limits, inner),
     async serve(link, signal, { mayWrite, sinks } = {}) {
       using fileSystem = new FileSystemSync(rawFromText(options.scratch), options.sites.scratch);
       const group = new GroupSync(() => fileSystem.run(signal));

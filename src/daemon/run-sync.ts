@@ -2,10 +2,12 @@
  * One `sync`: makes the places, takes the state directory's lock, looks whether there is anything to do, and only then starts
  * and loads the machinery (threads and codecs cost more than the look at a store that is at rest).
  */
+import { join } from "node:path";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
-import { readStanding, WORK } from "./at-rest.js";
+import { openIfCurrent, readStanding, WORK } from "./at-rest.js";
 import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
 import { holdScratch } from "./hold-scratch.js";
@@ -28,6 +30,7 @@ import { areRecorded, compareStores } from "./same-stores.js";
 import { startThreads } from "./threads.js";
 import { tuneForRun } from "./tune-engine.js";
 import type { TwinOptions } from "./twin.js";
+import { isPurgeDue } from "./undelete/purge.js";
 import { wordsOfLateForeign } from "./words.js";
 
 const NOTHING_DONE = {
@@ -66,7 +69,8 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
   const standing = readStanding(places);
-  if (standing.kind === "at-rest" && !watch && !options.resync && !hasAside(places) && areRecorded(places)) {
+  const isAtRest = standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places);
+  if (isAtRest && !options.resync && !isLimboDue(places, options.undelete)) {
     noteQuietly(places, sites);
     const { mailboxes, messages } = standing;
     const late = wordsOfLateForeign(options.foreign);
@@ -97,6 +101,12 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const problems = await runTwin(twin, reporter, signal);
   if (isAnew) endAnew(places);
   return problems;
+}
+
+/** What is due in the limbo is removed by the run that is started for it. */
+function isLimboDue(places: Places, limits: UndeleteLimits): boolean {
+  using replica = openIfCurrent(join(places.state, "replica.db"));
+  return replica !== undefined && isPurgeDue(replica, limits, systemClock.nowMs());
 }
 
 /** Where nothing is to be done a full or read-only disk is no failure: the next run notes it. */

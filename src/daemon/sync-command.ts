@@ -3,6 +3,7 @@
  */
 
 import type { DamagedBodies } from "../agent/recovery.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
@@ -17,6 +18,7 @@ import { type RemoteFlags, remoteAt, remoteProgramOf } from "./remote-flags.js";
 import type { Reporter } from "./reporter.js";
 import type { RemoteTwinOptions } from "./run/remote-twin.js";
 import { openTextReporter } from "./text-reporter.js";
+import { readUndeleteLimits } from "./undelete/limits.js";
 
 export interface SyncFlags extends RemoteFlags {
   readonly watch?: boolean;
@@ -29,6 +31,8 @@ export interface SyncFlags extends RemoteFlags {
   readonly resync?: boolean;
   readonly state?: string;
   readonly scratch?: string;
+  readonly undeleteFor?: string;
+  readonly undeleteMaxSize?: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -59,9 +63,10 @@ export async function runSync(
       ({ state } = places);
       return (await runRemoteTwin({ ...remote, damaged }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
     }
+    const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
-    const problems = await runIt(places, { ...flags, damaged }, reporter, stop.signal);
+    const problems = await runIt(places, { ...flags, undelete, damaged }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
@@ -105,9 +110,8 @@ function remoteOf(
         throw daemonError("usage", `reading the command line: ${flag} is for a DST on another host`);
     return undefined;
   }
-  for (const flag of ["dryRun", "moved", "scratch"] as const) {
+  for (const [flag, shown] of HERE_ALONE) {
     if (flags[flag] === undefined) continue;
-    const shown = flag === "dryRun" ? "--dry-run" : `--${flag}`;
     throw daemonError("usage", `reading the command line: ${shown} is for a DST on this host`);
   }
   return {
@@ -118,10 +122,19 @@ function remoteOf(
   };
 }
 
+/** They say what is done in DST's own directories. */
+const HERE_ALONE = [
+  ["dryRun", "--dry-run"],
+  ["moved", "--moved"],
+  ["scratch", "--scratch"],
+  ["undeleteFor", "--undelete-for"],
+  ["undeleteMaxSize", "--undelete-max-size"],
+] as const satisfies readonly (readonly [keyof SyncFlags, string])[];
+
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
 async function runIt(
   places: ReturnType<typeof findPlaces>,
-  flags: SyncFlags & { readonly damaged: DamagedBodies },
+  flags: SyncFlags & { readonly undelete: UndeleteLimits; readonly damaged: DamagedBodies },
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -136,7 +149,7 @@ async function runIt(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
       ...{ resync: flags.resync === true, damaged: flags.damaged },
-      acceptsMoved: flags.moved === true,
+      ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
     },
     reporter,
     signal,

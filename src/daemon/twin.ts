@@ -3,8 +3,10 @@
  */
 import { hostname } from "node:os";
 import type { DamagedBodies } from "../agent/recovery.js";
+import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
+import { recordOfError } from "../base/errors.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import type { ForeignChoice } from "./first-contact.js";
@@ -19,6 +21,7 @@ import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
 import { TwinRun } from "./twin-run.js";
+import { type PurgeTurn, purgeOnce, schedulePurges } from "./undelete/purge.js";
 
 export interface TwinOptions {
   readonly places: Places;
@@ -31,6 +34,8 @@ export interface TwinOptions {
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
+  /** What stays in the limbo. */
+  readonly undelete: UndeleteLimits;
   readonly crashAt: string | undefined;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
@@ -102,7 +107,21 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   });
   const onGone = (error: Error) => stop.abort(error);
   owner.adopt(watchState({ state: places.state, databases: ["source.db", "replica.db"], clock: systemClock, onGone })); // last: it ends first.
-  return await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
+  const turn = { purge: (inner: AbortSignal) => replica.purge(options.undelete, inner), ...tellingOf(reporter) };
+  if (watch) owner.adopt(schedulePurges(systemClock, turn));
+  const problems = await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
+  if (!watch) await purgeOnce(turn, signal);
+  return problems;
+}
+
+function tellingOf(reporter: Reporter): Omit<PurgeTurn, "purge"> {
+  const tell = (words: string) => reporter.warning(`not all of the limbo that is due could be removed: ${words}`);
+  return {
+    onPurged: ({ failed }) => {
+      if (failed !== undefined) tell(failed);
+    },
+    onFailed: (error) => tell(recordOfError(error).message),
+  };
 }
 
 async function nothing(): Promise<void> {}

@@ -105,6 +105,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE cursor ADD COLUMN resync_since_ms INTEGER; -- NULL: the log is kept for it
   ALTER TABLE cursor ADD COLUMN resync_why TEXT;
   `,
+  // What goes from the limbo first, and how large all of it is, without reading the table; whole mailboxes that nobody has counted.
+  `
+  CREATE INDEX limbo_age ON limbo (removed_ms, name, size);
+  CREATE INDEX limbo_uncounted ON limbo (name) WHERE uid = 0 AND size = 0;
+  `,
 ];
 
 /** What an entry takes in the database beside its bytes. */

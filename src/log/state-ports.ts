@@ -91,5 +91,12 @@ export interface StateReader extends Disposable {
   appliedLogs(): readonly string[];
   intents(): readonly IntentRow[];
   limbo(): readonly LimboRow[];
+  limboRow(name: string): LimboRow | undefined;
+  /** Those after that place, the oldest first. */
+  oldestLimbo(after: Pick<LimboRow, "removedMs" | "name">, countMax: number): readonly LimboRow[];
+  /** Those without a UID and a size, by name, after that one. */
+  uncountedLimbo(afterName: string, countMax: number): readonly LimboRow[];
+  /** As their rows have it. */
+  limboBytes(): number;
   rejections(replica?: string): readonly RejectionRow[];
 }

@@ -150,6 +150,23 @@ class SqlStateReader implements StateReader {
     return this.#sql.limbo.all().map(limboOfRow);
   }
 
+  limboRow(name: string): LimboRow | undefined {
+    const row = this.#sql.limboRow.get(name);
+    return row === undefined ? undefined : limboOfRow(row);
+  }
+
+  oldestLimbo({ removedMs, name }: Pick<LimboRow, "removedMs" | "name">, countMax: number): readonly LimboRow[] {
+    return this.#sql.oldestLimbo.all(removedMs, name, countMax).map(limboOfRow);
+  }
+
+  uncountedLimbo(afterName: string, countMax: number): readonly LimboRow[] {
+    return this.#sql.uncountedLimbo.all(afterName, countMax).map(limboOfRow);
+  }
+
+  limboBytes(): number {
+    return this.#sql.limboBytes.get()?.bytes ?? 0;
+  }
+
   rejections(replica?: string): readonly RejectionRow[] {
     const rows = replica === undefined ? this.#sql.rejections.all() : this.#sql.rejectionsOf.all(replica);
     return rows.map(rejectionOfRow);
@@ -198,6 +215,14 @@ function prepareAll(db: Db) {
     appliedLogs: db.prepare<{ log_id: string }>("SELECT log_id FROM applied ORDER BY log_id"),
     intents: db.prepare<IntentSqlRow>("SELECT id, bytes FROM intent ORDER BY id"),
     limbo: db.prepare<LimboSqlRow>("SELECT * FROM limbo ORDER BY removed_ms, name"),
+    limboRow: db.prepare<LimboSqlRow>("SELECT * FROM limbo WHERE name = ?"),
+    oldestLimbo: db.prepare<LimboSqlRow>(
+      "SELECT * FROM limbo WHERE (removed_ms, name) > (?, ?) ORDER BY removed_ms, name LIMIT ?",
+    ),
+    uncountedLimbo: db.prepare<LimboSqlRow>(
+      "SELECT * FROM limbo WHERE uid = 0 AND size = 0 AND name > ? ORDER BY name LIMIT ?",
+    ),
+    limboBytes: db.prepare<{ bytes: number }>("SELECT coalesce(sum(size), 0) AS bytes FROM limbo"),
     rejections: db.prepare<RejectionSqlRow>("SELECT * FROM rejection ORDER BY replica, lsn"),
     rejectionsOf: db.prepare<RejectionSqlRow>("SELECT * FROM rejection WHERE replica = ? ORDER BY lsn"),
   };

@@ -1,6 +1,8 @@
 /** What is kept of a store between two looks, as long as it stands as it did. */
 import type { Clock } from "../base/clock.js";
 import type { Dir, Disk } from "../base/disk.js";
+import { errnoOf, MailtwinError } from "../base/errors.js";
+import type { RawPath } from "../base/raw-name.js";
 import { discoverMailboxes } from "../maildir/discover.js";
 import { UID_MAX } from "../maildir/ids.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
@@ -29,16 +31,29 @@ export async function lookAtKept(
   if (problems.length > 0) return undefined;
   const found: SummedMailbox[] = [];
   for (const { path } of mailboxes) {
-    const isFound = await withMailbox(disk, storeRoot, path, async (dirs) => {
-      const fingerprint = dirs === undefined ? "" : fingerprintOf(dirs.mailbox, clock);
-      const kept = cache.read(path);
-      if (kept === undefined || fingerprint === "" || kept.fingerprint !== fingerprint) return false;
-      found.push(rowOfKept(path, kept));
-      return true;
-    });
-    if (!isFound) return undefined;
+    const row = await rowIfKept({ disk, clock }, { storeRoot, path, cache });
+    if (row === undefined) return undefined;
+    found.push(row);
   }
   return found;
+}
+
+/** Undefined also where the mailbox cannot be read: the look of the thread says why. */
+async function rowIfKept(
+  { disk, clock }: KeptPorts,
+  { storeRoot, path, cache }: { readonly storeRoot: string; readonly path: RawPath; readonly cache: SumCache },
+): Promise<MailboxSum | undefined> {
+  try {
+    return await withMailbox(disk, storeRoot, path, async (dirs) => {
+      const fingerprint = dirs === undefined ? "" : fingerprintOf(dirs.mailbox, clock);
+      const kept = cache.read(path);
+      const stands = kept !== undefined && fingerprint !== "" && kept.fingerprint === fingerprint;
+      return stands ? rowOfKept(path, kept) : undefined;
+    });
+  } catch (error) {
+    if (!(error instanceof MailtwinError) && errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** "" where a change could hide behind it; undefined where there is no `cur/`. */
@@ -48,7 +63,7 @@ export function fingerprintOf(mailbox: Dir, clock: Pick<Clock, "nowMs">): string
   return isRacilyClean(fingerprint, clock.nowMs()) ? "" : Object.values(fingerprint).join(" ");
 }
 
-export function rowOfKept(path: KeptMailbox["path"], kept: KeptMailbox): MailboxSum {
+export function rowOfKept(path: RawPath, kept: KeptMailbox): MailboxSum {
   const { guid, uidValidity, uidNext, unnumbered, sums } = kept;
   const { count: messages, digest } = sums.sum(0, CHUNKS_MAX);
   return { kind: "sum", path, guid, uidValidity, uidNext, messages, unnumbered, digest };

@@ -20,6 +20,8 @@ const WRITTEN = new Map([
   ["rejects retry, rejects skip", { file: CONTROL, name: "RejectsAnswer" }],
   ["rejects list, rejects show, rejects export", { file: "src/daemon/logs/rejects-command.ts", name: "jsonOf" }],
   ["explain", { file: "src/daemon/control/explain.ts", name: "Explanation" }],
+  ["undelete list", { file: "src/daemon/undelete/list-command.ts", name: "ListedRemoval" }],
+  ["undelete restore", { file: "src/daemon/undelete/restore-command.ts", name: "RestoreReport" }],
   ["log tail, log show, log export", { file: "src/daemon/logs/entry-json.ts", name: "jsonOf" }],
 ]);
 

@@ -55,6 +55,8 @@ export interface Store {
   readonly path: string;
   /** Undefined: beside the store. */
   readonly scratch: string | undefined;
+  /** How long, and how much, what replication removed here stays. */
+  readonly undelete: { readonly keptMs: number; readonly bytesMax: ByteCount | undefined };
   readonly role: SourceRole | ReplicaRole;
 }
 
@@ -117,12 +119,14 @@ function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
 
 type WrittenStore = WrittenConfig["store"][string];
 
-function makeStore(name: StoreName, { path, scratch, source, replica }: WrittenStore): Store {
+function makeStore(name: StoreName, written: WrittenStore): Store {
+  const { path, scratch, source, replica } = written;
+  const undelete = { keptMs: written.undelete_for, bytesMax: written.undelete_max_size };
   const role: Store["role"] =
     source === undefined
       ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
       : { kind: "replica", ...otherSide(name, source), from: source.from };
-  return { name, path, scratch, role };
+  return { name, path, scratch, undelete, role };
 }
 
 function makeReplica(

@@ -15,6 +15,7 @@ import {
 } from "../../base/quantity.js";
 import { readAddress, readHostPort } from "../../wire/address.js";
 import { LOG_LEVELS } from "../log-reporter.js";
+import { UNDELETE_FOR, UNDELETE_SIZE } from "../undelete/limits.js";
 import { NAME_PATTERN } from "./names.js";
 import { readPath, readSocketPath } from "./path.js";
 
@@ -196,6 +197,14 @@ const store = {
   scratch: path({
     description: "Staging and limbo, on the store's file system; absent: beside the store.",
     example: '"/var/.mailtwin-vmail"',
+  }).optional(),
+  undelete_for: text((written) => readDurationMs(written, UNDELETE_FOR), {
+    description: `How long what replication removed here stays in the limbo; from ${UNDELETE_FOR.least} to ${UNDELETE_FOR.most}. Counts while the store has a source.`,
+    example: '"7d"',
+  }).prefault("7d"),
+  undelete_max_size: text<ByteCount>((written) => readByteCount(written, UNDELETE_SIZE), {
+    description: `How large the limbo may grow before the oldest goes earlier; from ${UNDELETE_SIZE.least} to ${UNDELETE_SIZE.most}. Absent: as large as it gets.`,
+    example: '"10GiB"',
   }).optional(),
 };
 

@@ -31,7 +31,10 @@ export function configAsJson(config: Config): Record<string, unknown> {
     log: { maxSizeBytes: log.maxSize, maxAgeMs: log.maxAgeMs },
     listen: { tls: listen.tls.map(formatHostPort), unix: listen.unix },
     peers: [...peers.values()].map((peer) => ({ ...peer, mayRead: [...peer.mayRead], mayWrite: [...peer.mayWrite] })),
-    stores: [...stores.values()].map(({ role, ...store }) => ({ ...store, ...roleAsJson(role) })),
+    stores: [...stores.values()].map(({ role, undelete: { keptMs, bytesMax }, ...store }) => ({
+      ...{ ...store, undeleteForMs: keptMs, undeleteMaxSizeBytes: bytesMax },
+      ...roleAsJson(role),
+    })),
   };
 }
 
@@ -43,13 +46,17 @@ function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unkn
   return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
 }
 
-function storeTable({ path, scratch, role }: Store): Record<string, unknown> {
+function storeTable({ path, scratch, undelete: { keptMs, bytesMax }, role }: Store): Record<string, unknown> {
+  const own = {
+    ...{ path, scratch, undelete_for: writeDurationMs(keptMs) },
+    undelete_max_size: bytesMax === undefined ? undefined : writeByteCount(bytesMax),
+  };
   if (role.kind === "source") {
     const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
-    return present({ path, scratch, replica });
+    return present({ ...own, replica });
   }
   const from = role.from === undefined ? undefined : formatAddress(role.from);
-  return present({ path, scratch, source: present({ peer: role.peer, store: role.storeThere, from }) });
+  return present({ ...own, source: present({ peer: role.peer, store: role.storeThere, from }) });
 }
 
 function replicaTable({ to, peer, storeThere, mode, unreachableAlarmMs, foreign }: Replica): Record<string, unknown> {

@@ -135,7 +135,7 @@ function holdersOf(rows: readonly Placed[], { user, mailbox }: MailboxWish): rea
 }
 
 /** Of a Maildir, without what mail_location adds to her home. */
-function userOf(root: string): string {
+export function userOf(root: string): string {
   const below = BELOW_HOME.find((home) => home !== "" && root.length > home.length && root.endsWith(home)) ?? "";
   return displayRaw(root.slice(0, root.length - below.length));
 }

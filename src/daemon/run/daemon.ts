@@ -228,7 +228,8 @@ export class Daemon {
       const users = this.#usersOf(role.peer);
       return users === undefined ? undefined : maySee(users);
     };
-    const how = { path, scratch, stateDir: this.#stateOf(config), log, crashAt, mayWrite };
+    const undelete = () => this.#config.stores.get(config.name)?.undelete ?? config.undelete;
+    const how = { path, scratch, stateDir: this.#stateOf(config), log, crashAt, mayWrite, undelete };
     const store = new ReplicaStore(how, former);
     const stop = new AbortController();
     const { from, storeThere, peer } = role;

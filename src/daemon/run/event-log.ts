@@ -6,6 +6,7 @@
 import { pino } from "pino";
 import { recordOfError } from "../../base/errors.js";
 import type { LogLevel } from "../log-reporter.js";
+import type { Purged } from "../undelete/purge.js";
 import { hintInDaemon } from "./daemon-hints.js";
 
 export const EVENTS = {
@@ -49,6 +50,8 @@ export const EVENTS = {
   "rejection-over": "info",
   "conflict-resolved": "warn",
   "foreign-kept": "warn",
+  "limbo-purged": "info",
+  "limbo-not-purged": "warn",
   "source-connected": "info",
   "source-gone": "info",
 } as const satisfies Record<string, LogLevel>;
@@ -80,6 +83,12 @@ function wrap(sink: Sink): EventLog {
     write: (event, fields = {}) => sink[EVENTS[event]](fields, event),
     child: (fields) => wrap(sink.child(fields)),
   };
+}
+
+/** Nothing where nothing went. */
+export function logPurged(log: EventLog, { messages, mailboxes, bytes, failed }: Purged): void {
+  if (messages + mailboxes > 0) log.write("limbo-purged", { messages, mailboxes, bytes });
+  if (failed !== undefined) log.write("limbo-not-purged", { message: failed });
 }
 
 /** What of an error belongs into a line. */

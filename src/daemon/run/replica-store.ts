@@ -7,6 +7,7 @@
 import { hostname } from "node:os";
 import { farewellOf, isOfSource } from "../../agent/farewell.js";
 import type { SessionSinks } from "../../agent/session-sinks.js";
+import type { UndeleteLimits } from "../../apply/purge-types.js";
 import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
@@ -29,9 +30,10 @@ import { openReplicaSide, type ReplicaSide } from "../replica-side.js";
 import { claimStore } from "../same-stores.js";
 import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
+import { schedulePurges } from "../undelete/purge.js";
 import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
 import { watchEmptied } from "./emptied-watch.js";
-import { type EventLog, fieldsOfError } from "./event-log.js";
+import { type EventLog, fieldsOfError, logPurged } from "./event-log.js";
 import { type EndedLink, MetLink } from "./met-link.js";
 import { isOfAnother, noteTaker } from "./note-taker.js";
 import { RefusedMailboxes } from "./refused-mailboxes.js";
@@ -46,9 +48,11 @@ export interface ReplicaStoreOptions {
   readonly crashAt: string | undefined;
   /** Which mailboxes its source may write to, as it is now; undefined: all. */
   readonly mayWrite: () => ((path: RawPath) => boolean) | undefined;
+  /** What stays in its limbo, as it is now. */
+  readonly undelete: () => UndeleteLimits;
 }
 
-interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite"> {
+interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite" | "undelete"> {
   /** Undefined where nobody reads one. */
   readonly log?: EventLog;
   /** What becomes of mail that only the replica has when its mailbox is deleted at the source; undefined: it stays. */
@@ -153,6 +157,7 @@ export class ReplicaStore {
         const how = { ...this.#options, foreign: undefined, live: true, by: "daemon", source } as const;
         const parts = await openReplicaStore(how, tame(source.root), owner);
         this.#watchState(owner);
+        this.#purgeAtTimes(parts.side, owner);
         const opened = { owner, ...parts };
         this.#opened = opened;
         this.#hasBeenOpen = true;
@@ -233,6 +238,14 @@ export class ReplicaStore {
       });
     };
     owner.adopt(watchState({ state: this.#options.stateDir, databases: ["replica.db"], clock: systemClock, onGone }));
+  }
+
+  /** What cannot be removed is no trouble of the store: it is tried again, and its mail goes on. */
+  #purgeAtTimes(side: ReplicaSide, owner: Disposer): void {
+    const { log, undelete } = this.#options;
+    const purge = (signal: AbortSignal) => side.purge(undelete(), signal);
+    const onFailed = (error: unknown) => log.write("limbo-not-purged", fieldsOfError(error));
+    owner.adopt(schedulePurges(systemClock, { purge, onPurged: (purged) => logPurged(log, purged), onFailed }));
   }
 
   /** The link ends, and the source looks at all as it begins the next one. */

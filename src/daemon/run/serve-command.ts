@@ -38,6 +38,8 @@ import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
 import { homeOf } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import { watchState } from "../state-watch.js";
+import { UNDELETE_DEFAULT } from "../undelete/limits.js";
+import { purgeOnce, schedulePurges } from "../undelete/purge.js";
 import { openLocalSide } from "../verify/sides.js";
 import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
@@ -187,10 +189,18 @@ async function serveDirectory(
       gone.abort(error);
     };
     using _watch = watchState({ state: stateDir, databases: ["replica.db"], clock: systemClock, onGone });
-    await side.serve(link, AbortSignal.any([signal, gone.signal]));
+    const both = AbortSignal.any([signal, gone.signal]);
+    const purge = (inner: AbortSignal) => side.purge(UNDELETE_DEFAULT, inner);
+    const turn = { purge, onPurged: unsaid, onFailed: unsaid };
+    await using _purges = live ? schedulePurges(systemClock, turn) : undefined;
+    await side.serve(link, both);
     gone.signal.throwIfAborted();
+    if (!live) await purgeOnce(turn, both);
   };
 }
+
+/** Nobody reads it here: the next purge tries again. */
+function unsaid(): void {}
 
 /** A directory is read to be compared, and nothing is written but what was seen, for the next time. */
 function serveVerifier(

@@ -85,6 +85,18 @@ export class MemoryState {
       },
       intents: () => this.intents,
       limbo: () => this.limbo,
+      limboRow: (name) => this.limbo.find((row) => row.name === name),
+      oldestLimbo: ({ removedMs, name }, countMax) =>
+        this.limbo
+          .filter((row) => row.removedMs > removedMs || (row.removedMs === removedMs && row.name > name))
+          .sort((a, b) => a.removedMs - b.removedMs || (a.name < b.name ? -1 : 1))
+          .slice(0, countMax),
+      uncountedLimbo: (after, countMax) =>
+        this.limbo
+          .filter(({ uid, size, name }) => uid === 0 && size === 0 && name > after)
+          .sort((a, b) => (a.name < b.name ? -1 : 1))
+          .slice(0, countMax),
+      limboBytes: () => this.limbo.reduce((sum, { size }) => sum + size, 0),
     };
     return partial as StateReader;
   }

@@ -1,0 +1,82 @@
+/** `mailtwin undelete list`: what replication removed and is still to be had. Reads only, while replication goes on. */
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../../base/clock.js";
+import { EX } from "../../base/errors.js";
+import { displayRaw } from "../../base/raw-name.js";
+import { formatBytes } from "../../base/text-format.js";
+import { openStateReader } from "../../log/state-reader.js";
+import { alignColumns, shownText, shownTime } from "../logs/shown.js";
+import type { Output } from "../output.js";
+import { findLimbos, type LimboFlags, type LimboPlace } from "./find-limbos.js";
+import { type Removed, type RemovedWish, removedMail } from "./removed-mail.js";
+
+export type ListFlags = LimboFlags & RemovedWish;
+
+const HEADINGS = ["REMOVED", "USER", "MAILBOX", "UID", "SIZE", "CAUSE", "FILE", "NAME"];
+
+/** Returns the exit code. */
+export function listRemoved(
+  source: string | undefined,
+  destination: string | undefined,
+  flags: ListFlags,
+  output: Output,
+): number {
+  const places = findLimbos(source, destination, flags);
+  for (const place of places) {
+    using reader = openStateReader(place.database);
+    const found = removedMail(reader, flags, systemClock.nowMs());
+    if (flags.json === true) for (const it of found) output.out(`${JSON.stringify(jsonOf(it, place))}\n`);
+    else tell(found, place, places.length > 1, output);
+  }
+  return EX.OK;
+}
+
+function tell(found: readonly Removed[], place: LimboPlace, isNamed: boolean, output: Output): void {
+  if (isNamed) output.out(`${shownText(place.store)}:\n`);
+  if (found.length === 0) output.out("nothing of that is in the limbo\n");
+  else for (const line of alignColumns([HEADINGS, ...found.map((it) => cellsOf(it, place))])) output.out(`${line}\n`);
+}
+
+function cellsOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): string[] {
+  const { name, uid, size, cause, removedMs } = row;
+  return [
+    shownTime(removedMs),
+    user === "" ? "-" : user,
+    folder,
+    isMailbox ? "all" : uid === 0 ? "-" : String(uid),
+    isMailbox && size === 0 ? "-" : formatBytes(size),
+    shownText(cause),
+    isThere(place, name) ? "there" : "gone",
+    displayRaw(name),
+  ];
+}
+
+/** A line of `--json`. */
+export interface ListedRemoval {
+  readonly store: string;
+  readonly name: string;
+  readonly kind: "message" | "mailbox";
+  readonly user: string;
+  readonly folder: string;
+  readonly path: string;
+  readonly mailbox: string;
+  readonly uid: number;
+  readonly size: number;
+  readonly cause: string;
+  readonly removed: string;
+  readonly removedMs: number;
+  readonly isThere: boolean;
+}
+
+function jsonOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): ListedRemoval {
+  const { name, mailbox, path, uid, size, cause, removedMs } = row;
+  return {
+    ...{ store: place.store, name, kind: isMailbox ? "mailbox" : "message", user, folder, path: displayRaw(path) },
+    ...{ mailbox, uid, size, cause, removed: shownTime(removedMs), removedMs, isThere: isThere(place, name) },
+  };
+}
+
+function isThere({ limbo }: LimboPlace, name: string): boolean {
+  return lstatSync(join(limbo, name), { throwIfNoEntry: false }) !== undefined;
+}

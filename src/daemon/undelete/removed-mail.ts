@@ -1,0 +1,71 @@
+/**
+ * What is in the limbo, by its rows, and which of it is meant by what people say. The names in rows were made by mail users: whoever
+ * shows them escapes them.
+ */
+
+import { readEntryName } from "../../apply/limbo-names.js";
+import { readDurationMs } from "../../base/quantity.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import type { StateReader } from "../../log/state-ports.js";
+import type { LimboRow } from "../../log/state-types.js";
+import { type TreeOf, treesOf } from "../../maildir/whose-tree.js";
+import { findMailboxes, userOf } from "../control/find-mailbox.js";
+import { daemonError } from "../errors.js";
+
+export interface RemovedWish {
+  readonly user?: string;
+  readonly mailbox?: string;
+  /** A time, or how long ago. */
+  readonly since?: string;
+}
+
+export interface Removed {
+  readonly row: LimboRow;
+  readonly isMailbox: boolean;
+  /** For people, as the next one; "" where the store is one user's. */
+  readonly user: string;
+  /** Below the user's INBOX. */
+  readonly folder: string;
+}
+
+const SINCE = { least: "1s", most: "36500d" };
+
+/** Oldest first. Throws: usage. */
+export function removedMail(reader: StateReader, wish: RemovedWish, nowMs: number): readonly Removed[] {
+  const rows = reader.limbo();
+  const paths = [...new Set([...rows, ...reader.mailboxes()].map(({ path }) => path))];
+  const meant = new Set(
+    findMailboxes(
+      paths.map((path) => ({ path })),
+      wish,
+    ).map(({ path }) => path),
+  );
+  const sinceMs = wish.since === undefined ? Number.NEGATIVE_INFINITY : readSince(wish.since, nowMs);
+  const known = new Set<string>(paths);
+  const treeOf = treesOf((path) => known.has(path));
+  return rows
+    .filter(({ path, removedMs }) => meant.has(path) && removedMs >= sinceMs)
+    .map((row) => removed(row, treeOf));
+}
+
+function removed(row: LimboRow, treeOf: TreeOf): Removed {
+  const root = treeOf(row.path);
+  const folder = row.path.slice(root.length).replace(/^\//, "");
+  const [, entry = ""] = row.name.split("/");
+  return { row, isMailbox: readEntryName(entry)?.uid === undefined, user: userOf(root), folder: folderName(folder) };
+}
+
+function folderName(folder: string): string {
+  return folder === "" ? "INBOX" : displayRaw(folder as RawPath);
+}
+
+/** "2026-11-29", "2026-11-29T12:00Z", "2d". Times without a zone are UTC. Throws: usage. */
+function readSince(text: string, nowMs: number): number {
+  const duration = readDurationMs(text, SINCE);
+  if (duration.kind === "value") return nowMs - duration.value;
+  const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z?)?$/.test(text);
+  const ms = isTime ? Date.parse(text.length > 10 && !text.endsWith("Z") ? `${text}Z` : text) : Number.NaN;
+  if (!Number.isNaN(ms)) return ms;
+  const advice = 'write a time (UTC) as "2026-11-29" or "2026-11-29T12:00Z", or how long ago, as "2d"';
+  throw daemonError("usage", `reading the command line: --since ${JSON.stringify(text)}: that is no time; ${advice}`);
+}

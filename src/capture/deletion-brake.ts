@@ -17,7 +17,8 @@ import type { BrakeReport, HeldMailbox } from "./capture-types.js";
 import type { MarkedFinding } from "./settle-findings.js";
 import { formatUids, parseUids, UidSet } from "./uid-set.js";
 
-const STATE_KEY = "deletion-brake";
+/** Of the table `meta`. */
+export const BRAKE_KEY = "deletion-brake";
 const APPROVED_KEY = "deletions-approved";
 /** So many at once are looked for in other mailboxes before they count. */
 const MOVED_MIN = 32;
@@ -75,7 +76,7 @@ export class DeletionBrake {
   constructor(limits: BrakeLimits, sources: BrakeSources) {
     this.#limits = limits;
     this.#sources = sources;
-    this.#state = parseState(sources.meta(STATE_KEY));
+    this.#state = parseState(sources.meta(BRAKE_KEY));
     this.#approved = parseApproved(sources.meta(APPROVED_KEY));
     const names = limits.uncounted.flatMap((name) => [encodeImapName(name), rawFromText(name)]);
     this.#uncounted = new Set(names.map((name) => name.toLowerCase()));
@@ -83,16 +84,13 @@ export class DeletionBrake {
 
   /** The findings that may be sealed: all but deletions that are held back. */
   sift({ row, findings, isRenumbered, pass, nowMs }: Sifting): readonly MarkedFinding[] {
-    const gone = findings.filter(
-      (finding) =>
-        finding.now === undefined &&
-        finding.before !== undefined &&
-        !isRenumbered(finding) &&
-        !this.#isApproved(row.guid, finding.uid),
-    );
+    const expunged = findings.filter(({ before, now }) => before !== undefined && now === undefined);
+    const gone = expunged.filter((finding) => !isRenumbered(finding) && !this.#isApproved(row.guid, finding.uid));
+    if (pass !== undefined) pass.sifted += expunged.length;
     if (gone.length === 0) return findings;
     const deleted = this.#withoutMoved(row, gone);
-    const ahead = pass === undefined ? 0 : aheadOf(pass, { gone: gone.length, deleted: deleted.length });
+    const left = pass === undefined ? 0 : Math.max(0, pass.lost - pass.sifted);
+    const ahead = Math.floor((left * deleted.length) / expunged.length); // as much of the rest as of this part.
     this.#judge(row, { going: "expunged", messages: deleted.length, ahead, nowMs });
     if (this.#state.engaged === undefined) return findings;
     const uids = new Set<number>(deleted.map(({ uid }) => uid));
@@ -226,18 +224,12 @@ export class DeletionBrake {
     if (state === this.#state) return;
     this.#state = state;
     this.#report = undefined;
-    this.#note(STATE_KEY, JSON.stringify(state));
+    this.#note(BRAKE_KEY, JSON.stringify(state));
   }
 
   #note(key: string, value: string): void {
     this.#meta = [...this.#meta.filter((each) => each.key !== key), { key, value }];
   }
-}
-
-/** Of what a listing lacks beyond this part, as much as of this part. */
-function aheadOf(pass: Pass, { gone, deleted }: { readonly gone: number; readonly deleted: number }): number {
-  pass.sifted += gone;
-  return Math.floor((Math.max(0, pass.lost - pass.sifted) * deleted) / gone);
 }
 
 function describe({ row, uids }: Held): HeldMailbox {

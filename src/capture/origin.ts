@@ -149,7 +149,7 @@ class Siblings {
   }
 
   find({ base, stat }: PresentMessage): BodyOrigin | undefined {
-    this.#rows ??= this.#choose();
+    this.#rows ??= this.#choose(1);
     for (const row of this.#rows) {
       const uidlist = this.#uidlist(row);
       const index = uidlist?.indexOfBase(base) ?? -1;
@@ -163,7 +163,7 @@ class Siblings {
 
   /** Also one that was found there and is not in the log yet. */
   has({ base, ino }: BaselineRecord): boolean {
-    this.#rows ??= this.#choose();
+    this.#rows ??= this.#choose(0);
     return this.#rows.some((row) => {
       const uidlist = this.#uidlist(row);
       const index = uidlist?.indexOfBase(base) ?? -1;
@@ -182,12 +182,12 @@ class Siblings {
     return this.#uidlistByGuid.get(row.guid);
   }
 
-  #choose(): readonly MailboxRow[] {
+  #choose(messagesMin: number): readonly MailboxRow[] {
     const owner = this.#sources.treeOf(this.#own.path);
     const rank = new Map(this.#lately.map((guid, index) => [guid, index]));
     const rankOf = ({ guid }: MailboxRow): number => rank.get(guid) ?? this.#lately.length;
     const rows = [...this.#sources.rows()].filter(
-      (row) => row.guid !== this.#own.guid && row.messages > 0 && this.#sources.treeOf(row.path) === owner,
+      (row) => row.guid !== this.#own.guid && row.messages >= messagesMin && this.#sources.treeOf(row.path) === owner,
     );
     return rows.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, SIBLINGS_MAX);
   }

@@ -25,6 +25,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly verbose?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly moved?: boolean;
+  readonly approveDeletions?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
@@ -100,6 +101,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
     crashAt: crashAtOfEnvironment(),
+    approvesDeletions: flags.approveDeletions === true,
     ...remoteProgramOf(flags),
   };
 }
@@ -122,6 +124,7 @@ async function runIt(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
       acceptsMoved: flags.moved === true,
+      approvesDeletions: flags.approveDeletions === true,
     },
     reporter,
     signal,

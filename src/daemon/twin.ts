@@ -4,6 +4,7 @@
 import { hostname } from "node:os";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
+import { BRAKE_LIMITS } from "../capture/brake.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import type { ForeignChoice } from "./first-contact.js";
@@ -31,6 +32,8 @@ export interface TwinOptions {
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
   readonly crashAt: string | undefined;
+  /** Deletions that are held back may go. */
+  readonly approvesDeletions: boolean;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
   /** Mailboxes that are gone from the destination: they are made anew. */
@@ -57,7 +60,10 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const onCommitted = () => agent.wake();
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const [source, replica] = await together(
-    openSourceSide({ ...common, store: places.source, storeSite: sites.source, gone, onCommitted }, owner),
+    openSourceSide(
+      { ...common, store: places.source, storeSite: sites.source, gone, onCommitted, brake: BRAKE_LIMITS },
+      owner,
+    ),
     openReplicaSide(
       {
         ...common,
@@ -70,12 +76,12 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, onKept, isAnew } = options;
+  const { watch, foreign: choice, onKept, isAnew, approvesDeletions } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
   const run = new TwinRun(
-    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, ...aside },
+    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside },
     reporter,
   );
   const agent = run.makeAgent(link.source);

@@ -5,6 +5,7 @@
 
 import { assert } from "../../base/assert.js";
 import type { ByteCount, Reading } from "../../base/quantity.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import type { Address, HostPort } from "../../wire/address.js";
 import type { LogLevel } from "../log-reporter.js";
 import {
@@ -55,6 +56,8 @@ export interface Store {
   readonly path: string;
   /** Undefined: beside the store. */
   readonly scratch: string | undefined;
+  /** Of a source. Undefined: no deletion is held back. */
+  readonly brake: BrakeLimits | undefined;
   readonly role: SourceRole | ReplicaRole;
 }
 
@@ -117,12 +120,16 @@ function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
 
 type WrittenStore = WrittenConfig["store"][string];
 
-function makeStore(name: StoreName, { path, scratch, source, replica }: WrittenStore): Store {
+function makeStore(name: StoreName, { path, scratch, brake, source, replica }: WrittenStore): Store {
   const role: Store["role"] =
     source === undefined
       ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
       : { kind: "replica", ...otherSide(name, source), from: source.from };
-  return { name, path, scratch, role };
+  return { name, path, scratch, brake: makeBrake(brake), role };
+}
+
+function makeBrake({ enabled, in_deleted_mailboxes, window, ...same }: WrittenStore["brake"]): BrakeLimits | undefined {
+  return enabled ? { ...same, inDeletedMailboxes: in_deleted_mailboxes, windowMs: window } : undefined;
 }
 
 function makeReplica(

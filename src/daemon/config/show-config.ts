@@ -6,6 +6,7 @@
 
 import { stringify } from "smol-toml";
 import { writeByteCount, writeDurationMs } from "../../base/quantity.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import { formatAddress, formatHostPort } from "../../wire/address.js";
 import type { Config, Peer, Replica, Store } from "./config.js";
 
@@ -43,13 +44,27 @@ function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unkn
   return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
 }
 
-function storeTable({ path, scratch, role }: Store): Record<string, unknown> {
+function storeTable({ path, scratch, brake: limits, role }: Store): Record<string, unknown> {
+  const brake = brakeTable(limits);
   if (role.kind === "source") {
     const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
-    return present({ path, scratch, replica });
+    return present({ path, scratch, brake, replica });
   }
   const from = role.from === undefined ? undefined : formatAddress(role.from);
-  return present({ path, scratch, source: present({ peer: role.peer, store: role.storeThere, from }) });
+  return present({ path, scratch, brake, source: present({ peer: role.peer, store: role.storeThere, from }) });
+}
+
+function brakeTable(limits: BrakeLimits | undefined): Record<string, unknown> {
+  if (limits === undefined) return { enabled: false };
+  const { messages, share, inDeletedMailboxes, windowMs, uncounted } = limits;
+  const window = writeDurationMs(windowMs);
+  return {
+    messages,
+    share: `${Math.round(share * 100)}%`,
+    in_deleted_mailboxes: inDeletedMailboxes,
+    window,
+    uncounted,
+  };
 }
 
 function replicaTable({ to, peer, storeThere, mode, unreachableAlarmMs, foreign }: Replica): Record<string, unknown> {

@@ -45,6 +45,7 @@ function taking<T>(
 }
 
 const oneReplica = z.strictObject({ replica: name });
+const oneStore = z.strictObject({ store: name.optional() });
 const rejects = z.strictObject({ replica: name, ...wish });
 
 const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
@@ -99,6 +100,18 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
     taking(rejects, (control, { replica, user, mailbox }, signal) =>
       control.skip({ ...replicaNamed(control.status(), replica), user, mailbox }, signal),
     ),
+  ],
+  [
+    "POST /v1/deletions",
+    taking(oneStore, async (control, query) => {
+      return { stores: await control.deletions(targetsNamed(control.status(), query)) };
+    }),
+  ],
+  [
+    "POST /v1/deletions/approve",
+    taking(oneStore, async (control, query) => {
+      return { stores: await control.approveDeletions(targetsNamed(control.status(), query)) };
+    }),
   ],
   [
     "POST /v1/explain",

@@ -23,6 +23,7 @@ import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
+import { approveHeld, heldOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { isRefused } from "./daemon-hints.js";
@@ -105,6 +106,8 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       }, "what it refused is skipped");
       return answer;
     },
+    deletions: (query) => heldOf(daemon, query),
+    approveDeletions: (query) => approveHeld(daemon, query),
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
   };

@@ -9,6 +9,7 @@ import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
 import type { SumsPort } from "../../resync/sums-types.js";
 import type { OpenedSource } from "../../wire/opening.js";
@@ -36,6 +37,8 @@ export interface SourceStoreOptions {
   readonly scratch: string | undefined;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  /** Undefined: no deletion is held back. */
+  readonly brake: BrakeLimits | undefined;
 }
 
 export class SourceStore {
@@ -166,7 +169,7 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   const side = await openSourceSide(
     {
       ...{ store: places.store, storeSite: places.site, stateDir: places.state, threads, hostname: hostname() },
-      ...{ crashAt: options.crashAt, clock: systemClock, gone: [] },
+      ...{ crashAt: options.crashAt, clock: systemClock, gone: [], brake: options.brake },
       onCommitted: () => {
         for (const tell of onCommitted) tell();
       },

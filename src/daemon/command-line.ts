@@ -16,7 +16,7 @@ import { type Output, openOutput } from "./output.js";
 import type { RunFlags } from "./run/run-command.js";
 import type { ServeFlags } from "./run/serve-command.js";
 import { runSync, type SyncFlags } from "./sync-command.js";
-import type { VerifyFlags } from "./verify/verify-command.js";
+import type { VerifyFlags } from "./verify/verify-flags.js";
 import { VERSION } from "./version.js";
 import { asSentence } from "./words.js";
 
@@ -61,6 +61,7 @@ function makeProgram(output: Output): Command {
     .option("--scratch <dir>", "staging and limbo, on DST's file system (default: beside DST)")
     .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
+    .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .option("--approve-deletions", "let go what was held back, since much mail had gone from SRC at once")
     .addHelpText("after", EXIT_CODES)
@@ -107,7 +108,9 @@ Exit codes:
 function addVerify(program: Command, output: Output): void {
   program
     .command("verify")
-    .description("prove that two stores are equal, message by message, or say what differs; nothing is written")
+    .description(
+      "prove that two stores are equal, message by message, or say what differs; without --repair nothing is written",
+    )
     .argument(
       "[A]",
       "a Maildir, or a directory that holds many, here or HOST:PATH; none: the replicas of the running daemon",
@@ -118,6 +121,16 @@ function addVerify(program: Command, output: Output): void {
     .option("--replica <replica>", "of the running daemon's replicas only this one")
     .option("--store <store>", "of the running daemon's stores only this one")
     .option("-q, --quiet", "say nothing of what is equal")
+    .option("--deep", "read everything: also size, date and bytes of files that look as they did")
+    .option("--sample <part>", "the same of a part of the messages, another one each day: 1/30 has read all in a month")
+    .option("--repair", "bring B (the replica) in agreement with A (the source), then compare again")
+    .addOption(
+      new Option("--foreign <what>", "for --repair where B is no twin of A yet: mail that only B has").choices([
+        "keep",
+        "limbo",
+      ]),
+    )
+    .option("--state <dir>", "for --repair: where sync keeps the state of A and B")
     .option("--settle <seconds>", "how long what differs has to stay so before it counts, since mail is on its way (2)")
     .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
     .option("--config <file>", "the configuration of the daemon, instead of /etc/mailtwin/mailtwin.toml")

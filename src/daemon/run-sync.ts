@@ -66,7 +66,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
   const standing = readStanding(places);
-  if (standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places)) {
+  if (standing.kind === "at-rest" && !watch && !options.resync && !hasAside(places) && areRecorded(places)) {
     noteQuietly(places, sites);
     const { mailboxes, messages } = standing;
     const late = wordsOfLateForeign(options.foreign);

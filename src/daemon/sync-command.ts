@@ -26,6 +26,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly foreign?: "keep" | "limbo";
   readonly moved?: boolean;
   readonly approveDeletions?: boolean;
+  readonly resync?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly logLevel?: LogLevel;
@@ -39,8 +40,9 @@ export async function runSync(source: string, destination: string, flags: SyncFl
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
-    if (flags.dryRun === true && flags.watch === true)
-      throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
+    for (const other of ["watch", "resync"] as const)
+      if (flags.dryRun === true && flags[other] === true)
+        throw daemonError("usage", `reading the command line: --dry-run and --${other} exclude each other`);
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     refuseTooFewFiles();
     refuseLostDirectory();
@@ -100,6 +102,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
   }
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
+    resync: flags.resync === true,
     crashAt: crashAtOfEnvironment(),
     approvesDeletions: flags.approveDeletions === true,
     ...remoteProgramOf(flags),
@@ -123,6 +126,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
+      resync: flags.resync === true,
       acceptsMoved: flags.moved === true,
       approvesDeletions: flags.approveDeletions === true,
     },

@@ -38,6 +38,8 @@ export interface TwinOptions {
   readonly moved: readonly MovedMailbox[];
   /** Mailboxes that are gone from the destination: they are made anew. */
   readonly gone: readonly MailboxRow[];
+  /** All of the destination is compared with the source, whatever the state says. */
+  readonly resync: boolean;
 }
 
 /**
@@ -80,8 +82,9 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
+  const recovery = options.resync ? { recovery: { compares: true, mustCompare: true } } : {};
   const run = new TwinRun(
-    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside },
+    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside, ...recovery },
     reporter,
   );
   const agent = run.makeAgent(link.source);

@@ -70,7 +70,7 @@ class MessageComparison {
     }
     listed.sort((one, other) => one.from - other.from);
     for (const batch of batchesOf(listed)) await this.#list(batch, signal);
-    return { findings: await this.#describe(signal), further: this.#further };
+    return { findings: await describeMessages(this.#sides, this.#pair, this.#uids, signal), further: this.#further };
   }
 
   /** The parts of these spans that differ. `count`: of the side that has more. */
@@ -90,9 +90,9 @@ class MessageComparison {
 
   async #list(spans: readonly Span[], signal: AbortSignal): Promise<void> {
     const { a, b } = await this.#ask((side, path) => side.marks({ path, spans }, signal));
-    const onlyInA = new Map(checked(a, spans).map(({ uid, mark }) => [uid, mark]));
+    const onlyInA = new Map(checkedMarks(a, spans).map(({ uid, mark }) => [uid, mark]));
     const differing: Uid[] = [];
-    for (const { uid, mark } of checked(b, spans)) {
+    for (const { uid, mark } of checkedMarks(b, spans)) {
       if (onlyInA.get(uid) !== mark) differing.push(uid);
       onlyInA.delete(uid);
     }
@@ -101,20 +101,6 @@ class MessageComparison {
       if (this.#uids.length < MESSAGES_TOLD_MAX) this.#uids.push(uid);
       else this.#further += 1;
     }
-  }
-
-  async #describe(signal: AbortSignal): Promise<Finding[]> {
-    const findings: Finding[] = [];
-    for (let at = 0; at < this.#uids.length; at += STATES_MAX) {
-      const uids = this.#uids.slice(at, at + STATES_MAX);
-      const { a, b } = await this.#ask((side, path) => side.states({ path, uids }, signal));
-      const [here, there] = [byUid(a), byUid(b)];
-      for (const uid of uids) {
-        const [one, other] = [here.get(uid), there.get(uid)];
-        if (one !== undefined || other !== undefined) findings.push({ kind: "message", uid, a: one, b: other });
-      }
-    }
-    return findings;
   }
 
   async #ask<T>(question: (side: SummedSide, path: Pair["a"]["path"]) => Promise<T>) {
@@ -135,8 +121,29 @@ function* batchesOf(spans: readonly Span[]): Generator<readonly Span[]> {
   for (let at = 0; at < spans.length; at += perBatch) yield spans.slice(at, at + perBatch);
 }
 
+/** The states of messages that differ, a page at a time. Those that neither side has any more are left out. */
+export async function describeMessages(
+  sides: Sides,
+  pair: Pair,
+  differing: readonly Uid[],
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (let at = 0; at < differing.length; at += STATES_MAX) {
+    const uids = differing.slice(at, at + STATES_MAX);
+    const states = (side: SummedSide, path: Pair["a"]["path"]) => side.states({ path, uids }, signal);
+    const [ofA, ofB] = await Promise.all([states(sides.a, pair.a.path), states(sides.b, pair.b.path)]);
+    const [here, there] = [byUid(ofA), byUid(ofB)];
+    for (const uid of uids) {
+      const [a, b] = [here.get(uid), there.get(uid)];
+      if (a !== undefined || b !== undefined) findings.push({ kind: "message", uid, a, b });
+    }
+  }
+  return findings;
+}
+
 /** Throws: compared-confused, for marks that do not ascend, or of messages that were not asked for. */
-function checked(marks: readonly MessageMark[], spans: readonly Span[]): readonly MessageMark[] {
+export function checkedMarks(marks: readonly MessageMark[], spans: readonly Span[]): readonly MessageMark[] {
   let last = 0;
   let at = 0;
   for (const { uid } of marks) {

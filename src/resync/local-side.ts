@@ -15,17 +15,24 @@ export class LocalSide implements SummedSide {
   readonly #sums: SumsPort;
   /** Whether whoever asks may know of the mailbox at that path. */
   readonly #mayKnow: (path: RawPath) => boolean;
+  readonly #kept: () => Promise<readonly SummedMailbox[] | undefined>;
   /** Of the last look, by path. */
   #rows: readonly SummedMailbox[] = [];
   #paths: ReadonlySet<RawPath> = new Set();
 
-  constructor(sums: SumsPort, mayKnow: (path: RawPath) => boolean = () => true) {
+  /** `kept`: the whole store if it needs no thread to know it. */
+  constructor(
+    sums: SumsPort,
+    mayKnow: (path: RawPath) => boolean = () => true,
+    kept: () => Promise<readonly SummedMailbox[] | undefined> = async () => undefined,
+  ) {
     this.#sums = sums;
+    this.#kept = kept;
     this.#mayKnow = mayKnow;
   }
 
   async store(): Promise<StoreSum> {
-    const found = await this.#use((worker) => worker.call("look"));
+    const found = (await this.#kept()) ?? (await this.#use((worker) => worker.call("look")));
     this.#rows = found.filter(({ path }) => this.#mayKnow(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
     this.#paths = new Set(this.#rows.map(({ path }) => path));
     return sumOfStore(this.#rows);

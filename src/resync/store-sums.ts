@@ -7,13 +7,11 @@
 import type { Clock } from "../base/clock.js";
 import type { Dir, Disk } from "../base/disk.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
-import { openBelow } from "../base/open-below.js";
-import { displayRaw, nearestRawPath, type RawPath, splitRaw } from "../base/raw-name.js";
+import { displayRaw, nearestRawPath, type RawPath } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { discoverMailboxes } from "../maildir/discover.js";
 import { UID_MAX } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
-import { CUR, NEW, openMessageDir } from "../maildir/mailbox-files.js";
 import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import { chunkOf } from "../txn/chunks.js";
@@ -33,6 +31,7 @@ import {
 import { resyncError } from "./errors.js";
 import { hashMessages } from "./hash-messages.js";
 import { type MailboxDirs, MailboxReading, type ReadingPorts } from "./mailbox-reading.js";
+import { openStore, withMailbox } from "./open-compared.js";
 import { type KeptMailbox, SumCache } from "./sum-cache.js";
 import type { SumsMethods, SumsOptions } from "./sums-types.js";
 
@@ -80,7 +79,7 @@ export class StoreSums implements SumsMethods {
   }
 
   async ranges({ path, spans }: SpansOf): Promise<readonly RangeSum[]> {
-    const { sums } = this.#known(path);
+    const { sums } = await this.#known(path);
     return spans.flatMap(partsOf).map(({ from, below }) => sums.sum(chunkOf(from), chunkOf(below)));
   }
 
@@ -114,7 +113,7 @@ export class StoreSums implements SumsMethods {
 
   async #look(): Promise<readonly SummedMailbox[]> {
     const { storeRoot } = this.#options;
-    this.#openRoot().close();
+    openStore(this.#ports.disk, storeRoot).close();
     const { mailboxes, problems } = discoverMailboxes(storeRoot);
     const found = new Map<RawPath, Looked>();
     const late: RawPath[] = [];
@@ -181,7 +180,6 @@ export class StoreSums implements SumsMethods {
     path: RawPath,
     use: (part: { readonly reading: MailboxReading; readonly dirs: MailboxDirs }) => T | Promise<T>,
   ): Promise<T> {
-    this.#known(path);
     return this.#withDirs(path, async (dirs) => {
       if (dirs === undefined) throw unknownMailbox(path);
       const held = this.#readings.get(path);
@@ -195,9 +193,11 @@ export class StoreSums implements SumsMethods {
     });
   }
 
-  #known(path: RawPath): KeptMailbox {
-    const known = this.#found.get(path);
-    if (known === undefined) throw unknownMailbox(path);
+  /** Of a mailbox that another thread, or this one before it ended, has looked at. Throws: compared-unknown. */
+  async #known(path: RawPath): Promise<KeptMailbox> {
+    const known = this.#found.get(path) ?? (await this.#lookAt(path, true));
+    if (known === undefined || known === "late" || "words" in known) throw unknownMailbox(path);
+    this.#found.set(path, known);
     return known;
   }
 
@@ -229,39 +229,35 @@ export class StoreSums implements SumsMethods {
     return kept;
   }
 
-  async #withDirs<T>(path: RawPath, use: (dirs: MailboxDirs | undefined) => Promise<T>): Promise<T> {
-    const opened: Dir[] = [this.#openRoot()];
-    const [root] = opened as [Dir];
-    try {
-      const mailbox = openBelow(root, splitRaw(path));
-      if (mailbox === undefined) return await use(undefined);
-      if (mailbox !== root) opened.push(mailbox);
-      if (mailbox.stat(CUR) === undefined) return await use(undefined);
-      const cur = openMessageDir(mailbox, CUR);
-      opened.push(cur);
-      const fresh = mailbox.stat(NEW) === undefined ? undefined : openMessageDir(mailbox, NEW);
-      if (fresh !== undefined) opened.push(fresh);
-      return await use({ mailbox, cur, fresh });
-    } finally {
-      for (const dir of opened) dir.close();
-    }
+  #withDirs<T>(path: RawPath, use: (dirs: MailboxDirs | undefined) => Promise<T>): Promise<T> {
+    return withMailbox(this.#ports.disk, this.#options.storeRoot, path, use);
   }
+}
 
-  /** Throws: compared-missing. */
-  #openRoot(): Dir {
-    const { disk } = this.#ports;
-    const { storeRoot } = this.#options;
-    const what = `comparing the store ${displayRaw(storeRoot)}`;
-    let root: Dir | undefined;
-    try {
-      root = disk.openRoot(storeRoot);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      throw resyncError("compared-missing", `${what}: ${whyItFailed(error)}`, error);
-    }
-    if (root === undefined) throw resyncError("compared-missing", `${what}: it is not there`);
-    return root;
+/**
+ * All mailboxes of a store, if what is kept of each is how it stands: then nothing is listed and no thread is needed. Undefined where one
+ * has to be looked at. Throws: compared-missing.
+ */
+export async function lookAtKept(
+  { disk, clock }: Pick<StoreSumsPorts, "disk" | "clock">,
+  { storeRoot, cachePath }: SumsOptions,
+): Promise<readonly SummedMailbox[] | undefined> {
+  using cache = new SumCache(cachePath);
+  openStore(disk, storeRoot).close();
+  const { mailboxes, problems } = discoverMailboxes(storeRoot);
+  if (problems.length > 0) return undefined;
+  const found: SummedMailbox[] = [];
+  for (const { path } of mailboxes) {
+    const isFound = await withMailbox(disk, storeRoot, path, async (dirs) => {
+      const fingerprint = dirs === undefined ? "" : fingerprintOf(dirs.mailbox, clock);
+      const kept = cache.read(path);
+      if (kept === undefined || fingerprint === "" || kept.fingerprint !== fingerprint) return false;
+      found.push(...rowOf(path, kept));
+      return true;
+    });
+    if (!isFound) return undefined;
   }
+  return found;
 }
 
 /** "" where a change could hide behind it; undefined where there is no `cur/`. */

@@ -19,6 +19,10 @@ export function spanBelow(uid: number): Span {
   return { from: 0, below: Math.ceil(uid / CHUNK_UIDS) * CHUNK_UIDS };
 }
 
+export function spanOfChunk(chunk: number): Span {
+  return { from: chunk * CHUNK_UIDS, below: (chunk + 1) * CHUNK_UIDS };
+}
+
 export function isChunk({ from, below }: Span): boolean {
   return below - from <= CHUNK_UIDS;
 }

@@ -5,6 +5,7 @@
  * it refuses; anything else it throws is a defect, and is told to the client as one.
  */
 
+import type { Sample } from "../verify/deep.js";
 import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
 import type { MailboxWish } from "./find-mailbox.js";
@@ -76,10 +77,18 @@ export interface HeldDeletions {
   }[];
 }
 
-/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
+/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
 export type VerifiedReplica =
-  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number })
+  | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number; readonly repaired: number })
   | (ReplicaTarget & { readonly kind: "unverified"; readonly code: string; readonly words: string });
+
+export interface VerifyWish {
+  readonly settleMs: number;
+  /** Which messages are read; undefined: none but those that changed. */
+  readonly sample?: Sample | undefined;
+  /** What differs is compared by the replica's agent and mended, and looked at again. */
+  readonly repair?: boolean | undefined;
+}
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -103,7 +112,7 @@ export interface DaemonControl {
    * Compares what is meant, and changes nothing. Returns when all have been compared, which may take minutes. `settleMs`: how long what
    * differs has to stay so. The signal is as that of `explain`. Throws: target-unknown, not-the-source.
    */
-  verify(query: Targets & { readonly settleMs: number }, signal: AbortSignal): Promise<readonly VerifiedReplica[]>;
+  verify(query: Targets & VerifyWish, signal: AbortSignal): Promise<readonly VerifiedReplica[]>;
   /**
    * Tries what the replica had refused once more, and compares what is to be compared; of one mailbox if there is a wish, which may
    * name it as `rejectionsMeant` says. The signal is as that of `explain`.

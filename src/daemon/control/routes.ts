@@ -82,10 +82,15 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   [
     "POST /v1/verify",
     taking(
-      z.strictObject({ store: name.optional(), replica: name.optional(), settleMs: z.int().min(0).max(SETTLE_MS_MAX) }),
+      z.strictObject({
+        ...{ store: name.optional(), replica: name.optional(), settleMs: z.int().min(0).max(SETTLE_MS_MAX) },
+        sample: z.strictObject({ parts: z.int().min(1), turn: z.int().min(0) }).optional(),
+        repair: z.boolean().optional(),
+      }),
       async (control, query, signal) => {
-        const { settleMs } = query;
-        return { replicas: await control.verify({ ...targetsNamed(control.status(), query), settleMs }, signal) };
+        const { settleMs, sample, repair } = query;
+        const targets = targetsNamed(control.status(), query);
+        return { replicas: await control.verify({ ...targets, settleMs, sample, repair }, signal) };
       },
     ),
   ],

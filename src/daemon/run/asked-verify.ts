@@ -1,19 +1,20 @@
 /** `verify` asked of a running daemon: a source and its replicas, compared while mail comes and goes. */
+import { RESYNC_ASKED } from "../../agent/recovery.js";
 import { RemoteSide } from "../../agent/remote-side.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
+import type { RejectionRow } from "../../log/state-types.js";
 import { LocalSide } from "../../resync/local-side.js";
-import { verifyStores } from "../../resync/verify-stores.js";
-import type { VerifiedReplica } from "../control/daemon-control.js";
+import { type Verdict, verifyStores } from "../../resync/verify-stores.js";
+import type { VerifiedReplica, VerifyWish } from "../control/daemon-control.js";
+import { isInSample } from "../verify/deep.js";
 import { REPLICATED } from "../verify/difference-words.js";
 import { told } from "../verify/verdict-told.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 
-export interface VerifyOptions {
-  /** How long what differs has to stay so. */
-  readonly settleMs: number;
+export interface VerifyOptions extends VerifyWish {
   readonly clock: Clock;
 }
 
@@ -43,19 +44,52 @@ export async function verifyReplica(
       words: `${why}, and can be compared when it is there`,
     };
   }
-  const own = new LocalSide(source.sums, (path) => runner.mayHave(path));
-  const sides = { a: own, b: new RemoteSide(agent.asker) };
+  const { clock } = options;
+  const startMs = clock.monotonicMs();
   try {
-    const settle = (inner: AbortSignal) => settled(agent, source, options, inner);
-    const startMs = options.clock.monotonicMs();
-    const verdict = told(await verifyStores({ sides, settle }, signal), REPLICATED);
-    return { ...target, kind: "verified", ...verdict, elapsedMs: Math.round(options.clock.monotonicMs() - startMs) };
+    const first = await compareWith(agent, { source, runner }, options, signal);
+    const isToMend = options.repair === true && first.differences.length > 0;
+    if (isToMend) await mend(runner, source, first, { clock, signal });
+    const last = isToMend ? await compareWith(agent, { source, runner }, options, signal) : first;
+    const [repaired, elapsedMs] = [isToMend ? first.differences.length : 0, clock.monotonicMs() - startMs];
+    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, elapsedMs: Math.round(elapsedMs) };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof MailtwinError)) throw error;
     return { ...target, kind: "unverified", code: error.code, words: error.message };
   }
 }
+
+async function compareWith(
+  agent: ReplayAgent,
+  { source, runner }: { readonly source: SourceStore; readonly runner: ReplicaRunner },
+  options: VerifyOptions,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const own = new LocalSide(source.sums, (path) => runner.mayHave(path));
+  const sides = { a: own, b: new RemoteSide(agent.asker) };
+  const settle = (inner: AbortSignal) => settled(agent, source, options, inner);
+  const { sample } = options;
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
+  return verifyStores({ sides, settle, deep }, signal);
+}
+
+/** Has the mailboxes that differ compared by the agent, and waits until that is done, or was refused, or the link has ended. */
+async function mend(
+  runner: ReplicaRunner,
+  source: SourceStore,
+  { differences }: Pick<Verdict, "differences">,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  const guids = new Set(differences.flatMap(({ guid }) => guid ?? []));
+  for (const guid of guids) await runner.withAgent(async (agent) => agent?.resync(guid));
+  const { reader } = source.side;
+  const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;
+  const isLeft = () => runner.agent?.isMending === true || reader.rejections(runner.name).some(isAsked);
+  while (runner.agent !== undefined && isLeft()) await clock.sleep(MEND_LOOK_MS, signal);
+}
+
+const MEND_LOOK_MS = 100;
 
 /** What had changed has been captured, and all that was captured is applied, or will not be soon. */
 async function settled(

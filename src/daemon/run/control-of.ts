@@ -76,11 +76,11 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: names };
     },
-    async verify({ settleMs, ...query }, signal) {
+    async verify({ settleMs, sample, repair, ...query }, signal) {
       refuseReplica(daemon, query);
       const verified: VerifiedReplica[] = [];
       for (const each of chosenOf(daemon, query)) {
-        verified.push(await verifyReplica(each, { settleMs, clock: systemClock }, signal));
+        verified.push(await verifyReplica(each, { settleMs, sample, repair, clock: systemClock }, signal));
       }
       return verified;
     },

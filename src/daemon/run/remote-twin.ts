@@ -32,6 +32,8 @@ export interface RemoteTwinOptions {
   readonly state: string | undefined;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** As of a local twin. */
+  readonly resync: boolean;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
@@ -89,7 +91,7 @@ export async function runRemoteTwin(
         approvesDeletions,
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
-      recovery: { compares: true, asksStanding: true, random: randomFraction },
+      recovery: { compares: true, mustCompare: options.resync, asksStanding: true, random: randomFraction },
       onKept: () => undefined,
       hasAside: () => (reader.meta(ASIDE) ?? "") !== "",
       onMeeting: () => setAside("1"),

@@ -3,9 +3,11 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { askOver } from "../../agent/sums-link.js";
 import { systemClock } from "../../base/clock.js";
+import { openNodeDisk } from "../../base/disk-node.js";
 import type { Disposer } from "../../base/disposal.js";
 import { rawFromText } from "../../base/raw-name.js";
 import { LocalSide, startSums } from "../../resync/local-side.js";
+import { lookAtKept } from "../../resync/store-sums.js";
 import type { SummedSide } from "../../resync/sums-types.js";
 import { formatAddress } from "../../wire/address.js";
 import { NO_SOURCE, type Opening } from "../../wire/opening.js";
@@ -21,7 +23,9 @@ export function openLocalSide(path: string, owner: Disposer): SummedSide {
   const real = realSource(path);
   const storeSite = siteAt(real, sourceRefusal(real));
   const options = { storeRoot: rawFromText(real), storeSite, cachePath: cacheFor(real) };
-  return new LocalSide(owner.adopt(new WorkerOnDemand(() => startSums(options), systemClock)));
+  const sums = owner.adopt(new WorkerOnDemand(() => startSums(options), systemClock));
+  const kept = () => lookAtKept({ disk: openNodeDisk(), clock: systemClock }, options);
+  return new LocalSide(sums, () => true, kept);
 }
 
 /** A side that is a directory here or, as HOST:PATH, elsewhere. Throws: source-missing, address-invalid, the codes of `openLink`. */

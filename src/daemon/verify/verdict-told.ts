@@ -31,6 +31,8 @@ export interface ToldVerdict {
   readonly b: ToldSum;
   readonly differences: readonly ToldDifference[];
   readonly looks: number;
+  /** Messages whose bytes were compared. */
+  readonly read: number;
 }
 
 /** Differing messages of one mailbox that are told in words. */
@@ -38,7 +40,7 @@ const WORDS_MAX = 20;
 /** Findings that are told in all: who has more has another store. */
 const FINDINGS_MAX = 50_000;
 
-export function told({ a, b, differences, changing, looks }: Verdict, names: SideNames): ToldVerdict {
+export function told({ a, b, differences, changing, looks, read }: Verdict, names: SideNames): ToldVerdict {
   const unsteady = new Set(changing.map(nameOf));
   let left = FINDINGS_MAX;
   const all = differences.map((difference): ToldDifference => {
@@ -52,7 +54,7 @@ export function told({ a, b, differences, changing, looks }: Verdict, names: Sid
     };
   });
   const sum = ({ mailboxes, messages }: ToldSum) => ({ mailboxes, messages });
-  return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks };
+  return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks, read };
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {
@@ -69,13 +71,14 @@ export interface Telling {
 
 /** Returns the exit code. */
 export function tellText(verdict: ToldVerdict, telling: Telling, output: Output): number {
-  const { a, b, differences, equal } = verdict;
+  const { a, b, differences, equal, read } = verdict;
   const { isQuiet, names, elapsedMs, of = "" } = telling;
   for (const { mailbox, words } of differences) {
     output.out(`${of}${mailbox}\n`);
     for (const line of words) output.out(`  ${line}\n`);
   }
-  const took = `(${formatDuration(elapsedMs)})`;
+  const bytes = read === 0 ? "" : `the bytes of ${countOf(read, "message")} were compared, `;
+  const took = `(${bytes}${formatDuration(elapsedMs)})`;
   if (equal) {
     if (!isQuiet) output.out(`${of}equal: ${sizeOf(a)} ${took}\n`);
     return EX.OK;

@@ -1,33 +1,21 @@
 /** `mailtwin verify`: are two stores equal, message by message? Two directories, or a source and the replicas of a running daemon. */
-import * as z from "zod";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
 import { verifyStores } from "../../resync/verify-stores.js";
-import { surroundingsOfProcess } from "../config/load-config.js";
-import { onOneLine } from "../config/problem.js";
-import { askDaemon } from "../control/control-client.js";
-import { type ControlFlags, findControl } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
-import { type RemoteFlags, remoteProgramOf } from "../remote-flags.js";
-import { REPLICATED, type SideNames } from "./difference-words.js";
+import { remoteAt, remoteProgramOf } from "../remote-flags.js";
+import { countOf } from "../words.js";
+import { isInSample } from "./deep.js";
+import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
 import { type ToldVerdict, tellText, told } from "./verdict-told.js";
-
-export interface VerifyFlags extends ControlFlags, RemoteFlags {
-  readonly quiet?: boolean;
-  /** Seconds. */
-  readonly settle?: string;
-  readonly store?: string;
-  readonly replica?: string;
-}
+import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
 const SETTLE_S_MAX = 3600;
-/** Millions of messages that were never looked at take minutes. */
-const ANSWER_MS_MAX = 6 * 3_600_000;
 const DIRECTORIES: SideNames = { a: "A", b: "B" };
 
 /** Returns the exit code: 0 equal, 1 not. */
@@ -42,8 +30,12 @@ export async function verify(
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
+    sampleIn(flags); // a wrong one is told before anything else.
     const places = placesOf(a, b, flags);
-    if (places === undefined) return await verifyReplicas(flags, settleMs, output, stop.signal);
+    if (places === undefined) {
+      const { verifyReplicas } = await import("./verify-replicas.js"); // nobody else needs its schemas.
+      return await verifyReplicas(flags, settleMs, output, stop.signal);
+    }
     return await verifyDirectories(places, flags, settleMs, output, stop.signal);
   } finally {
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
@@ -54,22 +46,44 @@ export async function verify(
 function placesOf(a: string | undefined, b: string | undefined, flags: VerifyFlags) {
   const refuse = (why: string) => daemonError("usage", `reading the command line: ${why}`);
   if (a === undefined || b === undefined) {
+    for (const flag of ["foreign", "state"] as const)
+      if (flags[flag] !== undefined) throw refuse(`--${flag} is for A and B`);
     if (a === undefined) return undefined;
     throw refuse("verify takes two stores, or none for the replicas of the running daemon");
   }
   for (const flag of ["store", "replica", "control", "config"] as const)
     if (flags[flag] !== undefined) throw refuse(`--${flag} is for the replicas of the running daemon, without A and B`);
+  if (flags.repair === true && remoteAt(a) !== undefined)
+    throw refuse("--repair brings B in agreement with A, which has to be on this host");
+  if (flags.repair !== true && (flags.foreign ?? flags.state) !== undefined)
+    throw refuse("--foreign and --state are for --repair");
   for (const [use, path] of Object.entries({ A: a, B: b })) if (path === "") throw refuse(`${use} is empty ("")`);
   return { a, b };
 }
 
+interface Directories {
+  readonly a: string;
+  readonly b: string;
+}
+
 async function verifyDirectories(
-  { a, b }: { readonly a: string; readonly b: string },
+  places: Directories,
   flags: VerifyFlags,
   settleMs: number,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  const first = await compareDirectories(places, flags, settleMs, signal);
+  const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
+  const verdict = isRepaired ? await compareDirectories(places, flags, settleMs, signal) : first;
+  const { elapsedMs } = verdict;
+  if (flags.json !== true)
+    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
+  output.out(`${JSON.stringify({ ...verdict, ...(isRepaired ? { repaired: first.differences } : {}) })}\n`);
+  return verdict.equal ? EX.OK : EX.PARTIAL;
+}
+
+async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, settleMs: number, signal: AbortSignal) {
   const startMs = systemClock.monotonicMs();
   await using owner = new Disposer();
   const program = remoteProgramOf(flags);
@@ -77,56 +91,29 @@ async function verifyDirectories(
   const [sideA, sideB] = await Promise.all([open(a), open(b)]);
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
-  const verdict = told(await verifyStores({ sides, settle }, signal), DIRECTORIES);
-  const elapsedMs = systemClock.monotonicMs() - startMs;
-  if (flags.json !== true)
-    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  output.out(`${JSON.stringify({ ...verdict, elapsedMs: Math.round(elapsedMs) })}\n`);
-  return verdict.equal ? EX.OK : EX.PARTIAL;
+  const sample = sampleIn(flags);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
+  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
+  return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
 }
 
-const sum = z.looseObject({ mailboxes: z.number(), messages: z.number() });
-const difference = z.looseObject({ mailbox: z.string(), words: z.array(z.string()), changing: z.boolean() });
-const verified = z.looseObject({
-  ...{ store: z.string(), replica: z.string(), kind: z.literal("verified"), equal: z.boolean(), looks: z.number() },
-  ...{ a: sum, b: sum, differences: z.array(difference), elapsedMs: z.number() },
-});
-const unverified = z.looseObject({
-  ...{ store: z.string(), replica: z.string(), kind: z.literal("unverified"), code: z.string(), words: z.string() },
-});
-const answer = z.looseObject({ replicas: z.array(z.discriminatedUnion("kind", [verified, unverified])) });
-
-async function verifyReplicas(
+/** By a run of sync, which says on standard error what it cannot mend. */
+async function repairDirectories(
+  { a, b }: Directories,
   flags: VerifyFlags,
-  settleMs: number,
+  { differences }: ToldVerdict,
   output: Output,
-  signal: AbortSignal,
-): Promise<number> {
-  const place = findControl(flags, surroundingsOfProcess(), output);
-  const body = { store: flags.store, replica: flags.replica, settleMs };
-  const question = { method: "POST", route: "verify", body, answer, waitMsMax: ANSWER_MS_MAX } as const;
-  const { replicas } = await askDaemon(place, question, signal);
-  if (replicas.length === 0)
-    throw daemonError("usage", "comparing the replicas of the running daemon: it has none that is meant");
-  const isEqual = replicas.every((it) => it.kind === "verified" && it.equal);
-  if (flags.json === true) output.out(`${JSON.stringify({ equal: isEqual, replicas })}\n`);
-  for (const it of flags.json === true ? [] : replicas) {
-    const of = `${it.store}/${it.replica}: `;
-    if (it.kind === "unverified") output.out(onOneLine(`${of}not compared: ${it.words}`).concat("\n"));
-    else
-      tellText(safely(it), { isQuiet: flags.quiet === true, names: REPLICATED, elapsedMs: it.elapsedMs, of }, output);
-  }
-  return isEqual ? EX.OK : EX.PARTIAL;
-}
-
-/** What comes from the daemon goes to a terminal. */
-function safely(it: z.infer<typeof verified>): ToldVerdict {
-  const { equal, a, b, looks } = it;
-  const differences = it.differences.map(({ mailbox, words, changing }) => {
-    const lines = words.map(onOneLine);
-    return { mailbox: onOneLine(mailbox), guid: undefined, words: lines, findings: [], further: 0, changing };
-  });
-  return { equal, a, b, differences, looks };
+): Promise<boolean> {
+  const { foreign, state, rsh, remoteMailtwin } = flags;
+  if (flags.json !== true && flags.quiet !== true)
+    output.out(
+      `${countOf(differences.length, "mailbox")} differ${differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
+    );
+  const { runSync } = await import("../sync-command.js");
+  const chosen = { foreign, state, rsh, remoteMailtwin };
+  const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
+  return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 
 /** Throws: usage. */

@@ -64,8 +64,7 @@ function answer(ask: Ask): Answer {
       return { kind: "foreign", messages: ask.bases.length, copies: ask.hashes?.length ?? 0 };
     case "yield-uids":
       return { kind: "yielded-uids", uidNext: 99, moved: ask.uids.length };
-    case "compare":
-    case "standing":
+    default:
       throw new Error("not asked at first contact");
   }
 }

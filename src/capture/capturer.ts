@@ -160,6 +160,7 @@ export class Capturer {
   async run(signal: AbortSignal, once: boolean): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
+      if (this.#allCameBack) await this.approveDeletions();
       if (once && this.settled) return;
       const step = this.#nextStep();
       if (step.kind === "wait") {
@@ -187,6 +188,11 @@ export class Capturer {
     this.brake = undefined;
     for (const path of paths) this.markFull(path, "sweep");
     this.sweepSoon();
+  }
+
+  /** The brake is on, and all mailboxes that may have something to be held have been looked at. */
+  get #allCameBack(): boolean {
+    return this.brake?.mailboxes === 0 && this.settled && this.counts.sweeps > 0 && this.problems.size === 0;
   }
 
   #nowMs(): number {
@@ -226,8 +232,6 @@ export class Capturer {
       // Another user's that has its GUID is a new one then.
       if ((await this.#captureGone(guid, ahead)) && plan.duplicates.length > 0) this.sweepSoon();
     }
-    const isAllSeen = plan.examine.length + plan.missing.length + this.#dirty.size === 0;
-    if (this.brake?.mailboxes === 0 && isAllSeen) await this.approveDeletions(); // all of it came back.
     this.#looks.noteNameless(mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path));
   }
 

@@ -5,7 +5,7 @@ import { BRAKE_LIMITS, type BrakeState, type Deletion, decideDeletion, RELEASED 
 const MINUTE_MS = 60_000;
 
 /** One after the other, each `[messages, at minute, going]`. */
-function after(
+function stateAfter(
   deletions: readonly (readonly [number, number, Deletion["going"]])[],
   { total = 0, ahead = 0, limits = BRAKE_LIMITS } = {},
 ): BrakeState {
@@ -25,14 +25,14 @@ describe("mail that is expunged", () => {
     ["a fifth of many", [100_000, 0], 500_000, undefined],
     ["more than that", [100_001, 0], 500_000, { messages: 100_001, limit: 100_000 }],
   ] as const)("%s", (_name, [messages, minute], total, engaged) => {
-    const state = after([[messages, minute, "expunged"]], { total });
+    const state = stateAfter([[messages, minute, "expunged"]], { total });
     if (engaged === undefined) expect(state.engaged).toBeUndefined();
     else expect(state.engaged).toMatchObject({ why: "messages", sinceMs: 0, ...engaged });
   });
 
   test("counts for as long as the window is, of the store as it was before", () => {
     expect(
-      after(
+      stateAfter(
         [
           [900, 0, "expunged"],
           [200, 9, "expunged"],
@@ -41,7 +41,7 @@ describe("mail that is expunged", () => {
       ).engaged?.messages,
     ).toBe(1_100);
     expect(
-      after(
+      stateAfter(
         [
           [900, 0, "expunged"],
           [200, 10, "expunged"],
@@ -50,7 +50,7 @@ describe("mail that is expunged", () => {
       ).engaged,
     ).toBeUndefined();
     expect(
-      after(
+      stateAfter(
         [
           [1_000, 0, "expunged"],
           [1_000, 1, "expunged"],
@@ -59,7 +59,7 @@ describe("mail that is expunged", () => {
       ).engaged,
     ).toBeUndefined();
     expect(
-      after(
+      stateAfter(
         [
           [1_000, 0, "expunged"],
           [1_001, 1, "expunged"],
@@ -70,9 +70,9 @@ describe("mail that is expunged", () => {
   });
 
   test("what is about to go with it counts, and only once it goes", () => {
-    expect(after([[500, 0, "expunged"]], { total: 2_000, ahead: 501 }).engaged?.messages).toBe(1_001);
+    expect(stateAfter([[500, 0, "expunged"]], { total: 2_000, ahead: 501 }).engaged?.messages).toBe(1_001);
     expect(
-      after(
+      stateAfter(
         [
           [300, 0, "expunged"],
           [300, 1, "expunged"],
@@ -85,9 +85,9 @@ describe("mail that is expunged", () => {
 
 describe("mail that goes with its mailbox", () => {
   test("has a limit of its own, however large the store is", () => {
-    expect(after([[250, 0, "mailbox"]], { total: 1_000_000 }).engaged).toBeUndefined();
+    expect(stateAfter([[250, 0, "mailbox"]], { total: 1_000_000 }).engaged).toBeUndefined();
     expect(
-      after(
+      stateAfter(
         [
           [200, 0, "mailbox"],
           [51, 5, "mailbox"],
@@ -98,7 +98,7 @@ describe("mail that goes with its mailbox", () => {
       ...{ why: "deleted-mailboxes", messages: 251, limit: 250 },
     });
     expect(
-      after(
+      stateAfter(
         [
           [200, 0, "mailbox"],
           [200, 11, "mailbox"],
@@ -107,7 +107,7 @@ describe("mail that goes with its mailbox", () => {
       ).engaged,
     ).toBeUndefined();
     expect(
-      after(
+      stateAfter(
         [
           [900, 0, "expunged"],
           [200, 1, "mailbox"],
@@ -119,7 +119,7 @@ describe("mail that goes with its mailbox", () => {
 
   test("counts with what is expunged, too", () => {
     expect(
-      after(
+      stateAfter(
         [
           [900, 0, "expunged"],
           [200, 1, "mailbox"],
@@ -133,7 +133,7 @@ describe("mail that goes with its mailbox", () => {
 });
 
 test("once it is on nothing changes it; nothing is no deletion", () => {
-  const on = after([[2_000, 0, "expunged"]], { total: 2_000 });
+  const on = stateAfter([[2_000, 0, "expunged"]], { total: 2_000 });
   expect(on.engaged).toBeDefined();
   const later: Deletion = { going: "mailbox", messages: 9, ahead: 0, total: () => 9, nowMs: 99 * MINUTE_MS };
   expect(decideDeletion(on, later, BRAKE_LIMITS)).toBe(on);
@@ -142,7 +142,7 @@ test("once it is on nothing changes it; nothing is no deletion", () => {
 
 test("thousands of small deletions leave a few numbers, and a clock that is set back keeps none for ever", () => {
   const many = Array.from({ length: 5_000 }, (_, i) => [1, i / 1_000, "expunged"] as const);
-  const state = after(many, { total: 1_000_000 });
+  const state = stateAfter(many, { total: 1_000_000 });
   expect(state.counted.length).toBeLessThanOrEqual(21);
   expect(state.counted.reduce((sum, { expunged }) => sum + expunged, 0)).toBe(5_000);
   const deletion: Deletion = { going: "expunged", messages: 1, ahead: 0, total: () => 1, nowMs: -60 * MINUTE_MS };

@@ -235,8 +235,14 @@ export class DeletionBrake {
 function describe({ row, uids }: Held): HeldMailbox {
   const { path, messages } = row;
   if (uids === undefined) return { path, messages, isWhole: true, uids: [] };
-  const first = [...uids].sort((a, b) => a - b).slice(0, UIDS_NAMED_MAX);
-  return { path, messages: uids.size, isWhole: false, uids: first };
+  return { path, messages: uids.size, isWhole: false, uids: firstOf(uids) };
+}
+
+/** A listing finds them ascending; there may be a million. */
+function firstOf(uids: ReadonlySet<number>): number[] {
+  const first: number[] = [];
+  for (const uid of uids) if (first.push(uid) === UIDS_NAMED_MAX) break;
+  return first;
 }
 
 /** What cannot be read is as if nothing had been noted. */

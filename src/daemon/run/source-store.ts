@@ -53,6 +53,7 @@ export class SourceStore {
   readonly #said: Omit<OpenedSource, "lineage">;
   readonly #realPath: string;
   readonly #owner: Disposer;
+  readonly #wasReplica: boolean;
   #watch: StoreWatch | undefined;
   #hasCaptured = false;
   #captured: () => void = () => undefined;
@@ -71,6 +72,7 @@ export class SourceStore {
       readonly sums: SumsPort;
       readonly owner: Disposer;
       readonly onCommitted: Set<() => void>;
+      readonly wasReplica: boolean;
     },
   ) {
     this.#options = options;
@@ -82,6 +84,7 @@ export class SourceStore {
     this.#owner = parts.owner;
     this.sums = parts.sums;
     this.onCommitted = parts.onCommitted;
+    this.#wasReplica = parts.wasReplica;
     this.adapted = adaptSource(parts.side);
   }
 
@@ -137,6 +140,10 @@ export class SourceStore {
     const { hot } = watch;
     this.#watch = watch;
     await capturer.run(signal, true);
+    if (this.#wasReplica && capturer.brake !== undefined) {
+      await capturer.approveDeletions(); // what went meanwhile, its source had deleted: it was applied here.
+      await capturer.run(signal, true);
+    }
     this.#hasCaptured = true;
     this.#captured();
     const hottest = latestFirst(capturer.rows).slice(0, PROMOTED_MAX);
@@ -162,7 +169,8 @@ export class SourceStore {
 export async function openSourceStore(options: SourceStoreOptions, owner: Disposer): Promise<SourceStore> {
   const places = findSourcePlaces(options.path, options.stateDir);
   makeSourcePlaces(places);
-  if (wasReplica(places.state)) await putInOrder(options);
+  const isFormer = wasReplica(places.state);
+  if (isFormer) await putInOrder(options);
   owner.adopt(holdStateDirectory(places.state));
   const threads = startSourceThreads(owner);
   const onCommitted = new Set<() => void>();
@@ -181,7 +189,15 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   await becomeSource(places.state, side, options.log);
   const { store: realPath, site, state: stateDir } = places;
   const sums = owner.adopt(sumsOnDemand({ half: "source", store: realPath, site, stateDir, clock: systemClock }));
-  return new SourceStore(options, { side, root: rootOfSource(places), realPath, sums, owner, onCommitted });
+  return new SourceStore(options, {
+    side,
+    root: rootOfSource(places),
+    realPath,
+    sums,
+    owner,
+    onCommitted,
+    wasReplica: isFormer,
+  });
 }
 
 /**

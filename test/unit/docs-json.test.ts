@@ -15,6 +15,7 @@ const WRITTEN = new Map([
   ["pause, resume", { file: CONTROL, name: "ReplicaTarget" }],
   ["fetch-now", { file: CONTROL, name: "FetchNowAnswer" }],
   ["resync", { file: CONTROL, name: "ResyncAnswer" }],
+  ["deletions list, deletions approve", { file: CONTROL, name: "DeletionsAnswer" }],
   ["rejects retry, rejects skip", { file: CONTROL, name: "RejectsAnswer" }],
   ["rejects list, rejects show, rejects export", { file: "src/daemon/logs/rejects-command.ts", name: "jsonOf" }],
   ["explain", { file: "src/daemon/control/explain.ts", name: "Explanation" }],

@@ -77,6 +77,10 @@ export interface HeldDeletions {
   }[];
 }
 
+export interface DeletionsAnswer {
+  readonly stores: readonly HeldDeletions[];
+}
+
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
 export type VerifiedReplica =
   | (ReplicaTarget & ToldVerdict & { readonly kind: "verified"; readonly elapsedMs: number; readonly repaired: number })

@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { type ErrorRecord, EX, MailtwinError, recordOfError } from "../../base/errors.js";
 import { controlError } from "../control-errors.js";
-import type { DaemonControl } from "./daemon-control.js";
+import type { DaemonControl, DeletionsAnswer } from "./daemon-control.js";
 import { receiverNamed, replicaNamed, storeNamed, targetsNamed } from "./targets.js";
 
 export interface ControlRequest {
@@ -108,13 +108,13 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/deletions",
-    taking(oneStore, async (control, query) => {
+    taking(oneStore, async (control, query): Promise<DeletionsAnswer> => {
       return { stores: await control.deletions(targetsNamed(control.status(), query)) };
     }),
   ],
   [
     "POST /v1/deletions/approve",
-    taking(oneStore, async (control, query) => {
+    taking(oneStore, async (control, query): Promise<DeletionsAnswer> => {
       return { stores: await control.approveDeletions(targetsNamed(control.status(), query)) };
     }),
   ],

@@ -1,5 +1,5 @@
 /** Deletions that are held back: what they are, and that they may go, as a person asks for it. */
-import type { HeldDeletions, Targets } from "../control/daemon-control.js";
+import type { DaemonControl, HeldDeletions, Targets } from "../control/daemon-control.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { mailboxName } from "../words.js";
@@ -12,12 +12,19 @@ interface Source {
   readonly store: SourceStore | undefined;
 }
 
-export function heldOf(daemon: Daemon, query: Pick<Targets, "store">): readonly HeldDeletions[] {
+export function deletionsOf(daemon: Daemon): Pick<DaemonControl, "deletions" | "approveDeletions"> {
+  return {
+    deletions: (query) => heldOf(daemon, query),
+    approveDeletions: (query) => approveHeld(daemon, query),
+  };
+}
+
+function heldOf(daemon: Daemon, query: Pick<Targets, "store">): readonly HeldDeletions[] {
   return sourcesMeant(daemon, query).flatMap(heldIn);
 }
 
 /** INVARIANT: only what the answer names goes: nothing before the first look at the whole store has ended. */
-export async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]> {
+async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]> {
   const sources = sourcesMeant(daemon, query);
   const holding = sources.filter(({ store }) => store?.side.capturer.brake !== undefined);
   const [first, second] = holding;

@@ -13,12 +13,12 @@ import { tries } from "../tries.js";
 
 interface Round {
   readonly steps: readonly Step[];
-  readonly then: "look" | "full" | "restart" | "approve";
+  readonly look: "look" | "full" | "restart" | "approve";
 }
 
 const roundArbitrary: fc.Arbitrary<Round> = fc.record({
   steps: fc.array(stepArbitrary, { maxLength: 8 }),
-  then: fc.constantFrom("look", "full", "full", "restart", "approve"),
+  look: fc.constantFrom("look", "full", "full", "restart", "approve"),
 });
 
 /** "mailbox UID" to base name, as the log has them. */
@@ -45,13 +45,13 @@ function looking(bench: CaptureBench, look: () => void): void {
     if (!after.has(message)) expect(standsAnywhere(bench, base), `${message} ${base} was let go`).toBe(true);
 }
 
-async function play(bench: CaptureBench, { steps, then }: Round): Promise<void> {
+async function play(bench: CaptureBench, { steps, look }: Round): Promise<void> {
   for (const step of steps) runStep(bench.store, step);
   bench.nowMs += 7;
-  if (then === "restart") await bench.restart();
-  if (then === "approve") bench.approve();
+  if (look === "restart") await bench.restart();
+  if (look === "approve") bench.approve();
   for (const mailbox of bench.store.mailboxes)
-    looking(bench, () => bench.examine(mailbox, { full: then === "full", names: mailbox.takeHints() }));
+    looking(bench, () => bench.examine(mailbox, { full: look === "full", names: mailbox.takeHints() }));
 }
 
 /** Until nothing is held any more. */

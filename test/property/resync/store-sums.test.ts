@@ -9,15 +9,24 @@ import { StoreSums } from "../../../src/resync/store-sums.js";
 import { StateDigester } from "../../../src/txn/digest.js";
 import type { SummedMailbox } from "../../../src/wire/sums.js";
 import { FakeStore } from "../../unit/capture/fake-dovecot.js";
-import { runStep, runStructureStep, type Step, stepArbitrary, structureArbitrary } from "../../unit/capture/histories.js";
+import {
+  runStep,
+  runStructureStep,
+  type Step,
+  stepArbitrary,
+  structureArbitrary,
+} from "../../unit/capture/histories.js";
 import { tries } from "../tries.js";
 
 const hash = await openHash();
 const ports = { disk: openNodeDisk(), hash, digester: new StateDigester(hash), clock: systemClock };
 
-const steps = fc.array(fc.oneof({ weight: 5, arbitrary: stepArbitrary }, { weight: 1, arbitrary: structureArbitrary }), {
-  maxLength: 12,
-});
+const steps = fc.array(
+  fc.oneof({ weight: 5, arbitrary: stepArbitrary }, { weight: 1, arbitrary: structureArbitrary }),
+  {
+    maxLength: 12,
+  },
+);
 const rounds = fc.array(steps, { minLength: 1, maxLength: 5 });
 
 async function lookOnce(storeRoot: string, cachePath: string | undefined): Promise<readonly SummedMailbox[]> {

@@ -43,22 +43,20 @@ interface Twin {
 }
 
 function twins(guid: number): fc.Arbitrary<Twin> {
-  return fc
-    .tuple(uids, fc.array(fate, { minLength: 60, maxLength: 60 }))
-    .map(([all, fates]) => {
-      const sorted = all.toSorted((x, y) => x - y);
-      const [a, b]: [MessageState[], MessageState[]] = [[], []];
-      const differing = new Set<number>();
-      for (const [index, uid] of sorted.entries()) {
-        const { side, variant } = fates[index] ?? { side: "both", variant: 0 };
-        if (side !== "b") a.push(stateOf(uid, 0));
-        if (side !== "a") b.push(stateOf(uid, side === "both" ? variant : 0));
-        if (side !== "both" || variant !== 0) differing.add(uid);
-      }
-      const path = pathOf(guid);
-      const uidNext = 2 ** 31 + 1;
-      return { a: { path, guid, states: a, uidNext }, b: { path, guid, states: b, uidNext }, differing };
-    });
+  return fc.tuple(uids, fc.array(fate, { minLength: 60, maxLength: 60 })).map(([all, fates]) => {
+    const sorted = all.toSorted((x, y) => x - y);
+    const [a, b]: [MessageState[], MessageState[]] = [[], []];
+    const differing = new Set<number>();
+    for (const [index, uid] of sorted.entries()) {
+      const { side, variant } = fates[index] ?? { side: "both", variant: 0 };
+      if (side !== "b") a.push(stateOf(uid, 0));
+      if (side !== "a") b.push(stateOf(uid, side === "both" ? variant : 0));
+      if (side !== "both" || variant !== 0) differing.add(uid);
+    }
+    const path = pathOf(guid);
+    const uidNext = 2 ** 31 + 1;
+    return { a: { path, guid, states: a, uidNext }, b: { path, guid, states: b, uidNext }, differing };
+  });
 }
 
 function pathOf(guid: number): RawPath {
@@ -72,8 +70,14 @@ const stores = fc.tuple(twins(1), twins(2), twins(3));
 describe("a comparison by sums", () => {
   test.prop([stores], tries())("finds exactly the messages that differ", async (pairs) => {
     const sides = {
-      a: memorySide(digester, pairs.map(({ a }) => a)),
-      b: memorySide(digester, pairs.map(({ b }) => b)),
+      a: memorySide(
+        digester,
+        pairs.map(({ a }) => a),
+      ),
+      b: memorySide(
+        digester,
+        pairs.map(({ b }) => b),
+      ),
     };
     const { differences } = await compareStores(sides, signal);
     const found = new Map(differences.map(({ path, findings }) => [path, findings]));
@@ -93,19 +97,28 @@ describe("a comparison by sums", () => {
     expect(questions).toStrictEqual({ store: 1 });
   });
 
-  test.prop([stores, fc.infiniteStream(fc.nat(6)), fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 32 }))], tries(200))(
-    "ends, in a result or a refusal, whatever the other side says",
-    async (pairs, choices, numbers) => {
-      const honest = memorySide(digester, pairs.map(({ b }) => b));
-      const sides = { a: memorySide(digester, pairs.map(({ a }) => a)), b: lying(honest, choices, numbers) };
-      try {
-        await compareStores(sides, signal);
-      } catch (error) {
-        expect(error).toBeInstanceOf(MailtwinError);
-        expect(error).toMatchObject({ code: "compared-confused" });
-      }
-    },
-  );
+  test.prop(
+    [stores, fc.infiniteStream(fc.nat(6)), fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 32 }))],
+    tries(200),
+  )("ends, in a result or a refusal, whatever the other side says", async (pairs, choices, numbers) => {
+    const honest = memorySide(
+      digester,
+      pairs.map(({ b }) => b),
+    );
+    const sides = {
+      a: memorySide(
+        digester,
+        pairs.map(({ a }) => a),
+      ),
+      b: lying(honest, choices, numbers),
+    };
+    try {
+      await compareStores(sides, signal);
+    } catch (error) {
+      expect(error).toBeInstanceOf(MailtwinError);
+      expect(error).toMatchObject({ code: "compared-confused" });
+    }
+  });
 });
 
 /** Says what is right, or something near it: other counts and digests, marks twice, backwards, of UIDs that nobody asked for. */

@@ -54,6 +54,8 @@ export interface Pass {
   readonly lost: number;
   /** Findings of it that were sifted. */
   sifted: number;
+  /** How often something had been let go when it was sifted first; undefined before that. */
+  begunAt?: number;
 }
 
 interface Held {
@@ -72,6 +74,7 @@ export class DeletionBrake {
   #approved: Approved;
   #meta: { readonly key: string; readonly value: string }[] = [];
   #report: BrakeReport | undefined;
+  #approvals = 0;
 
   constructor(limits: BrakeLimits, sources: BrakeSources) {
     this.#limits = limits;
@@ -86,7 +89,7 @@ export class DeletionBrake {
   sift({ row, findings, isRenumbered, pass, nowMs }: Sifting): readonly MarkedFinding[] {
     const expunged = findings.filter(({ before, now }) => before !== undefined && now === undefined);
     const gone = expunged.filter((finding) => !isRenumbered(finding) && !this.#isApproved(row.guid, finding.uid));
-    if (pass !== undefined) pass.sifted += expunged.length;
+    if (pass !== undefined) this.#noteSifted(pass, expunged.length);
     if (gone.length === 0) return findings;
     const deleted = this.#withoutMoved(row, gone);
     const left = pass === undefined ? 0 : Math.max(0, pass.lost - pass.sifted);
@@ -103,7 +106,7 @@ export class DeletionBrake {
   /** A listing was worked off: what it does not hold is not held any more, and what was let go has gone, or came back. */
   endPass({ guid }: Pick<MailboxRow, "guid">, pass: Pass): void {
     if (pass.held.size === 0) this.#letGo(guid);
-    this.#forgetApproved(guid);
+    if (pass.begunAt === this.#approvals) this.#forgetApproved(guid);
   }
 
   holds({ guid }: Pick<MailboxRow, "guid">): boolean {
@@ -161,6 +164,7 @@ export class DeletionBrake {
     for (const [guid, { uids }] of this.#held) approved.set(guid, uids === undefined ? "*" : new UidSet(uids));
     const paths = Array.from(this.#held.values()).flatMap(({ row, uids }) => (uids === undefined ? [] : [row.path]));
     this.#held.clear();
+    this.#approvals += 1;
     this.#setApproved(approved);
     this.#set(RELEASED);
     return paths;
@@ -169,6 +173,13 @@ export class DeletionBrake {
   /** What is to be recorded with the next answer, once. */
   takeMeta(): readonly { readonly key: string; readonly value: string }[] {
     return this.#meta.splice(0);
+  }
+
+  /** What an older one has passed may go now, which only the next one finds. */
+  #noteSifted(pass: Pass, count: number): void {
+    pass.begunAt ??= this.#approvals;
+    if (pass.begunAt !== this.#approvals) pass.held.clear();
+    pass.sifted += count;
   }
 
   #judge(
@@ -243,6 +254,11 @@ function firstOf(uids: ReadonlySet<number>): number[] {
   const first: number[] = [];
   for (const uid of uids) if (first.push(uid) === UIDS_NAMED_MAX) break;
   return first;
+}
+
+/** `text`: the value of `BRAKE_KEY`. */
+export function isBraked(text: string | undefined): boolean {
+  return parseState(text).engaged !== undefined;
 }
 
 /** What cannot be read is as if nothing had been noted. */

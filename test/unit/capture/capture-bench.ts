@@ -69,7 +69,7 @@ export class CaptureBench {
       full,
       nowMs: this.nowMs,
     });
-    if ("commit" in outcome && outcome.commit !== undefined) this.model.commit(outcome.commit);
+    if ("commit" in outcome) this.model.commit(outcome.commit);
     return outcome;
   }
 
@@ -110,7 +110,7 @@ export class CaptureBench {
   vanish(guid: MailboxGuid | undefined, ahead = 0): VanishedOutcome<CaptureCommit> & Braked {
     if (guid === undefined) throw new Error("the log knows no such mailbox");
     const outcome = this.source.vanished({ guid, ahead, nowMs: this.nowMs });
-    if ("commit" in outcome && outcome.commit !== undefined) this.model.commit(outcome.commit);
+    if ("commit" in outcome) this.model.commit(outcome.commit);
     return outcome;
   }
 

@@ -224,6 +224,25 @@ test("in a large mailbox the first part already counts what the listing lacks be
   expect(bench.source.discover().brake?.named[0]).toMatchObject({ path: rawPath(""), uids: [1, 2, 3, 4, 5] });
 });
 
+test("what is let go in the middle of a listing goes, though that listing has passed it", async () => {
+  const bench = await CaptureBench.open({ changesMax: 300 }, {}, undefined, { ...FEW, messages: 700 });
+  const inbox = bench.store.create("");
+  const bases = fill(inbox, 1000);
+  bench.sweep();
+  for (const base of bases.slice(0, 800)) inbox.expunge(base);
+  bench.settle(inbox);
+  const first = bench.look(inbox, { full: true });
+  expect([first.more, first.brake?.held]).toEqual([true, expect.any(Number)]);
+  for (let look = first; look.more; ) {
+    if (look === first) bench.approve();
+    look = bench.look(inbox, { full: true });
+  }
+  bench.settle(inbox);
+  if (bench.source.discover().brake !== undefined) bench.approve(); // that listing had not come to the rest.
+  bench.settle(inbox);
+  expect(uidsIn(bench, inbox)).toHaveLength(200);
+});
+
 test("without a brake all goes, and nothing is noted", async () => {
   const bench = await CaptureBench.open();
   const inbox = bench.store.create("");

@@ -1,5 +1,5 @@
 /** Much mail that goes at once from SRC of a `sync`: held back until it is let go. */
-import { renameSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { rawDifferences, treeState } from "../../live/twin/raw-compare.js";
@@ -47,5 +47,7 @@ test("one that was away for a while is no deletion", async () => {
   const run = await bench.sync();
   expect(run.code, JSON.stringify(run)).toBe(0);
   expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
-  expect((await bench.sync()).code).toBe(0);
+  rmSync(join(work, "cur", readdirSync(join(work, "cur"))[0] ?? ""));
+  const after = await bench.sync();
+  expect([after.code, summaryOf(after)["expunges"]], "the brake is off").toEqual([0, 1]);
 });

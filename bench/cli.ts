@@ -125,7 +125,7 @@ program
   .command("run")
   .description("run workloads and print a table; results also go to bench/out/*.jsonl")
   .argument("[workload...]", `of ${WORKLOADS.map(({ name }) => name).join(", ")}; default: all`)
-  .option("--quick", "tiny sizes, about two minutes: proves that it works, measures nothing", false)
+  .option("--quick", "tiny sizes, about three minutes: proves that it works, measures nothing", false)
   .addOption(
     new Option("--contenders <names>", "comma-separated")
       .argParser((text) => namesOf(text, CONTENDER_NAMES))
@@ -140,7 +140,7 @@ program
       .default(REPLICATOR_NAMES, "all"),
   )
   .option("--mailtwin <command>", "how to call mailtwin, split at spaces (default: node dist/daemon/cli.js)")
-  .option("--mails <n,...>", "only trees of so many mails; live takes any number", wholeNumbers)
+  .option("--mails <n,...>", "only trees of so many mails; live and verify take any number", wholeNumbers)
   .option("--rounds <n>", "runs of each contender", wholeNumber)
   .option("--work <dir>", "where to make trees (default: the temporary directory)")
   .option("--workspace <dir>", "keep generated trees and large live twins there, and use them again")

@@ -16,9 +16,10 @@ import { memory } from "./workloads/memory.js";
 import { nothingChanged } from "./workloads/nothing-changed.js";
 import { replicate } from "./workloads/replicate.js";
 import { seed } from "./workloads/seed.js";
+import { verify } from "./workloads/verify.js";
 import { isRight, type Result, type Workload } from "./workloads/workload.js";
 
-export const WORKLOADS: readonly Workload[] = [seed, nothingChanged, live, daemons, replicate, bursts, memory];
+export const WORKLOADS: readonly Workload[] = [seed, nothingChanged, live, daemons, replicate, bursts, memory, verify];
 
 export interface RunRequest {
   /** Names; none = all. */

@@ -27,11 +27,16 @@ export function makeContenders(
   names: readonly ContenderName[],
   options: { readonly mailtwin: readonly string[]; readonly scratch: string },
 ): readonly Contender[] {
-  const bridge = join(options.scratch, "bridge");
-  // rsync's "remote shell": drops the host and runs the other end here, so that the two ends speak over a pipe.
+  const bridge = makeRsyncBridge(options.scratch);
+  return names.map((name) => contenderNamed(name, options.mailtwin, bridge));
+}
+
+/** rsync's "remote shell": drops the host and runs the other end here, so that the two ends speak over a pipe. */
+export function makeRsyncBridge(scratch: string): string {
+  const bridge = join(scratch, "bridge");
   writeFileSync(bridge, '#!/bin/sh\nshift\nexec /bin/sh -c "$*"\n');
   chmodSync(bridge, 0o755);
-  return names.map((name) => contenderNamed(name, options.mailtwin, bridge));
+  return bridge;
 }
 
 function contenderNamed(name: ContenderName, mailtwin: readonly string[], bridge: string): Contender {
@@ -42,10 +47,7 @@ function contenderNamed(name: ContenderName, mailtwin: readonly string[], bridge
       return {
         name,
         copiesExactly: true,
-        command: ({ source, target }) => ({
-          argv: ["rsync", "-a", "--stats", "-e", bridge, `${source}/`, `x:${target}/`],
-          wireBytes: rsyncWireBytes,
-        }),
+        command: (copying) => rsyncOver(bridge, copying),
       };
     case "cp":
       return {
@@ -54,6 +56,18 @@ function contenderNamed(name: ContenderName, mailtwin: readonly string[], bridge
         command: ({ source, target }) => ({ argv: ["cp", "-a", "-T", source, target] }),
       };
   }
+}
+
+/** `rsync -a` over the bridge, with further options. */
+export function rsyncOver(
+  bridge: string,
+  { source, target }: Pick<Copying, "source" | "target">,
+  ...more: readonly string[]
+): Command {
+  return {
+    argv: ["rsync", "-a", ...more, "--stats", "-e", bridge, `${source}/`, `x:${target}/`],
+    wireBytes: rsyncWireBytes,
+  };
 }
 
 /** `sync SRC DST --state DIR` and what follows. */

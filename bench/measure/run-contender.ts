@@ -13,6 +13,10 @@ export interface Command {
   readonly argv: readonly string[];
   /** Finds the bytes sent and received in the command's output, where it tells them. */
   readonly wireBytes?: (output: string) => number | undefined;
+  /** Beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The exit codes that are an answer. Default: 0. */
+  readonly exitCodes?: readonly number[];
 }
 
 export interface Measured {
@@ -20,6 +24,9 @@ export interface Measured {
   readonly cpuMs: number;
   readonly peakRssBytes: number | undefined;
   readonly wireBytes: number | undefined;
+  /** The end of what it said. */
+  readonly output: string;
+  readonly exitCode: number;
 }
 
 export interface RunOptions {
@@ -32,28 +39,37 @@ export interface RunOptions {
 const GNU_TIME = "/usr/bin/time";
 const OUTPUT_CHARS_MAX = 64_000;
 
-/** Throws with the end of the command's output when it does not exit with 0. */
+/** Throws with the end of the command's output when it does not exit with 0, or another code that the command may have. */
 export async function runContender(command: Command, options: RunOptions): Promise<Measured> {
   const report = `${options.scratch}/time-report`;
   const hasTime = existsSync(GNU_TIME);
   const argv = hasTime ? [GNU_TIME, "-q", "-o", report, "-f", "%U %S %M", ...command.argv] : command.argv;
   const cpuBeforeMs = childrenCpuMs();
   const startMs = monotonicMs();
-  const output = await runToEnd(argv);
+  const { output, exitCode } = await runToAnswer({ ...command, argv });
   if (options.syncPath !== undefined) await runToEnd(["sync", "-f", options.syncPath]);
   const wallMs = monotonicMs() - startMs;
   const wireBytes = command.wireBytes?.(output);
-  if (!hasTime) return { wallMs, cpuMs: childrenCpuMs() - cpuBeforeMs, peakRssBytes: undefined, wireBytes };
+  const said = { wallMs, wireBytes, output, exitCode };
+  if (!hasTime) return { ...said, cpuMs: childrenCpuMs() - cpuBeforeMs, peakRssBytes: undefined };
   const [user = 0, system = 0, kilobytes = 0] = readFileSync(report, "utf8").trim().split(" ").map(Number);
   rmSync(report);
-  return { wallMs, cpuMs: (user + system) * 1000, peakRssBytes: kilobytes * 1024, wireBytes };
+  return { ...said, cpuMs: (user + system) * 1000, peakRssBytes: kilobytes * 1024 };
 }
 
 /** Runs a command; returns its output (the end of it). Throws when it fails. */
 export async function runToEnd(argv: readonly string[]): Promise<string> {
+  return (await runToAnswer({ argv })).output;
+}
+
+async function runToAnswer({
+  argv,
+  env = {},
+  exitCodes = [0],
+}: Command): Promise<Pick<Measured, "output" | "exitCode">> {
   const [program = "", ...args] = argv;
   return await new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     let output = "";
     const collect = (piece: Buffer): void => {
       output = (output + piece.toString("latin1")).slice(-OUTPUT_CHARS_MAX);
@@ -62,7 +78,7 @@ export async function runToEnd(argv: readonly string[]): Promise<string> {
     child.stderr.on("data", collect);
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      if (code === 0) resolve(output);
+      if (code !== null && exitCodes.includes(code)) resolve({ output, exitCode: code });
       else reject(new Error(`${argv.join(" ")}: ended with ${signal ?? code}\n${output.slice(-2000)}`));
     });
   });

@@ -8,6 +8,7 @@ import { formatLives } from "./live-table.js";
 import type { Machine } from "./machine.js";
 import { formatReplicates } from "./replicate-table.js";
 import { megabytes, table } from "./table.js";
+import { formatVerifies } from "./verify-table.js";
 
 /** The whole report: the machine, and a table for each kind of result. */
 export function formatReport(results: readonly Result[], machine: Machine): string {
@@ -22,6 +23,8 @@ export function formatReport(results: readonly Result[], machine: Machine): stri
   if (bursts.length > 0) parts.push(formatBursts(bursts));
   const memory = results.filter((result) => result.kind === "memory");
   if (memory.length > 0) parts.push(formatMemory(memory));
+  const verifies = results.filter((result) => result.kind === "verify");
+  if (verifies.length > 0) parts.push(formatVerifies(verifies));
   const skipped = results.filter((result) => result.kind === "skipped");
   if (skipped.length > 0) parts.push(formatSkipped(skipped));
   return `${parts.join("\n\n")}\n`;

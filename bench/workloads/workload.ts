@@ -134,6 +134,33 @@ export interface MemoryResult {
   readonly differences: readonly string[];
 }
 
+/** A measure, and what it is to be at the most. */
+export interface Goaled {
+  readonly measured: Spread;
+  readonly goal: number | undefined;
+}
+
+/** One row of the table of comparisons: `verify`, and `sync` of what differs. */
+export interface VerifyResult {
+  readonly kind: "verify";
+  readonly work: string;
+  readonly mails: number;
+  /** Who, and how the other side is reached. */
+  readonly contender: string;
+  readonly wallMs: Goaled;
+  /** By rsync's wall in the same round. */
+  readonly wallToRsync: Goaled | undefined;
+  /** What this row's wall may be by that of the smallest size. */
+  readonly wallToSmallestGoal: number | undefined;
+  readonly wireBytes: Goaled | undefined;
+  /** Of those that were changed. */
+  readonly wireBytesPerMail: Goaled | undefined;
+  readonly cpuMs: Spread;
+  /** What was told, and what is there afterwards, is right. */
+  readonly equal: boolean;
+  readonly differences: readonly string[];
+}
+
 /** What could not be measured here. */
 export interface SkippedResult {
   readonly kind: "skipped";
@@ -142,12 +169,20 @@ export interface SkippedResult {
   readonly reason: string;
 }
 
-export type Result = CommandResult | LiveResult | ReplicateResult | BurstResult | MemoryResult | SkippedResult;
+export type Result =
+  | CommandResult
+  | LiveResult
+  | ReplicateResult
+  | BurstResult
+  | MemoryResult
+  | VerifyResult
+  | SkippedResult;
 
 /** Is mailtwin's part equal and complete? What a peer does not keep is a result, not a failure. Pure. */
 export function isRight(result: Result): boolean {
   switch (result.kind) {
     case "command":
+    case "verify":
       return result.equal;
     case "live":
       return result.equal && result.lost === 0;

@@ -15,6 +15,7 @@ import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { type MailboxFacts, type MailboxPlan, type Move, planMailbox } from "../resync/plan-mailbox.js";
 import { countForeign, planMessages } from "../resync/plan-messages.js";
+import type { MessageState } from "../txn/message-state.js";
 import { splitTransaction } from "../txn/split.js";
 import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
@@ -37,6 +38,8 @@ export interface ComparisonPorts {
   readonly line: OfferLine;
   readonly rejections: Rejections;
   readonly mayHave: MayHave;
+  /** Messages whose bytes on the replica are known to be others than the source's. Asked once in a comparison. */
+  readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
   /** So many of the source's messages of it were looked at. */
@@ -106,10 +109,14 @@ class Comparison {
   /** Messages of the source. */
   #own = 0;
   #differed = 0;
+  readonly #damaged: ReadonlySet<number>;
+  /** Of these the states of those that are to be placed anew. */
+  readonly #toReplace: MessageState[] = [];
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid) {
     this.#ports = ports;
     this.#guid = guid;
+    this.#damaged = ports.damaged?.(guid) ?? new Set();
     this.#states = new SourceStates(ports.reader, guid);
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
   }
@@ -186,12 +193,15 @@ class Comparison {
         this.#foreign += countForeign(part, next.states);
         const changes = planMessages(part, next.states);
         this.#differed += changes.length;
+        for (const state of next.states) if (this.#damaged.has(state.uid)) this.#toReplace.push(state);
         await ranges.offer(changes, reached, signal);
         this.#own += next.states.length;
         this.#ports.onReached(this.#guid, this.#own);
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
       if (!page.more) {
+        await ranges.offerBodies(this.#toReplace, signal);
+        this.#differed += this.#toReplace.length;
         const mayHaveFiles = first.mayHaveFiles === true || (page.unnumbered ?? 0) > 0;
         if (mayHaveFiles) this.#foreign += await this.#countFiles(signal);
         this.#ports.onForeign(this.#guid, this.#foreign);
@@ -251,27 +261,36 @@ class Ranges {
 
   /** `reached`: the last UID of the range; those that follow are above it. */
   async offer(changes: readonly Change[], reached: number, signal: AbortSignal): Promise<void> {
-    const { row, described, isNews } = this.#input;
+    const { row, isNews } = this.#input;
     const isLast = reached >= UID_MAX;
     const isDue = changes.length > 0 || this.#structure !== undefined || (isLast && (this.#hasOffered || isNews));
     if (!isDue) return;
-    const { clock, line } = this.#ports;
-    const { guid: mailbox, path, uidValidity, headerExtra } = row;
     const structure = this.#structure === undefined ? {} : { structure: this.#structure };
     const uidNext = isLast ? row.uidNext : Math.min(reached + 1, row.uidNext);
-    const common = {
-      mailbox,
-      path,
-      uidValidity,
-      headerExtra,
-      fileOwner: described.fileOwner,
-      capturedMs: clock.nowMs(),
-    };
-    const transaction: Transaction = { ...common, ...structure, uidNext, changes };
     this.#structure = undefined;
     this.#hasOffered = true;
-    for (const part of splitTransaction(transaction)) {
-      await line.offerBeside({ mailbox, lsn: 0, bytes: encodeTransaction(part) }, signal);
+    await this.#offer({ ...structure, uidNext, changes }, {}, signal);
+  }
+
+  /** After all ranges: these messages are saved once more, with bodies that take the place of what is there. */
+  async offerBodies(states: readonly MessageState[], signal: AbortSignal): Promise<void> {
+    if (states.length === 0) return;
+    const changes = states.map((message): Change => ({ kind: "save", message }));
+    await this.#offer({ uidNext: this.#input.row.uidNext, changes }, { bodiesAnew: true }, signal);
+  }
+
+  async #offer(
+    parts: Pick<Transaction, "uidNext" | "changes" | "structure">,
+    how: { readonly bodiesAnew?: true },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, line } = this.#ports;
+    const { row, described } = this.#input;
+    const { guid: mailbox, path, uidValidity, headerExtra } = row;
+    const { fileOwner } = described;
+    const whose = { mailbox, path, uidValidity, headerExtra, fileOwner, capturedMs: clock.nowMs() };
+    for (const part of splitTransaction({ ...whose, ...parts })) {
+      await line.offerBeside({ mailbox, lsn: 0, bytes: encodeTransaction(part), ...how }, signal);
     }
   }
 }

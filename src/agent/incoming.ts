@@ -228,13 +228,13 @@ export class Incoming {
     ask: (request: AtOnceRequest) => Promise<T>,
   ): Promise<T> {
     const { stagedHereMax: apartAbove } = this.#ports;
-    const { payload: bytes, mailbox } = this.offer;
+    const { payload: bytes, mailbox, bodiesAnew = false } = this.offer;
     const along = heads.flatMap(({ index, sha256 }, i) => {
       const body = payloads[i];
       return body === undefined ? [] : [{ index, bytes: body, sha256: hexOf(sha256) }];
     });
     try {
-      return await ask({ key: this.id, mailbox, bytes, voidBelow, apartAbove, along });
+      return await ask({ key: this.id, mailbox, bytes, voidBelow, bodiesAnew, apartAbove, along });
     } finally {
       releaseSlabs(payloads);
     }

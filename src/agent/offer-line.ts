@@ -54,7 +54,10 @@ export class OfferLine {
     }
     const lsn = this.#movesCursor ? offer.lsn : 0;
     const anew = this.#refused.delete(mailbox) ? { anew: true } : {};
-    const bodies = along === undefined ? {} : { along };
+    const bodies = {
+      ...(along === undefined ? {} : { along }),
+      ...(offer.bodiesAnew === true ? { bodiesAnew: true } : {}),
+    };
     await link.send({ kind: "offer", id, lsn, mailbox, ...anew, payload, ...bodies }, signal);
   }
 

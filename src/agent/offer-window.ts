@@ -25,6 +25,8 @@ export interface NewOffer {
   readonly transaction?: Transaction;
   /** Bodies that go with it; given to the link. */
   readonly along?: AlongBodies | undefined;
+  /** As in an offer. */
+  readonly bodiesAnew?: boolean;
   /** It is the log's next: the cursor waits for it. Of others a rejection, or a comparison, tells what the replica lacks. */
   readonly isNext: boolean;
 }

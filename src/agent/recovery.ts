@@ -34,7 +34,12 @@ export interface ReplayAgentOptions {
   readonly inboxFirst: boolean;
   /** From 0 to 1, for the back-off. */
   readonly random: () => number;
+  /** As of `resync`, of mailboxes that are compared in any case. */
+  readonly damaged?: DamagedBodies;
 }
+
+/** UIDs of messages whose bytes on the replica are known to be others than the source's. */
+export type DamagedBodies = ReadonlyMap<MailboxGuid, ReadonlySet<number>>;
 
 /** The log and nothing else. */
 export const PLAIN: ReplayAgentOptions = {
@@ -52,7 +57,9 @@ export const RESYNC_ASKED = "resync-asked";
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-export interface RecoveryPorts extends Omit<MenderPorts, "heals" | "random" | "hold" | "beforeCompared" | "onReached"> {
+type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged";
+
+export interface RecoveryPorts extends Omit<MenderPorts, OwnPorts> {
   readonly mayHave: MayHave;
   /** The replica's. */
   readonly name: string;
@@ -68,6 +75,8 @@ export class Recovery {
   readonly #progress = new ComparisonProgress();
   readonly #begun = new Gate();
   readonly #missing: MissingLooks;
+  /** Until the mailbox is compared. */
+  readonly #damaged: Map<MailboxGuid, ReadonlySet<number>>;
   #hasBegun = false;
   #isComparing = false;
   #isAsked = false;
@@ -80,11 +89,13 @@ export class Recovery {
     this.#options = options;
     const { heals, random } = options;
     this.#mustCompare = options.mustCompare;
+    this.#damaged = new Map(options.damaged);
     this.#missing = new MissingLooks({ clock: ports.clock, look: (signal) => this.#lookAtAll(signal) });
     const hold = (mailbox: MailboxGuid, cause: Cause) => this.#hold(mailbox, cause);
     const onReached = (mailbox: MailboxGuid, messages: number) => this.#progress.reached(mailbox, messages);
     const beforeCompared = (mailbox: MailboxGuid, signal: AbortSignal) => this.#missing.untilSeen(mailbox, signal);
-    this.#mender = new Mender({ ...ports, heals, random, hold, beforeCompared, onReached });
+    const damaged = (mailbox: MailboxGuid) => this.#takeDamaged(mailbox);
+    this.#mender = new Mender({ ...ports, heals, random, hold, beforeCompared, onReached, damaged });
   }
 
   /** The whole store is compared: no outcome moves the cursor. */
@@ -225,8 +236,9 @@ export class Recovery {
   /**
    * Has a mailbox, or the whole store, compared as soon as there is room. Returns when that is noted durably (a mailbox), or at once
    * (the store); false for a mailbox that neither the source nor the rejection log has. If all of the replica is gone, nothing is made.
+   * `damaged`: UIDs of messages whose bytes on the replica are others than the source's: they take the place of what is there.
    */
-  async resync(what: MailboxGuid | "all"): Promise<boolean> {
+  async resync(what: MailboxGuid | "all", damaged: readonly number[] = []): Promise<boolean> {
     if (what === "all") {
       this.#isAsked = true;
       return true;
@@ -234,8 +246,16 @@ export class Recovery {
     const path = this.#pathOf(what);
     if (path === undefined) return false;
     if (this.#looks) this.#missing.noteAsked(what);
+    this.#damaged.set(what, new Set(damaged));
     await this.#compareSoon({ mailbox: what, path }, { code: RESYNC_ASKED, words: "it was asked for by hand" });
     return true;
+  }
+
+  /** Once: a comparison that fails is made again without them, and whoever reads the bodies finds them again. */
+  #takeDamaged(mailbox: MailboxGuid): ReadonlySet<number> {
+    const damaged = this.#damaged.get(mailbox) ?? new Set();
+    this.#damaged.delete(mailbox);
+    return damaged;
   }
 
   /** Has a mailbox compared that has come from where the replica may not have it. Returns when that is durable, and it is held. */

@@ -212,8 +212,8 @@ export class ReplayAgent {
   }
 
   /** As `Recovery.resync`. Only while `run` is running, of an agent that compares. */
-  async resync(what: MailboxGuid | "all"): Promise<boolean> {
-    const isKnown = await this.#recovery.resync(what);
+  async resync(what: MailboxGuid | "all", damaged: readonly number[] = []): Promise<boolean> {
+    const isKnown = await this.#recovery.resync(what, damaged);
     this.#wake.wake();
     return isKnown;
   }

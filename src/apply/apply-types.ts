@@ -52,11 +52,10 @@ export interface PrepareRequest {
    * and says so further on. 0 = none.
    */
   readonly voidBelow: number;
-  /**
-   * The caller asks the source about bodies that are here and were not checked when they came. Without it they are believed
-   * by base name and size.
-   */
+  /** The caller asks about bodies that are here and were not checked when they came. Without it base name and size are believed. */
   readonly verifies?: boolean;
+  /** No file that is here does as a body, whatever it is called: those that are there are other bytes than the source's. */
+  readonly bodiesAnew?: boolean;
   /** With more wanted bodies than this, the outcome has a ticket for staging them in another thread. Absent = never. */
   readonly apartAbove?: number;
   /** What came with the transaction: those of them that are wanted are staged at once, and durably. Absent = none. */

@@ -35,9 +35,10 @@ export interface BodyTrust {
 export const NO_TRUST: BodyTrust = { insists: false, isChecked: () => false };
 
 export function trustOf(
-  { verifies, held }: Pick<Pending, "verifies" | "held">,
+  { verifies, bodiesAnew, held }: Pick<Pending, "verifies" | "bodiesAnew" | "held">,
   appliedByUid: ReadonlyMap<number, BaselineRecord>,
 ): BodyTrust {
+  if (bodiesAnew) return { insists: true, isChecked: () => false };
   const appliedByIno = new Map<number, BaselineRecord>();
   for (const record of appliedByUid.values()) if (record.ino !== 0) appliedByIno.set(record.ino, record);
   return {

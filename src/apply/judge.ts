@@ -104,6 +104,7 @@ function judgeFound(
   pending.sighting = sighting;
   const planned = planApply({ view, txn, gone, voidBelow, trust: trustOf(pending, view.appliedByUid) });
   if (planned.kind !== "plan") return planned.divergence;
+  if (pending.bodiesAnew) return planned.plan.needs; // none of them is to be asked about.
   for (const [index, { dir: heldIn, name, ino, size, mtimeS }] of planned.plan.held) {
     pending.held.set(index, { dir: heldIn, name, ino, size, mtimeS, sha256: undefined, isConfirmed: false });
   }

@@ -48,6 +48,8 @@ export interface Pending {
   readonly gone: Set<number>;
   /** Whether the caller asks the source about bodies that were not checked. */
   readonly verifies: boolean;
+  /** No file that is here does as a body, whatever it is: all bodies come. */
+  readonly bodiesAnew: boolean;
   readonly held: Map<number, HeldBody>;
   /** What a listing told `prepare`; used again under the lock if nothing changed. */
   sighting: Sighting | undefined;
@@ -58,7 +60,7 @@ export type StagingState = Pick<Pending, "key" | "expected" | "staged" | "partia
 
 /** Of a transaction that is prepared. Of one that was prepared `before`, what was staged stays. */
 export function pendingOf(
-  prepared: Pick<Pending, "key" | "txn" | "voidBelow" | "verifies">,
+  prepared: Pick<Pending, "key" | "txn" | "voidBelow" | "verifies" | "bodiesAnew">,
   before?: Pending,
 ): Pending {
   const fresh = { staged: new Map(), partial: new Map(), gone: new Set<number>(), held: new Map() };

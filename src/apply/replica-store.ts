@@ -92,10 +92,11 @@ export class ReplicaStore implements Methods {
   }
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
-    const { key, voidBelow, verifies = false, apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
+    const { key, voidBelow, verifies = false, bodiesAnew = false } = request;
+    const { apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
     const txn = decodeTransaction(request.bytes);
     if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
-    const pending = this.#pendingFor(key, txn, { voidBelow, verifies });
+    const pending = this.#pendingFor(key, txn, { voidBelow, verifies, bodiesAnew });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
@@ -107,7 +108,7 @@ export class ReplicaStore implements Methods {
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
       const staged = staging.withStagingDir(this.#context, root, pending, (tmp) => {
         const lacking = missing.filter(
-          (need) => !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
+          (need) => bodiesAnew || !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
         );
         return staging.stageAlong(tmp, pending, lacking, along);
       });
@@ -276,7 +277,7 @@ export class ReplicaStore implements Methods {
   }
 
   /** Bodies that were staged for it before stay. */
-  #pendingFor(key: number, txn: Transaction, how: Pick<Pending, "voidBelow" | "verifies">): Pending {
+  #pendingFor(key: number, txn: Transaction, how: Pick<Pending, "voidBelow" | "verifies" | "bodiesAnew">): Pending {
     const pending = pendingOf({ key, txn, ...how }, this.#pendingByKey.get(key));
     this.#pendingByKey.set(key, pending);
     return pending;

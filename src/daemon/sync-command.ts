@@ -2,6 +2,7 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
+import type { DamagedBodies } from "../agent/recovery.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
 import { daemonError } from "./errors.js";
@@ -32,8 +33,14 @@ export interface SyncFlags extends RemoteFlags {
   readonly logLevel?: LogLevel;
 }
 
-/** Returns the exit code. Reports operating failures itself. */
-export async function runSync(source: string, destination: string, flags: SyncFlags, output: Output): Promise<number> {
+/** Returns the exit code. Reports operating failures itself. `damaged`: with --resync. */
+export async function runSync(
+  source: string,
+  destination: string,
+  flags: SyncFlags,
+  output: Output,
+  damaged: DamagedBodies = new Map(),
+): Promise<number> {
   const reporter = await openReporter(flags, output);
   const stop = new AbortController();
   let state = "";
@@ -51,11 +58,11 @@ export async function runSync(source: string, destination: string, flags: SyncFl
       const { findRemotePlaces, runRemoteTwin } = await import("./run/remote-twin.js");
       const places = findRemotePlaces(remote);
       ({ state } = places);
-      return (await runRemoteTwin(remote, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
+      return (await runRemoteTwin({ ...remote, damaged }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
     }
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
-    const problems = await runIt(places, flags, reporter, stop.signal);
+    const problems = await runIt(places, { ...flags, damaged }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
@@ -83,7 +90,11 @@ function refuseEmpty(nameByUse: Readonly<Record<string, string | undefined>>): v
 }
 
 /** Undefined where both are paths of this host. Throws: usage, address-invalid. */
-function remoteOf(source: string, destination: string, flags: SyncFlags): RemoteTwinOptions | undefined {
+function remoteOf(
+  source: string,
+  destination: string,
+  flags: SyncFlags,
+): Omit<RemoteTwinOptions, "damaged"> | undefined {
   const [from, to] = [remoteAt(source), remoteAt(destination)];
   if (from !== undefined) {
     const why = `SRC is "${source}", on another host: run it there, with HOST:PATH as DST, or let \`mailtwin run\` fetch`;
@@ -112,7 +123,7 @@ function remoteOf(source: string, destination: string, flags: SyncFlags): Remote
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
 async function runIt(
   places: ReturnType<typeof findPlaces>,
-  flags: SyncFlags,
+  flags: SyncFlags & { readonly damaged: DamagedBodies },
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -126,7 +137,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
-      resync: flags.resync === true,
+      ...{ resync: flags.resync === true, damaged: flags.damaged },
       acceptsMoved: flags.moved === true,
       approvesDeletions: flags.approveDeletions === true,
     },

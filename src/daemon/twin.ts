@@ -2,6 +2,7 @@
  * A local twin: source side, replica side and the in-process link between them. Opened, mended, run (twin-run.ts), closed.
  */
 import { hostname } from "node:os";
+import type { DamagedBodies } from "../agent/recovery.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
 import { BRAKE_LIMITS } from "../capture/brake.js";
@@ -40,6 +41,8 @@ export interface TwinOptions {
   readonly gone: readonly MailboxRow[];
   /** All of the destination is compared with the source, whatever the state says. */
   readonly resync: boolean;
+  /** Of these the bytes are sent again, where all is compared. */
+  readonly damaged: DamagedBodies;
 }
 
 /**
@@ -82,7 +85,7 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const recovery = options.resync ? { recovery: { compares: true, mustCompare: true } } : {};
+  const recovery = options.resync ? { recovery: { compares: true, mustCompare: true, damaged: options.damaged } } : {};
   const run = new TwinRun(
     { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside, ...recovery },
     reporter,

@@ -2,7 +2,8 @@
  * A worker that is started when it is first needed, and ended when it has not been needed for a while: a thread costs memory
  * also while it does nothing.
  *
- * INVARIANT: between `take` and `giveBack` the worker is not ended, so it may keep a state for whoever took it.
+ * INVARIANT: between `take` and `giveBack` the worker is not ended, so it may keep a state for whoever took it. One that ends by itself fails
+ * those who have it; whoever comes next gets another one.
  */
 import { assert } from "../base/assert.js";
 import type { Clock, Timer } from "../base/clock.js";
@@ -28,7 +29,7 @@ export class WorkerOnDemand<M> implements AsyncDisposable {
   take(): WorkerClient<M> {
     this.#idle?.cancel();
     this.#users += 1;
-    this.#client ??= this.#start();
+    this.#client ??= this.#begin();
     return this.#client;
   }
 
@@ -43,6 +44,14 @@ export class WorkerOnDemand<M> implements AsyncDisposable {
     this.#idle?.cancel();
     this.#end();
     await this.#ending;
+  }
+
+  #begin(): WorkerClient<M> {
+    const client = this.#start();
+    void client.ended.then(() => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    return client;
   }
 
   #end(): void {

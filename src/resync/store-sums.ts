@@ -5,14 +5,12 @@
  * hide behind it then.
  */
 import type { Clock } from "../base/clock.js";
-import type { Dir, Disk } from "../base/disk.js";
+import type { Disk } from "../base/disk.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw, nearestRawPath, type RawPath } from "../base/raw-name.js";
 import { whyItFailed } from "../base/system-error.js";
 import { discoverMailboxes } from "../maildir/discover.js";
-import { UID_MAX } from "../maildir/ids.js";
 import { visitMessages } from "../maildir/listing.js";
-import { isRacilyClean, readFingerprint } from "../maildir/mailbox-fingerprint.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
 import { chunkOf } from "../txn/chunks.js";
 import type { Digest } from "../txn/digest.js";
@@ -21,7 +19,6 @@ import { soundState } from "../txn/sound-state.js";
 import { partsOf } from "../wire/spans.js";
 import {
   MARKS_MAX,
-  type MailboxSum,
   type MessageMark,
   type MessagesOf,
   type RangeSum,
@@ -30,6 +27,7 @@ import {
 } from "../wire/sums.js";
 import { resyncError } from "./errors.js";
 import { hashMessages } from "./hash-messages.js";
+import { fingerprintOf, rowOfKept } from "./kept-sums.js";
 import { type MailboxDirs, MailboxReading, type ReadingPorts } from "./mailbox-reading.js";
 import { openStore, withMailbox } from "./open-compared.js";
 import { type KeptMailbox, SumCache } from "./sum-cache.js";
@@ -234,39 +232,6 @@ export class StoreSums implements SumsMethods {
   }
 }
 
-/**
- * All mailboxes of a store, if what is kept of each is how it stands: then nothing is listed and no thread is needed. Undefined where one
- * has to be looked at. Throws: compared-missing.
- */
-export async function lookAtKept(
-  { disk, clock }: Pick<StoreSumsPorts, "disk" | "clock">,
-  { storeRoot, cachePath }: SumsOptions,
-): Promise<readonly SummedMailbox[] | undefined> {
-  using cache = new SumCache(cachePath);
-  openStore(disk, storeRoot).close();
-  const { mailboxes, problems } = discoverMailboxes(storeRoot);
-  if (problems.length > 0) return undefined;
-  const found: SummedMailbox[] = [];
-  for (const { path } of mailboxes) {
-    const isFound = await withMailbox(disk, storeRoot, path, async (dirs) => {
-      const fingerprint = dirs === undefined ? "" : fingerprintOf(dirs.mailbox, clock);
-      const kept = cache.read(path);
-      if (kept === undefined || fingerprint === "" || kept.fingerprint !== fingerprint) return false;
-      found.push(...rowOf(path, kept));
-      return true;
-    });
-    if (!isFound) return undefined;
-  }
-  return found;
-}
-
-/** "" where a change could hide behind it; undefined where there is no `cur/`. */
-function fingerprintOf(mailbox: Dir, clock: Pick<Clock, "nowMs">): string | undefined {
-  const fingerprint = readFingerprint(mailbox);
-  if (fingerprint === undefined) return undefined;
-  return isRacilyClean(fingerprint, clock.nowMs()) ? "" : Object.values(fingerprint).join(" ");
-}
-
 /** A directory that Dovecot has not opened yet is a mailbox when there is mail in it. */
 function namelessOf(dirs: MailboxDirs): Looked {
   let files = 0;
@@ -283,13 +248,8 @@ function namelessOf(dirs: MailboxDirs): Looked {
 
 function rowOf(path: RawPath, looked: Looked): SummedMailbox[] {
   if (looked === undefined) return [];
-  if ("words" in looked) return [{ path, ...looked }];
-  const { guid, uidValidity, uidNext, unnumbered, sums } = looked;
-  const { count: messages, digest } = sums.sum(0, CHUNKS_MAX);
-  return [{ kind: "sum", path, guid, uidValidity, uidNext, messages, unnumbered, digest } satisfies MailboxSum];
+  return ["words" in looked ? { path, ...looked } : rowOfKept(path, looked)];
 }
-
-const CHUNKS_MAX = chunkOf(UID_MAX) + 1;
 
 function markOf(digest: Digest): bigint {
   return Buffer.from(digest).readBigUInt64LE(0);

@@ -89,8 +89,8 @@ function initOf(message: WireMessage): Init {
   }
 }
 
-function offerInit({ id, lsn, mailbox, anew = false, along }: Offer) {
-  return { id: BigInt(id), lsn: BigInt(lsn), mailbox, anew, heads: headsInit(along?.heads ?? []) };
+function offerInit({ id, lsn, mailbox, anew = false, bodiesAnew = false, along }: Offer) {
+  return { id: BigInt(id), lsn: BigInt(lsn), mailbox, anew, bodiesAnew, heads: headsInit(along?.heads ?? []) };
 }
 
 function headsInit(heads: readonly BodyHead[]) {
@@ -192,7 +192,7 @@ function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): Wire
 }
 
 function offerIn(
-  { id, lsn, mailbox, anew, heads }: Extract<Envelope["message"], { case: "offer" }>["value"],
+  { id, lsn, mailbox, anew, bodiesAnew, heads }: Extract<Envelope["message"], { case: "offer" }>["value"],
   [payload, ...bodies]: readonly Uint8Array[],
 ): Offer {
   const numbers = { id: numberIn(id), lsn: numberIn(lsn) };
@@ -209,6 +209,7 @@ function offerIn(
   return {
     ...{ kind: "offer", ...numbers, mailbox: parseMailboxGuid(mailbox), payload },
     ...(anew ? { anew } : {}),
+    ...(bodiesAnew ? { bodiesAnew } : {}),
     ...(along.length > 0 ? { along: { heads: along, payloads: bodies } } : {}),
   };
 }

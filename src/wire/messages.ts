@@ -37,6 +37,8 @@ export interface Offer {
   readonly mailbox: MailboxGuid;
   /** What the replica refused of this mailbox before does not keep this one from being applied. Absent = false. */
   readonly anew?: boolean;
+  /** No file of the replica does as a body: those that are there have other bytes than the source's. Absent = false. */
+  readonly bodiesAnew?: boolean;
   /** The encoded transaction (txn/transaction-codec). */
   readonly payload: Uint8Array;
   /** Bodies that the replica will want, so that it need not ask for them. Absent = none. */

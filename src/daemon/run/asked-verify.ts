@@ -82,7 +82,10 @@ async function mend(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
   const guids = new Set(differences.flatMap(({ guid }) => guid ?? []));
-  for (const guid of guids) await runner.withAgent(async (agent) => agent?.resync(guid));
+  for (const { guid, findings } of differences) {
+    const damaged = findings.flatMap((it) => (it.kind === "body" ? [it.uid] : []));
+    if (guid !== undefined) await runner.withAgent(async (agent) => agent?.resync(guid, damaged));
+  }
   const { reader } = source.side;
   const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;
   const isLeft = () => runner.agent?.isMending === true || reader.rejections(runner.name).some(isAsked);

@@ -4,6 +4,7 @@
  */
 import { hostname } from "node:os";
 import { basename } from "node:path";
+import type { DamagedBodies } from "../../agent/recovery.js";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { sha256 } from "../../base/hash.js";
@@ -34,6 +35,7 @@ export interface RemoteTwinOptions {
   readonly foreign: ForeignChoice;
   /** As of a local twin. */
   readonly resync: boolean;
+  readonly damaged: DamagedBodies;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
@@ -47,7 +49,7 @@ export interface RemotePlaces extends SourcePlaces {
 }
 
 /** Makes nothing. Throws: source-missing, source-unreadable, store-in-scratch, state-inside-store, state-unusable. */
-export function findRemotePlaces({ source, destination, state }: RemoteTwinOptions): RemotePlaces {
+export function findRemotePlaces({ source, destination, state }: Omit<RemoteTwinOptions, "damaged">): RemotePlaces {
   const { user, host } = destination.address;
   const shown = `${user === undefined ? "" : `${user}@`}${host}:${destination.path}`;
   const found = findSourcePlaces(source, state ?? stateFor(source, shown, basename(destination.path)));
@@ -91,7 +93,13 @@ export async function runRemoteTwin(
         approvesDeletions,
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
-      recovery: { compares: true, mustCompare: options.resync, asksStanding: true, random: randomFraction },
+      recovery: {
+        compares: true,
+        mustCompare: options.resync,
+        damaged: options.damaged,
+        asksStanding: true,
+        random: randomFraction,
+      },
       onKept: () => undefined,
       hasAside: () => (reader.meta(ASIDE) ?? "") !== "",
       onMeeting: () => setAside("1"),

@@ -1,6 +1,8 @@
 /** The outcome of a comparison as it is told: the same lines and the same JSON whoever compared. */
+import type { DamagedBodies } from "../../agent/recovery.js";
 import { EX } from "../../base/errors.js";
 import { formatDuration } from "../../base/text-format.js";
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Finding, MailboxDifference } from "../../resync/differences.js";
 import type { Verdict } from "../../resync/verify-stores.js";
 import type { Output } from "../output.js";
@@ -10,7 +12,7 @@ import { type SideNames, shownName, wordsOfDifference } from "./difference-words
 /** One mailbox that differs. */
 export interface ToldDifference {
   readonly mailbox: string;
-  readonly guid: string | undefined;
+  readonly guid: MailboxGuid | undefined;
   /** One line each; of many messages the first. */
   readonly words: readonly string[];
   readonly findings: readonly Finding[];
@@ -55,6 +57,16 @@ export function told({ a, b, differences, changing, looks, read }: Verdict, name
   });
   const sum = ({ mailboxes, messages }: ToldSum) => ({ mailboxes, messages });
   return { equal: differences.length === 0, a: sum(a), b: sum(b), differences: all, looks, read };
+}
+
+/** Messages that are equal but for their bytes. */
+export function damagedIn({ differences }: ToldVerdict): DamagedBodies {
+  return new Map(
+    differences.flatMap(({ guid, findings }) => {
+      const uids = findings.flatMap((it) => (it.kind === "body" ? [it.uid] : []));
+      return guid === undefined || uids.length === 0 ? [] : [[guid, new Set<number>(uids)] as const];
+    }),
+  );
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {

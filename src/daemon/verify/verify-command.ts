@@ -6,12 +6,14 @@ import { verifyStores } from "../../resync/verify-stores.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
+import { canRedraw } from "../progress-line.js";
 import { remoteAt, remoteProgramOf } from "../remote-flags.js";
 import { countOf } from "../words.js";
 import { isInSample } from "./deep.js";
+import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { damagedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
@@ -73,9 +75,10 @@ async function verifyDirectories(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const first = await compareDirectories(places, flags, settleMs, signal);
+  const comparing = { settleMs, signal, err: output.err };
+  const first = await compareDirectories(places, flags, comparing);
   const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
-  const verdict = isRepaired ? await compareDirectories(places, flags, settleMs, signal) : first;
+  const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
@@ -83,7 +86,12 @@ async function verifyDirectories(
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
 
-async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, settleMs: number, signal: AbortSignal) {
+interface Comparing extends Pick<Output, "err"> {
+  readonly settleMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { settleMs, signal, err }: Comparing) {
   const startMs = systemClock.monotonicMs();
   await using owner = new Disposer();
   const program = remoteProgramOf(flags);
@@ -92,27 +100,34 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, set
   const sides = { a: sideA, b: sideB };
   const settle = (inner: AbortSignal) => systemClock.sleep(settleMs, inner);
   const sample = sampleIn(flags);
-  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
-  return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  const isShown = flags.json !== true && flags.quiet !== true && canRedraw([process.stderr], process.env["TERM"]);
+  const progress = openDeepProgress({ err }, isShown, systemClock);
+  const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
+  try {
+    const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
+    return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+  } finally {
+    progress.end();
+  }
 }
 
 /** By a run of sync, which says on standard error what it cannot mend. */
 async function repairDirectories(
   { a, b }: Directories,
   flags: VerifyFlags,
-  { differences }: ToldVerdict,
+  first: ToldVerdict,
   output: Output,
 ): Promise<boolean> {
   const { foreign, state, rsh, remoteMailtwin } = flags;
   if (flags.json !== true && flags.quiet !== true)
     output.out(
-      `${countOf(differences.length, "mailbox")} differ${differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
+      `${countOf(first.differences.length, "mailbox")} differ${first.differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
     );
   const { runSync } = await import("../sync-command.js");
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
-  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, { ...output, out: () => undefined });
+  const quietly = { ...output, out: () => undefined };
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damagedIn(first));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 

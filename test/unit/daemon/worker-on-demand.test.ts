@@ -10,6 +10,8 @@ interface Started {
 
 let clock: FakeClock;
 let started: Started[];
+/** By itself. */
+let die: () => void;
 let onDemand: WorkerOnDemand<object>;
 
 beforeEach(() => {
@@ -24,7 +26,10 @@ function start(): WorkerClient<object> {
   const end = async () => {
     worker.isEnded = true;
   };
-  return { [Symbol.asyncDispose]: end } as unknown as WorkerClient<object>;
+  const ended = new Promise<undefined>((resolve) => {
+    die = () => resolve(undefined);
+  });
+  return { [Symbol.asyncDispose]: end, ended } as unknown as WorkerClient<object>;
 }
 
 test("starts with the first who takes it, and is shared", () => {
@@ -56,6 +61,18 @@ test("ends with its owner, and leaves no timer", async () => {
   await onDemand[Symbol.asyncDispose]();
   expect(started).toStrictEqual([{ isEnded: true }]);
   expect(clock.timerCount).toBe(0);
+});
+
+test("that has ended by itself is started anew for whoever comes next", async () => {
+  const first = onDemand.take();
+  die();
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(onDemand.take()).not.toBe(first);
+  onDemand.giveBack();
+  onDemand.giveBack();
+  await clock.advance(60_000);
+  expect(started).toStrictEqual([{ isEnded: false }, { isEnded: true }]);
 });
 
 test("never started ends at once", async () => {

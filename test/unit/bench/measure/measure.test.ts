@@ -33,6 +33,13 @@ test("a contender that fails is an error that shows what it said", async () => {
   await expect(run).rejects.toThrow(/ended with 3\n.*no luck/s);
 });
 
+test("an exit code that is an answer is one, and a command has variables of its own", async () => {
+  const argv = ["sh", "-c", 'echo "$WHOSE" >&2; exit 1'];
+  const measured = await runContender({ argv, env: { WHOSE: "its own" }, exitCodes: [0, 1] }, { scratch: tempDir() });
+  expect(measured).toMatchObject({ exitCode: 1, output: "its own\n" });
+  await expect(runContender({ argv }, { scratch: tempDir() })).rejects.toThrow("ended with 1");
+});
+
 test("rsync over the bridge copies names with spaces and tells its bytes", async () => {
   const scratch = tempDir();
   const [rsync] = makeContenders(["rsync"], { mailtwin: [], scratch });

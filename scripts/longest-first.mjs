@@ -13,6 +13,7 @@ export const LONG_FILES = [
   "test/live/crash-mailboxes.test.ts",
   "test/live/odd-files.test.ts",
   "test/live/overflow.test.ts",
+  "test/live/deletion-brake.test.ts",
   "test/live/bad-mailboxes.test.ts",
   "test/live/crash-renumber.test.ts",
   "test/live/folders.test.ts",

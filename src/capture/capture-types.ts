@@ -11,6 +11,7 @@ import type { FoundDirectory } from "../maildir/discover.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { FileOwner, MessageState } from "../txn/message-state.js";
 import { type Structure, TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
+import type { BrakeLimits, Engaged } from "./brake.js";
 
 export interface CaptureLimits {
   /** Uidlists kept in memory, in bytes; the one that is being read comes on top. */
@@ -39,6 +40,29 @@ export const CAPTURE_LIMITS: CaptureLimits = {
   numberedMax: 16_384,
 };
 
+/** Deletions that are held back until a person has decided (brake.ts). */
+export interface BrakeReport extends Engaged {
+  /** Messages; of a store that was opened a moment ago what has been found so far. */
+  readonly held: number;
+  readonly mailboxes: number;
+  /** Those with the most, some of them if there are many. */
+  readonly named: readonly HeldMailbox[];
+}
+
+export interface HeldMailbox {
+  readonly path: RawPath;
+  readonly messages: number;
+  /** The mailbox is gone; else messages out of it are. */
+  readonly isWhole: boolean;
+  /** The first of them. */
+  readonly uids: readonly number[];
+}
+
+/** Absent while nothing is held back. */
+export interface Braked {
+  readonly brake?: BrakeReport;
+}
+
 export interface CaptureOptions {
   /** Absolute, bytes-in-a-string. */
   readonly storeRoot: string;
@@ -54,6 +78,8 @@ export interface CaptureOptions {
   /** Ends the process at this crash point. */
   readonly crashAt?: string | undefined;
   readonly limits?: Partial<CaptureLimits> | undefined;
+  /** Absent = no deletion is ever held back. */
+  readonly brake?: BrakeLimits | undefined;
 }
 
 /** Something that keeps one mailbox from being captured; the rest goes on. */
@@ -82,13 +108,15 @@ export interface FoundMailbox {
   readonly claimant?: "stranger" | "rival";
 }
 
-export interface DiscoverOutcome {
+export interface DiscoverOutcome extends Braked {
   readonly mailboxes: readonly FoundMailbox[];
   readonly problems: readonly CaptureProblem[];
   /** Never set unless asked for. */
   readonly directories?: readonly FoundDirectory[];
   /** Known mailboxes that are not among them, and may stand there all the same (two-walks.ts). Never set unless asked for. */
   readonly uncertain?: readonly MailboxGuid[];
+  /** Mailboxes that are gone, and are not to be taken for that before a person has decided. */
+  readonly held?: readonly MailboxGuid[];
 }
 
 /** A name that an event mentioned, whether it appeared or went. */
@@ -183,12 +211,15 @@ export type ExamineOutcome<C = Recorded> =
     })
   /** No mailbox with that GUID at that path: discover again. */
   | { readonly kind: "absent" }
-  | { readonly kind: "problem"; readonly problem: CaptureProblem };
+  /** `commit`: nothing of the mailbox. */
+  | { readonly kind: "problem"; readonly problem: CaptureProblem; readonly commit?: C };
 
 export type VanishedOutcome<C = Recorded> =
   | { readonly kind: "sealed"; readonly commit: C }
   /** Something stands in its way, or its place cannot be looked at: it is not taken for deleted. */
   | { readonly kind: "problem"; readonly problem: CaptureProblem }
+  /** The brake is on. `commit`: nothing of the mailbox. */
+  | { readonly kind: "held"; readonly commit?: C }
   /** It is there after all, or the log never had it. */
   | { readonly kind: "present" }
   | { readonly kind: "unknown" };
@@ -252,8 +283,15 @@ export interface CaptureMethods<C = Recorded> {
    * into a mailbox of half a million would wait a quarter of a second for that. What cannot be read is left out.
    */
   warm(request: { readonly paths: readonly RawPath[] }): void;
-  examine(request: ExamineRequest): ExamineOutcome<C>;
-  vanished(request: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome<C>;
+  examine(request: ExamineRequest): ExamineOutcome<C> & Braked;
+  /** `ahead`: messages of the mailboxes that are asked about next, and are as gone. */
+  vanished(request: {
+    readonly guid: MailboxGuid;
+    readonly ahead?: number;
+    readonly nowMs: number;
+  }): VanishedOutcome<C> & Braked;
+  /** All that is held back may go. Returns the mailboxes out of which it may; `commit` is not about them. */
+  approve(): { readonly paths: readonly RawPath[]; readonly commit?: C };
   number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;
   renumber(request: {
     readonly path: RawPath;

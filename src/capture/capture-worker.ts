@@ -12,7 +12,7 @@ import type { CaptureMethods, CaptureOptions, ExamineOutcome, ExamineRequest, Re
 import { problemOf } from "./errors.js";
 import { freshItems } from "./fresh-bodies.js";
 import { pinStore } from "./open-mailbox.js";
-import { type RecordPorts, recordExamined, recordVanished } from "./record-found.js";
+import { type RecordPorts, recordApproved, recordExamined, recordVanished } from "./record-found.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 
 interface Recording extends RecordPorts {
@@ -76,6 +76,10 @@ const methods: Served = {
     const { store, record } = ports();
     const outcome = store.vanished(request);
     return record === undefined ? outcome : recordVanished(record, outcome);
+  },
+  approve: () => {
+    const { store, record } = ports();
+    return record === undefined ? store.approve() : recordApproved(record, store.approve());
   },
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),

@@ -11,9 +11,10 @@ import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { FoundDirectory } from "../maildir/discover.js";
-import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
 import type {
+  BrakeReport,
   CaptureMethods,
   CaptureProblem,
   ExamineOutcome,
@@ -32,6 +33,7 @@ import { meaningOf } from "./locate.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure } from "./plan-structure.js";
 import type { CapturerLimits } from "./ration.js";
+import { Renumbering, type RenumberWish } from "./renumbering.js";
 import { StoreLooks } from "./store-looks.js";
 
 export interface CapturerPorts {
@@ -55,6 +57,8 @@ export class Capturer {
   readonly counts: CaptureCounts = zeroCounts();
   readonly fresh: FreshBodies;
   readonly problems = new Map<RawPath, CaptureProblem>();
+  /** Deletions that are held back, as of the last answer of the worker. */
+  brake: BrakeReport | undefined;
   readonly #ports: CapturerPorts;
   readonly #limits: CapturerLimits;
   readonly #dirty = new DirtySet();
@@ -62,6 +66,7 @@ export class Capturer {
   readonly #history = new ListingHistory();
   readonly #rounds = new ConfirmRounds();
   readonly #looks: StoreLooks;
+  readonly #renumbering: Renumbering;
   /** Where something has no UID and can get none. */
   readonly #uncounted = new Set<RawPath>();
   readonly #wake = new Gate();
@@ -82,6 +87,9 @@ export class Capturer {
     this.#looks = new StoreLooks(this.problems, limits.sweepMs, () => this.#nowMs());
     this.#covered = new CoveredMailboxes(rows);
     this.#covered.onMoved = (from, to) => this.onMoved(from, to);
+    const { counts, problems } = this;
+    const tell = { markFull: (path: RawPath) => this.markFull(path, "continue"), sweepSoon: () => this.sweepSoon() };
+    this.#renumbering = new Renumbering({ ...ports, counts, problems, row: (guid) => this.row(guid), ...tell });
     this.#count();
   }
 
@@ -152,6 +160,7 @@ export class Capturer {
   async run(signal: AbortSignal, once: boolean): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
+      if (this.#allCameBack) await this.approveDeletions();
       if (once && this.settled) return;
       const step = this.#nextStep();
       if (step.kind === "wait") {
@@ -168,44 +177,22 @@ export class Capturer {
     }
   }
 
-  /**
-   * Gives the messages with these UIDs new ones at the source (R12), at least `floor`: a replica cannot take theirs. The change is then captured
-   * like any other. Waits for Dovecot's lock, `waitMsMax` at most. Resolves to the problem if they keep their UIDs.
-   */
-  async renumber(
-    { guid, uids, floor }: { readonly guid: MailboxGuid; readonly uids: readonly Uid[]; readonly floor: number },
-    waitMsMax: number,
-    signal: AbortSignal,
-  ): Promise<CaptureProblem | undefined> {
-    const endMs = this.#nowMs() + waitMsMax;
-    for (;;) {
-      const outcome = await this.#renumberOnce(guid, uids, floor);
-      if (outcome !== "busy") return outcome;
-      const path = this.#covered.row(guid)?.path;
-      if (path !== undefined && this.#nowMs() >= endMs)
-        return problemOfLock(path, { by: "another process", ageMs: waitMsMax });
-      await this.#ports.clock.sleep(LOCK_PAUSE_MS, signal);
-    }
+  /** As `Renumbering.renumber`. */
+  renumber(wish: RenumberWish, waitMsMax: number, signal: AbortSignal): Promise<CaptureProblem | undefined> {
+    return this.#renumbering.renumber(wish, waitMsMax, signal);
   }
 
-  async #renumberOnce(
-    guid: MailboxGuid,
-    uids: readonly Uid[],
-    floor: number,
-  ): Promise<CaptureProblem | "busy" | undefined> {
-    const path = this.#covered.row(guid)?.path;
-    if (path === undefined || uids.length === 0) return undefined;
-    const nowMs = this.#ports.clock.nowMs();
-    const outcome = await this.#ports.worker.call("renumber", { path, uids, floor, nowMs });
-    if (outcome.kind === "busy") return "busy";
-    if (outcome.kind === "renumbered") {
-      this.counts.renumbered += outcome.moves.length;
-      this.markFull(path, "continue");
-    }
-    if (outcome.kind === "absent") this.sweepSoon(); // it is said there what became of it.
-    if (outcome.kind !== "problem") return undefined;
-    this.problems.set(path, outcome.problem);
-    return outcome.problem;
+  /** What the brake holds back may go, and goes. Resolves when that it may is durable. */
+  async approveDeletions(): Promise<void> {
+    const { paths } = await this.#ports.worker.call("approve");
+    this.brake = undefined;
+    for (const path of paths) this.markFull(path, "sweep");
+    this.sweepSoon();
+  }
+
+  /** The brake is on, and all mailboxes that may have something to be held have been looked at. */
+  get #allCameBack(): boolean {
+    return this.brake?.mailboxes === 0 && this.settled && this.counts.sweeps > 0 && this.problems.size === 0;
   }
 
   #nowMs(): number {
@@ -232,15 +219,18 @@ export class Capturer {
     const outcome = await this.#ports.worker.call("discover", request);
     if ((await this.onDirectories?.(outcome.directories ?? [])) === true) this.#looks.hintNow();
     const { mailboxes, problems } = outcome;
+    this.brake = outcome.brake;
     const unread = problems.map((problem) => problem.path);
     const plan = planStructure(mailboxes, this.#covered.rows, unread);
     const gone = this.#looks.end(outcome, plan);
     this.counts.sweptMs = this.#ports.clock.nowMs();
     if (gone === undefined) return;
     for (const { path, guid } of plan.examine) this.#markDifferent(path, guid);
+    let ahead = gone.reduce((sum, { guid }) => sum + this.#messagesOf(guid), 0);
     for (const { guid } of gone) {
+      ahead -= this.#messagesOf(guid);
       // Another user's that has its GUID is a new one then.
-      if ((await this.#captureGone(guid)) && plan.duplicates.length > 0) this.sweepSoon();
+      if ((await this.#captureGone(guid, ahead)) && plan.duplicates.length > 0) this.sweepSoon();
     }
     this.#looks.noteNameless(mailboxes.filter(({ guid }) => guid === undefined).map(({ path }) => path));
   }
@@ -251,9 +241,14 @@ export class Capturer {
     else this.#dirty.markFull(path, isKnown ? "sweep" : "first", this.#nowMs());
   }
 
-  async #captureGone(guid: MailboxGuid): Promise<boolean> {
+  #messagesOf(guid: MailboxGuid): number {
+    return this.#covered.row(guid)?.messages ?? 0;
+  }
+
+  async #captureGone(guid: MailboxGuid, ahead: number): Promise<boolean> {
     const path = this.#covered.row(guid)?.path;
-    const outcome = await this.#ports.worker.call("vanished", { guid, nowMs: this.#ports.clock.nowMs() });
+    const outcome = await this.#ports.worker.call("vanished", { guid, ahead, nowMs: this.#ports.clock.nowMs() });
+    this.brake = outcome.brake;
     if (outcome.kind === "problem") this.#looks.addProblem(outcome.problem);
     if (path === undefined || outcome.kind !== "sealed") return false;
     this.#take(path, outcome.commit, { saves: 0, changes: 0 });
@@ -271,6 +266,7 @@ export class Capturer {
       nowMs: this.#ports.clock.nowMs(),
       wantsBodies: this.#watching && this.fresh.isWanted,
     });
+    this.brake = outcome.brake;
     this.counts.examined++;
     if (full) {
       const listed = "listed" in outcome ? outcome.listed : undefined;
@@ -317,7 +313,11 @@ export class Capturer {
     else this.#rounds.noteProgress(path);
     if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
     const guid = this.#covered.guidAt(path);
-    if (guid !== undefined && late.length > 0 && (await this.#renumberOnce(guid, late, 0)) === "busy")
+    if (
+      guid !== undefined &&
+      late.length > 0 &&
+      (await this.#renumbering.once({ guid, uids: late, floor: 0 })) === "busy"
+    )
       this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
     if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
   }

@@ -17,7 +17,10 @@ import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } f
 import { findControls, findTrace } from "./whose-numbers.js";
 
 /** Throws: store-missing, store-unreadable. */
-export function discoverStore(place: StorePlace, nowMs: () => number): Required<Omit<DiscoverOutcome, "uncertain">> {
+export function discoverStore(
+  place: StorePlace,
+  nowMs: () => number,
+): Required<Pick<DiscoverOutcome, "mailboxes" | "problems" | "directories">> {
   refuseUnreadableStore(place); // a store that is not there is no empty store.
   const discovery = discoverMailboxes(place.storeRoot);
   const problems: CaptureProblem[] = [];

@@ -1,7 +1,10 @@
 /** The state of a store that was never replicated: for a dry run, which has no database. */
 import type { StateReader } from "../log/state-ports.js";
 
-export type BaselineReader = Pick<StateReader, "chunk" | "looks" | "mailboxByGuid" | "mailboxes" | "nextMailboxId"> &
+export type BaselineReader = Pick<
+  StateReader,
+  "chunk" | "looks" | "mailboxByGuid" | "mailboxes" | "meta" | "nextMailboxId"
+> &
   Disposable;
 
 export const EMPTY_STATE: BaselineReader = {
@@ -9,6 +12,7 @@ export const EMPTY_STATE: BaselineReader = {
   looks: () => [],
   mailboxByGuid: () => undefined,
   mailboxes: () => [],
+  meta: () => undefined,
   nextMailboxId: () => 1,
   [Symbol.dispose]: () => undefined,
 };

@@ -12,6 +12,7 @@ import type { Duplicate } from "./plan-structure.js";
 
 export type CaptureErrorCode =
   | "body-changed"
+  | "deletions-held"
   | "mailbox-guid-twice"
   | "mailbox-restless"
   | "mailbox-unsettled"
@@ -30,6 +31,12 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "retry",
     exitCode: EX.TEMPFAIL,
     hint: "Something writes into a message file in place; the message is read again. If it stays, find that program.",
+  },
+  /** Much mail went from the source within a short while: nothing more is deleted on replicas before a person has decided. */
+  "deletions-held": {
+    disposition: "operator",
+    exitCode: EX.DATAERR,
+    hint: "Nothing of it is deleted on the replica, all other changes go on. Was it meant? Let it go: mailtwin sync --approve-deletions. If not, put the mail back at the source (from the replica, say): what is there again is not deleted.",
   },
   /** Two mailboxes have the same GUID in dovecot-uidlist: one was copied with its control files. */
   "mailbox-guid-twice": {
@@ -193,6 +200,12 @@ export function problemOfDuplicate({ path, of, isAstray, isRival }: Duplicate): 
 export function errorOfClaim(path: RawPath, of: RawPath): MailtwinError<CaptureErrorCode> {
   const message = `examining mailbox ${displayRaw(path)}: it has the GUID of ${displayRaw(of)}, which is not there any more, and is not known to be that mailbox`;
   return captureError("mailbox-guid-twice", message);
+}
+
+/** At that path the log has one that is held back, and cannot have two. */
+export function errorOfHeld(path: RawPath): MailtwinError<CaptureErrorCode> {
+  const message = `examining mailbox ${shownPath(path)}: it is in the place of one that is gone, and deletions are held back`;
+  return captureError("deletions-held", message);
 }
 
 /** A part of a control directory, which is apart from the mail. */

@@ -13,6 +13,7 @@ import type { BaselineRecord, ChunkLook } from "../log/state-types.js";
 import type { ListingFacts } from "../maildir/listing.js";
 import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { HintedName } from "./capture-types.js";
+import type { Pass } from "./deletion-brake.js";
 import { firstIndexFrom, type RecordedMessage, recordAt } from "./recorded-message.js";
 
 export interface CursorParts {
@@ -48,12 +49,15 @@ export class ListingCursor {
   readonly moved = new Map<string, BaselineRecord>();
   /** Places of records where something stands that is no regular file ("cur/NAME"); some of them, if there are many. */
   readonly notFiles = new Set<string>();
+  readonly deletions: Pass;
   /** Something could not be settled with this listing. */
   isDoubtful = false;
 
   constructor(parts: CursorParts) {
     this.parts = parts;
     this.#chunks = differingChunks(parts.census.looks, parts.looks, parts.namesChanged);
+    const lost = parts.believable ? countLost(parts.census.looks, parts.looks) : 0;
+    this.deletions = { held: new Set(), lost, sifted: 0 };
   }
 
   /** The last UID before the listing: of later ones it says nothing. */
@@ -92,6 +96,18 @@ export class ListingCursor {
     }
     return messages;
   }
+}
+
+/** Messages of the baseline that have no file; at least so many. */
+function countLost(listed: LookColumns, looks: readonly ChunkLook[]): number {
+  let lost = 0;
+  let at = 0;
+  for (const { chunk, count } of looks) {
+    while (at < listed.chunks.length && (listed.chunks[at] as number) < chunk) at++;
+    const isHere = at < listed.chunks.length && listed.chunks[at] === chunk;
+    lost += Math.max(0, count - (isHere ? (listed.counts[at] as number) : 0));
+  }
+  return lost;
 }
 
 function differingChunks(listed: LookColumns, looks: readonly ChunkLook[], namesChanged: boolean): number[] {

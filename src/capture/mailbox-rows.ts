@@ -29,6 +29,13 @@ export class MailboxRows {
     return this.#byGuid.values();
   }
 
+  /** Of all of them. */
+  get messages(): number {
+    let sum = 0;
+    for (const { messages } of this.#byGuid.values()) sum += messages;
+    return sum;
+  }
+
   /** Never the same twice, also if what it was for fails. */
   takeId(): number {
     return this.#nextId++;

@@ -15,8 +15,9 @@ import { CUR, NEW, TMP } from "../maildir/mailbox-files.js";
 import { type FileOwner, sameOwner } from "../txn/message-state.js";
 import type { MessageDirOwners, Structure, Transaction } from "../txn/transaction.js";
 import type { CommitBuilder } from "./commit-builder.js";
+import type { DeletionBrake } from "./deletion-brake.js";
 import { guidIfAny } from "./discover-store.js";
-import { errorOfClaim } from "./errors.js";
+import { errorOfClaim, errorOfHeld } from "./errors.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
 import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
@@ -128,6 +129,8 @@ export interface VacateSources {
   readonly baselineOf: (row: MailboxRow) => MailboxBaseline;
   /** Walks through the store. */
   readonly lookAround: () => Surroundings;
+  /** Undefined: no deletion is ever held back. */
+  readonly brake: DeletionBrake | undefined;
 }
 
 /** The store as it stands on disk now. */
@@ -142,7 +145,7 @@ export interface Surroundings {
 
 /**
  * Says what became of the mailbox that the log has at `path`, when `comer` is found there: it moved, or it is gone. Where
- * mailboxes changed places in a circle all of them move. Throws: mailbox-vanished when they go on moving meanwhile.
+ * mailboxes changed places in a circle all of them move. Throws: mailbox-vanished when they go on moving meanwhile; deletions-held.
  */
 export function sealVacating(
   commit: CommitBuilder,
@@ -153,6 +156,7 @@ export function sealVacating(
 ): void {
   const standing = sources.rows.byPath(path);
   if (standing === undefined || standing.guid === comer) return;
+  if (sources.brake?.isHeldWhole(standing.guid) === true) throw errorOfHeld(path); // before any walk: mail may come all the time.
   const plan = planTwice(path, comer, sources);
   if (plan.isTorn) {
     const message = `examining the mailbox "${displayRaw(path)}": mailboxes change their places meanwhile`;
@@ -161,6 +165,7 @@ export function sealVacating(
   for (const move of plan.moves) {
     const { mailbox } = move;
     if (move.kind === "delete") {
+      if (sources.brake?.mayDelete(mailbox, { ahead: 0, nowMs }) === false) throw errorOfHeld(path);
       sealDeletion(commit, mailbox, nowMs);
       continue;
     }

@@ -9,12 +9,12 @@
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
-import type { MailboxGuid } from "../maildir/ids.js";
+import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { fieldOf } from "../maildir/uidlist-write.js";
 import type { TreeOf } from "../maildir/whose-tree.js";
 import type { BodyOrigin } from "../txn/transaction.js";
-import type { PresentMessage } from "./finding.js";
+import type { Finding, PresentMessage } from "./finding.js";
 
 const LINKED_AFTER_MS = 60_000;
 /** How long an expunged message is remembered: a MOVE expunges its source after the link is made. */
@@ -67,6 +67,13 @@ export class OriginFinder {
       if (this.#expungedByIno.size <= EXPUNGED_MAX) return;
       this.#expungedByIno.delete(ino);
     }
+  }
+
+  /** Which of these messages of that mailbox, which has them no more, stand in another one of its user: they moved there, or were copied. */
+  standing(own: MailboxRow, findings: readonly Pick<Finding, "uid" | "before">[]): ReadonlySet<Uid> {
+    const siblings = new Siblings(this.#sources, own, this.#lately);
+    const found = findings.filter(({ before }) => before !== undefined && siblings.has(before));
+    return new Set(found.map(({ uid }) => uid));
   }
 
   /** A search for the messages of one outcome; uidlists of other mailboxes are read at most once. */
@@ -142,7 +149,7 @@ class Siblings {
   }
 
   find({ base, stat }: PresentMessage): BodyOrigin | undefined {
-    this.#rows ??= this.#choose();
+    this.#rows ??= this.#choose(1);
     for (const row of this.#rows) {
       const uidlist = this.#uidlist(row);
       const index = uidlist?.indexOfBase(base) ?? -1;
@@ -154,6 +161,18 @@ class Siblings {
     return undefined;
   }
 
+  /** Also one that was found there and is not in the log yet. */
+  has({ base, ino }: BaselineRecord): boolean {
+    this.#rows ??= this.#choose(0);
+    return this.#rows.some((row) => {
+      const uidlist = this.#uidlist(row);
+      const index = uidlist?.indexOfBase(base) ?? -1;
+      if (uidlist === undefined || index < 0) return false;
+      const uid = uidlist.uidAt(index);
+      return uid >= row.uidNext || this.#sources.baselineOf(row).record(uid)?.ino === ino;
+    });
+  }
+
   #uidlist(row: MailboxRow): Uidlist | undefined {
     if (!this.#uidlistByGuid.has(row.guid)) {
       const uidlist = this.#bytesLeft > 0 ? this.#sources.readUidlist(row.path) : undefined;
@@ -163,12 +182,12 @@ class Siblings {
     return this.#uidlistByGuid.get(row.guid);
   }
 
-  #choose(): readonly MailboxRow[] {
+  #choose(messagesMin: number): readonly MailboxRow[] {
     const owner = this.#sources.treeOf(this.#own.path);
     const rank = new Map(this.#lately.map((guid, index) => [guid, index]));
     const rankOf = ({ guid }: MailboxRow): number => rank.get(guid) ?? this.#lately.length;
     const rows = [...this.#sources.rows()].filter(
-      (row) => row.guid !== this.#own.guid && row.messages > 0 && this.#sources.treeOf(row.path) === owner,
+      (row) => row.guid !== this.#own.guid && row.messages >= messagesMin && this.#sources.treeOf(row.path) === owner,
     );
     return rows.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, SIBLINGS_MAX);
   }

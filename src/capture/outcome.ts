@@ -26,7 +26,7 @@ import type { MailboxDirs } from "./open-mailbox.js";
 import type { OriginFinder } from "./origin.js";
 import { firstIndexFrom } from "./recorded-message.js";
 import { type SealResult, sealFindings } from "./seal.js";
-import { type SettledFindings, settleFindings } from "./settle-findings.js";
+import { type MarkedFinding, type SettledFindings, settleFindings } from "./settle-findings.js";
 
 const LOCK_RECHECK_MS = 3;
 const IGNORED_NAMED_MAX = 5;
@@ -70,7 +70,7 @@ export class OutcomeMaker {
   make(examined: Examined): ExamineOutcome<CaptureCommit> {
     const { request, subject, uidlist, cursor, comparison } = examined;
     const { memory, row, isReset } = subject;
-    const settled = settleFindings(comparison, uidlist, this.#letterNames(examined));
+    const settled = this.#braked(examined, settleFindings(comparison, uidlist, this.#letterNames(examined)));
     const unseenFrom = examined.lastUid < uidlist.lastUid ? examined.lastUid + 1 : uidlist.nextUid;
     const uidNext = Math.max(Math.min(settled.openFrom ?? unseenFrom, unseenFrom), memory.baseline.row.uidNext);
     this.#settleCursor(examined, settled);
@@ -109,6 +109,22 @@ export class OutcomeMaker {
       changes: result.changes,
       ...visible,
     };
+  }
+
+  /** Without the deletions that are held back: what the log has of them stays. */
+  #braked({ request, subject, uidlist, comparison, cursor }: Examined, settled: SettledFindings): SettledFindings {
+    const { brake } = this.#sources;
+    if (brake === undefined) return settled;
+    const row: MailboxRow = { ...subject.memory.baseline.row, path: request.path };
+    const isRenumbered = ({ uid, before }: MarkedFinding): boolean => {
+      const index = before === undefined ? -1 : uidlist.indexOfBase(before.base);
+      return index >= 0 && uidlist.uidAt(index) !== uid;
+    };
+    const pass = cursor?.deletions;
+    const findings = brake.sift({ row, findings: settled.findings, isRenumbered, pass, nowMs: request.nowMs });
+    const hasEnded = !comparison.more && !comparison.needListing && settled.heldFrom === undefined;
+    if (pass !== undefined && hasEnded) brake.endPass(row, pass);
+    return { ...settled, findings };
   }
 
   /** Looks at the lock and the keywords when the first letters are asked for. */
@@ -162,6 +178,7 @@ export class OutcomeMaker {
       settled.openFrom === undefined &&
       settled.heldFrom === undefined &&
       settled.late.length === 0 &&
+      this.#sources.brake?.holds(subject) !== true && // a restart has to find it again.
       memory.unnumbered.count === 0 &&
       !memory.namesChanged &&
       uidlist.endsWithNewline &&

@@ -7,7 +7,7 @@
 import type { CrashPoint } from "../base/crash-points.js";
 import type { CaptureWrites } from "../log/own-writes.js";
 import type { CaptureCommit } from "../log/state-types.js";
-import type { ExamineOutcome, Recorded, VanishedOutcome } from "./capture-types.js";
+import type { CaptureMethods, ExamineOutcome, Recorded, VanishedOutcome } from "./capture-types.js";
 import type { SourceStore } from "./source-store.js";
 
 export interface RecordPorts {
@@ -19,14 +19,24 @@ export interface RecordPorts {
 /** Throws: what keeps the state database from being written; then nothing of it is there. */
 export function recordExamined(ports: RecordPorts, outcome: ExamineOutcome<CaptureCommit>): ExamineOutcome {
   if (outcome.kind === "sealed") return { ...outcome, commit: record(ports, outcome.commit) };
-  if (outcome.kind !== "unchanged") return outcome;
-  const { commit, ...unchanged } = outcome;
-  return commit === undefined ? unchanged : { ...unchanged, commit: record(ports, commit) };
+  if (outcome.kind === "absent") return outcome;
+  const { commit, ...rest } = outcome;
+  return commit === undefined ? rest : { ...rest, commit: record(ports, commit) };
 }
 
 /** As `recordExamined`. */
 export function recordVanished(ports: RecordPorts, outcome: VanishedOutcome<CaptureCommit>): VanishedOutcome {
-  return outcome.kind === "sealed" ? { ...outcome, commit: record(ports, outcome.commit) } : outcome;
+  if (outcome.kind === "sealed") return { ...outcome, commit: record(ports, outcome.commit) };
+  if (outcome.kind !== "held") return outcome;
+  const { commit, ...held } = outcome;
+  return commit === undefined ? held : { ...held, commit: record(ports, commit) };
+}
+
+type Approved<C> = ReturnType<CaptureMethods<C>["approve"]>;
+
+/** As `recordExamined`. */
+export function recordApproved(ports: RecordPorts, { paths, commit }: Approved<CaptureCommit>): Approved<Recorded> {
+  return commit === undefined ? { paths } : { paths, commit: record(ports, commit) };
 }
 
 function record({ store, writes, reach }: RecordPorts, commit: CaptureCommit): Recorded {

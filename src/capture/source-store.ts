@@ -27,6 +27,7 @@ import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Transaction } from "../txn/transaction.js";
 import {
+  type Braked,
   CAPTURE_LIMITS,
   type CaptureLimits,
   type CaptureMethods,
@@ -42,6 +43,7 @@ import {
 } from "./capture-types.js";
 import { type ClaimTells, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
+import { DeletionBrake } from "./deletion-brake.js";
 import { describeMailbox } from "./describe-mailbox.js";
 import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-store.js";
 import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
@@ -61,6 +63,7 @@ import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
+import { approveAll, heldBeside, withBrake } from "./with-brake.js";
 
 export interface SourceStorePorts {
   readonly disk: Disk;
@@ -119,6 +122,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   readonly #examiner: Examiner;
   readonly #locks: LockSources;
   readonly #tells: ClaimTells;
+  readonly #brake: DeletionBrake | undefined;
   /** As of the last `discover`. */
   #evidence: StoreEvidence | undefined;
   /** GUIDs in the last outcome with a commit. */
@@ -156,7 +160,16 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       baselineOf,
       readUidlist: (path) => this.#readSibling(path),
     });
+    this.#brake =
+      options.brake === undefined
+        ? undefined
+        : new DeletionBrake(options.brake, {
+            meta: (key) => reader.meta(key),
+            total: () => this.#rows.messages,
+            standing: (row, findings) => origins.standing(row, findings),
+          });
     this.#examiner = new Examiner({
+      brake: this.#brake,
       place: this.#place,
       rows: this.#rows,
       memories: this.#memories,
@@ -177,7 +190,8 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   /** Throws: store-missing, store-unreadable. */
   discover(request: { readonly twice?: boolean; readonly directories?: boolean } = {}): DiscoverOutcome {
     const { directories, ...outcome } = this.#discover(request.twice ?? false);
-    return request.directories === true && directories !== undefined ? { ...outcome, directories } : outcome;
+    const answer = { ...outcome, ...heldBeside(outcome.mailboxes, this.#brake) };
+    return request.directories === true && directories !== undefined ? { ...answer, directories } : answer;
   }
 
   #discover(twice: boolean): DiscoverOutcome {
@@ -207,12 +221,20 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   }
 
   /** Throws: store-missing, store-unreadable. */
-  examine(request: ExamineRequest): ExamineOutcome<CaptureCommit> {
-    return this.#examiner.examine(request);
+  examine(request: ExamineRequest): ExamineOutcome<CaptureCommit> & Braked {
+    return withBrake(this.#examiner.examine(request), this.#brake);
   }
 
   /** Throws: store-missing, store-unreadable. */
-  vanished({ guid, nowMs }: { readonly guid: MailboxGuid; readonly nowMs: number }): VanishedOutcome<CaptureCommit> {
+  vanished(request: Parameters<CaptureMethods["vanished"]>[0]): VanishedOutcome<CaptureCommit> & Braked {
+    return withBrake(this.#vanished(request), this.#brake);
+  }
+
+  approve(): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
+    return approveAll(this.#brake);
+  }
+
+  #vanished({ guid, ahead = 0, nowMs }: Parameters<CaptureMethods["vanished"]>[0]): VanishedOutcome<CaptureCommit> {
     const row = this.#rows.byGuid(guid);
     if (row === undefined) return { kind: "unknown" };
     try {
@@ -222,6 +244,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       if (isOfStore(error)) throw error;
       return { kind: "problem", problem: problemOf(row.path, error) };
     }
+    if (this.#brake?.mayDelete(row, { ahead, nowMs }) === false) return { kind: "held" };
     const commit = new CommitBuilder();
     sealDeletion(commit, row, nowMs);
     this.#takeOver(commit);

@@ -94,7 +94,7 @@ export class StoreLooks {
 
   /** Returns the mailboxes that are gone; undefined where nothing can be said of any yet. Throws: source-emptied. */
   end(
-    { mailboxes, problems, uncertain = [] }: DiscoverOutcome,
+    { mailboxes, problems, uncertain = [], held = [] }: DiscoverOutcome,
     plan: StructurePlan,
   ): readonly KnownMailbox[] | undefined {
     const endMs = this.#nowMs();
@@ -104,17 +104,19 @@ export class StoreLooks {
       this.#askedMs = this.#startMs + VANISH_MS + 10;
       return undefined;
     }
+    const isHeld = new Set(held);
+    const unheld = plan.missing.filter(({ guid }) => !isHeld.has(guid)); // nobody waits for those: a person has to decide.
     const missing = plan.missing.map(({ path }) => path);
     const standing = mailboxes.map(({ path }) => path);
     this.#problems.replace([...problems, ...plan.duplicates.map(problemOfDuplicate)], { missing, standing });
-    const gone = this.#missing.note(plan.missing, this.#startMs, uncertain);
+    const gone = this.#missing.note(unheld, this.#startMs, uncertain);
     if (this.#missing.isOpen) {
       this.#turmoil.note(this.#nowMs());
       this.#lookWithin(this.#startMs + VANISH_MS + 10 - this.#nowMs());
     }
     const isGone = new Set(gone.map(({ guid }) => guid));
     if (this.#turmoil.isLasting)
-      for (const { guid, path } of plan.missing) if (!isGone.has(guid)) this.#problems.add(problemOfTurmoil(path));
+      for (const { guid, path } of unheld) if (!isGone.has(guid)) this.#problems.add(problemOfTurmoil(path));
     return gone;
   }
 

@@ -10,6 +10,7 @@ import { openNodeDisk } from "../base/disk-node.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { type RawPath, rawFromText } from "../base/raw-name.js";
 import type { FoundMailbox } from "../capture/capture-types.js";
+import { BRAKE_KEY, isBraked } from "../capture/deletion-brake.js";
 import { discoverStore } from "../capture/discover-store.js";
 import { openStoreDir, pinStore } from "../capture/open-mailbox.js";
 import { isAtOrBelow, planStructure } from "../capture/plan-structure.js";
@@ -55,7 +56,7 @@ export function readStanding(places: Places): Standing {
   // that the log has and that stands nowhere does not come again by itself, and its intent would stay for good.
   if (isCutOff && standing.kind !== "outdated") return { ...standing, moved: [] };
   if (standing.kind === "outdated" || standing.moved.length + standing.gone.length > 0) return standing;
-  if (!isShipped) return WORK;
+  if (!isShipped || isBraked(source.meta(BRAKE_KEY))) return WORK; // what it held may have come back.
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source, places.sourceSite);
   const { examine, missing, duplicates } = planStructure(mailboxes, rows, []);

@@ -30,7 +30,7 @@ const LEVELS = ["error", "warn", "info", "debug"] as const satisfies readonly Lo
 const EXIT_CODES = `
 Exit codes:
   0         all changes found in SRC are on DST (with --watch: when asked to stop)
-  1         some mailboxes need a person; they are listed on standard error
+  1         some mailboxes need a person, or deletions are held back; they are listed on standard error
   64 to 78  it could not begin or go on, as in sysexits(3); the reason is printed
   129, 130, 143
             ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
@@ -66,6 +66,7 @@ function makeProgram(output: Output): Command {
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
+    .option("--approve-deletions", "let go what was held back, since much mail had gone from SRC at once")
     .addHelpText("after", EXIT_CODES)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
       process.exitCode = await runSync(source, destination, flags, output);

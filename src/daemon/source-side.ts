@@ -10,8 +10,10 @@ import { errnoOf } from "../base/errors.js";
 import { rawFromText } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
+import type { BrakeLimits } from "../capture/brake.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import { Capturer, type CapturerPorts } from "../capture/capturer.js";
+import { BRAKE_KEY } from "../capture/deletion-brake.js";
 import { MessageWatch } from "../capture/message-watch.js";
 import { CAPTURER_LIMITS } from "../capture/ration.js";
 import { StructureWatch } from "../capture/structure-watch.js";
@@ -42,6 +44,8 @@ export interface SourceOptions {
   /** Mailboxes that are gone from the destination: they are captured as if they were new. */
   readonly gone: readonly MailboxRow[];
   readonly onCommitted: CapturerPorts["onCommitted"];
+  /** Undefined: no deletion is held back. */
+  readonly brake: BrakeLimits | undefined;
 }
 
 /** Mailboxes with a message-tier watch: three inotify watches each. */
@@ -50,7 +54,7 @@ const HOT_MAILBOXES_MAX = 128;
 /** `owner` releases everything. */
 export async function openSourceSide(options: SourceOptions, owner: Disposer): Promise<SourceSide> {
   const statePath = join(options.stateDir, "source.db");
-  const { threads, hostname, crashAt, clock, onCommitted } = options;
+  const { threads, hostname, crashAt, clock, onCommitted, brake } = options;
   const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: threads.state }));
   const place = { storeRoot: rawFromText(options.store), storeSite: options.storeSite, statePath };
   const worker = owner.adopt(threads.capture);
@@ -58,10 +62,16 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
   await logMadeAnew({ reader, writer }, options.gone, clock.nowMs());
-  const captures = { ...place, records: true, hostname, pid: process.pid, crashAt };
+  if (brake === undefined) await releaseBrake({ reader, writer });
+  const captures = { ...place, records: true, hostname, pid: process.pid, crashAt, brake };
   await together(worker.call("open", captures), bodies.call("open", place));
   const capturer = new Capturer({ worker, clock, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
   return { reader, writer, capturer, bodies, worker };
+}
+
+/** What it held goes; nobody has said so of what a brake may hold that is there again one day. */
+async function releaseBrake({ reader, writer }: Pick<SourceSide, "reader" | "writer">): Promise<void> {
+  if ((reader.meta(BRAKE_KEY) ?? "") !== "") await writer.setMeta(BRAKE_KEY, "");
 }
 
 export interface WatchSinks {

@@ -28,6 +28,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly verbose?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly moved?: boolean;
+  readonly approveDeletions?: boolean;
   readonly resync?: boolean;
   readonly state?: string;
   readonly scratch?: string;
@@ -118,6 +119,7 @@ function remoteOf(
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
     resync: flags.resync === true,
     crashAt: crashAtOfEnvironment(),
+    approvesDeletions: flags.approveDeletions === true,
     ...remoteProgramOf(flags),
   };
 }
@@ -150,6 +152,7 @@ async function runIt(
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
       ...{ resync: flags.resync === true, damaged: flags.damaged },
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
+      approvesDeletions: flags.approveDeletions === true,
     },
     reporter,
     signal,

@@ -11,8 +11,10 @@ import { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
+import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import type { Link } from "../wire/link.js";
+import { wordsOfBrake } from "./brake-words.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
@@ -36,6 +38,8 @@ export interface TwinParts {
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
+  /** What the brake holds back when the run begins may go. */
+  readonly approvesDeletions: boolean;
   /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */
   readonly recovery?: Partial<ReplayAgentOptions>;
   /** Mail was set aside at first contact, and not all of it put back yet. */
@@ -71,6 +75,9 @@ export class TwinRun {
   #isLive = false;
   #isFirst = false;
   #foreignProblems = 0;
+  #hasApproved = false;
+  /** Since when the brake is on that was told of. */
+  #toldBrakeMs: number | undefined;
   #captured: () => void = () => undefined;
   /** The first sweep has been worked off. */
   readonly #firstCapture = new Promise<void>((resolve) => {
@@ -189,11 +196,21 @@ export class TwinRun {
     const { capturer, reader } = this.#source;
     for (;;) {
       await capturer.run(signal, true);
+      if (await this.#approve()) continue;
       this.#captured();
       const lsn = reader.lastLsn();
       await this.#untilAcked(lsn, signal);
       if ((capturer.settled && reader.lastLsn() === lsn) || this.#rounds.isEnough(systemClock.monotonicMs())) return;
     }
+  }
+
+  /** Once in a run. Returns whether there is more to be captured now. */
+  async #approve(): Promise<boolean> {
+    const isFirst = !this.#hasApproved && this.#parts.approvesDeletions;
+    this.#hasApproved = true;
+    if (!isFirst || this.#source.capturer.brake === undefined) return false;
+    await this.#source.capturer.approveDeletions();
+    return true;
   }
 
   /** The capture goes on meanwhile: shipping may find that the source has moved on (a renamed mailbox, a conflict). */
@@ -277,6 +294,7 @@ export class TwinRun {
       if (elapsedMs - lastLookMs > LOOK_EVERY_MS) {
         lastLookMs = elapsedMs;
         if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
+        if (this.#isLive) this.#tellBrake();
         void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
       }
       timer = systemClock.setTimer(PROGRESS_EVERY_MS, tick);
@@ -297,7 +315,9 @@ export class TwinRun {
     await writer.trimLog(agent.trimmableLsn);
     this.#tellRejections();
     this.#tell(capturer.problems.values());
-    return capturer.problems.size + agent.rejections.length + this.#foreignProblems;
+    this.#toldBrakeMs = undefined; // once more, at the end.
+    const held = this.#tellBrake() ? 1 : 0;
+    return held + capturer.problems.size + agent.rejections.length + this.#foreignProblems;
   }
 
   #tellRejections(): void {
@@ -306,6 +326,18 @@ export class TwinRun {
 
   #tell(problems: Iterable<CaptureProblem>): void {
     for (const problem of problems) this.#reporter.problem({ ...problem, path: displayRaw(problem.path) });
+  }
+
+  /** Each time that it is on, once. Returns whether it is. */
+  #tellBrake(): boolean {
+    const { brake } = this.#source.capturer;
+    if (brake === undefined) return false;
+    if (this.#toldBrakeMs !== brake.sinceMs) {
+      const { code, message, hint } = captureError("deletions-held", wordsOfBrake(brake));
+      this.#reporter.problem({ path: "", code, message, hint });
+    }
+    this.#toldBrakeMs = brake.sinceMs;
+    return true;
   }
 
   #doneSoFar(): string {

@@ -7,6 +7,7 @@ import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
 import { recordOfError } from "../base/errors.js";
+import { BRAKE_LIMITS } from "../capture/brake.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
 import type { ForeignChoice } from "./first-contact.js";
@@ -37,6 +38,8 @@ export interface TwinOptions {
   /** What stays in the limbo. */
   readonly undelete: UndeleteLimits;
   readonly crashAt: string | undefined;
+  /** Deletions that are held back may go. */
+  readonly approvesDeletions: boolean;
   /** Mailboxes that were renamed on the destination: they get their names back. */
   readonly moved: readonly MovedMailbox[];
   /** Mailboxes that are gone from the destination: they are made anew. */
@@ -67,7 +70,10 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const onCommitted = () => agent.wake();
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const [source, replica] = await together(
-    openSourceSide({ ...common, store: places.source, storeSite: sites.source, gone, onCommitted }, owner),
+    openSourceSide(
+      { ...common, store: places.source, storeSite: sites.source, gone, onCommitted, brake: BRAKE_LIMITS },
+      owner,
+    ),
     openReplicaSide(
       {
         ...common,
@@ -80,13 +86,13 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, onKept, isAnew } = options;
+  const { watch, foreign: choice, onKept, isAnew, approvesDeletions } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
   const recovery = options.resync ? { recovery: { compares: true, mustCompare: true, damaged: options.damaged } } : {};
   const run = new TwinRun(
-    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, ...aside, ...recovery },
+    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside, ...recovery },
     reporter,
   );
   const agent = run.makeAgent(link.source);

@@ -75,6 +75,8 @@ export interface CaptureCommit {
     readonly capturedMs: number;
     readonly bytes: Uint8Array;
   }[];
+  /** Values of the table `meta`. */
+  readonly meta?: readonly { readonly key: string; readonly value: string }[];
   /** Mailboxes that begin anew: these bytes replace all that the log still has of them, and what was refused of them is forgotten. */
   readonly begunAnew?: readonly { readonly mailbox: MailboxGuid; readonly bytes: Uint8Array }[];
 }

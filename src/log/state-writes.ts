@@ -32,6 +32,7 @@ export class StateWrites {
       return lsn;
     });
     this.#moveBaseline(commit);
+    for (const { key, value } of commit.meta ?? []) this.setMeta(key, value);
     return lsns;
   }
 

@@ -32,11 +32,24 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     verify: async (query) => note("verify", query, []),
     retry: (query) => note("retry", query, { rejects: 1, toCompare: 0, paused: false }),
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
+    deletions: (query) => note("deletions", query, HELD),
+    approveDeletions: async (query) => note("approveDeletions", query, HELD),
     explain: async (query) => note("explain", query, EXPLANATION),
     reload: async () => note("reload", {}, { changes: ["store mail: replica d is new"] }),
     ...more,
   };
 }
+
+export const HELD = [
+  {
+    ...{ store: "mail", sinceMs: 1_764_000_000_000, why: "messages" as const, messages: 1_200, limit: 1_000 },
+    ...{ held: 1_201, mailboxes: 52 },
+    named: [
+      { mailbox: "alice/.Work", messages: 700, isWhole: true, uids: [] },
+      { mailbox: "bob", messages: 2, isWhole: false, uids: [7, 9] },
+    ],
+  },
+];
 
 export const EXPLANATION = {
   ...{

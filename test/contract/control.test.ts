@@ -11,7 +11,7 @@ import { CONTROL_LIMITS } from "../../src/daemon/control/control-server.js";
 import { explanationSchema, statusSchema } from "../../src/daemon/control/status-schema.js";
 import { daemonError } from "../../src/daemon/errors.js";
 import { FakeClock } from "../fake-clock.js";
-import { type ControlBench, EXPLANATION, openControlBench, readAll, STATUS } from "./control-bench.js";
+import { type ControlBench, EXPLANATION, HELD, openControlBench, readAll, STATUS } from "./control-bench.js";
 
 let clock: FakeClock;
 let bench: ControlBench;
@@ -66,6 +66,8 @@ describe("what is asked", () => {
       { rejects: 4, toCompare: 0, paused: false },
       ["skip", { store: "mail", replica: "c", mailbox: "a" }],
     ],
+    ["deletions", {}, { stores: HELD }, ["deletions", {}]],
+    ["deletions/approve", { store: "lists" }, { stores: HELD }, ["approveDeletions", { store: "lists" }]],
     ["reload", {}, { changes: ["store mail: replica d is new"] }, ["reload", {}]],
   ])("%s %j reaches the daemon, and its answer the client", async (route, body, answer, call) => {
     await bench.open();

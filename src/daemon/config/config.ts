@@ -5,6 +5,7 @@
 
 import { assert } from "../../base/assert.js";
 import type { ByteCount, Reading } from "../../base/quantity.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import type { Address, HostPort } from "../../wire/address.js";
 import type { LogLevel } from "../log-reporter.js";
 import {
@@ -57,6 +58,8 @@ export interface Store {
   readonly scratch: string | undefined;
   /** How long, and how much, what replication removed here stays. */
   readonly undelete: { readonly keptMs: number; readonly bytesMax: ByteCount | undefined };
+  /** Of a source. Undefined: no deletion is held back. */
+  readonly brake: BrakeLimits | undefined;
   readonly role: SourceRole | ReplicaRole;
 }
 
@@ -120,13 +123,17 @@ function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
 type WrittenStore = WrittenConfig["store"][string];
 
 function makeStore(name: StoreName, written: WrittenStore): Store {
-  const { path, scratch, source, replica } = written;
+  const { path, scratch, brake, source, replica } = written;
   const undelete = { keptMs: written.undelete_for, bytesMax: written.undelete_max_size };
   const role: Store["role"] =
     source === undefined
       ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
       : { kind: "replica", ...otherSide(name, source), from: source.from };
-  return { name, path, scratch, undelete, role };
+  return { name, path, scratch, undelete, brake: makeBrake(brake), role };
+}
+
+function makeBrake({ enabled, in_deleted_mailboxes, window, ...same }: WrittenStore["brake"]): BrakeLimits | undefined {
+  return enabled ? { ...same, inDeletedMailboxes: in_deleted_mailboxes, windowMs: window } : undefined;
 }
 
 function makeReplica(

@@ -13,6 +13,7 @@ import {
   readDurationMs,
   wrong,
 } from "../../base/quantity.js";
+import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { readAddress, readHostPort } from "../../wire/address.js";
 import { LOG_LEVELS } from "../log-reporter.js";
 import { UNDELETE_FOR, UNDELETE_SIZE } from "../undelete/limits.js";
@@ -25,6 +26,8 @@ export const FOREIGN = ["keep", "limbo"] as const;
 const LOG_SIZE: Bounds = { least: "16MiB", most: "64TiB" };
 const LOG_AGE: Bounds = { least: "1h", most: "3650d" };
 const ALARM: Bounds = { least: "1m", most: "3650d" };
+const BRAKE_WINDOW: Bounds = { least: "1m", most: "7d" };
+const MESSAGES_MAX = 1_000_000_000;
 const USERS_MAX = 1000;
 
 interface Meta {
@@ -192,6 +195,48 @@ function readOtherName(written: string): Reading<string> {
   return wrong("that is no name of a store", "write the NAME of its [store.NAME] on the other side");
 }
 
+/** "20%" to 0.2. */
+function readShare(written: string): Reading<number> {
+  const [, digits = ""] = /^(\d{1,3})%$/.exec(written) ?? [];
+  const percent = Number(digits);
+  if (digits !== "" && percent <= 100) return { kind: "value", value: percent / 100 };
+  return wrong("that is no share", 'write a whole number from 0 to 100 and "%", as "20%"');
+}
+
+const messages = z.int().min(1).max(MESSAGES_MAX);
+const { messages: messagesMax, inDeletedMailboxes, uncounted } = BRAKE_LIMITS;
+
+const brake = {
+  enabled: z
+    .boolean()
+    .meta({ description: "Whether deletions are held back at all when they are many.", example: "true" })
+    .prefault(true),
+  messages: messages
+    .meta({
+      description: "So many messages may go within the window without a question.",
+      example: String(messagesMax),
+    })
+    .prefault(messagesMax),
+  share: text(readShare, {
+    description: "And so large a share of the store, where that is more.",
+    example: '"20%"',
+  }).prefault("20%"),
+  in_deleted_mailboxes: messages
+    .meta({
+      description: "So many messages may go with their mailboxes within the window without a question.",
+      example: String(inDeletedMailboxes),
+    })
+    .prefault(inDeletedMailboxes),
+  window: text((written) => readDurationMs(written, BRAKE_WINDOW), {
+    description: `Within which deletions are counted; from ${BRAKE_WINDOW.least} to ${BRAKE_WINDOW.most}.`,
+    example: '"10m"',
+  }).prefault("10m"),
+  uncounted: list(name({ description: "As clients name it.", example: '"Trash"' }), {
+    description: "Mailboxes out of which any number of messages may go: what users have thrown away already.",
+    example: JSON.stringify(uncounted.slice(0, 2)),
+  }).prefault([...uncounted]),
+};
+
 const store = {
   path: path({ description: "The Maildir, or the directory that holds many.", example: '"/var/vmail"' }),
   scratch: path({
@@ -206,6 +251,10 @@ const store = {
     description: `How large the limbo may grow before the oldest goes earlier; from ${UNDELETE_SIZE.least} to ${UNDELETE_SIZE.most}. Absent: as large as it gets.`,
     example: '"10GiB"',
   }).optional(),
+  brake: z
+    .strictObject(brake)
+    .meta({ description: "How many deletions at the source are held back until a person has decided." })
+    .prefault({}),
 };
 
 const top = {

@@ -6,6 +6,7 @@
 
 import { stringify } from "smol-toml";
 import { writeByteCount, writeDurationMs } from "../../base/quantity.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import { formatAddress, formatHostPort } from "../../wire/address.js";
 import type { Config, Peer, Replica, Store } from "./config.js";
 
@@ -46,10 +47,12 @@ function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unkn
   return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
 }
 
-function storeTable({ path, scratch, undelete: { keptMs, bytesMax }, role }: Store): Record<string, unknown> {
+function storeTable({ path, scratch, undelete, brake: limits, role }: Store): Record<string, unknown> {
+  const { keptMs, bytesMax } = undelete;
   const own = {
     ...{ path, scratch, undelete_for: writeDurationMs(keptMs) },
     undelete_max_size: bytesMax === undefined ? undefined : writeByteCount(bytesMax),
+    brake: brakeTable(limits),
   };
   if (role.kind === "source") {
     const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
@@ -57,6 +60,19 @@ function storeTable({ path, scratch, undelete: { keptMs, bytesMax }, role }: Sto
   }
   const from = role.from === undefined ? undefined : formatAddress(role.from);
   return present({ ...own, source: present({ peer: role.peer, store: role.storeThere, from }) });
+}
+
+function brakeTable(limits: BrakeLimits | undefined): Record<string, unknown> {
+  if (limits === undefined) return { enabled: false };
+  const { messages, share, inDeletedMailboxes, windowMs, uncounted } = limits;
+  const window = writeDurationMs(windowMs);
+  return {
+    messages,
+    share: `${Math.round(share * 100)}%`,
+    in_deleted_mailboxes: inDeletedMailboxes,
+    window,
+    uncounted,
+  };
 }
 
 function replicaTable({ to, peer, storeThere, mode, unreachableAlarmMs, foreign }: Replica): Record<string, unknown> {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { exitWith } from "../exit-code.js";
 import type { Output } from "../output.js";
 import type { ExplainFlags, ResyncFlags, WishFlags } from "./ask-commands.js";
+import type { DeletionsFlags } from "./deletions-commands.js";
 import type { ControlFlags } from "./find-control.js";
 import type { StatusFlags } from "./status-command.js";
 
@@ -18,6 +19,7 @@ export function addControlCommands(program: Command, output: Output): void {
   addStatus(program, output);
   addReplicaCommands(program, output);
   addResync(program, output);
+  addDeletions(program, output);
   addExplain(program, output);
   asking(program.command("reload"))
     .description("have the daemon read its configuration anew: all of it, or nothing if it is wrong (as SIGHUP does)")
@@ -86,6 +88,25 @@ function addResync(program: Command, output: Output): void {
     .option("--replica <replica>", "only this replica")
     .option("--store <store>", "only this store")
     .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
+}
+
+function addDeletions(program: Command, output: Output): void {
+  const deletions = program
+    .command("deletions")
+    .description("what is held back, since much mail had gone from a source at once");
+  const one = (name: string) => asking(deletions.command(name)).option("--store <store>", "only of this store");
+  one("list")
+    .description(
+      "what would be deleted on the replicas: mailboxes, how much, the first UIDs; exit code 1 if there is any",
+    )
+    .action((flags: DeletionsFlags) =>
+      exitWith(flags, output, async () => (await import("./deletions-commands.js")).listDeletions(flags, output)),
+    );
+  one("approve")
+    .description("let go what is held back now; what goes later is judged anew")
+    .action((flags: DeletionsFlags) =>
+      exitWith(flags, output, async () => (await import("./deletions-commands.js")).approveDeletions(flags, output)),
+    );
 }
 
 function addExplain(program: Command, output: Output): void {

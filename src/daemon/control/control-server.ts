@@ -204,6 +204,8 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     verify: (query, signal) => control.verify(query, signal),
     retry: (query, signal) => control.retry(query, signal),
     skip: (query, signal) => control.skip(query, signal),
+    deletions: (query) => control.deletions(query),
+    approveDeletions: (query) => control.approveDeletions(query),
     explain: (query, signal) => control.explain(query, signal),
     ...own,
   };

@@ -57,6 +57,30 @@ export interface RejectsAnswer {
   readonly paused: boolean;
 }
 
+/** Deletions of a source that are held back. */
+export interface HeldDeletions {
+  readonly store: string;
+  /** Since when, and what would have gone within the window: more than `limit` messages. */
+  readonly sinceMs: number;
+  readonly why: "messages" | "deleted-mailboxes";
+  readonly messages: number;
+  readonly limit: number;
+  /** Messages that are held back, of `mailboxes`. */
+  readonly held: number;
+  readonly mailboxes: number;
+  /** Those with the most, as people know them (words.ts). `isWhole`: the mailbox is gone. `uids`: the first of them, else. */
+  readonly named: readonly {
+    readonly mailbox: string;
+    readonly messages: number;
+    readonly isWhole: boolean;
+    readonly uids: readonly number[];
+  }[];
+}
+
+export interface DeletionsAnswer {
+  readonly stores: readonly HeldDeletions[];
+}
+
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
 export type VerifiedReplica = ComparedReplica | UncomparedReplica;
 
@@ -117,6 +141,13 @@ export interface DaemonControl {
   retry(query: ReplicaTarget & MailboxWish, signal: AbortSignal): Awaitable<RejectsAnswer>;
   /** In the place of what was refused comes the wish to compare its mailbox, on a new link. As `retry`. */
   skip(query: ReplicaTarget & MailboxWish, signal: AbortSignal): Awaitable<RejectsAnswer>;
+  /** What is held back now, of one store or of all. Throws: target-unknown, not-the-source. */
+  deletions(query: Pick<Targets, "store">): Awaitable<readonly HeldDeletions[]>;
+  /**
+   * Lets go what is held back now, and nothing that goes later; durable when it returns. Returns that.
+   * Throws: as `deletions`; target-ambiguous, where several stores are meant; store-not-ready, where it is not known yet what is held.
+   */
+  approveDeletions(query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

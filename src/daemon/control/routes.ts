@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { type ErrorRecord, EX, MailtwinError, recordOfError } from "../../base/errors.js";
 import { controlError } from "../control-errors.js";
-import type { DaemonControl } from "./daemon-control.js";
+import type { DaemonControl, DeletionsAnswer } from "./daemon-control.js";
 import { receiverNamed, replicaNamed, storeNamed, targetsNamed } from "./targets.js";
 
 export interface ControlRequest {
@@ -45,6 +45,7 @@ function taking<T>(
 }
 
 const oneReplica = z.strictObject({ replica: name });
+const oneStore = z.strictObject({ store: name.optional() });
 const rejects = z.strictObject({ replica: name, ...wish });
 
 const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
@@ -104,6 +105,18 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
     taking(rejects, (control, { replica, user, mailbox }, signal) =>
       control.skip({ ...replicaNamed(control.status(), replica), user, mailbox }, signal),
     ),
+  ],
+  [
+    "POST /v1/deletions",
+    taking(oneStore, async (control, query): Promise<DeletionsAnswer> => {
+      return { stores: await control.deletions(targetsNamed(control.status(), query)) };
+    }),
+  ],
+  [
+    "POST /v1/deletions/approve",
+    taking(oneStore, async (control, query): Promise<DeletionsAnswer> => {
+      return { stores: await control.approveDeletions(targetsNamed(control.status(), query)) };
+    }),
   ],
   [
     "POST /v1/explain",

@@ -23,6 +23,7 @@ import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
+import { deletionsOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { isRefused } from "./daemon-hints.js";
@@ -71,9 +72,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       if (done.mailboxes + done.limited.length === 0 && isNamed) await refuseMissing(chosen, query, signal);
       const isToBe = ({ name, runner }: Served) => !done.limited.some((it) => it.name === `${name}/${runner.name}`);
       const toBe = chosen.filter(isToBe);
-      const away = toBe.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
-      const names = away.map(({ name, runner }) => `${name}/${runner.name}`);
-      return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: names };
+      return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
     async verify({ settleMs, sample, repair, ...query }, signal) {
       refuseReplica(daemon, query);
@@ -105,6 +104,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       }, "what it refused is skipped");
       return answer;
     },
+    ...deletionsOf(daemon),
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
   };
@@ -146,6 +146,11 @@ function refuseReplica(daemon: Daemon, { store }: Targets): void {
   const names = meant.map(([name]) => name).join(", ");
   if (meant.length > 0 && meant.every(([, { kind }]) => kind === "replica"))
     throw controlError("not-the-source", `asking for a comparison: of ${names} this host has the replica`);
+}
+
+function awayOf(chosen: readonly Served[]): readonly string[] {
+  const away = chosen.filter(({ runner }) => !runner.isPaused && runner.agent === undefined);
+  return away.map(({ name, runner }) => `${name}/${runner.name}`);
 }
 
 function pausedOf(chosen: readonly Served[]): readonly string[] {

@@ -204,7 +204,13 @@ export class Daemon {
   #beginSource(store: Store, role: SourceRole): Kept {
     const { clock, random, crashAt } = this.#ports;
     const ports = {
-      ...{ path: store.path, scratch: store.scratch, stateDir: this.#stateOf(store), log: this.#logOf(store) },
+      ...{
+        path: store.path,
+        scratch: store.scratch,
+        stateDir: this.#stateOf(store),
+        log: this.#logOf(store),
+        brake: store.brake,
+      },
       ...{ clock, random, crashAt },
       limits: () => this.#config.log,
       usersOf: (replica: Replica) => this.#usersOf(replica.peer),
@@ -330,7 +336,13 @@ function storesOf(peer: Peer | undefined): number {
 
 /** A source goes on where only its replicas differ. */
 function mayStay(before: Store, after: Store): boolean {
-  const own = ({ name, path, scratch, role }: Store) =>
-    JSON.stringify({ name, path, scratch, role: role.kind === "source" ? role.kind : role });
+  const own = ({ name, path, scratch, brake, role }: Store) =>
+    JSON.stringify({
+      name,
+      path,
+      scratch,
+      brake: role.kind === "source" ? brake : undefined,
+      role: role.kind === "source" ? role.kind : role,
+    });
   return own(before) === own(after);
 }

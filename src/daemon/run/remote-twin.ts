@@ -10,6 +10,7 @@ import { Disposer } from "../../base/disposal.js";
 import { sha256 } from "../../base/hash.js";
 import { randomFraction } from "../../base/random.js";
 import { rawFromText } from "../../base/raw-name.js";
+import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { formatAddress, type RemotePath } from "../../wire/address.js";
 import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
@@ -36,6 +37,7 @@ export interface RemoteTwinOptions {
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
   readonly crashAt: string | undefined;
+  readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
   readonly program: readonly string[] | undefined;
   readonly remoteCommand: readonly string[] | undefined;
@@ -67,10 +69,10 @@ export async function runRemoteTwin(
   const stop = new AbortController();
   owner.defer(() => stop.abort(new Error("the twin has ended")));
   const threads = startSourceThreads(owner);
-  const { watch, foreign, crashAt } = options;
+  const { watch, foreign, crashAt, approvesDeletions } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
-  const opening = { store: places.store, storeSite: places.site, gone: [], onCommitted };
+  const opening = { store: places.store, storeSite: places.site, gone: [], onCommitted, brake: BRAKE_LIMITS };
   const source = await openSourceSide({ ...common, ...opening }, owner);
   await claimStore(source, "source", { path: places.store, site: places.site });
   const { reader, writer } = source;
@@ -82,7 +84,14 @@ export async function runRemoteTwin(
   const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
   const run = new TwinRun(
     {
-      ...{ source, stores: { source: places.store, destination: places.shown }, watch, foreign, isAnew: false },
+      ...{
+        source,
+        stores: { source: places.store, destination: places.shown },
+        watch,
+        foreign,
+        isAnew: false,
+        approvesDeletions,
+      },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
       recovery: {
         compares: true,

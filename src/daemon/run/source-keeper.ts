@@ -6,11 +6,13 @@
 import { type Clock, systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { Gate } from "../../base/gate.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { StateWriter } from "../../log/state-ports.js";
 import type { LogLimits, Replica } from "../config/config.js";
 import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
+import { noteBrake } from "./brake-trouble.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
 import { isSameReplica, ReplicaMemory } from "./replica-memory.js";
@@ -28,6 +30,7 @@ export interface SourceKeeperPorts {
   readonly random: () => number;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  readonly brake: BrakeLimits | undefined;
   /** Of the log, as they are now. */
   readonly limits: () => LogLimits;
   /** To whose mailboxes a replica's rights are limited; undefined: they are not. */
@@ -116,10 +119,10 @@ export class SourceKeeper {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const { path, stateDir, scratch, log, crashAt } = this.#ports;
+    const { path, stateDir, scratch, log, crashAt, brake } = this.#ports;
     await using owner = new Disposer();
     if (this.#hasBeenOpen) refuseForgotten(stateDir, "source.db");
-    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt }, owner);
+    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt, brake }, owner);
     this.#store = store;
     this.#hasBeenOpen = true;
     log.write("store-opened", { lastLsn: store.side.reader.lastLsn() });
@@ -149,6 +152,7 @@ export class SourceKeeper {
       await this.#keepLog(store); // before anybody is served: what a new replica lacks is kept from here on.
       this.#beginNew(store);
       if (store.isLive) this.#backOff.reset();
+      noteBrake(store.side.capturer.brake, { log: this.#ports.log, troubles: this.troubles });
       this.problems.look(store.side.capturer.problems, { isWhole: store.isLive, nowMs: clock.nowMs() });
       const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
       try {

@@ -9,6 +9,7 @@ import { systemClock } from "../../base/clock.js";
 import type { FileStat } from "../../base/disk.js";
 import { Disposer } from "../../base/disposal.js";
 import { Waiter } from "../../base/waiter.js";
+import type { BrakeLimits } from "../../capture/brake.js";
 import { latestFirst } from "../../capture/fingerprint-text.js";
 import type { SumsPort } from "../../resync/sums-types.js";
 import type { OpenedSource } from "../../wire/opening.js";
@@ -36,6 +37,8 @@ export interface SourceStoreOptions {
   readonly scratch: string | undefined;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  /** Undefined: no deletion is held back. */
+  readonly brake: BrakeLimits | undefined;
 }
 
 export class SourceStore {
@@ -50,6 +53,7 @@ export class SourceStore {
   readonly #said: Omit<OpenedSource, "lineage">;
   readonly #realPath: string;
   readonly #owner: Disposer;
+  readonly #wasReplica: boolean;
   #watch: StoreWatch | undefined;
   #hasCaptured = false;
   #captured: () => void = () => undefined;
@@ -68,6 +72,7 @@ export class SourceStore {
       readonly sums: SumsPort;
       readonly owner: Disposer;
       readonly onCommitted: Set<() => void>;
+      readonly wasReplica: boolean;
     },
   ) {
     this.#options = options;
@@ -79,6 +84,7 @@ export class SourceStore {
     this.#owner = parts.owner;
     this.sums = parts.sums;
     this.onCommitted = parts.onCommitted;
+    this.#wasReplica = parts.wasReplica;
     this.adapted = adaptSource(parts.side);
   }
 
@@ -134,6 +140,10 @@ export class SourceStore {
     const { hot } = watch;
     this.#watch = watch;
     await capturer.run(signal, true);
+    if (this.#wasReplica && capturer.brake !== undefined) {
+      await capturer.approveDeletions(); // what went meanwhile, its source had deleted: it was applied here.
+      await capturer.run(signal, true);
+    }
     this.#hasCaptured = true;
     this.#captured();
     const hottest = latestFirst(capturer.rows).slice(0, PROMOTED_MAX);
@@ -159,14 +169,15 @@ export class SourceStore {
 export async function openSourceStore(options: SourceStoreOptions, owner: Disposer): Promise<SourceStore> {
   const places = findSourcePlaces(options.path, options.stateDir);
   makeSourcePlaces(places);
-  if (wasReplica(places.state)) await putInOrder(options);
+  const isFormer = wasReplica(places.state);
+  if (isFormer) await putInOrder(options);
   owner.adopt(holdStateDirectory(places.state));
   const threads = startSourceThreads(owner);
   const onCommitted = new Set<() => void>();
   const side = await openSourceSide(
     {
       ...{ store: places.store, storeSite: places.site, stateDir: places.state, threads, hostname: hostname() },
-      ...{ crashAt: options.crashAt, clock: systemClock, gone: [] },
+      ...{ crashAt: options.crashAt, clock: systemClock, gone: [], brake: options.brake },
       onCommitted: () => {
         for (const tell of onCommitted) tell();
       },
@@ -178,7 +189,15 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   await becomeSource(places.state, side, options.log);
   const { store: realPath, site, state: stateDir } = places;
   const sums = owner.adopt(sumsOnDemand({ half: "source", store: realPath, site, stateDir, clock: systemClock }));
-  return new SourceStore(options, { side, root: rootOfSource(places), realPath, sums, owner, onCommitted });
+  return new SourceStore(options, {
+    side,
+    root: rootOfSource(places),
+    realPath,
+    sums,
+    owner,
+    onCommitted,
+    wasReplica: isFormer,
+  });
 }
 
 /**

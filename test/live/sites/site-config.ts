@@ -1,7 +1,7 @@
 /** Configurations of the sites, as tables that become TOML. */
 import { stringify } from "smol-toml";
 
-export type Table = { [key: string]: string | readonly string[] | Table };
+export type Table = { [key: string]: string | number | readonly string[] | Table };
 
 /** What a test says of one site; places, identity and log level are the lab's. */
 export interface SiteConfig {

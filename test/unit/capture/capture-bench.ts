@@ -4,9 +4,16 @@
 import { expect } from "vitest";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import { isRawPath } from "../../../src/base/raw-name.js";
-import type { CaptureOptions, ExamineOutcome, HintedName } from "../../../src/capture/capture-types.js";
+import type {
+  Braked,
+  CaptureOptions,
+  ExamineOutcome,
+  HintedName,
+  VanishedOutcome,
+} from "../../../src/capture/capture-types.js";
 import { openSourceStore, type SourceStore, type SourceStorePorts } from "../../../src/capture/source-store.js";
 import type { CaptureCommit } from "../../../src/log/state-types.js";
+import type { MailboxGuid } from "../../../src/maildir/ids.js";
 import { type FakeMailbox, type FakeStore, openFakeStore } from "./fake-dovecot.js";
 import { LogModel } from "./log-model.js";
 
@@ -15,7 +22,7 @@ export function rawPath(path: string): RawPath {
   return path;
 }
 
-export type Looked = Exclude<ExamineOutcome<CaptureCommit>, { kind: "absent" } | { kind: "problem" }>;
+export type Looked = Exclude<ExamineOutcome<CaptureCommit>, { kind: "absent" } | { kind: "problem" }> & Braked;
 
 export class CaptureBench {
   readonly store: FakeStore;
@@ -36,9 +43,10 @@ export class CaptureBench {
     limits: CaptureOptions["limits"] = {},
     ports: Partial<SourceStorePorts> = {},
     store = openFakeStore(),
+    brake?: CaptureOptions["brake"],
   ): Promise<CaptureBench> {
     const whole = { listingSliceMs: Number.POSITIVE_INFINITY, ...limits };
-    const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits: whole };
+    const options = { storeRoot: store.root, hostname: "testhost", pid: process.pid, limits: whole, brake };
     const bench = new CaptureBench(store, options, ports);
     await bench.restart();
     return bench;
@@ -53,7 +61,7 @@ export class CaptureBench {
   examine(
     mailbox: FakeMailbox,
     options: { full?: boolean; names?: readonly HintedName[] } = {},
-  ): ExamineOutcome<CaptureCommit> {
+  ): ExamineOutcome<CaptureCommit> & Braked {
     const { full = false, names = [] } = options;
     const outcome = this.source.examine({
       path: rawPath(mailbox.path),
@@ -61,9 +69,7 @@ export class CaptureBench {
       full,
       nowMs: this.nowMs,
     });
-    if ((outcome.kind === "sealed" || outcome.kind === "unchanged") && outcome.commit !== undefined) {
-      this.model.commit(outcome.commit);
-    }
+    if ("commit" in outcome) this.model.commit(outcome.commit);
     return outcome;
   }
 
@@ -98,6 +104,21 @@ export class CaptureBench {
       if (!outcome.more && !outcome.needListing && outcome.recheckInMs === undefined) return changes;
     }
     throw new Error("it does not settle");
+  }
+
+  /** A mailbox that is not there, and `ahead` messages of others that are not either. */
+  vanish(guid: MailboxGuid | undefined, ahead = 0): VanishedOutcome<CaptureCommit> & Braked {
+    if (guid === undefined) throw new Error("the log knows no such mailbox");
+    const outcome = this.source.vanished({ guid, ahead, nowMs: this.nowMs });
+    if ("commit" in outcome) this.model.commit(outcome.commit);
+    return outcome;
+  }
+
+  /** What is held back may go. */
+  approve(): readonly string[] {
+    const { paths, commit } = this.source.approve();
+    if (commit !== undefined) this.model.commit(commit);
+    return paths;
   }
 
   /** What a sweep does: mailboxes that are gone, that came, that changed. */

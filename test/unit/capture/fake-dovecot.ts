@@ -33,6 +33,7 @@ export class FakeStore {
   readonly root: string;
   readonly mailboxes: FakeMailbox[] = [];
   readonly #trash: string[] = [];
+  readonly #trashByGuid = new Map<string, string>();
   #guids = 0;
   #validity = 1_000_000;
 
@@ -51,7 +52,14 @@ export class FakeStore {
     const trash = `${this.root}-trash-${++serial}`;
     renameSync(mailbox.dir, trash);
     this.#trash.push(trash);
+    this.#trashByGuid.set(mailbox.guid, trash);
     this.mailboxes.splice(this.mailboxes.indexOf(mailbox), 1);
+  }
+
+  /** One that was removed, as a backup has it. */
+  bringBack(mailbox: FakeMailbox): void {
+    renameSync(this.#trashByGuid.get(mailbox.guid) ?? "", mailbox.dir);
+    this.mailboxes.push(mailbox);
   }
 
   dispose(): void {
@@ -172,6 +180,15 @@ export class FakeMailbox {
     if (file === undefined) return;
     unlinkSync(join(this.dir, file.dir, file.name));
     this.hints.push({ dir: file.dir, name: file.name });
+  }
+
+  /** Its file goes for a while, and nothing else. Returns what brings it back. */
+  hide(base: string): () => void {
+    const file = this.files().find((candidate) => candidate.base === base);
+    if (file === undefined) throw new Error(`there is no ${base}`);
+    const [here, away] = [join(this.dir, file.dir, file.name), join(this.dir, "tmp", file.name)];
+    renameSync(here, away);
+    return () => renameSync(away, here);
   }
 
   /** Drops the records of messages that are gone, and brings N up to date. */

@@ -23,6 +23,7 @@ export interface ModelMailbox {
 export class LogModel {
   readonly mailboxes = new Map<string, ModelMailbox>();
   readonly log: Transaction[] = [];
+  readonly meta = new Map<string, string>();
   /** Where mailboxes were before others took their places, until they say themselves that they moved. */
   readonly #displacedFrom = new Map<ModelMailbox, string>();
   /** Where mailboxes were before they moved along with the directory that they are in, as long as they do not say it. */
@@ -38,6 +39,7 @@ export class LogModel {
     looks: (id) => [...(this.#chunks.get(id)?.values() ?? [])].sort((a, b) => a.chunk - b.chunk),
     mailboxByGuid: (guid) => [...this.#rows.values()].find((row) => row.guid === guid),
     mailboxes: () => [...this.#rows.values()],
+    meta: (key) => this.meta.get(key),
     nextMailboxId: () => this.#lastId + 1,
     [Symbol.dispose]: () => undefined,
   };
@@ -45,6 +47,7 @@ export class LogModel {
   commit(commit: CaptureCommit): Transaction[] {
     const transactions = commit.transactions.map(({ bytes }) => decodeTransaction(bytes));
     for (const transaction of transactions) this.#apply(transaction);
+    for (const { key, value } of commit.meta ?? []) this.meta.set(key, value);
     for (const id of commit.removedMailboxIds) {
       this.#rows.delete(id);
       this.#chunks.delete(id);

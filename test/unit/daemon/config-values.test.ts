@@ -33,6 +33,7 @@ users = ["*@example.org"]
 [store.out]
 path = "/out"
 scratch = "/out-scratch"
+brake = { messages = 5, share = "7%", in_deleted_mailboxes = 3, window = "1h", uncounted = ["Müll"] }
 [store.out.replica]
 a = { to = "tls://[FE80::1]:9", peer = "p", store = "mail", mode = "on-demand", foreign = "limbo" }
 b = { to = "ssh://u@h:22", unreachable_alarm = "90s", foreign = "keep" }
@@ -41,6 +42,7 @@ d = { peer = "p" }
 e = { peer = "p", store = "e", unreachable_alarm = "1w" }
 [store.in]
 path = "/in"
+brake.enabled = false
 source = { from = "unix:/run/x", store = "theirs" }
 `;
 
@@ -62,6 +64,8 @@ test("everything that may be said has its value", () => {
   ]);
   const [out, inward] = [...config.stores.values()];
   expect(out).toMatchObject({ name: "out", path: "/out", scratch: "/out-scratch", role: { kind: "source" } });
+  const limits = { messages: 5, share: 0.07, inDeletedMailboxes: 3, windowMs: 3_600_000, uncounted: ["Müll"] };
+  expect([out?.brake, inward?.brake]).toStrictEqual([limits, undefined]);
   const replicas = out?.role.kind === "source" ? [...out.role.replicas.values()] : [];
   const usual = { storeThere: "out", mode: "live", unreachableAlarmMs: 3_600_000, foreign: "refuse", peer: undefined };
   expect(replicas).toStrictEqual([

@@ -1,0 +1,283 @@
+/**
+ * The brake as the capture worker has it: sifts what is about to be sealed, remembers what it holds back, and what a person has let go.
+ *
+ * What is held stays in the baseline, and so in the log and on every replica: nothing is stored of it, each look at its mailbox finds it
+ * again, and where it came back nobody has deleted anything. UIDs are never used twice, so that it may wait for any time.
+ *
+ * INVARIANT: that the brake is on is durable with the answer that first holds something back (`takeMeta`), and off only by `approve`.
+ * INVARIANT: what a person lets go is what was held then, by mailbox and UID; what goes later is judged anew.
+ * INVARIANT: only what is gone is held. A message that has another UID in its mailbox, or stands in another one of its user, moved.
+ */
+import { type RawPath, rawFromText } from "../base/raw-name.js";
+import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxGuid, Uid } from "../maildir/ids.js";
+import { encodeImapName } from "../maildir/imap-name.js";
+import { type BrakeLimits, type BrakeState, decideDeletion, type Going, RELEASED } from "./brake.js";
+import type { BrakeReport, HeldMailbox } from "./capture-types.js";
+import type { MarkedFinding } from "./settle-findings.js";
+import { formatUids, parseUids, UidSet } from "./uid-set.js";
+
+/** Of the table `meta`. */
+export const BRAKE_KEY = "deletion-brake";
+const APPROVED_KEY = "deletions-approved";
+/** So many at once are looked for in other mailboxes before they count. */
+const MOVED_MIN = 32;
+const NAMED_MAX = 50;
+const UIDS_NAMED_MAX = 5;
+
+export interface BrakeSources {
+  readonly meta: (key: string) => string | undefined;
+  /** Messages that the log has. */
+  readonly total: () => number;
+  /** Which of these messages of that mailbox stand in another one of its user too. */
+  readonly standing: (row: MailboxRow, findings: readonly MarkedFinding[]) => ReadonlySet<Uid>;
+}
+
+/** What one examination would expunge. */
+export interface Sifting {
+  readonly row: MailboxRow;
+  readonly findings: readonly MarkedFinding[];
+  /** Whether the mailbox has that base name under another UID. */
+  readonly isRenumbered: (finding: MarkedFinding) => boolean;
+  /** The listing that it comes of; undefined: of none. */
+  readonly pass: Pass | undefined;
+  readonly nowMs: number;
+}
+
+type Approved = ReadonlyMap<string, UidSet | "*">;
+
+/** A listing that is worked off in several examinations. */
+export interface Pass {
+  /** UIDs of it that are held back so far. */
+  readonly held: Set<number>;
+  /** How many messages it lacks; 0 where it is not to be believed. */
+  readonly lost: number;
+  /** Findings of it that were sifted. */
+  sifted: number;
+  /** How often something had been let go when it was sifted first; undefined before that. */
+  begunAt?: number;
+}
+
+interface Held {
+  readonly row: MailboxRow;
+  /** Undefined: all of it, with its mailbox. */
+  readonly uids: ReadonlySet<number> | undefined;
+}
+
+export class DeletionBrake {
+  readonly #limits: BrakeLimits;
+  readonly #sources: BrakeSources;
+  readonly #uncounted: ReadonlySet<string>;
+  readonly #held = new Map<MailboxGuid, Held>();
+  #state: BrakeState;
+  /** By GUID; "*" is all of a mailbox. */
+  #approved: Approved;
+  #meta: { readonly key: string; readonly value: string }[] = [];
+  #report: BrakeReport | undefined;
+  #approvals = 0;
+
+  constructor(limits: BrakeLimits, sources: BrakeSources) {
+    this.#limits = limits;
+    this.#sources = sources;
+    this.#state = parseState(sources.meta(BRAKE_KEY));
+    this.#approved = parseApproved(sources.meta(APPROVED_KEY));
+    const names = limits.uncounted.flatMap((name) => [encodeImapName(name), rawFromText(name)]);
+    this.#uncounted = new Set(names.map((name) => name.toLowerCase()));
+  }
+
+  /** The findings that may be sealed: all but deletions that are held back. */
+  sift({ row, findings, isRenumbered, pass, nowMs }: Sifting): readonly MarkedFinding[] {
+    const expunged = findings.filter(({ before, now }) => before !== undefined && now === undefined);
+    const gone = expunged.filter((finding) => !isRenumbered(finding) && !this.#isApproved(row.guid, finding.uid));
+    if (pass !== undefined) this.#noteSifted(pass, expunged.length);
+    if (gone.length === 0) return findings;
+    const deleted = this.#withoutMoved(row, gone);
+    const left = pass === undefined ? 0 : Math.max(0, pass.lost - pass.sifted);
+    const ahead = Math.floor((left * deleted.length) / expunged.length); // as much of the rest as of this part.
+    this.#judge(row, { going: "expunged", messages: deleted.length, ahead, nowMs });
+    if (this.#state.engaged === undefined) return findings;
+    const uids = new Set<number>(deleted.map(({ uid }) => uid));
+    const held = pass?.held ?? new Set(this.#held.get(row.guid)?.uids);
+    for (const uid of uids) held.add(uid);
+    if (uids.size > 0) this.#hold(row, held);
+    return findings.filter(({ uid }) => !uids.has(uid));
+  }
+
+  /** A listing was worked off: what it does not hold is not held any more, and what was let go has gone, or came back. */
+  endPass({ guid }: Pick<MailboxRow, "guid">, pass: Pass): void {
+    if (pass.held.size === 0) this.#letGo(guid);
+    if (pass.begunAt === this.#approvals) this.#forgetApproved(guid);
+  }
+
+  holds({ guid }: Pick<MailboxRow, "guid">): boolean {
+    return this.#held.has(guid);
+  }
+
+  /** Whether the log may say that this mailbox is gone. `ahead`: messages of others that went with it. */
+  mayDelete(row: MailboxRow, { ahead, nowMs }: { readonly ahead: number; readonly nowMs: number }): boolean {
+    const approved = this.#approved.get(row.guid);
+    const messages = approved === "*" ? 0 : row.messages - (approved?.size ?? 0);
+    if (messages > 0) this.#judge(row, { going: "mailbox", messages, ahead, nowMs });
+    const isHeld = messages > 0 && this.#state.engaged !== undefined;
+    if (isHeld) this.#hold(row, undefined);
+    else {
+      this.#letGo(row.guid);
+      this.#forgetApproved(row.guid); // a backup that brings it back has the same GUID.
+    }
+    return !isHeld;
+  }
+
+  /** Mailboxes that are gone, and are not to be taken for that. */
+  get heldWhole(): readonly MailboxGuid[] {
+    return [...this.#held.keys()].filter((guid) => this.isHeldWhole(guid));
+  }
+
+  isHeldWhole(guid: MailboxGuid): boolean {
+    const held = this.#held.get(guid);
+    return held !== undefined && held.uids === undefined;
+  }
+
+  /** Mailboxes that were found: those of them that were held as gone are not. */
+  noteStanding(guids: Iterable<MailboxGuid | undefined>): void {
+    if (this.#held.size === 0) return;
+    for (const guid of guids) if (guid !== undefined && this.isHeldWhole(guid)) this.#letGo(guid);
+  }
+
+  /** Undefined while it is off. */
+  get report(): BrakeReport | undefined {
+    const { engaged } = this.#state;
+    if (engaged === undefined) return undefined;
+    if (this.#report !== undefined) return this.#report;
+    const mailboxes = Array.from(this.#held.values(), describe).sort((a, b) => b.messages - a.messages);
+    this.#report = {
+      ...engaged,
+      held: mailboxes.reduce((sum, { messages }) => sum + messages, 0),
+      mailboxes: mailboxes.length,
+      named: mailboxes.slice(0, NAMED_MAX),
+    };
+    return this.#report;
+  }
+
+  /** What is held now may go, and the brake is off until too much goes again. Returns the mailboxes that stand, and out of which it may. */
+  approve(): readonly RawPath[] {
+    const approved = new Map<string, UidSet | "*">();
+    for (const [guid, { uids }] of this.#held) approved.set(guid, uids === undefined ? "*" : new UidSet(uids));
+    const paths = Array.from(this.#held.values()).flatMap(({ row, uids }) => (uids === undefined ? [] : [row.path]));
+    this.#held.clear();
+    this.#approvals += 1;
+    this.#setApproved(approved);
+    this.#set(RELEASED);
+    return paths;
+  }
+
+  /** What is to be recorded with the next answer, once. */
+  takeMeta(): readonly { readonly key: string; readonly value: string }[] {
+    return this.#meta.splice(0);
+  }
+
+  /** What an older one has passed may go now, which only the next one finds. */
+  #noteSifted(pass: Pass, count: number): void {
+    pass.begunAt ??= this.#approvals;
+    if (pass.begunAt !== this.#approvals) pass.held.clear();
+    pass.sifted += count;
+  }
+
+  #judge(
+    row: MailboxRow,
+    deletion: { readonly going: Going; readonly messages: number; readonly ahead: number; readonly nowMs: number },
+  ): void {
+    if (this.#state.engaged !== undefined || this.#isUncounted(row.path, deletion.going)) return;
+    this.#set(decideDeletion(this.#state, { ...deletion, total: this.#sources.total }, this.#limits));
+  }
+
+  /** Only where it matters: others' uidlists are read for it. */
+  #withoutMoved(row: MailboxRow, gone: readonly MarkedFinding[]): readonly MarkedFinding[] {
+    const isMany = gone.length >= MOVED_MIN || this.#state.engaged !== undefined;
+    const standing = isMany || this.#isNear(gone.length) ? this.#sources.standing(row, gone) : new Set<Uid>();
+    return standing.size === 0 ? gone : gone.filter(({ uid }) => !standing.has(uid));
+  }
+
+  #isNear(messages: number): boolean {
+    const counted = this.#state.counted.reduce((sum, each) => sum + each.expunged + each.inMailboxes, messages);
+    return counted > this.#limits.messages;
+  }
+
+  #isApproved(guid: MailboxGuid, uid: Uid): boolean {
+    const approved = this.#approved.get(guid);
+    return approved === "*" || approved?.has(uid) === true;
+  }
+
+  /** Of a mailbox that goes, only those around it count: a client empties the trash of its folders, not of itself. */
+  #isUncounted(path: RawPath, going: Going): boolean {
+    const names = path.split("/").flatMap((part) => (part.startsWith(".") ? part.slice(1).split(".") : [part]));
+    return (going === "mailbox" ? names.slice(0, -1) : names).some((name) => this.#uncounted.has(name.toLowerCase()));
+  }
+
+  #hold(row: MailboxRow, uids: ReadonlySet<number> | undefined): void {
+    this.#held.set(row.guid, { row, uids });
+    this.#report = undefined;
+  }
+
+  #letGo(guid: MailboxGuid): void {
+    if (this.#held.delete(guid)) this.#report = undefined;
+  }
+
+  #forgetApproved(guid: MailboxGuid): void {
+    if (this.#approved.has(guid)) this.#setApproved(new Map([...this.#approved].filter(([other]) => other !== guid)));
+  }
+
+  #setApproved(approved: Approved): void {
+    this.#approved = approved;
+    this.#note(APPROVED_KEY, formatApproved(approved));
+  }
+
+  #set(state: BrakeState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#report = undefined;
+    this.#note(BRAKE_KEY, JSON.stringify(state));
+  }
+
+  #note(key: string, value: string): void {
+    this.#meta = [...this.#meta.filter((each) => each.key !== key), { key, value }];
+  }
+}
+
+function describe({ row, uids }: Held): HeldMailbox {
+  const { path, messages } = row;
+  if (uids === undefined) return { path, messages, isWhole: true, uids: [] };
+  return { path, messages: uids.size, isWhole: false, uids: firstOf(uids) };
+}
+
+/** A listing finds them ascending; there may be a million. */
+function firstOf(uids: ReadonlySet<number>): number[] {
+  const first: number[] = [];
+  for (const uid of uids) if (first.push(uid) === UIDS_NAMED_MAX) break;
+  return first;
+}
+
+/** `text`: the value of `BRAKE_KEY`. */
+export function isBraked(text: string | undefined): boolean {
+  return parseState(text).engaged !== undefined;
+}
+
+/** What cannot be read is as if nothing had been noted. */
+function parseState(text: string | undefined): BrakeState {
+  const state = parseJson(text) as Partial<BrakeState> | undefined;
+  return { counted: state?.counted ?? [], engaged: state?.engaged };
+}
+
+function parseApproved(text: string | undefined): Approved {
+  const byGuid = (parseJson(text) ?? {}) as Readonly<Record<string, string>>;
+  return new Map(Object.entries(byGuid).map(([guid, uids]) => [guid, uids === "*" ? uids : parseUids(uids)]));
+}
+
+function formatApproved(approved: Approved): string {
+  return JSON.stringify(
+    Object.fromEntries([...approved].map(([guid, uids]) => [guid, uids === "*" ? uids : formatUids(uids)])),
+  );
+}
+
+function parseJson(text: string | undefined): unknown {
+  return text === undefined || text === "" ? undefined : JSON.parse(text);
+}

@@ -1,0 +1,42 @@
+/**
+ * An answer of the capture worker, with what the brake has to say and to have recorded: what holds something back is durable before
+ * anybody hears of it.
+ */
+import type { CaptureCommit } from "../log/state-types.js";
+import type { Braked, CaptureMethods, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
+import type { DeletionBrake } from "./deletion-brake.js";
+
+/** It moves nothing. */
+const NO_CAPTURE: CaptureCommit = { mailboxes: [], removedMailboxIds: [], chunks: [], transactions: [] };
+
+interface Answer {
+  readonly kind: string;
+  readonly commit?: CaptureCommit;
+}
+
+/** What cannot record leaves it to the next answer. */
+const RECORDING: ReadonlySet<string> = new Set(["sealed", "unchanged", "problem", "held"]);
+
+export function withBrake<T extends Answer>(answer: T, brake: DeletionBrake | undefined): T & Braked {
+  if (brake === undefined) return answer;
+  const { report } = brake;
+  const told = report === undefined ? answer : { ...answer, brake: report };
+  const meta = RECORDING.has(answer.kind) ? brake.takeMeta() : [];
+  return meta.length === 0 ? told : { ...told, commit: { ...(answer.commit ?? NO_CAPTURE), meta } };
+}
+
+/** What is held back, and which mailboxes of that are gone: of those that stand none is. */
+export function heldBeside(
+  standing: readonly FoundMailbox[],
+  brake: DeletionBrake | undefined,
+): Pick<DiscoverOutcome, "brake" | "held"> {
+  brake?.noteStanding(standing.flatMap(({ guid, claims }) => (claims === undefined ? [guid] : [])));
+  const report = brake?.report;
+  return brake === undefined || report === undefined ? {} : { brake: report, held: brake.heldWhole };
+}
+
+export function approveAll(brake: DeletionBrake | undefined): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
+  const paths = brake?.approve() ?? [];
+  const meta = brake?.takeMeta() ?? [];
+  return meta.length === 0 ? { paths } : { paths, commit: { ...NO_CAPTURE, meta } };
+}

@@ -1,0 +1,68 @@
+/** Deletions that are held back: what they are, and that they may go, as a person asks for it. */
+import type { DaemonControl, HeldDeletions, Targets } from "../control/daemon-control.js";
+import { controlError } from "../control-errors.js";
+import { daemonError } from "../errors.js";
+import { mailboxName } from "../words.js";
+import type { Daemon } from "./daemon.js";
+import type { SourceStore } from "./source-store.js";
+
+interface Source {
+  readonly name: string;
+  /** Undefined: it is not open. */
+  readonly store: SourceStore | undefined;
+}
+
+export function deletionsOf(daemon: Daemon): Pick<DaemonControl, "deletions" | "approveDeletions"> {
+  return {
+    deletions: (query) => heldOf(daemon, query),
+    approveDeletions: (query) => approveHeld(daemon, query),
+  };
+}
+
+function heldOf(daemon: Daemon, query: Pick<Targets, "store">): readonly HeldDeletions[] {
+  return sourcesMeant(daemon, query).flatMap(heldIn);
+}
+
+/** INVARIANT: only what the answer names goes: nothing before the first look at the whole store has ended. */
+async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]> {
+  const sources = sourcesMeant(daemon, query);
+  const holding = sources.filter(({ store }) => store?.side.capturer.brake !== undefined);
+  const [first, second] = holding;
+  const doing = "letting deletions go";
+  if (second !== undefined) {
+    const names = holding.map(({ name }) => name).join(", ");
+    throw controlError("target-ambiguous", `${doing}: they are held back in ${names}; name one with --store`);
+  }
+  const unready = sources.filter(({ store }) => store?.isLive !== true);
+  if (first === undefined && unready.length === 0) return [];
+  if (first?.store?.isLive !== true) {
+    const names = (first === undefined ? unready : [first]).map(({ name }) => name).join(", ");
+    throw daemonError("store-not-ready", `${doing}: what is held back is not known yet of ${names}`);
+  }
+  const held = heldIn(first);
+  await first.store.side.capturer.approveDeletions();
+  return held;
+}
+
+/** Throws: not-the-source. */
+function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readonly Source[] {
+  const meant = [...daemon.kept].filter(([name]) => store === undefined || name === store);
+  const sources = meant.flatMap(([name, kept]) => (kept.kind === "source" ? [{ name, store: kept.keeper.store }] : []));
+  if (meant.length > 0 && sources.length === 0) {
+    const names = meant.map(([name]) => name).join(", ");
+    throw controlError(
+      "not-the-source",
+      `asking for deletions that are held back: of ${names} this host has the replica`,
+    );
+  }
+  return sources;
+}
+
+function heldIn({ name, store }: Source): readonly HeldDeletions[] {
+  const brake = store?.side.capturer.brake;
+  if (brake === undefined) return [];
+  const { named, ...sums } = brake;
+  return [
+    { store: name, ...sums, named: named.map(({ path, ...mailbox }) => ({ mailbox: mailboxName(path), ...mailbox })) },
+  ];
+}

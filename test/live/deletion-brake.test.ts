@@ -1,0 +1,147 @@
+/** Much mail that goes at once at the source: the replica keeps it until a person has decided, and all else goes on. */
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { describeLive } from "./lab/available.js";
+import * as imap from "./lab/imap.js";
+import { deliverAll } from "./lab/lmtp.js";
+import { makeMessages } from "./lab/messages.js";
+import { until } from "./lab/until.js";
+import { openSites, type Sites } from "./sites/lab.js";
+import { mailFor } from "./sites/mail.js";
+
+const USERS = ["u1", "u2"];
+const MANY = 25;
+
+describeLive("deletions under the brake", () => {
+  let lab: Sites;
+
+  beforeAll(async () => {
+    lab = await openSites({ names: ["a", "b"], users: USERS });
+    await deliverAll(lab.site("a").dovecot, mailFor(USERS, { seed: 1, count: 20 }));
+    await makeFolder("Work", 100);
+    await makeFolder("Later", 200);
+    const replica = { b: { to: lab.addressOf("a", "b"), peer: "b" } };
+    const brake = { messages: 20, in_deleted_mailboxes: 20 };
+    lab.configureSource("a", ["b"], { store: lab.store("a", { replica, brake }) });
+    lab.configureReplica("b", "a");
+    await lab.startAll("a", ["b"]);
+    await lab.settle("a", "b");
+  });
+
+  beforeEach(() => lab.tellWhenFailed());
+
+  afterAll(async () => {
+    await lab[Symbol.asyncDispose]();
+  });
+
+  async function makeFolder(name: string, seed: number): Promise<void> {
+    await using session = await imap.connect(lab.site("a").dovecot, "u1");
+    await imap.createFolder(session, name);
+    for (const message of makeMessages(MANY, { seed, bytes: 500 })) await imap.append(session, name, message, {});
+  }
+
+  async function expunge(user: string, uids: readonly number[]): Promise<void> {
+    await using session = await imap.connect(lab.site("a").dovecot, user);
+    await imap.select(session, "INBOX");
+    await imap.expunge(session, uids);
+  }
+
+  async function flag(user: string, uids: readonly number[]): Promise<void> {
+    await using session = await imap.connect(lab.site("a").dovecot, user);
+    await imap.select(session, "INBOX");
+    await imap.store(session, uids, { add: ["\\Flagged"] });
+  }
+
+  function folder(name: string): string {
+    return join(lab.site("a").dovecot.mailRoot("u1"), `.${name}`);
+  }
+
+  /** What the status says of the store of a. */
+  async function troubles(): Promise<
+    readonly { readonly code: string; readonly words: string; readonly level: string }[]
+  > {
+    const { stores } = JSON.parse(await lab.site("a").tell("status", "--json"));
+    return stores[0].troubles;
+  }
+
+  async function untilHeld(words: RegExp): Promise<void> {
+    await until("the brake", async () => {
+      const held = (await troubles()).find(({ code }) => code === "deletions-held");
+      return held !== undefined && held.level === "needs-you" && words.test(held.words);
+    });
+  }
+
+  /** All that differs is what these say. */
+  async function untilEqualBut(words: readonly string[]): Promise<void> {
+    const differences = (): readonly string[] => lab.pair("a", "b").fileDifferences(USERS);
+    const isHeld = (difference: string): boolean => words.some((each) => difference.includes(each));
+    await until("all else to be equal", () => differences().every(isHeld), { detail: () => differences().join("\n") });
+    expect(differences()).not.toEqual([]);
+  }
+
+  test("what is within the limits goes", async () => {
+    await expunge("u2", [1, 2]);
+    await lab.settle("a", "b");
+    expect(await troubles()).toEqual([]);
+  });
+
+  test("rm -rf of a folder: the replica keeps it, and all else goes on, also after the daemon was killed", async () => {
+    const a = lab.site("a");
+    rmSync(folder("Work"), { recursive: true });
+    await untilHeld(/25 messages in deleted mailboxes .* more than 20; held back: 25 messages in 1 mailbox .*Work/);
+    await deliverAll(a.dovecot, mailFor(USERS, { seed: 300, count: 6 }));
+    await flag("u1", [1, 2]);
+    await untilEqualBut([".Work"]);
+    await a.daemon.kill9();
+    await a.start();
+    await untilHeld(/Work/);
+    await flag("u2", [4]);
+    await deliverAll(a.dovecot, mailFor(USERS, { seed: 400, count: 2 }));
+    await untilEqualBut([".Work"]);
+    const list = (await a.tell("deletions", "list", "--json").catch(({ stdout }) => stdout)) as string;
+    expect(JSON.parse(list)).toMatchObject({
+      stores: [{ store: "mail", why: "deleted-mailboxes", held: MANY, named: [{ messages: MANY, isWhole: true }] }],
+    });
+    await using session = await imap.connect(lab.site("b").dovecot, "u1");
+    expect(await imap.select(session, "Work")).toMatchObject({ exists: MANY });
+  });
+
+  test("approved it goes, and both are equal through IMAP", async () => {
+    const said = await lab.site("a").tell("deletions", "approve");
+    expect(said).toBe("mail: 25 messages in 1 mailbox may go, and go now; what goes later is judged anew\n");
+    await lab.settle("a", "b");
+    await until("all to be well", async () => (await troubles()).length === 0);
+    expect(await lab.site("a").tell("deletions", "list")).toBe("no deletion is held back\n");
+  });
+
+  test("what comes back was no deletion, and nobody has to say so", async () => {
+    const away = `${lab.site("a").dovecot.dir}/away`;
+    renameSync(folder("Later"), away);
+    await untilHeld(/Later/);
+    renameSync(away, folder("Later"));
+    await until("all to be well", async () => (await troubles()).length === 0, { deadlineMs: 90_000 });
+    await lab.settle("a", "b");
+  });
+
+  test("mail that is expunged, too, while what a client moves to another folder is not deleted", async () => {
+    const a = lab.site("a");
+    await makeFolder("Third", 500);
+    await lab.settle("a", "b");
+    await using session = await imap.connect(a.dovecot, "u1");
+    await imap.select(session, "Third");
+    await session.messageMove("1:*", "Later", { uid: true });
+    await lab.settle("a", "b");
+    expect(await troubles()).toEqual([]);
+    await imap.select(session, "Later");
+    await imap.expunge(
+      session,
+      Array.from({ length: MANY }, (_, i) => i + 1),
+    );
+    await untilHeld(/25 messages went within a short while/);
+    await flag("u1", [3]);
+    await untilEqualBut([".Later"]);
+    await a.tell("deletions", "approve");
+    await lab.settle("a", "b");
+  });
+});

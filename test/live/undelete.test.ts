@@ -36,6 +36,17 @@ describeLive("removed mail is had back", () => {
     return { code, err, rows: rows.map((line) => JSON.parse(line) as Record<string, unknown>) };
   }
 
+  /** The files are moved a moment before that is recorded. */
+  async function listed(user: string, kind: "message" | "mailbox") {
+    let rows: readonly Record<string, unknown>[] = [];
+    const look = async () => {
+      ({ rows } = await undelete("list", "-u", user));
+      return rows.at(-1)?.["kind"];
+    };
+    await expect.poll(look, { timeout: 20_000 }).toBe(kind);
+    return rows;
+  }
+
   test("a message that was expunged comes back as new mail, once, and is replicated", async () => {
     const { pair } = lab;
     const before = folderOf(await pair.settle("u1"), "u1");
@@ -45,7 +56,7 @@ describeLive("removed mail is had back", () => {
     await imap.expunge(session, [2]);
     await pair.settle("u1");
 
-    const { rows } = await undelete("list", "-u", "u1");
+    const rows = await listed("u1", "message");
     expect(rows).toMatchObject([
       { user: "u1", folder: "INBOX", uid: 2, cause: "expunge", isThere: true, kind: "message" },
     ]);
@@ -75,8 +86,9 @@ describeLive("removed mail is had back", () => {
     await using session = await imap.connect(pair.source, "u2");
     await imap.deleteFolder(session, "Work");
     await pair.settle("u2");
-    const { rows } = await undelete("list", "-u", "u2");
-    expect(rows).toMatchObject([{ folder: ".Work", kind: "mailbox", cause: "delete", isThere: true }]);
+    const rows = await listed("u2", "mailbox");
+    // Dovecot empties a folder as it deletes it, so its mail may have gone one by one before.
+    expect(rows.at(-1)).toMatchObject({ folder: ".Work", kind: "mailbox", cause: "delete", isThere: true });
 
     const instead = await undelete("restore", "-u", "u2", "--mailbox", "Work", "--all", "--dry-run");
     expect(instead.rows).toMatchObject([

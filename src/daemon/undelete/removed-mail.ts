@@ -5,7 +5,7 @@
 
 import { readEntryName } from "../../apply/limbo-names.js";
 import { readDurationMs } from "../../base/quantity.js";
-import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import { displayRaw } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { LimboRow } from "../../log/state-types.js";
 import { type TreeOf, treesOf } from "../../maildir/whose-tree.js";
@@ -56,7 +56,7 @@ function removed(row: LimboRow, treeOf: TreeOf): Removed {
 }
 
 function folderName(folder: string): string {
-  return folder === "" ? "INBOX" : displayRaw(folder as RawPath);
+  return folder === "" ? "INBOX" : displayRaw(folder);
 }
 
 /** "2026-11-29", "2026-11-29T12:00Z", "2d". Times without a zone are UTC. Throws: usage. */

@@ -7,7 +7,7 @@
 import type { Dir } from "../../base/disk.js";
 import { openNodeDisk } from "../../base/disk-node.js";
 import { openBelow } from "../../base/open-below.js";
-import { displayRaw, type RawPath, rawFromText, splitRaw } from "../../base/raw-name.js";
+import { displayRaw, isRawPath, type RawPath, rawFromText, splitRaw } from "../../base/raw-name.js";
 import type { MailboxRow } from "../../log/state-types.js";
 import { CUR } from "../../maildir/mailbox-files.js";
 import { treesOf } from "../../maildir/whose-tree.js";
@@ -29,10 +29,10 @@ export function pathsFor(
 ): readonly RawPath[] {
   const paths = new Set<string>(known.map(({ path }) => path));
   const treeOf = treesOf((path) => paths.has(path));
-  const root = treeOf(row.path) as RawPath;
+  const root = treeOf(row.path);
   const now = known.find(({ guid, path }) => guid === row.mailbox && treeOf(path) === root)?.path;
   const own = now ?? row.path;
-  return [...new Set([own, row.path, root])].filter((path) => treeOf(path) === root);
+  return [...new Set([own, row.path, ...[root].filter(isRawPath)])].filter((path) => treeOf(path) === root);
 }
 
 /** Undefined where none of them stands. Throws: ELOOP for a link on the way, other system errors. */

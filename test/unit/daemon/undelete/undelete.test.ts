@@ -148,6 +148,29 @@ describe("list", () => {
     expect(refused(() => list({ since: "yesterday" }))).toMatch(/^usage: .*--since "yesterday": that is no time/);
   });
 
+  test("of the replicas of the daemon, by its configuration; its source is elsewhere", () => {
+    const [stateDir, config] = [join(bench.dir, "daemon"), join(bench.dir, "mailtwin.toml")];
+    const tables = [
+      '[peer.a]\nmay_write = ["mail"]',
+      `[store.mail]\npath = "${bench.replica}"`,
+      '[store.mail.source]\npeer = "a"',
+    ];
+    const top = `state_dir = "${stateDir}"\n[listen]\nunix = ["${join(bench.dir, "s")}"]`;
+    writeFileSync(config, [top, ...tables].join("\n"), { mode: 0o600 });
+    expect(refused(() => listRemoved(undefined, undefined, { config }, output))).toMatch(
+      /^limbo-missing: .*limbo of mail/,
+    );
+    cpSync(bench.state, join(stateDir, "stores/mail"), { recursive: true });
+    listRemoved(undefined, undefined, { config, json: true }, output);
+    expect(linesOf()).toMatchObject([{ store: "mail", isThere: true }, { isThere: true }, { isThere: true }]);
+    const other = { config, store: "other" };
+    expect(refused(() => listRemoved(undefined, undefined, other, output))).toMatch(/^limbo-missing: .*no store other/);
+    const wish = { config, user: "u1", all: true };
+    expect(refused(() => restoreRemoved(undefined, undefined, wish, output))).toMatch(
+      /^usage: .*on another host: --to/,
+    );
+  });
+
   test("a state directory and its limbo alone", () => {
     out = "";
     listRemoved(undefined, undefined, { ...here(), scratch: join(bench.dir, ".replica.mailtwin"), json: true }, output);

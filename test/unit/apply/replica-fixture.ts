@@ -89,7 +89,7 @@ export class MemoryState {
       oldestLimbo: ({ removedMs, name }, countMax) =>
         this.limbo
           .filter((row) => row.removedMs > removedMs || (row.removedMs === removedMs && row.name > name))
-          .sort((a, b) => a.removedMs - b.removedMs || (a.name < b.name ? -1 : 1))
+          .sort((a, b) => (a.removedMs === b.removedMs ? (a.name < b.name ? -1 : 1) : a.removedMs - b.removedMs))
           .slice(0, countMax),
       uncountedLimbo: (after, countMax) =>
         this.limbo

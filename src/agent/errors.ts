@@ -56,12 +56,6 @@ const KINDS = {
     exitCode: EX.PARTIAL,
     hint: "Remove the cause that the message names, then run the command again.",
   },
-  /** The other end cannot be compared with: it is no store that stands somewhere. */
-  "compared-unsupported": {
-    disposition: "operator",
-    exitCode: EX.UNAVAILABLE,
-    hint: "Install the same release of mailtwin over there, or compare two directories on one host.",
-  },
 } as const satisfies Record<string, ErrorKind>;
 
 /** What a person mends on the replica's host, each in its own way (daemon-hints.ts): kinds of divergence that are told as they are. */

@@ -9,6 +9,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import { type MailboxGuid, parseBaseName } from "../maildir/ids.js";
+import { resyncError } from "../resync/errors.js";
 import type { SummedSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
@@ -123,7 +124,7 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
 /** Throws: compared-unsupported. */
 function sumsOf({ sums }: RequestPorts): SummedSide {
   if (sums !== undefined) return sums;
-  throw agentError("compared-unsupported", "comparing by sums: this end has no thread for it");
+  throw resyncError("compared-unsupported", "comparing by sums: this end has no thread for it");
 }
 
 /** Of what it is not told of, nothing counts as the source's own. */

@@ -20,6 +20,12 @@ const KINDS = {
     exitCode: EX.PROTOCOL,
     hint: "Both ends must run a mailtwin of the same version; check what is at the other end. Nothing was written.",
   },
+  /** The other end cannot be compared with: it is no store that stands somewhere. */
+  "compared-unsupported": {
+    disposition: "operator",
+    exitCode: EX.UNAVAILABLE,
+    hint: "Install the same release of mailtwin over there, or compare two directories on one host.",
+  },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ResyncErrorCode = keyof typeof KINDS;

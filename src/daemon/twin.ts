@@ -68,12 +68,11 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
     clock: systemClock,
   };
   const onCommitted = () => agent.wake();
+  // Nobody is asked twice in a run that goes on: what he has said is true of all that comes.
+  const brake = options.watch && options.approvesDeletions ? undefined : BRAKE_LIMITS;
   const foreign = options.foreign === "refuse" ? undefined : options.foreign;
   const [source, replica] = await together(
-    openSourceSide(
-      { ...common, store: places.source, storeSite: sites.source, gone, onCommitted, brake: BRAKE_LIMITS },
-      owner,
-    ),
+    openSourceSide({ ...common, store: places.source, storeSite: sites.source, gone, onCommitted, brake }, owner),
     openReplicaSide(
       {
         ...common,

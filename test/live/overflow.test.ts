@@ -23,6 +23,7 @@ const CATCH_UP_MS_MAX = 4.5 * DELIVERIES;
 describeLive("an overflow of the kernel's event queue", () => {
   const lab = useLiveTwin({
     users: ["u1", "u2"],
+    args: ["--approve-deletions"], // half of the store goes below, and nobody is there to be asked.
     prepare: async ({ source }) => {
       for (const user of ["u1", "u2"]) await deliver(source, user, makeMessage({ seed: 1 }));
     },

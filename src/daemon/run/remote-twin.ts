@@ -72,7 +72,8 @@ export async function runRemoteTwin(
   const { watch, foreign, crashAt, approvesDeletions } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
-  const opening = { store: places.store, storeSite: places.site, gone: [], onCommitted, brake: BRAKE_LIMITS };
+  const brake = watch && approvesDeletions ? undefined : BRAKE_LIMITS; // as in a local twin.
+  const opening = { store: places.store, storeSite: places.site, gone: [], onCommitted, brake };
   const source = await openSourceSide({ ...common, ...opening }, owner);
   await claimStore(source, "source", { path: places.store, site: places.site });
   const { reader, writer } = source;

@@ -49,8 +49,11 @@ describeLive("a log with a limit", () => {
     await imap.select(session, "INBOX");
     await imap.expunge(session, "1,10:2900");
     await deliverAll(a.dovecot, mailFor(["u2"], { seed: 100, count: 5 }));
-    await until("the log to be trimmed", async () => (await a.logStatus()).firstLsn > 1);
-    expect((await a.logStatus()).bytes).toBeLessThanOrEqual(LIMIT_BYTES);
+    // What is captured between two looks of the daemon is beyond the limit until the next one.
+    await until("the log to be trimmed", async () => {
+      const { firstLsn, bytes } = await a.logStatus();
+      return firstLsn > 1 && bytes <= LIMIT_BYTES;
+    });
 
     await b.start();
     await lab.settle("a", "b");

@@ -1,6 +1,6 @@
 /** The store at the other end of a link as one side of a comparison. Its answers are within the limits of the language; what else is true of them the comparison judges. */
 import type { RawPath } from "../base/raw-name.js";
-import { resyncError } from "../resync/errors.js";
+import { comparedConfused } from "../resync/errors.js";
 import type { SummedSide } from "../resync/sums-types.js";
 import type { Answer, SumsAsk } from "../wire/messages.js";
 import type { MessagesOf, SpansOf } from "../wire/sums.js";
@@ -33,22 +33,18 @@ export class RemoteSide implements SummedSide {
     const { states } = await this.#ask({ kind: "tell-messages", ...of }, "message-states", signal);
     const asked = new Set(of.uids);
     if (states.every(({ uid }) => asked.delete(uid))) return states;
-    throw confused("it tells of messages that it was not asked for, or twice");
+    throw comparedConfused("it tells of messages that it was not asked for, or twice");
   }
 
   async hashes(of: MessagesOf, signal: AbortSignal) {
     const { hashes } = await this.#ask({ kind: "hash-messages", ...of }, "message-hashes", signal);
     if (hashes.length === of.uids.length) return hashes;
-    throw confused("it has not one hash for each message");
+    throw comparedConfused("it has not one hash for each message");
   }
 
   async #ask<K extends Answer["kind"]>(ask: SumsAsk, kind: K, signal: AbortSignal) {
     const answer = await this.#asker.ask(ask, signal);
-    if (answer.kind !== kind) throw confused(`it answered "${answer.kind}"`);
+    if (answer.kind !== kind) throw comparedConfused(`it answered "${answer.kind}"`);
     return answer as Extract<Answer, { kind: K }>;
   }
-}
-
-function confused(words: string) {
-  return resyncError("compared-confused", `comparing with the other side: ${words}`);
 }

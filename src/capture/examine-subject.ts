@@ -14,7 +14,6 @@ import { fingerprintOfUnlisted } from "./fingerprint-text.js";
 import { type MailboxMemories, MailboxMemory } from "./mailbox-memory.js";
 import type { MailboxRows } from "./mailbox-rows.js";
 import type { StorePlace } from "./open-mailbox.js";
-import { firstIndexFrom } from "./recorded-message.js";
 
 export interface SubjectSources {
   readonly place: StorePlace;
@@ -105,7 +104,7 @@ export function noteOrphans(
   const { baseline, orphanUidByBase } = memory;
   let dropped = 0;
   let j = 0;
-  const end = firstIndexFrom(old, baseline.row.uidNext);
+  const end = old.firstIndexFrom(baseline.row.uidNext);
   for (let i = 0; i < end; i++) {
     const uid = old.uidAt(i);
     while (j < uidlist.count && uidlist.uidAt(j) < uid) j += 1;

@@ -18,7 +18,7 @@ import { findOddity } from "./find-files.js";
 import type { Comparison, Finding } from "./finding.js";
 import { lettersOf } from "./keyword-letters.js";
 import type { ListedMessage, ListingCursor } from "./listing-cursor.js";
-import { firstIndexFrom, recordAt, recordFields } from "./recorded-message.js";
+import { recordAt, recordFields } from "./recorded-message.js";
 
 /** Baseline records of moved messages that are kept for their new UID; beyond it they come out as expunge and save. */
 const MOVED_MAX = 16_384;
@@ -72,7 +72,7 @@ class FullComparison {
   /** The first new record of the chunks that are left. */
   #openBefore(chunk: number): number | undefined {
     const { uidlist, uidNext } = this.#context;
-    const index = firstIndexFrom(uidlist, Math.max(uidNext, chunk * CHUNK_UIDS));
+    const index = uidlist.firstIndexFrom(Math.max(uidNext, chunk * CHUNK_UIDS));
     const next = index < uidlist.count ? uidlist.uidAt(index) : undefined;
     return next === undefined || this.#openFrom === undefined
       ? (next ?? this.#openFrom)
@@ -182,7 +182,7 @@ class FullComparison {
 /** The first new record without a file in the listing, unless that tells that it has none. */
 function findOpenRecord({ uidlist, uidNext, memory }: CompareContext, cursor: ListingCursor): number | undefined {
   const { lastUid, parts } = cursor;
-  for (let index = firstIndexFrom(uidlist, uidNext); index < uidlist.count; index++) {
+  for (let index = uidlist.firstIndexFrom(uidNext); index < uidlist.count; index++) {
     if (cursor.isListed(index)) continue;
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;

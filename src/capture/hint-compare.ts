@@ -10,7 +10,7 @@ import { isBaseName } from "../maildir/ids.js";
 import { sameRecordFields } from "../txn/message-state.js";
 import { type CompareContext, locateMessage, presentMessage } from "./compare-context.js";
 import type { Comparison, Finding } from "./finding.js";
-import { firstIndexFrom, recordAt } from "./recorded-message.js";
+import { recordAt } from "./recorded-message.js";
 
 /** Below this many records a listing is as good as a second look. */
 const LARGE_RECORDS = 2_000;
@@ -48,7 +48,7 @@ export function compareNewRecords(context: CompareContext, from: number): Compar
       ...open,
     };
   };
-  for (let index = firstIndexFrom(uidlist, from); index < uidlist.count; index++) {
+  for (let index = uidlist.firstIndexFrom(from); index < uidlist.count; index++) {
     const record = recordAt(uidlist, index);
     if (record === undefined) continue;
     if (findings.length >= findingsMax) return end({ openFrom: record.uid, more: true });

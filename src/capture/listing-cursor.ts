@@ -14,7 +14,7 @@ import type { ListingFacts } from "../maildir/listing.js";
 import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { HintedName } from "./capture-types.js";
 import type { Pass } from "./deletion-brake.js";
-import { firstIndexFrom, type RecordedMessage, recordAt } from "./recorded-message.js";
+import { type RecordedMessage, recordAt } from "./recorded-message.js";
 
 export interface CursorParts {
   readonly census: Census;
@@ -89,8 +89,8 @@ export class ListingCursor {
   listed(chunk: number): readonly ListedMessage[] {
     const { census } = this.parts;
     const messages: ListedMessage[] = [];
-    const end = Math.min(census.count, firstIndexFrom(census.uidlist, (chunk + 1) * CHUNK_UIDS));
-    for (let index = firstIndexFrom(census.uidlist, chunk * CHUNK_UIDS); index < end; index++) {
+    const end = Math.min(census.count, census.uidlist.firstIndexFrom((chunk + 1) * CHUNK_UIDS));
+    for (let index = census.uidlist.firstIndexFrom(chunk * CHUNK_UIDS); index < end; index++) {
       const record = census.isListed(index) ? recordAt(census.uidlist, index) : undefined;
       if (record !== undefined) messages.push({ record, places: census.placesOf(index) });
     }

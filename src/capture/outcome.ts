@@ -24,7 +24,6 @@ import {
 } from "./mailbox-structure.js";
 import type { MailboxDirs } from "./open-mailbox.js";
 import type { OriginFinder } from "./origin.js";
-import { firstIndexFrom } from "./recorded-message.js";
 import { type SealResult, sealFindings } from "./seal.js";
 import { type MarkedFinding, type SettledFindings, settleFindings } from "./settle-findings.js";
 
@@ -211,7 +210,7 @@ function waitingOf(examined: Examined, settled: SettledFindings, uidNext: number
   const notFiles = [...(cursor?.notFiles ?? [])];
   const hasDone = cursor === undefined || !comparison.more;
   return {
-    pending: uidlist.count - firstIndexFrom(uidlist, uidNext),
+    pending: uidlist.count - uidlist.firstIndexFrom(uidNext),
     unnumbered: { count, oldestSeenMs },
     needListing: comparison.needListing || (hasDone && memory.namesChanged && settled.heldFrom === undefined),
     ...(listed === undefined ? {} : { listed }),

@@ -20,19 +20,6 @@ export function recordAt(uidlist: Uidlist, index: number): RecordedMessage | und
   return { index, uid: uidlist.uidAt(index), base };
 }
 
-/** The first record with that UID or a greater one; `count` when there is none. */
-export function firstIndexFrom(uidlist: Uidlist, uid: number): number {
-  if (uid > uidlist.lastUid) return uidlist.count;
-  let low = 0;
-  let high = uidlist.count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (uidlist.uidAt(middle) < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** The record's fields without words that Dovecot itself would drop (keys are capital letters), or that are too long to be its own. */
 export function recordFields(uidlist: Uidlist, index: number): string {
   const fields = uidlist.fieldsAt(index);

@@ -162,6 +162,12 @@ export class Uidlist {
 
   /** -1 when no record has that UID. */
   indexOfUid(uid: number): number {
+    const index = this.firstIndexFrom(uid);
+    return index < this.count && this.#columns.uids[index] === uid ? index : -1;
+  }
+
+  /** The first record with that UID or a greater one; `count` when there is none. */
+  firstIndexFrom(uid: number): number {
     const { uids, count } = this.#columns;
     let low = 0;
     let high = count;
@@ -170,7 +176,7 @@ export class Uidlist {
       if ((uids[middle] as number) < uid) low = middle + 1;
       else high = middle;
     }
-    return low < count && uids[low] === uid ? low : -1;
+    return low;
   }
 
   /** The last record with that base name, or -1. The first call builds the index (some 0.2 s a million). */

@@ -10,7 +10,7 @@ import { isChunk, partsOf, spanBelow, spanOfChunk } from "../wire/spans.js";
 import { MARKS_MAX, type MessageMark, type RangeSum, SPANS_MAX, type Span, STATES_MAX } from "../wire/sums.js";
 import { checkedMarks, describeMessages, GROWTH_MAX, type MessageRoom, type Sides } from "./compare-messages.js";
 import type { Finding, MailboxDifference, Pair } from "./differences.js";
-import { resyncError } from "./errors.js";
+import { comparedConfused } from "./errors.js";
 import type { SummedSide } from "./sums-types.js";
 
 export interface BodiesOptions {
@@ -115,7 +115,7 @@ async function* occupied(
     for (const [index, part] of parts.entries()) {
       const count = sums[index]?.count ?? 0;
       claims -= count;
-      if (claims < 0) throw confused("it claims more messages than the mailbox has");
+      if (claims < 0) throw comparedConfused("it claims more messages than the mailbox has");
       if (count === 0) continue;
       if ((count <= MARKS_MAX && part.below - part.from <= MARKS_MAX) || isChunk(part)) yield { span: part, count };
       else further.push(part);
@@ -128,8 +128,4 @@ function chunksOf({ from, below }: Span): Span[] {
   const chunks: Span[] = [];
   for (let chunk = chunkOf(from); chunk < chunkOf(below); chunk++) chunks.push(spanOfChunk(chunk));
   return chunks;
-}
-
-function confused(words: string) {
-  return resyncError("compared-confused", `comparing with the other side: ${words}`);
 }

@@ -10,7 +10,7 @@ import type { MessageState } from "../txn/message-state.js";
 import { isChunk, partsOf, spanBelow } from "../wire/spans.js";
 import { MARKS_MAX, type MessageMark, type RangeSum, SPANS_MAX, type Span, STATES_MAX } from "../wire/sums.js";
 import type { Finding, Pair } from "./differences.js";
-import { resyncError } from "./errors.js";
+import { comparedConfused } from "./errors.js";
 import { unlessLost } from "./lost-mailbox.js";
 import type { SummedSide } from "./sums-types.js";
 
@@ -90,7 +90,7 @@ class MessageComparison {
     const { a, b } = await this.#ask((side, path) => side.ranges({ path, spans }, signal));
     const parts = spans.flatMap(partsOf);
     if (a.length !== parts.length || b.length !== parts.length)
-      throw confused("it does not say as much as it was asked");
+      throw comparedConfused("it does not say as much as it was asked");
     return parts.flatMap((span, index) => {
       const [one, other] = [a[index] as RangeSum, b[index] as RangeSum];
       this.#claim("a", one.count);
@@ -125,7 +125,7 @@ class MessageComparison {
 
   #claim(side: "a" | "b", count: number): void {
     this.#left[side] -= count;
-    if (this.#left[side] < 0) throw confused("it claims more messages than the mailbox has");
+    if (this.#left[side] < 0) throw comparedConfused("it claims more messages than the mailbox has");
   }
 }
 
@@ -161,18 +161,15 @@ export function checkedMarks(marks: readonly MessageMark[], spans: readonly Span
   let last = 0;
   let at = 0;
   for (const { uid } of marks) {
-    if (uid <= last) throw confused(`its messages do not ascend (UID ${uid} after ${last})`);
+    if (uid <= last) throw comparedConfused(`its messages do not ascend (UID ${uid} after ${last})`);
     last = uid;
     while (at < spans.length && uid >= (spans[at] as Span).below) at += 1;
-    if (at === spans.length || uid < (spans[at] as Span).from) throw confused(`it was not asked for UID ${uid}`);
+    if (at === spans.length || uid < (spans[at] as Span).from)
+      throw comparedConfused(`it was not asked for UID ${uid}`);
   }
   return marks;
 }
 
 function byUid(states: readonly MessageState[]): ReadonlyMap<Uid, MessageState> {
   return new Map(states.map((state) => [state.uid, state]));
-}
-
-function confused(words: string) {
-  return resyncError("compared-confused", `comparing with the other side: ${words}`);
 }

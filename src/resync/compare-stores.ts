@@ -10,7 +10,7 @@ import { sameDigest } from "../txn/digest.js";
 import { MAILBOX_SUMS_MAX, type MailboxSum, type StoreSum, type SummedMailbox } from "../wire/sums.js";
 import { compareMessages, type MessageRoom, type Sides } from "./compare-messages.js";
 import type { Finding, MailboxDifference, Pair, Side } from "./differences.js";
-import { resyncError } from "./errors.js";
+import { comparedConfused } from "./errors.js";
 import { sumOfStore } from "./store-digest.js";
 import type { SummedSide } from "./sums-types.js";
 
@@ -64,18 +64,19 @@ async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Pr
     const page = await side.mailboxes(after, signal);
     if (page.length === 0) break;
     for (const it of page) {
-      if (after !== undefined && it.path < after) throw confused("its mailboxes do not ascend");
+      if (after !== undefined && it.path < after) throw comparedConfused("its mailboxes do not ascend");
       after = it.path;
       textBytes += it.path.length + (it.kind === "unread" ? it.words.length : 0);
       all.push(it);
     }
     const isTooMuch = all.length > MAILBOXES_MAX || textBytes > TEXT_BYTES_MAX;
-    if (page.length > MAILBOX_SUMS_MAX || isTooMuch) throw confused("its mailboxes have no end");
+    if (page.length > MAILBOX_SUMS_MAX || isTooMuch) throw comparedConfused("its mailboxes have no end");
   }
   const own = sumOfStore(all);
   const { digest, mailboxes, messages, unread } = own;
   const isSame = mailboxes === sum.mailboxes && messages === sum.messages && unread === sum.unread;
-  if (!isSame || !sameDigest(digest, sum.digest)) throw confused("its mailboxes are not those that it has summed up");
+  if (!isSame || !sameDigest(digest, sum.digest))
+    throw comparedConfused("its mailboxes are not those that it has summed up");
   return all;
 }
 
@@ -173,8 +174,4 @@ function groupByGuid(found: readonly SummedMailbox[]): ReadonlyMap<MailboxGuid, 
 
 function byPath(one: MailboxDifference, other: MailboxDifference): number {
   return one.path < other.path ? -1 : one.path > other.path ? 1 : 0;
-}
-
-function confused(words: string) {
-  return resyncError("compared-confused", `comparing with the other side: ${words}`);
 }

@@ -38,3 +38,8 @@ export function resyncError(
 ): MailtwinError<ResyncErrorCode> {
   return new MailtwinError({ code, kind: KINDS[code], message, cause, detail });
 }
+
+/** What the other side says cannot be true of any store. */
+export function comparedConfused(words: string): MailtwinError<ResyncErrorCode> {
+  return resyncError("compared-confused", `comparing with the other side: ${words}`);
+}

@@ -129,7 +129,7 @@ export class MailboxReading {
 
   /** Of the messages with UIDs in [from, below), ascending; the first `max` of them. */
   statesWithin(dirs: MailboxDirs, { from, below }: Span, max: number): MessageState[] {
-    return this.#statesOf(dirs, this.#firstFrom(from), this.#firstFrom(below), max);
+    return this.#statesOf(dirs, this.uidlist.firstIndexFrom(from), this.uidlist.firstIndexFrom(below), max);
   }
 
   /** Of the messages of the records [from, to), ascending by UID. */
@@ -174,17 +174,6 @@ export class MailboxReading {
       return { uid, base, flags, keywords, odd, tail, size: stat.size, mtimeS, fields };
     }
     return undefined;
-  }
-
-  #firstFrom(uid: number): number {
-    let low = 0;
-    let high = this.uidlist.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.uidlist.uidAt(middle) < uid) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
 

@@ -50,7 +50,7 @@ type Approved = ReadonlyMap<string, UidSet | "*">;
 export interface Pass {
   /** UIDs of it that are held back so far. */
   readonly held: Set<number>;
-  /** How many messages it lacks; 0 where it is not to be believed. */
+  /** How many messages it lacks that are gone: about so many, where two listings in a row have to lack them. */
   readonly lost: number;
   /** Findings of it that were sifted. */
   sifted: number;

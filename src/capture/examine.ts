@@ -243,8 +243,8 @@ export class Examiner {
   #endRun({ memory, baseline, nowMs }: CompareContext, run: ListingRun, finished: FinishedListing): Listed {
     const { dirIno, fingerprint, begunMs, spentMs } = run;
     const { namesChanged } = memory;
-    const looks = baseline.looks();
-    const cursor = new ListingCursor({ ...finished, looks, namesChanged, fingerprint, atMs: nowMs, dirIno });
+    const before = { looks: baseline.looks(), lackedBefore: memory.absent.size };
+    const cursor = new ListingCursor({ ...finished, ...before, namesChanged, fingerprint, atMs: nowMs, dirIno });
     memory.unnumbered.replace(finished.census.unnumbered, nowMs, begunMs);
     memory.missedOnce.clear();
     memory.orphanUidByBase.clear(); // found again, as far as they still are.

@@ -21,6 +21,8 @@ export interface CursorParts {
   readonly facts: ListingFacts;
   /** What it lacks is not there. */
   readonly believable: boolean;
+  /** How many the listing before it lacked, while that one was not to be believed. */
+  readonly lackedBefore: number;
   /** Of the baseline, ascending by chunk. */
   readonly looks: readonly ChunkLook[];
   /** Every message with keywords has to be compared, not only those whose name changed. */
@@ -56,7 +58,8 @@ export class ListingCursor {
   constructor(parts: CursorParts) {
     this.parts = parts;
     this.#chunks = differingChunks(parts.census.looks, parts.looks, parts.namesChanged);
-    const lost = parts.believable ? countLost(parts.census.looks, parts.looks) : 0;
+    const lacked = countLost(parts.census.looks, parts.looks);
+    const lost = parts.believable ? lacked : Math.min(lacked, parts.lackedBefore); // what two in a row lack is gone, too.
     this.deletions = { held: new Set(), lost, sifted: 0 };
   }
 

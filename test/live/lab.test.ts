@@ -43,6 +43,15 @@ describe("problem lines", () => {
     expect(problemLines([info, warning, terminated, panic])).toEqual([warning, panic]);
     expect(problemLines(["doveadm(u1): Error: broken"])).toEqual(["doveadm(u1): Error: broken"]);
   });
+
+  test("are none where thousands of changes took long, and one where few did", () => {
+    const took = (changes: string) =>
+      `2026-01-01 00:00:00.1 imap(u1)<12><a/b>: Warning: Maildir /tmp/m: Synchronization took 31 seconds (${changes})`;
+    const bulks = ["0 new msgs, 0 flag change attempts, 10193 expunge attempts"];
+    bulks.push("3 new msgs, 2000 flag change attempts, 0 expunge attempts");
+    const few = took("2000 new msgs, 5 flag change attempts, 7 expunge attempts");
+    expect(problemLines([...bulks.map(took), few])).toEqual([few]);
+  });
 });
 
 describeLive("two sites", () => {

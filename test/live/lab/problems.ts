@@ -16,6 +16,11 @@ const HARMLESS: readonly Harmless[] = [
     pattern: /^(\S+ ){0,3}master: Warning: Killed with signal 15 \(by pid=\d+ uid=\d+ code=kill\)/,
     why: "our own stop() sends TERM to the master",
   },
+  {
+    pattern:
+      /: Warning: Maildir \S+: Synchronization took \d+ seconds \(\d+ new msgs, (\d{4,} flag change attempts, \d+|\d+ flag change attempts, \d{4,}) expunge attempts\)$/,
+    why: "a bulk of thousands of changes takes a slow machine that long by itself; a wait for a lock is seen where there are few",
+  },
 ];
 
 /** The lines at warning level and above, without the known harmless ones. */

@@ -1,12 +1,13 @@
 /**
- * Brings one mailbox of a replica into agreement with the source's baseline, without the log: asks how it stands there, and offers
- * ordinary transactions that make up the difference, page by page.
+ * Brings one mailbox of a replica into agreement with the source's baseline, without the log: says in sums what it has, asks what is
+ * otherwise there, and offers ordinary transactions that make up the difference, page by page.
  *
  * INVARIANT: nothing else of that mailbox is on its way meanwhile, or offered before the caller says so.
  * INVARIANT: the baseline is that of one commit: the log up to `lsn` of it needs not be offered afterwards, all above it does.
  */
 import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";
+import { openHash } from "../base/hash.js";
 import { ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
 import { structureTransaction } from "../capture/mailbox-structure.js";
@@ -15,11 +16,13 @@ import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { type MailboxFacts, type MailboxPlan, type Move, planMailbox } from "../resync/plan-mailbox.js";
 import { countForeign, planMessages } from "../resync/plan-messages.js";
+import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
+import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { splitTransaction } from "../txn/split.js";
 import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
-import type { ComparedMailbox } from "../wire/messages.js";
+import { CHUNK_SUMS_MAX, type ComparedMailbox } from "../wire/messages.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Asker } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
@@ -63,15 +66,17 @@ export type Compared =
   | { readonly kind: "refused" }
   | { readonly kind: "failed"; readonly cause: Cause };
 
-type FirstPage = Pick<ComparedMailbox, "messages" | "more" | "standing" | "unnumbered"> & {
+type Page = Pick<ComparedMailbox, "messages" | "reached" | "standing" | "unnumbered"> & {
+  /** Absent: all chunks are. */
+  readonly told?: readonly number[];
   readonly mayHaveFiles?: boolean;
 };
 type Description = Extract<DescribeOutcome, { kind: "described" }>;
 
-/** Messages of the source that are compared together. */
-const RANGE_MAX = 4096;
+/** Messages of the source that are compared together: all that a question speaks for, so that what moved among them is seen to have moved. */
+const RANGE_MAX = CHUNK_SUMS_MAX * CHUNK_UIDS;
 /** Of a mailbox that is made, or loses its numbering: what it has without a UID then is seen only when that is done. */
-const NOTHING: FirstPage = { messages: [], more: false, mayHaveFiles: true };
+const NOTHING: Page = { messages: [], reached: UID_MAX, mayHaveFiles: true };
 
 /** Returns when all that it offered is settled. Throws what concerns more than this mailbox. */
 export async function compareMailbox(
@@ -82,11 +87,12 @@ export async function compareMailbox(
   using _ = boundHeaps();
   try {
     await ports.line.untilClear(guid, signal);
-    let outcome = await new Comparison(ports, guid).run(signal);
+    const digester = new StateDigester(await openHash());
+    let outcome = await new Comparison(ports, guid, digester).run(signal);
     for (let looks = 0; outcome.kind === "astray" && looks < ABSENT_LOOKS_MAX; looks++) {
       ports.source.lookAgain(guid);
       await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
-      outcome = await new Comparison(ports, guid).run(signal);
+      outcome = await new Comparison(ports, guid, digester).run(signal);
     }
     if (outcome.kind === "astray") return vanished("it is not where the log has it at the source");
     await ports.line.untilClear(guid, signal);
@@ -113,11 +119,11 @@ class Comparison {
   /** Of these the states of those that are to be placed anew. */
   readonly #toReplace: MessageState[] = [];
 
-  constructor(ports: ComparisonPorts, guid: MailboxGuid) {
+  constructor(ports: ComparisonPorts, guid: MailboxGuid, digester: StateDigester) {
     this.#ports = ports;
     this.#guid = guid;
     this.#damaged = ports.damaged?.(guid) ?? new Set();
-    this.#states = new SourceStates(ports.reader, guid);
+    this.#states = new SourceStates(ports.reader, guid, digester);
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
   }
 
@@ -126,7 +132,7 @@ class Comparison {
     const { reader, source, mayHave = () => true } = this.#ports;
     const { row } = this.#states;
     if (row !== undefined && !mayHave(row.path)) return this.#equal(); // not even asked about.
-    const replica = await this.#pages.next(signal);
+    const replica = await this.#nextPage(signal);
     const isSources = (mailbox: MailboxGuid): boolean => reader.mailboxByGuid(mailbox) !== undefined;
     const plan = planMailbox({ source: row, replica, isSources });
     if (row === undefined) {
@@ -178,20 +184,22 @@ class Comparison {
     }
   }
 
-  async #matchAll(ranges: Ranges, first: FirstPage, signal: AbortSignal): Promise<Compared> {
+  async #matchAll(ranges: Ranges, first: Page, signal: AbortSignal): Promise<Compared> {
     let page = first;
     for (;;) {
-      const upTo = page.more ? (page.messages.at(-1)?.uid ?? UID_MAX) : UID_MAX;
+      const told = page.told === undefined ? undefined : new Set(page.told);
       let { messages } = page;
       let reached = 0;
-      while (reached < upTo) {
-        const next = this.#states.take(upTo, RANGE_MAX);
+      while (reached < page.reached) {
+        const next = this.#states.take(page.reached, RANGE_MAX);
         reached = next.reached;
         const end = messages.findIndex(({ uid }) => uid > reached);
         const part = end < 0 ? messages : messages.slice(0, end);
         messages = messages.slice(part.length);
-        this.#foreign += countForeign(part, next.states);
-        const changes = planMessages(part, next.states);
+        // The others are equal, and were written.
+        const states = told === undefined ? next.states : next.states.filter(({ uid }) => told.has(chunkOf(uid)));
+        this.#foreign += countForeign(part, states);
+        const changes = planMessages(part, states);
         this.#differed += changes.length;
         for (const state of next.states) if (this.#damaged.has(state.uid)) this.#toReplace.push(state);
         await ranges.offer(changes, reached, signal);
@@ -199,7 +207,7 @@ class Comparison {
         this.#ports.onReached(this.#guid, this.#own);
         if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
       }
-      if (!page.more) {
+      if (page.reached >= UID_MAX) {
         await ranges.offerBodies(this.#toReplace, signal);
         this.#differed += this.#toReplace.length;
         const mayHaveFiles = first.mayHaveFiles === true || (page.unnumbered ?? 0) > 0;
@@ -207,11 +215,15 @@ class Comparison {
         this.#ports.onForeign(this.#guid, this.#foreign);
         return this.#equal();
       }
-      page = await this.#pages.next(signal);
+      page = await this.#nextPage(signal);
       if (page.standing?.uidValidity !== first.standing?.uidValidity) {
         return vanished("it was taken away on the replica while it was compared");
       }
     }
+  }
+
+  #nextPage(signal: AbortSignal): Promise<ComparedMailbox> {
+    return this.#pages.next(this.#states.sums(CHUNK_SUMS_MAX), signal);
   }
 
   /**

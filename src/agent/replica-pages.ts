@@ -6,9 +6,11 @@
 
 import type { RawPath } from "../base/raw-name.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
+import { chunkOf } from "../txn/chunks.js";
 import type { Answer, Ask, ComparedMailbox, InventoryMessage, StandingMailbox } from "../wire/messages.js";
 import type { Asker } from "./asker.js";
 import { agentError } from "./errors.js";
+import type { SummedRange } from "./source-states.js";
 
 /** More than any mailbox has. */
 const MESSAGES_MAX = 2 ** 24;
@@ -21,11 +23,12 @@ const PATHS_BYTES_MAX = 64 * 1024 * 1024;
 const INVENTORY_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 const MESSAGE_BYTES = 64;
 
-/** The pages of one mailbox, each asked for when the last one is worked off. */
+/** The pages of one mailbox, each asked for when the last one is worked off. A page tells of what is not as the source has it. */
 export class MailboxPages {
   readonly #asker: Asker;
   readonly #where: { readonly mailbox: MailboxGuid; readonly path: RawPath };
-  #lastUid = 0;
+  /** All up to this UID has been told of. */
+  #reached = 0;
   #messages = 0;
   #pages = 0;
 
@@ -34,31 +37,48 @@ export class MailboxPages {
     this.#where = where;
   }
 
-  /** Throws: peer-confused, and the replica's own refusals. */
-  async next(signal: AbortSignal): Promise<ComparedMailbox> {
-    const page = await askFor(
-      this.#asker,
-      { kind: "compare", ...this.#where, afterUid: this.#lastUid },
-      "compare",
-      signal,
-    );
+  /** `own`: what the source has next, above all that was told of. Throws: peer-confused, and the replica's own refusals. */
+  async next(own: SummedRange, signal: AbortSignal): Promise<ComparedMailbox> {
+    const question = { kind: "compare", ...this.#where, afterUid: this.#reached, ...own } as const;
+    const page = await askFor(this.#asker, question, "compare", signal);
     this.#pages += 1;
     this.#messages += page.messages.length;
     if (this.#messages > MESSAGES_MAX || this.#pages > PAGES_MAX) throw confused("its mailbox has no end");
-    for (const { uid } of page.messages) {
-      if (uid <= this.#lastUid) throw confused(`its messages do not ascend (UID ${uid} after ${this.#lastUid})`);
-      this.#lastUid = uid;
-    }
-    if (page.more && page.messages.length === 0) throw confused("it has more, and tells none of it");
-    if (page.standing === undefined && page.messages.length > 0) throw confused("messages stand in no mailbox");
+    if (page.reached <= this.#reached) throw confused("its answer leads nowhere");
+    if (page.reached > own.upTo) throw confused("its answer is about more than it was asked");
+    refuseUntold(page, own, this.#reached);
+    this.#reached = page.reached;
     return page;
   }
 
   /** How many files it has without a UID, as they are now. Throws as `next`. */
   async countUnnumbered(signal: AbortSignal): Promise<number> {
-    const question = { kind: "compare", ...this.#where, afterUid: UID_MAX } as const;
+    const question = { kind: "compare", ...this.#where, afterUid: UID_MAX, upTo: UID_MAX, sums: [] } as const;
     return (await askFor(this.#asker, question, "compare", signal)).unnumbered ?? 0;
   }
+}
+
+/** Throws: peer-confused, where chunks and messages are not those that the page can be of, and not each other's. */
+function refuseUntold({ told, messages, standing, reached }: ComparedMailbox, { sums }: SummedRange, after: number) {
+  if (standing === undefined && told.length > 0) throw confused("it tells of messages in no mailbox");
+  const own = new Set(sums.map(({ chunk }) => chunk));
+  let at = 0;
+  let lastUid = after;
+  let least = chunkOf(after + 1);
+  for (const chunk of told) {
+    if (chunk < least || chunk > chunkOf(reached))
+      throw confused(`it tells of UIDs that are not in its answer (chunk ${chunk})`);
+    least = chunk + 1;
+    const first = at;
+    for (let next = messages[at]; next !== undefined && chunkOf(next.uid) === chunk; next = messages[at]) {
+      if (next.uid <= lastUid) throw confused(`its messages do not ascend (UID ${next.uid} after ${lastUid})`);
+      lastUid = next.uid;
+      at += 1;
+    }
+    if (at === first && !own.has(chunk)) throw confused("it tells of UIDs that nobody has");
+  }
+  const left = messages[at];
+  if (left !== undefined) throw confused(`its messages are in no order, or not of its answer (UID ${left.uid})`);
 }
 
 /** The mail of one store, mailbox by mailbox. */

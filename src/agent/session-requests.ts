@@ -8,7 +8,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
-import { type MailboxGuid, parseBaseName } from "../maildir/ids.js";
+import { type MailboxGuid, parseBaseName, UID_MAX } from "../maildir/ids.js";
 import { resyncError } from "../resync/errors.js";
 import type { SummedSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
@@ -75,15 +75,15 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "compare": {
-      const { mailbox, path, afterUid } = ask;
-      const request = { mailbox, path, afterUid, messagesMax: COMPARED_MESSAGES_MAX };
+      const { mailbox, path, afterUid, upTo, sums } = ask;
+      const request = { mailbox, path, afterUid, upTo, sums, messagesMax: COMPARED_MESSAGES_MAX };
       const outcome = await ports.store.call("compare", request);
       if (outcome.kind === "diverged") {
         const { kind: code, words } = outcome.divergence;
         ports.sinks?.onRefused({ mailbox, path, code, words });
         throw refusalAs(code, words);
       }
-      if (!outcome.more) ports.sinks?.onRead(mailbox);
+      if (outcome.reached >= UID_MAX || outcome.standing === undefined) ports.sinks?.onRead(mailbox);
       return { ...outcome, kind: "compare" };
     }
     case "standing":

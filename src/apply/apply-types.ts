@@ -10,6 +10,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { EffectCommit, LimboRow } from "../log/state-types.js";
 import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { CompareMethods } from "./compare-types.js";
 import type { Divergence } from "./divergence.js";
 import type { ExpectedBodies } from "./expected-bodies.js";
 import type { ReplicaSites } from "./pinned-root.js";
@@ -223,59 +224,6 @@ export type InventoryOutcome =
   | { readonly kind: "absent" }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
-export interface CompareRequest {
-  readonly mailbox: MailboxGuid;
-  /** Where the source has it. */
-  readonly path: RawPath;
-  /** Only messages above this UID; 0 from the start. */
-  readonly afterUid: number;
-  readonly messagesMax: number;
-}
-
-/**
- * applied: it stands under the UID and base name that it was written with. foreign: it stands, and was not written by replication.
- * lost: it was written, and does not stand any more.
- */
-export interface HeldMessage extends MessageState {
-  readonly held: "applied" | "foreign" | "lost";
-}
-
-interface MailboxAt {
-  readonly path: RawPath;
-  readonly uidValidity: UidValidity;
-  readonly uidNext: number;
-}
-
-export type CompareOutcome =
-  | {
-      readonly kind: "read";
-      /** As it was written last; absent = never. */
-      readonly written?: MailboxAt & { readonly headerExtra: string };
-      /** Where it stands; absent = nowhere, or it was left half moved. */
-      readonly standing?: MailboxAt;
-      /** Another mailbox that stands at the path asked for. */
-      readonly occupant?: MailboxGuid;
-      /** Ascending by UID. */
-      readonly messages: readonly HeldMessage[];
-      readonly more: boolean;
-      /** Of the last page: files that have no record, as the listing has it; absent = none. */
-      readonly unnumbered?: number;
-    }
-  | { readonly kind: "diverged"; readonly divergence: Divergence };
-
-export interface StandingRequest {
-  readonly after: MailboxGuid | "";
-  readonly max: number;
-}
-
-/** `older` than it was written, under another UIDVALIDITY (`anew`), with a uidlist that cannot be read (`unread`). */
-export type Stands = "in-place" | "moved" | "gone" | "older" | "anew" | "unread";
-
-export interface StandingOutcome {
-  readonly mailboxes: readonly (MailboxAt & { readonly mailbox: MailboxGuid; readonly stands: Stands })[];
-  readonly more: boolean;
-}
-
 export interface ForeignRequest {
   readonly path: RawPath;
   /**
@@ -348,7 +296,7 @@ export interface KeyRequest {
 }
 
 /** The methods of the worker. Any of them may also reject with an operating failure; then nothing is half visible. */
-export interface ApplyMethods extends PurgeMethods {
+export interface ApplyMethods extends PurgeMethods, CompareMethods {
   /** Once, first. Throws: destination-missing, scratch-missing. */
   open(options: ApplyOptions): Promise<void>;
   /** Once, after `open`: removes what a crash left behind. */
@@ -384,9 +332,6 @@ export interface ApplyMethods extends PurgeMethods {
   /** What stands now counts as the source's own from here on, but for `strangers`. */
   mailboxes(request: { readonly strangers: readonly MailboxGuid[] }): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
-  /** Pages of one mailbox follow each other. */
-  compare(request: CompareRequest): CompareOutcome;
-  standing(request: StandingRequest): StandingOutcome;
   /** Whether all that was written to the store is gone. Cheap while it is not. */
   emptied(): boolean;
   /** As the intent of `prepare`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */

@@ -1,22 +1,25 @@
 /**
  * How a mailbox stands here, page by page, for a source that compares it with its own: where it is, what stands in it, and of
- * that what was written by replication. Writes nothing.
+ * that what was written by replication. A chunk of UIDs of which the source says the same, and all of which was written, is not told of.
+ * Writes nothing.
  *
- * INVARIANT: pages ascend by UID, and each ends where the limits say; a page that is not the last has at least one message.
+ * INVARIANT: pages ascend by UID in whole chunks, each reaches beyond the one before, and ends where the limits say.
  * INVARIANT: every message could stand in a transaction: what a file's name or a record says here and no transaction could is
  * left out of it, so that nobody's odd file ends a link.
  */
+import { firstAbove } from "../base/ascending.js";
 import type { Dir } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxBaseline } from "../log/baseline.js";
 import { stateOfRecord } from "../log/baseline-chunk.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { type MailboxGuid, UID_MAX, type Uid } from "../maildir/ids.js";
-import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
+import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
+import { CHUNK_UIDS, type ChunkSum, chunkOf } from "../txn/chunks.js";
+import { type StateDigester, sameDigest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { soundState } from "../txn/sound-state.js";
-import type { CompareOutcome, CompareRequest, HeldMessage } from "./apply-types.js";
 import { locateAnywhere } from "./astray.js";
+import type { CompareOutcome, CompareRequest, HeldMessage } from "./compare-types.js";
 import { closeBelow, type Located } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
@@ -30,7 +33,14 @@ const PAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** Large mailboxes that are read at a time, each from one listing. */
 const READINGS_MAX = 2;
 
-type Page = Pick<Extract<CompareOutcome, { kind: "read" }>, "messages" | "more" | "unnumbered">;
+type Page = Pick<Extract<CompareOutcome, { kind: "read" }>, "told" | "messages" | "reached" | "unnumbered">;
+/** Where the messages of a mailbox are read. */
+interface Sources {
+  readonly dirs: MailboxDirs;
+  readonly reading: Reading;
+  /** What was written; undefined where that was nothing of what stands. */
+  readonly baseline: MailboxBaseline | undefined;
+}
 
 export class ComparePages {
   readonly #context: StoreContext;
@@ -55,7 +65,7 @@ export class ComparePages {
     if (located.kind === "diverged") return located;
     const written = row === undefined ? {} : { written: writtenOf(row) };
     if (located.kind === "absent")
-      return { kind: "read", ...written, ...occupantAt(root, path), messages: [], more: false };
+      return { kind: "read", ...written, ...occupantAt(root, path), ...nothingOf(request) };
     try {
       return this.#readFound(root, request, { known, located, written });
     } finally {
@@ -79,7 +89,7 @@ export class ComparePages {
     const { path, uidlist, hasCur } = located;
     const { uidValidity } = uidlist.header;
     // Where a move or a removal broke off it is made anew: nothing tells what stands of it.
-    if (!hasCur) return { kind: "read", ...written, messages: [], more: false };
+    if (!hasCur) return { kind: "read", ...written, ...nothingOf(request) };
     const occupant = path === request.path ? {} : occupantAt(root, request.path);
     using dirs = new MailboxDirs(located.dir);
     const baseline = known.baseline?.row.uidValidity === uidValidity ? known.baseline : undefined;
@@ -102,35 +112,84 @@ export class ComparePages {
     const isLater = afterUid > 0 && afterUid < UID_MAX;
     const reading = isLater && kept?.path === path ? kept : readMailbox(dirs, path, uidlist);
     if ("kind" in reading) return reading;
-    const uids = uidsAfter(reading.uids, afterUid, messagesMax);
-    const last = uids.at(-1);
-    const isWhole = last === undefined || last === reading.uids.at(-1);
-    const applied = appliedIn(baseline, { afterUid, upTo: isWhole ? UID_MAX : last, messagesMax });
-    const standing = new Map<Uid, HeldMessage>();
-    for (const uid of uids) {
-      if (uid > applied.upTo) break;
-      const [state] = stateAt(dirs, reading, uid);
-      const sound = state === undefined ? undefined : soundState(state);
-      if (sound === undefined) continue;
-      const held = applied.stateByUid.get(uid)?.base === sound.base ? "applied" : "foreign";
-      standing.set(uid, { ...sound, held });
-    }
-    const lost = [...applied.stateByUid.values()].filter(({ uid, base }) => standing.get(uid)?.base !== base);
-    // Under a UID that has another message by now it is no more than that.
-    const others = lost
-      .filter(({ uid }) => !standing.has(uid))
-      .map((state): HeldMessage => ({ ...state, held: "lost" }));
-    const all = [...standing.values(), ...others].sort((a, b) => a.uid - b.uid);
-    const messages = all.slice(0, Math.min(messagesMax, countWithin(all, PAGE_BYTES_MAX)));
-    const more = messages.length < all.length || applied.upTo < UID_MAX;
-    if (more && messages.length === 0)
-      return this.#page(dirs, located, baseline, { ...request, afterUid: applied.upTo });
+    const page = pageOf({ dirs, reading, baseline }, request, this.#context.cache.digester);
+    const isLast = page.reached >= UID_MAX;
     this.#readings.delete(mailbox);
-    if (more) this.#readings.set(mailbox, reading);
+    if (!isLast) this.#readings.set(mailbox, reading);
     for (const oldest of this.#readings.keys()) if (this.#readings.size > READINGS_MAX) this.#readings.delete(oldest);
-    const unnumbered = more ? 0 : countUnnumbered(dirs, reading, messagesMax);
-    return { messages, more, ...(unnumbered === 0 ? {} : { unnumbered }) };
+    const unnumbered = isLast ? countUnnumbered(dirs, reading, messagesMax) : 0;
+    return { ...page, ...(unnumbered === 0 ? {} : { unnumbered }) };
   }
+}
+
+function pageOf(
+  sources: Sources,
+  request: CompareRequest,
+  digester: StateDigester,
+): Pick<Page, "told" | "messages" | "reached"> {
+  const { sums, upTo, messagesMax } = request;
+  const sumByChunk = new Map(sums.map((sum) => [sum.chunk, sum]));
+  const told: number[] = [];
+  const messages: HeldMessage[] = [];
+  let bytes = 0;
+  for (const chunk of chunksWithin(sources, request)) {
+    const held = heldIn(sources, chunk);
+    if (isAsSummed(held, sumByChunk.get(chunk), digester)) continue;
+    bytes += bytesOf(held);
+    const isFull = messages.length + held.length > messagesMax || bytes > PAGE_BYTES_MAX;
+    if (isFull && told.length > 0) return { told, messages, reached: chunk * CHUNK_UIDS - 1 };
+    told.push(chunk);
+    for (const message of held) messages.push(message);
+  }
+  return { told, messages, reached: upTo };
+}
+
+/** Those in which either side has something, or had; ascending. */
+function* chunksWithin(
+  { reading: { uids }, baseline }: Sources,
+  { afterUid, upTo, sums }: CompareRequest,
+): Generator<number, void> {
+  if (afterUid >= UID_MAX) return;
+  const [first, last] = [chunkOf(afterUid + 1), chunkOf(upTo)];
+  const named = [...(baseline?.looks() ?? []), ...sums].map(({ chunk }) => chunk);
+  const others = [...new Set(named)].filter((chunk) => chunk >= first && chunk <= last).sort((a, b) => a - b);
+  let at = firstAbove(uids, afterUid);
+  for (let next = 0; ; ) {
+    const chunk = Math.min(chunkOf(uids[at] ?? Number.POSITIVE_INFINITY), others[next] ?? Number.POSITIVE_INFINITY);
+    if (chunk > last) return;
+    yield chunk;
+    if (others[next] === chunk) next += 1;
+    while (at < uids.length && chunkOf(uids[at] as number) <= chunk) at += 1;
+  }
+}
+
+/** What stands in that chunk, and what was written there and is lost; ascending by UID. */
+function heldIn({ dirs, reading, baseline }: Sources, chunk: number): HeldMessage[] {
+  const written = new Map((baseline?.records(chunk) ?? []).map((record) => [record.uid, record]));
+  const held: HeldMessage[] = [];
+  for (const uid of uidsAfter(reading.uids, chunk * CHUNK_UIDS - 1, CHUNK_UIDS)) {
+    if (chunkOf(uid) !== chunk) break;
+    const [state] = stateAt(dirs, reading, uid);
+    const sound = state === undefined ? undefined : soundState(state);
+    if (sound === undefined) continue;
+    held.push({ ...sound, held: written.get(uid)?.base === sound.base ? "applied" : "foreign" });
+    // Under a UID that has another message by now what is lost is no more than that.
+    written.delete(uid);
+  }
+  for (const record of written.values()) held.push({ ...stateOfRecord(record), held: "lost" });
+  return held.sort((a, b) => a.uid - b.uid);
+}
+
+/** Of the source's messages each is here, as it was written, and nothing else is. */
+function isAsSummed(held: readonly HeldMessage[], sum: ChunkSum | undefined, digester: StateDigester): boolean {
+  if (sum === undefined) return held.length === 0;
+  if (held.length !== sum.count || held.some((message) => message.held !== "applied")) return false;
+  return sameDigest(digester.sumWithFields(held), sum.digest);
+}
+
+/** Of a mailbox that does not stand. */
+function nothingOf({ upTo }: CompareRequest): Page {
+  return { told: [], messages: [], reached: upTo };
 }
 
 /** Of more than `looksMax` the names alone count. */
@@ -149,31 +208,11 @@ function occupantAt(root: Dir, path: RawPath): { readonly occupant?: MailboxGuid
   return occupant === undefined ? {} : { occupant };
 }
 
-/** What was written with UIDs above `afterUid`, as far as `upTo`, or less: until it is `messagesMax` or more. */
-function appliedIn(
-  baseline: MailboxBaseline | undefined,
-  { afterUid, upTo, messagesMax }: { readonly afterUid: number; readonly upTo: number; readonly messagesMax: number },
-): { readonly stateByUid: ReadonlyMap<Uid, MessageState>; readonly upTo: number } {
-  const stateByUid = new Map<Uid, MessageState>();
-  for (const { chunk } of baseline?.looks() ?? []) {
-    if (chunk < chunkOf(afterUid + 1)) continue;
-    if (chunk > chunkOf(upTo)) break;
-    for (const record of baseline?.records(chunk) ?? []) {
-      if (record.uid > afterUid && record.uid <= upTo) stateByUid.set(record.uid, stateOfRecord(record));
-    }
-    const lastOfChunk = (chunk + 1) * CHUNK_UIDS - 1;
-    if (stateByUid.size >= messagesMax && lastOfChunk < upTo) return { stateByUid, upTo: lastOfChunk };
-  }
-  return { stateByUid, upTo };
-}
-
-/** At least one. */
-function countWithin(messages: readonly MessageState[], bytesMax: number): number {
+function bytesOf(messages: readonly MessageState[]): number {
   let bytes = 0;
-  const end = messages.findIndex(({ base, fields, odd, tail, keywords }, at) => {
+  for (const { base, fields, odd, tail, keywords } of messages) {
     bytes += 32 + base.length + fields.length + odd.length + tail.length;
     for (const name of keywords) bytes += 2 + name.length;
-    return bytes > bytesMax && at > 0;
-  });
-  return end < 0 ? messages.length : end;
+  }
+  return bytes;
 }

@@ -23,6 +23,7 @@ import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
 import { carriedRows, withRows } from "./carried.js";
 import { ComparePages } from "./compare-pages.js";
+import type { CompareOutcome, CompareRequest, StandingOutcome, StandingRequest } from "./compare-types.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
@@ -195,11 +196,11 @@ export class ReplicaStore implements Methods {
     return this.#inStore((root) => this.#inventory.read(root, request));
   }
 
-  compare(request: types.CompareRequest): types.CompareOutcome {
+  compare(request: CompareRequest): CompareOutcome {
     return this.#inStore((root) => this.#pages.read(root, request));
   }
 
-  standing(request: types.StandingRequest): types.StandingOutcome {
+  standing(request: StandingRequest): StandingOutcome {
     return this.#inStore((root) => readStanding(this.#context, root, request));
   }
 

@@ -4,14 +4,14 @@
  *
  * Two XXH64 with different seeds over one serialisation; each half is a sum modulo 2^64. They find accidents, not
  * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; G does, since it is
- * the message's GUID.
+ * the message's GUID. `sumWithFields` has all other fields in it as well: those that a comparison would bring to the replica.
  *
  * INVARIANT: the sum over a set does not depend on the order, and `subtractDigest` undoes `addDigest`.
  */
 import { assert } from "../base/assert.js";
 import type { FastHash } from "../base/hash.js";
 import { messageGuid } from "./diff.js";
-import type { MessageState } from "./message-state.js";
+import { lastingFields, type MessageState } from "./message-state.js";
 
 /** Sixteen bytes: two unsigned 64-bit sums, each little-endian. */
 export type Digest = Uint8Array;
@@ -55,10 +55,19 @@ export class StateDigester {
 
   /** Of a set: each message once, in any order. */
   sumOf(states: Iterable<MessageState>): Digest {
+    return this.#sum(states, guidUnlessBase);
+  }
+
+  /** The same, of all that `planMessages` would find different (resync/): equal sums, no change. */
+  sumWithFields(states: Iterable<MessageState>): Digest {
+    return this.#sum(states, ({ fields }) => lastingFields(fields));
+  }
+
+  #sum(states: Iterable<MessageState>, ofRecord: (state: MessageState) => string): Digest {
     let a = 0n;
     let b = 0n;
     for (const state of states) {
-      const bytes = this.#scratch.subarray(0, serialise(state, this.#scratch));
+      const bytes = this.#scratch.subarray(0, serialise(state, ofRecord(state), this.#scratch));
       a += this.#hash.h64(bytes, SEED_A);
       b += this.#hash.h64(bytes, SEED_B);
     }
@@ -87,15 +96,19 @@ function viewOf(digest: Digest): DataView {
   return new DataView(digest.buffer, digest.byteOffset, DIGEST_BYTES);
 }
 
-/** Every number has a fixed width and every text its length before it, so no two states serialise alike. */
-function serialise(state: MessageState, into: Buffer): number {
+function guidUnlessBase(state: MessageState): string {
   const guid = messageGuid(state);
+  return guid === state.base ? "" : guid;
+}
+
+/** Every number has a fixed width and every text its length before it, so no two states serialise alike. */
+function serialise(state: MessageState, ofRecord: string, into: Buffer): number {
   let at = into.writeUInt32LE(state.uid, 0);
   at = into.writeUInt32LE(state.flags, at);
   at = into.writeDoubleLE(state.size, at);
   at = into.writeDoubleLE(state.mtimeS, at);
   at = writeText(state.base, into, at);
-  at = writeText(guid === state.base ? "" : guid, into, at);
+  at = writeText(ofRecord, into, at);
   at = writeText(state.odd, into, at);
   at = writeText(state.tail, into, at);
   at = into.writeUInt16LE(state.keywords.length, at);

@@ -51,7 +51,9 @@ export function sameRecordFields(a: string, b: string): boolean {
   return a === b || lastingFields(a) === lastingFields(b);
 }
 
-function lastingFields(fields: string): string {
+/** Of a record's fields those that are the message's, on whatever host: all but the sizes. */
+export function lastingFields(fields: string): string {
+  if (fields === "") return "";
   return fields
     .split(" ")
     .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))

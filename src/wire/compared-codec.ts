@@ -1,24 +1,30 @@
 /**
- * What a replica tells for a comparison <-> the messages of link.proto.
+ * What a source asks and a replica tells for a comparison <-> the messages of link.proto.
  *
  * INVARIANT: what is decoded could stand in a transaction, and a page is within its limits: whoever compares need not ask again.
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
+import { CHUNK_UIDS, type ChunkSum, chunkOf, isEndOfChunk } from "../txn/chunks.js";
+import { DIGEST_BYTES } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { checkMessageState } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
 import { bytesOf, nameIn, numberIn, pathIn } from "./field-values.js";
 import type {
+  Compare,
   ComparedMessage as ComparedMessageProto,
   ComparedPage,
   ComparedPageSchema,
+  CompareSchema,
   MailboxFacts,
   MailboxFactsSchema,
   StandingPage,
   StandingPageSchema,
 } from "./gen/link_pb.js";
 import {
+  type Ask,
+  CHUNK_SUMS_MAX,
   COMPARED_MESSAGES_MAX,
   COMPARED_UNNUMBERED_MAX,
   type ComparedMailbox,
@@ -32,15 +38,70 @@ import {
 
 /** By their numbers on the wire. */
 const HELD: readonly Held[] = ["foreign", "applied", "lost"];
+const CHUNK_MAX = chunkOf(UID_MAX);
 const STANDINGS: ReadonlySet<string> = new Set<Standing>(["in-place", "moved", "gone", "older", "anew", "unread"]);
 
+type CompareAsk = Extract<Ask, { readonly kind: "compare" }>;
+
+export function compareInit({
+  mailbox,
+  path,
+  afterUid,
+  upTo,
+  sums,
+}: CompareAsk): MessageInitShape<typeof CompareSchema> {
+  const digests = new Uint8Array(sums.length * DIGEST_BYTES);
+  for (const [at, { digest }] of sums.entries()) digests.set(digest, at * DIGEST_BYTES);
+  const steps = stepsOf(sums.map(({ chunk }) => chunk));
+  return { mailbox, path: bytesOf(path), afterUid, upTo, steps, counts: sums.map(({ count }) => count), digests };
+}
+
+/** Throws: wire-invalid, and what says that a GUID is none. */
+export function compareIn({ mailbox, path, afterUid, upTo, ...sent }: Compare): CompareAsk {
+  const isFrom = afterUid === 0 || (afterUid <= UID_MAX && isEndOfChunk(afterUid));
+  const isTo = upTo <= UID_MAX && isEndOfChunk(upTo) && (upTo > afterUid || afterUid === UID_MAX);
+  if (!isFrom || !isTo) throw wireError("wire-invalid", "reading sums of a mailbox: they are of no range of UIDs");
+  const sums = sumsIn(sent);
+  const [first, last] = [sums.at(0)?.chunk ?? CHUNK_MAX, sums.at(-1)?.chunk ?? 0];
+  if (first * CHUNK_UIDS + CHUNK_UIDS - 1 <= afterUid || last * CHUNK_UIDS > upTo)
+    throw wireError("wire-invalid", "reading sums of a mailbox: they are not of the range that they are said to be of");
+  return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid, upTo, sums };
+}
+
+function sumsIn({ steps, counts, digests }: Pick<Compare, "steps" | "counts" | "digests">): ChunkSum[] {
+  const count = steps.length;
+  if (count > CHUNK_SUMS_MAX) throw tooMany("sums");
+  if (counts.length !== count || digests.length !== count * DIGEST_BYTES)
+    throw wireError("wire-invalid", "reading sums of a mailbox: they are not as many as they should be");
+  if (counts.some((messages) => messages < 1 || messages > CHUNK_UIDS))
+    throw wireError("wire-invalid", "reading sums of a mailbox: no chunk has that many messages");
+  return chunksOf(steps).map((chunk, at) => {
+    // Of its own: a part of the message would keep all of it.
+    return { chunk, count: counts[at] as number, digest: digests.slice(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES) };
+  });
+}
+
+function stepsOf(chunks: readonly number[]): number[] {
+  return chunks.map((chunk, at) => chunk - (chunks[at - 1] ?? -1));
+}
+
+function chunksOf(steps: readonly number[]): number[] {
+  let last = -1;
+  return steps.map((step) => {
+    last += step;
+    if (step === 0 || last > CHUNK_MAX) throw wireError("wire-invalid", "reading chunks of UIDs: they do not ascend");
+    return last;
+  });
+}
+
 export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof ComparedPageSchema> {
-  const { written, standing, occupant = "", messages, more, unnumbered = 0 } = compared;
+  const { written, standing, occupant = "", told, messages, reached, unnumbered = 0 } = compared;
   return {
     ...(written === undefined ? {} : { written: factsInit(written) }),
     ...(standing === undefined ? {} : { standing: factsInit({ ...standing, headerExtra: "" }) }),
     occupant,
-    more,
+    reached,
+    steps: stepsOf(told),
     unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX),
     messages: messages.map((message) => ({ ...stateInit(message), held: HELD.indexOf(message.held) })),
   };
@@ -62,14 +123,19 @@ export function stateInit(message: MessageState) {
 }
 
 export function comparedIn(page: ComparedPage): ComparedMailbox {
-  const { written, standing, occupant, messages, more, unnumbered } = page;
+  const { written, standing, occupant, steps, messages, reached, unnumbered } = page;
   if (messages.length > COMPARED_MESSAGES_MAX) throw tooMany("messages");
+  // Those that the source has not asked about have a message each.
+  if (steps.length > COMPARED_MESSAGES_MAX + CHUNK_SUMS_MAX) throw tooMany("chunks");
+  if (reached > UID_MAX || !isEndOfChunk(reached))
+    throw wireError("wire-invalid", "reading a page of messages from the other end: it ends at no chunk");
   return {
     ...(written === undefined ? {} : { written: factsIn(written) }),
     ...(standing === undefined ? {} : { standing: placeIn(standing) }),
     ...(occupant === "" ? {} : { occupant: parseMailboxGuid(occupant) }),
+    told: chunksOf(steps),
     messages: messages.map(messageIn),
-    more,
+    reached,
     ...(unnumbered === 0 ? {} : { unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX) }),
   };
 }

@@ -8,10 +8,11 @@
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { ChunkSum } from "../txn/chunks.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { MessageMark, MessagesOf, RangeSum, SpansOf, StoreSum, SummedMailbox } from "./sums.js";
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export interface Hello {
   readonly kind: "hello";
@@ -162,13 +163,17 @@ export type Ask =
       readonly hashes?: readonly Uint8Array[];
     }
   | {
-      /** How that mailbox stands, and a page of its messages: to be compared with the source's. */
+      /** How that mailbox stands, and which of its messages are not those of the source, as written: a page. */
       readonly kind: "compare";
       readonly mailbox: MailboxGuid;
       /** Where the source has it. */
       readonly path: RawPath;
-      /** Messages above this UID; 0 = from the first. */
+      /** Messages above this UID, the end of a chunk; 0 = from the first; UID_MAX = only files without a UID are counted. */
       readonly afterUid: number;
+      /** And up to this one, the end of a chunk. */
+      readonly upTo: number;
+      /** What the source has between these two, in ascending chunks; at most CHUNK_SUMS_MAX. */
+      readonly sums: readonly ChunkSum[];
     }
   | {
       /** What was written to this replica, and whether it stands as it was written; a page, ascending by GUID. */
@@ -208,6 +213,8 @@ export interface InventoryMessage {
 /** Stores in a source's lineage, itself among them: a twin of a twin of a twin. */
 export const LINEAGE_MAX = 16;
 
+/** Chunks that a question `compare` speaks for, at the most. */
+export const CHUNK_SUMS_MAX = 64;
 /** Messages of a page of `compare`, at the most; a replica ends a page earlier where its messages are long. */
 export const COMPARED_MESSAGES_MAX = 4096;
 /** Files without a UID that a page of `compare` tells of, at the most: more than any mailbox has. */
@@ -240,10 +247,13 @@ export interface ComparedMailbox {
   readonly standing?: Pick<WrittenMailbox, "path" | "uidValidity" | "uidNext">;
   /** Another mailbox that stands where the source has this one. */
   readonly occupant?: MailboxGuid;
-  /** Ascending by UID. */
+  /** Chunks that differ from what the source has, or were not all written by replication; ascending. */
+  readonly told: readonly number[];
+  /** All of these chunks, ascending by UID. A chunk of the source's may be told of without any. */
   readonly messages: readonly ComparedMessage[];
-  readonly more: boolean;
-  /** Of the last page: files that have no record, at most `COMPARED_UNNUMBERED_MAX`; absent = none, or the peer does not count them. */
+  /** The answer is about all UIDs up to here, the end of a chunk: what is not told is equal. */
+  readonly reached: number;
+  /** Where it reaches UID_MAX: files that have no record, at most `COMPARED_UNNUMBERED_MAX`; absent = none, or the peer does not count them. */
   readonly unnumbered?: number;
 }
 

@@ -3,7 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
-import { comparedIn, comparedInit, standingIn, standingInit } from "./compared-codec.js";
+import { comparedIn, comparedInit, compareIn, compareInit, standingIn, standingInit } from "./compared-codec.js";
 import { wireError } from "./errors.js";
 import { bytesOf, clipped, hashIn, nameIn, numberIn, pathIn, textIn } from "./field-values.js";
 import {
@@ -37,10 +37,8 @@ export function requestInit({ id, ask }: Request): RequestProto {
       const value = { path: bytesOf(ask.path), bases: ask.bases.map(bytesOf), action, hashes: [...hashes] };
       return create(RequestSchema, { id, ask: { case: "foreign", value } });
     }
-    case "compare": {
-      const { mailbox, path, afterUid } = ask;
-      return create(RequestSchema, { id, ask: { case: "compare", value: { mailbox, path: bytesOf(path), afterUid } } });
-    }
+    case "compare":
+      return create(RequestSchema, { id, ask: { case: "compare", value: compareInit(ask) } });
     case "standing":
       return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
     default:
@@ -102,10 +100,8 @@ export function askIn(request: RequestProto): Ask {
       const { path, action } = ask.value;
       return { kind: "foreign", path: pathIn(path), bases, action: actionIn(action), ...hashes };
     }
-    case "compare": {
-      const { mailbox, path, afterUid } = ask.value;
-      return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid };
-    }
+    case "compare":
+      return compareIn(ask.value);
     case "standing": {
       const { after } = ask.value;
       return { kind: "standing", after: after === "" ? after : parseMailboxGuid(after) };

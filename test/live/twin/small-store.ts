@@ -3,7 +3,7 @@
  * a source, a place for the replica, and a state directory. Paths of mailboxes are bytes as latin1.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -70,6 +70,15 @@ export function makeMailbox(store: string, path: string, options: MailboxOptions
   const header = `3 V${validity} N${options.messages + 1} G${guid}\n`;
   writeFileSync(bytesOf(join(dir, "dovecot-uidlist")), header + records.join(""), { mode: 0o600 });
   return dir;
+}
+
+/** Has that mailbox's messages have UIDs that far apart: the first gets `step`. */
+export function spreadUids(dir: string, step: number): void {
+  const uidlist = bytesOf(join(dir, "dovecot-uidlist"));
+  const [header = "", ...records] = readFileSync(uidlist, "latin1").trimEnd().split("\n");
+  const spread = records.map((line) => line.replace(/^\d+/, (uid) => `${Number(uid) * step}`));
+  const text = [header.replace(/ N\d+/, ` N${records.length * step + 1}`), ...spread, ""].join("\n");
+  writeFileSync(uidlist, text, { encoding: "latin1", mode: 0o600 });
 }
 
 /** One more file in cur/, without a record; returns its base name. */

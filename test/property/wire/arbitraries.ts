@@ -2,16 +2,19 @@
 import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
-import type {
-  AlongBodies,
-  Answer,
-  Ask,
-  Bodies,
-  BodyHead,
-  Outcome,
-  Reply,
-  WireDivergence,
-  WireMessage,
+import { CHUNK_UIDS, chunkOf } from "../../../src/txn/chunks.js";
+import { DIGEST_BYTES } from "../../../src/txn/digest.js";
+import {
+  type AlongBodies,
+  type Answer,
+  type Ask,
+  type Bodies,
+  type BodyHead,
+  CHUNK_SUMS_MAX,
+  type Outcome,
+  type Reply,
+  type WireDivergence,
+  type WireMessage,
 } from "../../../src/wire/messages.js";
 import { baseNames, messageState } from "../txn/arbitraries.js";
 
@@ -117,8 +120,34 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   }),
 );
 
+const CHUNK_MAX = chunkOf(UID_MAX);
+const chunkNumbers = fc.oneof(fc.constantFrom(0, 1, CHUNK_MAX), fc.nat(50), fc.nat(CHUNK_MAX));
+const digest = fc.uint8Array({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES });
+
+function chunkList(maxLength: number): fc.Arbitrary<number[]> {
+  return fc.uniqueArray(chunkNumbers, { maxLength }).map((list) => list.sort((a, b) => a - b));
+}
+
+/** The last UID of a chunk. */
+const endOf = (chunk: number): number => Math.min(UID_MAX, (chunk + 1) * CHUNK_UIDS - 1);
+
+/** The chunks of one range: the first and the last of them may be what bounds it. */
+const sums = fc.tuple(chunkList(CHUNK_SUMS_MAX), chunkNumbers).chain(([chunks, other]) => {
+  const all = chunks.length === 0 ? [other] : chunks;
+  const [first, last] = [Math.min(...all), Math.max(...all)];
+  return record({
+    afterUid: fc.constantFrom(0, ...(first === 0 ? [] : [endOf(first - 1)])),
+    upTo: fc.constantFrom(UID_MAX, endOf(last)),
+    sums: fc.tuple(
+      ...chunks.map((chunk) => record({ chunk: fc.constant(chunk), count: fc.integer({ min: 1, max: 128 }), digest })),
+    ),
+  });
+});
+
 const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
-  record({ kind: fc.constant("compare" as const), mailbox: guid, path, afterUid: uint32 }),
+  fc
+    .tuple(record({ kind: fc.constant("compare" as const), mailbox: guid, path }), sums)
+    .map(([where, range]) => ({ ...where, ...range })),
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
 
@@ -153,6 +182,7 @@ const compared: fc.Arbitrary<Answer> = record(
     written: record({ ...place, headerExtra: names }),
     standing: record(place),
     occupant: guid,
+    told: chunkList(5),
     messages: fc.array(
       fc
         .tuple(
@@ -162,9 +192,9 @@ const compared: fc.Arbitrary<Answer> = record(
         .map(([state, held]) => ({ ...state, held })),
       { maxLength: 4 },
     ),
-    more: fc.boolean(),
+    reached: chunkNumbers.map(endOf),
   },
-  { requiredKeys: ["kind", "messages", "more"] },
+  { requiredKeys: ["kind", "told", "messages", "reached"] },
 );
 
 const standing: fc.Arbitrary<Answer> = record({

@@ -2,8 +2,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
 import { Inventories, MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
+import type { SummedRange } from "../../../src/agent/source-states.js";
 import { systemClock } from "../../../src/base/clock.js";
-import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity } from "../../../src/maildir/ids.js";
+import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
+import { CHUNK_UIDS, chunkOf } from "../../../src/txn/chunks.js";
+import { emptyDigest } from "../../../src/txn/digest.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import {
@@ -56,63 +59,90 @@ function message(uid: number, more: Partial<ComparedMessage> = {}): ComparedMess
   return { uid: parseUid(uid), base, ...NO_MARKS, size: 3, mtimeS: 7, fields: "", held: "applied", ...more };
 }
 
-function page(uids: readonly number[], more: boolean, rest: object = {}): Answer {
-  return { kind: "compare", standing, messages: uids.map((uid) => message(uid)), more, ...rest };
+/** Of all chunks in which these are. */
+function page(uids: readonly number[], reached = UID_MAX, rest: object = {}): Answer {
+  const told = [...new Set(uids.map(chunkOf))];
+  return { kind: "compare", standing, told, messages: uids.map((uid) => message(uid)), reached, ...rest };
 }
 
-async function readAll(asker: Asker): Promise<number> {
+/** What the source has: one message in each of these chunks, and nothing else up to there. */
+function own(chunks: readonly number[], upTo = UID_MAX): SummedRange {
+  return { sums: chunks.map((chunk) => ({ chunk, count: 1, digest: emptyDigest() })), upTo };
+}
+
+/** Each question speaks for the range of its turn; the last one for all that there are. */
+async function readAll(asker: Asker, ...ranges: readonly SummedRange[]): Promise<number> {
   const pages = new MailboxPages(asker, { mailbox: guid("a"), path: path("a") });
   let messages = 0;
-  for (;;) {
-    const next = await pages.next(stop.signal);
+  for (let turn = 0; ; turn++) {
+    const next = await pages.next(ranges[turn] ?? own([]), stop.signal);
     messages += next.messages.length;
-    if (!next.more) return messages;
+    if (next.reached === UID_MAX) return messages;
   }
 }
 
 test("pages that keep to it are read to their end", async () => {
-  expect(await readAll(peer(page([1, 2], true), page([5], true), page([], false)))).toBe(3);
+  expect(await readAll(peer(page([1, 2], 127), page([500], 511), page([])))).toBe(3);
+});
+
+test("pages that tell of chunks of the source's without a message, and of others with some", async () => {
+  const told = page([300], 383, { told: [1, 2] });
+  const asked = own([1, 4], 639);
+  expect(await readAll(peer(told, page([], 639, { told: [4] }), page([])), asked, own([4], 639))).toBe(1);
+});
+
+test.each<[string, readonly Answer[], SummedRange?]>([
+  ["go back", [page([4, 5], 127), page([3])]],
+  ["come again and again", [page([4, 5], 127)]],
+  ["reach back", [page([300], 383), page([], 255)]],
+  ["lead nowhere", [page([], 127), page([], 127)]],
+  ["do not ascend", [page([5, 4])]],
+  ["have a message twice", [page([5, 5])]],
+  ["have chunks that do not ascend among their messages", [page([300, 5], UID_MAX, { told: [0, 2] })]],
+  ["tell of messages beyond their end", [page([300], 255)]],
+  ["tell of chunks beyond their end", [page([], 255, { told: [2] })], own([0, 1, 2])],
+  ["tell of messages of chunks that they do not name", [page([5, 300], UID_MAX, { told: [0] })]],
+  ["tell of chunks that nobody has", [page([], UID_MAX, { told: [3] })], own([1])],
+  ["tell of more than was asked", [page([], 511)], own([0], 383)],
+  ["tell of messages beyond what was asked", [page([400], 511)], own([0], 383)],
+  ["have messages of a mailbox that is not there", [page([1], UID_MAX, { standing: undefined })]],
+  ["have chunks of a mailbox that is not there", [page([], UID_MAX, { told: [1], standing: undefined })], own([1])],
+  ["are about something else", [{ kind: "standing", mailboxes: [], more: false }]],
+])("pages that %s", async (_what, answers, ...ranges) => {
+  const asked = ranges.filter((range) => range !== undefined);
+  await expect(readAll(peer(...answers), ...asked)).rejects.toThrow(CONFUSED);
 });
 
 test.each([
-  ["go back", [page([4, 5], true), page([3], false)]],
-  ["come again and again", [page([4, 5], true)]],
-  ["do not ascend", [page([5, 4], false)]],
-  ["have a message twice", [page([5, 5], false)]],
-  ["promise more and tell nothing", [page([], true)]],
-  ["have messages of a mailbox that is not there", [{ kind: "compare", messages: [message(1)], more: false }]],
-  ["are about something else", [{ kind: "standing", mailboxes: [], more: false }]],
-] as const)("pages that %s", async (_what, answers) => {
-  await expect(readAll(peer(...(answers as readonly Answer[])))).rejects.toThrow(CONFUSED);
-});
-
-test("pages without end", async () => {
-  let uid = 0;
+  ["a message each", (chunk: number) => [chunk * CHUNK_UIDS]],
+  ["nothing", () => []],
+])("pages without end, with %s", async (_what, uidsOf) => {
+  let asked = 0;
   const ask = async () => {
-    uid += 1;
-    return page([uid], true);
+    asked += 1;
+    return page(uidsOf(asked), (asked + 1) * CHUNK_UIDS - 1);
   };
   const endless = { ask } as unknown as Asker;
   await expect(readAll(endless)).rejects.toThrow(CONFUSED);
-  expect(uid).toBeLessThan(100_000);
+  expect(asked).toBeLessThan(100_000);
 });
 
 test.each([
-  [
-    "more messages than a page has",
-    page(
-      Array.from({ length: COMPARED_MESSAGES_MAX + 1 }, (_, i) => i + 1),
-      false,
-    ),
-  ],
-  ["UID 0", { ...page([], false), messages: [{ ...message(1), uid: 0 }] }],
-  ["flags that do not exist", { ...page([], false), messages: [message(1, { flags: 64 })] }],
-  ["keywords out of order", { ...page([], false), messages: [message(1, { keywords: ["b", "a"] })] }],
-  ["a record field that is another record", { ...page([], false), messages: [message(1, { fields: "S1\n7 :x" })] }],
-  ["a base name with a slash", { ...page([], false), messages: [{ ...message(1), base: "../x" }] }],
-  ["a UIDVALIDITY of 0", page([], false, { standing: { ...standing, uidValidity: 0 } })],
-  ["a next UID of 0", page([], false, { standing: { ...standing, uidNext: 0 } })],
-  ["a path that leads out of the store", page([], false, { standing: { ...standing, path: "../up" } })],
+  ["more messages than a page has", page(Array.from({ length: COMPARED_MESSAGES_MAX + 1 }, (_, i) => i + 1))],
+  ["more chunks than it may", page([], UID_MAX, { told: Array.from({ length: 4161 }, (_, chunk) => chunk) })],
+  ["a chunk twice", page([], UID_MAX, { told: [3, 3] })],
+  ["a chunk that no UID has", page([], UID_MAX, { told: [2 ** 25] })],
+  ["an end within a chunk", page([], 128)],
+  ["no end", page([], 0)],
+  ["an end beyond all UIDs", page([], 0xffff_ffff)],
+  ["UID 0", { ...page([]), messages: [{ ...message(1), uid: 0 }] }],
+  ["flags that do not exist", { ...page([]), messages: [message(1, { flags: 64 })] }],
+  ["keywords out of order", { ...page([]), messages: [message(1, { keywords: ["b", "a"] })] }],
+  ["a record field that is another record", { ...page([]), messages: [message(1, { fields: "S1\n7 :x" })] }],
+  ["a base name with a slash", { ...page([]), messages: [{ ...message(1), base: "../x" }] }],
+  ["a UIDVALIDITY of 0", page([], UID_MAX, { standing: { ...standing, uidValidity: 0 } })],
+  ["a next UID of 0", page([], UID_MAX, { standing: { ...standing, uidNext: 0 } })],
+  ["a path that leads out of the store", page([], UID_MAX, { standing: { ...standing, path: "../up" } })],
 ])("a page with %s", async (_what, answer) => {
   await expect(readAll(peer(answer as unknown as Answer))).rejects.toThrow(INVALID);
 });

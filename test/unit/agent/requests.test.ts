@@ -6,7 +6,7 @@ import { answerRequest, type RequestPorts } from "../../../src/agent/session-req
 import type { RefusedMailbox } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods } from "../../../src/apply/apply-types.js";
 import { divergence } from "../../../src/apply/divergence.js";
-import { parseBaseName, parseUid } from "../../../src/maildir/ids.js";
+import { parseBaseName, parseUid, UID_MAX } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import type { Ask, Reply } from "../../../src/wire/messages.js";
 import { FakeClock } from "../../fake-clock.js";
@@ -152,7 +152,12 @@ describe("answerRequest", () => {
     const methods: Partial<ApplyMethods> = { compare: () => ({ kind: "diverged", divergence: found }) };
     const told: RefusedMailbox[] = [];
     const sinks = { onRefused: (it: RefusedMailbox) => void told.push(it), onRead: () => undefined };
-    const reply = await answer(methods, { kind: "compare", ...where, afterUid: 0 }, never, sinks);
+    const reply = await answer(
+      methods,
+      { kind: "compare", ...where, afterUid: 0, upTo: UID_MAX, sums: [] },
+      never,
+      sinks,
+    );
     expect(reply.result).toMatchObject({ ok: false, failure: { code, message: found.words, disposition: "resync" } });
     expect(told).toStrictEqual([{ ...where, code: kind, words: found.words }]);
   });

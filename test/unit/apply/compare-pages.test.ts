@@ -2,11 +2,14 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CompareOutcome } from "../../../src/apply/apply-types.js";
+import type { SummedRange } from "../../../src/agent/source-states.js";
+import type { CompareOutcome } from "../../../src/apply/compare-types.js";
 import { type MailboxGuid, UID_MAX } from "../../../src/maildir/ids.js";
-import { addFile, addMessage, makeMailbox } from "../../live/twin/small-store.js";
+import { chunkOf } from "../../../src/txn/chunks.js";
+import { addFile, addMessage, makeMailbox, spreadUids } from "../../live/twin/small-store.js";
 import { RealPair } from "../agent/real-pair.js";
 
+const NOTHING: SummedRange = { sums: [], upTo: UID_MAX };
 const [INBOX, WORK] = ["u1/Maildir", "u1/Maildir/.Work"];
 
 let pair: RealPair;
@@ -16,6 +19,7 @@ let guid: MailboxGuid;
 beforeEach(async () => {
   pair = await RealPair.open();
   makeMailbox(pair.bench.source, INBOX, { messages: 6 });
+  spreadUids(join(pair.bench.source, INBOX), 100); // 400 and 500 are in one chunk.
   makeMailbox(pair.bench.source, WORK, { messages: 1, seed: 20 });
   await pair.ship();
   inbox = join(pair.bench.replica, INBOX);
@@ -28,10 +32,11 @@ afterEach(async () => {
 
 type Read = Extract<CompareOutcome, { kind: "read" }>;
 
-function page(afterUid: number, messagesMax = 100, mailbox = guid): Read {
+/** As a source asks that has nothing there, unless it says what. */
+function page(afterUid: number, messagesMax = 100, mailbox = guid, own: SummedRange = NOTHING): Read {
   const row = pair.sourceReader.mailboxByGuid(mailbox);
   if (row === undefined) throw new Error("the source does not have it");
-  const outcome = pair.store.compare({ mailbox, path: row.path, afterUid, messagesMax });
+  const outcome = pair.store.compare({ mailbox, path: row.path, afterUid, ...own, messagesMax });
   if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
   return outcome;
 }
@@ -41,11 +46,12 @@ function all(messagesMax: number): string[] {
   const told: string[] = [];
   let afterUid = 0;
   for (;;) {
-    const { messages, more } = page(afterUid, messagesMax);
-    expect(messages.length).toBeLessThanOrEqual(messagesMax);
+    const { messages, reached, told: chunks } = page(afterUid, messagesMax);
+    if (chunks.length > 1) expect(messages.length).toBeLessThanOrEqual(messagesMax);
+    expect(chunks).toStrictEqual([...new Set(messages.map(({ uid }) => chunkOf(uid)))]);
     for (const { uid, held } of messages) told.push(`${uid} ${held}`);
-    if (!more) return told;
-    afterUid = messages.at(-1)?.uid ?? Number.NaN;
+    if (reached === UID_MAX) return told;
+    afterUid = reached;
   }
 }
 
@@ -56,32 +62,36 @@ function fileOf(at: number): string {
 describe("messages", () => {
   test.each([1, 2, 3, 100])("by pages of %i are the same, whether applied, foreign or lost", (size) => {
     rmSync(fileOf(1));
-    rmSync(fileOf(4)); // after the removal above: UID 6.
+    rmSync(fileOf(4)); // after the removal above: UID 600.
     addMessage(inbox, { seed: 70 });
     addFile(inbox, { seed: 71 }); // without a UID: Dovecot has not seen it.
     expect(all(size)).toStrictEqual([
-      "1 applied",
-      "2 lost",
-      "3 applied",
-      "4 applied",
-      "5 applied",
-      "6 lost",
-      "7 foreign",
+      "100 applied",
+      "200 lost",
+      "300 applied",
+      "400 applied",
+      "500 applied",
+      "600 lost",
+      "601 foreign",
     ]);
   });
 
   test("of a mailbox whose messages are all gone are told as lost, by pages that end", () => {
     for (const name of readdirSync(join(inbox, "cur"))) rmSync(join(inbox, "cur", name));
-    expect(all(2)).toStrictEqual([1, 2, 3, 4, 5, 6].map((uid) => `${uid} lost`));
+    expect(all(2)).toStrictEqual([100, 200, 300, 400, 500, 600].map((uid) => `${uid} lost`));
   });
 
   test("that were removed since the first page do not end the second one in nothing", () => {
-    expect(page(0, 2).more).toBe(true);
+    const next = (afterUid: number) => {
+      const { messages, reached } = page(afterUid, 2);
+      return [messages.map(({ uid, held }) => `${uid} ${held}`), reached];
+    };
+    expect(next(0)).toStrictEqual([["100 applied", "200 applied"], 255]);
     rmSync(fileOf(2));
     rmSync(fileOf(2));
-    expect(page(2, 2).messages.map(({ uid, held }) => `${uid} ${held}`)).toStrictEqual(["3 lost", "4 lost"]);
-    expect(page(4, 2).messages.map(({ uid }) => uid)).toStrictEqual([5, 6]);
-    expect(page(6, 2)).toMatchObject({ messages: [], more: false });
+    expect(next(255)).toStrictEqual([["300 lost"], 383]);
+    expect(next(383)).toStrictEqual([["400 lost", "500 applied"], 511]);
+    expect(next(511)).toStrictEqual([["600 applied"], UID_MAX]);
   });
 
   test("have their marks as they stand, by name, and what no transaction could say is left out", () => {
@@ -91,7 +101,7 @@ describe("messages", () => {
     renameSync(odd, `${odd.split(":", 1)[0]}:2,S,tail\u0001`);
     const { messages } = page(0);
     expect(messages[0]).toMatchObject({ flags: expect.any(Number), keywords: ["$Junk"], odd: "", tail: "" });
-    expect(messages.map(({ uid }) => uid)).toStrictEqual([1, 2, 3, 4, 5, 6]);
+    expect(messages.map(({ uid }) => uid)).toStrictEqual([100, 200, 300, 400, 500, 600]);
   });
 });
 
@@ -105,7 +115,7 @@ describe("files without a UID", () => {
     const other = addFile(inbox, { seed: 72 });
     renameSync(join(inbox, "cur", `${other}:2,`), join(inbox, "new", other));
     mkdirSync(join(inbox, "new/1.a.directory"));
-    expect([told(0), told(0, 3), told(3, 3), told(6, 3)]).toStrictEqual([2, undefined, undefined, 2]);
+    expect([told(0), told(0, 3), told(383, 3), told(511, 3)]).toStrictEqual([2, undefined, undefined, 2]);
     expect([told(UID_MAX), told(UID_MAX, 1)]).toStrictEqual([2, 3]); // of more than a page has the names alone count.
     rmSync(join(inbox, "cur", `${base}:2,`));
     expect(told(0)).toBe(1);
@@ -113,9 +123,9 @@ describe("files without a UID", () => {
 
   test("are counted above all UIDs as they are now, not as the pages before had them", () => {
     const base = addFile(inbox, { seed: 71 });
-    expect(page(0, 2).more).toBe(true); // the listing is kept.
-    appendFileSync(join(inbox, "dovecot-uidlist"), `7 :${base}\n`);
-    expect(page(UID_MAX)).toMatchObject({ messages: [], more: false });
+    expect(page(0, 2).reached).toBe(255); // the listing is kept.
+    appendFileSync(join(inbox, "dovecot-uidlist"), `601 :${base}\n`);
+    expect(page(UID_MAX)).toMatchObject({ told: [], messages: [], reached: UID_MAX });
     expect(told(UID_MAX)).toBeUndefined();
   });
 });
@@ -124,7 +134,7 @@ describe("the mailbox", () => {
   test("stands where it was written", () => {
     const { written, standing, occupant } = page(0);
     expect(written).toStrictEqual({ ...standing, headerExtra: "" });
-    expect([standing?.path, standing?.uidNext, occupant]).toStrictEqual([INBOX, 7, undefined]);
+    expect([standing?.path, standing?.uidNext, occupant]).toStrictEqual([INBOX, 601, undefined]);
   });
 
   test("is found where it was renamed to, and another one in its place is named", () => {
@@ -143,7 +153,7 @@ describe("the mailbox", () => {
     rmSync(join(pair.bench.replica, WORK), { recursive: true });
     pair.reopenReplica();
     const gone = page(0, 100, pair.guidAt(WORK));
-    expect(gone).toMatchObject({ written: { path: WORK }, messages: [], more: false });
+    expect(gone).toMatchObject({ written: { path: WORK }, told: [], messages: [], reached: UID_MAX });
     expect(gone.standing).toBeUndefined();
   });
 

@@ -263,11 +263,12 @@ test("fields that a newer release added are passed over", () => {
 });
 
 test("files without a UID are told of a page of a comparison, as many as a mailbox can have", () => {
-  const page = { kind: "compare", messages: [], more: false } as const;
+  const page = { kind: "compare", told: [], messages: [], reached: UID_MAX } as const;
   const reply = (unnumbered: number): WireMessage => {
     return { kind: "reply", id: 1, result: { ok: true, answer: { ...page, unnumbered } } };
   };
-  const read = (unnumbered: number) => decode({ case: "reply", value: { id: 1, compare: { unnumbered } } });
+  const read = (unnumbered: number) =>
+    decode({ case: "reply", value: { id: 1, compare: { reached: UID_MAX, unnumbered } } });
   expect(decodeMessage(encodeMessage(reply(3)))).toStrictEqual(reply(3));
   expect(decodeMessage(encodeMessage(reply(2 ** 40)))).toStrictEqual(reply(2 ** 24));
   expect(read(0xffff_ffff)).toStrictEqual(reply(2 ** 24));

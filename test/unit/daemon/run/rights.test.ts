@@ -7,7 +7,7 @@ import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-n
 import type { Explanation } from "../../../../src/daemon/control/explain.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
-import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
+import { parseBaseName, parseMailboxGuid, parseUid, UID_MAX } from "../../../../src/maildir/ids.js";
 import type { Change, Structure, Transaction } from "../../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
 import { until } from "../../../live/lab/until.js";
@@ -164,7 +164,8 @@ describe("what a limited source says", () => {
     mayWrite: maySee(["alice"]),
     pathOf: (guid: string) => (guid === own ? path("alice") : guid === other ? path("bob") : undefined),
   };
-  const lost = { kind: "compare", mailbox: own, path: ROOT_PATH, afterUid: 0 } as const;
+  const compare = { kind: "compare", afterUid: 0, upTo: UID_MAX, sums: [] } as const;
+  const lost = { ...compare, mailbox: own, path: ROOT_PATH } as const;
   const offer = (mailbox: typeof own, at: RawPath, structure?: Structure, changes: readonly Change[] = []) => {
     const transaction = {
       ...{ mailbox, path: at, uidValidity: 1, uidNext: 9, headerExtra: "", changes, capturedMs: 1 },
@@ -204,7 +205,7 @@ describe("what a limited source says", () => {
     ["a copy of another's", () => refuseOffer(offer(own, path("alice"), undefined, [copyOf(other)]), rights)],
     [
       "to compare another's, under a path of its own",
-      () => refuseAsk({ kind: "compare", mailbox: other, path: path("alice/.X"), afterUid: 0 }, rights),
+      () => refuseAsk({ ...compare, mailbox: other, path: path("alice/.X") }, rights),
     ],
     [
       "to compare what it may not know",
@@ -220,10 +221,7 @@ describe("what a limited source says", () => {
     ["the root", () => refuseOffer(offer(parseMailboxGuid("c".repeat(32)), ROOT_PATH), rights)],
     ["to see another's", () => refuseAsk({ kind: "inventory", path: path("bob"), afterUid: 0 }, rights)],
     ["to move another's", () => refuseAsk({ kind: "foreign", path: path("bob"), bases: [], action: "limbo" }, rights)],
-    [
-      "to compare another's",
-      () => refuseAsk({ kind: "compare", mailbox: other, path: path("bob"), afterUid: 0 }, rights),
-    ],
+    ["to compare another's", () => refuseAsk({ ...compare, mailbox: other, path: path("bob") }, rights)],
     [
       "to renumber another's",
       () => refuseAsk({ kind: "yield-uids", mailbox: other, uids: [1], from: parseUid(1), floor: 9 }, rights),

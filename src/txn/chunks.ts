@@ -10,9 +10,13 @@ export function chunkOf(uid: number): number {
   return Math.floor(uid / CHUNK_UIDS);
 }
 
-/** Nothing of a chunk is on both sides of that UID. */
+/** The highest UID that belongs to it. */
+export function lastOfChunk(chunk: number): number {
+  return Math.min(UID_MAX, (chunk + 1) * CHUNK_UIDS - 1);
+}
+
 export function isEndOfChunk(uid: number): boolean {
-  return uid === UID_MAX || (uid + 1) % CHUNK_UIDS === 0;
+  return uid === lastOfChunk(chunkOf(uid));
 }
 
 /** What the source has in one chunk, as a comparison that mends asks about it. */

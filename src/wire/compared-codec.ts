@@ -5,7 +5,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
-import { CHUNK_UIDS, type ChunkSum, chunkOf, isEndOfChunk } from "../txn/chunks.js";
+import { CHUNK_UIDS, type ChunkSum, chunkOf, isEndOfChunk, lastOfChunk } from "../txn/chunks.js";
 import { DIGEST_BYTES } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { checkMessageState } from "../txn/transaction-rules.js";
@@ -62,8 +62,7 @@ export function compareIn({ mailbox, path, afterUid, upTo, ...sent }: Compare): 
   const isTo = upTo <= UID_MAX && isEndOfChunk(upTo) && (upTo > afterUid || afterUid === UID_MAX);
   if (!isFrom || !isTo) throw wireError("wire-invalid", "reading sums of a mailbox: they are of no range of UIDs");
   const sums = sumsIn(sent);
-  const [first, last] = [sums.at(0)?.chunk ?? CHUNK_MAX, sums.at(-1)?.chunk ?? 0];
-  if (first * CHUNK_UIDS + CHUNK_UIDS - 1 <= afterUid || last * CHUNK_UIDS > upTo)
+  if (sums.some(({ chunk }) => lastOfChunk(chunk) <= afterUid || chunk * CHUNK_UIDS > upTo))
     throw wireError("wire-invalid", "reading sums of a mailbox: they are not of the range that they are said to be of");
   return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid, upTo, sums };
 }

@@ -36,9 +36,9 @@ import { tries } from "../tries.js";
 
 const INBOX = "u/Maildir";
 const INFOS = ["", ":2,", ":2,S", ":2,FSa", ":2,b", ":2,SX", ":2,S,tail", ":2,\u0001"];
-const FIELDS = ["S5 ", "S5 W7 ", "W9 S7 ", "P12 ", "Gother ", "S3 P12 Gother "];
+const FIELDS = ["S5 ", "P12 ", "W9 S7 ", "S3 P12 ", "Gother ", "P9 Gother "];
 const ON_BOTH = ["mark", "remove", "add", "last"] as const;
-const ON_REPLICA = [...ON_BOTH, "touch", "grow", "fields", "rename", "forget", "swap", "file"] as const;
+const ON_REPLICA = [...ON_BOTH, "touch", "grow", "fields", "fields", "rename", "forget", "swap", "file"] as const;
 
 interface Edit {
   readonly side: "source" | "replica";

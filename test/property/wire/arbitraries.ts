@@ -2,7 +2,7 @@
 import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
-import { CHUNK_UIDS, chunkOf } from "../../../src/txn/chunks.js";
+import { chunkOf, lastOfChunk } from "../../../src/txn/chunks.js";
 import { DIGEST_BYTES } from "../../../src/txn/digest.js";
 import {
   type AlongBodies,
@@ -128,16 +128,13 @@ function chunkList(maxLength: number): fc.Arbitrary<number[]> {
   return fc.uniqueArray(chunkNumbers, { maxLength }).map((list) => list.sort((a, b) => a - b));
 }
 
-/** The last UID of a chunk. */
-const endOf = (chunk: number): number => Math.min(UID_MAX, (chunk + 1) * CHUNK_UIDS - 1);
-
 /** The chunks of one range: the first and the last of them may be what bounds it. */
 const sums = fc.tuple(chunkList(CHUNK_SUMS_MAX), chunkNumbers).chain(([chunks, other]) => {
   const all = chunks.length === 0 ? [other] : chunks;
   const [first, last] = [Math.min(...all), Math.max(...all)];
   return record({
-    afterUid: fc.constantFrom(0, ...(first === 0 ? [] : [endOf(first - 1)])),
-    upTo: fc.constantFrom(UID_MAX, endOf(last)),
+    afterUid: fc.constantFrom(0, ...(first === 0 ? [] : [lastOfChunk(first - 1)])),
+    upTo: fc.constantFrom(UID_MAX, lastOfChunk(last)),
     sums: fc.tuple(
       ...chunks.map((chunk) => record({ chunk: fc.constant(chunk), count: fc.integer({ min: 1, max: 128 }), digest })),
     ),
@@ -192,7 +189,7 @@ const compared: fc.Arbitrary<Answer> = record(
         .map(([state, held]) => ({ ...state, held })),
       { maxLength: 4 },
     ),
-    reached: chunkNumbers.map(endOf),
+    reached: chunkNumbers.map(lastOfChunk),
   },
   { requiredKeys: ["kind", "told", "messages", "reached"] },
 );

@@ -1,14 +1,28 @@
 /** What a replica tells of a mailbox that is compared, page by page, and of what was written to it. */
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { SummedRange } from "../../../src/agent/source-states.js";
+import { SourceStates, type SummedRange } from "../../../src/agent/source-states.js";
 import type { CompareOutcome } from "../../../src/apply/compare-types.js";
-import { type MailboxGuid, UID_MAX } from "../../../src/maildir/ids.js";
+import { openHash } from "../../../src/base/hash.js";
+import type { RawPath } from "../../../src/base/raw-name.js";
+import { type MailboxGuid, parseMailboxGuid, UID_MAX } from "../../../src/maildir/ids.js";
 import { chunkOf } from "../../../src/txn/chunks.js";
+import { emptyDigest, StateDigester } from "../../../src/txn/digest.js";
 import { addFile, addMessage, makeMailbox, spreadUids } from "../../live/twin/small-store.js";
 import { RealPair } from "../agent/real-pair.js";
 
+const digester = new StateDigester(await openHash());
 const NOTHING: SummedRange = { sums: [], upTo: UID_MAX };
 const [INBOX, WORK] = ["u1/Maildir", "u1/Maildir/.Work"];
 
@@ -102,6 +116,92 @@ describe("messages", () => {
     const { messages } = page(0);
     expect(messages[0]).toMatchObject({ flags: expect.any(Number), keywords: ["$Junk"], odd: "", tail: "" });
     expect(messages.map(({ uid }) => uid)).toStrictEqual([100, 200, 300, 400, 500, 600]);
+  });
+});
+
+describe("chunks that are asked about with sums", () => {
+  const record = (uid: number, to: (line: string) => string) => {
+    const uidlist = join(inbox, "dovecot-uidlist");
+    const text = readFileSync(uidlist, "latin1").replace(new RegExp(`^${uid} .*\n`, "m"), to);
+    writeFileSync(uidlist, text, "latin1");
+  };
+  const renameTo = (info: string) => renameSync(fileOf(3), `${fileOf(3).split(":", 1)[0]}:2,${info}`);
+  const own = () => new SourceStates(pair.sourceReader, guid, digester).sums(64);
+  const asked = (range = own()) => page(0, 100, guid, range);
+
+  test("are not told of where all is as it was written", () => {
+    expect(own().sums.map(({ chunk, count }) => [chunk, count])).toStrictEqual(
+      [0, 1, 2, 3, 4].map((it) => [it, it === 3 ? 2 : 1]),
+    );
+    expect(asked()).toMatchObject({ told: [], messages: [], reached: UID_MAX });
+  });
+
+  // Of UID 400, which shares its chunk with 500.
+  test.each<[string, () => void]>([
+    ["a flag", () => renameTo("FT")],
+    [
+      "a keyword",
+      () => {
+        writeFileSync(join(inbox, "dovecot-keywords"), "0 $Junk\n", "latin1");
+        renameTo("Sa");
+      },
+    ],
+    ["a character of its name that means nothing", () => renameTo("SX")],
+    ["a date", () => utimesSync(fileOf(3), 1, 1)],
+    ["a size", () => appendFileSync(fileOf(3), "x")],
+    ["no file", () => rmSync(fileOf(3))],
+    ["no record", () => record(400, () => "")],
+    [
+      "another name",
+      () => {
+        const [from = "", info = ""] = fileOf(3).split(":");
+        renameSync(fileOf(3), join(inbox, "cur", `0.other.x:${info}`));
+        record(400, (line) => line.replace(basename(from), "0.other.x"));
+      },
+    ],
+    ["another identity", () => record(400, (line) => line.replace("400 ", "400 Gother "))],
+    ["a field that is no size", () => record(400, (line) => line.replace("400 ", "400 P12 "))],
+    ["a neighbour that nobody wrote", () => record(500, (line) => `450 :${addFile(inbox, { seed: 70 })}\n${line}`)],
+  ])("are told of whole where a message has %s", (_what, bring) => {
+    bring();
+    const { told, messages, reached } = asked();
+    expect([told, reached]).toStrictEqual([[3], UID_MAX]);
+    expect(messages).toStrictEqual(page(0).messages.filter(({ uid }) => chunkOf(uid) === 3));
+    expect(messages.length).toBeGreaterThan(1);
+  });
+
+  test("are not told of for sizes in records, which are each Dovecot's own", () => {
+    record(400, (line) => line.replace("400 ", "400 S9 W9 "));
+    expect(asked()).toMatchObject({ told: [], messages: [] });
+  });
+
+  test("are told of where the source has nothing, or more, and without a message where nothing stands", () => {
+    const { sums, upTo } = own();
+    const more = { chunk: 7, count: 1, digest: emptyDigest() };
+    const without = sums.filter(({ chunk }) => chunk !== 2);
+    const { told, messages, reached } = asked({ sums: [...without, more], upTo });
+    expect([told, messages.map(({ uid }) => uid), reached]).toStrictEqual([[2, 7], [300], UID_MAX]);
+  });
+
+  test("are told of as far as was asked, and no further", () => {
+    renameTo("FT");
+    expect(asked({ sums: own().sums.slice(0, 3), upTo: 383 })).toMatchObject({ told: [], reached: 383 });
+    expect(page(383, 100, guid, { sums: own().sums.slice(3), upTo: UID_MAX })).toMatchObject({ told: [3] });
+  });
+
+  test("are told of where equal messages were not written by replication", () => {
+    const { sums, upTo } = own();
+    const path = "u9/Maildir";
+    const copy = join(pair.bench.replica, path);
+    cpSync(inbox, copy, { recursive: true, preserveTimestamps: true });
+    const other = parseMailboxGuid("7".repeat(32));
+    const uidlist = join(copy, "dovecot-uidlist");
+    writeFileSync(uidlist, readFileSync(uidlist, "latin1").replace(/ G[0-9a-f]+/, ` G${other}`), "latin1");
+    const request = { mailbox: other, path: path as RawPath, afterUid: 0, sums, upTo, messagesMax: 100 };
+    expect(pair.store.compare(request)).toMatchObject({
+      told: [0, 1, 2, 3, 4],
+      messages: Array.from({ length: 6 }, () => ({ held: "foreign" })),
+    });
   });
 });
 

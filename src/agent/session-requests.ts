@@ -75,15 +75,15 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "compare": {
-      const { mailbox, path, afterUid } = ask;
+      const { mailbox, path, afterUid, looksOnly = false } = ask;
       const request = { mailbox, path, afterUid, messagesMax: COMPARED_MESSAGES_MAX };
       const outcome = await ports.store.call("compare", request);
       if (outcome.kind === "diverged") {
         const { kind: code, words } = outcome.divergence;
-        ports.sinks?.onRefused({ mailbox, path, code, words });
+        if (!looksOnly) ports.sinks?.onRefused({ mailbox, path, code, words });
         throw refusalAs(code, words);
       }
-      if (!outcome.more) ports.sinks?.onRead(mailbox);
+      if (!outcome.more && !looksOnly) ports.sinks?.onRead(mailbox);
       return { ...outcome, kind: "compare" };
     }
     case "standing":

@@ -169,6 +169,8 @@ export type Ask =
       readonly path: RawPath;
       /** Messages above this UID; 0 = from the first. */
       readonly afterUid: number;
+      /** Nothing is offered of what it finds, and so nothing is over for the replica. Absent = false. */
+      readonly looksOnly?: boolean;
     }
   | {
       /** What was written to this replica, and whether it stands as it was written; a page, ascending by GUID. */

@@ -38,8 +38,9 @@ export function requestInit({ id, ask }: Request): RequestProto {
       return create(RequestSchema, { id, ask: { case: "foreign", value } });
     }
     case "compare": {
-      const { mailbox, path, afterUid } = ask;
-      return create(RequestSchema, { id, ask: { case: "compare", value: { mailbox, path: bytesOf(path), afterUid } } });
+      const { mailbox, path, afterUid, looksOnly = false } = ask;
+      const value = { mailbox, path: bytesOf(path), afterUid, looksOnly };
+      return create(RequestSchema, { id, ask: { case: "compare", value } });
     }
     case "standing":
       return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
@@ -103,8 +104,9 @@ export function askIn(request: RequestProto): Ask {
       return { kind: "foreign", path: pathIn(path), bases, action: actionIn(action), ...hashes };
     }
     case "compare": {
-      const { mailbox, path, afterUid } = ask.value;
-      return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid };
+      const { mailbox, path, afterUid, looksOnly } = ask.value;
+      const where = { mailbox: parseMailboxGuid(mailbox), path: pathIn(path) };
+      return { kind: "compare", ...where, afterUid, ...(looksOnly ? { looksOnly } : {}) };
     }
     case "standing": {
       const { after } = ask.value;

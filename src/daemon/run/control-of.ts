@@ -27,6 +27,7 @@ import { deletionsOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { isRefused } from "./daemon-hints.js";
+import { planReplicas } from "./planned-resync.js";
 import { pausedKey, rightsKey } from "./replica-notes.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
@@ -73,6 +74,13 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const isToBe = ({ name, runner }: Served) => !done.limited.some((it) => it.name === `${name}/${runner.name}`);
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
+    },
+    async planResync(query, signal) {
+      refuseReplica(daemon, query);
+      const chosen = chosenOf(daemon, query);
+      const isNamed = query.user !== undefined || query.mailbox !== undefined;
+      if (isNamed) await refuseMissing(chosen, query, signal);
+      return planReplicas(chosen, query, signal);
     },
     async verify({ settleMs, sample, repair, ...query }, signal) {
       refuseReplica(daemon, query);

@@ -175,6 +175,7 @@ export class MailboxSteps {
     switch (structure.kind) {
       case "delete":
         this.#isDeleted = true;
+        this.#told.clear();
         return;
       case "create":
         this.#add({ kind: "make", isGone: this.#isDeleted });

@@ -75,13 +75,6 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
-    async planResync(query, signal) {
-      refuseReplica(daemon, query);
-      const chosen = chosenOf(daemon, query);
-      const isNamed = query.user !== undefined || query.mailbox !== undefined;
-      if (isNamed) await refuseMissing(chosen, query, signal);
-      return planReplicas(chosen, query, signal);
-    },
     async verify({ settleMs, sample, repair, ...query }, signal) {
       refuseReplica(daemon, query);
       const verified: VerifiedReplica[] = [];
@@ -112,9 +105,21 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       }, "what it refused is skipped");
       return answer;
     },
-    ...deletionsOf(daemon),
+    ...{ ...deletionsOf(daemon), ...planningOf(daemon) },
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
+  };
+}
+
+function planningOf(daemon: Daemon): Pick<DaemonControl, "planResync"> {
+  return {
+    async planResync(query, signal) {
+      refuseReplica(daemon, query);
+      const chosen = chosenOf(daemon, query);
+      const isNamed = query.user !== undefined || query.mailbox !== undefined;
+      if (isNamed) await refuseMissing(chosen, query, signal);
+      return planReplicas(chosen, query, signal);
+    },
   };
 }
 

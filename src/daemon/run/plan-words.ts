@@ -34,28 +34,29 @@ type Words = readonly [what: string, why: string];
 /** `step`: the first of `count`. */
 function wordsOf(step: PlannedStep, count: number, bytes: number): Words {
   const messages = countOf(count, "message");
+  const [them, they] = count === 1 ? ["it", "it goes"] : ["them", "they go"];
   switch (step.kind) {
     case "remove":
-      return [`remove ${messages}`, "the source does not have them; they go to the limbo"];
+      return [`remove ${messages}`, `the source does not have ${them}; ${they} to the limbo`];
     case "forget":
-      return [`forget ${messages}`, "neither side has them any more"];
+      return [`forget ${messages}`, `neither side has ${them} any more`];
     case "marks":
-      return [`change flags of ${messages}`, "they are others than the source's"];
+      return [`change flags of ${messages}`, "the source's are others"];
     case "rebind":
-      return [`change UID, name, size, date or record of ${messages}`, "they are others than the source's"];
+      return [`change UID, name, size, date or record of ${messages}`, "the source's are others"];
     case "add":
-      return [`add ${messages} (${formatBytes(bytes)})`, "the replica lacks them"];
-    case "new-uid":
-      return [
-        `add ${messages} (${formatBytes(bytes)}), with new UIDs on both sides`,
-        "the replica lacks them, and cannot give them their own UIDs any more",
-      ];
+      return [`add ${messages} (${formatBytes(bytes)})`, `the replica lacks ${them}`];
+    case "new-uid": {
+      const [what, own] = count === 1 ? ["a new UID", "its own UID"] : ["new UIDs", "their own UIDs"];
+      const why = `the replica lacks ${them}, and cannot give ${them} ${own} any more`;
+      return [`add ${messages} (${formatBytes(bytes)}), with ${what} on both sides`, why];
+    }
     case "adopt":
-      return [`count ${messages} as replicated`, "the replica has them already: no body is sent"];
+      return [`count ${messages} as replicated`, `the replica has ${them} already: no body is sent`];
     case "keep":
-      return [`leave ${messages}`, "only the replica has them"];
+      return [`leave ${messages}`, `only the replica has ${them}`];
     case "keep-files":
-      return [`leave ${messages} without a UID`, "only the replica has them, or they await their number there"];
+      return [`leave ${messages} without a UID`, `only the replica has ${them}, or has not numbered ${them} yet`];
     default:
       return wordsOfMailbox(step);
   }

@@ -4,7 +4,7 @@
  * INVARIANT: bounded, however much differs: of each kind of change in a mailbox the first few are told, of all mailboxes as many as
  * BYTES_MAX lets; the rest is counted.
  */
-import type { PlannedMailbox } from "../../agent/planned-mailbox.js";
+import { type PlannedMailbox, STEP_KINDS } from "../../agent/planned-mailbox.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { systemClock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
@@ -25,6 +25,8 @@ import { actionOf, heldBackAction, isIdle, wordsOfSum } from "./plan-words.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 import { wordsOfLimit } from "./user-rights.js";
+
+const PLANNED_KINDS: readonly PlannedKind[] = [...STEP_KINDS, "held-back"];
 
 interface Served {
   readonly name: string;
@@ -143,8 +145,9 @@ class PlanOfReplica {
   }
 
   told({ isComparing }: Pick<ReplayAgent, "isComparing">): Omit<ReplicaPlan, keyof ReplicaTarget> {
-    const sums = [...this.#sums].map(([kind, sum]): PlannedSum => {
-      return { kind, ...sum, words: wordsOfSum({ kind, ...sum }) };
+    const sums = PLANNED_KINDS.flatMap((kind): PlannedSum[] => {
+      const sum = this.#sums.get(kind);
+      return sum === undefined ? [] : [{ kind, ...sum, words: wordsOfSum({ kind, ...sum }) }];
     });
     return {
       ...{ kind: "planned", mailboxes: this.#mailboxes, messages: this.#messages, equal: this.#equal },

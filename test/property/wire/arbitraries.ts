@@ -119,6 +119,13 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
 
 const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
   record({ kind: fc.constant("compare" as const), mailbox: guid, path, afterUid: uint32 }),
+  record({
+    kind: fc.constant("compare" as const),
+    mailbox: guid,
+    path,
+    afterUid: uint32,
+    looksOnly: fc.constant(true),
+  }),
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
 

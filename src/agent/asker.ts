@@ -6,6 +6,9 @@ import { type Disposition, MailtwinError } from "../base/errors.js";
 import type { Link } from "../wire/link.js";
 import type { Answer, Ask, Reply } from "../wire/messages.js";
 
+/** For whoever only asks. */
+export type Questions = Pick<Asker, "ask">;
+
 interface Waiting {
   readonly sinceMs: number;
   readonly resolve: (answer: Answer) => void;

@@ -24,7 +24,7 @@ import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
 import { CHUNK_SUMS_MAX, type ComparedMailbox } from "../wire/messages.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
-import type { Asker } from "./asker.js";
+import type { Questions } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
@@ -36,11 +36,13 @@ import { SourceStates } from "./source-states.js";
 export interface ComparisonPorts {
   readonly reader: StateReader;
   readonly clock: Clock;
-  readonly source: SourceSide;
-  readonly asker: Asker;
-  readonly line: OfferLine;
-  readonly rejections: Rejections;
+  readonly source: Pick<SourceSide, "describe" | "lookAgain">;
+  readonly asker: Questions;
+  readonly line: Pick<OfferLine, "offerBeside" | "untilClear">;
+  readonly rejections: Pick<Rejections, "isRefused">;
   readonly mayHave: MayHave;
+  /** How often one that is not where the log has it at the source is looked for; undefined: ABSENT_LOOKS_MAX. */
+  readonly absentLooksMax?: number;
   /** Messages whose bytes on the replica are known to be others than the source's. Asked once in a comparison. */
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
@@ -85,11 +87,12 @@ export async function compareMailbox(
   signal: AbortSignal,
 ): Promise<Compared> {
   using _ = boundHeaps();
+  const { absentLooksMax: looksMax = ABSENT_LOOKS_MAX } = ports;
   try {
     await ports.line.untilClear(guid, signal);
     const digester = new StateDigester(await openHash());
     let outcome = await new Comparison(ports, guid, digester).run(signal);
-    for (let looks = 0; outcome.kind === "astray" && looks < ABSENT_LOOKS_MAX; looks++) {
+    for (let looks = 0; outcome.kind === "astray" && looks < looksMax; looks++) {
       ports.source.lookAgain(guid);
       await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
       outcome = await new Comparison(ports, guid, digester).run(signal);

@@ -15,8 +15,12 @@ import { type Compared, type ComparisonPorts, compareMailbox, type MailboxCounts
 import { type Cause, isOfLock } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
 import { isMovedIn } from "./moved-in.js";
+import type { OfferLine } from "./offer-line.js";
+import type { Rejections } from "./rejections.js";
 
 export interface MenderPorts extends ComparisonPorts {
+  readonly line: OfferLine;
+  readonly rejections: Rejections;
   readonly sender: LogSender;
   /** From 0 to 1, for the back-off. */
   readonly random: () => number;
@@ -81,6 +85,11 @@ export class Mender {
   /** The log is needed from there on, for what is caught up now. */
   get lowestPosition(): number {
     return Math.min(Number.POSITIVE_INFINITY, ...this.#positions.values());
+  }
+
+  /** It is being mended. */
+  isMending(mailbox: MailboxGuid): boolean {
+    return this.#active.has(mailbox);
   }
 
   /** Mends it as soon as there is room. It has a rejection, which tells the next run if this one ends before. */

@@ -19,6 +19,8 @@ import { Mender, type MenderPorts } from "./mender.js";
 import { MissingLooks } from "./missing-looks.js";
 import { MOVED_IN } from "./moved-in.js";
 import type { MayHave } from "./offer-line.js";
+import { type PlanWish, planComparison } from "./planned-comparison.js";
+import type { PlannedMailbox } from "./planned-mailbox.js";
 import { beginComparison, compareStore, standingOf } from "./store-comparison.js";
 
 export interface ReplayAgentOptions {
@@ -249,6 +251,12 @@ export class Recovery {
     this.#damaged.set(what, new Set(damaged));
     await this.#compareSoon({ mailbox: what, path }, { code: RESYNC_ASKED, words: "it was asked for by hand" });
     return true;
+  }
+
+  /** As `planComparison`. False, and nothing is told, where it is not known yet from where on the log is sent. */
+  async plan(wish: PlanWish, tell: (planned: PlannedMailbox) => void, signal: AbortSignal): Promise<boolean> {
+    if (this.#hasBegun) await planComparison({ ...this.#ports, mender: this.#mender }, wish, tell, signal);
+    return this.#hasBegun;
   }
 
   /** Once: a comparison that fails is made again without them, and whoever reads the bodies finds them again. */

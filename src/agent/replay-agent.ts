@@ -218,6 +218,15 @@ export class ReplayAgent {
     return isKnown;
   }
 
+  /** As `Recovery.plan`: what `resync` would do. Only while `run` is running, with which it ends. */
+  plan(...[wish, tell, signal]: Parameters<Recovery["plan"]>): Promise<boolean> {
+    const ended = this.#stop.signal;
+    return this.#recovery.plan(wish, tell, AbortSignal.any([signal, ended])).catch((error: unknown) => {
+      if (!ended.aborted || signal.aborted) throw error;
+      throw wireError("link-closed", `looking at what ${this.name} lacks: its link has ended`, error);
+    });
+  }
+
   /** The whole store is compared before anything is sent. Only in `prepare`, of an agent that compares. */
   compareFirst(): void {
     this.#recovery.mustCompare();

@@ -8,7 +8,7 @@ import type { RawPath } from "../base/raw-name.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { chunkOf } from "../txn/chunks.js";
 import type { Answer, Ask, ComparedMailbox, InventoryMessage, StandingMailbox } from "../wire/messages.js";
-import type { Asker } from "./asker.js";
+import type { Questions } from "./asker.js";
 import { agentError } from "./errors.js";
 import type { SummedRange } from "./source-states.js";
 
@@ -25,14 +25,14 @@ const MESSAGE_BYTES = 64;
 
 /** The pages of one mailbox, each asked for when the last one is worked off. A page tells of what is not as the source has it. */
 export class MailboxPages {
-  readonly #asker: Asker;
+  readonly #asker: Questions;
   readonly #where: { readonly mailbox: MailboxGuid; readonly path: RawPath };
   /** All up to this UID has been told of. */
   #reached = 0;
   #messages = 0;
   #pages = 0;
 
-  constructor(asker: Asker, where: { readonly mailbox: MailboxGuid; readonly path: RawPath }) {
+  constructor(asker: Questions, where: { readonly mailbox: MailboxGuid; readonly path: RawPath }) {
     this.#asker = asker;
     this.#where = where;
   }
@@ -83,11 +83,11 @@ function refuseUntold({ told, messages, standing, reached }: ComparedMailbox, { 
 
 /** The mail of one store, mailbox by mailbox. */
 export class Inventories {
-  readonly #asker: Asker;
+  readonly #asker: Questions;
   readonly #bytesMax: number;
   #bytes = 0;
 
-  constructor(asker: Asker, bytesMax = INVENTORY_BYTES_MAX) {
+  constructor(asker: Questions, bytesMax = INVENTORY_BYTES_MAX) {
     this.#asker = asker;
     this.#bytesMax = bytesMax;
   }
@@ -118,7 +118,7 @@ export class Inventories {
 }
 
 /** All that was written to the replica. */
-export async function readStanding(asker: Asker, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
+export async function readStanding(asker: Questions, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
   const found: StandingMailbox[] = [];
   let pathsBytes = 0;
   let after: MailboxGuid | "" = "";
@@ -143,7 +143,7 @@ export async function readStanding(asker: Asker, signal: AbortSignal): Promise<r
 
 /** The answer, of the kind that was asked for. Throws: peer-confused, and the replica's own refusals. */
 export async function askFor<K extends Answer["kind"]>(
-  asker: Asker,
+  asker: Questions,
   question: Ask,
   kind: K,
   signal: AbortSignal,

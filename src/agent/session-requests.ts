@@ -75,15 +75,15 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
     case "compare": {
-      const { mailbox, path, afterUid, upTo, sums } = ask;
+      const { mailbox, path, afterUid, upTo, sums, looksOnly = false } = ask;
       const request = { mailbox, path, afterUid, upTo, sums, messagesMax: COMPARED_MESSAGES_MAX };
       const outcome = await ports.store.call("compare", request);
       if (outcome.kind === "diverged") {
         const { kind: code, words } = outcome.divergence;
-        ports.sinks?.onRefused({ mailbox, path, code, words });
+        if (!looksOnly) ports.sinks?.onRefused({ mailbox, path, code, words });
         throw refusalAs(code, words);
       }
-      if (outcome.reached >= UID_MAX || outcome.standing === undefined) ports.sinks?.onRead(mailbox);
+      if (!looksOnly && (outcome.reached >= UID_MAX || outcome.standing === undefined)) ports.sinks?.onRead(mailbox);
       return { ...outcome, kind: "compare" };
     }
     case "standing":

@@ -8,9 +8,10 @@
 import { Beside } from "../base/beside.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
+import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StandingMailbox } from "../wire/messages.js";
-import type { Asker } from "./asker.js";
+import type { Questions } from "./asker.js";
 import { inboxFirst } from "./away-order.js";
 import type { ComparisonProgress } from "./comparison-progress.js";
 import { agentError } from "./errors.js";
@@ -23,7 +24,7 @@ import { readStanding } from "./replica-pages.js";
 export interface StoreComparisonPorts {
   readonly name: string;
   readonly reader: StateReader;
-  readonly asker: Asker;
+  readonly asker: Questions;
   readonly line: OfferLine;
   readonly sender: LogSender;
   readonly mender: Mender;
@@ -32,7 +33,7 @@ export interface StoreComparisonPorts {
   readonly progress: ComparisonProgress;
 }
 
-interface Place {
+export interface Place {
   readonly mailbox: MailboxGuid;
   readonly path: RawPath;
   /** The source's. */
@@ -47,21 +48,36 @@ const LANES_MAX = 2;
  * turn in which it is called. Throws: replica-emptied.
  */
 export async function beginComparison(ports: StoreComparisonPorts, signal: AbortSignal): Promise<readonly Place[]> {
-  const { reader, rejections, line, asker, mayHave = () => true } = ports;
+  const { reader, rejections, line, asker } = ports;
   const all = reader.mailboxes();
-  const own = all
-    .filter(({ path }) => mayHave(path))
-    .map(({ guid, path, messages }): Place => ({ mailbox: guid, path, messages }));
+  const own = ownPlaces(ports, all);
   for (const { mailbox } of own) rejections.mend(mailbox);
   await line.mark(0, false, signal);
   const written = await standingOf(ports.name, asker, signal);
+  const going = goingPlaces(ports, all, written);
+  for (const { mailbox } of going) rejections.mend(mailbox);
+  return [...going, ...own];
+}
+
+type Sharing = Pick<StoreComparisonPorts, "rejections" | "mayHave">;
+
+/** Of the source's mailboxes those that the replica may have; the outer one before what lies in it. */
+export function ownPlaces({ mayHave = () => true }: Sharing, all: readonly MailboxRow[]): readonly Place[] {
+  const own = all.filter(({ path }) => mayHave(path));
+  const places = own.map(({ guid, path, messages }): Place => ({ mailbox: guid, path, messages }));
+  return places.sort((a, b) => inboxFirst(a.path, b.path));
+}
+
+/** What the replica or the rejection log has, and the source has not: it makes room for what comes, and goes first. */
+export function goingPlaces(
+  { rejections, mayHave = () => true }: Sharing,
+  all: readonly MailboxRow[],
+  written: readonly StandingMailbox[],
+): readonly Place[] {
   const known = new Set(all.map(({ guid }) => guid)); // what it may not have, and has all the same, is left alone.
   const left = [...written, ...rejections.rows].filter(({ mailbox, path }) => !known.has(mailbox) && mayHave(path));
   const places = new Map(left.map(({ mailbox, path }) => [mailbox, { mailbox, path, messages: 0 }]));
-  for (const mailbox of places.keys()) rejections.mend(mailbox);
-  // What goes makes room; of what comes the outer mailbox is made before what lies in it.
-  const going = [...places.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
-  return [...going, ...own.sort((a, b) => inboxFirst(a.path, b.path))];
+  return [...places.values()].sort((a, b) => (a.path < b.path ? 1 : -1));
 }
 
 /** Returns the LSN up to which the log counts as applied on the replica, durably. */
@@ -86,7 +102,11 @@ export async function compareStore(
 }
 
 /** What was written to the replica, and how it stands. Throws: replica-emptied. */
-export async function standingOf(name: string, asker: Asker, signal: AbortSignal): Promise<readonly StandingMailbox[]> {
+export async function standingOf(
+  name: string,
+  asker: Questions,
+  signal: AbortSignal,
+): Promise<readonly StandingMailbox[]> {
   const written = await readStanding(asker, signal);
   if (written.length === 0 || written.some(({ stands }) => stands !== "gone")) return written;
   const what = written.length === 1 ? "the mailbox that was" : `none of the ${written.length} mailboxes that were`;

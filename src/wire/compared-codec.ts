@@ -49,22 +49,25 @@ export function compareInit({
   afterUid,
   upTo,
   sums,
+  looksOnly = false,
 }: CompareAsk): MessageInitShape<typeof CompareSchema> {
   const digests = new Uint8Array(sums.length * DIGEST_BYTES);
   for (const [at, { digest }] of sums.entries()) digests.set(digest, at * DIGEST_BYTES);
   const steps = stepsOf(sums.map(({ chunk }) => chunk));
-  return { mailbox, path: bytesOf(path), afterUid, upTo, steps, counts: sums.map(({ count }) => count), digests };
+  const counts = sums.map(({ count }) => count);
+  return { mailbox, path: bytesOf(path), afterUid, upTo, steps, counts, digests, looksOnly };
 }
 
 /** Throws: wire-invalid, and what says that a GUID is none. */
-export function compareIn({ mailbox, path, afterUid, upTo, ...sent }: Compare): CompareAsk {
+export function compareIn({ mailbox, path, afterUid, upTo, looksOnly, ...sent }: Compare): CompareAsk {
   const isFrom = afterUid === 0 || (afterUid <= UID_MAX && isEndOfChunk(afterUid));
   const isTo = upTo <= UID_MAX && isEndOfChunk(upTo) && (upTo > afterUid || afterUid === UID_MAX);
   if (!isFrom || !isTo) throw wireError("wire-invalid", "reading sums of a mailbox: they are of no range of UIDs");
   const sums = sumsIn(sent);
   if (sums.some(({ chunk }) => lastOfChunk(chunk) <= afterUid || chunk * CHUNK_UIDS > upTo))
     throw wireError("wire-invalid", "reading sums of a mailbox: they are not of the range that they are said to be of");
-  return { kind: "compare", mailbox: parseMailboxGuid(mailbox), path: pathIn(path), afterUid, upTo, sums };
+  const where = { mailbox: parseMailboxGuid(mailbox), path: pathIn(path) };
+  return { kind: "compare", ...where, afterUid, upTo, sums, ...(looksOnly ? { looksOnly } : {}) };
 }
 
 function sumsIn({ steps, counts, digests }: Pick<Compare, "steps" | "counts" | "digests">): ChunkSum[] {

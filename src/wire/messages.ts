@@ -174,6 +174,8 @@ export type Ask =
       readonly upTo: number;
       /** What the source has between these two, in ascending chunks; at most CHUNK_SUMS_MAX. */
       readonly sums: readonly ChunkSum[];
+      /** Nothing is offered of what it finds, and so nothing is over for the replica. Absent = false. */
+      readonly looksOnly?: boolean;
     }
   | {
       /** What was written to this replica, and whether it stands as it was written; a page, ascending by GUID. */

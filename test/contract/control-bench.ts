@@ -8,6 +8,7 @@ import type { Clock } from "../../src/base/clock.js";
 import type { ControlPlace } from "../../src/daemon/control/control-client.js";
 import { openControlServer } from "../../src/daemon/control/control-server.js";
 import type { DaemonControl } from "../../src/daemon/control/daemon-control.js";
+import type { PlanAnswer } from "../../src/daemon/control/plan-answer.js";
 import { replica, replicaStore, source, status } from "../unit/daemon/control/statuses.js";
 
 export const STATUS = status(
@@ -29,6 +30,7 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     fetchNow: (targets) => note("fetchNow", targets, { asked: 2, paused: [], connected: [], beyond: [] }),
     resync: (query) =>
       note("resync", query, { mailboxes: 3, ofSource: 3, replicas: 1, paused: [], away: [], limited: [] }),
+    planResync: async (query) => note("planResync", query, PLAN),
     verify: async (query) => note("verify", query, []),
     retry: (query) => note("retry", query, { rejects: 1, toCompare: 0, paused: false }),
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
@@ -50,6 +52,33 @@ export const HELD = [
     ],
   },
 ];
+
+export const PLAN: PlanAnswer = {
+  replicas: [
+    {
+      ...{ store: "mail", replica: "c", kind: "planned", mailboxes: 3, messages: 9, equal: 1, toChange: 1, failed: 1 },
+      ...{ comparing: false, heldBack: 0, further: 0, elapsedMs: 120 },
+      sums: [{ kind: "remove", count: 30, bytes: 0, words: "30 messages removed" }],
+      plans: [
+        {
+          ...{ mailbox: "alice/.Work", guid: "0123456789abcdef0123456789abcdef", changing: true },
+          actions: [
+            {
+              ...{ kind: "remove", count: 30, bytes: 0, words: "remove 30 messages" },
+              ...{ why: "the source does not have them", messages: [{ uid: 7, words: "UID 7 (x\u001b[31m)" }] },
+            },
+          ],
+        },
+        {
+          ...{ mailbox: "bob", guid: "1123456789abcdef0123456789abcdef", changing: false, actions: [] },
+          failure: { code: "uidlist-damaged", words: "line 3 is no record" },
+        },
+        { mailbox: "carol", guid: "2123456789abcdef0123456789abcdef", changing: false, actions: [] },
+      ],
+    },
+  ],
+  limited: [],
+};
 
 export const EXPLANATION = {
   ...{

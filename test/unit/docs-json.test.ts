@@ -15,6 +15,7 @@ const WRITTEN = new Map([
   ["pause, resume", { file: CONTROL, name: "ReplicaTarget" }],
   ["fetch-now", { file: CONTROL, name: "FetchNowAnswer" }],
   ["resync", { file: CONTROL, name: "ResyncAnswer" }],
+  ["resync --dry-run", { file: "src/daemon/control/plan-answer.ts", name: "PlanAnswer" }],
   ["verify A B", { file: "src/daemon/verify/verify-command.ts", name: "VerifiedDirectories" }],
   ["verify", { file: CONTROL, name: "VerifyAnswer" }],
   ["deletions list, deletions approve", { file: CONTROL, name: "DeletionsAnswer" }],

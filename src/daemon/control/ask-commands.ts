@@ -21,6 +21,9 @@ export interface WishFlags extends ControlFlags {
 export interface ResyncFlags extends WishFlags {
   readonly store?: string;
   readonly replica?: string;
+  readonly dryRun?: boolean;
+  /** Of a dry run. */
+  readonly verbose?: boolean;
 }
 
 export interface ExplainFlags extends ControlFlags {
@@ -91,10 +94,13 @@ function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fet
 }
 
 /** Exit code 77 where nothing is compared, since no replica that was meant may have it. */
-export async function resync(
-  { user, mailbox, replica, store, ...flags }: ResyncFlags,
-  output: Output,
-): Promise<number> {
+export async function resync(asked: ResyncFlags, output: Output): Promise<number> {
+  const { user, mailbox, replica, store, dryRun, verbose, ...flags } = asked;
+  if (dryRun === true) {
+    const { planResync } = await import("./plan-command.js"); // nobody else needs its schemas.
+    return planResync(asked, output);
+  }
+  if (verbose === true) throw daemonError("usage", "reading the command line: --verbose is for --dry-run");
   const body = { user, mailbox, replica, store };
   const question = { route: "resync", body, answer: compared, words: wordsOfCompared };
   const { mailboxes, limited } = await askAndTell(flags, question, output);

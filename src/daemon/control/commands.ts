@@ -87,6 +87,8 @@ function addResync(program: Command, output: Output): void {
     .option("--mailbox <mailbox>", "only this mailbox, as clients name it, or its path in the store")
     .option("--replica <replica>", "only this replica")
     .option("--store <store>", "only this store")
+    .option("-n, --dry-run", "say what would be done, to which messages, and why, and do nothing")
+    .option("-v, --verbose", "with --dry-run: name the mailboxes that are equal, too")
     .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
 }
 

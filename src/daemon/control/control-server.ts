@@ -201,6 +201,7 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     resume: (target) => control.resume(target),
     fetchNow: (target) => control.fetchNow(target),
     resync: (query, signal) => control.resync(query, signal),
+    planResync: (query, signal) => control.planResync(query, signal),
     verify: (query, signal) => control.verify(query, signal),
     retry: (query, signal) => control.retry(query, signal),
     skip: (query, signal) => control.skip(query, signal),

@@ -9,6 +9,7 @@ import type { Sample } from "../verify/deep.js";
 import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
 import type { MailboxWish } from "./find-mailbox.js";
+import type { PlanAnswer } from "./plan-answer.js";
 import type { DaemonStatus } from "./status.js";
 
 export interface ReplicaTarget {
@@ -110,6 +111,11 @@ export interface VerifyWish {
   readonly repair?: boolean | undefined;
 }
 
+/** `verbose`: mailboxes that are equal are named, too. */
+export interface PlanQuery extends Targets, MailboxWish {
+  readonly verbose?: boolean | undefined;
+}
+
 type Awaitable<T> = T | Promise<T>;
 
 export interface DaemonControl {
@@ -128,6 +134,11 @@ export interface DaemonControl {
    * Throws: target-unknown, not-the-source.
    */
   resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
+  /**
+   * What `resync` would do. Compares what is meant, and changes nothing. Returns when all has been compared, which may take minutes.
+   * Throws as `resync`.
+   */
+  planResync(query: PlanQuery, signal: AbortSignal): Promise<PlanAnswer>;
   /**
    * Compares what is meant, and changes nothing. Returns when all have been compared, which may take minutes. `settleMs`: how long what
    * differs has to stay so. The signal is as that of `explain`. Throws: target-unknown, not-the-source.

@@ -80,6 +80,16 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
     }),
   ],
   [
+    "POST /v1/resync/plan",
+    taking(
+      z.strictObject({ store: name.optional(), replica: name.optional(), ...wish, verbose: z.boolean().optional() }),
+      (control, { user, mailbox, verbose, ...targets }, signal) => {
+        const query = { ...targetsNamed(control.status(), targets), user, mailbox, verbose };
+        return control.planResync(query, signal);
+      },
+    ),
+  ],
+  [
     "POST /v1/verify",
     taking(
       z.strictObject({

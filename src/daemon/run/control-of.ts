@@ -27,6 +27,7 @@ import { deletionsOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
 import { isRefused } from "./daemon-hints.js";
+import { planReplicas } from "./planned-resync.js";
 import { pausedKey, rightsKey } from "./replica-notes.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
@@ -104,9 +105,21 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       }, "what it refused is skipped");
       return answer;
     },
-    ...deletionsOf(daemon),
+    ...{ ...deletionsOf(daemon), ...planningOf(daemon) },
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
+  };
+}
+
+function planningOf(daemon: Daemon): Pick<DaemonControl, "planResync"> {
+  return {
+    async planResync(query, signal) {
+      refuseReplica(daemon, query);
+      const chosen = chosenOf(daemon, query);
+      const isNamed = query.user !== undefined || query.mailbox !== undefined;
+      if (isNamed) await refuseMissing(chosen, query, signal);
+      return planReplicas(chosen, query, signal);
+    },
   };
 }
 

@@ -58,7 +58,8 @@ export function shownName(path: RawPath): string {
   return withoutMiddle(mailboxName(path));
 }
 
-function wordsOfMessage(a: MessageState | undefined, b: MessageState | undefined, names: SideNames): string {
+/** One message under one UID; undefined on the side that has it not. */
+export function wordsOfMessage(a: MessageState | undefined, b: MessageState | undefined, names: SideNames): string {
   if (a === undefined || b === undefined) return `only in ${a === undefined ? names.b : names.a}`;
   if (a.base !== b.base && messageGuid(a) !== messageGuid(b))
     return `another message: ${shown(a.base)} in ${names.a}, ${shown(b.base)} in ${names.b}`;
@@ -92,7 +93,8 @@ function dateOf({ mtimeS }: MessageState): string {
   return Number.isNaN(date.getTime()) ? `${mtimeS} s` : date.toISOString().replace(".000Z", "Z");
 }
 
-function shown(text: string): string {
+/** A file name, or a keyword. */
+export function shown(text: string): string {
   return text === "" ? "nothing" : withoutMiddle(displayRaw(text));
 }
 

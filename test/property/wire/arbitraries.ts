@@ -143,8 +143,12 @@ const sums = fc.tuple(chunkList(CHUNK_SUMS_MAX), chunkNumbers).chain(([chunks, o
 
 const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
   fc
-    .tuple(record({ kind: fc.constant("compare" as const), mailbox: guid, path }), sums)
-    .map(([where, range]) => ({ ...where, ...range })),
+    .tuple(
+      record({ kind: fc.constant("compare" as const), mailbox: guid, path }),
+      sums,
+      fc.constantFrom({}, { looksOnly: true }),
+    )
+    .map(([where, range, how]) => ({ ...where, ...range, ...how })),
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
 

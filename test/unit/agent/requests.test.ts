@@ -160,6 +160,26 @@ describe("answerRequest", () => {
     );
     expect(reply.result).toMatchObject({ ok: false, failure: { code, message: found.words, disposition: "resync" } });
     expect(told).toStrictEqual([{ ...where, code: kind, words: found.words }]);
+    await answer(
+      methods,
+      { kind: "compare", ...where, afterUid: 0, upTo: UID_MAX, sums: [], looksOnly: true },
+      never,
+      sinks,
+    );
+    expect(told).toHaveLength(1);
+  });
+
+  test("one that only looks is no comparison: what was refused of that mailbox stays so", async () => {
+    const read: string[] = [];
+    const sinks = { onRefused: () => undefined, onRead: (mailbox: string) => void read.push(mailbox) };
+    const methods: Partial<ApplyMethods> = {
+      compare: () => ({ kind: "read", messages: [], told: [], reached: UID_MAX }),
+    };
+    const ask = { kind: "compare", mailbox: guid("a"), path: path("a"), afterUid: 0, upTo: UID_MAX, sums: [] } as const;
+    await answer(methods, { ...ask, looksOnly: true }, never, sinks);
+    expect(read).toStrictEqual([]);
+    await answer(methods, ask, never, sinks);
+    expect(read).toStrictEqual([guid("a")]);
   });
 
   test("it waits while the lock is held, then gives up", async () => {

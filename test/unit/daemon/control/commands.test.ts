@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
 import { findControl } from "../../../../src/daemon/control/find-control.js";
-import { type ControlBench, EXPLANATION, openControlBench, STATUS } from "../../../contract/control-bench.js";
+import type { ReplicaPlan } from "../../../../src/daemon/control/plan-answer.js";
+import { type ControlBench, EXPLANATION, openControlBench, PLAN, STATUS } from "../../../contract/control-bench.js";
 import { linesOf, mailtwin, start } from "../mailtwin.js";
 import { replica, source, status, trouble } from "./statuses.js";
 
@@ -125,6 +126,65 @@ describe("what is asked for is said to be so", () => {
       expect(await run("fetch-now")).toEqual({ code, out, err: "" });
     },
   );
+
+  test("resync --dry-run tells what would be done, what that is of, and why; nothing reaches a terminal raw", async () => {
+    await bench.open();
+    const asked = ["resync", "-n", "-u", "alice", "--mailbox", "Work", "--replica", "c"];
+    expect(await run(...asked, "--verbose")).toEqual({
+      code: 1,
+      out: [
+        "mail/c: alice/.Work (something of it is on its way, and may be part of this)",
+        "  remove 30 messages: the source does not have them",
+        "    UID 7 (x [31m)",
+        "    and 29 more",
+        "mail/c: bob",
+        "  not compared: line 3 is no record",
+        "mail/c: carol: equal",
+        "mail/c: in all: 30 messages removed",
+        "mail/c: 1 mailbox of 3 would be changed, 1 mailbox could not be compared (120 ms)",
+        "",
+      ].join("\n"),
+      err: "",
+    });
+    const query = { store: "mail", replica: "c", user: "alice", mailbox: "Work" };
+    expect(bench.asked).toEqual([["planResync", { ...query, verbose: true }]]);
+    const json = await run(...asked, "--json");
+    expect([json.code, JSON.parse(json.out)]).toEqual([1, PLAN]);
+    expect(bench.asked.at(-1)).toEqual(["planResync", query]);
+    expect(await run("resync", "--verbose")).toMatchObject({ code: 64, err: expect.stringContaining("--dry-run") });
+  });
+
+  const [planned] = PLAN.replicas as readonly ReplicaPlan[];
+  const equal = { ...planned, failed: 0, toChange: 0, equal: 3, sums: [], plans: [] } as ReplicaPlan;
+  const away = { store: "mail", replica: "b", kind: "unplanned", code: "replica-away", words: "it is paused" } as const;
+  const limited = [{ name: "mail/b", mailboxes: 2, why: "users of [peer.b]" }];
+  test.each([
+    [{ replicas: [equal] }, 0, "mail/c: nothing to do: 9 messages in 3 mailboxes are equal (120 ms)\n"],
+    [
+      { replicas: [{ ...equal, equal: 2, toChange: 1, further: 1, comparing: true, heldBack: 5 }] },
+      0,
+      "mail/c: and 1 mailbox more\nmail/c: it is being compared now: what that has done already is not told\n" +
+        "mail/c: of the store, 5 messages that went at the source are held back, and stay (mailtwin deletions list)\n" +
+        "mail/c: 1 mailbox of 3 would be changed (120 ms)\n",
+    ],
+    [
+      { replicas: [{ ...equal, equal: 2 }] },
+      0,
+      "mail/c: nothing to do: of 9 messages in 3 mailboxes nothing is to be changed (120 ms)\n",
+    ],
+    [
+      { replicas: [away, equal], limited },
+      1,
+      "mail/b: not compared: it is paused\nmail/c: nothing to do: 9 messages in 3 mailboxes are equal (120 ms)\n" +
+        "mail/b may not have 2 mailboxes of that (users of [peer.b])\n",
+    ],
+    [{ replicas: [away] }, 69, "mail/b: not compared: it is paused\n"],
+    [{ limited }, 77, "mail/b may not have 2 mailboxes of that (users of [peer.b])\n"],
+    [{}, 0, "there is no replica to be compared\n"],
+  ])("resync --dry-run ends with 0 where all that was meant was compared: %#", async (some, code, out) => {
+    await bench.open({ planResync: async () => ({ replicas: [], limited: [], ...some }) });
+    expect(await run("resync", "--dry-run")).toEqual({ code, out, err: "" });
+  });
 
   test.each([
     [{ mailboxes: 6, ofSource: 3, replicas: 2 }, "3 mailboxes on 2 replicas will be compared\n"],

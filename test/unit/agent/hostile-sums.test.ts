@@ -65,7 +65,14 @@ describe("a replica", () => {
   /** It has all of the log, and answers so when the mailbox is compared. */
   function startAgainst(page: Partial<Extract<Answer, { kind: "compare" }>>): void {
     const link = openMemoryLink();
-    const sinks = { conflicts: [], rejected: [], shipped: [], compared: [], mended: [], foreign: new Map() } as unknown as RealRun;
+    const sinks = {
+      conflicts: [],
+      rejected: [],
+      shipped: [],
+      compared: [],
+      mended: [],
+      foreign: new Map(),
+    } as unknown as RealRun;
     const agent = pair.makeAgent(link.source, { compares: true, mustCompare: true, random: () => 0 }, sinks);
     const [row] = pair.sourceReader.mailboxes();
     if (row === undefined) throw new Error("the source has a mailbox");

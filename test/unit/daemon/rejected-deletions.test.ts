@@ -1,0 +1,20 @@
+import { readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { rawDifferences, treeState } from "../../live/twin/raw-compare.js";
+import { addMessage, expectOneProblem, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
+import { runTwin } from "../../live/lab/mailtwin.js";
+test("try", async () => {
+  using bench = openBench();
+  makeMailbox(bench.source, "u1/Maildir", { messages: 3 });
+  const work = makeMailbox(bench.source, "u1/Maildir/.Work", { messages: 260, bytes: 20, seed: 100 });
+  expect((await bench.sync()).code).toBe(0);
+  rmSync(work, { recursive: true });
+  expect((await bench.sync()).code).toBe(1);
+  const run = await runTwin(["deletions", "reject", bench.source, bench.replica, "--state", bench.state]);
+  console.log(run.code, JSON.stringify(run).slice(0, 3000));
+  console.log(readdirSync(join(work, "cur")).slice(0, 3), readdirSync(join(work, "new")).slice(0,3));
+  const s1 = await bench.sync();
+  console.log(s1.code, JSON.stringify(s1.events.slice(-2)));
+  expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
+});

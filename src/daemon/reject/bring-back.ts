@@ -19,6 +19,7 @@ import { assignLetters, formatKeywords, nextKeywordsMtimeS, readKeywords } from 
 import { CUR, KEYWORDS_FILE, NEW, TMP } from "../../maildir/mailbox-files.js";
 import { formatInfo, parseMessageName } from "../../maildir/message-name.js";
 import type { CopyFile } from "./copies.js";
+import { directoryIn } from "./directories.js";
 import { underLock } from "./under-lock.js";
 
 /** Ours alone, as the uidlist's. */
@@ -203,8 +204,5 @@ export function backIn(mailbox: Dir, guid: MailboxGuid, names: BackNames): Map<n
 /** Dovecot makes them with the mailbox; one that lacks them gets them as its own. */
 function needed(mailbox: Dir, part: typeof CUR | typeof NEW | typeof TMP): Dir {
   const { uid, gid, mode } = mailbox.statSelf();
-  if (mailbox.stat(part) === undefined) mailbox.mkdir(part, mode, { uid, gid });
-  const dir = mailbox.openDir(part);
-  if (dir === undefined) throw makeSystemError("ENOENT", { doing: "opening", path: part });
-  return dir;
+  return directoryIn(mailbox, part, () => ({ uid, gid, mode }));
 }

@@ -41,6 +41,8 @@ export interface HeldFound {
 /** One mailbox may need a second look, or one at another moment. */
 const LOOKS_MAX = 50;
 const AGAIN_MS = 50;
+/** Of a mailbox in the place of one that is held back: there is nothing the matter with it. */
+const HELD = "deletions-held";
 
 /** Throws: store-missing, store-unreadable, source-emptied, the codes of the state database. */
 export async function findHeld({ source, site, state }: RejectPlace): Promise<HeldFound> {
@@ -87,7 +89,7 @@ async function look(store: SourceStore, rows: readonly MailboxRow[], clock: Cloc
     for (let round = 0; round < LOOKS_MAX; round++) {
       const request = { path, hints: { names: [], uidlist: false }, full: true, nowMs: clock.nowMs() };
       const outcome = store.examine(request);
-      if (outcome.kind === "problem") problems.push(outcome.problem);
+      if (outcome.kind === "problem" && outcome.problem.code !== HELD) problems.push(outcome.problem);
       if (outcome.kind === "problem" || outcome.kind === "absent") break;
       const { more, needListing, recheckInMs } = outcome;
       if (!more && !needListing && recheckInMs === undefined) break;

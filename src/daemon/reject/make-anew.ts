@@ -20,18 +20,14 @@ import { formatUidlistHeader } from "../../maildir/uidlist-header.js";
 import type { FileOwner } from "../../txn/message-state.js";
 import { isInside, parseMounts } from "../mounts.js";
 import type { Copies } from "./copies.js";
+import { directoryIn, unlessThere } from "./directories.js";
 import { underLock } from "./under-lock.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
 /** More than any mailbox gets while nobody looks. */
 const UID_GAP = 100_000;
 
-/** In words, why it is not made. */
-export interface NotMade {
-  readonly why: string;
-}
-
-/** Undefined: it can be. */
+/** In words; undefined: it can be made. */
 export function whyNotMade({ row, source }: { readonly row: MailboxRow; readonly source: string }): string | undefined {
   if (row.uidNext + UID_GAP > UID_MAX)
     return "its UIDs are nearly used up, and it cannot be made anew with higher ones";
@@ -54,8 +50,9 @@ export async function makeAnew(root: Dir, row: MailboxRow, copies: Copies): Prom
         const options = { ...file, tempName: UIDLIST_TEMP_FILE, syncDir: true };
         replaceDurably(mailbox, UIDLIST_FILE, [headerOf(row)], options);
       }
+      if (mailbox.stat(MAILDIR_FOLDER)?.uid !== uid) mailbox.unlink(MAILDIR_FOLDER); // what a kill left of it.
       if (isFolder) unlessThere(() => mailbox.createFile(MAILDIR_FOLDER, [], { ...file, sync: true }));
-      for (const part of [TMP, NEW, CUR]) unlessThere(() => mailbox.mkdir(part, mode, { uid, gid }));
+      for (const part of [TMP, NEW, CUR]) directoryIn(mailbox, part, () => ({ uid, gid, mode })).close();
       mailbox.sync();
     });
     return mailbox;
@@ -77,23 +74,12 @@ function makeDirectories(root: Dir, path: RawPath, copies: Copies): Dir {
   for (const name of splitRaw(path)) {
     const above = dir;
     try {
-      dir = made(above, name, () => ownerIn({ dir: above, at, name }, copies));
+      dir = directoryIn(above, name, () => ownerIn({ dir: above, at, name }, copies));
     } finally {
       if (above !== root) above.close();
     }
     at = joinRaw(at, name);
   }
-  return dir;
-}
-
-function made(above: Dir, name: RawName, ownerOf: () => FileOwner): Dir {
-  const standing = above.openDir(name);
-  if (standing !== undefined) return standing;
-  const { mode, ...owner } = ownerOf();
-  unlessThere(() => above.mkdir(name, mode, owner));
-  above.sync();
-  const dir = above.openDir(name);
-  if (dir === undefined) throw new Error(`${name} vanished`);
   return dir;
 }
 
@@ -110,15 +96,6 @@ function ownerIn(
   const isAlike = at === "" || (copiedAbove?.uid === above.uid && copiedAbove.gid === above.gid);
   const { uid, gid, mode } = copied !== undefined && isAlike ? copied : above;
   return { uid, gid, mode };
-}
-
-/** A kill may have left it, or Dovecot been faster. */
-function unlessThere(make: () => void): void {
-  try {
-    make();
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
-  }
 }
 
 /** A mount point of /etc/fstab on the way to that mailbox, below the store, at which nothing is mounted. */

@@ -183,13 +183,13 @@ class Telling {
       return;
     }
     const { messages, mailboxes } = this.#sums;
-    const what = `${countOf(messages, "message")} in ${countOf(mailboxes, "mailbox")}`;
+    const what =
+      messages === 0 ? "nothing" : `${countOf(messages, "message")} in ${countOf(mailboxes, "mailbox")} as new mail`;
     const rest = this.failed === 0 ? "" : `; ${countOf(this.failed, "message")} could not be, and stay held back`;
-    if (this.isDry) this.#output.out(`would restore ${what} as new mail${rest}\n`);
-    else
-      this.#output.out(
-        `restored ${what} as new mail${rest}; the old ones go from the replicas when those have the new ones, with the daemon or the next sync\n`,
-      );
+    const then =
+      "; the old ones go from the replicas when those have the new ones, by the running daemon or --watch, or the next sync";
+    const end = this.isDry || messages === 0 ? "" : then;
+    this.#output.out(`${this.isDry ? "would restore" : "restored"} ${what}${rest}${end}\n`);
   }
 }
 

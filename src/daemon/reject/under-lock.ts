@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { systemClock } from "../../base/clock.js";
 import type { Dir } from "../../base/disk.js";
 import { displayRaw } from "../../base/raw-name.js";
-import { type Dotlock, OVERRIDE_PAUSE_MS, tryLock } from "../../maildir/dotlock.js";
+import { type Dotlock, OVERRIDE_PAUSE_MS, removeLockLeftovers, tryLock } from "../../maildir/dotlock.js";
 import { isProcessAlive } from "../../maildir/dotlock-stale.js";
 import { maildirError } from "../../maildir/errors.js";
 
@@ -21,6 +21,7 @@ export async function underLock<T>(mailbox: Dir, work: (lock: Dotlock) => T): Pr
     const attempt = tryLock(mailbox, { ...own, nowMs });
     if (attempt.kind === "locked") {
       using lock = attempt.lock;
+      removeLockLeftovers(mailbox);
       const result = work(lock);
       lock.release();
       return result;

@@ -35,7 +35,7 @@ export function whyNotMade({ row, source }: { readonly row: MailboxRow; readonly
   return mount === undefined ? undefined : `${mount} is to be mounted there (/etc/fstab), and is not`;
 }
 
-/** The caller closes it; it may be another one that was made meanwhile. Throws: lock-held, lock-lost, system errors. */
+/** The caller closes it, unless it is `root`; it may be another one that was made meanwhile. Throws: lock-held, lock-lost, system errors. */
 export async function makeAnew(root: Dir, row: MailboxRow, copies: Copies): Promise<Dir> {
   const mailbox = makeDirectories(root, row.path, copies);
   try {
@@ -57,7 +57,7 @@ export async function makeAnew(root: Dir, row: MailboxRow, copies: Copies): Prom
     });
     return mailbox;
   } catch (error) {
-    mailbox.close();
+    if (mailbox !== root) mailbox.close();
     throw error;
   }
 }

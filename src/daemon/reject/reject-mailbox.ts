@@ -100,7 +100,7 @@ async function bringBack(
     for (const record of found) tell(putOne(into, record, copy, words));
     into.sync();
   } finally {
-    if (target.kind === "gone") mailbox.close();
+    if (target.kind === "gone" && mailbox !== root) mailbox.close();
   }
 }
 

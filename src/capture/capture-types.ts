@@ -58,6 +58,12 @@ export interface HeldMailbox {
   readonly uids: readonly number[];
 }
 
+/** What is held back of a mailbox and is back at the source as other messages, as IMAP has sets ("1:5,9"); "*": all of one that is gone. */
+export interface BackAgain {
+  readonly guid: MailboxGuid;
+  readonly uids: string;
+}
+
 /** Absent while nothing is held back. */
 export interface Braked {
   readonly brake?: BrakeReport;
@@ -290,8 +296,10 @@ export interface CaptureMethods<C = Recorded> {
     readonly ahead?: number;
     readonly nowMs: number;
   }): VanishedOutcome<C> & Braked;
-  /** All that is held back may go. Returns the mailboxes out of which it may; `commit` is not about them. */
-  approve(): { readonly paths: readonly RawPath[]; readonly commit?: C };
+  /** All that is held back may go, or that of it. Returns the mailboxes out of which it may; `commit` is not about them. */
+  approve(back: readonly BackAgain[] | undefined): { readonly paths: readonly RawPath[]; readonly commit?: C };
+  /** What is held back and is back (brought-back.ts). Throws: store-missing, store-unreadable. */
+  broughtBack(): readonly BackAgain[];
   number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;
   renumber(request: {
     readonly path: RawPath;

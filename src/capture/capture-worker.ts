@@ -77,10 +77,11 @@ const methods: Served = {
     const outcome = store.vanished(request);
     return record === undefined ? outcome : recordVanished(record, outcome);
   },
-  approve: () => {
+  approve: (back) => {
     const { store, record } = ports();
-    return record === undefined ? store.approve() : recordApproved(record, store.approve());
+    return record === undefined ? store.approve(back) : recordApproved(record, store.approve(back));
   },
+  broughtBack: () => store().broughtBack(),
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),
   describe: (request) => store().describe(request),

@@ -14,6 +14,7 @@ import type { FoundDirectory } from "../maildir/discover.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
 import type {
+  BackAgain,
   BrakeReport,
   CaptureMethods,
   CaptureProblem,
@@ -182,10 +183,10 @@ export class Capturer {
     return this.#renumbering.renumber(wish, waitMsMax, signal);
   }
 
-  /** What the brake holds back may go, and goes. Resolves when that it may is durable. */
-  async approveDeletions(): Promise<void> {
-    const { paths } = await this.#ports.worker.call("approve");
-    this.brake = undefined;
+  /** What the brake holds back may go, and goes; `back`: only that of it. Resolves when that it may is durable. */
+  async approveDeletions(back?: readonly BackAgain[]): Promise<void> {
+    const { paths } = await this.#ports.worker.call("approve", back);
+    if (back === undefined) this.brake = undefined;
     for (const path of paths) this.markFull(path, "sweep");
     this.sweepSoon();
   }

@@ -13,7 +13,8 @@ import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { encodeImapName } from "../maildir/imap-name.js";
 import { type BrakeLimits, type BrakeState, decideDeletion, type Going, RELEASED } from "./brake.js";
-import type { BrakeReport, HeldMailbox } from "./capture-types.js";
+import type { HeldNow } from "./brought-back.js";
+import type { BackAgain, BrakeReport, HeldMailbox } from "./capture-types.js";
 import type { MarkedFinding } from "./settle-findings.js";
 import { formatUids, parseUids, UidSet } from "./uid-set.js";
 
@@ -58,17 +59,11 @@ export interface Pass {
   begunAt?: number;
 }
 
-interface Held {
-  readonly row: MailboxRow;
-  /** Undefined: all of it, with its mailbox. */
-  readonly uids: ReadonlySet<number> | undefined;
-}
-
 export class DeletionBrake {
   readonly #limits: BrakeLimits;
   readonly #sources: BrakeSources;
   readonly #uncounted: ReadonlySet<string>;
-  readonly #held = new Map<MailboxGuid, Held>();
+  readonly #held = new Map<MailboxGuid, HeldNow>();
   #state: BrakeState;
   /** By GUID; "*" is all of a mailbox. */
   #approved: Approved;
@@ -170,6 +165,29 @@ export class DeletionBrake {
     return paths;
   }
 
+  /** With the rows of the moment in which it was held. */
+  get held(): readonly HeldNow[] {
+    return [...this.#held.values()];
+  }
+
+  /** Of what is held now this may go, being back as other messages; the brake stays on. Returns as `approve`. */
+  release(back: readonly BackAgain[]): readonly RawPath[] {
+    const approved = new Map(this.#approved);
+    const released = back.flatMap(({ guid, uids: text }) => {
+      const held = this.#held.get(guid);
+      if (held === undefined || (held.uids === undefined) !== (text === "*")) return []; // it has changed meanwhile.
+      const uids = held.uids === undefined ? "*" : heldOf(held.uids, parseUids(text));
+      const before = approved.get(guid);
+      if (uids === "*" || before === "*") approved.set(guid, "*");
+      else approved.set(guid, new UidSet([...uids, ...(before?.uids() ?? [])]));
+      this.#keep(held, uids);
+      return held.uids === undefined ? [] : [held.row.path];
+    });
+    this.#approvals += 1;
+    this.#setApproved(approved);
+    return released;
+  }
+
   /** What is to be recorded with the next answer, once. */
   takeMeta(): readonly { readonly key: string; readonly value: string }[] {
     return this.#meta.splice(0);
@@ -218,6 +236,14 @@ export class DeletionBrake {
     this.#report = undefined;
   }
 
+  /** All but what is released goes on being held. */
+  #keep({ row, uids }: HeldNow, released: "*" | readonly number[]): void {
+    const gone = new Set(released === "*" ? [] : released);
+    const left = new Set([...(uids ?? [])].filter((uid) => !gone.has(uid)));
+    if (left.size > 0) this.#hold(row, left);
+    else this.#letGo(row.guid);
+  }
+
   #letGo(guid: MailboxGuid): void {
     if (this.#held.delete(guid)) this.#report = undefined;
   }
@@ -243,10 +269,14 @@ export class DeletionBrake {
   }
 }
 
-function describe({ row, uids }: Held): HeldMailbox {
+function describe({ row, uids }: HeldNow): HeldMailbox {
   const { path, messages } = row;
   if (uids === undefined) return { path, messages, isWhole: true, uids: [] };
   return { path, messages: uids.size, isWhole: false, uids: firstOf(uids) };
+}
+
+function heldOf(uids: ReadonlySet<number>, meant: UidSet): readonly number[] {
+  return [...uids].filter((uid) => meant.has(uid));
 }
 
 /** A listing finds them ascending; there may be a million. */

@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
   "deletions-held": {
     disposition: "operator",
     exitCode: EX.DATAERR,
-    hint: "Nothing of it is deleted on the replica, all other changes go on. Was it meant? Let it go: mailtwin sync --approve-deletions. If not, put the mail back at the source (from the replica, say): what is there again is not deleted.",
+    hint: "Nothing of it is deleted on the replica, all other changes go on. Was it meant? Let it go: mailtwin sync --approve-deletions. If not, mailtwin deletions reject SRC DST brings it back at the source, as new mail; or put it back yourself: what is there again is not deleted.",
   },
   /** Two mailboxes have the same GUID in dovecot-uidlist: one was copied with its control files. */
   "mailbox-guid-twice": {

@@ -26,7 +26,9 @@ import { chunkOf } from "../txn/chunks.js";
 import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Transaction } from "../txn/transaction.js";
+import { BroughtBack, type HeldNow } from "./brought-back.js";
 import {
+  type BackAgain,
   type Braked,
   CAPTURE_LIMITS,
   type CaptureLimits,
@@ -46,7 +48,7 @@ import { CommitBuilder } from "./commit-builder.js";
 import { DeletionBrake } from "./deletion-brake.js";
 import { describeMailbox } from "./describe-mailbox.js";
 import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-store.js";
-import { type BaselineReader, EMPTY_STATE } from "./empty-state.js";
+import { type BaselineReader, EMPTY_STATE, fileExists } from "./empty-state.js";
 import { problemOf } from "./errors.js";
 import { Examiner } from "./examine.js";
 import { directoryOf } from "./fingerprint-text.js";
@@ -63,7 +65,7 @@ import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
-import { approveAll, heldBeside, withBrake } from "./with-brake.js";
+import { approveHeld, heldBeside, withBrake } from "./with-brake.js";
 
 export interface SourceStorePorts {
   readonly disk: Disk;
@@ -98,16 +100,6 @@ export async function openSourceStore(
   });
 }
 
-function fileExists(disk: Disk, path: string): boolean {
-  const slash = path.lastIndexOf("/");
-  const dir = disk.openRoot(slash < 0 ? "." : path.slice(0, slash + 1));
-  try {
-    return dir?.stat(path.slice(slash + 1)) !== undefined;
-  } finally {
-    dir?.close();
-  }
-}
-
 /** A smaller uidlist is read in a few milliseconds when it is needed. */
 const WARM_BYTES_MIN = 256 * 1024;
 
@@ -123,6 +115,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   readonly #locks: LockSources;
   readonly #tells: ClaimTells;
   readonly #brake: DeletionBrake | undefined;
+  readonly #back: BroughtBack;
   /** As of the last `discover`. */
   #evidence: StoreEvidence | undefined;
   /** GUIDs in the last outcome with a commit. */
@@ -168,6 +161,9 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
             total: () => this.#rows.messages,
             standing: (row, findings) => origins.standing(row, findings),
           });
+    this.#back = new BroughtBack({
+      ...{ place: this.#place, logId: () => reader.meta("log-id"), held: () => this.held, baselineOf },
+    });
     this.#examiner = new Examiner({
       brake: this.#brake,
       place: this.#place,
@@ -230,8 +226,17 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     return withBrake(this.#vanished(request), this.#brake);
   }
 
-  approve(): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
-    return approveAll(this.#brake);
+  approve(back?: readonly BackAgain[]): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
+    return approveHeld(this.#brake, back);
+  }
+
+  broughtBack(): readonly BackAgain[] {
+    return this.#back.find();
+  }
+
+  /** What the brake holds back, by the mailboxes' rows as they are now. */
+  get held(): readonly HeldNow[] {
+    return (this.#brake?.held ?? []).map(({ row, uids }) => ({ row: this.#rows.byGuid(row.guid) ?? row, uids }));
   }
 
   #vanished({ guid, ahead = 0, nowMs }: Parameters<CaptureMethods["vanished"]>[0]): VanishedOutcome<CaptureCommit> {

@@ -22,6 +22,11 @@ export class UidSet {
     return this.#runs.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   }
 
+  /** Ascending. */
+  *uids(): Iterable<number> {
+    for (const { first, last } of this.#runs) for (let uid = first; uid <= last; uid++) yield uid;
+  }
+
   has(uid: number): boolean {
     let low = 0;
     let high = this.#runs.length;

@@ -3,7 +3,7 @@
  * anybody hears of it.
  */
 import type { CaptureCommit } from "../log/state-types.js";
-import type { Braked, CaptureMethods, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
+import type { BackAgain, Braked, CaptureMethods, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
 import type { DeletionBrake } from "./deletion-brake.js";
 
 /** It moves nothing. */
@@ -35,8 +35,12 @@ export function heldBeside(
   return brake === undefined || report === undefined ? {} : { brake: report, held: brake.heldWhole };
 }
 
-export function approveAll(brake: DeletionBrake | undefined): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
-  const paths = brake?.approve() ?? [];
+/** `back`: only that. */
+export function approveHeld(
+  brake: DeletionBrake | undefined,
+  back: readonly BackAgain[] | undefined,
+): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
+  const paths = (back === undefined ? brake?.approve() : brake?.release(back)) ?? [];
   const meta = brake?.takeMeta() ?? [];
   return meta.length === 0 ? { paths } : { paths, commit: { ...NO_CAPTURE, meta } };
 }

@@ -81,6 +81,21 @@ export async function claimStore(
   if (reader.meta(keyOf(store)) !== text) await writer.setMeta(keyOf(store), text);
 }
 
+/**
+ * Stricter than `compareStores`: the source has to be the directory that it was at the last run, not only to stand at its path. So nothing is
+ * written where it is not mounted. Throws: source-missing.
+ */
+export function refuseOtherDirectory(
+  reader: Pick<StateReader, "meta">,
+  { path, site }: { readonly path: string; readonly site: Site },
+): void {
+  const record = readRecord(reader, "source");
+  if (record === undefined || (Number(record.dev) === site.dev && Number(record.ino) === site.ino)) return;
+  const words =
+    "another directory stands there than at the last run; if it is the right one, let a run of mailtwin see it first";
+  throw daemonError("source-missing", `writing to the source ${path}: ${words}`);
+}
+
 /** Undefined where another directory stands: noted, it would be taken for the store by later runs. */
 function recordOfSite(path: string, { dev, ino }: Site): string | undefined {
   const text = recordOf(path);
@@ -105,7 +120,7 @@ function recordOf(path: string): string | undefined {
   return JSON.stringify({ path, dev: String(stat.dev), ino: String(stat.ino) } satisfies StoreRecord);
 }
 
-function readRecord(source: StateReader, store: Store): StoreRecord | undefined {
+function readRecord(source: Pick<StateReader, "meta">, store: Store): StoreRecord | undefined {
   const text = source.meta(keyOf(store)) ?? "";
   return text === "" ? undefined : (JSON.parse(text) as StoreRecord);
 }

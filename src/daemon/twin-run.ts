@@ -15,6 +15,7 @@ import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import type { Link } from "../wire/link.js";
 import { wordsOfBrake } from "./brake-words.js";
+import { BroughtBackRelease } from "./brought-back.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
 import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
@@ -69,6 +70,7 @@ export class TwinRun {
   readonly #startMs = systemClock.monotonicMs();
   readonly #standing = new StandingProblems();
   readonly #rounds = new EqualRounds();
+  readonly #broughtBack: BroughtBackRelease;
   #agent: ReplayAgent | undefined;
   /** Both sides were equal once in this run, and what was captured after that is shipped. */
   #isEqual = false;
@@ -88,6 +90,7 @@ export class TwinRun {
     this.#parts = parts;
     this.#reporter = reporter;
     this.#source = parts.source;
+    this.#broughtBack = new BroughtBackRelease(parts.source);
     this.#tally = parts.tally;
   }
 
@@ -200,8 +203,13 @@ export class TwinRun {
       this.#captured();
       const lsn = reader.lastLsn();
       await this.#untilAcked(lsn, signal);
+      if (await this.#settleBroughtBack()) continue;
       if ((capturer.settled && reader.lastLsn() === lsn) || this.#rounds.isEnough(systemClock.monotonicMs())) return;
     }
+  }
+
+  #settleBroughtBack(): Promise<boolean> {
+    return this.#broughtBack.settle((lsn) => this.#need().ackedLsn >= lsn);
   }
 
   /** Once in a run. Returns whether there is more to be captured now. */
@@ -295,6 +303,7 @@ export class TwinRun {
         lastLookMs = elapsedMs;
         if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
         if (this.#isLive) this.#tellBrake();
+        if (this.#isLive) void this.#settleBroughtBack().catch(() => undefined); // it is tried again.
         void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
       }
       timer = systemClock.setTimer(PROGRESS_EVERY_MS, tick);

@@ -53,6 +53,31 @@ describeLive("deletions under the brake", () => {
     await imap.store(session, uids, { add: ["\\Flagged"] });
   }
 
+  async function mark(name: string): Promise<void> {
+    await using session = await imap.connect(lab.site("a").dovecot, "u1");
+    await imap.select(session, name);
+    await imap.store(session, [2, 5], { add: ["\\Flagged", "todo"] });
+  }
+
+  /** What a client sees of each message, but for its UID: flags, keywords, INTERNALDATE, bytes; in no order. */
+  async function mailOf(site: string, user: string, mailbox: string): Promise<readonly string[]> {
+    await using session = await imap.connect(lab.site(site).dovecot, user);
+    await imap.select(session, mailbox);
+    const lines: string[] = [];
+    for await (const { flags, internalDate, source } of session.fetch("1:*", {
+      flags: true,
+      internalDate: true,
+      source: true,
+    }))
+      lines.push(
+        `${[...(flags ?? [])]
+          .filter((flag) => flag !== "\\Recent")
+          .sort()
+          .join(" ")} ${String(internalDate)} ${String(source)}`,
+      );
+    return lines.sort();
+  }
+
   function folder(name: string): string {
     return join(lab.site("a").dovecot.mailRoot("u1"), `.${name}`);
   }
@@ -113,6 +138,32 @@ describeLive("deletions under the brake", () => {
     await lab.settle("a", "b");
     await until("all to be well", async () => (await troubles()).length === 0);
     expect(await lab.site("a").tell("deletions", "list")).toBe("no deletion is held back\n");
+  });
+
+  test("rm -rf of a folder and of an INBOX, rejected: the mail is back through IMAP, once, and the replica is equal", async () => {
+    const [a, b] = [lab.site("a"), lab.site("b")];
+    await makeFolder("Lost", 700);
+    await mark("Lost");
+    await lab.settle("a", "b");
+    const before = { lost: await mailOf("a", "u1", "Lost"), inbox: await mailOf("a", "u2", "INBOX") };
+    rmSync(folder("Lost"), { recursive: true });
+    await untilHeld(/Lost/);
+    rmSync(a.dovecot.mailRoot("u2"), { recursive: true });
+    await deliverAll(a.dovecot, mailFor(["u2"], { seed: 800, count: 1 })); // Dovecot makes another INBOX.
+    await untilHeld(/u2/);
+    await expunge("u1", [3]);
+    await expect(a.tell("deletions", "reject")).rejects.toThrow(/--from DIR names a directory of this host/);
+    const said = await a.tell("deletions", "reject", "--from", b.dovecot.store);
+    expect(said).toMatch(/restored \d+ messages in 3 mailboxes as new mail/);
+    await until("all to be well", async () => (await troubles()).length === 0, { deadlineMs: 90_000 });
+    await lab.settle("a", "b");
+    for (const site of ["a", "b"]) {
+      expect(await mailOf(site, "u1", "Lost")).toEqual(before.lost);
+      const inbox = await mailOf(site, "u2", "INBOX");
+      expect(inbox).toHaveLength(before.inbox.length + 1);
+      expect(inbox).toEqual(expect.arrayContaining([...before.inbox]));
+    }
+    expect(await a.tell("deletions", "reject", "--from", b.dovecot.store)).toBe("no deletion is held back\n");
   });
 
   test("what comes back was no deletion, and nobody has to say so", async () => {

@@ -19,6 +19,7 @@ const WRITTEN = new Map([
   ["verify A B", { file: "src/daemon/verify/verify-command.ts", name: "VerifiedDirectories" }],
   ["verify", { file: CONTROL, name: "VerifyAnswer" }],
   ["deletions list, deletions approve", { file: CONTROL, name: "DeletionsAnswer" }],
+  ["deletions reject", { file: "src/daemon/reject/reject-command.ts", name: "RejectReport" }],
   ["rejects retry, rejects skip", { file: CONTROL, name: "RejectsAnswer" }],
   ["rejects list, rejects show, rejects export", { file: "src/daemon/logs/rejects-command.ts", name: "jsonOf" }],
   ["explain", { file: "src/daemon/control/explain.ts", name: "Explanation" }],

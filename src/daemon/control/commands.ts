@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { exitWith } from "../exit-code.js";
 import type { Output } from "../output.js";
+import type { RejectFlags } from "../reject/reject-command.js";
 import type { ExplainFlags, ResyncFlags, WishFlags } from "./ask-commands.js";
 import type { DeletionsFlags } from "./deletions-commands.js";
 import type { ControlFlags } from "./find-control.js";
@@ -108,6 +109,33 @@ function addDeletions(program: Command, output: Output): void {
     .description("let go what is held back now; what goes later is judged anew")
     .action((flags: DeletionsFlags) =>
       exitWith(flags, output, async () => (await import("./deletions-commands.js")).approveDeletions(flags, output)),
+    );
+  addReject(deletions.command("reject"), output);
+}
+
+function addReject(command: Command, output: Output): void {
+  command
+    .description(
+      "it was no wish to delete: bring what is held back back at the source, as new mail; exit code 1 if not all",
+    )
+    .argument("[SRC]", "of a `mailtwin sync`, as that has it; none: the daemon's stores that are a source")
+    .argument("[DST]", "its destination, HOST:PATH too")
+    .option(
+      "--from <dir>",
+      "a copy of the store on this host: the replica's, or a backup; of a local sync without: DST",
+    )
+    .option("-u, --user <user>", "only this user's mail")
+    .option("--mailbox <name>", "only of this mailbox, as clients name it, or by its path in the store")
+    .option("-n, --dry-run", "say what would be done, and do nothing")
+    .option("--state <dir>", "the state directory of that `sync`")
+    .option("--scratch <dir>", "its scratch directory")
+    .option("--config <file>", "of the daemon, instead of /etc/mailtwin/mailtwin.toml")
+    .option("--store <name>", "only this store of the configuration")
+    .option("--json", "one JSON object a line, for machines")
+    .action((source: string | undefined, destination: string | undefined, flags: RejectFlags) =>
+      exitWith(flags, output, async () =>
+        (await import("../reject/reject-command.js")).rejectDeletions(source, destination, flags, output),
+      ),
     );
 }
 

@@ -9,6 +9,8 @@ import { Gate } from "../../base/gate.js";
 import type { BrakeLimits } from "../../capture/brake.js";
 import { keepLogWithin } from "../../log/keep-log-within.js";
 import type { StateWriter } from "../../log/state-ports.js";
+import type { ReplicaRow } from "../../log/state-types.js";
+import { BroughtBackRelease } from "../brought-back.js";
 import type { LogLimits, Replica } from "../config/config.js";
 import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
@@ -147,11 +149,13 @@ export class SourceKeeper {
   /** Begins and ends replicas, trims the log, and tells of mailboxes that are not captured. */
   async #tend(store: SourceStore, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
+    const broughtBack = new BroughtBackRelease(store.side);
     for (;;) {
       await this.#endGone();
       await this.#keepLog(store); // before anybody is served: what a new replica lacks is kept from here on.
       this.#beginNew(store);
       if (store.isLive) this.#backOff.reset();
+      if (store.isLive) await broughtBack.settle((lsn) => haveAll(store.side.reader.replicas(), lsn));
       noteBrake(store.side.capturer.brake, { log: this.#ports.log, troubles: this.troubles });
       this.problems.look(store.side.capturer.problems, { isWhole: store.isLive, nowMs: clock.nowMs() });
       const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
@@ -270,6 +274,11 @@ const ALL_USERS = "null";
 async function forget(replica: string, writer: StateWriter): Promise<void> {
   for (const key of [pausedKey(replica), asideKey(replica), rightsKey(replica)]) await writer.setMeta(key, "");
   await writer.forgetReplica(replica);
+}
+
+/** Who is to be compared says nothing of what it has. */
+function haveAll(replicas: readonly ReplicaRow[], upTo: number): boolean {
+  return replicas.every(({ lsn, needsResyncSinceMs }) => needsResyncSinceMs === undefined && lsn >= upTo);
 }
 
 /** Both are of the configuration: plain values. */

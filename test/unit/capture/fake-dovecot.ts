@@ -149,9 +149,9 @@ export class FakeMailbox {
   }
 
   /** A message in `new/`, or with `info` in `cur/`; without a record unless `recorded`. */
-  deliver(options: { recorded?: boolean; info?: string; body?: string } = {}): string {
+  deliver(options: { recorded?: boolean; info?: string; body?: string; base?: string } = {}): string {
     const { recorded = true, info = "", body = "x".repeat((serial % 50) + 2) } = options;
-    const base = this.freshBase();
+    const base = options.base ?? this.freshBase();
     writeFileSync(join(this.dir, "tmp", base), body);
     utimesSync(join(this.dir, "tmp", base), 1_600_000_000 + serial, 1_600_000_000 + serial);
     const dir = info === "" ? "new" : "cur";

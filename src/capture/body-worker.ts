@@ -3,11 +3,13 @@ import { assert } from "../base/assert.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import { movableBuffers } from "../base/slab-pool.js";
 import { serveWorker, Transferred } from "../base/worker-host.js";
+import { KnownBodies } from "../log/known-bodies.js";
 import { openStateReader } from "../log/state-reader.js";
 import { BodyReader } from "./body-reader.js";
 import type {
   BodyRead,
   CloseLargeOutcome,
+  KnownBodyMethods,
   OpenLargeOutcome,
   OpenLargeRequest,
   ReadManyRequest,
@@ -17,6 +19,7 @@ import type {
 import { pinStore } from "./open-mailbox.js";
 
 let opened: BodyReader | undefined;
+let known: KnownBodies | undefined;
 
 function reader(): BodyReader {
   assert(opened !== undefined, "the body worker was not opened");
@@ -24,7 +27,8 @@ function reader(): BodyReader {
 }
 
 const methods = {
-  open({ storeRoot, storeSite, statePath }: StoreToRead): void {
+  open({ storeRoot, storeSite, statePath, knownPath }: StoreToRead): void {
+    known = new KnownBodies(knownPath);
     const state = statePath === undefined ? undefined : openStateReader(statePath);
     opened = new BodyReader({ disk: pinStore(openNodeDisk(), storeRoot, storeSite), storeRoot }, state);
   },
@@ -38,6 +42,10 @@ const methods = {
     return new Transferred(bytes, [bytes.buffer]);
   },
   closeLarge: (request: { readonly handle: number }): CloseLargeOutcome => reader().closeLarge(request),
+  note: ({ bodies, instead }: Parameters<KnownBodyMethods["note"]>[0]): void => known?.note(bodies, { instead }),
+  known: ({ mailbox, names }: Parameters<KnownBodyMethods["known"]>[0]) =>
+    known?.read(mailbox, names) ?? names.map(() => undefined),
+  keepKnown: ({ mailboxes }: Parameters<KnownBodyMethods["keepKnown"]>[0]): void => known?.keepOnly(new Set(mailboxes)),
 };
 
 serveWorker(methods);

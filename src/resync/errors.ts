@@ -14,6 +14,12 @@ const KINDS = {
     exitCode: EX.NOINPUT,
     hint: "Is the path right, is the file system mounted, and may this user read it?",
   },
+  /** Bytes of a message are others on the two sides, and the source's are not known to be the right ones: nothing is written over. */
+  "bodies-differ": {
+    disposition: "operator",
+    exitCode: EX.PARTIAL,
+    hint: "Look at both files: the one with the right bytes is copied over the other one, under its name there (cp -p). Where all of the source's are right, `verify --deep --repair --trust-source` does it.",
+  },
   /** What the other side says of its store cannot be true of any. */
   "compared-confused": {
     disposition: "operator",

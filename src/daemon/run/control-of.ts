@@ -23,6 +23,7 @@ import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
+import type { ReplicaScrub } from "../scrub/replica-scrub.js";
 import { deletionsOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
@@ -74,11 +75,13 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
-    async verify({ settleMs, sample, repair, ...query }, signal) {
+    async verify({ settleMs, sample, repair, trustSource, ...query }, signal) {
       refuseReplica(daemon, query);
       const verified: VerifiedReplica[] = [];
       for (const each of chosenOf(daemon, query)) {
-        verified.push(await verifyReplica(each, { settleMs, sample, repair, clock: systemClock }, signal));
+        const wish = { settleMs, sample, repair, trustSource, clock: systemClock };
+        verified.push(await verifyReplica(each, wish, signal));
+        if (repair === true) each.scrub?.lookAgain();
       }
       return verified;
     },
@@ -114,6 +117,7 @@ interface Served {
   readonly name: string;
   readonly store: SourceStore;
   readonly runner: ReplicaRunner;
+  readonly scrub: ReplicaScrub | undefined;
 }
 
 /** Throws: store-not-ready. */
@@ -129,7 +133,7 @@ function allServed(daemon: Daemon): readonly Served[] {
     if (kept.kind !== "source" || store === undefined) return [];
     return [...kept.keeper.replicas.keys()].flatMap((replica) => {
       const runner = kept.keeper.runner(replica);
-      return runner === undefined ? [] : [{ name, store, runner }];
+      return runner === undefined ? [] : [{ name, store, runner, scrub: kept.keeper.scrub(replica) }];
     });
   });
 }

@@ -201,14 +201,16 @@ export class SourceKeeper {
     const { troubles } = memory;
     const scrub = new ReplicaScrub({ ...own, limits: this.#ports.scrub, store, runner, troubles });
     const stop = new AbortController();
-    const onDefect = (error: unknown): void => {
+    const scrubbing = scrub.run(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.write("defect", fieldsOfError(error)); // it ends, and nothing else does.
+    });
+    const running = runner.run(stop.signal).catch((error: unknown) => {
       if (stop.signal.aborted) return;
       log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone, which is begun anew after a while.
       this.#running.delete(name);
       stop.abort(error);
-    };
-    const works = [runner.run(stop.signal), scrub.run(stop.signal)].map((work) => work.catch(onDefect));
-    const ended = Promise.all(works).then(() => undefined);
+    });
+    const ended = Promise.all([running, scrubbing]).then(() => undefined);
     this.#running.set(name, { runner, scrub, stop, ended });
   }
 

@@ -124,11 +124,19 @@ export class ReplicaScrub {
     for (;;) {
       this.#tell();
       const limits = this.#ports.limits();
-      const isDue = limits !== undefined && this.#isDue(limits) && clock.monotonicMs() >= this.#notBeforeMs;
-      if (limits !== undefined && isDue && this.#isReady()) await this.#try(limits, signal);
-      else await this.#wake.waitUntil(clock.monotonicMs() + LOOK_MS, clock, signal);
+      const isDue = limits !== undefined && this.#isDue(limits);
+      const isFree = clock.monotonicMs() >= this.#notBeforeMs;
+      if (limits !== undefined && isDue && isFree && this.#isReady()) await this.#try(limits, signal);
+      else await this.#wake.waitUntil(this.#nextLookMs(isDue), clock, signal);
       signal.throwIfAborted();
     }
+  }
+
+  /** Of the monotonic clock. */
+  #nextLookMs(isDue: boolean): number {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const isSoon = isDue && this.#notBeforeMs > nowMs;
+    return isSoon ? Math.min(this.#notBeforeMs, nowMs + LOOK_MS) : nowMs + LOOK_MS;
   }
 
   #isDue(limits: ScrubLimits): boolean {
@@ -304,7 +312,7 @@ export class ReplicaScrub {
     this.#state = endRound(this.#state, nowMs);
     await this.#keep();
     const unresolved = open.length + further;
-    log.write("scrub-ended", { read, repaired, unresolved, elapsedMs: Math.max(0, nowMs - startedMs) });
+    log.write("scrub-ended", { startedMs, read, repaired, unresolved, elapsedMs: Math.max(0, nowMs - startedMs) });
     await store.side.notes.keepOnly(store.side.reader.mailboxes().map(({ guid }) => guid));
   }
 

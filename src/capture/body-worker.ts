@@ -20,15 +20,22 @@ import { pinStore } from "./open-mailbox.js";
 
 let opened: BodyReader | undefined;
 let known: KnownBodies | undefined;
+let knownPath: string | undefined;
 
 function reader(): BodyReader {
   assert(opened !== undefined, "the body worker was not opened");
   return opened;
 }
 
+/** Opened when it is first needed: a run in which no body is read pays nothing for it. */
+function knownBodies(): KnownBodies {
+  known ??= new KnownBodies(knownPath);
+  return known;
+}
+
 const methods = {
-  open({ storeRoot, storeSite, statePath, knownPath }: StoreToRead): void {
-    known = new KnownBodies(knownPath);
+  open({ storeRoot, storeSite, statePath, knownPath: path }: StoreToRead): void {
+    knownPath = path;
     const state = statePath === undefined ? undefined : openStateReader(statePath);
     opened = new BodyReader({ disk: pinStore(openNodeDisk(), storeRoot, storeSite), storeRoot }, state);
   },
@@ -42,10 +49,10 @@ const methods = {
     return new Transferred(bytes, [bytes.buffer]);
   },
   closeLarge: (request: { readonly handle: number }): CloseLargeOutcome => reader().closeLarge(request),
-  note: ({ bodies, instead }: Parameters<KnownBodyMethods["note"]>[0]): void => known?.note(bodies, { instead }),
-  known: ({ mailbox, names }: Parameters<KnownBodyMethods["known"]>[0]) =>
-    known?.read(mailbox, names) ?? names.map(() => undefined),
-  keepKnown: ({ mailboxes }: Parameters<KnownBodyMethods["keepKnown"]>[0]): void => known?.keepOnly(new Set(mailboxes)),
+  note: ({ bodies, instead }: Parameters<KnownBodyMethods["note"]>[0]): void => knownBodies().note(bodies, { instead }),
+  known: ({ mailbox, names }: Parameters<KnownBodyMethods["known"]>[0]) => knownBodies().read(mailbox, names),
+  keepKnown: ({ mailboxes }: Parameters<KnownBodyMethods["keepKnown"]>[0]): void =>
+    knownBodies().keepOnly(new Set(mailboxes)),
 };
 
 serveWorker(methods);

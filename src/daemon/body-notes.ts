@@ -13,9 +13,6 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { JudgingPorts } from "../resync/judge-bodies.js";
 import { chunkOf } from "../txn/chunks.js";
 
-/** In the state directory, beside source.db. */
-export const KNOWN_BODIES = "source-bodies.db";
-
 const WRITE_MS = 1_000;
 /** Some hundred kilobytes. */
 const HELD_MAX = 1_024;

@@ -5,11 +5,14 @@
  * INVARIANT: of a message the first word stays, until somebody says otherwise (`instead`): what a file is later is what is judged by it.
  * INVARIANT: what is known counts for the message with that UID and that base name only. A UID that came to another message has no word.
  */
-import { rmSync } from "node:fs";
 import { sha256 } from "../base/hash.js";
+import { removePrivateFile } from "../base/private-file.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import { type Db, openDb, transact } from "./db.js";
+
+/** In the state directory, beside source.db. */
+export const KNOWN_BODIES = "source-bodies.db";
 
 /** SHA-256 in hex, and bytes. */
 export interface KnownBody {
@@ -118,7 +121,7 @@ export class KnownBodies implements Disposable {
 function openKnown(path: string): Db | undefined {
   const opened = tryOpen(path);
   if (opened !== "foreign") return opened;
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  for (const suffix of ["", "-wal", "-shm"]) removePrivateFile(path + suffix);
   const anew = tryOpen(path);
   return anew === "foreign" ? undefined : anew;
 }

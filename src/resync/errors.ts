@@ -18,7 +18,7 @@ const KINDS = {
   "bodies-differ": {
     disposition: "operator",
     exitCode: EX.PARTIAL,
-    hint: "Look at both files: the one with the right bytes is copied over the other one, under its name there (cp -p). Where all of the source's are right, `verify --deep --repair --trust-source` does it.",
+    hint: "Nothing was written over. Look at both files: docs/operating.md, Bodies that are read again, says how to put it right.",
   },
   /** What the other side says of its store cannot be true of any. */
   "compared-confused": {

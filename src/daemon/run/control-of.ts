@@ -15,6 +15,7 @@ import type {
   ResyncAnswer,
   Targets,
   VerifiedReplica,
+  VerifyWish,
 } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, quote } from "../control/find-mailbox.js";
@@ -75,16 +76,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
-    async verify({ settleMs, sample, repair, trustSource, ...query }, signal) {
-      refuseReplica(daemon, query);
-      const verified: VerifiedReplica[] = [];
-      for (const each of chosenOf(daemon, query)) {
-        const wish = { settleMs, sample, repair, trustSource, clock: systemClock };
-        verified.push(await verifyReplica(each, wish, signal));
-        if (repair === true) each.scrub?.lookAgain();
-      }
-      return verified;
-    },
+    verify: (query, signal) => verify(daemon, query, signal),
     async retry(query, signal) {
       const { runner, rows } = await refusedOf(daemon, query, signal);
       for (const { mailbox } of rows) runner.agent?.retry(mailbox);
@@ -111,6 +103,21 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     explain: (query, signal) => explainUid(explainedStores(daemon, query), query, signal),
     reload,
   };
+}
+
+async function verify(
+  daemon: Daemon,
+  { settleMs, sample, repair, trustSource, ...query }: Targets & VerifyWish,
+  signal: AbortSignal,
+): Promise<readonly VerifiedReplica[]> {
+  refuseReplica(daemon, query);
+  const verified: VerifiedReplica[] = [];
+  const wish = { settleMs, sample, repair, trustSource, clock: systemClock };
+  for (const each of chosenOf(daemon, query)) {
+    verified.push(await verifyReplica(each, wish, signal));
+    if (repair === true) each.scrub?.lookAgain();
+  }
+  return verified;
 }
 
 interface Served {

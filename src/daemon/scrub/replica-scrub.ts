@@ -19,6 +19,7 @@ import type { JudgedBody } from "../../resync/judge-bodies.js";
 import { witnessesOf } from "../body-notes.js";
 import type { ScrubStatus } from "../control/status.js";
 import { mendMailboxes } from "../run/asked-verify.js";
+import { DAEMON_HINTS } from "../run/daemon-hints.js";
 import type { EventLog } from "../run/event-log.js";
 import type { ReplicaRunner } from "../run/replica-runner.js";
 import type { SourceStore } from "../run/source-store.js";
@@ -50,6 +51,7 @@ export interface ScrubPorts {
 }
 
 const CODE = "bodies-differ";
+const HINT = DAEMON_HINTS[CODE] ?? "";
 /** How often it is looked whether a turn is due, and may be. */
 const LOOK_MS = 1_000;
 /** After what keeps a turn from being done. */
@@ -263,7 +265,7 @@ export class ReplicaScrub {
       if (repaired.has(uid)) log.write("body-repaired", { mailbox, uid, by });
       else if (bad !== undefined) {
         open.push({ guid: row.guid, uid, bad, sinceMs: clock.nowMs() });
-        if (wasOpen.get(uid)?.bad !== bad) log.write("body-differs", { mailbox, uid, bad, by, ...hintOfOpen(bad) });
+        if (wasOpen.get(uid)?.bad !== bad) log.write("body-differs", { mailbox, uid, bad, by, message: wordsOfOpen({ bad }), hint: HINT });
       }
     }
     const stillOpen = new Set(open.map(({ uid }) => uid));
@@ -341,8 +343,7 @@ export class ReplicaScrub {
       return;
     }
     const words = wordsOfAll(open, further, (guid) => store.side.reader.mailboxByGuid(guid)?.path);
-    const { code, message, hint } = resyncError(CODE, words);
-    troubles.note(CODE, { code, words: message, hint, level: "needs-you" }, open[0]?.sinceMs ?? clock.nowMs());
+    troubles.note(CODE, { code: CODE, words, hint: HINT, level: "needs-you" }, open[0]?.sinceMs ?? clock.nowMs());
   }
 
   #nameOf(guid: MailboxGuid): string {
@@ -365,9 +366,4 @@ function ownSide(sums: SourceStore["sums"]): ReadingSide {
     hashes: (of) => use((worker) => worker.call("hashes", of)),
     states: (of) => use((worker) => worker.call("states", of)),
   };
-}
-
-function hintOfOpen(bad: OpenBody["bad"]) {
-  const { message, hint } = resyncError(CODE, `reading bodies again: ${wordsOfOpen({ bad })}`);
-  return { message, hint };
 }

@@ -1,5 +1,5 @@
 /** What the daemon says of bodies that differ, and need a person. Pure. */
-import type { RawPath } from "../../base/raw-name.js";
+import { type RawPath, ROOT_PATH } from "../../base/raw-name.js";
 import type { MailboxGuid } from "../../maildir/ids.js";
 import type { BodyVerdict } from "../../resync/judge-body.js";
 import { countOf, mailboxName } from "../words.js";
@@ -41,7 +41,7 @@ export function wordsOfAll(
   pathOf: (guid: MailboxGuid) => RawPath | undefined,
 ): string {
   const named = open.slice(0, NAMED_MAX).map((it) => {
-    return `UID ${it.uid} of ${mailboxName(pathOf(it.guid) ?? ("" as RawPath))} (${wordsOfOpen(it)})`;
+    return `UID ${it.uid} of ${mailboxName(pathOf(it.guid) ?? ROOT_PATH)} (${wordsOfOpen(it)})`;
   });
   const all = open.length + further;
   const more = all > named.length ? `, and ${countOf(all - named.length, "message")} more` : "";

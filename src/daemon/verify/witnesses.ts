@@ -5,10 +5,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Disposer } from "../../base/disposal.js";
-import { KnownBodies, type NotedBody } from "../../log/known-bodies.js";
+import { KNOWN_BODIES, KnownBodies, type NotedBody } from "../../log/known-bodies.js";
 import { openStateReader } from "../../log/state-reader.js";
 import type { JudgingPorts } from "../../resync/judge-bodies.js";
-import { KNOWN_BODIES, loggedSize } from "../body-notes.js";
+import { loggedSize } from "../body-notes.js";
 import { findPlaces } from "../places.js";
 import { remoteAt } from "../remote-flags.js";
 

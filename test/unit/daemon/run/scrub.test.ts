@@ -80,7 +80,10 @@ test("a body that was changed on the replica is repaired, under its UID, name an
   const ended = await source.waitFor("the end of the round", named("scrub-ended"));
   expect(ended).toMatchObject({ read: 5, repaired: 1, unresolved: 0 });
   expect(rawDifferences(two.source, two.replica)).toEqual([]);
-  expect(await statusOf(two)).toMatchObject({ scrub: { all: 5, unresolved: 0, named: [], endedMs: expect.any(Number) }, troubles: [] });
+  expect(await statusOf(two)).toMatchObject({
+    scrub: { all: 5, unresolved: 0, named: [], endedMs: expect.any(Number) },
+    troubles: [],
+  });
   expect((await mailtwin(two, "status")).stdout).toMatch(
     /^ {2}b: bodies are read again: .*, 0 unresolved; the last round ended .* ago$/m,
   );

@@ -8,12 +8,12 @@ import { releaseSlabs } from "../base/slab-pool.js";
 import type { BodyRead } from "../capture/body-types.js";
 import { freshItems } from "../capture/fresh-bodies.js";
 import { ALONG_BYTES_MAX, type AlongBodies } from "../wire/messages.js";
-import { type BodySenderPorts, headOf, readOrProblem } from "./body-sender.js";
+import { type BodySenderPorts, headOf, notedOf, readOrProblem } from "./body-sender.js";
 import type { LogRun } from "./log-run.js";
 import type { MayHave } from "./offer-line.js";
 import type { SourceSide } from "./source-side.js";
 
-export interface AlongPorts extends Pick<BodySenderPorts, "bodies"> {
+export interface AlongPorts extends Pick<BodySenderPorts, "bodies" | "onRead"> {
   readonly source: SourceSide;
   readonly mayHave?: MayHave;
 }
@@ -26,10 +26,15 @@ export async function readAlong(ports: AlongPorts, run: Omit<LogRun, "bytes">): 
   const path = items.length === 0 ? undefined : ports.source.pathOf(transaction.mailbox);
   if (path === undefined || ports.mayHave?.(path) === false) return undefined;
   const fresh = ports.source.fresh.get(run, items);
-  if (fresh !== undefined) return alongOf(fresh);
+  if (fresh !== undefined) {
+    ports.onRead?.(notedOf(transaction.mailbox, items, fresh));
+    return alongOf(fresh);
+  }
   const request = { mailbox: transaction.mailbox, mailboxPath: path, items, bytesMax: ALONG_BYTES_MAX };
   const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));
-  return "code" in reads ? undefined : alongOf(reads);
+  if ("code" in reads) return undefined;
+  ports.onRead?.(notedOf(transaction.mailbox, items, reads));
+  return alongOf(reads);
 }
 
 function alongOf(reads: readonly BodyRead[]): AlongBodies | undefined {

@@ -21,6 +21,7 @@ import {
 } from "../capture/body-types.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError, problemOf } from "../capture/errors.js";
+import type { NotedBody } from "../log/known-bodies.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { Link } from "../wire/link.js";
@@ -30,6 +31,8 @@ import { agentError } from "./errors.js";
 export interface BodySenderPorts {
   readonly link: Link;
   readonly bodies: WorkerClient<BodyMethods>;
+  /** Bodies were read whole, to be sent: what they are. */
+  readonly onRead?: ((bodies: readonly NotedBody[]) => void) | undefined;
 }
 
 export interface Wish {
@@ -152,6 +155,7 @@ async function sendOneRead(sending: Sending, items: readonly BodyItem[], reads: 
   if (problem?.kind === "problem" || signal.aborted) releaseReads(reads);
   signal.throwIfAborted();
   if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
+  ports.onRead?.(notedOf(mailbox, items, reads)); // before: what is sent is out of our hands.
   let bytes = await sendSmall(ports, id, reads, signal);
   const absent = reads.flatMap((read) => (read.kind === "gone" ? [read.index] : []));
   const itemByIndex = new Map(items.map((item) => [item.index, item]));
@@ -207,6 +211,19 @@ async function sendSmall(
   return bytes;
 }
 
+export function notedOf(
+  mailbox: MailboxGuid,
+  items: readonly BodyItem[],
+  reads: readonly BodyRead[],
+): readonly NotedBody[] {
+  const itemByIndex = new Map(items.map((item) => [item.index, item]));
+  return reads.flatMap((read) => {
+    const item = itemByIndex.get(read.index);
+    if (read.kind !== "body" || item === undefined) return [];
+    return [{ mailbox, uid: item.uid, base: item.base, size: read.bytes.length, sha256: read.sha256 }];
+  });
+}
+
 export function headOf({ index, bytes, sha256 }: Extract<BodyRead, { readonly kind: "body" }>): BodyHead {
   return { index, size: bytes.length, sha256: Buffer.from(sha256, "hex"), gone: false };
 }
@@ -236,8 +253,8 @@ async function sendLarge(
 }
 
 async function sendParts(
-  { bodies, link }: BodySenderPorts,
-  { id, index, path, base }: LargeBody,
+  { bodies, link, onRead }: BodySenderPorts,
+  { id, index, mailbox, path, uid, base }: LargeBody,
   { handle, sizeBytes }: { readonly handle: number; readonly sizeBytes: number },
   signal: AbortSignal,
 ): Promise<number | CaptureProblem> {
@@ -254,6 +271,7 @@ async function sendParts(
     hash.update(payload);
     const last = offset + length >= sizeBytes;
     const sha256 = last ? hash.digest() : NO_HASH;
+    if (last) onRead?.([{ mailbox, uid, base, size: sizeBytes, sha256: sha256.toString("hex") }]);
     await link.send({ kind: "body-part", id, index, offset, last, sha256, payload }, signal);
     offset += length;
   }

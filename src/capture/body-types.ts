@@ -1,6 +1,7 @@
 /** What the body worker is asked and what it answers. It reads message files and nothing else. */
 import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
+import type { BodyName, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem } from "./capture-types.js";
 
@@ -73,6 +74,8 @@ export interface StoreToRead {
   /** Which directory that is; without it the one that is opened first. */
   readonly storeSite?: Site | undefined;
   readonly statePath?: string | undefined;
+  /** Where it is kept what bodies were; undefined: nowhere. */
+  readonly knownPath?: string | undefined;
 }
 
 /** The methods of the body worker. */
@@ -83,4 +86,15 @@ export interface BodyMethods {
   openLarge(request: OpenLargeRequest): OpenLargeOutcome;
   readPart(request: ReadPartRequest): Uint8Array<ArrayBuffer>;
   closeLarge(request: { readonly handle: number }): CloseLargeOutcome;
+}
+
+/** Further methods of the worker: what bodies were when they were first read (log/known-bodies.ts). */
+export interface KnownBodyMethods {
+  note(request: { readonly bodies: readonly NotedBody[]; readonly instead: boolean }): void;
+  known(request: {
+    readonly mailbox: MailboxGuid;
+    readonly names: readonly BodyName[];
+  }): readonly (KnownBody | undefined)[];
+  /** Forgets all mailboxes but these. */
+  keepKnown(request: { readonly mailboxes: readonly MailboxGuid[] }): void;
 }

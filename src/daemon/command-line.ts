@@ -128,13 +128,17 @@ function addVerify(program: Command, output: Output): void {
     .option("--deep", "read everything: also size, date and bytes of files that look as they did")
     .option("--sample <part>", "the same of a part of the messages, another one each day: 1/30 has read all in a month")
     .option("--repair", "bring B (the replica) in agreement with A (the source), then compare again")
+    .option(
+      "--trust-source",
+      "for --repair: of bytes that differ A's are right, also where they seem to be the bad ones",
+    )
     .addOption(
       new Option("--foreign <what>", "for --repair where B is no twin of A yet: mail that only B has").choices([
         "keep",
         "limbo",
       ]),
     )
-    .option("--state <dir>", "for --repair: where sync keeps the state of A and B")
+    .option("--state <dir>", "where sync keeps the state of A and B, which knows what bytes were")
     .option("--settle <seconds>", "how long what differs has to stay so before it counts, since mail is on its way (2)")
     .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
     .option("--config <file>", "the configuration of the daemon, instead of /etc/mailtwin/mailtwin.toml")

@@ -10,6 +10,7 @@ import { ASIDE, HELD, PARKED } from "../apply/scratch-areas.js";
 import type { FileStat, Site } from "../base/disk.js";
 import { sha256 } from "../base/hash.js";
 import { rawFromText } from "../base/raw-name.js";
+import { KNOWN_BODIES } from "../log/known-bodies.js";
 import { daemonError } from "./errors.js";
 import { refuseRingHere } from "./lineage.js";
 import { areApart, isInside, isSameDirectory, liesIn } from "./mounts.js";
@@ -110,7 +111,8 @@ export function makeState(state: string, made: string[]): void {
   makeOurs(state, stateRefusal(state), { mayBeRead: true, levelsMax: Number.POSITIVE_INFINITY, made });
   refuseExposed(state, stateRefusal(state)); // once more: what was not there yet others may have made.
   refuseUnusableState(state);
-  for (const file of [...STATE_FILES.flatMap(withCompanions), "lock.db"]) protectFile(join(state, file));
+  const files = [...[...STATE_FILES, KNOWN_BODIES].flatMap(withCompanions), "lock.db"];
+  for (const file of files) protectFile(join(state, file));
 }
 
 /** The destination is made like `like` where it is not there. Throws: destination-unusable, scratch-unusable. */

@@ -17,10 +17,12 @@ import { BRAKE_KEY } from "../capture/deletion-brake.js";
 import { MessageWatch } from "../capture/message-watch.js";
 import { CAPTURER_LIMITS } from "../capture/ration.js";
 import { StructureWatch } from "../capture/structure-watch.js";
+import { KNOWN_BODIES } from "../log/known-bodies.js";
 import type { StateReader, StateWriter } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openStateWriter } from "../log/state-writer.js";
+import { BodyNotes } from "./body-notes.js";
 import { adoptLater, together } from "./open-together.js";
 import { logMadeAnew } from "./put-back.js";
 import type { Threads } from "./threads.js";
@@ -30,6 +32,8 @@ export interface SourceSide {
   readonly writer: StateWriter;
   readonly capturer: Capturer;
   readonly bodies: WorkerClient<BodyMethods>;
+  /** What bodies were when they were first read. */
+  readonly notes: BodyNotes;
   readonly worker: WorkerClient<CaptureMethods>;
 }
 
@@ -59,14 +63,18 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const place = { storeRoot: rawFromText(options.store), storeSite: options.storeSite, statePath };
   const worker = owner.adopt(threads.capture);
   const bodies = owner.adopt(threads.bodies);
+  const notes = owner.adopt(new BodyNotes(bodies, clock));
   const writer = await opening;
   const reader = owner.adopt(openStateReader(statePath));
   await logMadeAnew({ reader, writer }, options.gone, clock.nowMs());
   if (brake === undefined) await releaseBrake({ reader, writer });
   const captures = { ...place, records: true, hostname, pid: process.pid, crashAt, brake };
-  await together(worker.call("open", captures), bodies.call("open", place));
+  await together(
+    worker.call("open", captures),
+    bodies.call("open", { ...place, knownPath: join(options.stateDir, KNOWN_BODIES) }),
+  );
   const capturer = new Capturer({ worker, clock, onCommitted }, CAPTURER_LIMITS, reader.mailboxes());
-  return { reader, writer, capturer, bodies, worker };
+  return { reader, writer, capturer, bodies, notes, worker };
 }
 
 /** What it held goes; nobody has said so of what a brake may hold that is there again one day. */

@@ -8,7 +8,7 @@
 import type { ApplyMethods } from "../apply/apply-types.js";
 import type { Disposer } from "../base/disposal.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
-import type { BodyMethods } from "../capture/body-types.js";
+import type { BodyMethods, KnownBodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods } from "../capture/capture-types.js";
 import { type StateThread, startStateThread } from "../log/state-writer.js";
 
@@ -16,7 +16,7 @@ export interface Threads extends AsyncDisposable {
   /** Writes the state databases of both halves. */
   readonly state: StateThread;
   readonly capture: WorkerClient<CaptureMethods>;
-  readonly bodies: WorkerClient<BodyMethods>;
+  readonly bodies: WorkerClient<BodyMethods & KnownBodyMethods>;
   readonly apply: WorkerClient<ApplyMethods>;
 }
 
@@ -52,6 +52,6 @@ function startApply(): WorkerClient<ApplyMethods> {
   return startWorker({ url: new URL("../apply/apply-worker.js", import.meta.url), name: "apply" });
 }
 
-function startBodies(): WorkerClient<BodyMethods> {
+function startBodies(): WorkerClient<BodyMethods & KnownBodyMethods> {
   return startWorker({ url: new URL("../capture/body-worker.js", import.meta.url), name: "bodies" });
 }

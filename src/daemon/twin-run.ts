@@ -95,11 +95,12 @@ export class TwinRun {
   }
 
   makeAgent(link: Link): ReplayAgent {
-    const { reader, writer, bodies } = this.#source;
+    const { reader, writer, bodies, notes } = this.#source;
+    const onRead = notes.onRead;
     const source = adaptSource(this.#source);
     this.#agent = new ReplayAgent(
       REPLICA,
-      { link, bodies, reader, writer, clock: systemClock, source },
+      { link, bodies, reader, writer, clock: systemClock, source, onRead },
       {
         onShipped: ({ lsn, transaction, notes }) => {
           const report = reportOf(lsn, transaction, notes, systemClock.nowMs());

@@ -3,6 +3,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { MailboxSum } from "../wire/sums.js";
+import type { BodyVerdict } from "./judge-body.js";
 
 export type Side = "a" | "b";
 
@@ -26,8 +27,14 @@ export type Finding =
       readonly a: MessageState | undefined;
       readonly b: MessageState | undefined;
     }
-  /** Equal but for the bytes. Undefined: they cannot be read. */
-  | { readonly kind: "body"; readonly uid: Uid; readonly a: string | undefined; readonly b: string | undefined };
+  /** Equal but for the bytes. Undefined: they cannot be read. `verdict`: whose are not what they were, once that was judged. */
+  | {
+      readonly kind: "body";
+      readonly uid: Uid;
+      readonly a: string | undefined;
+      readonly b: string | undefined;
+      readonly verdict?: BodyVerdict;
+    };
 
 export interface MailboxDifference {
   /** Undefined where it could not be read. */

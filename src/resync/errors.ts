@@ -14,6 +14,12 @@ const KINDS = {
     exitCode: EX.NOINPUT,
     hint: "Is the path right, is the file system mounted, and may this user read it?",
   },
+  /** Bytes of a message are others on the two sides, and the source's are not known to be the right ones: nothing is written over. */
+  "bodies-differ": {
+    disposition: "operator",
+    exitCode: EX.PARTIAL,
+    hint: "Nothing was written over. Look at both files: docs/operating.md, Bodies that are read again, says how to put it right.",
+  },
   /** What the other side says of its store cannot be true of any. */
   "compared-confused": {
     disposition: "operator",

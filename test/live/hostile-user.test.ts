@@ -75,9 +75,9 @@ describe.skipIf(process.getuid?.() !== 0)("a user against root's mailtwin [needs
     const modes = () => readdirSync(bench.state).map((name) => [name, statSync(join(bench.state, name)).mode & 0o777]);
     const ours = [
       "lock.db",
-      ...["replica", "source"].flatMap((name) => [`${name}.db`, `${name}.db-shm`, `${name}.db-wal`]),
+      ...["replica", "source-bodies", "source"].flatMap((name) => [`${name}.db`, `${name}.db-shm`, `${name}.db-wal`]),
     ];
-    expect(modes()).toEqual(ours.map((name) => [name, 0o600]));
+    await expect.poll(modes, { timeout: 20_000 }).toEqual(ours.map((name) => [name, 0o600])); // what bodies were is noted a moment later.
     expect(statSync(bench.state).mode & 0o777).toBe(0o755);
     for (const name of ours) expect(() => bench.as("cat", join(bench.state, name))).toThrow(/Permission denied/);
     expect((await twin.stop()).code).toBe(0);

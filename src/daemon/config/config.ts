@@ -8,6 +8,7 @@ import type { ByteCount, Reading } from "../../base/quantity.js";
 import type { BrakeLimits } from "../../capture/brake.js";
 import type { Address, HostPort } from "../../wire/address.js";
 import type { LogLevel } from "../log-reporter.js";
+import type { ScrubLimits } from "../scrub/limits.js";
 import {
   type PeerName,
   type ReplicaName,
@@ -60,6 +61,8 @@ export interface Store {
   readonly undelete: { readonly keptMs: number; readonly bytesMax: ByteCount | undefined };
   /** Of a source. Undefined: no deletion is held back. */
   readonly brake: BrakeLimits | undefined;
+  /** Of a source. Undefined: bodies are not read again by themselves. */
+  readonly scrub: ScrubLimits | undefined;
   readonly role: SourceRole | ReplicaRole;
 }
 
@@ -123,17 +126,21 @@ function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
 type WrittenStore = WrittenConfig["store"][string];
 
 function makeStore(name: StoreName, written: WrittenStore): Store {
-  const { path, scratch, brake, source, replica } = written;
+  const { path, scratch, brake, scrub, source, replica } = written;
   const undelete = { keptMs: written.undelete_for, bytesMax: written.undelete_max_size };
   const role: Store["role"] =
     source === undefined
       ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
       : { kind: "replica", ...otherSide(name, source), from: source.from };
-  return { name, path, scratch, undelete, brake: makeBrake(brake), role };
+  return { name, path, scratch, undelete, brake: makeBrake(brake), scrub: makeScrub(scrub), role };
 }
 
 function makeBrake({ enabled, in_deleted_mailboxes, window, ...same }: WrittenStore["brake"]): BrakeLimits | undefined {
   return enabled ? { ...same, inDeletedMailboxes: in_deleted_mailboxes, windowMs: window } : undefined;
+}
+
+function makeScrub({ every, max_rate: maxRate }: WrittenStore["scrub"]): ScrubLimits | undefined {
+  return every === undefined ? undefined : { everyMs: every, maxRate };
 }
 
 function makeReplica(

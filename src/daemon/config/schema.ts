@@ -16,6 +16,7 @@ import {
 import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { readAddress, readHostPort } from "../../wire/address.js";
 import { LOG_LEVELS } from "../log-reporter.js";
+import { SCRUB_EVERY, SCRUB_RATE, SCRUB_RATE_DEFAULT } from "../scrub/limits.js";
 import { UNDELETE_FOR, UNDELETE_SIZE } from "../undelete/limits.js";
 import { NAME_PATTERN } from "./names.js";
 import { readPath, readSocketPath } from "./path.js";
@@ -237,6 +238,21 @@ const brake = {
   }).prefault([...uncounted]),
 };
 
+const scrub = {
+  every: text<number | undefined>(readEvery, {
+    description: `Within which time all bodies are read again, here and on each replica, and compared; from ${SCRUB_EVERY.least} to ${SCRUB_EVERY.most}, or off.`,
+    example: '"30d"',
+  }).prefault("off"),
+  max_rate: text<ByteCount>((written) => readByteCount(written, SCRUB_RATE), {
+    description: `How much of that is read in a second at the most, on each side; from ${SCRUB_RATE.least} to ${SCRUB_RATE.most}.`,
+    example: JSON.stringify(SCRUB_RATE_DEFAULT),
+  }).prefault(SCRUB_RATE_DEFAULT),
+};
+
+function readEvery(written: string): Reading<number | undefined> {
+  return written === "off" ? { kind: "value", value: undefined } : readDurationMs(written, SCRUB_EVERY);
+}
+
 const store = {
   path: path({ description: "The Maildir, or the directory that holds many.", example: '"/var/vmail"' }),
   scratch: path({
@@ -251,6 +267,10 @@ const store = {
     description: `How large the limbo may grow before the oldest goes earlier; from ${UNDELETE_SIZE.least} to ${UNDELETE_SIZE.most}. Absent: as large as it gets.`,
     example: '"10GiB"',
   }).optional(),
+  scrub: z
+    .strictObject(scrub)
+    .meta({ description: "Whether bodies are read again and again, to find those that were changed. Of a source." })
+    .prefault({}),
   brake: z
     .strictObject(brake)
     .meta({ description: "How many deletions at the source are held back until a person has decided." })

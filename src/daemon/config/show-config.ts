@@ -8,6 +8,7 @@ import { stringify } from "smol-toml";
 import { writeByteCount, writeDurationMs } from "../../base/quantity.js";
 import type { BrakeLimits } from "../../capture/brake.js";
 import { formatAddress, formatHostPort } from "../../wire/address.js";
+import type { ScrubLimits } from "../scrub/limits.js";
 import type { Config, Peer, Replica, Store } from "./config.js";
 
 export function configAsToml(config: Config): string {
@@ -47,12 +48,13 @@ function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unkn
   return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
 }
 
-function storeTable({ path, scratch, undelete, brake: limits, role }: Store): Record<string, unknown> {
+function storeTable({ path, scratch, undelete, brake: limits, scrub, role }: Store): Record<string, unknown> {
   const { keptMs, bytesMax } = undelete;
   const own = {
     ...{ path, scratch, undelete_for: writeDurationMs(keptMs) },
     undelete_max_size: bytesMax === undefined ? undefined : writeByteCount(bytesMax),
     brake: brakeTable(limits),
+    scrub: scrub === undefined ? { every: "off" } : scrubTable(scrub),
   };
   if (role.kind === "source") {
     const replica = Object.fromEntries([...role.replicas].map(([name, it]) => [name, replicaTable(it)]));
@@ -73,6 +75,10 @@ function brakeTable(limits: BrakeLimits | undefined): Record<string, unknown> {
     window,
     uncounted,
   };
+}
+
+function scrubTable({ everyMs, maxRate }: ScrubLimits): Record<string, unknown> {
+  return { every: writeDurationMs(everyMs), max_rate: writeByteCount(maxRate) };
 }
 
 function replicaTable({ to, peer, storeThere, mode, unreachableAlarmMs, foreign }: Replica): Record<string, unknown> {

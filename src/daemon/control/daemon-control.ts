@@ -109,6 +109,8 @@ export interface VerifyWish {
   readonly sample?: Sample | undefined;
   /** What differs is compared by the replica's agent and mended, and looked at again. */
   readonly repair?: boolean | undefined;
+  /** With `repair`: of bodies that differ the source's are right, whatever else says. */
+  readonly trustSource?: boolean | undefined;
 }
 
 /** `verbose`: mailboxes that are equal are named, too. */

@@ -28,6 +28,17 @@ const comparison = z.looseObject({ mailboxes: compared, messages: compared });
 
 const limited = z.looseObject({ mailboxes: count, all: count, why: text, named: z.array(text) });
 
+const scrub = z.looseObject({
+  ...{ isInRound: z.boolean(), done: count, all: count, read: count, repaired: count, unresolved: count },
+  ...{ startedMs: time.optional(), endedMs: time.optional() },
+  named: z.array(
+    z.looseObject({
+      ...{ mailbox: text, uid: count, bad: z.enum(["source", "replica", "both", "unknown"]) },
+      ...{ words: text, sinceMs: time },
+    }),
+  ),
+});
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -45,7 +56,7 @@ const replica = z.looseObject({
     comparison: comparison.optional(),
     asked: compared.optional(),
     foreign: foreign.optional(),
-    limited: limited.optional(),
+    ...{ limited: limited.optional(), scrub: scrub.optional() },
     troubles: z.array(trouble),
   },
 });

@@ -67,6 +67,7 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
     ...replicas.flatMap(askedLine),
     ...replicas.flatMap((replica) => foreignLine(replica, nowMs)),
     ...replicas.flatMap(limitedLine),
+    ...replicas.flatMap((replica) => scrubLine(replica, nowMs)),
   ];
 }
 
@@ -160,6 +161,16 @@ function limitedLine({ name, limited }: ReplicaStatus): string[] {
   const shown = named.slice(0, LIMITED_NAMED_MAX).map((name) => withoutMiddle(name));
   const more = mailboxes > shown.length ? `, and ${formatCount(mailboxes - shown.length)} more` : "";
   return [`  ${name} does not get ${formatCount(mailboxes)} ${whose}: ${shown.join(", ")}${more}`];
+}
+
+/** How far the reading of bodies is; what needs a person of it is told as a trouble. */
+function scrubLine({ name, scrub }: ReplicaStatus, nowMs: number): string[] {
+  if (scrub === undefined) return [];
+  const { isInRound, done, all, read, repaired, unresolved, endedMs } = scrub;
+  const far = isInRound ? `${formatCount(done)} of ${countOf(all, "message")} of this round` : "between two rounds";
+  const found = `${formatCount(read)} read, ${formatCount(repaired)} repaired, ${formatCount(unresolved)} unresolved`;
+  const ended = endedMs === undefined ? "no round has ended yet" : `the last round ended ${ago(endedMs, nowMs)} ago`;
+  return [`  ${name}: bodies are read again: ${far}, ${found}; ${ended}`];
 }
 
 function behind(transactions: number): string {

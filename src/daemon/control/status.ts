@@ -99,7 +99,33 @@ export interface ReplicaStatus {
   readonly foreign?: ForeignStatus | undefined;
   /** What it does not get, as the configuration says. Absent: its peer is not limited to some users, or the store is not open. */
   readonly limited?: LimitedStatus | undefined;
+  /** How far the reading of all bodies is, here and there. Absent: they are not read again, or the store is not open. */
+  readonly scrub?: ScrubStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+export interface ScrubStatus {
+  /** A round is under way; else the counts are those of the last one. */
+  readonly isInRound: boolean;
+  /** Messages that were looked at in this round, of all that there are. */
+  readonly done: number;
+  readonly all: number;
+  /** Of these those whose bytes could be read on both sides, and those that were repaired on the replica. */
+  readonly read: number;
+  readonly repaired: number;
+  /** Messages that need a person. */
+  readonly unresolved: number;
+  /** When the round began, and when the last whole one ended. */
+  readonly startedMs?: number | undefined;
+  readonly endedMs?: number | undefined;
+  /** The first of `unresolved`. `bad`: which side's bytes are not what they were. */
+  readonly named: readonly {
+    readonly mailbox: string;
+    readonly uid: number;
+    readonly bad: "source" | "replica" | "both" | "unknown";
+    readonly words: string;
+    readonly sinceMs: number;
+  }[];
 }
 
 export interface LimitedStatus {

@@ -41,11 +41,11 @@ export function agentFor(
   { link, foreign, asked, mustCompare }: AgentOptions,
   { onShipped, ...sinks }: AgentSinks,
 ): ReplayAgent {
-  const { reader, writer, bodies } = store.side;
+  const { reader, writer, bodies, notes } = store.side;
   const lasting = new Set<MailboxGuid>();
   return new ReplayAgent(
     replica.name,
-    { link, bodies, reader, writer, clock, source: store.adapted, mayHave },
+    { link, bodies, reader, writer, clock, source: store.adapted, mayHave, onRead: notes.onRead },
     {
       ...sinks,
       onShipped: (shipped) => {

@@ -5,8 +5,12 @@ import type { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
 import type { RejectionRow } from "../../log/state-types.js";
+import type { MailboxGuid, Uid } from "../../maildir/ids.js";
+import type { MailboxDifference } from "../../resync/differences.js";
+import { damagedIn, type Judged, judgeDifferences, trustedIn } from "../../resync/judge-bodies.js";
 import { LocalSide } from "../../resync/local-side.js";
 import { type Verdict, verifyStores } from "../../resync/verify-stores.js";
+import { witnessesOf } from "../body-notes.js";
 import type { VerifiedReplica, VerifyWish } from "../control/daemon-control.js";
 import { isInSample } from "../verify/deep.js";
 import { REPLICATED } from "../verify/difference-words.js";
@@ -22,6 +26,15 @@ interface Served {
   readonly name: string;
   readonly store: SourceStore;
   readonly runner: ReplicaRunner;
+}
+
+interface Parts {
+  readonly source: Pick<SourceStore, "side">;
+  readonly runner: Pick<ReplicaRunner, "withAgent" | "agent" | "name">;
+}
+
+interface JudgedVerdict extends Verdict {
+  readonly judged: Judged;
 }
 
 /** For a replica that is cut off, or hangs, while it is waited for. */
@@ -48,11 +61,10 @@ export async function verifyReplica(
   const startMs = clock.monotonicMs();
   try {
     const first = await compareWith(agent, { source, runner }, options, signal);
-    const isToMend = options.repair === true && first.differences.length > 0;
-    if (isToMend) await mend(runner, source, first, { clock, signal });
-    const last = isToMend ? await compareWith(agent, { source, runner }, options, signal) : first;
-    const [repaired, elapsedMs] = [isToMend ? first.differences.length : 0, clock.monotonicMs() - startMs];
-    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, elapsedMs: Math.round(elapsedMs) };
+    const repaired = options.repair === true ? await mend({ runner, source }, first, options, signal) : 0;
+    const last = repaired > 0 ? await compareWith(agent, { source, runner }, options, signal) : first;
+    const elapsedMs = Math.round(clock.monotonicMs() - startMs);
+    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, elapsedMs };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof MailtwinError)) throw error;
@@ -65,27 +77,47 @@ async function compareWith(
   { source, runner }: { readonly source: SourceStore; readonly runner: ReplicaRunner },
   options: VerifyOptions,
   signal: AbortSignal,
-): Promise<Verdict> {
+): Promise<JudgedVerdict> {
   const own = new LocalSide(source.sums, (path) => runner.mayHave(path));
   const sides = { a: own, b: new RemoteSide(agent.asker) };
   const settle = (inner: AbortSignal) => settled(agent, source, options, inner);
   const { sample } = options;
   const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  return verifyStores({ sides, settle, deep }, signal);
+  const verdict = await verifyStores({ sides, settle, deep }, signal);
+  const judging = { sides, ...witnessesOf(source.side) };
+  return { ...verdict, ...(await judgeDifferences(judging, verdict.differences, signal)) };
 }
 
-/** Has the mailboxes that differ compared by the agent, and waits until that is done, or was refused, or the link has ended. */
+/**
+ * Has the mailboxes that differ compared by the agent, and waits until that is done, or was refused, or the link has ended. A body is
+ * written over only where it is known to be the bad one, or a person trusts the source. Returns how many mailboxes that were.
+ */
 async function mend(
-  runner: ReplicaRunner,
-  source: SourceStore,
-  { differences }: Pick<Verdict, "differences">,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { runner, source }: Pick<Parts, "runner" | "source">,
+  { differences, judged }: JudgedVerdict,
+  { clock, trustSource = false }: VerifyOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const damaged = damagedIn(judged, trustSource);
+  const isToMend = ({ guid, findings, further }: MailboxDifference) =>
+    guid !== undefined && (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"));
+  const guids = new Set(differences.filter(isToMend).flatMap(({ guid }) => guid ?? []));
+  if (trustSource) await source.side.notes.note(trustedIn(judged), true);
+  await mendMailboxes({ runner, source }, new Map([...guids].map((guid) => [guid, [...(damaged.get(guid) ?? [])]])), {
+    clock,
+    signal,
+  });
+  return guids.size;
+}
+
+/** By GUID what of it is known to be damaged. */
+export async function mendMailboxes(
+  { runner, source }: Pick<Parts, "runner" | "source">,
+  damagedByGuid: ReadonlyMap<MailboxGuid, readonly Uid[]>,
+  { clock, signal }: { readonly clock: Pick<Clock, "sleep">; readonly signal: AbortSignal },
 ): Promise<void> {
-  const guids = new Set(differences.flatMap(({ guid }) => guid ?? []));
-  for (const { guid, findings } of differences) {
-    const damaged = findings.flatMap((it) => (it.kind === "body" ? [it.uid] : []));
-    if (guid !== undefined) await runner.withAgent(async (agent) => agent?.resync(guid, damaged));
-  }
+  const guids = new Set(damagedByGuid.keys());
+  for (const [guid, damaged] of damagedByGuid) await runner.withAgent(async (agent) => agent?.resync(guid, damaged));
   const { reader } = source.side;
   const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;
   const isLeft = () => runner.agent?.isMending === true || reader.rejections(runner.name).some(isAsked);

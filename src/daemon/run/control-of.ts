@@ -15,6 +15,7 @@ import type {
   ResyncAnswer,
   Targets,
   VerifiedReplica,
+  VerifyWish,
 } from "../control/daemon-control.js";
 import { type ExplainedStore, type ExplainedStores, type ExplainQuery, explainUid } from "../control/explain.js";
 import { findMailboxes, type MailboxWish, quote } from "../control/find-mailbox.js";
@@ -23,6 +24,7 @@ import { rejectionsMeant } from "../control/rejections-meant.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { wordsOfReplicas } from "../replica-words.js";
+import type { ReplicaScrub } from "../scrub/replica-scrub.js";
 import { deletionsOf } from "./asked-deletions.js";
 import { verifyReplica } from "./asked-verify.js";
 import type { Daemon, Kept } from "./daemon.js";
@@ -75,14 +77,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
-    async verify({ settleMs, sample, repair, ...query }, signal) {
-      refuseReplica(daemon, query);
-      const verified: VerifiedReplica[] = [];
-      for (const each of chosenOf(daemon, query)) {
-        verified.push(await verifyReplica(each, { settleMs, sample, repair, clock: systemClock }, signal));
-      }
-      return verified;
-    },
+    verify: (query, signal) => verify(daemon, query, signal),
     async retry(query, signal) {
       const { runner, rows } = await refusedOf(daemon, query, signal);
       for (const { mailbox } of rows) runner.agent?.retry(mailbox);
@@ -123,10 +118,26 @@ function planningOf(daemon: Daemon): Pick<DaemonControl, "planResync"> {
   };
 }
 
+async function verify(
+  daemon: Daemon,
+  { settleMs, sample, repair, trustSource, ...query }: Targets & VerifyWish,
+  signal: AbortSignal,
+): Promise<readonly VerifiedReplica[]> {
+  refuseReplica(daemon, query);
+  const verified: VerifiedReplica[] = [];
+  const wish = { settleMs, sample, repair, trustSource, clock: systemClock };
+  for (const each of chosenOf(daemon, query)) {
+    verified.push(await verifyReplica(each, wish, signal));
+    if (repair === true) each.scrub?.lookAgain();
+  }
+  return verified;
+}
+
 interface Served {
   readonly name: string;
   readonly store: SourceStore;
   readonly runner: ReplicaRunner;
+  readonly scrub: ReplicaScrub | undefined;
 }
 
 /** Throws: store-not-ready. */
@@ -142,7 +153,7 @@ function allServed(daemon: Daemon): readonly Served[] {
     if (kept.kind !== "source" || store === undefined) return [];
     return [...kept.keeper.replicas.keys()].flatMap((replica) => {
       const runner = kept.keeper.runner(replica);
-      return runner === undefined ? [] : [{ name, store, runner }];
+      return runner === undefined ? [] : [{ name, store, runner, scrub: kept.keeper.scrub(replica) }];
     });
   });
 }

@@ -19,6 +19,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   EMFILE: "Too many open files: raise the limit to some thousands (LimitNOFILE= in the unit), and restart the daemon.",
   ENOSPC: `Free some space on that file system: ${AGAIN}.`,
   EROFS: `The file system is mounted read-only: remount it; ${AGAIN}.`,
+  "bodies-differ":
+    "Nothing was written over. Look at both files, whose names are the same up to the colon: where the replica's is right, copy it over the source's, under the source's name (cp -p). Where the source's is right, also one that was edited on purpose: `mailtwin verify --deep --repair --trust-source`. It is looked at again by itself.",
   "config-wrong":
     "Mend what it names (`mailtwin config check` has all of it). A daemon that runs goes on with the configuration that it had, until `mailtwin reload`.",
   "deletions-held":

@@ -213,6 +213,7 @@ export class Daemon {
       },
       ...{ clock, random, crashAt },
       limits: () => this.#config.log,
+      scrub: () => this.#config.stores.get(store.name)?.scrub,
       usersOf: (replica: Replica) => this.#usersOf(replica.peer),
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
     };

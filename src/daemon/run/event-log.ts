@@ -52,6 +52,12 @@ export const EVENTS = {
   "foreign-kept": "warn",
   "limbo-purged": "info",
   "limbo-not-purged": "warn",
+  "body-repaired": "warn",
+  "body-differs": "error",
+  "body-well": "info",
+  "body-changed-alike": "warn",
+  "scrub-ended": "info",
+  "scrub-delayed": "warn",
   "source-connected": "info",
   "source-gone": "info",
 } as const satisfies Record<string, LogLevel>;

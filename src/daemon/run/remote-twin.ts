@@ -49,7 +49,11 @@ export interface RemotePlaces extends SourcePlaces {
 }
 
 /** Makes nothing. Throws: source-missing, source-unreadable, store-in-scratch, state-inside-store, state-unusable. */
-export function findRemotePlaces({ source, destination, state }: Omit<RemoteTwinOptions, "damaged">): RemotePlaces {
+export function findRemotePlaces({
+  source,
+  destination,
+  state,
+}: Pick<RemoteTwinOptions, "source" | "destination" | "state">): RemotePlaces {
   const { user, host } = destination.address;
   const shown = `${user === undefined ? "" : `${user}@`}${host}:${destination.path}`;
   const found = findSourcePlaces(source, state ?? stateFor(source, shown, basename(destination.path)));

@@ -12,6 +12,8 @@ import type { StateWriter } from "../../log/state-ports.js";
 import type { ReplicaRow } from "../../log/state-types.js";
 import { BroughtBackRelease } from "../brought-back.js";
 import type { LogLimits, Replica } from "../config/config.js";
+import type { ScrubLimits } from "../scrub/limits.js";
+import { ReplicaScrub, scrubKey } from "../scrub/replica-scrub.js";
 import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { noteBrake } from "./brake-trouble.js";
@@ -33,6 +35,8 @@ export interface SourceKeeperPorts {
   readonly log: EventLog;
   readonly crashAt: string | undefined;
   readonly brake: BrakeLimits | undefined;
+  /** As it is now; undefined: bodies are not read again by themselves. */
+  readonly scrub: () => ScrubLimits | undefined;
   /** Of the log, as they are now. */
   readonly limits: () => LogLimits;
   /** To whose mailboxes a replica's rights are limited; undefined: they are not. */
@@ -53,6 +57,7 @@ const DRAIN_MS_MAX = 5_000;
 
 interface Running {
   readonly runner: ReplicaRunner;
+  readonly scrub: ReplicaScrub;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
@@ -91,6 +96,11 @@ export class SourceKeeper {
 
   runner(name: string): ReplicaRunner | undefined {
     return this.#running.get(name)?.runner;
+  }
+
+  /** What reads the bodies of a replica again. */
+  scrub(name: string): ReplicaScrub | undefined {
+    return this.#running.get(name)?.scrub;
   }
 
   /** What is known of a replica while the store is open. */
@@ -192,13 +202,20 @@ export class SourceKeeper {
     const runner = new ReplicaRunner({ ...own, store, path, mayHave, dial, random, memory });
     const pausedMs = pausedSinceMs(store.side.reader.meta(pausedKey(name)), clock.nowMs());
     if (pausedMs !== undefined) runner.pause(pausedMs);
+    const { troubles } = memory;
+    const scrub = new ReplicaScrub({ ...own, limits: this.#ports.scrub, store, runner, troubles });
     const stop = new AbortController();
-    const ended = runner.run(stop.signal).catch((error: unknown) => {
+    const scrubbing = scrub.run(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) log.write("defect", fieldsOfError(error)); // it ends, and nothing else does.
+    });
+    const running = runner.run(stop.signal).catch((error: unknown) => {
       if (stop.signal.aborted) return;
       log.write("replica-needs-you", fieldsOfError(error)); // a defect: it ends this replica alone, which is begun anew after a while.
       this.#running.delete(name);
+      stop.abort(error);
     });
-    this.#running.set(name, { runner, stop, ended });
+    const ended = Promise.all([running, scrubbing]).then(() => undefined);
+    this.#running.set(name, { runner, scrub, stop, ended });
   }
 
   /** Of the same replica, whatever its settings were. */
@@ -272,7 +289,8 @@ const ALL_USERS = "null";
 
 /** All that is known of it: one that is added again under that name is a new one. */
 async function forget(replica: string, writer: StateWriter): Promise<void> {
-  for (const key of [pausedKey(replica), asideKey(replica), rightsKey(replica)]) await writer.setMeta(key, "");
+  for (const key of [pausedKey, asideKey, rightsKey, scrubKey].map((keyOf) => keyOf(replica)))
+    await writer.setMeta(key, "");
   await writer.forgetReplica(replica);
 }
 

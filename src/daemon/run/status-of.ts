@@ -105,7 +105,7 @@ function statusOfReplica(
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
     needsResync: runner.needsResync || agent?.isComparing === true,
     ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign },
-    limited: runner.leftOut.status,
+    ...{ limited: runner.leftOut.status, scrub: keeper.scrub(replica.name)?.status },
     troubles: [...troublesOfPause(runner, storeName), ...runner.troubles.all, ...troublesOfRejects(rejects)],
   };
 }

@@ -3,6 +3,7 @@ import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import { formatCount } from "../../base/text-format.js";
 import { imapFlagNames } from "../../maildir/message-name.js";
 import type { Finding, MailboxDifference, Side } from "../../resync/differences.js";
+import type { BodyVerdict } from "../../resync/judge-body.js";
 import { messageGuid } from "../../txn/diff.js";
 import type { MessageState } from "../../txn/message-state.js";
 import { countOf, mailboxName, withoutMiddle } from "../words.js";
@@ -98,7 +99,28 @@ export function shown(text: string): string {
   return text === "" ? "nothing" : withoutMiddle(displayRaw(text));
 }
 
-function wordsOfBody({ a, b }: Extract<Finding, { kind: "body" }>, names: SideNames): string {
-  if (a === undefined || b === undefined) return `its bytes cannot be read in ${a === undefined ? names.a : names.b}`;
-  return "its bytes differ";
+function wordsOfBody({ a, b, verdict }: Extract<Finding, { kind: "body" }>, names: SideNames): string {
+  const what =
+    a === undefined || b === undefined
+      ? `its bytes cannot be read in ${a === undefined ? names.a : names.b}`
+      : "its bytes differ";
+  const whose = verdict === undefined ? undefined : wordsOfVerdict(verdict, names);
+  return whose === undefined ? what : `${what}: ${whose}`;
+}
+
+/** Undefined where nothing tells them apart. */
+export function wordsOfVerdict(verdict: BodyVerdict, { a, b }: SideNames): string | undefined {
+  switch (verdict.kind) {
+    case "equal":
+    case "unknown":
+      return undefined;
+    case "changed-alike":
+      return "those in both are the same, and others than were read first";
+    case "both-bad":
+      return verdict.by === "unreadable" ? "those of neither can be read" : "neither are those that were read first";
+    case "replica-bad":
+      return `those in ${b} were changed`;
+    case "source-bad":
+      return `those in ${a} were changed, those in ${b} are ${verdict.by === "hash" ? "what was read first" : "likely whole"}`;
+  }
 }

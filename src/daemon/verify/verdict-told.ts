@@ -1,5 +1,4 @@
 /** The outcome of a comparison as it is told: the same lines and the same JSON whoever compared. */
-import type { DamagedBodies } from "../../agent/recovery.js";
 import { EX } from "../../base/errors.js";
 import { formatDuration } from "../../base/text-format.js";
 import type { MailboxGuid } from "../../maildir/ids.js";
@@ -14,7 +13,7 @@ interface ToldFinding {
   readonly kind: Finding["kind"];
   /** Of a message. */
   readonly uid: number | undefined;
-  /** Whose it is, where it is of one side. */
+  /** Whose it is, where it is of one side; of a body whose bytes were changed, where that is known. */
   readonly side: Side | undefined;
   readonly words: string;
 }
@@ -71,18 +70,14 @@ export function told({ a, b, differences, changing, looks, read }: Verdict, name
 
 function toldFinding(finding: Finding, names: SideNames): ToldFinding {
   const uid = "uid" in finding ? finding.uid : undefined;
-  const side = "side" in finding ? finding.side : undefined;
+  const side = sideOf(finding);
   return { kind: finding.kind, uid, side, words: wordsOfFinding(finding, names) };
 }
 
-/** Messages that are equal but for their bytes. */
-export function damagedIn({ differences }: ToldVerdict): DamagedBodies {
-  return new Map(
-    differences.flatMap(({ guid, findings }) => {
-      const uids = findings.flatMap((it) => (it.kind === "body" && it.uid !== undefined ? [it.uid] : []));
-      return guid === undefined || uids.length === 0 ? [] : [[guid, new Set<number>(uids)] as const];
-    }),
-  );
+function sideOf(finding: Finding): Side | undefined {
+  if (finding.kind !== "body") return "side" in finding ? finding.side : undefined;
+  const bad = finding.verdict?.kind;
+  return bad === "source-bad" ? "a" : bad === "replica-bad" ? "b" : undefined;
 }
 
 function nameOf({ guid, path }: MailboxDifference): string {

@@ -2,6 +2,7 @@
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
+import { damagedIn, judgeDifferences, trustedIn } from "../../resync/judge-bodies.js";
 import { verifyStores } from "../../resync/verify-stores.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
@@ -13,8 +14,9 @@ import { isInSample } from "./deep.js";
 import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { damagedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
+import { NOBODY, noteTrusted, openWitnesses } from "./witnesses.js";
 
 const SETTLE_S = 2;
 const SETTLE_S_MAX = 3600;
@@ -28,6 +30,8 @@ export async function verify(
   output: Output,
 ): Promise<number> {
   const settleMs = settleOf(flags.settle);
+  if (flags.trustSource === true && flags.repair !== true)
+    throw daemonError("usage", "reading the command line: --trust-source is for --repair");
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
@@ -57,8 +61,7 @@ function placesOf(a: string | undefined, b: string | undefined, flags: VerifyFla
     if (flags[flag] !== undefined) throw refuse(`--${flag} is for the replicas of the running daemon, without A and B`);
   if (flags.repair === true && remoteAt(a) !== undefined)
     throw refuse("--repair brings B in agreement with A, which has to be on this host");
-  if (flags.repair !== true && (flags.foreign ?? flags.state) !== undefined)
-    throw refuse("--foreign and --state are for --repair");
+  if (flags.repair !== true && flags.foreign !== undefined) throw refuse("--foreign is for --repair");
   for (const [use, path] of Object.entries({ A: a, B: b })) if (path === "") throw refuse(`${use} is empty ("")`);
   return { a, b };
 }
@@ -84,12 +87,13 @@ async function verifyDirectories(
 ): Promise<number> {
   const comparing = { settleMs, signal, err: output.err };
   const first = await compareDirectories(places, flags, comparing);
-  const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
-  const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
+  const toRepair = flags.repair === true ? mailboxesToRepair(first) : 0;
+  const isRepaired = toRepair > 0 && (await repairDirectories(places, flags, { ...first, toRepair }, output));
+  const { verdict } = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
   if (flags.json !== true)
     return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? first.differences.length : 0 };
+  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? toRepair : 0 };
   output.out(`${JSON.stringify(written)}\n`);
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
@@ -112,30 +116,44 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { s
   const progress = openDeepProgress({ err }, isShown, systemClock);
   const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
   try {
-    const verdict = told(await verifyStores({ sides, settle, deep }, signal), DIRECTORIES);
-    return { ...verdict, elapsedMs: Math.round(systemClock.monotonicMs() - startMs) };
+    const found = await verifyStores({ sides, settle, deep }, signal);
+    const hasBodies = found.differences.some(({ findings }) => findings.some(({ kind }) => kind === "body"));
+    const witnesses = hasBodies ? await openWitnesses(a, b, flags.state, owner) : NOBODY;
+    const { differences, judged } = await judgeDifferences({ sides, ...witnesses }, found.differences, signal);
+    const elapsedMs = Math.round(systemClock.monotonicMs() - startMs);
+    const damaged = damagedIn(judged, flags.trustSource === true);
+    return { verdict: { ...told({ ...found, differences }, DIRECTORIES), elapsedMs }, damaged, judged };
   } finally {
     progress.end();
   }
 }
 
+/** Mailboxes of which something can be done: a body is written over only where it is known to be the bad one, or A is trusted. */
+function mailboxesToRepair({ verdict, damaged }: Compared): number {
+  const isBody = ({ kind }: { readonly kind: string }) => kind === "body";
+  return verdict.differences.filter(({ guid, findings, further }) => {
+    return further > 0 || !findings.every(isBody) || (guid !== undefined && damaged.has(guid));
+  }).length;
+}
+
+type Compared = Awaited<ReturnType<typeof compareDirectories>>;
+
 /** By a run of sync, which says on standard error what it cannot mend. */
 async function repairDirectories(
   { a, b }: Directories,
   flags: VerifyFlags,
-  first: ToldVerdict,
+  { damaged, judged, toRepair }: Compared & { readonly toRepair: number },
   output: Output,
 ): Promise<boolean> {
   const { foreign, state, rsh, remoteMailtwin } = flags;
   if (flags.json !== true && flags.quiet !== true)
-    output.out(
-      `${countOf(first.differences.length, "mailbox")} differ${first.differences.length === 1 ? "s" : ""}: bringing B in agreement with A\n`,
-    );
+    output.out(`${countOf(toRepair, "mailbox")} differ${toRepair === 1 ? "s" : ""}: bringing B in agreement with A\n`);
   const { runSync } = await import("../sync-command.js");
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const quietly = { ...output, out: () => undefined };
-  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damagedIn(first));
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damaged);
+  if (flags.trustSource === true) await noteTrusted(a, b, state, trustedIn(judged));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 

@@ -41,7 +41,8 @@ export async function verifyReplicas(
   signal: AbortSignal,
 ): Promise<number> {
   const place = findControl(flags, surroundingsOfProcess(), output);
-  const body = { store: flags.store, replica: flags.replica, settleMs, sample: sampleIn(flags), repair: flags.repair };
+  const { store, replica, repair, trustSource } = flags;
+  const body = { store, replica, settleMs, sample: sampleIn(flags), repair, trustSource };
   const question = { method: "POST", route: "verify", body, answer, waitMsMax: ANSWER_MS_MAX } as const;
   const { replicas } = await askDaemon(place, question, signal);
   if (replicas.length === 0)

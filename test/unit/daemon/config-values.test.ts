@@ -34,6 +34,7 @@ users = ["*@example.org"]
 path = "/out"
 scratch = "/out-scratch"
 brake = { messages = 5, share = "7%", in_deleted_mailboxes = 3, window = "1h", uncounted = ["Müll"] }
+scrub = { every = "30d", max_rate = "1MiB" }
 [store.out.replica]
 a = { to = "tls://[FE80::1]:9", peer = "p", store = "mail", mode = "on-demand", foreign = "limbo" }
 b = { to = "ssh://u@h:22", unreachable_alarm = "90s", foreign = "keep" }
@@ -66,6 +67,7 @@ test("everything that may be said has its value", () => {
   expect(out).toMatchObject({ name: "out", path: "/out", scratch: "/out-scratch", role: { kind: "source" } });
   const limits = { messages: 5, share: 0.07, inDeletedMailboxes: 3, windowMs: 3_600_000, uncounted: ["Müll"] };
   expect([out?.brake, inward?.brake]).toStrictEqual([limits, undefined]);
+  expect([out?.scrub, inward?.scrub]).toStrictEqual([{ everyMs: 2_592_000_000, maxRate: 1_048_576 }, undefined]);
   const replicas = out?.role.kind === "source" ? [...out.role.replicas.values()] : [];
   const usual = { storeThere: "out", mode: "live", unreachableAlarmMs: 3_600_000, foreign: "refuse", peer: undefined };
   expect(replicas).toStrictEqual([

@@ -69,6 +69,7 @@ export async function describeFirstContact(
       comparison.add(messages);
       for (const { base } of messages) bases?.add(base);
     }
+    sentences.push(...sentencesOfNextUid(replica, own));
     if (bases !== undefined) basesByGuid.set(replica.guid, bases);
     const finding = comparison.finding();
     if (finding === undefined) continue;
@@ -147,6 +148,18 @@ export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): rea
     words.push(`${name}: ${who}, in SRC as well: DST has passed ${theirs} (${uidsInWords(passed)})`);
   }
   return words;
+}
+
+/** Kept mail that gives way, or is put back at the end, has the next UID a little above that. */
+function sentencesOfNextUid(
+  { path, uidValidity, uidNext: to }: ReplicaMailbox,
+  own: SurveyedMailbox | undefined,
+): readonly string[] {
+  const from = own?.uidNext;
+  if (from === undefined || own?.uidValidity !== uidValidity || to <= from) return [];
+  return [
+    `${mailboxName(path)}: the next UID of SRC is raised from ${from} to ${to}, or above: DST has given out those between`,
+  ];
 }
 
 /** "UID 3", "UID 3, 10", "UID 3, 4, 5, ... 90". */

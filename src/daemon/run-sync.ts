@@ -37,7 +37,7 @@ const NOTHING_DONE = {
   ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
   ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
-  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
+  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0, raisedInSource: 0 },
 } as const;
 
 export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept" | "isAnew"> {

@@ -19,6 +19,7 @@ import {
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
+import { adoptionRefusal } from "./adopt.js";
 import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
 import { type ForeignChoice, refusal, treesAt } from "./first-contact.js";
 import type { Places } from "./places.js";
@@ -41,7 +42,7 @@ export interface ContactWords {
 
 export async function describeFirstContact(
   { source, destination }: Pick<Places, "source" | "destination">,
-  choice: ForeignChoice,
+  { foreign: choice, adopts }: { readonly foreign: ForeignChoice; readonly adopts: boolean },
   signal: AbortSignal,
 ): Promise<ContactWords> {
   const disk = openNodeDisk();
@@ -78,7 +79,8 @@ export async function describeFirstContact(
   }
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   const hasMail = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
-  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? hasMail;
+  const nothing = adopts ? adoptionRefusal(ofDestination, ofSource, destination) : undefined;
+  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? nothing ?? hasMail;
   return { sentences, refused, findings, elsewhere, basesByGuid };
 }
 

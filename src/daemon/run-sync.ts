@@ -7,6 +7,7 @@ import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
+import { LATE_ADOPTION } from "./adopt.js";
 import { openIfCurrent, readStanding, WORK } from "./at-rest.js";
 import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
@@ -75,6 +76,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     const { mailboxes, messages } = standing;
     const late = wordsOfLateForeign(options.foreign);
     if (late !== undefined) reporter.warning(late);
+    if (options.adopts) reporter.warning(LATE_ADOPTION);
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }

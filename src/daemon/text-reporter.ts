@@ -7,7 +7,7 @@ import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
-import type { Reporter, ShippedReport, Summary } from "./reporter.js";
+import type { NextUidReport, Reporter, ShippedReport, Summary } from "./reporter.js";
 import { asSentence, countOf, withoutMiddle, withoutMiddles } from "./words.js";
 
 export interface TextSinks {
@@ -73,8 +73,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
       if (verbose) say(shippedLine(report));
     },
     conflict: ({ words }) => say(`conflict: ${withoutMiddles(words)}`),
-    nextUidRaised: ({ path, from, to }) =>
-      say(`next UID: ${nameOf(path)} goes on with UID ${to} in SRC, not ${from}: DST has given out those between`),
+    nextUidRaised: (report) => say(nextUidLine(report)),
     problem({ message, hint }) {
       hideBar();
       // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
@@ -124,6 +123,10 @@ function openNotes(clock: Clock, show: (line: string) => void) {
 
 function shippedLine(report: ShippedReport): string {
   return `${nameOf(report.path)}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`;
+}
+
+function nextUidLine({ path, from, to }: NextUidReport): string {
+  return `next UID: ${nameOf(path)} goes on with UID ${to} in SRC, not ${from}: DST has given out those between`;
 }
 
 function nameOf(path: string): string {

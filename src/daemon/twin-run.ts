@@ -16,6 +16,7 @@ import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
 import { isLinkClosed } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
+import { LATE_ADOPTION, refuseSeed } from "./adopt.js";
 import { wordsOfBrake } from "./brake-words.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
@@ -38,6 +39,8 @@ export interface TwinParts {
   readonly tally: Tally;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** The destination is meant to be a copy already: an empty one is refused. */
+  readonly adopts: boolean;
   /** What a first contact says of mail that it keeps. */
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
@@ -127,20 +130,23 @@ export class TwinRun {
     this.#isFirst = firstContact;
     const late = firstContact ? undefined : wordsOfLateForeign(this.#parts.foreign);
     if (late !== undefined) this.#reporter.warning(late);
+    const { adopts, stores } = this.#parts;
+    if (!firstContact && adopts) this.#reporter.warning(LATE_ADOPTION);
     if (!firstContact && this.#parts.recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
     const standing = await surveyDestination(asker, signal);
+    if (standing.length > 0 || adopts) await this.#untilCaptured(signal);
+    if (adopts) refuseSeed(standing, capturer.rows, stores.destination);
     if (standing.length === 0) return;
-    await this.#untilCaptured(signal);
     const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { stores, foreign, onKept, isAnew } = this.#parts;
+    const { foreign, onKept, isAnew } = this.#parts;
     await this.#parts.onMeeting();
     const ports = { ...this.#nextUids(), worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, foreign, signal));

@@ -171,6 +171,15 @@ describe("text", () => {
     ]);
   });
 
+  test("a next UID that was raised is said as it happens", () => {
+    text().nextUidRaised({ path: "u1/Maildir", from: 4, to: 7 });
+    text().nextUidRaised({ path: "", from: 1, to: 2 });
+    expect(lines).toStrictEqual([
+      "next UID: u1/Maildir goes on with UID 7 in SRC, not 4: DST has given out those between",
+      "next UID: INBOX goes on with UID 2 in SRC, not 1: DST has given out those between",
+    ]);
+  });
+
   test("the end tells what was written to the source", () => {
     text().summary({ ...SUMMARY, numberedInSource: 1200, identifiedInSource: 1, raisedInSource: 2 });
     text().summary({ ...SUMMARY, transactions: 0, renumberedInSource: 1, problems: 1 });

@@ -1,5 +1,5 @@
 /** Law: whatever is delivered, removed and raised in whatever order, N never falls, and a UID is never given twice. */
-import fc from "fast-check";
+import { fc } from "@fast-check/vitest";
 import { expect, test } from "vitest";
 import { parseMailboxGuid, parseUidValidity } from "../../../src/maildir/ids.js";
 import { CaptureBench, rawPath } from "../../unit/capture/capture-bench.js";

@@ -1,7 +1,7 @@
 /** A replica that has given out UIDs which the source has not: how far the source goes along, and that nothing is renumbered for it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
+import { fc } from "@fast-check/vitest";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { followNextUid } from "../../../src/agent/next-uids.js";
 import type { SourceSide } from "../../../src/agent/source-side.js";

@@ -27,6 +27,7 @@ import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Questions } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
+import { followNextUid, type NextUidNews } from "./next-uids.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
@@ -36,7 +37,7 @@ import { SourceStates } from "./source-states.js";
 export interface ComparisonPorts {
   readonly reader: StateReader;
   readonly clock: Clock;
-  readonly source: Pick<SourceSide, "describe" | "lookAgain">;
+  readonly source: Pick<SourceSide, "describe" | "lookAgain" | "pathOf" | "uidNextOf" | "raiseNextUid">;
   readonly asker: Questions;
   readonly line: Pick<OfferLine, "offerBeside" | "untilClear">;
   readonly rejections: Pick<Rejections, "isRefused">;
@@ -47,6 +48,8 @@ export interface ComparisonPorts {
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
+  /** The replica's next UID is ahead of the source's. */
+  readonly onNextUid: (news: NextUidNews) => void;
   /** So many of the source's messages of it were looked at. */
   readonly onReached: (mailbox: MailboxGuid, messages: number) => void;
 }
@@ -181,10 +184,19 @@ class Comparison {
       }
       case "match": {
         const { move, isNews } = plan;
+        await this.#followNextUid(replica, signal);
         const structure = move === undefined ? undefined : renameOf(move, described);
         return this.#matchAll(new Ranges(this.#ports, { row, described, structure, isNews }), replica, signal);
       }
     }
+  }
+
+  /** What it was compared with is the baseline as it is, so the raise comes to the replica from the log, after all that is offered here. */
+  async #followNextUid({ standing }: ComparedMailbox, signal: AbortSignal): Promise<void> {
+    if (standing === undefined) return;
+    const { uidValidity, uidNext: next } = standing;
+    const news = await followNextUid(this.#ports.source, { mailbox: this.#guid, uidValidity, next }, signal);
+    if (news !== undefined) this.#ports.onNextUid(news);
   }
 
   async #matchAll(ranges: Ranges, first: Page, signal: AbortSignal): Promise<Compared> {

@@ -6,7 +6,6 @@
  * message. Messages that have their UIDs on both sides keep them. Anything else that a replica refuses gives its mailbox up for
  * this run.
  */
-import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { isUid, type Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
@@ -23,11 +22,11 @@ export interface Cause {
 const REFUSALS_MAX = 4;
 
 /**
- * How far above the source's next UID one conflict may bring a mailbox. Far more than mail that came while a replica was away; and a
+ * How far above the source's next UID one conflict, or one comparison, may bring a mailbox. Far more than mail that came while a replica was away; and a
  * replica, which is believed in this, cannot use up the UIDs of the source with a few words.
  */
 const UIDS_RAISED_MAX = 2 ** 20;
-/** Above here no conflict brings a mailbox, however many there are: half of all UIDs stay for the source's own mail. */
+/** Above here nothing of the kind brings a mailbox, however often: half of all UIDs stay for the source's own mail. */
 const UIDS_RAISED_TO_MAX = 2 ** 31;
 
 export interface UidConflict {
@@ -84,13 +83,13 @@ export function floorOf({ replicaNext }: UidConflict, sourceNext: number): numbe
   return Math.max(sourceNext, replicaNext);
 }
 
-/** Why the source does not follow a replica that has given out the UIDs below `replicaNext`; undefined: it does. */
-export function whyTooHigh(path: RawPath, replicaNext: number, sourceNext: number): Cause | undefined {
+/** Why the source does not follow a replica that has given out the UIDs below `replicaNext`; undefined: it does. `doing`: what it would. */
+export function whyTooHigh(doing: string, replicaNext: number, sourceNext: number): Cause | undefined {
   const most = Math.max(sourceNext, Math.min(sourceNext + UIDS_RAISED_MAX, UIDS_RAISED_TO_MAX));
   if (replicaNext <= most) return undefined;
   const { code, message } = agentError(
     "uids-too-high",
-    `giving messages of the mailbox "${displayRaw(path)}" new UIDs: the replica says that its next UID is ${replicaNext}, the source's is ${sourceNext}, and a conflict raises it to ${most} at most`,
+    `${doing}: the replica says that its next UID is ${replicaNext}, the source's is ${sourceNext}, and it is raised to ${most} at most`,
   );
   return { code, words: message };
 }

@@ -20,7 +20,7 @@ import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import { goingPlaces, ownPlaces, type Place, standingOf } from "./store-comparison.js";
 
-export interface PlanPorts extends Omit<ComparisonPorts, "onForeign" | "onReached" | "damaged"> {
+export interface PlanPorts extends Omit<ComparisonPorts, "onForeign" | "onNextUid" | "onReached" | "damaged"> {
   /** The replica's. */
   readonly name: string;
   readonly line: OfferLine;
@@ -123,7 +123,16 @@ async function planOnce(
   };
   const telling: ComparisonPorts = {
     ...{ reader, clock, mayHave, asker: looking(ports, onPage), absentLooksMax: ABSENT_LOOKS_MAX },
-    source: { describe: (where) => source.describe(where), lookAgain: () => undefined },
+    source: {
+      describe: (where) => source.describe(where),
+      lookAgain: () => undefined,
+      pathOf: (guid) => source.pathOf(guid),
+      uidNextOf: (guid) => source.uidNextOf(guid),
+      async raiseNextUid({ guid, to }) {
+        steps.noteRaise(source.uidNextOf(guid), to);
+        return { kind: "none" };
+      },
+    },
     line: {
       untilClear: async () => undefined, // what is on its way is looked at around all of it.
       async offerBeside({ bytes }) {
@@ -133,6 +142,7 @@ async function planOnce(
     },
     rejections: { isRefused: () => false },
     onForeign: () => undefined,
+    onNextUid: () => undefined,
     onReached: (_, reached) => {
       messages = reached;
     },

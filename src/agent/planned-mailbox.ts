@@ -31,6 +31,8 @@ type MailboxStep =
   | { readonly kind: "forget-mailbox" }
   /** Nothing but the next UID differs. */
   | { readonly kind: "next-uid"; readonly before: number; readonly after: number }
+  /** The source's next UID, to where the replica's is. */
+  | { readonly kind: "raise"; readonly before: number; readonly after: number }
   /** Nothing differs but what the replica has noted of it. */
   | { readonly kind: "note" };
 
@@ -72,7 +74,7 @@ export type StepKind = PlannedStep["kind"];
 /** In the order in which they are told: the mailbox, what goes, what changes, what comes, what stays. */
 export const STEP_KINDS = [
   ...["make", "occupied", "rename", "renumber", "delete", "keep-mailbox", "forget-mailbox"],
-  ...["remove", "forget", "marks", "rebind", "new-uid", "add", "adopt", "next-uid", "note", "keep", "keep-files"],
+  ...["remove", "forget", "marks", "rebind", "new-uid", "add", "adopt", "next-uid", "raise", "note", "keep", "keep-files"],
 ] as const satisfies readonly StepKind[];
 
 export interface PlannedGroup {
@@ -153,6 +155,11 @@ export class MailboxSteps {
     if (structure === undefined && changes.length === 0) this.#facts = transaction;
   }
 
+  /** The source's next UID would be raised. */
+  noteRaise(before: number, after: number): void {
+    this.#add({ kind: "raise", before, after });
+  }
+
   /** Nothing more comes. `standing`: where it was needed. */
   end(standing: Standing | undefined): readonly PlannedGroup[] {
     this.#keepOwn();
@@ -162,7 +169,8 @@ export class MailboxSteps {
       this.#add({ kind: "renumber", ...this.#reset, messages: applied });
       if (own > 0) this.#add({ kind: "keep-files" }, own);
     } else {
-      if (this.#groups.size === 0 && this.#facts !== undefined) this.#noteFacts(this.#facts);
+      const isAlike = [...this.#groups.keys()].every((kind) => kind === "raise");
+      if (isAlike && this.#facts !== undefined) this.#noteFacts(this.#facts);
       if (this.#files > 0) this.#add({ kind: "keep-files" }, this.#files);
     }
     return STEP_KINDS.flatMap((kind) => {

@@ -37,6 +37,7 @@ import { grantWish } from "./grant-wish.js";
 import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
 import type { Mended } from "./mender.js";
+import type { NextUidNews } from "./next-uids.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
 import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
@@ -66,6 +67,8 @@ export interface ReplayAgentSinks {
   readonly onRejected: (row: RejectionRow) => void;
   /** The whole store was compared, and the replica's cursor is durable there. */
   readonly onCompared?: (lsn: number) => void;
+  /** The source's next UID of a mailbox was raised to the replica's, or could not be. */
+  readonly onNextUid?: (news: NextUidNews) => void;
   /** A mailbox was compared: how many of its messages only the replica has. They stay. */
   readonly onForeign?: (mailbox: MailboxGuid, messages: number) => void;
   /** A mailbox had a rejection, of a refusal or of a wish to compare it, and has none any more, durably. */
@@ -137,8 +140,8 @@ export class ReplayAgent {
       if (this.#recovery.isToCompare) this.#wake.wake(); // more is amiss on the replica than what was mended.
     };
     const onCompared = (lsn: number) => this.#noteCompared(lsn);
-    const { onForeign = () => undefined, onMended = () => undefined } = sinks;
-    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onMended, onEnd, onError };
+    const { onForeign = () => undefined, onMended = () => undefined, onNextUid = () => undefined } = sinks;
+    const recoverySinks = { onRejected: sinks.onRejected, onCompared, onForeign, onNextUid, onMended, onEnd, onError };
     this.#recovery = new Recovery({ ...common, ...recoverySinks }, this.#options);
   }
 

@@ -7,7 +7,7 @@
  * INVARIANT: what a replica says of UIDs raises those of the source by a bounded step, and never above half of them.
  */
 import type { Clock } from "../base/clock.js";
-import type { RawPath } from "../base/raw-name.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
@@ -72,7 +72,8 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
     return { kind: "retry", voidBelow: from };
   }
   const sourceNext = source.uidNextOf(guid);
-  const tooHigh = whyTooHigh(path, from, sourceNext);
+  const doing = `giving messages of the mailbox "${displayRaw(path)}" new UIDs`;
+  const tooHigh = whyTooHigh(doing, from, sourceNext);
   if (tooHigh !== undefined) return giveUp(tooHigh);
   const floor = floorOf(conflict, sourceNext);
   let room = await makeRoom(asker, { mailbox: guid, uids, from, floor }, signal);
@@ -81,7 +82,7 @@ export async function ruleOn(ports: ConflictPorts, refused: Refused, signal: Abo
   if (room.kind === "refused") return giveUp(room);
   if (isInVain(conflict, room.moved)) return giveUp(divergence);
   const { uidNext, moved } = room;
-  const raised = whyTooHigh(path, uidNext, sourceNext); // what it refused with may be less than what it says now.
+  const raised = whyTooHigh(doing, uidNext, sourceNext); // what it refused with may be less than what it says now.
   if (raised !== undefined) return giveUp(raised);
   // Where foreign mail moved up, or came meanwhile, the replica has passed more than it refused.
   const query = { guid, uids: uidsToLeave(transaction, conflict, uidNext), from, below: uidNext };

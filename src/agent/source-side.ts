@@ -2,6 +2,7 @@
 import type { RawPath } from "../base/raw-name.js";
 import type { CaptureProblem, DescribeOutcome } from "../capture/capture-types.js";
 import type { FreshBodies } from "../capture/fresh-bodies.js";
+import type { NextUidRaise, RaiseWish } from "../capture/renumbering.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 
 export interface UidQuery {
@@ -35,4 +36,6 @@ export interface SourceSide {
     waitMsMax: number,
     signal: AbortSignal,
   ): Promise<CaptureProblem | undefined>;
+  /** The mailbox's next UID is at least `to` then, unless it is not there. `waitMsMax`: for Dovecot's lock. */
+  raiseNextUid(wish: RaiseWish, waitMsMax: number, signal: AbortSignal): Promise<NextUidRaise>;
 }

@@ -17,6 +17,8 @@ export interface CaptureCounts {
   numbered: number;
   /** Messages of the source that got another UID from us. */
   renumbered: number;
+  /** Mailboxes of the source whose next UID was raised by us, each time. */
+  raised: number;
   /** Mailboxes of the source that got their identity from us. */
   identified: number;
 }
@@ -32,6 +34,7 @@ export function zeroCounts(): CaptureCounts {
     caughtBySweep: 0,
     numbered: 0,
     renumbered: 0,
+    raised: 0,
     identified: 0,
   };
 }

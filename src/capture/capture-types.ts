@@ -230,7 +230,7 @@ export type VanishedOutcome<C = Recorded> =
   | { readonly kind: "present" }
   | { readonly kind: "unknown" };
 
-/** What the three calls that take the source's lock may answer instead of a result. */
+/** What the calls that take the source's lock may answer instead of a result. */
 export type LockedOutcome =
   /** Someone holds the lock; nothing was done. */
   | { readonly kind: "busy"; readonly by: string; readonly ageMs: number }
@@ -258,6 +258,13 @@ export interface UidMove {
 
 export type RenumberOutcome =
   | { readonly kind: "renumbered"; readonly moves: readonly UidMove[]; readonly uidNext: number }
+  | LockedOutcome;
+
+export type RaiseOutcome =
+  /** `from`: what it was. */
+  | { readonly kind: "raised"; readonly from: number }
+  /** It is there already. */
+  | { readonly kind: "ahead" }
   | LockedOutcome;
 
 export interface StatesPage {
@@ -307,6 +314,12 @@ export interface CaptureMethods<C = Recorded> {
     readonly floor: number;
     readonly nowMs: number;
   }): RenumberOutcome;
+  raiseNextUid(request: {
+    readonly path: RawPath;
+    readonly guid: MailboxGuid;
+    readonly uidValidity: UidValidity;
+    readonly to: number;
+  }): RaiseOutcome;
   /** How a replica that does not have the mailbox has to make it. Throws: store-missing, store-unreadable. */
   describe(request: { readonly guid: MailboxGuid; readonly path: RawPath }): DescribeOutcome;
   states(request: { readonly guid: MailboxGuid; readonly afterUid: number; readonly max: number }): StatesPage;

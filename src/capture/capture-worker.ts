@@ -84,6 +84,7 @@ const methods: Served = {
   broughtBack: () => store().broughtBack(),
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),
+  raiseNextUid: (request) => store().raiseNextUid(request),
   describe: (request) => store().describe(request),
   states: (request) => store().states(request),
 };

@@ -34,7 +34,7 @@ import { meaningOf } from "./locate.js";
 import { nextStep, type Step } from "./next-step.js";
 import { planStructure } from "./plan-structure.js";
 import type { CapturerLimits } from "./ration.js";
-import { Renumbering, type RenumberWish } from "./renumbering.js";
+import { Renumbering } from "./renumbering.js";
 import { StoreLooks } from "./store-looks.js";
 
 export interface CapturerPorts {
@@ -58,6 +58,7 @@ export class Capturer {
   readonly counts: CaptureCounts = zeroCounts();
   readonly fresh: FreshBodies;
   readonly problems = new Map<RawPath, CaptureProblem>();
+  readonly renumbering: Renumbering;
   /** Deletions that are held back, as of the last answer of the worker. */
   brake: BrakeReport | undefined;
   readonly #ports: CapturerPorts;
@@ -67,7 +68,6 @@ export class Capturer {
   readonly #history = new ListingHistory();
   readonly #rounds = new ConfirmRounds();
   readonly #looks: StoreLooks;
-  readonly #renumbering: Renumbering;
   /** Where something has no UID and can get none. */
   readonly #uncounted = new Set<RawPath>();
   readonly #wake = new Gate();
@@ -89,8 +89,12 @@ export class Capturer {
     this.#covered = new CoveredMailboxes(rows);
     this.#covered.onMoved = (from, to) => this.onMoved(from, to);
     const { counts, problems } = this;
-    const tell = { markFull: (path: RawPath) => this.markFull(path, "continue"), sweepSoon: () => this.sweepSoon() };
-    this.#renumbering = new Renumbering({ ...ports, counts, problems, row: (guid) => this.row(guid), ...tell });
+    const tell = {
+      markFull: (path: RawPath) => this.markFull(path, "continue"),
+      markUidlist: (path: RawPath) => this.onUidlistHint(path),
+      sweepSoon: () => this.sweepSoon(),
+    };
+    this.renumbering = new Renumbering({ ...ports, counts, problems, row: (guid) => this.row(guid), ...tell });
     this.#count();
   }
 
@@ -176,11 +180,6 @@ export class Capturer {
         this.#busy = false;
       }
     }
-  }
-
-  /** As `Renumbering.renumber`. */
-  renumber(wish: RenumberWish, waitMsMax: number, signal: AbortSignal): Promise<CaptureProblem | undefined> {
-    return this.#renumbering.renumber(wish, waitMsMax, signal);
   }
 
   /** What the brake holds back may go, and goes; `back`: only that of it. Resolves when that it may is durable. */
@@ -317,7 +316,7 @@ export class Capturer {
     if (
       guid !== undefined &&
       late.length > 0 &&
-      (await this.#renumbering.once({ guid, uids: late, floor: 0 })) === "busy"
+      (await this.renumbering.once({ guid, uids: late, floor: 0 })) === "busy"
     )
       this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
     if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());

@@ -39,6 +39,7 @@ import {
   type ExamineOutcome,
   type ExamineRequest,
   type NumberOutcome,
+  type RaiseOutcome,
   type RenumberOutcome,
   type StatesPage,
   type VanishedOutcome,
@@ -59,6 +60,7 @@ import { numberFiles } from "./number.js";
 import { isOfStore, openStoreDir, pinStore, type StorePlace } from "./open-mailbox.js";
 import { OriginFinder } from "./origin.js";
 import { chooseHomes, planStructure } from "./plan-structure.js";
+import { type RaiseRequest, raiseNextUid } from "./raise-next-uid.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { directoryAt, hasFileOf, ownerAbove } from "./same-files.js";
 import { uncertainAfter } from "./two-walks.js";
@@ -267,6 +269,10 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
 
   renumber(request: RenumberRequest): RenumberOutcome {
     return renumberMessages(this.#locks, request);
+  }
+
+  raiseNextUid(request: RaiseRequest): RaiseOutcome {
+    return raiseNextUid(this.#locks, request);
   }
 
   /** The transaction of the last outcome with a commit, if it had one alone. */

@@ -35,17 +35,23 @@ Exit codes:
   129, 130, 143
             ended by SIGHUP, Ctrl-C or SIGTERM before all was on DST; the next run goes on`;
 
-function makeProgram(output: Output): Command {
-  const program = new Command("mailtwin")
-    .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.err, outputError: () => undefined }); // `tell` says it.
+const WHAT_SYNC_DOES = {
+  sync: "make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes",
+  adopt:
+    "make DST, a copy of SRC by other means (rsync, a tape, a snapshot), its twin: compare, and send only what differs",
+} as const;
+
+const OF_ADOPT = `
+It is sync, but for one thing: where DST is not there, is empty, or has no mailbox of SRC, there is nothing to adopt. All mail would be
+sent, into what may be the wrong directory: adopt says so and changes nothing (exit code 66). What is missing of a copy is sent.
+`;
+
+function addSync(program: Command, output: Output, name: keyof typeof WHAT_SYNC_DOES): void {
   program
-    .command("sync")
-    .description("make DST an identical twin of SRC: the same mailboxes, UIDs, flags, dates and bytes")
+    .command(name)
+    .description(WHAT_SYNC_DOES[name])
     .argument("<SRC>", "a Maildir, or a directory that holds many (/var/vmail); read, and written to only to give UIDs")
-    .argument("<DST>", "the twin; made if it is not there")
+    .argument("<DST>", name === "sync" ? "the twin; made if it is not there" : "the copy: DIR or HOST:DIR")
     .option("-w, --watch", "go on live until interrupted")
     .option("-n, --dry-run", "say in words what would be done, and do nothing")
     .option("--json", "one JSON object a line, for machines")
@@ -67,10 +73,20 @@ function makeProgram(output: Output): Command {
     .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .option("--approve-deletions", "let go what was held back, since much mail had gone from SRC at once")
-    .addHelpText("after", EXIT_CODES)
+    .addHelpText("after", name === "sync" ? EXIT_CODES : `${OF_ADOPT}${EXIT_CODES}`)
     .action(async (source: string, destination: string, flags: SyncFlags) => {
-      process.exitCode = await runSync(source, destination, flags, output);
+      process.exitCode = await runSync(source, destination, { ...flags, adopts: name === "adopt" }, output);
     });
+}
+
+function makeProgram(output: Output): Command {
+  const program = new Command("mailtwin")
+    .description("Keeps Maildir stores identical, down to every IMAP UID, beside an unmodified Dovecot.")
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.err, outputError: () => undefined }); // `tell` says it.
+  addSync(program, output, "sync");
+  addSync(program, output, "adopt");
   program
     .command("run")
     .description("the daemon: keep the stores of the configuration equal to their replicas, until it is ended")

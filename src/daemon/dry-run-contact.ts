@@ -19,6 +19,7 @@ import {
   type SourceMailbox,
 } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
+import { adoptionRefusal } from "./adopt.js";
 import { describeElsewhere, elsewhereRefusal } from "./elsewhere.js";
 import { type ForeignChoice, refusal, treesAt } from "./first-contact.js";
 import type { Places } from "./places.js";
@@ -41,7 +42,7 @@ export interface ContactWords {
 
 export async function describeFirstContact(
   { source, destination }: Pick<Places, "source" | "destination">,
-  choice: ForeignChoice,
+  { foreign: choice, adopts }: { readonly foreign: ForeignChoice; readonly adopts: boolean },
   signal: AbortSignal,
 ): Promise<ContactWords> {
   const disk = openNodeDisk();
@@ -69,6 +70,7 @@ export async function describeFirstContact(
       comparison.add(messages);
       for (const { base } of messages) bases?.add(base);
     }
+    sentences.push(...sentencesOfNextUid(replica, own));
     if (bases !== undefined) basesByGuid.set(replica.guid, bases);
     const finding = comparison.finding();
     if (finding === undefined) continue;
@@ -77,7 +79,8 @@ export async function describeFirstContact(
   }
   const foreign = findings.filter((finding) => finding.foreign.length > 0);
   const hasMail = foreign.length > 0 && choice === "refuse" ? refusal(foreign) : undefined;
-  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? hasMail;
+  const nothing = adopts ? adoptionRefusal(ofDestination, ofSource, destination) : undefined;
+  const refused = elsewhereRefusal(elsewhere, { source, destination }) ?? nothing ?? hasMail;
   return { sentences, refused, findings, elsewhere, basesByGuid };
 }
 
@@ -147,6 +150,18 @@ export function sentencesOf(finding: ContactFinding, choice: ForeignChoice): rea
     words.push(`${name}: ${who}, in SRC as well: DST has passed ${theirs} (${uidsInWords(passed)})`);
   }
   return words;
+}
+
+/** Kept mail that gives way, or is put back at the end, has the next UID a little above that. */
+function sentencesOfNextUid(
+  { path, uidValidity, uidNext: to }: ReplicaMailbox,
+  own: SurveyedMailbox | undefined,
+): readonly string[] {
+  const from = own?.uidNext;
+  if (from === undefined || own?.uidValidity !== uidValidity || to <= from) return [];
+  return [
+    `${mailboxName(path)}: the next UID of SRC is raised from ${from} to ${to}, or above: DST has given out those between`,
+  ];
 }
 
 /** "UID 3", "UID 3, 10", "UID 3, 4, 5, ... 90". */

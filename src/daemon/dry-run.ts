@@ -16,6 +16,7 @@ import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js"
 import { describeTransaction } from "../txn/describe.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
+import { LATE_ADOPTION } from "./adopt.js";
 import { readStanding, WORK } from "./at-rest.js";
 import { choiceAnew, isBegunAnew } from "./begin-anew.js";
 import { describeFirstContact } from "./dry-run-contact.js";
@@ -33,12 +34,14 @@ export interface DryRunChoices {
   readonly foreign: ForeignChoice;
   /** The state's stores may stand elsewhere than it says. */
   readonly moved: boolean;
+  /** DST is meant to be a copy already. */
+  readonly adopts: boolean;
 }
 
 /** Returns the number of problems. Throws what would stop the sync before anything is written, when all else is said. */
 export async function runDryRun(
   places: Places,
-  { foreign: chosen, moved }: DryRunChoices,
+  { foreign: chosen, moved, adopts }: DryRunChoices,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -58,7 +61,8 @@ export async function runDryRun(
   const [sourceState, replicaState] = statePaths(places);
   const known = standing.kind !== "outdated" && existsSync(sourceState) && hasMet(replicaState);
   const isContact = !known && existsSync(places.destination);
-  const contact = isContact ? await describeFirstContact(places, foreign, signal) : undefined;
+  const contact = isContact ? await describeFirstContact(places, { foreign, adopts }, signal) : undefined;
+  if (known && adopts) reporter.warning(LATE_ADOPTION);
   const totals = new PlanTotals();
   totals.addGone(gone);
   const tell = (bytes: Uint8Array): void => {

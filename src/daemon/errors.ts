@@ -64,6 +64,12 @@ const KINDS = {
     exitCode: EX.CANTCREAT,
     hint: "Nothing was changed. Is DST the right directory? To go on, say what to do with that mail: --foreign keep (it stays, beside the twin's mail) or --foreign limbo (it is moved aside and can be had back).",
   },
+  /** `mailtwin adopt`: the destination is empty, or has no mailbox of the source. */
+  "nothing-to-adopt": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "No mail was touched. Is DST the right directory, and is its file system mounted? If it is to be filled from SRC, say `mailtwin sync` instead.",
+  },
   /** First contact: the destination has whole Maildirs of the source at other paths. */
   "maildirs-elsewhere": {
     disposition: "operator",

@@ -10,7 +10,7 @@ import type { Asker } from "../agent/asker.js";
 import { agentError } from "../agent/errors.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
-import { MailtwinError } from "../base/errors.js";
+import type { MailtwinError } from "../base/errors.js";
 import type { RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
@@ -18,7 +18,7 @@ import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { parseBaseName, parseUid, UID_MAX } from "../maildir/ids.js";
+import { type MailboxGuid, parseBaseName, parseUid, UID_MAX } from "../maildir/ids.js";
 import { type TreeOf, treesOf } from "../maildir/whose-tree.js";
 import { SourceMessages } from "../resync/contact-columns.js";
 import { findElsewhere } from "../resync/elsewhere.js";
@@ -27,12 +27,13 @@ import { visibleMarks } from "../txn/marks.js";
 import type { SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
+import { basesOf, isRefusal, moveMail } from "./foreign-moves.js";
+import { claimsOf, followAll, type NextUidPorts } from "./next-uids.js";
 import type { Places } from "./places.js";
 import { type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
-export interface FirstContactPorts {
-  readonly asker: Asker;
+export interface FirstContactPorts extends NextUidPorts {
   readonly worker: WorkerClient<CaptureMethods>;
   readonly bodies: WorkerClient<BodyMethods>;
   readonly capturer: Pick<Capturer, "rows">;
@@ -51,7 +52,7 @@ export type ForeignChoice = "refuse" | "keep" | "limbo";
 
 /** Objects that live as long as their page: small pages are gone before anything is moved to make room. */
 const STATES_MAX = 4096;
-const BASES_MAX = 5_000;
+const HASHED_MAX = 5_000;
 /** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
 const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
@@ -88,7 +89,8 @@ export async function surveyDestination(asker: Asker, signal: AbortSignal): Prom
 
 /**
  * Call it when the source is captured. Mail that is kept in a mailbox that takes another identity is set aside, and mail in the
- * way of messages while others are still to come; put it back with `restoreAside` once the source's mail is there.
+ * way of messages while others are still to come; put it back with `restoreAside` (foreign-moves.ts) once the source's mail is there.
+ * Then the source's next UIDs are raised to those of the destination (next-uids.ts).
  * Throws: maildirs-elsewhere, destination-has-mail, having changed nothing.
  */
 export async function meetDestination(
@@ -101,31 +103,34 @@ export async function meetDestination(
   const { asker } = ports;
   const elsewhere = findElsewhere(standing, ports.capturer.rows);
   if (!ports.isAnew) refuseWhole(elsewhere, ports.stores);
-  const compared = await compareAll(ports, standing, choice, signal);
+  const rows = rowsOf(ports.capturer.rows, treesAt([...standing, ...ports.capturer.rows]));
+  const compared = await compareAll(ports, { standing, rows, choice }, signal);
   const foreign = compared.map(({ finding }) => finding).filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
   await tellStrangers(ports, standing, signal);
   if (foreign.length > 0 && choice === "keep") ports.onKept(`${wordsOfForeign(foreign)}: kept beside`);
   const foundByGuid = new Map<string, number>();
+  const yielded = new Map<MailboxGuid, number>();
   let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
   for (const { finding, source } of compared) {
     const { path, isOther, copies, changed, present } = finding;
     try {
       if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
-      else if (isOther) await move(asker, path, basesOf(finding.foreign), "aside", signal);
-      else if (source !== undefined) await makeWay(ports, finding, source, signal);
+      else if (isOther) await moveMail(asker, path, basesOf(finding.foreign), "aside", signal);
+      else if (source !== undefined) yielded.set(source.guid, await makeWay(ports, finding, source, signal));
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
       remarked += finding.remarked;
       if (choice === "keep") kept += finding.foreign.length;
       if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
-      toLimbo += await move(asker, path, basesOf(changed), "limbo", signal);
+      toLimbo += await moveMail(asker, path, basesOf(changed), "limbo", signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // One mailbox's matter. What is offered for it meets the same, and is named then, but for mail that is in nobody's way.
       if (choice === "limbo" && finding.foreign.length > 0) ports.onRefused(path, error);
     }
   }
+  await followAll(ports, claimsOf(standing, rows.find, yielded), signal);
   return { foundByGuid, remarked, reused, kept, toLimbo, elsewhere: new Set(elsewhere.map(({ guid }) => guid)) };
 }
 
@@ -145,51 +150,25 @@ async function tellStrangers(
 
 /**
  * Kept mail gets out of the way of the source's. Where the source has newer messages they come first: whatever gets a UID above
- * theirs before would make the destination pass them.
+ * theirs before would make the destination pass them. Returns the destination's next UID where mail has moved up, else 0.
  */
 async function makeWay(
   { asker, onConflict }: FirstContactPorts,
   { path, inTheWay, hasNewer }: ContactFinding,
   { guid: mailbox, uidNext: floor }: MailboxRow,
   signal: AbortSignal,
-): Promise<void> {
-  if (inTheWay.length === 0) return;
+): Promise<number> {
+  if (inTheWay.length === 0) return 0;
+  let uidNext = 0;
   if (hasNewer) {
-    await move(asker, path, basesOf(inTheWay), "aside", signal);
+    await moveMail(asker, path, basesOf(inTheWay), "aside", signal);
   } else {
     const uids = Array.from(inTheWay, ({ uid }) => uid);
     const question = { kind: "yield-uids", mailbox, uids, from: parseUid(UID_MAX), floor } as const;
-    await askFor(asker, question, "yielded-uids", signal);
+    ({ uidNext } = await askFor(asker, question, "yielded-uids", signal));
   }
   onConflict(path, wordsOfYielded(path, inTheWay.length));
-}
-
-/**
- * Puts back all that was set aside of these mailboxes, now or before a crash, as new mail with UIDs above the source's. What a
- * mailbox refuses stays aside. Returns whether all of it is back.
- */
-export async function restoreAside(
-  asker: Asker,
-  paths: readonly RawPath[],
-  onRefused: (path: RawPath, error: MailtwinError) => void,
-  signal: AbortSignal,
-): Promise<boolean> {
-  let isWhole = true;
-  for (const path of paths) {
-    try {
-      await askFor(asker, { kind: "foreign", path, bases: [], action: "restore" }, "foreign", signal);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      isWhole = false;
-      onRefused(path, error);
-    }
-  }
-  return isWhole;
-}
-
-/** Also where somebody keeps the mailbox's lock: an owner can for as long as he likes. */
-function isRefusal(error: unknown): error is MailtwinError {
-  return error instanceof MailtwinError && (error.code === "mailbox-rejected" || error.code === "replica-lock-held");
+  return uidNext;
 }
 
 /** By the mailboxes that stand at the destination or are the source's. */
@@ -205,12 +184,14 @@ export function treesAt(mailboxes: Iterable<{ readonly path: RawPath }>): TreeOf
  */
 async function compareAll(
   ports: FirstContactPorts,
-  standing: readonly SurveyedMailbox[],
-  choice: ForeignChoice,
+  {
+    standing,
+    rows,
+    choice,
+  }: { readonly standing: readonly SurveyedMailbox[]; readonly rows: SourceRows; readonly choice: ForeignChoice },
   signal: AbortSignal,
 ): Promise<readonly Compared[]> {
   const inventories = new Inventories(ports.asker);
-  const rows = rowsOf(ports.capturer.rows, treesAt([...standing, ...ports.capturer.rows]));
   const all: Compared[] = [];
   const paths = new Set<RawPath>();
   const timesRead = new Map<MailboxRow, number>();
@@ -317,7 +298,7 @@ async function giveWay(
         .copies;
     }
     const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
-    await move(asker, path, unknown, "limbo", signal);
+    await moveMail(asker, path, unknown, "limbo", signal);
   }
   return reused;
 }
@@ -329,7 +310,7 @@ async function removeForeign(
   isAtSource: boolean,
   signal: AbortSignal,
 ): Promise<number> {
-  const moved = await move(asker, path, basesOf(foreign), "limbo", signal);
+  const moved = await moveMail(asker, path, basesOf(foreign), "limbo", signal);
   if (!isAtSource) await askFor(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
   return moved;
 }
@@ -338,41 +319,13 @@ function* batchesOf(messages: Listed): Generator<HashedMessage[]> {
   let batch: HashedMessage[] = [];
   let bytes = 0;
   for (const { base, uid, size } of messages) {
-    if (batch.length === BASES_MAX || (batch.length > 0 && bytes + size > HASHED_BYTES_MAX)) {
+    if (batch.length === HASHED_MAX || (batch.length > 0 && bytes + size > HASHED_BYTES_MAX)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
     batch.push({ base: parseBaseName(base), uid: parseUid(uid), size });
     bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function* basesOf(messages: Listed): Generator<string> {
-  for (const { base } of messages) yield base;
-}
-
-async function move(
-  asker: Asker,
-  path: RawPath,
-  all: Iterable<string>,
-  action: "limbo" | "aside",
-  signal: AbortSignal,
-): Promise<number> {
-  let moved = 0;
-  for (const bases of inBatches(all)) {
-    moved += (await askFor(asker, { kind: "foreign", path, bases, action }, "foreign", signal)).messages;
-  }
-  return moved;
-}
-
-function* inBatches(bases: Iterable<string>): Generator<string[]> {
-  let batch: string[] = [];
-  for (const base of bases) {
-    if (batch.push(base) < BASES_MAX) continue;
-    yield batch;
-    batch = [];
   }
   if (batch.length > 0) yield batch;
 }

@@ -17,6 +17,7 @@ export function openJsonReporter(write: (line: string) => void): Reporter {
     live: (state) => emit("live", state),
     shipped: (report) => emit("shipped", report),
     conflict: (report) => emit("conflict", report),
+    nextUidRaised: (report) => emit("next-uid-raised", report),
     problem: (report) => emit("problem", report),
     summary: (summary) => emit("summary", { ...summary, elapsedMs: Math.round(summary.elapsedMs) }),
     error: ({ code, message, hint, exitCode }) => emit("error", { code, message, hint, exitCode }),

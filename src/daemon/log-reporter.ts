@@ -34,6 +34,10 @@ export function logBeside(inner: Reporter, level: LogLevel, write: (line: string
       log.warn(report, "conflict resolved");
       inner.conflict(report);
     },
+    nextUidRaised(report) {
+      log.info(report, "next-uid-raised");
+      inner.nextUidRaised(report);
+    },
     problem(report) {
       log.error(report, "mailbox needs attention");
       inner.problem(report);

@@ -35,6 +35,13 @@ export interface ShippedReport {
   readonly notes: readonly NoteSum[];
 }
 
+/** Of a mailbox of SRC: DST had given out UIDs from `from` on. */
+export interface NextUidReport {
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface ProblemReport {
   readonly path: string;
   readonly code: string;
@@ -48,10 +55,11 @@ export interface SourceSums {
   readonly messages: number;
   /** Changes that a sweep found while no event had told of them; live runs only. Many: events are being lost. */
   readonly caughtBySweep: number;
-  /** Written to SRC: messages that got their first UID, messages that got another one, mailboxes that got their identity. */
+  /** Written to SRC: messages that got their first UID, messages that got another one, mailboxes that got their identity, next UIDs that were raised. */
   readonly numberedInSource: number;
   readonly renumberedInSource: number;
   readonly identifiedInSource: number;
+  readonly raisedInSource: number;
 }
 
 export interface Summary extends SourceSums {
@@ -91,6 +99,7 @@ export interface Reporter {
   live(state: { readonly mailboxes: number; readonly messages: number }): void;
   shipped(report: ShippedReport): void;
   conflict(report: { readonly path: string; readonly words: string }): void;
+  nextUidRaised(report: NextUidReport): void;
   problem(report: ProblemReport): void;
   summary(summary: Summary): void;
   error(error: MailtwinError): void;

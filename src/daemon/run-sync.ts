@@ -7,6 +7,7 @@ import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { errnoOf } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
+import { LATE_ADOPTION } from "./adopt.js";
 import { openIfCurrent, readStanding, WORK } from "./at-rest.js";
 import { beginAnew, choiceAnew, endAnew, isBegunAnew } from "./begin-anew.js";
 import { holdDestination } from "./hold-destination.js";
@@ -37,7 +38,7 @@ const NOTHING_DONE = {
   ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
   ...{ transactions: 0, saves: 0, marks: 0, expunges: 0, bodiesBytes: 0, problems: 0 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
-  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
+  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0, raisedInSource: 0 },
 } as const;
 
 export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept" | "isAnew"> {
@@ -75,6 +76,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     const { mailboxes, messages } = standing;
     const late = wordsOfLateForeign(options.foreign);
     if (late !== undefined) reporter.warning(late);
+    if (options.adopts) reporter.warning(LATE_ADOPTION);
     reporter.summary({ ...NOTHING_DONE, mailboxes, messages, elapsedMs: systemClock.monotonicMs() - startMs });
     return 0;
   }

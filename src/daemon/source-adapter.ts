@@ -28,6 +28,7 @@ export function adaptSource({
       capturer.sweepSoon();
     },
     describe: (where) => worker.call("describe", where),
-    renumber: (request, waitMsMax, signal) => capturer.renumber(request, waitMsMax, signal),
+    renumber: (...args) => capturer.renumbering.renumber(...args),
+    raiseNextUid: (...args) => capturer.renumbering.raiseNextUid(...args),
   };
 }

@@ -2,10 +2,12 @@
  * `mailtwin sync SRC DST`: reads the flags, listens for signals, runs the twin or the dry run.
  */
 
+import { existsSync } from "node:fs";
 import type { DamagedBodies } from "../agent/recovery.js";
 import type { UndeleteLimits } from "../apply/purge-types.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
+import { refuseSeed } from "./adopt.js";
 import { daemonError } from "./errors.js";
 import { STOP_SIGNALS, stopReason } from "./interruption.js";
 import { openJsonReporter } from "./json-reporter.js";
@@ -21,6 +23,8 @@ import { openTextReporter } from "./text-reporter.js";
 import { readUndeleteLimits } from "./undelete/limits.js";
 
 export interface SyncFlags extends RemoteFlags {
+  /** It is called `adopt`. */
+  readonly adopts?: boolean;
   readonly watch?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -67,6 +71,7 @@ export async function runSync(
     const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
+    if (flags.adopts === true && !existsSync(places.destination)) refuseSeed([], [], places.destination);
     const problems = await runIt(places, { ...flags, undelete, damaged }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
@@ -117,7 +122,7 @@ function remoteOf(
   }
   return {
     ...{ source, destination: to, state: flags.state, watch: flags.watch === true, foreign: flags.foreign ?? "refuse" },
-    resync: flags.resync === true,
+    ...{ adopts: flags.adopts === true, resync: flags.resync === true },
     crashAt: crashAtOfEnvironment(),
     approvesDeletions: flags.approveDeletions === true,
     ...remoteProgramOf(flags),
@@ -142,7 +147,8 @@ async function runIt(
 ): Promise<number> {
   if (flags.dryRun === true) {
     const { runDryRun } = await import("./dry-run.js");
-    const choices = { foreign: flags.foreign ?? "refuse", moved: flags.moved === true } as const;
+    const [foreign, moved, adopts] = [flags.foreign ?? "refuse", flags.moved === true, flags.adopts === true] as const;
+    const choices = { foreign, moved, adopts };
     return runDryRun(places, choices, reporter, signal);
   }
   const { runSyncIn } = await import("./run-sync.js");
@@ -150,7 +156,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
-      ...{ resync: flags.resync === true, damaged: flags.damaged },
+      ...{ adopts: flags.adopts === true, resync: flags.resync === true, damaged: flags.damaged },
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
       approvesDeletions: flags.approveDeletions === true,
     },

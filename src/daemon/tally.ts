@@ -113,6 +113,7 @@ export function sourceSums(counts: Readonly<CaptureCounts>): SourceSums {
     numberedInSource: counts.numbered,
     renumberedInSource: counts.renumbered,
     identifiedInSource: counts.identified,
+    raisedInSource: counts.raised,
   };
 }
 

@@ -7,7 +7,7 @@ import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
-import type { Reporter, ShippedReport, Summary } from "./reporter.js";
+import type { NextUidReport, Reporter, ShippedReport, Summary } from "./reporter.js";
 import { asSentence, countOf, withoutMiddle, withoutMiddles } from "./words.js";
 
 export interface TextSinks {
@@ -73,6 +73,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
       if (verbose) say(shippedLine(report));
     },
     conflict: ({ words }) => say(`conflict: ${withoutMiddles(words)}`),
+    nextUidRaised: (report) => say(nextUidLine(report)),
     problem({ message, hint }) {
       hideBar();
       // Many of one kind come together (a user's whole copy of his mail): what to do is said with the first.
@@ -121,8 +122,15 @@ function openNotes(clock: Clock, show: (line: string) => void) {
 }
 
 function shippedLine(report: ShippedReport): string {
-  const name = report.path === "" ? "INBOX" : withoutMiddle(report.path);
-  return `${name}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`;
+  return `${nameOf(report.path)}: ${changesOf(report)} (${Math.round(report.lagMs)} ms)`;
+}
+
+function nextUidLine({ path, from, to }: NextUidReport): string {
+  return `next UID: ${nameOf(path)} goes on with UID ${to} in SRC, not ${from}: DST has given out those between`;
+}
+
+function nameOf(path: string): string {
+  return path === "" ? "INBOX" : withoutMiddle(path);
 }
 
 function changesOf({ structure, saves, marks, expunges, rebinds }: ShippedReport): string {
@@ -176,11 +184,13 @@ function structureOf({ mailboxesMade, mailboxesRenamed, mailboxesDeleted, messag
 }
 
 /** What was written to the source, whose mail is never touched, but whose UIDs are; or "". */
-function writtenOf({ numberedInSource, renumberedInSource, identifiedInSource }: Summary): string {
+function writtenOf(summary: Summary): string {
+  const { numberedInSource, renumberedInSource, identifiedInSource, raisedInSource } = summary;
   const parts = [
     numberedInSource === 0 ? "" : `numbered ${countOf(numberedInSource, "message")}`,
     renumberedInSource === 0 ? "" : `renumbered ${countOf(renumberedInSource, "message")}`,
     identifiedInSource === 0 ? "" : `gave ${countOf(identifiedInSource, "mailbox")} an identity`,
+    raisedInSource === 0 ? "" : `raised the next UID of ${countOf(raisedInSource, "mailbox")}`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "" : `; ${parts.join(", ")} in SRC`;
 }

@@ -3,23 +3,28 @@
  *
  * Reads top to bottom as its life: meet, watch, capture and ship at once, settle, live, drain, tell.
  */
+import type { NextUidNews } from "../agent/next-uids.js";
 import type { ReplayAgentOptions } from "../agent/recovery.js";
 import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import type { Disposer } from "../base/disposal.js";
-import { MailtwinError } from "../base/errors.js";
+import type { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
+import { isLinkClosed } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
+import { LATE_ADOPTION, refuseSeed } from "./adopt.js";
 import { wordsOfBrake } from "./brake-words.js";
 import { BroughtBackRelease } from "./brought-back.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
-import { type ForeignChoice, meetDestination, restoreAside, surveyDestination } from "./first-contact.js";
+import { type ForeignChoice, meetDestination, surveyDestination } from "./first-contact.js";
+import { restoreAside } from "./foreign-moves.js";
 import { withWords } from "./interruption.js";
+import { type NextUidPorts, tellNextUid } from "./next-uids.js";
 import type { Places } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { adaptSource } from "./source-adapter.js";
@@ -35,6 +40,8 @@ export interface TwinParts {
   readonly tally: Tally;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** The destination is meant to be a copy already: an empty one is refused. */
+  readonly adopts: boolean;
   /** What a first contact says of mail that it keeps. */
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
@@ -111,6 +118,7 @@ export class TwinRun {
           this.#tally.bodyBytes += bytes;
         },
         onConflict: (path, words) => this.#reporter.conflict({ path: displayRaw(path), words }),
+        onNextUid: (news) => this.#tellNextUid(news),
         onRejected: (row) => {
           // Else it is listed at the end, where it is not lost among others.
           if (this.#parts.watch) this.#reporter.problem(problemOfRejection(row));
@@ -126,22 +134,25 @@ export class TwinRun {
     this.#isFirst = firstContact;
     const late = firstContact ? undefined : wordsOfLateForeign(this.#parts.foreign);
     if (late !== undefined) this.#reporter.warning(late);
+    const { adopts, stores } = this.#parts;
+    if (!firstContact && adopts) this.#reporter.warning(LATE_ADOPTION);
     if (!firstContact && this.#parts.recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
     if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
     const standing = await surveyDestination(asker, signal);
+    if (standing.length > 0 || adopts) await this.#untilCaptured(signal);
+    if (adopts) refuseSeed(standing, capturer.rows, stores.destination);
     if (standing.length === 0) return;
-    await this.#untilCaptured(signal);
     const onConflict = (path: RawPath, words: string) => this.#reporter.conflict({ path: displayRaw(path), words });
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { stores, foreign, onKept, isAnew } = this.#parts;
+    const { foreign, onKept, isAnew } = this.#parts;
     await this.#parts.onMeeting();
-    const ports = { asker, worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
+    const ports = { ...this.#nextUids(), worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
     this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
   }
 
@@ -175,7 +186,7 @@ export class TwinRun {
       const { counts, problems: unread } = this.#source.capturer;
       if (this.#isFirst && counts.mailboxes === 0 && unread.size === 0)
         this.#reporter.warning(`no mailbox was found in ${this.#parts.stores.source}: is it the right directory?`);
-      await this.#restore(work);
+      if (await this.#restore(work)) await this.#untilEqual(work); // the source's next UIDs were raised.
       this.#isEqual = true;
       if (watching !== undefined) await this.#watchOn(watching.hot.promote.bind(watching.hot), work);
     } catch (error) {
@@ -249,15 +260,28 @@ export class TwinRun {
     }
   }
 
-  async #restore(signal: AbortSignal): Promise<void> {
-    if (!this.#parts.hasAside()) return;
-    const paths = [...this.#source.capturer.rows].map((row) => row.path);
+  /** Returns whether there is more to be captured now. */
+  async #restore(signal: AbortSignal): Promise<boolean> {
+    if (!this.#parts.hasAside()) return false;
+    const { capturer } = this.#source;
+    const raisedBefore = capturer.counts.raised;
     const onRefused = (path: RawPath, error: MailtwinError) =>
       this.#refused(path, error, {
         what: "putting back mail that was set aside",
         hint: "It is kept in the scratch directory, below aside/, and put back by the next run.",
       });
-    if (await restoreAside(this.#need().asker, paths, onRefused, signal)) await this.#parts.onRestored();
+    const isWhole = await restoreAside({ ...this.#nextUids(), onRefused }, [...capturer.rows], signal);
+    if (isWhole) await this.#parts.onRestored();
+    return capturer.counts.raised > raisedBefore;
+  }
+
+  #nextUids(): NextUidPorts {
+    const source = adaptSource(this.#source);
+    return { asker: this.#need().asker, source, onNextUid: (news) => this.#tellNextUid(news) };
+  }
+
+  #tellNextUid(news: NextUidNews): void {
+    if (tellNextUid(this.#reporter, news) === "problem") this.#foreignProblems += 1;
   }
 
   /** What a mailbox of the destination does not let be done with foreign mail. */
@@ -383,8 +407,4 @@ async function firstCause(ends: readonly Promise<void>[], lost: Promise<never>):
     const causes = (settled ?? []).flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
     throw causes.find((cause) => !isLinkClosed(cause)) ?? error;
   }
-}
-
-function isLinkClosed(error: unknown): boolean {
-  return error instanceof MailtwinError && error.code === "link-closed";
 }

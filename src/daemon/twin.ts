@@ -31,6 +31,8 @@ export interface TwinOptions {
   readonly threads: Threads;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  /** The destination is meant to be a copy already: an empty one is refused. */
+  readonly adopts: boolean;
   /** What a first contact says of mail that it keeps. */
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
@@ -85,13 +87,17 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, onKept, isAnew, approvesDeletions } = options;
+  const { watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
   const recovery = options.resync ? { recovery: { compares: true, mustCompare: true, damaged: options.damaged } } : {};
   const run = new TwinRun(
-    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside, ...recovery },
+    {
+      ...{ source, stores: places, tally, watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions },
+      ...aside,
+      ...recovery,
+    },
     reporter,
   );
   const agent = run.makeAgent(link.source);

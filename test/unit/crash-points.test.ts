@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { EXCHANGE_CRASH_POINTS, HELD_CRASH_POINTS } from "../../src/apply/exchange.js";
 import { APPLY_CRASH_POINTS, MAILBOX_CRASH_POINTS } from "../../src/apply/store-context.js";
+import { RAISE_CRASH_POINTS } from "../../src/capture/raise-next-uid.js";
 import { RENUMBER_CRASH_POINTS } from "../../src/capture/renumber.js";
 import { CAPTURE_CRASH_POINTS } from "../../src/capture/source-store.js";
 
@@ -27,6 +28,7 @@ const LISTS: Readonly<Record<string, PointList>> = {
   EXCHANGE_CRASH_POINTS: { points: EXCHANGE_CRASH_POINTS, killedIn: "folders.test.ts", goesThrough: true },
   HELD_CRASH_POINTS: { points: HELD_CRASH_POINTS, killedIn: "crash-mailboxes.test.ts", goesThrough: false },
   MAILBOX_CRASH_POINTS: { points: MAILBOX_CRASH_POINTS, killedIn: "crash-mailboxes.test.ts", goesThrough: false },
+  RAISE_CRASH_POINTS: { points: RAISE_CRASH_POINTS, killedIn: "next-uids.test.ts", goesThrough: true },
   RENUMBER_CRASH_POINTS: { points: RENUMBER_CRASH_POINTS, killedIn: "crash-renumber.test.ts", goesThrough: true },
 };
 const POINT = /"((?:apply|capture)\.[a-z]+(?:-[a-z]+)*)"/g;

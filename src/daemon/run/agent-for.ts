@@ -1,6 +1,7 @@
 /** The agent of a replica, as the daemon has it: it compares and heals, and what it does is logged. */
 
 import { isOfLock } from "../../agent/conflict-rules.js";
+import type { NextUidNews } from "../../agent/next-uids.js";
 import { ReplayAgent, type ReplayAgentSinks } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
@@ -55,6 +56,7 @@ export function agentFor(
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
       },
       onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
+      onNextUid: (news) => logNextUid(log, news),
       onRejected: (row) => {
         const { mailbox, path, code, message, lsn, attempts } = row;
         log.write(eventOf(row, lasting), { mailbox: displayRaw(path), code, message, lsn, attempts });
@@ -78,6 +80,12 @@ export function agentFor(
     },
     { compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand", mustCompare, random },
   );
+}
+
+export function logNextUid(log: EventLog, news: NextUidNews): void {
+  const mailbox = displayRaw(news.path);
+  if (news.kind === "raised") log.write("next-uid-raised", { mailbox, from: news.from, to: news.to });
+  else log.write("mailbox-problem", { mailbox, code: news.cause.code, message: news.cause.words });
 }
 
 /** A person is told once: of a lock, when it lasts. `lasting`: mailboxes of whose locks one was told. */

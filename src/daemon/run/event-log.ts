@@ -49,6 +49,7 @@ export const EVENTS = {
   "transaction-rejected-again": "warn",
   "rejection-over": "info",
   "conflict-resolved": "warn",
+  "next-uid-raised": "info",
   "foreign-kept": "warn",
   "limbo-purged": "info",
   "limbo-not-purged": "warn",

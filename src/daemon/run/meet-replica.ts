@@ -10,7 +10,10 @@ import type { ReplayAgent } from "../../agent/replay-agent.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import type { Welcome } from "../../wire/messages.js";
 import type { Replica } from "../config/config.js";
-import { meetDestination, restoreAside, surveyDestination } from "../first-contact.js";
+import { meetDestination, surveyDestination } from "../first-contact.js";
+import { restoreAside } from "../foreign-moves.js";
+import type { NextUidPorts } from "../next-uids.js";
+import { logNextUid } from "./agent-for.js";
 import type { EventLog } from "./event-log.js";
 import { asideKey } from "./replica-notes.js";
 import type { ReplicaEvent } from "./replica-state.js";
@@ -51,9 +54,10 @@ export async function meetReplica(
       await writer.setMeta(asideKey(replica.name), "1");
       const meeting = await meetDestination(
         {
-          ...{ asker: agent.asker, worker, bodies, capturer: { rows }, isAnew: false },
+          ...{ worker, bodies, capturer: { rows }, isAnew: false },
           stores: { source: path, destination: `the replica ${replica.name}` },
           onConflict: (mailbox, words) => log.write("conflict-resolved", { mailbox: displayRaw(mailbox), words }),
+          ...nextUidPorts({ agent, store, log }),
           onKept: (words) => log.write("foreign-kept", { words }),
           onRefused: (mailbox, { code, message }) =>
             log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message }),
@@ -81,6 +85,11 @@ export async function restoreKept(
   if ((reader.meta(asideKey(replica.name)) ?? "") === "") return;
   const onRefused = (mailbox: RawPath, { code, message }: { readonly code: string; readonly message: string }) =>
     log.write("mailbox-problem", { mailbox: displayRaw(mailbox), code, message });
-  const paths = Array.from(capturer.rows, (row) => row.path).filter(mayHave);
-  if (await restoreAside(agent.asker, paths, onRefused, signal)) await writer.setMeta(asideKey(replica.name), "");
+  const rows = Array.from(capturer.rows).filter(({ path }) => mayHave(path));
+  const ports = { ...nextUidPorts({ agent, store, log }), onRefused };
+  if (await restoreAside(ports, rows, signal)) await writer.setMeta(asideKey(replica.name), "");
+}
+
+function nextUidPorts({ agent, store, log }: Pick<MeetingPorts, "agent" | "store" | "log">): NextUidPorts {
+  return { asker: agent.asker, source: store.adapted, onNextUid: (news) => logNextUid(log, news) };
 }

@@ -93,6 +93,11 @@ function wordsOfMailbox(step: OfMailbox): Words {
       return ["forget the mailbox", "neither side has it any more"];
     case "next-uid":
       return [`raise UIDNEXT from ${step.before} to ${step.after}`, "the source has come further"];
+    case "raise":
+      return [
+        `raise the source's UIDNEXT from ${step.before} to ${step.after}`,
+        "the replica has given out the UIDs between, and no message gets one of them again",
+      ];
     case "note":
       return ["note how it stands", "what the replica has noted of it is older than its mail, which is equal"];
   }
@@ -147,6 +152,7 @@ export function wordsOfSum({ kind, count, bytes }: Omit<PlannedSum, "words">): s
     add: `${messages} added (${formatBytes(bytes)})`,
     adopt: `${formatCount(count)} counted as replicated`,
     "next-uid": `${mailboxes} with another UIDNEXT`,
+    raise: `${mailboxes} with a higher UIDNEXT at the source`,
     note: `${mailboxes} noted anew`,
     keep: `${messages} left that only the replica has`,
     "keep-files": `${messages} left without a UID`,

@@ -33,6 +33,7 @@ export interface RemoteTwinOptions {
   readonly state: string | undefined;
   readonly watch: boolean;
   readonly foreign: ForeignChoice;
+  readonly adopts: boolean;
   /** As of a local twin. */
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
@@ -73,7 +74,7 @@ export async function runRemoteTwin(
   const stop = new AbortController();
   owner.defer(() => stop.abort(new Error("the twin has ended")));
   const threads = startSourceThreads(owner);
-  const { watch, foreign, crashAt, approvesDeletions } = options;
+  const { watch, foreign, adopts, crashAt, approvesDeletions } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const brake = watch && approvesDeletions ? undefined : BRAKE_LIMITS; // as in a local twin.
@@ -94,6 +95,7 @@ export async function runRemoteTwin(
         stores: { source: places.store, destination: places.shown },
         watch,
         foreign,
+        adopts,
         isAnew: false,
         approvesDeletions,
       },

@@ -212,6 +212,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
         },
         describe: async () => ({ kind: "absent" }),
         renumber: (...args) => pair.renumber(...args),
+        raiseNextUid: async () => ({ kind: "none" }),
       },
     },
     {

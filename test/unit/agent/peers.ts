@@ -80,6 +80,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
         lookAgain: () => undefined,
         describe: async () => ({ kind: "absent" }),
         renumber: (...args) => pair.renumber(...args),
+        raiseNextUid: async () => ({ kind: "none" }),
       },
     },
     { onShipped: () => {}, onBodyBytes: () => {}, onConflict: () => {}, onRejected: (row) => rejected.push(row) },

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Mended } from "../../../src/agent/mender.js";
+import type { NextUidNews } from "../../../src/agent/next-uids.js";
 import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { Session } from "../../../src/agent/session.js";
@@ -167,6 +168,7 @@ export class RealPair {
         onConflict: (_path, words) => run.conflicts.push(words),
         onRejected: (row) => run.rejected.push(row),
         onCompared: (lsn) => run.compared.push(lsn),
+        onNextUid: (news) => run.nextUids.push(news),
         onForeign: (mailbox, messages) => run.foreign.set(mailbox, messages),
         onMended: (mended) => run.mended.push(mended),
       },
@@ -239,6 +241,7 @@ export class RealRun {
   readonly rejected: RejectionRow[] = [];
   readonly compared: number[] = [];
   readonly mended: Mended[] = [];
+  readonly nextUids: NextUidNews[] = [];
   /** Messages that only the replica has, of mailboxes that were compared. */
   readonly foreign = new Map<MailboxGuid, number>();
   /** What the source sent. */

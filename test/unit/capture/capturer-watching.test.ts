@@ -330,7 +330,7 @@ describe("new UIDs", () => {
     const { capturer } = await bench.watching([A]);
     bench.capture.renumbers.push({ kind: "busy", by: "9:h", ageMs: 1 });
     const range = { guid: A.guid, uids: [parseUid(10), parseUid(11)], floor: 40 };
-    const done = capturer.renumber(range, 30_000, bench.stop.signal);
+    const done = capturer.renumbering.renumber(range, 30_000, bench.stop.signal);
     await turns();
     await bench.clock.advance(10);
     expect(await done).toBeUndefined();
@@ -340,9 +340,13 @@ describe("new UIDs", () => {
     });
     await until(() => bench.capture.asked.includes("a!"), "the change is captured");
     bench.capture.renumbers.push({ kind: "problem", problem: problem(A.path, "uids-exhausted") });
-    expect(await capturer.renumber(range, 30_000, bench.stop.signal)).toMatchObject({ code: "uids-exhausted" });
+    expect(await capturer.renumbering.renumber(range, 30_000, bench.stop.signal)).toMatchObject({
+      code: "uids-exhausted",
+    });
     const calls = bench.worker.calls.length;
-    expect(await capturer.renumber({ ...range, guid: guid(77) }, 30_000, bench.stop.signal)).toBeUndefined();
+    expect(
+      await capturer.renumbering.renumber({ ...range, guid: guid(77) }, 30_000, bench.stop.signal),
+    ).toBeUndefined();
     expect(bench.worker.calls.slice(calls).map(({ method }) => method)).toStrictEqual([]);
   });
 });

@@ -2,10 +2,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Asker } from "../../../src/agent/asker.js";
 import { agentError } from "../../../src/agent/errors.js";
+import type { NextUidNews } from "../../../src/agent/next-uids.js";
 import { sha256 } from "../../../src/base/hash.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
 import type { CaptureMethods } from "../../../src/capture/capture-types.js";
-import { meetDestination, restoreAside, surveyDestination } from "../../../src/daemon/first-contact.js";
+import { meetDestination, surveyDestination } from "../../../src/daemon/first-contact.js";
 import type { MailboxRow } from "../../../src/log/state-types.js";
 import { UID_MAX } from "../../../src/maildir/ids.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
@@ -27,10 +28,12 @@ let standing: Standing[];
 let asked: Ask[];
 let conflicts: string[];
 let refused: string[];
+/** Next UIDs that the source was to be raised to. */
+let raised: string[];
 let basesByGuid: Map<string, readonly string[]>;
 
 beforeEach(() => {
-  [standing, asked, conflicts, refused] = [[], [], [], []];
+  [standing, asked, conflicts, refused, raised] = [[], [], [], [], []];
   basesByGuid = new Map([
     [INBOX.guid, ["i1", "i2"]],
     [SENT.guid, ["s1", "s2"]],
@@ -97,7 +100,15 @@ function ports() {
   const capturer = { rows: [INBOX, SENT] };
   const onKept = () => undefined;
   const stores = { source: "/s", destination: "/d" };
+  const source = {
+    pathOf: (id: string) => [INBOX, SENT].find((row) => row.guid === id)?.path,
+    uidNextOf: () => 9,
+    raiseNextUid: async () => ({ kind: "raised", from: 9 }) as const,
+  };
+  const onNextUid = (news: NextUidNews) =>
+    raised.push(news.kind === "raised" ? `${news.path} ${news.from} ${news.to}` : `${news.path} ${news.cause.code}`);
   return {
+    ...{ source, onNextUid },
     asker: { ask } as unknown as Asker,
     worker,
     bodies,
@@ -322,19 +333,39 @@ describe("meetDestination", () => {
   });
 });
 
-test("what was set aside is put back; a mailbox that refuses is named, and does not stop the others", async () => {
-  const { asker } = ports();
-  const refused: string[] = [];
-  const refuses = {
-    ask: async (question: Ask) => {
-      if (question.kind === "foreign" && question.path === "") throw agentError("mailbox-rejected", "it is not here");
-      return asker.ask(question, never);
-    },
-  } as unknown as Asker;
-  const onRefused = (path: string, { message }: Error) => refused.push(`${path}: ${message}`);
-  await restoreAside(refuses, [INBOX.path, SENT.path], onRefused, never);
-  expect(moves()).toStrictEqual([".Sent restore "]);
-  expect(refused).toStrictEqual([": it is not here"]);
+describe("the source's next UIDs at first contact", () => {
+  const meet = async (choice: "keep" | "limbo") => {
+    await meetDestination(ports(), standing, choice, never);
+    return raised;
+  };
+
+  test("are raised where the destination is ahead under the same UIDVALIDITY, with mail or without", async () => {
+    stand(INBOX, ["i1"], { uidNext: 12 });
+    stand(SENT, [], { uidNext: 10 });
+    expect(await meet("limbo")).toStrictEqual([" 9 12", ".Sent 9 10"]);
+  });
+
+  test("also of a mailbox that is to take the source's identity: what it has given out stays given", async () => {
+    stand(SENT, [], { guid: guid(7), uidNext: 10 });
+    expect(await meet("limbo")).toStrictEqual([".Sent 9 10"]);
+  });
+
+  test("stay under another UIDVALIDITY, which begins anew, and where only the destination has the mailbox", async () => {
+    stand(INBOX, ["i1"], { uidNext: 12, uidValidity: 5 });
+    stand(mailboxRow(9, { path: rawPath(".Own") }), [], { uidNext: 12 });
+    stand(SENT, ["s1"]);
+    expect(await meet("limbo")).toStrictEqual([]);
+  });
+
+  test("follow kept mail that had to move up", async () => {
+    stand(INBOX, ["x1", "i1"]); // under UID 1, which one of the source's has.
+    expect(await meet("keep")).toStrictEqual([" 9 99"]);
+  });
+
+  test("do not follow a destination that claims nearly all UIDs", async () => {
+    stand(INBOX, ["i1"], { uidNext: 2 ** 32 - 1 });
+    expect(await meet("limbo")).toStrictEqual([" uids-too-high"]);
+  });
 });
 
 test("an answer to another question is a peer that is confused, and no defect of ours", async () => {

@@ -22,7 +22,7 @@ const SUMMARY: Summary = {
   ...{ mailboxes: 3, messages: 1234, transactions: 5, saves: 4, marks: 1, expunges: 2 },
   ...{ bodiesBytes: 5_000_000, problems: 0, elapsedMs: 2_500 },
   ...{ mailboxesMade: 0, mailboxesRenamed: 0, mailboxesDeleted: 0, messagesOfDeleted: 0, caughtBySweep: 0 },
-  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0 },
+  ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0, raisedInSource: 0 },
   ...{ adopted: 0, mailboxesFound: 0, remarked: 0, reused: 0, kept: 0, toLimbo: 0 },
 };
 
@@ -171,11 +171,20 @@ describe("text", () => {
     ]);
   });
 
+  test("a next UID that was raised is said as it happens", () => {
+    text().nextUidRaised({ path: "u1/Maildir", from: 4, to: 7 });
+    text().nextUidRaised({ path: "", from: 1, to: 2 });
+    expect(lines).toStrictEqual([
+      "next UID: u1/Maildir goes on with UID 7 in SRC, not 4: DST has given out those between",
+      "next UID: INBOX goes on with UID 2 in SRC, not 1: DST has given out those between",
+    ]);
+  });
+
   test("the end tells what was written to the source", () => {
-    text().summary({ ...SUMMARY, numberedInSource: 1200, identifiedInSource: 1 });
+    text().summary({ ...SUMMARY, numberedInSource: 1200, identifiedInSource: 1, raisedInSource: 2 });
     text().summary({ ...SUMMARY, transactions: 0, renumberedInSource: 1, problems: 1 });
     expect(lines.map((line) => line.split("2.50 s")[1])).toStrictEqual([
-      "; numbered 1,200 messages, gave 1 mailbox an identity in SRC",
+      "; numbered 1,200 messages, gave 1 mailbox an identity, raised the next UID of 2 mailboxes in SRC",
       '); renumbered 1 message in SRC; changes may wait behind it: see "problem: ..." on standard error',
     ]);
   });

@@ -17,6 +17,7 @@ import type { MessageState } from "../txn/message-state.js";
 import { soundState } from "../txn/sound-state.js";
 import type { CompareOutcome, CompareRequest, HeldMessage } from "./apply-types.js";
 import { locateAnywhere } from "./astray.js";
+import { fileAt } from "./find-files.js";
 import { closeBelow, type Located } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
@@ -109,11 +110,14 @@ export class ComparePages {
     const standing = new Map<Uid, HeldMessage>();
     for (const uid of uids) {
       if (uid > applied.upTo) break;
-      const [state] = stateAt(dirs, reading, uid);
+      const [state] = stateAt(dirs, reading, uid, true);
       const sound = state === undefined ? undefined : soundState(state);
       if (sound === undefined) continue;
-      const held = applied.stateByUid.get(uid)?.base === sound.base ? "applied" : "foreign";
-      standing.set(uid, { ...sound, held });
+      const isApplied = applied.stateByUid.get(uid)?.base === sound.base;
+      // Of two files of one base name it is not known which is the message's: it is saved again, or expunged, and the other one goes.
+      const ours = hasSecond(dirs, reading, sound.base) ? "lost" : "applied";
+      if (isApplied && ours === "lost") this.#context.cache.doubt(mailbox);
+      standing.set(uid, { ...sound, held: isApplied ? ours : "foreign" });
     }
     const lost = [...applied.stateByUid.values()].filter(({ uid, base }) => standing.get(uid)?.base !== base);
     // Under a UID that has another message by now it is no more than that.
@@ -131,6 +135,11 @@ export class ComparePages {
     const unnumbered = more ? 0 : countUnnumbered(dirs, reading, messagesMax);
     return { messages, more, ...(unnumbered === 0 ? {} : { unnumbered }) };
   }
+}
+
+function hasSecond(dirs: MailboxDirs, { secondOf }: Reading, base: string): boolean {
+  const place = secondOf(base);
+  return place !== undefined && fileAt(dirs, place) !== undefined;
 }
 
 /** Of more than `looksMax` the names alone count. */

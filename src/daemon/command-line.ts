@@ -128,6 +128,10 @@ function addVerify(program: Command, output: Output): void {
     .option("--deep", "read everything: also size, date and bytes of files that look as they did")
     .option("--sample <part>", "the same of a part of the messages, another one each day: 1/30 has read all in a month")
     .option("--repair", "bring B (the replica) in agreement with A (the source), then compare again")
+    .option(
+      "--accept-uidvalidity",
+      "for --repair: a mailbox of B with another UIDVALIDITY takes A's, and clients of B fetch it anew; else it stays",
+    )
     .addOption(
       new Option("--foreign <what>", "for --repair where B is no twin of A yet: mail that only B has").choices([
         "keep",

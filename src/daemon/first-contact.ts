@@ -11,7 +11,7 @@ import { agentError } from "../agent/errors.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
 import { MailtwinError } from "../base/errors.js";
-import type { RawPath } from "../base/raw-name.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
@@ -28,6 +28,7 @@ import type { SurveyedMailbox } from "../wire/messages.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
+import type { RenumberedReport } from "./reporter.js";
 import { type HashedMessage, hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
@@ -43,6 +44,10 @@ export interface FirstContactPorts {
   readonly onKept: (words: string) => void;
   /** The program compares by itself: then one owner's doing refuses no run. */
   readonly isAnew: boolean;
+  /** A mailbox of the source that has another UIDVALIDITY there takes the source's. */
+  readonly onRenumbered?: (report: RenumberedReport) => void;
+  /** Nothing is done to such a mailbox: what is offered for it is refused, and named then. */
+  readonly leavesUidValidity?: boolean;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
   readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
@@ -79,6 +84,8 @@ interface Compared {
   readonly finding: ContactFinding;
   /** The source's mailbox that it is, or that is to stand there. */
   readonly source: MailboxRow | undefined;
+  /** It is that mailbox, and has this UIDVALIDITY. */
+  readonly before: number | undefined;
 }
 
 /** Which mailboxes stand at the destination. */
@@ -109,7 +116,7 @@ export async function meetDestination(
   const foundByGuid = new Map<string, number>();
   let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
-  for (const { finding, source } of compared) {
+  for (const { finding, source, before } of compared) {
     const { path, isOther, copies, changed, present } = finding;
     try {
       if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
@@ -120,6 +127,8 @@ export async function meetDestination(
       if (choice === "keep") kept += finding.foreign.length;
       if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await move(asker, path, basesOf(changed), "limbo", signal);
+      if (source !== undefined && before !== undefined)
+        ports.onRenumbered?.({ path: displayRaw(path), before, after: source.uidValidity, messages: source.messages });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // One mailbox's matter. What is offered for it meets the same, and is named then, but for mail that is in nobody's way.
@@ -220,15 +229,22 @@ async function compareAll(
     if (source !== undefined) timesRead.set(source, times);
     if (paths.has(mailbox.path) || times > SAME_MAILBOX_MAX) throw namedTooOften(mailbox);
     paths.add(mailbox.path);
+    const before = uidValidityBefore(mailbox, source);
+    if (before !== undefined && ports.leavesUidValidity === true) continue;
     try {
       const finding = await compareOne(ports, inventories, { mailbox, source }, signal);
-      if (finding !== undefined) all.push({ finding, source });
+      if (finding !== undefined) all.push({ finding, source, before });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (choice === "limbo" && !rows.has(mailbox)) ports.onRefused(mailbox.path, error);
     }
   }
   return all;
+}
+
+/** Undefined where it is another mailbox, or has the source's. */
+function uidValidityBefore({ guid, uidValidity }: SurveyedMailbox, source: MailboxRow | undefined): number | undefined {
+  return source?.guid === guid && source.uidValidity !== uidValidity ? uidValidity : undefined;
 }
 
 /** Undefined where it has no mail. */

@@ -48,6 +48,7 @@ export interface TwinOptions {
   readonly resync: boolean;
   /** Of these the bytes are sent again, where all is compared. */
   readonly damaged: DamagedBodies;
+  readonly leavesUidValidity: boolean;
 }
 
 /**
@@ -89,9 +90,27 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const recovery = options.resync ? { recovery: { compares: true, mustCompare: true, damaged: options.damaged } } : {};
+  const { damaged, leavesUidValidity } = options;
+  const acceptsUidValidity = leavesUidValidity ? "none" : "all";
+  const recovery = options.resync
+    ? { recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity } as const }
+    : {};
   const run = new TwinRun(
-    { source, stores: places, tally, watch, foreign: choice, onKept, isAnew, approvesDeletions, ...aside, ...recovery },
+    {
+      ...{
+        source,
+        stores: places,
+        tally,
+        watch,
+        foreign: choice,
+        onKept,
+        isAnew,
+        approvesDeletions,
+        leavesUidValidity,
+      },
+      ...aside,
+      ...recovery,
+    },
     reporter,
   );
   const agent = run.makeAgent(link.source);

@@ -3,15 +3,15 @@
  * date by adding and subtracting, and two sites compare a hundred messages in sixteen bytes.
  *
  * Two XXH64 with different seeds over one serialisation; each half is a sum modulo 2^64. They find accidents, not
- * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; G does, since it is
- * the message's GUID.
+ * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; all else of it does: its GUID (G),
+ * and what POP3 clients see of it (P, O).
  *
  * INVARIANT: the sum over a set does not depend on the order, and `subtractDigest` undoes `addDigest`.
  */
 import { assert } from "../base/assert.js";
 import type { FastHash } from "../base/hash.js";
 import { messageGuid } from "./diff.js";
-import type { MessageState } from "./message-state.js";
+import { lastingFields, type MessageState } from "./message-state.js";
 
 /** Sixteen bytes: two unsigned 64-bit sums, each little-endian. */
 export type Digest = Uint8Array;
@@ -100,7 +100,16 @@ function serialise(state: MessageState, into: Buffer): number {
   at = writeText(state.tail, into, at);
   at = into.writeUInt16LE(state.keywords.length, at);
   for (const name of state.keywords) at = writeText(name, into, at);
-  return at;
+  // Few messages have any: digests of all others are as they were before these counted.
+  const fields = fieldsBesideGuid(state.fields);
+  return fields === "" ? at : writeText(fields, into, at);
+}
+
+function fieldsBesideGuid(fields: string): string {
+  if (fields === "") return "";
+  return lastingFields(fields)
+    .replace(/(?:^| )G[^ ]+/, "")
+    .trimStart();
 }
 
 function writeText(text: string, into: Buffer, at: number): number {

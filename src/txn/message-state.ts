@@ -51,7 +51,8 @@ export function sameRecordFields(a: string, b: string): boolean {
   return a === b || lastingFields(a) === lastingFields(b);
 }
 
-function lastingFields(fields: string): string {
+/** Of these fields what is no cache: GUID (G), POP3 UIDL (P) and order (O), and what other versions may write. */
+export function lastingFields(fields: string): string {
   return fields
     .split(" ")
     .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))

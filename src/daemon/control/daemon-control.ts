@@ -81,13 +81,16 @@ export interface DeletionsAnswer {
   readonly stores: readonly HeldDeletions[];
 }
 
-/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
+/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
 export type VerifiedReplica = ComparedReplica | UncomparedReplica;
 
 interface ComparedReplica extends ReplicaTarget, ToldVerdict {
   readonly kind: "verified";
   readonly elapsedMs: number;
+  /** So many mailboxes differed before, and were compared to be mended. */
   readonly repaired: number;
+  /** So many of another UIDVALIDITY were left as they are, since nobody has accepted that. */
+  readonly left: number;
 }
 
 interface UncomparedReplica extends ReplicaTarget {
@@ -108,6 +111,8 @@ export interface VerifyWish {
   readonly sample?: Sample | undefined;
   /** What differs is compared by the replica's agent and mended, and looked at again. */
   readonly repair?: boolean | undefined;
+  /** Mailboxes of another UIDVALIDITY take the source's then; else they are left as they are. */
+  readonly acceptsUidValidity?: boolean | undefined;
 }
 
 type Awaitable<T> = T | Promise<T>;

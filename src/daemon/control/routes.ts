@@ -85,12 +85,13 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
       z.strictObject({
         ...{ store: name.optional(), replica: name.optional(), settleMs: z.int().min(0).max(SETTLE_MS_MAX) },
         sample: z.strictObject({ parts: z.int().min(1), turn: z.int().min(0) }).optional(),
-        repair: z.boolean().optional(),
+        ...{ repair: z.boolean().optional(), acceptsUidValidity: z.boolean().optional() },
       }),
       async (control, query, signal) => {
-        const { settleMs, sample, repair } = query;
+        const { settleMs, sample, repair, acceptsUidValidity } = query;
         const targets = targetsNamed(control.status(), query);
-        return { replicas: await control.verify({ ...targets, settleMs, sample, repair }, signal) };
+        const wish = { settleMs, sample, repair, acceptsUidValidity };
+        return { replicas: await control.verify({ ...targets, ...wish }, signal) };
       },
     ),
   ],

@@ -5,6 +5,7 @@ import type { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
 import type { RejectionRow } from "../../log/state-types.js";
+import type { MailboxDifference } from "../../resync/differences.js";
 import { LocalSide } from "../../resync/local-side.js";
 import { type Verdict, verifyStores } from "../../resync/verify-stores.js";
 import type { VerifiedReplica, VerifyWish } from "../control/daemon-control.js";
@@ -48,11 +49,12 @@ export async function verifyReplica(
   const startMs = clock.monotonicMs();
   try {
     const first = await compareWith(agent, { source, runner }, options, signal);
-    const isToMend = options.repair === true && first.differences.length > 0;
-    if (isToMend) await mend(runner, source, first, { clock, signal });
-    const last = isToMend ? await compareWith(agent, { source, runner }, options, signal) : first;
-    const [repaired, elapsedMs] = [isToMend ? first.differences.length : 0, clock.monotonicMs() - startMs];
-    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, elapsedMs: Math.round(elapsedMs) };
+    const toMend = options.repair === true ? first.differences.filter((it) => mayMend(it, options)) : [];
+    if (toMend.length > 0) await mend(runner, source, toMend, options, signal);
+    const last = toMend.length > 0 ? await compareWith(agent, { source, runner }, options, signal) : first;
+    const left = options.repair === true ? last.differences.filter((it) => !mayMend(it, options)).length : 0;
+    const [repaired, elapsedMs] = [toMend.length, Math.round(clock.monotonicMs() - startMs)];
+    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, left, elapsedMs };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof MailtwinError)) throw error;
@@ -74,17 +76,24 @@ async function compareWith(
   return verifyStores({ sides, settle, deep }, signal);
 }
 
+/** False for one of another UIDVALIDITY, unless that is accepted. */
+function mayMend({ findings }: MailboxDifference, { acceptsUidValidity }: VerifyWish): boolean {
+  return acceptsUidValidity === true || !findings.some(({ kind }) => kind === "uidvalidity");
+}
+
 /** Has the mailboxes that differ compared by the agent, and waits until that is done, or was refused, or the link has ended. */
 async function mend(
   runner: ReplicaRunner,
   source: SourceStore,
-  { differences }: Pick<Verdict, "differences">,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  differences: readonly MailboxDifference[],
+  { clock, acceptsUidValidity = false }: VerifyOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   const guids = new Set(differences.flatMap(({ guid }) => guid ?? []));
   for (const { guid, findings } of differences) {
     const damaged = findings.flatMap((it) => (it.kind === "body" ? [it.uid] : []));
-    if (guid !== undefined) await runner.withAgent(async (agent) => agent?.resync(guid, damaged));
+    if (guid !== undefined)
+      await runner.withAgent(async (agent) => agent?.resync(guid, { damaged, acceptsUidValidity }));
   }
   const { reader } = source.side;
   const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;

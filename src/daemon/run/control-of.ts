@@ -74,11 +74,12 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
       const toBe = chosen.filter(isToBe);
       return { ...done, ofSource: distinct.size, paused: pausedOf(toBe), away: awayOf(toBe) };
     },
-    async verify({ settleMs, sample, repair, ...query }, signal) {
+    async verify({ settleMs, sample, repair, acceptsUidValidity, ...query }, signal) {
       refuseReplica(daemon, query);
       const verified: VerifiedReplica[] = [];
       for (const each of chosenOf(daemon, query)) {
-        verified.push(await verifyReplica(each, { settleMs, sample, repair, clock: systemClock }, signal));
+        const wish = { settleMs, sample, repair, acceptsUidValidity };
+        verified.push(await verifyReplica(each, { ...wish, clock: systemClock }, signal));
       }
       return verified;
     },

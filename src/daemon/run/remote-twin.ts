@@ -36,6 +36,7 @@ export interface RemoteTwinOptions {
   /** As of a local twin. */
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
+  readonly leavesUidValidity: boolean;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
@@ -49,7 +50,11 @@ export interface RemotePlaces extends SourcePlaces {
 }
 
 /** Makes nothing. Throws: source-missing, source-unreadable, store-in-scratch, state-inside-store, state-unusable. */
-export function findRemotePlaces({ source, destination, state }: Omit<RemoteTwinOptions, "damaged">): RemotePlaces {
+export function findRemotePlaces({
+  source,
+  destination,
+  state,
+}: Omit<RemoteTwinOptions, "damaged" | "leavesUidValidity">): RemotePlaces {
   const { user, host } = destination.address;
   const shown = `${user === undefined ? "" : `${user}@`}${host}:${destination.path}`;
   const found = findSourcePlaces(source, state ?? stateFor(source, shown, basename(destination.path)));
@@ -69,7 +74,7 @@ export async function runRemoteTwin(
   const stop = new AbortController();
   owner.defer(() => stop.abort(new Error("the twin has ended")));
   const threads = startSourceThreads(owner);
-  const { watch, foreign, crashAt, approvesDeletions } = options;
+  const { watch, foreign, crashAt, approvesDeletions, leavesUidValidity } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const brake = watch && approvesDeletions ? undefined : BRAKE_LIMITS; // as in a local twin.
@@ -92,12 +97,14 @@ export async function runRemoteTwin(
         foreign,
         isAnew: false,
         approvesDeletions,
+        leavesUidValidity,
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
       recovery: {
         compares: true,
         mustCompare: options.resync,
         damaged: options.damaged,
+        acceptsUidValidity: leavesUidValidity ? "none" : "all",
         asksStanding: true,
         random: randomFraction,
       },

@@ -13,7 +13,7 @@ import { isInSample } from "./deep.js";
 import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { damagedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { damagedIn, renumberedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 
 const SETTLE_S = 2;
@@ -28,6 +28,8 @@ export async function verify(
   output: Output,
 ): Promise<number> {
   const settleMs = settleOf(flags.settle);
+  if (flags.acceptUidvalidity === true && flags.repair !== true)
+    throw daemonError("usage", "reading the command line: --accept-uidvalidity is for --repair");
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
@@ -68,6 +70,8 @@ interface VerifiedDirectories extends ToldVerdict {
   readonly elapsedMs: number;
   /** So many mailboxes differed before. */
   readonly repaired: number;
+  /** So many of another UIDVALIDITY were left as they are, since nobody has accepted that. */
+  readonly left: number;
 }
 
 interface Directories {
@@ -87,9 +91,10 @@ async function verifyDirectories(
   const isRepaired = !first.equal && flags.repair === true && (await repairDirectories(places, flags, first, output));
   const verdict = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
+  const left = isRepaired && flags.acceptUidvalidity !== true ? renumberedIn(verdict).length : 0;
   if (flags.json !== true)
-    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? first.differences.length : 0 };
+    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs, left }, output);
+  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? first.differences.length - left : 0, left };
   output.out(`${JSON.stringify(written)}\n`);
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
@@ -135,7 +140,8 @@ async function repairDirectories(
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const quietly = { ...output, out: () => undefined };
-  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damagedIn(first));
+  const repair = { damaged: damagedIn(first), leavesUidValidity: flags.acceptUidvalidity !== true };
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, repair);
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }
 

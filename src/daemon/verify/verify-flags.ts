@@ -14,6 +14,7 @@ export interface VerifyFlags extends ControlFlags, RemoteFlags {
   readonly deep?: boolean;
   readonly sample?: string;
   readonly repair?: boolean;
+  readonly acceptUidvalidity?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly state?: string;
 }

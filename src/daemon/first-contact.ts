@@ -18,18 +18,19 @@ import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { parseBaseName, parseUid, UID_MAX } from "../maildir/ids.js";
+import { parseUid, UID_MAX } from "../maildir/ids.js";
 import { type TreeOf, treesOf } from "../maildir/whose-tree.js";
 import { SourceMessages } from "../resync/contact-columns.js";
 import { findElsewhere } from "../resync/elsewhere.js";
 import { ContactComparison, type ContactFinding, type Listed } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
 import type { SurveyedMailbox } from "../wire/messages.js";
+import { basesOf, batchesOf, inBatches } from "./contact-batches.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import type { Places } from "./places.js";
 import type { RenumberedReport } from "./reporter.js";
-import { type HashedMessage, hashMessages } from "./source-hashes.js";
+import { hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
 export interface FirstContactPorts {
@@ -56,9 +57,6 @@ export type ForeignChoice = "refuse" | "keep" | "limbo";
 
 /** Objects that live as long as their page: small pages are gone before anything is moved to make room. */
 const STATES_MAX = 4096;
-const BASES_MAX = 5_000;
-/** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
-const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
 /** Copies of one mailbox of the source at the destination: for each of them the source's is read. */
 const SAME_MAILBOX_MAX = 16;
@@ -350,25 +348,6 @@ async function removeForeign(
   return moved;
 }
 
-function* batchesOf(messages: Listed): Generator<HashedMessage[]> {
-  let batch: HashedMessage[] = [];
-  let bytes = 0;
-  for (const { base, uid, size } of messages) {
-    if (batch.length === BASES_MAX || (batch.length > 0 && bytes + size > HASHED_BYTES_MAX)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push({ base: parseBaseName(base), uid: parseUid(uid), size });
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function* basesOf(messages: Listed): Generator<string> {
-  for (const { base } of messages) yield base;
-}
-
 async function move(
   asker: Asker,
   path: RawPath,
@@ -381,16 +360,6 @@ async function move(
     moved += (await askFor(asker, { kind: "foreign", path, bases, action }, "foreign", signal)).messages;
   }
   return moved;
-}
-
-function* inBatches(bases: Iterable<string>): Generator<string[]> {
-  let batch: string[] = [];
-  for (const base of bases) {
-    if (batch.push(base) < BASES_MAX) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function wordsOfYielded(path: RawPath, messages: number): string {

@@ -8,13 +8,19 @@
 import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";
 import { openHash } from "../base/hash.js";
-import { ROOT_PATH } from "../base/raw-name.js";
+import { displayRaw, ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
 import { structureTransaction } from "../capture/mailbox-structure.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
-import { type MailboxFacts, type MailboxPlan, type Move, planMailbox } from "../resync/plan-mailbox.js";
+import {
+  type MailboxFacts,
+  type MailboxPlan,
+  type Move,
+  planMailbox,
+  type RenumberedBy,
+} from "../resync/plan-mailbox.js";
 import { countForeign, planMessages } from "../resync/plan-messages.js";
 import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import { StateDigester } from "../txn/digest.js";
@@ -46,6 +52,8 @@ export interface ComparisonPorts {
   readonly absentLooksMax?: number;
   /** Messages whose bytes on the replica are known to be others than the source's. Asked once in a comparison. */
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
+  /** Whether a UIDVALIDITY of the replica that is another one gives way to the source's. Asked once in a comparison. */
+  readonly renumbers: (mailbox: MailboxGuid) => Readonly<Record<RenumberedBy, boolean>>;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
   /** The replica's next UID is ahead of the source's. */
@@ -121,6 +129,7 @@ class Comparison {
   /** Messages of the source. */
   #own = 0;
   #differed = 0;
+  readonly #renumbers: Readonly<Record<RenumberedBy, boolean>>;
   readonly #damaged: ReadonlySet<number>;
   /** Of these the states of those that are to be placed anew. */
   readonly #toReplace: MessageState[] = [];
@@ -129,6 +138,7 @@ class Comparison {
     this.#ports = ports;
     this.#guid = guid;
     this.#damaged = ports.damaged?.(guid) ?? new Set();
+    this.#renumbers = ports.renumbers(guid);
     this.#states = new SourceStates(ports.reader, guid, digester);
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
   }
@@ -175,7 +185,8 @@ class Comparison {
         return this.#matchAll(range, NOTHING, signal);
       }
       case "renumber": {
-        const { before, move } = plan;
+        const { before, move, changedBy } = plan;
+        if (!this.#renumbers[changedBy]) return ofAnotherUidValidity(row, before);
         if (move !== undefined) {
           await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
         }
@@ -325,6 +336,13 @@ class Ranges {
 function renameOf({ from, displaces }: Move, { creation: { parents } }: Description): Structure {
   const other = displaces === undefined ? {} : { displaces };
   return { kind: "rename", from: from.path, ...other, ...(parents.length === 0 ? {} : { parents }) };
+}
+
+/** Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows which of the two is right. */
+function ofAnotherUidValidity({ path, uidValidity }: MailboxRow, replica: number): Compared {
+  const where = `mailbox ${path === "" ? "INBOX" : displayRaw(path)}`;
+  const words = `${where} has UIDVALIDITY ${replica} on the replica and ${uidValidity} at the source: it is left as it is, until somebody accepts the source's`;
+  return { kind: "failed", cause: { code: "uidvalidity-differs", words } };
 }
 
 function vanished(words: string): Compared {

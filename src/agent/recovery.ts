@@ -36,6 +36,11 @@ export interface ReplayAgentOptions {
   readonly inboxFirst: boolean;
   /** From 0 to 1, for the back-off. */
   readonly random: () => number;
+  /**
+   * Which mailboxes of another UIDVALIDITY on the replica take the source's, beside those where the source has changed its own: all; those
+   * that were never written; none. What does not is a rejection.
+   */
+  readonly acceptsUidValidity: "all" | "unwritten" | "none";
   /** As of `resync`, of mailboxes that are compared in any case. */
   readonly damaged?: DamagedBodies;
 }
@@ -50,6 +55,7 @@ export const PLAIN: ReplayAgentOptions = {
   heals: false,
   asksStanding: false,
   inboxFirst: false,
+  acceptsUidValidity: "all",
   random: () => 1,
 };
 
@@ -59,7 +65,15 @@ export const RESYNC_ASKED = "resync-asked";
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged";
+type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged" | "renumbers";
+
+/** What whoever asks for the comparison of one mailbox knows of it, or wants. */
+export interface ResyncWish {
+  /** UIDs of messages whose bytes on the replica are others than the source's: they take the place of what is there. */
+  readonly damaged?: readonly number[];
+  /** This mailbox takes the source's, whoever has changed it; once. */
+  readonly acceptsUidValidity?: boolean;
+}
 
 export interface RecoveryPorts extends Omit<MenderPorts, OwnPorts> {
   readonly mayHave: MayHave;
@@ -79,6 +93,8 @@ export class Recovery {
   readonly #missing: MissingLooks;
   /** Until the mailbox is compared. */
   readonly #damaged: Map<MailboxGuid, ReadonlySet<number>>;
+  /** Mailboxes that may take the source's UIDVALIDITY, until they are compared. */
+  readonly #accepted = new Set<MailboxGuid>();
   #hasBegun = false;
   #isComparing = false;
   #isAsked = false;
@@ -97,7 +113,9 @@ export class Recovery {
     const onReached = (mailbox: MailboxGuid, messages: number) => this.#progress.reached(mailbox, messages);
     const beforeCompared = (mailbox: MailboxGuid, signal: AbortSignal) => this.#missing.untilSeen(mailbox, signal);
     const damaged = (mailbox: MailboxGuid) => this.#takeDamaged(mailbox);
-    this.#mender = new Mender({ ...ports, heals, random, hold, beforeCompared, onReached, damaged });
+    const renumbers = (mailbox: MailboxGuid) => this.#renumbers(mailbox);
+    const own = { heals, random, hold, beforeCompared, onReached, damaged, renumbers };
+    this.#mender = new Mender({ ...ports, ...own });
   }
 
   /** The whole store is compared: no outcome moves the cursor. */
@@ -238,9 +256,8 @@ export class Recovery {
   /**
    * Has a mailbox, or the whole store, compared as soon as there is room. Returns when that is noted durably (a mailbox), or at once
    * (the store); false for a mailbox that neither the source nor the rejection log has. If all of the replica is gone, nothing is made.
-   * `damaged`: UIDs of messages whose bytes on the replica are others than the source's: they take the place of what is there.
    */
-  async resync(what: MailboxGuid | "all", damaged: readonly number[] = []): Promise<boolean> {
+  async resync(what: MailboxGuid | "all", wish: ResyncWish = {}): Promise<boolean> {
     if (what === "all") {
       this.#isAsked = true;
       return true;
@@ -248,7 +265,8 @@ export class Recovery {
     const path = this.#pathOf(what);
     if (path === undefined) return false;
     if (this.#looks) this.#missing.noteAsked(what);
-    this.#damaged.set(what, new Set(damaged));
+    this.#damaged.set(what, new Set(wish.damaged));
+    if (wish.acceptsUidValidity === true) this.#accepted.add(what);
     await this.#compareSoon({ mailbox: what, path }, { code: RESYNC_ASKED, words: "it was asked for by hand" });
     return true;
   }
@@ -264,6 +282,11 @@ export class Recovery {
     const damaged = this.#damaged.get(mailbox) ?? new Set();
     this.#damaged.delete(mailbox);
     return damaged;
+  }
+
+  #renumbers(mailbox: MailboxGuid): ReturnType<MenderPorts["renumbers"]> {
+    const accepts = this.#accepted.delete(mailbox) ? "all" : this.#options.acceptsUidValidity;
+    return { source: true, replica: accepts === "all", nobody: accepts !== "none" };
   }
 
   /** Has a mailbox compared that has come from where the replica may not have it. Returns when that is durable, and it is held. */

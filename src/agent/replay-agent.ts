@@ -40,7 +40,7 @@ import type { Mended } from "./mender.js";
 import type { NextUidNews } from "./next-uids.js";
 import { type MayHave, OfferLine } from "./offer-line.js";
 import { OfferWindow } from "./offer-window.js";
-import { PLAIN, Recovery, type ReplayAgentOptions } from "./recovery.js";
+import { PLAIN, Recovery, type ReplayAgentOptions, type ResyncWish } from "./recovery.js";
 import { Refusals } from "./refusals.js";
 import { Rejections } from "./rejections.js";
 import type { SourceSide } from "./source-side.js";
@@ -215,8 +215,8 @@ export class ReplayAgent {
   }
 
   /** As `Recovery.resync`. Only while `run` is running, of an agent that compares. */
-  async resync(what: MailboxGuid | "all", damaged: readonly number[] = []): Promise<boolean> {
-    const isKnown = await this.#recovery.resync(what, damaged);
+  async resync(what: MailboxGuid | "all", wish: ResyncWish = {}): Promise<boolean> {
+    const isKnown = await this.#recovery.resync(what, wish);
     this.#wake.wake();
     return isKnown;
   }

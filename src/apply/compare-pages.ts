@@ -20,6 +20,7 @@ import type { MessageState } from "../txn/message-state.js";
 import { soundState } from "../txn/sound-state.js";
 import { locateAnywhere } from "./astray.js";
 import type { CompareOutcome, CompareRequest, HeldMessage } from "./compare-types.js";
+import { fileAt } from "./find-files.js";
 import { closeBelow, type Located } from "./locate.js";
 import type { KnownMailbox } from "./mailbox-cache.js";
 import { MailboxDirs } from "./mailbox-place.js";
@@ -40,6 +41,8 @@ interface Sources {
   readonly reading: Reading;
   /** What was written; undefined where that was nothing of what stands. */
   readonly baseline: MailboxBaseline | undefined;
+  /** What was written there is not what stands: it has to be looked at before the next transaction. */
+  readonly onDoubt: () => void;
 }
 
 export class ComparePages {
@@ -112,7 +115,8 @@ export class ComparePages {
     const isLater = afterUid > 0 && afterUid < UID_MAX;
     const reading = isLater && kept?.path === path ? kept : readMailbox(dirs, path, uidlist);
     if ("kind" in reading) return reading;
-    const page = pageOf({ dirs, reading, baseline }, request, this.#context.cache.digester);
+    const { cache } = this.#context;
+    const page = pageOf({ dirs, reading, baseline, onDoubt: () => cache.doubt(mailbox) }, request, cache.digester);
     const isLast = page.reached >= UID_MAX;
     this.#readings.delete(mailbox);
     if (!isLast) this.#readings.set(mailbox, reading);
@@ -164,15 +168,19 @@ function* chunksWithin(
 }
 
 /** What stands in that chunk, and what was written there and is lost; ascending by UID. */
-function heldIn({ dirs, reading, baseline }: Sources, chunk: number): HeldMessage[] {
+function heldIn({ dirs, reading, baseline, onDoubt }: Sources, chunk: number): HeldMessage[] {
   const written = new Map((baseline?.records(chunk) ?? []).map((record) => [record.uid, record]));
   const held: HeldMessage[] = [];
   for (const uid of uidsAfter(reading.uids, chunk * CHUNK_UIDS - 1, CHUNK_UIDS)) {
     if (chunkOf(uid) !== chunk) break;
-    const [state] = stateAt(dirs, reading, uid);
+    const [state] = stateAt(dirs, reading, uid, true);
     const sound = state === undefined ? undefined : soundState(state);
     if (sound === undefined) continue;
-    held.push({ ...sound, held: written.get(uid)?.base === sound.base ? "applied" : "foreign" });
+    const isApplied = written.get(uid)?.base === sound.base;
+    // Of two files of one base name it is not known which is the message's: it is saved again, or expunged, and the other one goes.
+    const isLost = isApplied && hasSecond(dirs, reading, sound.base);
+    if (isLost) onDoubt();
+    held.push({ ...sound, held: isLost ? "lost" : isApplied ? "applied" : "foreign" });
     // Under a UID that has another message by now what is lost is no more than that.
     written.delete(uid);
   }
@@ -190,6 +198,11 @@ function isAsSummed(held: readonly HeldMessage[], sum: ChunkSum | undefined, dig
 /** Of a mailbox that does not stand. */
 function nothingOf({ upTo }: CompareRequest): Page {
   return { told: [], messages: [], reached: upTo };
+}
+
+function hasSecond(dirs: MailboxDirs, { secondOf }: Reading, base: string): boolean {
+  const place = secondOf(base);
+  return place !== undefined && fileAt(dirs, place) !== undefined;
 }
 
 /** Of more than `looksMax` the names alone count. */

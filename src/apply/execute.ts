@@ -14,6 +14,7 @@ import type { LimboRow } from "../log/state-types.js";
 import type { Dotlock } from "../maildir/dotlock.js";
 import { formatKeywords, nextKeywordsMtimeS } from "../maildir/keywords.js";
 import { KEYWORDS_FILE, NUDGE_FILE, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../maildir/mailbox-files.js";
+import { splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { encodeRecords } from "../maildir/uidlist-write.js";
 import { KEYWORDS_TEMP_FILE } from "./leftovers.js";
@@ -147,7 +148,7 @@ class Execution {
   #renameStaged(name: string, to: Dir, toName: string): void {
     const { stagedIn, undo, lock } = this.#ports;
     // Without a lock it is a mailbox that was made a moment ago where nobody looks: only our names are there.
-    if (lock !== undefined) refuseTaken(to, toName);
+    if (lock !== undefined) this.#clearPlace(to, toName);
     for (let i = 0; i < stagedIn.length; i++) {
       const at = (this.#likelyDir + i) % stagedIn.length;
       const dir = stagedIn[at];
@@ -167,9 +168,18 @@ class Execution {
 
   #rename({ file, dir, name }: Extract<ApplyStep, { kind: "rename" }>): void {
     const [from, to] = [this.#dirOf(file.dir), this.#dirOf(dir)];
-    refuseTaken(to, name);
+    this.#clearPlace(to, name);
     this.#ports.undo.pushRename(to, name, from, file.name);
     from.rename(file.name, to, name);
+  }
+
+  /** What is no file (a link, a directory) is no message, and Dovecot takes it for this one: it gives way to the limbo. */
+  #clearPlace(dir: Dir, name: string): void {
+    const stat = dir.stat(name);
+    if (stat !== undefined && stat.kind !== "file") {
+      this.#limbo ??= this.#ports.openLimbo();
+      this.#limbo.take(dir, name, { uid: 0, base: splitBaseName(name), size: stat.size, cause: "foreign" });
+    } else refuseTaken(dir, name);
   }
 
   #setTime({ dir: dirName, name, mtimeS }: Extract<ApplyStep, { kind: "set-time" }>): void {

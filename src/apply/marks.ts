@@ -2,9 +2,10 @@
  * From the marks of a transaction (keyword names) to the marks of a file name here (letters), and back.
  *
  * INVARIANT: a letter that was ever given to a keyword is never given to another: open sessions would not see it.
- * Letters that the keywords file does not explain stay in the name: they are some client's, and not ours to judge.
+ * Letters that the keywords file does not explain stay in the name: they are some client's, and not ours to judge; but for a comparison,
+ * which names them as Dovecot does and takes them away.
  */
-import { KEYWORDS_MAX } from "../maildir/keywords.js";
+import { KEYWORDS_MAX, namelessLetter } from "../maildir/keywords.js";
 import { formatInfo, LETTERS_MASK, parseMessageName } from "../maildir/message-name.js";
 import type { MessageMarks } from "../txn/message-state.js";
 import type { KeywordTable } from "./mailbox-view.js";
@@ -49,11 +50,11 @@ export class KeywordDraft {
     return letters;
   }
 
-  /** As above without giving any out: for keywords that are taken away. */
+  /** As above without giving any out: for keywords that are taken away, also those that only Dovecot has a name for. */
   knownLetters(names: readonly string[]): number {
     let letters = 0;
     for (const name of names) {
-      const letter = this.#letterByName.get(folded(name));
+      const letter = this.#letterByName.get(folded(name)) ?? this.#namelessOf(name);
       if (letter !== undefined) letters |= 1 << letter;
     }
     return letters;
@@ -76,6 +77,11 @@ export class KeywordDraft {
       if (this.#names[letter] !== undefined) left &= ~(1 << letter);
     }
     return left;
+  }
+
+  #namelessOf(name: string): number | undefined {
+    const letter = namelessLetter(name);
+    return letter === undefined || this.#names[letter] !== undefined ? undefined : letter;
   }
 
   #give(name: string): number | undefined {

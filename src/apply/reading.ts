@@ -5,7 +5,7 @@
 import { firstAbove } from "../base/ascending.js";
 import type { RawPath } from "../base/raw-name.js";
 import { type BaseName, isBaseName, parseMailboxGuid, parseUid, type Uid } from "../maildir/ids.js";
-import { type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { type Keywords, namesOfLetters, namesOfNameless, readKeywords } from "../maildir/keywords.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { UidlistReader } from "../maildir/uidlist-reader.js";
@@ -29,6 +29,8 @@ export interface Reading {
   readonly unnumbered: readonly BaseName[];
   /** Where the file of a base name was. */
   readonly placeOf: (base: string) => Place | undefined;
+  /** Where another file of a base name that has a record was, if there was one. */
+  readonly secondOf: (base: string) => Place | undefined;
 }
 
 /** `known`: its uidlist, if it was read just now: two of a large mailbox would be most of a process's memory. */
@@ -54,6 +56,7 @@ export function readMailbox(
     uids: places.uids(),
     unnumbered: places.unnumbered(),
     placeOf: (it) => places.of(it),
+    secondOf: (it) => places.secondOf(it),
   };
 }
 
@@ -65,6 +68,8 @@ class Places {
   readonly #tails: Tail[] = [NO_TAIL];
   readonly #numberByText = new Map<string, number>();
   readonly #unnumbered = new Map<string, Place>();
+  /** The same of names that were listed before another one of their base name; a few, as a rule. */
+  readonly #seconds = new Map<number, number>();
 
   constructor(uidlist: Uidlist | undefined) {
     this.#uidlist = uidlist;
@@ -73,14 +78,28 @@ class Places {
 
   set(base: string, place: Place): void {
     const index = this.#indexOf(base);
-    if (index < 0) this.#unnumbered.set(base, place);
-    else this.#numbers[index] = this.#numberOf(place.dir, place.name.slice(base.length));
+    if (index < 0) {
+      this.#unnumbered.set(base, place);
+      return;
+    }
+    const [before, number] = [this.#numbers[index], this.#numberOf(place.dir, place.name.slice(base.length))];
+    if (before !== 0 && before !== undefined && before !== number) this.#seconds.set(index, before);
+    this.#numbers[index] = number;
+  }
+
+  secondOf(base: string): Place | undefined {
+    const number = this.#seconds.get(this.#indexOf(base)) ?? 0;
+    return this.#placeAt(number, base);
   }
 
   of(base: string): Place | undefined {
     const index = this.#indexOf(base);
     if (index < 0) return this.#unnumbered.get(base);
-    const tail = this.#tails[this.#numbers[index] as number];
+    return this.#placeAt(this.#numbers[index] as number, base);
+  }
+
+  #placeAt(number: number, base: string): Place | undefined {
+    const tail = this.#tails[number];
     return tail === undefined || tail === NO_TAIL ? undefined : { dir: tail.dir, name: base + tail.info };
   }
 
@@ -136,8 +155,13 @@ export function sizeAt(dirs: MailboxDirs, { placeOf }: Reading, base: BaseName):
   return file === undefined ? [] : [{ base, size: file.size }];
 }
 
-/** Empty for a message that went meanwhile. */
-export function stateAt(dirs: MailboxDirs, { uidlist, placeOf, keywords }: Reading, uid: Uid): MessageState[] {
+/** Empty for a message that went meanwhile. `nameless`: keywords that only Dovecot has a name for count, too. */
+export function stateAt(
+  dirs: MailboxDirs,
+  { uidlist, placeOf, keywords }: Reading,
+  uid: Uid,
+  nameless = false,
+): MessageState[] {
   if (uidlist === undefined) return [];
   const index = uidlist.indexOfUid(uid);
   const base = uidlist.baseAt(index);
@@ -146,7 +170,9 @@ export function stateAt(dirs: MailboxDirs, { uidlist, placeOf, keywords }: Readi
   const name = file === undefined ? undefined : parseMessageName(file.name);
   if (file === undefined || name === undefined || !isBaseName(base) || splitBaseName(file.name) !== base) return [];
   const { flags, letters, odd, tail } = name;
-  const names = namesOfLetters(keywords, letters).names.sort((a, b) => (a < b ? -1 : 1));
+  const named = namesOfLetters(keywords, letters);
+  const all = nameless ? [...new Set([...named.names, ...namesOfNameless(named.unknown)])] : named.names;
+  const names = all.sort((a, b) => (a < b ? -1 : 1));
   const fields = uidlist.fieldsAt(index);
   return [{ uid, base, flags, keywords: names, odd, tail, size: file.size, mtimeS: file.mtimeS, fields }];
 }

@@ -39,8 +39,11 @@ export type Standing =
 const NOTHING_FOUND = { mailboxes: [], problems: [] } as const;
 export const WORK = { kind: "work", moved: [], gone: [] } as const satisfies Standing;
 
-/** Call it while holding the state directory's lock. Throws: destination-emptied, store-missing, the codes of the state database. */
-export function readStanding(places: Places): Standing {
+/**
+ * Call it while holding the state directory's lock. `leavesUidValidity`: a mailbox that has another UIDVALIDITY than it was written with does not
+ * make the state outdated. Throws: destination-emptied, store-missing, the codes of the state database.
+ */
+export function readStanding(places: Places, leavesUidValidity: boolean): Standing {
   const paths = ["source.db", "replica.db"].map((file) => join(places.state, file));
   const [sourcePath = "", replicaPath = ""] = paths;
   if (!paths.every((path) => existsSync(path))) return WORK;
@@ -50,7 +53,8 @@ export function readStanding(places: Places): Standing {
   const applied = replica.appliedLsn(source.meta("log-id") ?? "");
   const isShipped = applied > 0 && applied === source.lastLsn() && source.rejections().length === 0;
   const isCutOff = replica.intents().length > 0;
-  const standing = checkDestination(places.destination, { source, replica, isShipped: isShipped && !isCutOff });
+  const states = { source, replica, isShipped: isShipped && !isCutOff, leavesUidValidity };
+  const standing = checkDestination(places.destination, states);
   if (applied === 0 || hasParked(places)) return WORK;
   // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise. One
   // that the log has and that stands nowhere does not come again by itself, and its intent would stay for good.
@@ -86,7 +90,13 @@ function checkDestination(
     source,
     replica,
     isShipped,
-  }: { readonly source: StateReader; readonly replica: StateReader; readonly isShipped: boolean },
+    leavesUidValidity,
+  }: {
+    readonly source: StateReader;
+    readonly replica: StateReader;
+    readonly isShipped: boolean;
+    readonly leavesUidValidity: boolean;
+  },
 ): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
   if (rows.length === 0) return WORK;
@@ -109,7 +119,8 @@ function checkDestination(
   const isGone = (row: MailboxRow): boolean => {
     const validity = validityByGuid.get(row.guid);
     const logged = source.mailboxByGuid(row.guid);
-    const isKnown = validity === row.uidValidity || validity === logged?.uidValidity;
+    const isLeft = leavesUidValidity && validity !== undefined;
+    const isKnown = isLeft || validity === row.uidValidity || validity === logged?.uidValidity;
     return !isKnown && !kept.has(row.path) && (isShipped || (logged !== undefined && !unread.has(row.path)));
   };
   const stands = new Set(found.map(({ path }) => path));

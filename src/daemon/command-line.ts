@@ -148,6 +148,10 @@ function addVerify(program: Command, output: Output): void {
       "--trust-source",
       "for --repair: of bytes that differ A's are right, also where they seem to be the bad ones",
     )
+    .option(
+      "--accept-uidvalidity",
+      "for --repair: a mailbox of B with another UIDVALIDITY takes A's, and clients of B fetch it anew; else it stays",
+    )
     .addOption(
       new Option("--foreign <what>", "for --repair where B is no twin of A yet: mail that only B has").choices([
         "keep",

@@ -52,7 +52,7 @@ export async function runDryRun(
     reporter.plan(words);
   };
   if (compareStores(places, moved) === "same") refuseVanished(places);
-  const standing = readStanding(places);
+  const standing = readStanding(places, false);
   if (standing.kind === "outdated") say(standing.words);
   const { moved: astray, gone } = standing.kind === "work" ? standing : WORK;
   for (const mailbox of astray) say(describeMoved(mailbox));

@@ -10,27 +10,29 @@ import type { Asker } from "../agent/asker.js";
 import { agentError } from "../agent/errors.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
-import type { MailtwinError } from "../base/errors.js";
-import type { RawPath } from "../base/raw-name.js";
+import { MailtwinError } from "../base/errors.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
 import type { CaptureMethods, StatesPage } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { type MailboxGuid, parseBaseName, parseUid, UID_MAX } from "../maildir/ids.js";
+import { type MailboxGuid, parseUid, UID_MAX } from "../maildir/ids.js";
 import { type TreeOf, treesOf } from "../maildir/whose-tree.js";
 import { SourceMessages } from "../resync/contact-columns.js";
 import { findElsewhere } from "../resync/elsewhere.js";
 import { ContactComparison, type ContactFinding, type Listed } from "../resync/first-contact.js";
 import { visibleMarks } from "../txn/marks.js";
 import type { SurveyedMailbox } from "../wire/messages.js";
+import { batchesOf } from "./contact-batches.js";
 import { describeElsewhere, refuseWhole } from "./elsewhere.js";
 import { daemonError } from "./errors.js";
 import { basesOf, isRefusal, moveMail } from "./foreign-moves.js";
 import { claimsOf, followAll, type NextUidPorts } from "./next-uids.js";
 import type { Places } from "./places.js";
-import { type HashedMessage, hashMessages } from "./source-hashes.js";
+import type { RenumberedReport } from "./reporter.js";
+import { hashMessages } from "./source-hashes.js";
 import { countOf, mailboxName } from "./words.js";
 
 export interface FirstContactPorts extends NextUidPorts {
@@ -44,6 +46,10 @@ export interface FirstContactPorts extends NextUidPorts {
   readonly onKept: (words: string) => void;
   /** The program compares by itself: then one owner's doing refuses no run. */
   readonly isAnew: boolean;
+  /** A mailbox of the source that has another UIDVALIDITY there takes the source's. */
+  readonly onRenumbered?: (report: RenumberedReport) => void;
+  /** Nothing is done to such a mailbox: what is offered for it is refused, and named then. */
+  readonly leavesUidValidity?: boolean;
   /** Mail that was to go to the limbo stays in that mailbox: its transactions, if there are any, may all be applied beside it. */
   readonly onRefused: (path: RawPath, error: MailtwinError) => void;
 }
@@ -52,9 +58,6 @@ export type ForeignChoice = "refuse" | "keep" | "limbo";
 
 /** Objects that live as long as their page: small pages are gone before anything is moved to make room. */
 const STATES_MAX = 4096;
-const HASHED_MAX = 5_000;
-/** The replica reads that much in one go, with its other work waiting; a larger message goes alone. */
-const HASHED_BYTES_MAX = 64 * 1024 * 1024;
 const NAMED_MAX = 5;
 /** Copies of one mailbox of the source at the destination: for each of them the source's is read. */
 const SAME_MAILBOX_MAX = 16;
@@ -80,6 +83,8 @@ interface Compared {
   readonly finding: ContactFinding;
   /** The source's mailbox that it is, or that is to stand there. */
   readonly source: MailboxRow | undefined;
+  /** It is that mailbox, and has this UIDVALIDITY. */
+  readonly before: number | undefined;
 }
 
 /** Which mailboxes stand at the destination. */
@@ -113,7 +118,7 @@ export async function meetDestination(
   const yielded = new Map<MailboxGuid, number>();
   let [kept, toLimbo, remarked, reused] = [0, 0, 0, 0];
   for (const it of elsewhere) ports.onConflict(it.path, describeElsewhere(it));
-  for (const { finding, source } of compared) {
+  for (const { finding, source, before } of compared) {
     const { path, isOther, copies, changed, present } = finding;
     try {
       if (choice === "limbo") toLimbo += await removeForeign(asker, finding, source !== undefined, signal);
@@ -124,6 +129,8 @@ export async function meetDestination(
       if (choice === "keep") kept += finding.foreign.length;
       if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
       toLimbo += await moveMail(asker, path, basesOf(changed), "limbo", signal);
+      if (source !== undefined && before !== undefined)
+        ports.onRenumbered?.({ path: displayRaw(path), before, after: source.uidValidity, messages: source.messages });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // One mailbox's matter. What is offered for it meets the same, and is named then, but for mail that is in nobody's way.
@@ -201,15 +208,22 @@ async function compareAll(
     if (source !== undefined) timesRead.set(source, times);
     if (paths.has(mailbox.path) || times > SAME_MAILBOX_MAX) throw namedTooOften(mailbox);
     paths.add(mailbox.path);
+    const before = uidValidityBefore(mailbox, source);
+    if (before !== undefined && ports.leavesUidValidity === true) continue;
     try {
       const finding = await compareOne(ports, inventories, { mailbox, source }, signal);
-      if (finding !== undefined) all.push({ finding, source });
+      if (finding !== undefined) all.push({ finding, source, before });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (choice === "limbo" && !rows.has(mailbox)) ports.onRefused(mailbox.path, error);
     }
   }
   return all;
+}
+
+/** Undefined where it is another mailbox, or has the source's. */
+function uidValidityBefore({ guid, uidValidity }: SurveyedMailbox, source: MailboxRow | undefined): number | undefined {
+  return source?.guid === guid && source.uidValidity !== uidValidity ? uidValidity : undefined;
 }
 
 /** Undefined where it has no mail. */
@@ -313,21 +327,6 @@ async function removeForeign(
   const moved = await moveMail(asker, path, basesOf(foreign), "limbo", signal);
   if (!isAtSource) await askFor(asker, { kind: "foreign", path, bases: [], action: "limbo" }, "foreign", signal);
   return moved;
-}
-
-function* batchesOf(messages: Listed): Generator<HashedMessage[]> {
-  let batch: HashedMessage[] = [];
-  let bytes = 0;
-  for (const { base, uid, size } of messages) {
-    if (batch.length === HASHED_MAX || (batch.length > 0 && bytes + size > HASHED_BYTES_MAX)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push({ base: parseBaseName(base), uid: parseUid(uid), size });
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function wordsOfYielded(path: RawPath, messages: number): string {

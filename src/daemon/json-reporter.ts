@@ -16,6 +16,7 @@ export function openJsonReporter(write: (line: string) => void): Reporter {
     },
     live: (state) => emit("live", state),
     shipped: (report) => emit("shipped", report),
+    renumbered: (report) => emit("mailbox-renumbered", report),
     conflict: (report) => emit("conflict", report),
     nextUidRaised: (report) => emit("next-uid-raised", report),
     problem: (report) => emit("problem", report),

@@ -30,6 +30,10 @@ export function logBeside(inner: Reporter, level: LogLevel, write: (line: string
       log.debug({ lsn, mailbox, structure, saves, marks, expunges, rebinds, lagMs, notes }, "transaction shipped");
       inner.shipped(report);
     },
+    renumbered(report) {
+      log.warn(report, "mailbox renumbered");
+      inner.renumbered(report);
+    },
     conflict(report) {
       log.warn(report, "conflict resolved");
       inner.conflict(report);

@@ -42,6 +42,15 @@ export interface NextUidReport {
   readonly to: number;
 }
 
+/** A mailbox of the replica that has taken the source's UIDVALIDITY, in place of another one. */
+export interface RenumberedReport {
+  readonly path: string;
+  readonly before: number;
+  readonly after: number;
+  /** That it has at the source: clients of the replica fetch them anew. */
+  readonly messages: number;
+}
+
 export interface ProblemReport {
   readonly path: string;
   readonly code: string;
@@ -98,6 +107,7 @@ export interface Reporter {
   /** The first comparison is done; from now on changes are shipped as they happen. */
   live(state: { readonly mailboxes: number; readonly messages: number }): void;
   shipped(report: ShippedReport): void;
+  renumbered(report: RenumberedReport): void;
   conflict(report: { readonly path: string; readonly words: string }): void;
   nextUidRaised(report: NextUidReport): void;
   problem(report: ProblemReport): void;

@@ -69,7 +69,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   // Once more: another run may have used it until it was ours.
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
-  const standing = readStanding(places);
+  const standing = readStanding(places, options.leavesUidValidity);
   const isAtRest = standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places);
   if (isAtRest && !options.resync && !isLimboDue(places, options.undelete)) {
     noteQuietly(places, sites);

@@ -41,13 +41,22 @@ export interface SyncFlags extends RemoteFlags {
   readonly logLevel?: LogLevel;
 }
 
-/** Returns the exit code. Reports operating failures itself. `damaged`: with --resync. */
+/** What a comparison has found, and what of it may be mended: with --resync. */
+export interface Repair {
+  readonly damaged: DamagedBodies;
+  /** Mailboxes of another UIDVALIDITY are left as they are, and are problems. */
+  readonly leavesUidValidity: boolean;
+}
+
+const NO_REPAIR: Repair = { damaged: new Map(), leavesUidValidity: false };
+
+/** Returns the exit code. Reports operating failures itself. */
 export async function runSync(
   source: string,
   destination: string,
   flags: SyncFlags,
   output: Output,
-  damaged: DamagedBodies = new Map(),
+  repair = NO_REPAIR,
 ): Promise<number> {
   const reporter = await openReporter(flags, output);
   const stop = new AbortController();
@@ -66,13 +75,13 @@ export async function runSync(
       const { findRemotePlaces, runRemoteTwin } = await import("./run/remote-twin.js");
       const places = findRemotePlaces(remote);
       ({ state } = places);
-      return (await runRemoteTwin({ ...remote, damaged }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
+      return (await runRemoteTwin({ ...remote, ...repair }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
     }
     const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
     ({ state } = places);
     if (flags.adopts === true && !existsSync(places.destination)) refuseSeed([], [], places.destination);
-    const problems = await runIt(places, { ...flags, undelete, damaged }, reporter, stop.signal);
+    const problems = await runIt(places, { ...flags, ...repair, undelete }, reporter, stop.signal);
     return problems === 0 ? EX.OK : EX.PARTIAL;
   } catch (error) {
     const known = error instanceof MailtwinError ? error : reviveError(recordOfError(error));
@@ -104,7 +113,7 @@ function remoteOf(
   source: string,
   destination: string,
   flags: SyncFlags,
-): Omit<RemoteTwinOptions, "damaged"> | undefined {
+): Omit<RemoteTwinOptions, keyof Repair> | undefined {
   const [from, to] = [remoteAt(source), remoteAt(destination)];
   if (from !== undefined) {
     const why = `SRC is "${source}", on another host: run it there, with HOST:PATH as DST, or let \`mailtwin run\` fetch`;
@@ -141,7 +150,7 @@ const HERE_ALONE = [
 /** Imported late: a command that is refused must not pay for the database and the watchers. */
 async function runIt(
   places: ReturnType<typeof findPlaces>,
-  flags: SyncFlags & { readonly undelete: UndeleteLimits; readonly damaged: DamagedBodies },
+  flags: SyncFlags & Repair & { readonly undelete: UndeleteLimits },
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -157,6 +166,7 @@ async function runIt(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
       ...{ adopts: flags.adopts === true, resync: flags.resync === true, damaged: flags.damaged },
+      ...{ leavesUidValidity: flags.leavesUidValidity },
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
       approvesDeletions: flags.approveDeletions === true,
     },

@@ -2,10 +2,11 @@
 import { displayRaw } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { CaptureCounts } from "../capture/capture-counts.js";
+import type { StateReader } from "../log/state-ports.js";
 import type { Change, Transaction } from "../txn/transaction.js";
 import type { Meeting } from "./first-contact.js";
 import { sumNotes } from "./note-sums.js";
-import type { ShippedReport, SourceSums, Summary } from "./reporter.js";
+import type { RenumberedReport, ShippedReport, SourceSums, Summary } from "./reporter.js";
 import { countOf } from "./words.js";
 
 export class Tally {
@@ -138,4 +139,14 @@ export function reportOf(
     lagMs: nowMs - transaction.capturedMs,
     notes: sumNotes(notes),
   };
+}
+
+/** Undefined where the transaction does not give its mailbox another UIDVALIDITY. */
+export function renumberedBy(
+  { mailbox, path, uidValidity: after, structure }: Transaction,
+  source: Pick<StateReader, "mailboxByGuid">,
+): RenumberedReport | undefined {
+  if (structure?.kind !== "reset") return undefined;
+  const messages = source.mailboxByGuid(mailbox)?.messages ?? 0;
+  return { path: displayRaw(path), before: structure.before, after, messages };
 }

@@ -8,7 +8,7 @@ import { formatBytes, formatCount, formatDuration } from "../base/text-format.js
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
 import type { NextUidReport, Reporter, ShippedReport, Summary } from "./reporter.js";
-import { asSentence, countOf, withoutMiddle, withoutMiddles } from "./words.js";
+import { asSentence, countOf, withoutMiddle, withoutMiddles, wordsOfRenumbered } from "./words.js";
 
 export interface TextSinks {
   readonly out: (line: string) => void;
@@ -72,6 +72,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
       if (!quiet) notes.add(report);
       if (verbose) say(shippedLine(report));
     },
+    renumbered: (report) => say(`renumbered: ${withoutMiddles(wordsOfRenumbered(report))}`),
     conflict: ({ words }) => say(`conflict: ${withoutMiddles(words)}`),
     nextUidRaised: (report) => say(nextUidLine(report)),
     problem({ message, hint }) {

@@ -30,7 +30,7 @@ import type { Reporter } from "./reporter.js";
 import { adaptSource } from "./source-adapter.js";
 import { type SourceSide, watchStore } from "./source-side.js";
 import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
-import { reportOf, sourceSums, type Tally, wordsOfShipped } from "./tally.js";
+import { renumberedBy, reportOf, sourceSums, type Tally, wordsOfShipped } from "./tally.js";
 import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
 
 export interface TwinParts {
@@ -46,6 +46,8 @@ export interface TwinParts {
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
+  /** Mailboxes of the destination that have another UIDVALIDITY than the source's are left as they are, and are problems. */
+  readonly leavesUidValidity: boolean;
   /** What the brake holds back when the run begins may go. */
   readonly approvesDeletions: boolean;
   /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */
@@ -113,6 +115,8 @@ export class TwinRun {
           const report = reportOf(lsn, transaction, notes, systemClock.nowMs());
           this.#tally.add(report);
           this.#reporter.shipped(report);
+          const renumbered = renumberedBy(transaction, reader);
+          if (renumbered !== undefined) this.#reporter.renumbered(renumbered);
         },
         onBodyBytes: (bytes) => {
           this.#tally.bodyBytes += bytes;
@@ -150,10 +154,12 @@ export class TwinRun {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { foreign, onKept, isAnew } = this.#parts;
+    const { foreign, onKept, isAnew, leavesUidValidity, recovery } = this.#parts;
     await this.#parts.onMeeting();
-    const ports = { ...this.#nextUids(), worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused };
-    this.#tally.meet(await meetDestination(ports, standing, foreign, signal));
+    // Where all is compared, that renumbers, and tells of it.
+    const told = recovery?.mustCompare === true ? {} : { onRenumbered: this.#reporter.renumbered };
+    const ports = { ...this.#nextUids(), worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused, leavesUidValidity };
+    this.#tally.meet(await meetDestination({ ...ports, ...told }, standing, foreign, signal));
   }
 
   async #untilCaptured(signal: AbortSignal): Promise<void> {

@@ -21,7 +21,7 @@ import { openSourceSide } from "./source-side.js";
 import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import { TwinRun } from "./twin-run.js";
+import { type TwinParts, TwinRun } from "./twin-run.js";
 import { type PurgeTurn, purgeOnce, schedulePurges } from "./undelete/purge.js";
 
 export interface TwinOptions {
@@ -50,6 +50,7 @@ export interface TwinOptions {
   readonly resync: boolean;
   /** Of these the bytes are sent again, where all is compared. */
   readonly damaged: DamagedBodies;
+  readonly leavesUidValidity: boolean;
 }
 
 /**
@@ -87,16 +88,26 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions } = options;
+  const { watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions, leavesUidValidity } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const recovery = options.resync ? { recovery: { compares: true, mustCompare: true, damaged: options.damaged } } : {};
   const run = new TwinRun(
     {
-      ...{ source, stores: places, tally, watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions },
+      ...{
+        source,
+        stores: places,
+        tally,
+        watch,
+        foreign: choice,
+        adopts,
+        onKept,
+        isAnew,
+        approvesDeletions,
+        leavesUidValidity,
+      },
       ...aside,
-      ...recovery,
+      ...recoveryOf(options),
     },
     reporter,
   );
@@ -123,6 +134,13 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const problems = await run.live(ends, owner, stop, signal); // awaited here: what it uses is released when this function ends.
   if (!watch) await purgeOnce(turn, signal);
   return problems;
+}
+
+function recoveryOf({ resync, damaged, leavesUidValidity }: TwinOptions): Pick<TwinParts, "recovery"> {
+  if (!resync) return {};
+  return {
+    recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity: leavesUidValidity ? "none" : "all" },
+  };
 }
 
 function tellingOf(reporter: Reporter): Omit<PurgeTurn, "purge"> {

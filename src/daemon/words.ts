@@ -1,6 +1,7 @@
 /** Words that several reports share. */
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
+import type { RenumberedReport } from "./reporter.js";
 
 /** A mailbox as people know it: the store's own mailbox is the INBOX. */
 export function mailboxName(path: RawPath): string {
@@ -55,4 +56,11 @@ export function wordsOfLateForeign(choice: "refuse" | "keep" | "limbo"): string 
   if (choice === "refuse") return undefined;
   const except = choice === "keep" ? "" : ", except in mailboxes that SRC deletes";
   return `--foreign ${choice} has no effect after first contact${except}: mail that only DST has stays there`;
+}
+
+/** What it means for clients. */
+export function wordsOfRenumbered({ path, before, after, messages }: RenumberedReport): string {
+  const what =
+    messages === 0 ? "and have to forget what they had of it" : `and fetch its ${countOf(messages, "message")} anew`;
+  return `mailbox ${path === "" ? "INBOX" : path} of the replica has UIDVALIDITY ${after} now, as at the source, and had ${before}: clients of the replica take it for another mailbox, ${what}`;
 }

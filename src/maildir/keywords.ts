@@ -66,6 +66,19 @@ export function namesOfLetters(keywords: Keywords, letters: number): { names: st
   return { names, unknown };
 }
 
+/** What Dovecot calls the keywords of letters that dovecot-keywords does not name, in the order of the letters. */
+export function namesOfNameless(letters: number): string[] {
+  return Array.from({ length: KEYWORDS_MAX }, (_, index) => `unknown-${index}`).filter(
+    (_, index) => (letters & (1 << index)) !== 0,
+  );
+}
+
+/** The letter that has such a name as long as it has no other: 0 for "a". */
+export function namelessLetter(name: string): number | undefined {
+  const index = Number(/^unknown-(\d{1,2})$/.exec(name)?.[1] ?? KEYWORDS_MAX);
+  return index < KEYWORDS_MAX ? index : undefined;
+}
+
 /** The letter's bit, or 0 when the mailbox has no letter for that keyword. */
 export function letterBitOf(keywords: Keywords, name: string): number {
   const wanted = lowerAscii(name);

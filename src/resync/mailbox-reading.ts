@@ -12,7 +12,7 @@ import { type FastHash, sha256 } from "../base/hash.js";
 import { isRawName } from "../base/raw-name.js";
 import { Census } from "../log/census.js";
 import { isBaseName } from "../maildir/ids.js";
-import { KEYWORDS_MAX, type Keywords, namesOfLetters, readKeywords } from "../maildir/keywords.js";
+import { type Keywords, namesOfLetters, namesOfNameless, readKeywords } from "../maildir/keywords.js";
 import { type ListedName, openMessageWalk } from "../maildir/listing.js";
 import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
@@ -191,13 +191,6 @@ async function list({ clock }: ReadingPorts, { mailbox }: MailboxDirs, census: C
 
 function isSameLook(a: Pick<ChunkSum, "lookA" | "lookB" | "lines">, b: typeof a): boolean {
   return a.lookA === b.lookA && a.lookB === b.lookB && a.lines === b.lines;
-}
-
-/** What Dovecot calls the keyword of a letter that dovecot-keywords does not name. */
-function namesOfNameless(letters: number): string[] {
-  return Array.from({ length: KEYWORDS_MAX }, (_, index) => `unknown-${index}`).filter(
-    (_, index) => (letters & (1 << index)) !== 0,
-  );
 }
 
 /** Longer than any keyword that a client can give. The owner of the mail writes what he likes: a hash stands for the rest, after a blank. */

@@ -24,13 +24,21 @@ export interface Move {
   readonly displaces?: MailboxGuid;
 }
 
+/** Where the two UIDVALIDITYs differ: whose is another one than replication wrote. "nobody": it has written none yet. */
+export type RenumberedBy = "source" | "replica" | "nobody";
+
 export type MailboxPlan =
   | { readonly kind: "nothing" }
   | { readonly kind: "remove"; readonly at: MailboxFacts }
   /** It is made, with all its messages. `forget`: what the replica thinks to have of it goes first. */
   | { readonly kind: "make"; readonly forget?: MailboxFacts }
   /** Every UID is void: it takes the source's numbering, and all messages anew. */
-  | { readonly kind: "renumber"; readonly before: UidValidity; readonly move?: Move }
+  | {
+      readonly kind: "renumber";
+      readonly before: UidValidity;
+      readonly changedBy: RenumberedBy;
+      readonly move?: Move;
+    }
   /** Its messages are compared. `isNews`: it differs as a whole from what was written, if nothing else does. */
   | { readonly kind: "match"; readonly move?: Move; readonly isNews: boolean };
 
@@ -41,7 +49,11 @@ export function planMailbox({ source, replica, isSources }: PlanMailboxInput): M
   if (standing === undefined) return written === undefined ? { kind: "make" } : { kind: "make", forget: written };
   const displaces = occupant !== undefined && isSources(occupant) ? { displaces: occupant } : {};
   const move = standing.path === source.path ? {} : { move: { from: standing, ...displaces } };
-  if (standing.uidValidity !== source.uidValidity) return { kind: "renumber", before: standing.uidValidity, ...move };
+  const before = standing.uidValidity;
+  if (before !== source.uidValidity) {
+    const changedBy = written === undefined ? "nobody" : written.uidValidity === before ? "source" : "replica";
+    return { kind: "renumber", before, changedBy, ...move };
+  }
   const isNews = written === undefined || differs(written, source) || standing.uidNext < source.uidNext;
   return { kind: "match", ...move, isNews };
 }

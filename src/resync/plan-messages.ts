@@ -5,6 +5,7 @@
  * once more, which sends no body, so that it counts as written from then on.
  * INVARIANT: what is equal and was written gives no change.
  */
+import { namelessLetter } from "../maildir/keywords.js";
 import { orderChanges } from "../txn/change-order.js";
 import { diffMessages, messageGuid } from "../txn/diff.js";
 import { type MessageState, sameRecordFields } from "../txn/message-state.js";
@@ -22,7 +23,7 @@ export function planMessages(replica: readonly ComparedMessage[], source: readon
     // Of what is gone on both sides the replica is told, so that it forgets that it has it.
     if (held === "lost") {
       if (!isTwin) lost.push({ kind: "expunge", uid: state.uid, base: state.base });
-    } else if (isTwin && held === "applied") before.push(withFieldsOf(state, twin));
+    } else if (isTwin && (held === "applied" || hasNameless(state, twin))) before.push(withFieldsOf(state, twin));
     else if (held === "applied") before.push(state);
   }
   return orderChanges([...lost, ...diffMessages(before, source)]);
@@ -37,6 +38,11 @@ export function countForeign(replica: readonly ComparedMessage[], source: readon
     const twin = sourceByUid.get(state.uid);
     return twin === undefined || !isSame(state, twin);
   }).length;
+}
+
+/** A letter without a name, of which the source knows nothing: only a change of marks takes it away, and what saves a message keeps it. */
+function hasNameless({ keywords }: MessageState, twin: MessageState): boolean {
+  return keywords.some((name) => namelessLetter(name) !== undefined && !twin.keywords.includes(name));
 }
 
 function isSame(state: MessageState, twin: MessageState): boolean {

@@ -23,7 +23,7 @@ export interface KeptMailbox {
 }
 
 /** Another number: what an older or newer program wrote is thrown away. */
-const VERSION = 2;
+const VERSION = 3;
 const SCHEMA = `CREATE TABLE mailbox (
   path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, directory TEXT NOT NULL, guid TEXT NOT NULL,
   uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL, unnumbered INTEGER NOT NULL, letters BLOB, sums BLOB NOT NULL

@@ -3,8 +3,9 @@
  * date by adding and subtracting, and two sites compare a hundred messages in sixteen bytes.
  *
  * Two XXH64 with different seeds over one serialisation; each half is a sum modulo 2^64. They find accidents, not
- * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; G does, since it is
- * the message's GUID. `sumWithFields` has all other fields in it as well: those that a comparison would bring to the replica.
+ * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; all else of it does: its GUID (G),
+ * and what POP3 clients see of it (P, O) (`sumOf`). `sumWithFields` tells also whether G is given where it is the file name, as a
+ * comparison does that brings it to the replica.
  *
  * INVARIANT: the sum over a set does not depend on the order, and `subtractDigest` undoes `addDigest`.
  */
@@ -113,7 +114,16 @@ function serialise(state: MessageState, ofRecord: string, into: Buffer): number 
   at = writeText(state.tail, into, at);
   at = into.writeUInt16LE(state.keywords.length, at);
   for (const name of state.keywords) at = writeText(name, into, at);
-  return at;
+  // Few messages have any: digests of all others are as they were before these counted.
+  const fields = fieldsBesideGuid(state.fields);
+  return fields === "" ? at : writeText(fields, into, at);
+}
+
+function fieldsBesideGuid(fields: string): string {
+  if (fields === "") return "";
+  return lastingFields(fields)
+    .replace(/(?:^| )G[^ ]+/, "")
+    .trimStart();
 }
 
 function writeText(text: string, into: Buffer, at: number): number {

@@ -51,7 +51,7 @@ export function sameRecordFields(a: string, b: string): boolean {
   return a === b || lastingFields(a) === lastingFields(b);
 }
 
-/** Of a record's fields those that are the message's, on whatever host: all but the sizes. */
+/** Of these fields what is no cache: GUID (G), POP3 UIDL (P) and order (O), and what other versions may write. */
 export function lastingFields(fields: string): string {
   if (fields === "") return "";
   return fields

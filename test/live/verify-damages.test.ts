@@ -61,14 +61,14 @@ describeLive("verify of a twin whose replica is damaged", () => {
     const told = lines.slice(0, -1).filter((line) => line.startsWith("  "));
     expect(told.map((line) => line.trim())).toEqual(words.map((each) => expect.stringMatching(each)));
     const named = lines.slice(0, -1).filter((line) => !line.startsWith("  "));
-    expect(new Set(named)).toEqual(new Set([mailbox]));
+    expect(new Set(named)).toEqual(new Set([`u1/${mailbox}`]));
     expect(lines.at(-1)).toMatch(/^not equal: [12] mailboxe?s? differs?; A has 7 messages in 2 mailboxes, B /);
   }
 
   test.each(DAMAGES.filter(({ isDeep }) => isDeep !== true))("$name", async (damage) => {
     copyReplica();
     await expectEqual();
-    damage.make(copy);
+    damage.make(join(copy, "u1"));
     await expectFound(damage);
   });
 
@@ -77,17 +77,17 @@ describeLive("verify of a twin whose replica is damaged", () => {
     async (damage) => {
       copyReplica();
       await expectEqual();
-      damage.make(copy);
+      damage.make(join(copy, "u1"));
       await expectFound(damage, "--deep");
       copyReplica();
-      damage.make(copy);
+      damage.make(join(copy, "u1"));
       await expectFound(damage);
     },
   );
 
   test(`${A_BYTE.name}: found where all is read, and nowhere else`, async () => {
     copyReplica();
-    A_BYTE.make(copy);
+    A_BYTE.make(join(copy, "u1"));
     await expectEqual();
     await expectFound(A_BYTE, "--deep");
   });
@@ -95,7 +95,7 @@ describeLive("verify of a twin whose replica is damaged", () => {
   test("a message in new/ instead of cur/ is no difference", async () => {
     copyReplica();
     await expectEqual();
-    moveToNew(copy);
+    moveToNew(join(copy, "u1"));
     await expectEqual();
   });
 
@@ -108,11 +108,11 @@ describeLive("verify of a twin whose replica is damaged", () => {
     await imap.store(session, [2], { add: ["\\Answered", "later"] });
     const run = await verify(replica.store);
     expect(run.strayOutput.slice(0, -1)).toEqual([
-      INBOX,
+      `u1/${INBOX}`,
       "  UID 2: flags none in A, \\Answered in B; keywords none in A, later in B",
     ]);
     await imap.store(session, [2], { remove: ["\\Answered", "later"] });
     expect((await verify(replica.store)).code).toBe(0);
-    expect(readdirSync(join(replica.store, WORK, "cur"))).toHaveLength(2);
+    expect(readdirSync(join(replica.store, "u1", WORK, "cur"))).toHaveLength(2);
   });
 });

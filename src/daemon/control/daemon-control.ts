@@ -82,13 +82,16 @@ export interface DeletionsAnswer {
   readonly stores: readonly HeldDeletions[];
 }
 
-/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. `repaired`: so many mailboxes differed before. */
+/** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
 export type VerifiedReplica = ComparedReplica | UncomparedReplica;
 
 interface ComparedReplica extends ReplicaTarget, ToldVerdict {
   readonly kind: "verified";
   readonly elapsedMs: number;
+  /** So many mailboxes differed before, and were compared to be mended. */
   readonly repaired: number;
+  /** So many of another UIDVALIDITY were left as they are, since nobody has accepted that. */
+  readonly left: number;
 }
 
 interface UncomparedReplica extends ReplicaTarget {
@@ -111,6 +114,8 @@ export interface VerifyWish {
   readonly repair?: boolean | undefined;
   /** With `repair`: of bodies that differ the source's are right, whatever else says. */
   readonly trustSource?: boolean | undefined;
+  /** Mailboxes of another UIDVALIDITY take the source's then; else they are left as they are. */
+  readonly acceptsUidValidity?: boolean | undefined;
 }
 
 /** `verbose`: mailboxes that are equal are named, too. */

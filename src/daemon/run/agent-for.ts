@@ -9,10 +9,10 @@ import type { RejectionRow } from "../../log/state-types.js";
 import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
-import { reportOf } from "../tally.js";
+import { renumberedBy, reportOf } from "../tally.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
 import { isRefused, levelOfRefusal } from "./daemon-hints.js";
-import type { EventLog, EventName } from "./event-log.js";
+import { type EventLog, type EventName, logRenumbered } from "./event-log.js";
 import type { ForeignMail } from "./foreign-mail.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -54,6 +54,8 @@ export function agentFor(
         const { lsn, transaction, notes } = shipped;
         const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
+        const renumbered = renumberedBy(transaction, reader);
+        if (renumbered !== undefined) logRenumbered(log, renumbered);
       },
       onConflict: (path, words) => log.write("conflict-resolved", { mailbox: displayRaw(path), words }),
       onNextUid: (news) => logNextUid(log, news),
@@ -78,7 +80,17 @@ export function agentFor(
           log.write("foreign-kept", { mailbox: displayRaw(path), messages });
       },
     },
-    { compares: true, heals: true, asksStanding: true, inboxFirst: replica.mode === "on-demand", mustCompare, random },
+    {
+      ...{
+        compares: true,
+        heals: true,
+        asksStanding: true,
+        inboxFirst: replica.mode === "on-demand",
+        mustCompare,
+        random,
+      },
+      acceptsUidValidity: "unwritten",
+    },
   );
 }
 

@@ -63,8 +63,9 @@ export async function verifyReplica(
     const first = await compareWith(agent, { source, runner }, options, signal);
     const repaired = options.repair === true ? await mend({ runner, source }, first, options, signal) : 0;
     const last = repaired > 0 ? await compareWith(agent, { source, runner }, options, signal) : first;
+    const left = options.repair === true ? last.differences.filter((it) => !mayMend(it, options)).length : 0;
     const elapsedMs = Math.round(clock.monotonicMs() - startMs);
-    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, elapsedMs };
+    return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, left, elapsedMs };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof MailtwinError)) throw error;
@@ -88,6 +89,11 @@ async function compareWith(
   return { ...verdict, ...(await judgeDifferences(judging, verdict.differences, signal)) };
 }
 
+/** False for one of another UIDVALIDITY, unless that is accepted. */
+function mayMend({ findings }: MailboxDifference, { acceptsUidValidity }: VerifyWish): boolean {
+  return acceptsUidValidity === true || !findings.some(({ kind }) => kind === "uidvalidity");
+}
+
 /**
  * Has the mailboxes that differ compared by the agent, and waits until that is done, or was refused, or the link has ended. A body is
  * written over only where it is known to be the bad one, or a person trusts the source. Returns how many mailboxes that were.
@@ -95,16 +101,19 @@ async function compareWith(
 async function mend(
   { runner, source }: Pick<Parts, "runner" | "source">,
   { differences, judged }: JudgedVerdict,
-  { clock, trustSource = false }: VerifyOptions,
+  { clock, acceptsUidValidity = false, trustSource = false }: VerifyOptions,
   signal: AbortSignal,
 ): Promise<number> {
   const damaged = damagedIn(judged, trustSource);
-  const isToMend = ({ guid, findings, further }: MailboxDifference) =>
-    guid !== undefined && (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"));
+  const isToMend = (it: MailboxDifference) => {
+    const { guid, findings, further } = it;
+    return mayMend(it, { acceptsUidValidity }) && guid !== undefined && (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"));
+  };
   const guids = new Set(differences.filter(isToMend).flatMap(({ guid }) => guid ?? []));
   if (trustSource) await source.side.notes.note(trustedIn(judged), true);
   await mendMailboxes({ runner, source }, new Map([...guids].map((guid) => [guid, [...(damaged.get(guid) ?? [])]])), {
     clock,
+    acceptsUidValidity,
     signal,
   });
   return guids.size;
@@ -114,10 +123,14 @@ async function mend(
 export async function mendMailboxes(
   { runner, source }: Pick<Parts, "runner" | "source">,
   damagedByGuid: ReadonlyMap<MailboxGuid, readonly Uid[]>,
-  { clock, signal }: { readonly clock: Pick<Clock, "sleep">; readonly signal: AbortSignal },
+  {
+    clock,
+    acceptsUidValidity = false,
+    signal,
+  }: { readonly clock: Pick<Clock, "sleep">; readonly acceptsUidValidity?: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const guids = new Set(damagedByGuid.keys());
-  for (const [guid, damaged] of damagedByGuid) await runner.withAgent(async (agent) => agent?.resync(guid, damaged));
+  for (const [guid, damaged] of damagedByGuid) await runner.withAgent(async (agent) => agent?.resync(guid, { damaged, acceptsUidValidity }));
   const { reader } = source.side;
   const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;
   const isLeft = () => runner.agent?.isMending === true || reader.rejections(runner.name).some(isAsked);

@@ -6,7 +6,9 @@
 import { pino } from "pino";
 import { recordOfError } from "../../base/errors.js";
 import type { LogLevel } from "../log-reporter.js";
+import type { RenumberedReport } from "../reporter.js";
 import type { Purged } from "../undelete/purge.js";
+import { wordsOfRenumbered } from "../words.js";
 import { hintInDaemon } from "./daemon-hints.js";
 
 export const EVENTS = {
@@ -42,6 +44,7 @@ export const EVENTS = {
   "replica-needs-resync": "warn",
   "replica-compared": "info",
   "mailbox-compared": "info",
+  "mailbox-renumbered": "warn",
   "resync-ended": "info",
   "transaction-shipped": "debug",
   "mailbox-locked": "warn",
@@ -90,6 +93,11 @@ function wrap(sink: Sink): EventLog {
     write: (event, fields = {}) => sink[EVENTS[event]](fields, event),
     child: (fields) => wrap(sink.child(fields)),
   };
+}
+
+export function logRenumbered(log: EventLog, { path: mailbox, ...rest }: RenumberedReport): void {
+  const words = wordsOfRenumbered({ path: mailbox, ...rest });
+  log.write("mailbox-renumbered", { mailbox, ...rest, words });
 }
 
 /** Nothing where nothing went. */

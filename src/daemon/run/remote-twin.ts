@@ -37,6 +37,7 @@ export interface RemoteTwinOptions {
   /** As of a local twin. */
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
+  readonly leavesUidValidity: boolean;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
@@ -74,7 +75,7 @@ export async function runRemoteTwin(
   const stop = new AbortController();
   owner.defer(() => stop.abort(new Error("the twin has ended")));
   const threads = startSourceThreads(owner);
-  const { watch, foreign, adopts, crashAt, approvesDeletions } = options;
+  const { watch, foreign, adopts, crashAt, approvesDeletions, leavesUidValidity } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const brake = watch && approvesDeletions ? undefined : BRAKE_LIMITS; // as in a local twin.
@@ -98,12 +99,14 @@ export async function runRemoteTwin(
         adopts,
         isAnew: false,
         approvesDeletions,
+        leavesUidValidity,
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
       recovery: {
         compares: true,
         mustCompare: options.resync,
         damaged: options.damaged,
+        acceptsUidValidity: leavesUidValidity ? "none" : "all",
         asksStanding: true,
         random: randomFraction,
       },

@@ -2,6 +2,7 @@
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
 import { formatCount } from "../../base/text-format.js";
 import { imapFlagNames } from "../../maildir/message-name.js";
+import { fieldOf } from "../../maildir/uidlist-write.js";
 import type { Finding, MailboxDifference, Side } from "../../resync/differences.js";
 import type { BodyVerdict } from "../../resync/judge-body.js";
 import { messageGuid } from "../../txn/diff.js";
@@ -71,6 +72,8 @@ export function wordsOfMessage(a: MessageState | undefined, b: MessageState | un
     aspect("keywords", keywordsOf(a), keywordsOf(b), names),
     aspect("size", `${formatCount(a.size)} bytes`, `${formatCount(b.size)} bytes`, names),
     aspect("date", dateOf(a), dateOf(b), names),
+    aspect("POP3 UIDL", fieldShown(a, "P"), fieldShown(b, "P"), names),
+    aspect("POP3 order", fieldShown(a, "O"), fieldShown(b, "O"), names),
     aspect("what follows the flags in its file name", shown(a.odd + a.tail), shown(b.odd + b.tail), names),
   ].filter((words) => words !== undefined);
   return aspects.length === 0 ? "what its file name or its record says differs" : aspects.join("; ");
@@ -92,6 +95,10 @@ function keywordsOf({ keywords }: MessageState): string {
 function dateOf({ mtimeS }: MessageState): string {
   const date = new Date(mtimeS * 1000);
   return Number.isNaN(date.getTime()) ? `${mtimeS} s` : date.toISOString().replace(".000Z", "Z");
+}
+
+function fieldShown({ fields }: MessageState, key: "P" | "O"): string {
+  return shown(fieldOf(fields, key) ?? "");
 }
 
 /** A file name, or a keyword. */

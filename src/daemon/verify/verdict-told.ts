@@ -80,6 +80,11 @@ function sideOf(finding: Finding): Side | undefined {
   return bad === "source-bad" ? "a" : bad === "replica-bad" ? "b" : undefined;
 }
 
+/** Mailboxes of another UIDVALIDITY. */
+export function renumberedIn({ differences }: ToldVerdict): readonly ToldDifference[] {
+  return differences.filter(({ findings }) => findings.some(({ kind }) => kind === "uidvalidity"));
+}
+
 function nameOf({ guid, path }: MailboxDifference): string {
   return guid ?? `at ${path}`;
 }
@@ -88,6 +93,8 @@ export interface Telling {
   readonly isQuiet: boolean;
   readonly names: SideNames;
   readonly elapsedMs: number;
+  /** Mailboxes of another UIDVALIDITY that were left as they are. */
+  readonly left: number;
   /** Which of several: "mail/b: ". */
   readonly of?: string;
 }
@@ -95,11 +102,12 @@ export interface Telling {
 /** Returns the exit code. */
 export function tellText(verdict: ToldVerdict, telling: Telling, output: Output): number {
   const { a, b, differences, equal, read } = verdict;
-  const { isQuiet, names, elapsedMs, of = "" } = telling;
+  const { isQuiet, names, elapsedMs, left, of = "" } = telling;
   for (const { mailbox, words } of differences) {
     output.out(`${of}${mailbox}\n`);
     for (const line of words) output.out(`  ${line}\n`);
   }
+  if (left > 0) output.out(`${of}${wordsOfLeft(left, names)}\n`);
   const bytes = read === 0 ? "" : `the bytes of ${countOf(read, "message")} were compared, `;
   const took = `(${bytes}${formatDuration(elapsedMs)})`;
   if (equal) {
@@ -114,6 +122,14 @@ export function tellText(verdict: ToldVerdict, telling: Telling, output: Output)
   const differ = `${countOf(differences.length, "mailbox")} differ${differences.length === 1 ? "s" : ""}${still}`;
   output.out(`${of}not equal: ${differ}; ${names.a} has ${sizeOf(a)}, ${names.b} ${sizeOf(b)} ${took}\n`);
   return EX.PARTIAL;
+}
+
+function wordsOfLeft(left: number, { a, b }: SideNames): string {
+  const [isLeft, which] =
+    left === 1
+      ? ["has another UIDVALIDITY and was left as it is", "it"]
+      : ["have another UIDVALIDITY and were left as they are", "them"];
+  return `${countOf(left, "mailbox")} of ${b} ${isLeft}: --accept-uidvalidity gives ${which} that of ${a}, and clients of ${b} fetch all of ${which} anew`;
 }
 
 function sizeOf({ messages, mailboxes }: ToldSum): string {

@@ -14,7 +14,7 @@ import { isInSample } from "./deep.js";
 import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
-import { type ToldVerdict, tellText, told } from "./verdict-told.js";
+import { renumberedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 import { NOBODY, noteTrusted, openWitnesses } from "./witnesses.js";
 
@@ -32,6 +32,8 @@ export async function verify(
   const settleMs = settleOf(flags.settle);
   if (flags.trustSource === true && flags.repair !== true)
     throw daemonError("usage", "reading the command line: --trust-source is for --repair");
+  if (flags.acceptUidvalidity === true && flags.repair !== true)
+    throw daemonError("usage", "reading the command line: --accept-uidvalidity is for --repair");
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
@@ -71,6 +73,8 @@ interface VerifiedDirectories extends ToldVerdict {
   readonly elapsedMs: number;
   /** So many mailboxes differed before. */
   readonly repaired: number;
+  /** So many of another UIDVALIDITY were left as they are, since nobody has accepted that. */
+  readonly left: number;
 }
 
 interface Directories {
@@ -91,9 +95,10 @@ async function verifyDirectories(
   const isRepaired = toRepair > 0 && (await repairDirectories(places, flags, { ...first, toRepair }, output));
   const { verdict } = isRepaired ? await compareDirectories(places, flags, comparing) : first;
   const { elapsedMs } = verdict;
+  const left = isRepaired && flags.acceptUidvalidity !== true ? renumberedIn(verdict).length : 0;
   if (flags.json !== true)
-    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs }, output);
-  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? toRepair : 0 };
+    return tellText(verdict, { isQuiet: flags.quiet === true, names: DIRECTORIES, elapsedMs, left }, output);
+  const written: VerifiedDirectories = { ...verdict, repaired: isRepaired ? Math.max(0, toRepair - left) : 0, left };
   output.out(`${JSON.stringify(written)}\n`);
   return verdict.equal ? EX.OK : EX.PARTIAL;
 }
@@ -152,7 +157,8 @@ async function repairDirectories(
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const quietly = { ...output, out: () => undefined };
-  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, damaged);
+  const repair = { damaged, leavesUidValidity: flags.acceptUidvalidity !== true };
+  const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, repair);
   if (flags.trustSource === true) await noteTrusted(a, b, state, trustedIn(judged));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;
 }

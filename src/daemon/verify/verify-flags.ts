@@ -15,6 +15,7 @@ export interface VerifyFlags extends ControlFlags, RemoteFlags {
   readonly sample?: string;
   readonly repair?: boolean;
   readonly trustSource?: boolean;
+  readonly acceptUidvalidity?: boolean;
   readonly foreign?: "keep" | "limbo";
   readonly state?: string;
 }

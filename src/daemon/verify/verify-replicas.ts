@@ -26,7 +26,14 @@ const verified = z.looseObject({
     looks: z.number(),
     read: z.number(),
   },
-  ...{ a: sum, b: sum, differences: z.array(difference), elapsedMs: z.number(), repaired: z.number() },
+  ...{
+    a: sum,
+    b: sum,
+    differences: z.array(difference),
+    elapsedMs: z.number(),
+    repaired: z.number(),
+    left: z.number(),
+  },
 });
 const unverified = z.looseObject({
   ...{ store: z.string(), replica: z.string(), kind: z.literal("unverified"), code: z.string(), words: z.string() },
@@ -41,8 +48,9 @@ export async function verifyReplicas(
   signal: AbortSignal,
 ): Promise<number> {
   const place = findControl(flags, surroundingsOfProcess(), output);
-  const { store, replica, repair, trustSource } = flags;
-  const body = { store, replica, settleMs, sample: sampleIn(flags), repair, trustSource };
+  const { store, replica, repair, trustSource, acceptUidvalidity: acceptsUidValidity } = flags;
+  const wish = { repair, trustSource, acceptsUidValidity };
+  const body = { store, replica, settleMs, sample: sampleIn(flags), ...wish };
   const question = { method: "POST", route: "verify", body, answer, waitMsMax: ANSWER_MS_MAX } as const;
   const { replicas } = await askDaemon(place, question, signal);
   if (replicas.length === 0)
@@ -57,7 +65,8 @@ export async function verifyReplicas(
     }
     if (it.repaired > 0 && flags.quiet !== true)
       output.out(`${of}${countOf(it.repaired, "mailbox")} differed, and the replica was brought in agreement\n`);
-    tellText(safely(it), { isQuiet: flags.quiet === true, names: REPLICATED, elapsedMs: it.elapsedMs, of }, output);
+    const { elapsedMs, left } = it;
+    tellText(safely(it), { isQuiet: flags.quiet === true, names: REPLICATED, elapsedMs, left, of }, output);
   }
   return isEqual ? EX.OK : EX.PARTIAL;
 }

@@ -14,13 +14,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-export const INBOX = "u1/Maildir";
-export const WORK = "u1/Maildir/.Work";
+/** Below a user's home. */
+export const INBOX = "Maildir";
+export const WORK = "Maildir/.Work";
 
 export interface Damage {
   readonly name: string;
-  readonly make: (store: string) => void;
-  /** The mailbox that is named. */
+  /** To what is in that user's home. */
+  readonly make: (home: string) => void;
+  /** The mailbox that is named, below the home. */
   readonly mailbox: string;
   /** Each fits one of the lines below it. */
   readonly words: readonly RegExp[];
@@ -61,15 +63,15 @@ function mark(mailbox: string, uid: number, info: string): void {
   renameSync(join(dir, name), join(mailbox, "cur", `${base}:2,${info}`));
 }
 
-function onFile(uid: number, change: (path: string) => void): (store: string) => void {
-  return (store) => {
-    const { dir, name } = find(join(store, INBOX), uid);
+function onFile(uid: number, change: (path: string) => void): (home: string) => void {
+  return (home) => {
+    const { dir, name } = find(join(home, INBOX), uid);
     change(join(dir, name));
   };
 }
 
-const inbox = (change: (mailbox: string) => void) => (store: string) => change(join(store, INBOX));
-const work = (change: (mailbox: string) => void) => (store: string) => change(join(store, WORK));
+const inbox = (change: (mailbox: string) => void) => (home: string) => change(join(home, INBOX));
+const work = (change: (mailbox: string) => void) => (home: string) => change(join(home, WORK));
 const header = (change: (line: string) => string) => (mailbox: string) =>
   rewrite(mailbox, ([first = "", ...records]) => [change(first), ...records]);
 
@@ -176,6 +178,12 @@ const OF_UIDS: readonly Damage[] = [
     make: inbox((mailbox) => rewrite(mailbox, (lines) => lines.map((line) => line.replace(/^5 /, "8 ")))),
     mailbox: INBOX,
     words: [/^UIDNEXT 6 in A, 9 in B$/, /^UID 5: only in A$/, /^UID 8: only in B$/],
+  },
+  {
+    name: "a record says something else to POP3 clients",
+    make: inbox((mailbox) => rewrite(mailbox, (lines) => lines.map((line) => line.replace(/^2 /, "2 P77 O3 ")))),
+    mailbox: INBOX,
+    words: [/^UID 2: POP3 UIDL nothing in A, 77 in B; POP3 order nothing in A, 3 in B$/],
   },
   {
     name: "UIDNEXT is raised",
@@ -297,9 +305,9 @@ export const A_BYTE: Damage = {
 export const DAMAGES: readonly Damage[] = [...OF_FLAGS, ...OF_FILES, ...OF_UIDS, ...OF_FOLDERS, ...OF_CONTENTS];
 
 /** No difference: Dovecot moves it when a client opens the mailbox. */
-export function moveToNew(store: string): void {
-  const { dir, name, base } = find(join(store, INBOX), 1);
-  renameSync(join(dir, name), join(store, INBOX, "new", base));
+export function moveToNew(home: string): void {
+  const { dir, name, base } = find(join(home, INBOX), 1);
+  renameSync(join(dir, name), join(home, INBOX, "new", base));
 }
 
 function keepingDate(path: string, change: () => void): void {

@@ -226,6 +226,20 @@ test("a mailbox that was numbered anew at the source is numbered anew on the rep
   expect(run.rejected).toStrictEqual([]);
 });
 
+test("a mailbox that was numbered anew on the replica is refused by name, until that is accepted", async () => {
+  const uidlist = join(replica, WORK, "dovecot-uidlist");
+  writeFileSync(uidlist, readFileSync(uidlist, "latin1").replace(/V\d+/, "V1700000123"), "latin1");
+  const before = readFileSync(uidlist, "latin1");
+  addMessage(join(source, OTHER), { seed: 70 });
+  await pair.capture();
+  const run = await pair.ship({ mustCompare: true, acceptsUidValidity: "unwritten" });
+  expect(run.rejected).toMatchObject([{ path: WORK, code: "uidvalidity-differs" }]);
+  expect(readFileSync(uidlist, "latin1")).toBe(before);
+  expect(pair.differences.every((words) => words.includes(".Work"))).toBe(true);
+  const next = await pair.ship({ mustCompare: true });
+  expect([next.rejected, pair.differences]).toStrictEqual([[], []]);
+});
+
 test("a replica from which all is gone is not filled unasked", async () => {
   for (const path of readdirSync(replica)) rmSync(join(replica, path), { recursive: true });
   const run = pair.start({ mustCompare: true });

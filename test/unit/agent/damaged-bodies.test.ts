@@ -55,7 +55,7 @@ test("a message that is known to be damaged gets the source's bytes under its UI
   expect(uid).toBeGreaterThan(0);
   run = pair.start();
   await run.untilAcked(pair.sourceReader.lastLsn());
-  expect(await run.agent.resync(pair.guidAt(INBOX), [uid])).toBe(true);
+  expect(await run.agent.resync(pair.guidAt(INBOX), { damaged: [uid] })).toBe(true);
   await until(() => readFileSync(file).equals(whole), "the bytes are the source's");
   await until(() => pair.sourceReader.rejections().length === 0, "it is mended");
   const after = filesOf(INBOX);

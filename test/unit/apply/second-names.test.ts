@@ -1,5 +1,5 @@
 /** Files that another program puts beside ours under the same base name: one name is left for each message, nothing is lost. */
-import { linkSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { AppliedEffect, ExecuteOutcome } from "../../../src/apply/apply-types.js";
@@ -55,6 +55,30 @@ test("one of another size gives way, into the limbo", () => {
   expect(replica.text("box/cur/three:2,")).toContain("body of three");
   expect(effect.limbo).toMatchObject([{ base: "three", cause: "foreign" }]);
   expect(limboTexts()).toEqual(["something else"]);
+});
+
+test.each([
+  ["a link", (at: string) => symlinkSync("/etc/passwd", at)],
+  ["a directory", (at: string) => mkdirSync(at)],
+])("%s in its place gives way, into the limbo, and is not followed", (_what, make) => {
+  make(replica.path("box/cur", "three:2,"));
+  const effect = applied(replica.apply(transaction([save(3, "three")])));
+  expect(replica.names("box")).toEqual(["cur/one:2,", "cur/three:2,", "cur/two:2,"]);
+  expect(replica.text("box/cur/three:2,")).toContain("body of three");
+  expect(lstatSync(replica.path("box/cur", "three:2,")).isFile()).toBe(true);
+  const [row] = effect.limbo;
+  expect(effect.limbo).toMatchObject([{ base: "three", cause: "foreign", uid: 0 }]);
+  expect(lstatSync(join(replica.scratchRoot, "limbo", row?.name ?? "")).isFile()).toBe(false);
+});
+
+test("a letter that no keyword explains goes when it is named as Dovecot names it, and stays otherwise", () => {
+  put("three:2,Fz", bodyOfBase("three"));
+  applied(replica.apply(transaction([save(3, "three")]), refuseBody));
+  expect(replica.names("box")).toContain("cur/three:2,z");
+  const before = { flags: 0, keywords: ["unknown-25"], odd: "", tail: "" };
+  const change = marks(3, "three", before, { ...before, keywords: [] });
+  applied(replica.apply(transaction([change]), refuseBody));
+  expect(replica.names("box")).toContain("cur/three:2,");
 });
 
 describe("a second file of a message that we placed", () => {

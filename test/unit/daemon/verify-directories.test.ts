@@ -64,7 +64,7 @@ describe("two directories", () => {
     const equal = await verify([bench.source, bench.replica, "--json"]);
     expect(equal).toMatchObject({ code: 0, stderr: "" });
     expect(JSON.parse(equal.out.join("\n"))).toStrictEqual({
-      ...{ equal: true, differences: [], looks: 1, read: 0, repaired: 0, elapsedMs: expect.any(Number) },
+      ...{ equal: true, differences: [], looks: 1, read: 0, repaired: 0, left: 0, elapsedMs: expect.any(Number) },
       ...{ a: { mailboxes: 3, messages: 9 }, b: { mailboxes: 3, messages: 9 } },
     });
     flagOne();

@@ -66,10 +66,26 @@ test("one that stands elsewhere moves, and changes places only with one of the s
 test("one of another UIDVALIDITY is numbered anew, where it is to be", () => {
   const standing = at("b", { validity: 5 });
   expect(plan({ source: at("a"), replica: { written: standing, standing } })).toStrictEqual({
-    kind: "renumber",
-    before: 5,
+    ...{ kind: "renumber", before: 5, changedBy: "source" },
     move: { from: standing },
   });
+});
+
+test("of another UIDVALIDITY it is known who has changed it", () => {
+  const planned = (written: number | undefined, standing: number) =>
+    plan({
+      source: at("a"),
+      replica: {
+        standing: at("a", { validity: standing }),
+        ...(written === undefined ? {} : { written: at("a", { validity: written }) }),
+      },
+    });
+  const { uidValidity } = at("a");
+  const before = uidValidity + 1;
+  expect(planned(before, before)).toStrictEqual({ kind: "renumber", before, changedBy: "source" });
+  expect(planned(uidValidity, before)).toStrictEqual({ kind: "renumber", before, changedBy: "replica" });
+  expect(planned(before + 1, before)).toStrictEqual({ kind: "renumber", before, changedBy: "replica" });
+  expect(planned(undefined, before)).toStrictEqual({ kind: "renumber", before, changedBy: "nobody" });
 });
 
 test("one that the source does not have goes, unless replication never wrote it", () => {

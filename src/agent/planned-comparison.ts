@@ -7,6 +7,7 @@
  * INVARIANT: a mailbox is told of when nothing of it was on its way from its first page to its last, or as one that is changing.
  */
 import { Beside } from "../base/beside.js";
+import { nextTurn } from "../base/clock.js";
 import { ROOT_PATH } from "../base/raw-name.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
@@ -20,11 +21,12 @@ import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import { goingPlaces, ownPlaces, type Place, standingOf } from "./store-comparison.js";
 
-export interface PlanPorts extends Omit<ComparisonPorts, "onForeign" | "onNextUid" | "onReached" | "damaged"> {
+export interface PlanPorts
+  extends Omit<ComparisonPorts, "line" | "rejections" | "onForeign" | "onNextUid" | "onReached" | "damaged"> {
   /** The replica's. */
   readonly name: string;
-  readonly line: OfferLine;
-  readonly rejections: Rejections;
+  readonly line: Pick<OfferLine, "has">;
+  readonly rejections: Pick<Rejections, "rows">;
   readonly sender: Pick<LogSender, "sentLsn">;
   readonly mender: Pick<Mender, "isMending">;
 }
@@ -137,7 +139,8 @@ async function planOnce(
       untilClear: async () => undefined, // what is on its way is looked at around all of it.
       async offerBeside({ bytes }) {
         steps.note(decodeTransaction(bytes));
-        await clock.sleep(0, signal); // a mailbox that is made is one long plan, and others have their turn.
+        await nextTurn(); // a mailbox that is made is one long plan, and others have their turn.
+        signal.throwIfAborted();
       },
     },
     rejections: { isRefused: () => false },

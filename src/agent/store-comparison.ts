@@ -59,10 +59,16 @@ export async function beginComparison(ports: StoreComparisonPorts, signal: Abort
   return [...going, ...own];
 }
 
-type Sharing = Pick<StoreComparisonPorts, "rejections" | "mayHave">;
+interface Sharing {
+  readonly rejections: Pick<Rejections, "rows">;
+  readonly mayHave: MayHave;
+}
 
 /** Of the source's mailboxes those that the replica may have; the outer one before what lies in it. */
-export function ownPlaces({ mayHave = () => true }: Sharing, all: readonly MailboxRow[]): readonly Place[] {
+export function ownPlaces(
+  { mayHave = () => true }: Pick<Sharing, "mayHave">,
+  all: readonly MailboxRow[],
+): readonly Place[] {
   const own = all.filter(({ path }) => mayHave(path));
   const places = own.map(({ guid, path, messages }): Place => ({ mailbox: guid, path, messages }));
   return places.sort((a, b) => inboxFirst(a.path, b.path));

@@ -45,7 +45,7 @@ const everything = (two: TwoDaemons) => [
 
 /** The file of a UID in cur/ of a mailbox. */
 function fileOf(dir: string, uid: number): string {
-  const lines = readFileSync(join(dir, "dovecot-uidlist"), "latin1").split("\n");
+  const lines = readFileSync(join(dir, "dovecot-uidlist"), "latin1").split("\n").slice(1);
   const record = lines.find((line) => line.startsWith(`${uid} `)) ?? "";
   const base = record.slice(record.indexOf(" :") + 2);
   const name = readdirSync(join(dir, "cur")).find((each) => each.split(":")[0] === base) ?? "none";
@@ -245,4 +245,33 @@ test("of a peer that is limited to some users nothing of others is told", { time
     code: 77,
     stdout: "mail/b may not have 1 mailbox of that (users of [peer.b])\n",
   });
+});
+
+test("what the brake holds back is told as what stays", { timeout: 90_000 }, async () => {
+  await using two = openTwoDaemons();
+  makeMailbox(two.source, INBOX, { messages: 6, seed: 1 });
+  makeMailbox(two.source, WORK, { messages: 5, seed: 10 });
+  two.configure({ link: "[store.mail.brake]\nmessages = 1\nin_deleted_mailboxes = 1\n" });
+  two.start("replica");
+  const source = two.start("source");
+  await source.waitFor("live", isLive);
+  for (const uid of [1, 2, 3, 4]) rmSync(fileOf(join(two.source, INBOX), uid));
+  rmSync(join(two.source, WORK), { recursive: true });
+  const held = async () => (await tell(two, "source", "deletions", "list")).stdout;
+  await until("all of it to be held", async () => (await held()).includes("held back: 9 messages in 2 mailboxes"));
+  const before = contentsOf(two.replica);
+  const { code, stdout } = await plan(two);
+  expect(code).toBe(1); // one of them does not stand at the source, and cannot be compared.
+  expect(stdout.split("\n").filter((line) => !line.startsWith("    "))).toStrictEqual([
+    "mail/b: alice/Maildir",
+    "  leave 4 messages: gone at the source, and their deletion is held back (mailtwin deletions list)",
+    "mail/b: alice/Maildir/.Work",
+    expect.stringMatching(/^ {2}not compared: .* it is not where the log has it at the source$/),
+    "  leave 5 messages: gone at the source, and their deletion is held back (mailtwin deletions list)",
+    expect.stringMatching(/^mail\/b: of the store, 9 messages that went at the source are held back, and stay /),
+    "mail/b: in all: 9 messages left whose deletion is held back",
+    expect.stringMatching(/^mail\/b: nothing to do: .*, 1 mailbox could not be compared \(/),
+    "",
+  ]);
+  expect(contentsOf(two.replica)).toStrictEqual(before);
 });

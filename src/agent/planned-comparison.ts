@@ -115,7 +115,7 @@ async function planOnce(
   { mailbox, path: former }: Place,
   signal: AbortSignal,
 ): Promise<Omit<PlannedMailbox, "changing">> {
-  const { reader, source, clock, mayHave } = ports;
+  const { reader, source, clock, mayHave, renumbers } = ports;
   const isSources = (guid: MailboxGuid) => reader.mailboxByGuid(guid) !== undefined;
   let steps = new MailboxSteps(isSources);
   let messages = 0;
@@ -124,7 +124,7 @@ async function planOnce(
     steps.notePage(page);
   };
   const telling: ComparisonPorts = {
-    ...{ reader, clock, mayHave, asker: looking(ports, onPage), absentLooksMax: ABSENT_LOOKS_MAX },
+    ...{ reader, clock, mayHave, renumbers, asker: looking(ports, onPage), absentLooksMax: ABSENT_LOOKS_MAX },
     source: {
       describe: (where) => source.describe(where),
       lookAgain: () => undefined,

@@ -113,7 +113,7 @@ export class Recovery {
     const onReached = (mailbox: MailboxGuid, messages: number) => this.#progress.reached(mailbox, messages);
     const beforeCompared = (mailbox: MailboxGuid, signal: AbortSignal) => this.#missing.untilSeen(mailbox, signal);
     const damaged = (mailbox: MailboxGuid) => this.#takeDamaged(mailbox);
-    const renumbers = (mailbox: MailboxGuid) => this.#renumbers(mailbox);
+    const renumbers = (mailbox: MailboxGuid) => this.#renumbers(this.#accepted.delete(mailbox));
     const own = { heals, random, hold, beforeCompared, onReached, damaged, renumbers };
     this.#mender = new Mender({ ...ports, ...own });
   }
@@ -273,7 +273,9 @@ export class Recovery {
 
   /** As `planComparison`. False, and nothing is told, where it is not known yet from where on the log is sent. */
   async plan(wish: PlanWish, tell: (planned: PlannedMailbox) => void, signal: AbortSignal): Promise<boolean> {
-    if (this.#hasBegun) await planComparison({ ...this.#ports, mender: this.#mender }, wish, tell, signal);
+    const renumbers = (mailbox: MailboxGuid) => this.#renumbers(this.#accepted.has(mailbox));
+    const ports = { ...this.#ports, mender: this.#mender, renumbers };
+    if (this.#hasBegun) await planComparison(ports, wish, tell, signal);
     return this.#hasBegun;
   }
 
@@ -284,8 +286,8 @@ export class Recovery {
     return damaged;
   }
 
-  #renumbers(mailbox: MailboxGuid): ReturnType<MenderPorts["renumbers"]> {
-    const accepts = this.#accepted.delete(mailbox) ? "all" : this.#options.acceptsUidValidity;
+  #renumbers(isAccepted: boolean): ReturnType<MenderPorts["renumbers"]> {
+    const accepts = isAccepted ? "all" : this.#options.acceptsUidValidity;
     return { source: true, replica: accepts === "all", nobody: accepts !== "none" };
   }
 

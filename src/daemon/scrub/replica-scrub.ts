@@ -32,6 +32,7 @@ import {
   beginRound,
   dueMs,
   endRound,
+  OPEN_MAX,
   type OpenBody,
   readScrubState,
   type ScrubPlace,
@@ -63,6 +64,8 @@ const OPEN_MS = 600_000;
 /** The list of mailboxes is read anew after so long. */
 const LIST_MS = 600_000;
 const LAG_MS_MAX = 1_000;
+/** So often a mailbox is looked for before it is passed over in this round. */
+const LOST_TRIES_MAX = 3;
 /** Of a turn. */
 const MESSAGES_MAX = 64;
 const BYTES_MAX = 8 * 1024 * 1024;
@@ -95,6 +98,7 @@ export class ReplicaScrub {
   /** Of the monotonic clock. */
   #notBeforeMs = 0;
   #openDueMs = 0;
+  #lost: { readonly guid: MailboxGuid; readonly tries: number } | undefined;
 
   constructor(ports: ScrubPorts) {
     this.#ports = ports;
@@ -205,11 +209,19 @@ export class ReplicaScrub {
           messages.map(({ uid }) => uid),
           signal,
         );
+    if (found === "lost" && !isHeld && this.#mayWaitFor(row.guid))
+      throw resyncError("compared-unknown", `reading the bodies of ${displayRaw(row.path)} again: it is not there now`);
     const at: ScrubPlace = found === "lost" || last === undefined ? endOf(row.guid) : { guid: row.guid, uid: last.uid };
     const done = this.#state.done + messages.length;
     this.#state = { ...this.#state, at, done, read: this.#state.read + (found === "lost" ? 0 : found) };
     await this.#keep();
     return found === "lost" ? 0 : messages.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** It was renamed a moment ago, say. What stays away does not keep the others waiting. */
+  #mayWaitFor(guid: MailboxGuid): boolean {
+    this.#lost = { guid, tries: this.#lost?.guid === guid ? this.#lost.tries + 1 : 1 };
+    return this.#lost.tries < LOST_TRIES_MAX;
   }
 
   /** Returns how many were read on both sides; "lost": the mailbox is not there to be read. */
@@ -265,7 +277,8 @@ export class ReplicaScrub {
       if (repaired.has(uid)) log.write("body-repaired", { mailbox, uid, by });
       else if (bad !== undefined) {
         open.push({ guid: row.guid, uid, bad, sinceMs: clock.nowMs() });
-        if (wasOpen.get(uid)?.bad !== bad) log.write("body-differs", { mailbox, uid, bad, by, message: wordsOfOpen({ bad }), hint: HINT });
+        const isTold = this.#state.open.length >= OPEN_MAX || wasOpen.get(uid)?.bad === bad;
+        if (!isTold) log.write("body-differs", { mailbox, uid, bad, by, message: wordsOfOpen({ bad }), hint: HINT });
       }
     }
     const stillOpen = new Set(open.map(({ uid }) => uid));

@@ -2,7 +2,7 @@
  * `mailtwin sync SRC HOST:DST` and `mailtwin serve --stdio`, with a program in the place of ssh that runs on this host what ssh would run
  * on the other one.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -11,6 +11,7 @@ import { rawDifferences } from "../../../live/twin/raw-compare.js";
 import {
   addMessage,
   type Bench,
+  eventsOf,
   expectRefusal,
   filledBench,
   makeMailbox,
@@ -24,6 +25,7 @@ const MAILBOXES = ["u1/Maildir", "u1/Maildir/.Work", "u2/Maildir"];
 interface Remote {
   readonly env: NonNullable<RunOptions["env"]>;
   sync(...args: readonly string[]): Promise<TwinRun>;
+  adopt(...args: readonly string[]): Promise<TwinRun>;
 }
 
 /** The other host keeps its state below `there`. `forced`: what the key may run, whatever is asked for, as authorized_keys can say. */
@@ -35,11 +37,12 @@ function remoteOf({ dir, source, replica }: Bench, { remote = `node ${CLI}`, for
   writeFileSync(ssh, `#!/bin/sh\n${drop}\nXDG_STATE_HOME=${there} exec sh -c ${forced}\n`);
   chmodSync(ssh, 0o755);
   const env = { XDG_STATE_HOME: join(dir, "here") };
-  const sync = (...args: readonly string[]) =>
-    runTwin(["sync", source, `b.example.org:${replica}`, "-e", ssh, "--remote-mailtwin", remote, "--json", ...args], {
-      env,
-    });
-  return { env, sync };
+  const stores = [source, `b.example.org:${replica}`, "-e", ssh, "--remote-mailtwin", remote, "--json"];
+  return {
+    env,
+    sync: (...args) => runTwin(["sync", ...stores, ...args], { env }),
+    adopt: (...args) => runTwin(["adopt", ...stores, ...args], { env }),
+  };
 }
 
 const differences = ({ source, replica }: Bench) =>
@@ -57,6 +60,20 @@ describe("a store on another host", () => {
     expect(summaryOf(await remote.sync())).toMatchObject({ saves: 1, transactions: 1 });
     expect(differences(bench)).toStrictEqual([]);
     expect(summaryOf(await remote.sync())).toMatchObject({ saves: 0, transactions: 0 });
+  });
+
+  test("is not filled by adopt, which takes over the copy that is put there", async () => {
+    using bench = filledBench();
+    const remote = remoteOf(bench);
+    const why = /^adopting b\.example\.org:\/.*: no mailbox stands there/;
+    expectRefusal(await remote.adopt("--foreign", "keep"), "nothing-to-adopt", 66, why);
+    expect(MAILBOXES.filter((path) => existsSync(join(bench.replica, path)))).toStrictEqual([]);
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    addMessage(join(bench.replica, "u1/Maildir"), { seed: 60 });
+    const run = await remote.adopt("--foreign", "keep");
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ adopted: 9, saves: 0, raisedInSource: 1 });
+    expect(eventsOf(run, "next-uid-raised")).toMatchObject([{ path: "u1/Maildir", from: 5, to: 6 }]);
   });
 
   test("keeps its own half of the state, and the source's host the other", async () => {

@@ -32,6 +32,7 @@ export const LONG_FILES = [
   "test/live/owners.test.ts",
   "test/live/own-inbox.test.ts",
   "test/unit/apply/crash-mailboxes.test.ts",
+  "test/unit/daemon/reject/rejected-deletions.test.ts",
   "test/unit/daemon/misplaced.test.ts",
   "test/unit/daemon/made-anew.test.ts",
   "test/unit/daemon/run/hard-times.test.ts",

@@ -33,6 +33,7 @@ export const LONG_FILES = [
   "test/live/own-inbox.test.ts",
   "test/unit/apply/crash-mailboxes.test.ts",
   "test/unit/daemon/run/scrub.test.ts",
+  "test/unit/daemon/reject/rejected-deletions.test.ts",
   "test/unit/daemon/misplaced.test.ts",
   "test/unit/daemon/made-anew.test.ts",
   "test/unit/daemon/run/hard-times.test.ts",

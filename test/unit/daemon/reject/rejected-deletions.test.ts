@@ -16,6 +16,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { MailtwinError } from "../../../../src/base/errors.js";
 import type { RejectFlags } from "../../../../src/daemon/reject/reject-command.js";
+import { startTwin } from "../../../live/lab/mailtwin.js";
+import { until } from "../../../live/lab/until.js";
 import { rawDifferences, treeState } from "../../../live/twin/raw-compare.js";
 import { type Bench, makeMailbox, summaryOf } from "../../../live/twin/small-store.js";
 import { brakedBench, filesIn, INBOX, MANY, mailIn, OTHER, reject, WORK } from "./bench.js";
@@ -177,15 +179,29 @@ test("a source that is another directory, or has none of its mailboxes, gets not
   expect(readdirSync(bench.source)).toEqual([]);
 }, 60_000);
 
-test.each<[RejectFlags, RegExp]>([
-  [{ from: "" }, /^usage: .*from is empty/],
-  [{ from: "/nowhere" }, /^usage: .*--from \/nowhere: ENOENT/],
-  [{ store: "mail" }, /^usage: .*for stores of the daemon/],
-])("refuses %j", async (flags, words) => {
+test("what is no copy, or of another kind of store, is refused", async () => {
   await seen();
-  expect(await refused(flags)).toMatch(words);
-  expect(await refused({ from: bench.source })).toMatch(/^usage: .* is the source, or one lies in the other/);
-});
+  const all: readonly (readonly [RejectFlags, RegExp])[] = [
+    [{ from: "" }, /^usage: .*from is empty/],
+    [{ from: "/nowhere" }, /^usage: .*--from \/nowhere: ENOENT/],
+    [{ from: bench.source }, /^usage: .* is the source, or one lies in the other/],
+    [{ store: "mail" }, /^usage: .*for stores of the daemon/],
+  ];
+  for (const [flags, words] of all) expect(await refused(flags)).toMatch(words);
+}, 60_000);
+
+test("while a --watch goes on, which lets it go by itself", async () => {
+  await seen();
+  const { source: from, replica, state } = bench;
+  await using twin = await startTwin({ source: from, replica, state });
+  expect((await reject(bench)).code).toBe(0);
+  await until("both to be equal", () => rawDifferences(bench.source, bench.replica).length === 0, {
+    deadlineMs: 90_000,
+  });
+  expect(await twin.stop()).toMatchObject({ code: 0 });
+  expect(filesIn(bench.source, WORK)).toHaveLength(MANY);
+  expect((await reject(bench)).out).toBe("no deletion is held back\n");
+}, 150_000);
 
 function datesIn(store: string, path: string): number[] {
   return filesIn(store, path).map((name) => Math.floor(statSync(join(store, path, "cur", name)).mtimeMs / 1000));

@@ -14,7 +14,6 @@ import type { MailtwinError } from "../base/errors.js";
 import { openHash } from "../base/hash.js";
 import { displayRaw, isRawPath, type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
-import { stateOfRecord } from "../log/baseline-chunk.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { CaptureCommit, MailboxRow } from "../log/state-types.js";
 import { maildirError } from "../maildir/errors.js";
@@ -22,9 +21,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import { UIDLIST_FILE } from "../maildir/mailbox-files.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { type DirectoryMark, isSameDirectory, oneTree, treesOf } from "../maildir/whose-tree.js";
-import { chunkOf } from "../txn/chunks.js";
 import { StateDigester } from "../txn/digest.js";
-import type { MessageState } from "../txn/message-state.js";
 import type { Transaction } from "../txn/transaction.js";
 import { BroughtBack, type HeldNow } from "./brought-back.js";
 import {
@@ -63,6 +60,7 @@ import { chooseHomes, planStructure } from "./plan-structure.js";
 import { type RaiseRequest, raiseNextUid } from "./raise-next-uid.js";
 import { type RenumberRequest, renumberMessages } from "./renumber.js";
 import { directoryAt, hasFileOf, ownerAbove } from "./same-files.js";
+import { statesAfter } from "./states-page.js";
 import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
@@ -308,20 +306,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   }): StatesPage {
     assert(max > 0, "a page has at least one state");
     const row = this.#rows.byGuid(guid);
-    const states: MessageState[] = [];
-    if (row === undefined) return { states };
-    const baseline = this.#baselineOf(row);
-    const first = chunkOf(afterUid + 1);
-    for (const { chunk } of baseline.looks()) {
-      if (chunk < first) continue;
-      for (const record of baseline.records(chunk)) {
-        if (record.uid <= afterUid) continue;
-        const last = states.at(-1);
-        if (states.length === max && last !== undefined) return { states, nextAfterUid: last.uid };
-        states.push(stateOfRecord(record));
-      }
-    }
-    return { states };
+    return row === undefined ? { states: [] } : statesAfter(this.#baselineOf(row), afterUid, max);
   }
 
   [Symbol.dispose](): void {

@@ -4,7 +4,6 @@
  * Reads top to bottom as its life: meet, watch, capture and ship at once, settle, live, drain, tell.
  */
 import type { NextUidNews } from "../agent/next-uids.js";
-import type { ReplayAgentOptions } from "../agent/recovery.js";
 import { ReplayAgent } from "../agent/replay-agent.js";
 import { systemClock } from "../base/clock.js";
 import type { Disposer } from "../base/disposal.js";
@@ -21,43 +20,17 @@ import { wordsOfBrake } from "./brake-words.js";
 import { BroughtBackRelease } from "./brought-back.js";
 import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
-import { type ForeignChoice, meetDestination, surveyDestination } from "./first-contact.js";
+import { meetDestination, surveyDestination } from "./first-contact.js";
 import { restoreAside } from "./foreign-moves.js";
 import { withWords } from "./interruption.js";
 import { type NextUidPorts, tellNextUid } from "./next-uids.js";
-import type { Places } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { adaptSource } from "./source-adapter.js";
 import { type SourceSide, watchStore } from "./source-side.js";
 import { problemOfRejection, problemOfWatch, StandingProblems } from "./standing-problems.js";
 import { renumberedBy, reportOf, sourceSums, type Tally, wordsOfShipped } from "./tally.js";
+import type { TwinParts } from "./twin-parts.js";
 import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
-
-export interface TwinParts {
-  readonly source: SourceSide;
-  /** For people; the destination of a replica on another host is HOST:PATH. */
-  readonly stores: Pick<Places, "source" | "destination">;
-  readonly tally: Tally;
-  readonly watch: boolean;
-  readonly foreign: ForeignChoice;
-  /** The destination is meant to be a copy already: an empty one is refused. */
-  readonly adopts: boolean;
-  /** What a first contact says of mail that it keeps. */
-  readonly onKept: (words: string) => void;
-  /** A first contact is one of a destination that was written to before (begin-anew.ts). */
-  readonly isAnew: boolean;
-  /** Mailboxes of the destination that have another UIDVALIDITY than the source's are left as they are, and are problems. */
-  readonly leavesUidValidity: boolean;
-  /** What the brake holds back when the run begins may go. */
-  readonly approvesDeletions: boolean;
-  /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */
-  readonly recovery?: Partial<ReplayAgentOptions>;
-  /** Mail was set aside at first contact, and not all of it put back yet. */
-  readonly hasAside: () => boolean;
-  /** Called before mail may be set aside, and when all of it is back. */
-  readonly onMeeting: () => Promise<void>;
-  readonly onRestored: () => Promise<void>;
-}
 
 const REPLICA = "destination";
 

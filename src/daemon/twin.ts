@@ -21,7 +21,7 @@ import { openSourceSide } from "./source-side.js";
 import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import { type TwinParts, TwinRun } from "./twin-run.js";
+import { TwinRun } from "./twin-run.js";
 import { type PurgeTurn, purgeOnce, schedulePurges } from "./undelete/purge.js";
 
 export interface TwinOptions {
@@ -86,28 +86,11 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, onKept, isAnew, approvesDeletions, leavesUidValidity } = options;
+  const { watch } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const run = new TwinRun(
-    {
-      ...{
-        source,
-        stores: places,
-        tally,
-        watch,
-        foreign: choice,
-        onKept,
-        isAnew,
-        approvesDeletions,
-        leavesUidValidity,
-      },
-      ...aside,
-      ...recoveryOf(options),
-    },
-    reporter,
-  );
+  const run = new TwinRun({ source, stores: places, tally, ...aside, ...choicesOf(options) }, reporter);
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   let noted: Disposable | undefined;
@@ -133,11 +116,14 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   return problems;
 }
 
-function recoveryOf({ resync, damaged, leavesUidValidity }: TwinOptions): Pick<TwinParts, "recovery"> {
-  if (!resync) return {};
-  return {
-    recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity: leavesUidValidity ? "none" : "all" },
-  };
+/** What the operator has chosen, as the run takes it. */
+function choicesOf(options: TwinOptions) {
+  const { watch, foreign, onKept, isAnew, approvesDeletions, resync, damaged, leavesUidValidity } = options;
+  const choices = { watch, foreign, onKept, isAnew, approvesDeletions, leavesUidValidity };
+  const acceptsUidValidity = leavesUidValidity ? "none" : "all";
+  return resync
+    ? { ...choices, recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity } as const }
+    : choices;
 }
 
 function tellingOf(reporter: Reporter): Omit<PurgeTurn, "purge"> {

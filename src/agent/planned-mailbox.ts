@@ -74,7 +74,20 @@ export type StepKind = PlannedStep["kind"];
 /** In the order in which they are told: the mailbox, what goes, what changes, what comes, what stays. */
 export const STEP_KINDS = [
   ...["make", "occupied", "rename", "renumber", "delete", "keep-mailbox", "forget-mailbox"],
-  ...["remove", "forget", "marks", "rebind", "new-uid", "add", "adopt", "next-uid", "raise", "note", "keep", "keep-files"],
+  ...[
+    "remove",
+    "forget",
+    "marks",
+    "rebind",
+    "new-uid",
+    "add",
+    "adopt",
+    "next-uid",
+    "raise",
+    "note",
+    "keep",
+    "keep-files",
+  ],
 ] as const satisfies readonly StepKind[];
 
 export interface PlannedGroup {

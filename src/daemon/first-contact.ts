@@ -10,7 +10,7 @@ import type { Asker } from "../agent/asker.js";
 import { agentError } from "../agent/errors.js";
 import { askFor, Inventories } from "../agent/replica-pages.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
-import { MailtwinError } from "../base/errors.js";
+import type { MailtwinError } from "../base/errors.js";
 import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { formatCount } from "../base/text-format.js";
 import type { WorkerClient } from "../base/worker-rpc.js";

@@ -58,7 +58,9 @@ export async function followPutBack(
   where: Pick<NextUidClaim, "mailbox"> & Pick<MailboxRow, "path">,
   signal: AbortSignal,
 ): Promise<void> {
-  const question = { kind: "compare", ...where, afterUid: UID_MAX } as const; // how it stands, and no messages.
+  // How it stands, and no messages.
+  const range = { afterUid: UID_MAX, upTo: UID_MAX, sums: [], looksOnly: true } as const;
+  const question = { kind: "compare", ...where, ...range } as const;
   const { standing } = await askFor(ports.asker, question, "compare", signal);
   if (standing === undefined) return;
   const { uidValidity, uidNext: next } = standing;

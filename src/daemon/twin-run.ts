@@ -131,7 +131,18 @@ export class TwinRun {
     await this.#parts.onMeeting();
     // Where all is compared, that renumbers, and tells of it.
     const told = recovery?.mustCompare === true ? {} : { onRenumbered: this.#reporter.renumbered };
-    const ports = { ...this.#nextUids(), worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused, leavesUidValidity };
+    const ports = {
+      ...this.#nextUids(),
+      worker,
+      bodies,
+      capturer,
+      stores,
+      onConflict,
+      onKept,
+      isAnew,
+      onRefused,
+      leavesUidValidity,
+    };
     this.#tally.meet(await meetDestination({ ...ports, ...told }, standing, foreign, signal));
   }
 

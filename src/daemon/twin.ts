@@ -89,29 +89,11 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   await recordStores(source, places, sites);
   await logPutBack(source, options.moved, systemClock.nowMs());
   const link = openMemoryLink();
-  const { watch, foreign: choice, adopts, onKept, isAnew, approvesDeletions, leavesUidValidity } = options;
+  const { watch } = options;
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const run = new TwinRun(
-    {
-      ...{
-        source,
-        stores: places,
-        tally,
-        watch,
-        foreign: choice,
-        adopts,
-        onKept,
-        isAnew,
-        approvesDeletions,
-        leavesUidValidity,
-      },
-      ...aside,
-      ...recoveryOf(options),
-    },
-    reporter,
-  );
+  const run = new TwinRun({ source, stores: places, tally, ...aside, ...choicesOf(options) }, reporter);
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   let noted: Disposable | undefined;
@@ -137,11 +119,14 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   return problems;
 }
 
-function recoveryOf({ resync, damaged, leavesUidValidity }: TwinOptions): Pick<TwinParts, "recovery"> {
-  if (!resync) return {};
-  return {
-    recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity: leavesUidValidity ? "none" : "all" },
-  };
+/** What the operator has chosen, as the run takes it. */
+function choicesOf(options: TwinOptions) {
+  const { watch, foreign, adopts, onKept, isAnew, approvesDeletions, resync, damaged, leavesUidValidity } = options;
+  const choices = { watch, foreign, adopts, onKept, isAnew, approvesDeletions, leavesUidValidity };
+  const acceptsUidValidity = leavesUidValidity ? "none" : "all";
+  return resync
+    ? { ...choices, recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity } as const }
+    : choices;
 }
 
 function tellingOf(reporter: Reporter): Omit<PurgeTurn, "purge"> {

@@ -95,7 +95,11 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
       z.strictObject({
         ...{ store: name.optional(), replica: name.optional(), settleMs: z.int().min(0).max(SETTLE_MS_MAX) },
         sample: z.strictObject({ parts: z.int().min(1), turn: z.int().min(0) }).optional(),
-        ...{ repair: z.boolean().optional(), trustSource: z.boolean().optional(), acceptsUidValidity: z.boolean().optional() },
+        ...{
+          repair: z.boolean().optional(),
+          trustSource: z.boolean().optional(),
+          acceptsUidValidity: z.boolean().optional(),
+        },
       }),
       async (control, query, signal) => {
         const { settleMs, sample, repair, trustSource, acceptsUidValidity } = query;

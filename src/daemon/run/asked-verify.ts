@@ -90,7 +90,10 @@ async function compareWith(
 }
 
 /** False for one of another UIDVALIDITY, unless that is accepted. */
-function mayMend({ findings }: MailboxDifference, { acceptsUidValidity }: VerifyWish): boolean {
+function mayMend(
+  { findings }: MailboxDifference,
+  { acceptsUidValidity }: Pick<VerifyWish, "acceptsUidValidity">,
+): boolean {
   return acceptsUidValidity === true || !findings.some(({ kind }) => kind === "uidvalidity");
 }
 
@@ -107,7 +110,11 @@ async function mend(
   const damaged = damagedIn(judged, trustSource);
   const isToMend = (it: MailboxDifference) => {
     const { guid, findings, further } = it;
-    return mayMend(it, { acceptsUidValidity }) && guid !== undefined && (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"));
+    return (
+      mayMend(it, { acceptsUidValidity }) &&
+      guid !== undefined &&
+      (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"))
+    );
   };
   const guids = new Set(differences.filter(isToMend).flatMap(({ guid }) => guid ?? []));
   if (trustSource) await source.side.notes.note(trustedIn(judged), true);
@@ -130,7 +137,8 @@ export async function mendMailboxes(
   }: { readonly clock: Pick<Clock, "sleep">; readonly acceptsUidValidity?: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const guids = new Set(damagedByGuid.keys());
-  for (const [guid, damaged] of damagedByGuid) await runner.withAgent(async (agent) => agent?.resync(guid, { damaged, acceptsUidValidity }));
+  for (const [guid, damaged] of damagedByGuid)
+    await runner.withAgent(async (agent) => agent?.resync(guid, { damaged, acceptsUidValidity }));
   const { reader } = source.side;
   const isAsked = ({ mailbox, code }: RejectionRow) => guids.has(mailbox) && code === RESYNC_ASKED;
   const isLeft = () => runner.agent?.isMending === true || reader.rejections(runner.name).some(isAsked);

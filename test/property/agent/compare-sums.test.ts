@@ -190,7 +190,9 @@ async function compare(pair: RealPair, guid: MailboxGuid, tellsAll: boolean): Pr
     onForeign: (_, messages) => {
       foreign = messages;
     },
+    onNextUid: () => undefined,
     onReached: () => undefined,
+    renumbers: () => ({ source: true, replica: true, nobody: true }),
   };
   const outcome = await compareMailbox(ports, guid, signal);
   return { transactions, outcome, foreign, told, questions };

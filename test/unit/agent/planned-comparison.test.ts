@@ -395,6 +395,7 @@ describe("what is on its way", () => {
       source: sourceParts.adapted,
       asker: running.agent.asker,
       mayHave: undefined,
+      renumbers: () => ({ source: true, replica: true, nobody: true }),
       mender,
     };
     const ports = { ...parts, name: REPLICA, line: { has: () => false }, rejections: { rows: [] } };

@@ -1,5 +1,14 @@
 /** Files that another program puts beside ours under the same base name: one name is left for each message, nothing is lost. */
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { AppliedEffect, ExecuteOutcome } from "../../../src/apply/apply-types.js";

@@ -1,16 +1,20 @@
 /** What `resync --dry-run` is answered: what a comparison would do, replica by replica and mailbox by mailbox. */
 import type { StepKind } from "../../agent/planned-mailbox.js";
-import type { ReplicaTarget, ResyncAnswer } from "./daemon-control.js";
 
 export interface PlanAnswer {
   readonly replicas: readonly PlannedReplica[];
   /** As of a resync. */
-  readonly limited: ResyncAnswer["limited"];
+  readonly limited: readonly { readonly name: string; readonly mailboxes: number; readonly why: string }[];
+}
+
+interface OfReplica {
+  readonly store: string;
+  readonly replica: string;
 }
 
 export type PlannedReplica = ReplicaPlan | UnplannedReplica;
 
-export interface ReplicaPlan extends ReplicaTarget {
+export interface ReplicaPlan extends OfReplica {
   readonly kind: "planned";
   /** That were compared, and the source's messages of them. */
   readonly mailboxes: number;
@@ -32,7 +36,7 @@ export interface ReplicaPlan extends ReplicaTarget {
   readonly elapsedMs: number;
 }
 
-interface UnplannedReplica extends ReplicaTarget {
+interface UnplannedReplica extends OfReplica {
   readonly kind: "unplanned";
   readonly code: string;
   readonly words: string;

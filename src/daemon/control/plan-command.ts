@@ -6,9 +6,16 @@ import { surroundingsOfProcess } from "../config/load-config.js";
 import { onOneLine } from "../config/problem.js";
 import type { Output } from "../output.js";
 import { countOf, withoutMiddle } from "../words.js";
-import type { ResyncFlags } from "./ask-commands.js";
 import { askDaemon } from "./control-client.js";
-import { findControl } from "./find-control.js";
+import { type ControlFlags, findControl } from "./find-control.js";
+
+export interface PlanFlags extends ControlFlags {
+  readonly user?: string;
+  readonly mailbox?: string;
+  readonly store?: string;
+  readonly replica?: string;
+  readonly verbose?: boolean;
+}
 
 /** Millions of messages take minutes. */
 const ANSWER_MS_MAX = 6 * 3_600_000;
@@ -45,7 +52,7 @@ type Action = z.infer<typeof action>;
  * where none may have what was named.
  */
 export async function planResync(
-  { user, mailbox, replica, store, verbose, ...flags }: ResyncFlags,
+  { user, mailbox, replica, store, verbose, ...flags }: PlanFlags,
   output: Output,
 ): Promise<number> {
   const place = findControl(flags, surroundingsOfProcess(), output);

@@ -21,7 +21,6 @@ import { openSourceSide } from "./source-side.js";
 import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import type { TwinParts } from "./twin-parts.js";
 import { TwinRun } from "./twin-run.js";
 import { type PurgeTurn, purgeOnce, schedulePurges } from "./undelete/purge.js";
 

@@ -27,8 +27,7 @@ const LINE_EVERY_MS = 5_000;
 
 export function openTextReporter(sinks: TextSinks): Reporter {
   const { out, err, bar, columns = () => 80, quiet, verbose, clock = systemClock } = sinks;
-  let lastLineMs = 0;
-  let percentShown = 0;
+  let [lastLineMs, percentShown] = [0, 0];
   let barShown = false;
   const hideBar = () => {
     if (barShown) bar?.stop();

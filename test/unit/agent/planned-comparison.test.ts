@@ -15,9 +15,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { planComparison } from "../../../src/agent/planned-comparison.js";
 import type { PlannedMailbox, StepKind } from "../../../src/agent/planned-mailbox.js";
-import { type Clock, systemClock } from "../../../src/base/clock.js";
+import { systemClock } from "../../../src/base/clock.js";
 import { Gate } from "../../../src/base/gate.js";
 import type { MailboxGuid } from "../../../src/maildir/ids.js";
 import { until } from "../../live/lab/until.js";
@@ -231,7 +230,8 @@ describe("mail of the replica's own", () => {
     const base = addMessage(dirOf("replica", INBOX), { seed: 70 });
     writeFileSync(join(dirOf("replica", WORK), "new", "1700000000.M1P1.elsewhere"), "x\n");
     const planned = await plan();
-    expect(stepsOf(planned.get(INBOX))).toStrictEqual([{ kind: "keep", uid: 5, base }]);
+    const raise = { kind: "raise", before: 5, after: 6 };
+    expect(stepsOf(planned.get(INBOX))).toStrictEqual([raise, { kind: "keep", uid: 5, base }]);
     expect(countsOf(planned.get(WORK))).toStrictEqual({ "keep-files": 1 });
     const { shipped } = await mend();
     expect(shipped).toStrictEqual([]);
@@ -378,47 +378,4 @@ test("of many the first are told, and all are counted", async () => {
   expect(group?.first.map((step) => ("uid" in step ? step.uid : 0))).toStrictEqual(
     Array.from({ length: 20 }, (_, i) => i + 5),
   );
-});
-
-describe("what is on its way", () => {
-  /** `isMending`: the answers, one after the other, then the last one. */
-  async function planWith(answers: readonly boolean[], clock: Clock = systemClock) {
-    const { sourceReader: reader, sourceParts } = pair;
-    const running = pair.start({ compares: false, heals: false, asksStanding: false });
-    run = running;
-    await running.untilAcked(reader.lastLsn());
-    let asked = 0;
-    const mender = { isMending: () => answers[Math.min(asked++, answers.length - 1)] === true };
-    const parts = {
-      reader,
-      clock,
-      source: sourceParts.adapted,
-      asker: running.agent.asker,
-      mayHave: undefined,
-      renumbers: () => ({ source: true, replica: true, nobody: true }),
-      mender,
-    };
-    const ports = { ...parts, name: REPLICA, line: { has: () => false }, rejections: { rows: [] } };
-    const planned: PlannedMailbox[] = [];
-    const sender = { sentLsn: reader.lastLsn() };
-    await planComparison({ ...ports, sender }, new Set([pair.guidAt(INBOX)]), (each) => planned.push(each), never);
-    const looks = running.sent.filter((it) => it.kind === "request" && it.ask.kind === "compare").length;
-    return [planned.map(({ changing }) => changing), looks];
-  }
-
-  test("is waited for", async () => {
-    expect(await planWith([true, true, false])).toStrictEqual([[false], 1]);
-  });
-
-  test("or came meanwhile: it is looked at again, and told as changing if that goes on", async () => {
-    expect(await planWith([false, false, true, false])).toStrictEqual([[false], 2]);
-    await run?.end();
-    expect(await planWith([false, false, true, false, false, true, false, false, true])).toStrictEqual([[true], 3]);
-  });
-
-  test("for longer than anybody waits: told as changing", async () => {
-    let nowMs = 0;
-    const hasty: Clock = { ...systemClock, monotonicMs: () => (nowMs += 30_000) };
-    expect(await planWith([true], hasty)).toStrictEqual([[true], 3]);
-  });
 });

@@ -49,8 +49,9 @@ const rows = () => pair.sourceReader.rejections("far");
 function openDaemon(beforeLink: () => Promise<void> = async () => undefined) {
   const { sourceReader: reader, capturer } = pair;
   const { bodies, adapted } = pair.sourceParts;
+  const notes = { onRead: () => undefined };
   const store = {
-    ...{ side: { reader, writer, capturer, bodies }, adapted, onCommitted: new Set(), isLive: true },
+    ...{ side: { reader, writer, capturer, bodies, notes }, adapted, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),
     refuseMetHalfway: () => undefined,
   } as unknown as SourceStore;
@@ -65,7 +66,7 @@ function openDaemon(beforeLink: () => Promise<void> = async () => undefined) {
   const replica = { name: "far", mode: "live", foreign: "keep" } as unknown as Replica;
   const common = { clock: systemClock, random: () => 0, log, path: "/x", mayHave: undefined };
   const runner = new ReplicaRunner({ ...common, replica, store, dial });
-  const keeper = { store, replicas: new Map([["far", replica]]), runner: () => runner };
+  const keeper = { store, replicas: new Map([["far", replica]]), runner: () => runner, scrub: () => undefined };
   const daemon = { kept: new Map([["mail", { kind: "source", keeper }]]) } as unknown as Daemon;
   const ports = { daemon, startedMs: 0, nowMs: systemClock.nowMs, reload: async () => ({ changes: [] }) };
   runner.run(stop.signal).catch(() => undefined);

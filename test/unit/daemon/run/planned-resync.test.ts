@@ -82,6 +82,7 @@ const wordsOfDamage = (own: string) => [
   "    UID 1: flags none in the source, \\Flagged in the replica",
   "  change UID, name, size, date or record of 1 message: the source's are others",
   expect.stringMatching(/^ {4}UID 2: date 2017-.* in the source, 2001-09-09T01:46:40Z in the replica$/),
+  "  raise the source's UIDNEXT from 4 to 5: the replica has given out the UIDs between, and no message gets one of them again",
   "  leave 1 message: only the replica has it",
   `    UID 4 (${own})`,
   "mail/b: alice/Maildir/.Gone",

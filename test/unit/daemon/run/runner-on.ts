@@ -21,7 +21,13 @@ export interface RunnerWish {
 }
 
 export function runnerOn(pair: RealPair, { dial, lines, ...ports }: RunnerWish): ReplicaRunner {
-  const side = { reader: pair.sourceReader, writer: pair.sourceWriter, capturer: pair.capturer, bodies: undefined };
+  const side = {
+    reader: pair.sourceReader,
+    writer: pair.sourceWriter,
+    capturer: pair.capturer,
+    bodies: undefined,
+    notes: { onRead: () => undefined },
+  };
   const store = {
     ...{ side, adapted: {}, onCommitted: new Set(), isLive: true },
     untilCaptured: () => Promise.resolve(),

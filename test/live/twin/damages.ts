@@ -298,7 +298,7 @@ export const A_BYTE: Damage = {
     });
   }),
   mailbox: INBOX,
-  words: [/^UID 1: its bytes differ$/],
+  words: [/^UID 1: its bytes differ(: those in B were changed)?$/],
   isDeep: true,
 };
 

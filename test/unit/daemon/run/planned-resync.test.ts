@@ -105,7 +105,12 @@ const DAMAGE_AS_JSON = [
     plans: [
       {
         ...{ mailbox: INBOX, changing: false },
-        actions: [{ kind: "marks", count: 1, messages: [{ uid: 1 }] }, { kind: "rebind" }, { kind: "keep" }],
+        actions: [
+          { kind: "marks", count: 1, messages: [{ uid: 1 }] },
+          { kind: "rebind" },
+          { kind: "raise", count: 1, messages: [] },
+          { kind: "keep" },
+        ],
       },
       {
         mailbox: GONE,

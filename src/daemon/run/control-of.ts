@@ -120,12 +120,12 @@ function planningOf(daemon: Daemon): Pick<DaemonControl, "planResync"> {
 
 async function verify(
   daemon: Daemon,
-  { settleMs, sample, repair, trustSource, ...query }: Targets & VerifyWish,
+  { settleMs, sample, repair, trustSource, acceptsUidValidity, ...query }: Targets & VerifyWish,
   signal: AbortSignal,
 ): Promise<readonly VerifiedReplica[]> {
   refuseReplica(daemon, query);
   const verified: VerifiedReplica[] = [];
-  const wish = { settleMs, sample, repair, trustSource, clock: systemClock };
+  const wish = { settleMs, sample, repair, trustSource, acceptsUidValidity, clock: systemClock };
   for (const each of chosenOf(daemon, query)) {
     verified.push(await verifyReplica(each, wish, signal));
     if (repair === true) each.scrub?.lookAgain();

@@ -41,6 +41,9 @@ export function sameDigest(a: Digest, b: Digest): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
+/** What of a message's record goes into its digest. */
+type OfState = (state: MessageState) => string;
+
 /** Computes digests; keeps a scratch buffer, so one per thread and not re-entrant. */
 export class StateDigester {
   readonly #hash: Pick<FastHash, "h64">;
@@ -56,19 +59,23 @@ export class StateDigester {
 
   /** Of a set: each message once, in any order. */
   sumOf(states: Iterable<MessageState>): Digest {
-    return this.#sum(states, guidUnlessBase);
+    return this.#sum(states, guidUnlessBase, ({ fields }) => fieldsBesideGuid(fields));
   }
 
   /** The same, of all that `planMessages` would find different (resync/): equal sums, no change. */
   sumWithFields(states: Iterable<MessageState>): Digest {
-    return this.#sum(states, ({ fields }) => lastingFields(fields));
+    return this.#sum(
+      states,
+      ({ fields }) => lastingFields(fields),
+      () => "",
+    );
   }
 
-  #sum(states: Iterable<MessageState>, ofRecord: (state: MessageState) => string): Digest {
+  #sum(states: Iterable<MessageState>, ofRecord: OfState, rest: OfState): Digest {
     let a = 0n;
     let b = 0n;
     for (const state of states) {
-      const bytes = this.#scratch.subarray(0, serialise(state, ofRecord(state), this.#scratch));
+      const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord(state), rest(state)], this.#scratch));
       a += this.#hash.h64(bytes, SEED_A);
       b += this.#hash.h64(bytes, SEED_B);
     }
@@ -103,7 +110,7 @@ function guidUnlessBase(state: MessageState): string {
 }
 
 /** Every number has a fixed width and every text its length before it, so no two states serialise alike. */
-function serialise(state: MessageState, ofRecord: string, into: Buffer): number {
+function serialise(state: MessageState, [ofRecord, rest]: readonly [string, string], into: Buffer): number {
   let at = into.writeUInt32LE(state.uid, 0);
   at = into.writeUInt32LE(state.flags, at);
   at = into.writeDoubleLE(state.size, at);
@@ -115,8 +122,7 @@ function serialise(state: MessageState, ofRecord: string, into: Buffer): number 
   at = into.writeUInt16LE(state.keywords.length, at);
   for (const name of state.keywords) at = writeText(name, into, at);
   // Few messages have any: digests of all others are as they were before these counted.
-  const fields = fieldsBesideGuid(state.fields);
-  return fields === "" ? at : writeText(fields, into, at);
+  return rest === "" ? at : writeText(rest, into, at);
 }
 
 function fieldsBesideGuid(fields: string): string {

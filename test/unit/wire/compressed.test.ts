@@ -26,13 +26,13 @@ describe("a compressed stream", () => {
   beforeEach(async () => {
     [raw, peer] = await openSocketPair();
     peer.on("error", () => undefined);
-    link = openStreamLink({ stream: openCompressed(raw), clock: systemClock, peer: "mail-b" });
+    link = openStreamLink({ stream: openCompressed(raw, systemClock), clock: systemClock, peer: "mail-b" });
   });
 
   const next = () => link.messages(signal)[Symbol.asyncIterator]().next();
 
   test("mails that are like those before them cost little; shared memory is read too", async () => {
-    const other = openStreamLink({ stream: openCompressed(peer), clock: systemClock, peer: "mail-a" });
+    const other = openStreamLink({ stream: openCompressed(peer, systemClock), clock: systemClock, peer: "mail-a" });
     const reading = other.messages(signal)[Symbol.asyncIterator]();
     const mail = new Uint8Array(new SharedArrayBuffer(6_064), 64);
     mail.set(Buffer.from(randomBytes(4_500).toString("base64")).subarray(0, 6_000));

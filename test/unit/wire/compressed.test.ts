@@ -50,6 +50,25 @@ describe("a compressed stream", () => {
     other.close();
   });
 
+  test("after the first 4 MiB a line that takes all is given it as it is; where it keeps the stream waiting it gets less", async () => {
+    const other = openStreamLink({ stream: openCompressed(peer, systemClock), clock: systemClock, peer: "mail-a" });
+    const reading = other.messages(signal)[Symbol.asyncIterator]();
+    const bytes = 256 * 1024;
+    const text = Buffer.from("a mail that is like all others. ".repeat(bytes / 32));
+    const costOfNext = async (): Promise<number> => {
+      const before = raw.bytesWritten;
+      await link.send(part(text), signal);
+      const { value } = await reading.next();
+      expect(value?.kind === "body-part" && Buffer.from(value.payload).equals(text)).toBe(true);
+      return raw.bytesWritten - before;
+    };
+    for (let sent = 0; sent < 4 * 1024 * 1024 - bytes; sent += bytes) expect(await costOfNext()).toBeLessThan(bytes / 20);
+    await costOfNext(); // is judged with all before it.
+    expect(await costOfNext()).toBeGreaterThan(bytes);
+    link.close();
+    other.close();
+  });
+
   test("what came before a cut arrives, then the cut is told", async () => {
     const frames = [randomBytes(500), randomBytes(500)].flatMap((payload) => {
       return encodeFrame({ kind: "message", parcel: encodeMessage(part(payload)) });

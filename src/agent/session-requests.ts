@@ -10,7 +10,7 @@ import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import { type MailboxGuid, parseBaseName, UID_MAX } from "../maildir/ids.js";
 import { resyncError } from "../resync/errors.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
   type Answer,
@@ -37,7 +37,7 @@ export interface RequestPorts {
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
   readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
   /** This store as one side of a comparison; undefined: it is none. */
-  readonly sums?: SummedSide | undefined;
+  readonly sums?: ReadSide | undefined;
 }
 
 /** Objects in two threads, for as long as their page takes. */
@@ -122,7 +122,7 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
 }
 
 /** Throws: compared-unsupported. */
-function sumsOf({ sums }: RequestPorts): SummedSide {
+function sumsOf({ sums }: RequestPorts): ReadSide {
   if (sums !== undefined) return sums;
   throw resyncError("compared-unsupported", "comparing by sums: this end has no thread for it");
 }

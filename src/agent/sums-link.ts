@@ -1,6 +1,6 @@
 /** A link on which one end asks for the sums of the other's store, and nothing else happens. */
 import type { Clock } from "../base/clock.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
 import type { Reply, Request } from "../wire/messages.js";
@@ -12,7 +12,7 @@ import { RemoteSide } from "./remote-side.js";
 import { answerSums, isOfSums } from "./sums-answers.js";
 
 /** Answers until the other end closes the link, or `signal` aborts; closes it. Throws: peer-confused, wire-invalid, the abort reason. */
-export async function serveSums(link: Link, side: SummedSide, signal: AbortSignal): Promise<void> {
+export async function serveSums(link: Link, side: ReadSide, signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const answers = new Answers({ link, answer: (request, inner) => answerTo(side, request, inner) });
@@ -34,7 +34,7 @@ export async function serveSums(link: Link, side: SummedSide, signal: AbortSigna
   }
 }
 
-async function answerTo(side: SummedSide, { id, ask }: Request, signal: AbortSignal): Promise<Reply> {
+async function answerTo(side: ReadSide, { id, ask }: Request, signal: AbortSignal): Promise<Reply> {
   try {
     if (!isOfSums(ask)) throw agentError("peer-confused", "serving a comparison: the other end wants something else");
     return { kind: "reply", id, result: { ok: true, answer: await answerSums(side, ask, signal) } };
@@ -45,7 +45,7 @@ async function answerTo(side: SummedSide, { id, ask }: Request, signal: AbortSig
 }
 
 export interface AskedLink extends AsyncDisposable {
-  readonly side: SummedSide;
+  readonly side: ReadSide;
 }
 
 /** The store at the other end, for as long as this is not disposed of, which closes the link. `name`: of the other end, for people. */

@@ -9,8 +9,10 @@ import type { KnownBodyMethods } from "../capture/body-types.js";
 import { decodeChunk } from "../log/baseline-chunk.js";
 import type { BodyName, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { StateReader } from "../log/state-ports.js";
+import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { JudgingPorts } from "../resync/judge-bodies.js";
+import type { AreWritten } from "../resync/local-side.js";
 import { chunkOf } from "../txn/chunks.js";
 
 const WRITE_MS = 1_000;
@@ -88,13 +90,36 @@ export function witnessesOf({
 }
 
 /** Bytes; undefined: the log does not know the message. Throws: state-corrupt. */
-export function loggedSize(
-  reader: Pick<StateReader, "mailboxByGuid" | "chunk">,
-  mailbox: MailboxGuid,
-  { uid, base }: BodyName,
-): number | undefined {
+export function loggedSize(reader: Logged, mailbox: MailboxGuid, { uid, base }: BodyName): number | undefined {
   const row = reader.mailboxByGuid(mailbox);
-  const bytes = row === undefined ? undefined : reader.chunk(row.id, chunkOf(uid));
-  if (row === undefined || bytes === undefined) return undefined;
-  return decodeChunk(bytes, row.keywords).find((it) => it.uid === uid && it.base === base)?.size;
+  const record = row === undefined ? undefined : loggedRecords(reader, row, [uid]).get(uid);
+  return record?.base === base ? record.size : undefined;
 }
+
+/** Of these messages those that the log has, by UID. Throws: state-corrupt. */
+export function loggedRecords(
+  reader: Pick<Logged, "chunk">,
+  { id, keywords }: Pick<MailboxRow, "id" | "keywords">,
+  uids: readonly number[],
+): ReadonlyMap<number, BaselineRecord> {
+  const wanted = new Set(uids);
+  const records = new Map<number, BaselineRecord>();
+  for (const chunk of new Set(uids.map(chunkOf))) {
+    const bytes = reader.chunk(id, chunk);
+    for (const record of bytes === undefined ? [] : decodeChunk(bytes, keywords))
+      if (wanted.has(record.uid)) records.set(record.uid, record);
+  }
+  return records;
+}
+
+/** What a replica's state says it has of its source. */
+export function writtenIn(reader: Logged): AreWritten {
+  return (mailbox, messages) => {
+    const row = reader.mailboxByGuid(mailbox);
+    const uids = messages.map(({ uid }) => uid);
+    const records = row === undefined ? new Map<number, BaselineRecord>() : loggedRecords(reader, row, uids);
+    return messages.map(({ uid, base }) => records.get(uid)?.base === base);
+  };
+}
+
+type Logged = Pick<StateReader, "mailboxByGuid" | "chunk">;

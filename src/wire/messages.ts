@@ -10,7 +10,16 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { ChunkSum } from "../txn/chunks.js";
 import type { MessageState } from "../txn/message-state.js";
-import type { MessageMark, MessagesOf, RangeSum, SpansOf, StoreSum, SummedMailbox } from "./sums.js";
+import type {
+  MessageMark,
+  MessagePart,
+  MessagesOf,
+  PartsOf,
+  RangeSum,
+  SpansOf,
+  StoreSum,
+  SummedMailbox,
+} from "./sums.js";
 
 export const PROTOCOL_VERSION = 4;
 
@@ -190,7 +199,8 @@ export type SumsAsk =
   | { readonly kind: "sum-store" }
   | { readonly kind: "sum-mailboxes"; readonly after: RawPath | undefined }
   | ({ readonly kind: "sum-ranges" | "mark-messages" } & SpansOf)
-  | ({ readonly kind: "tell-messages" | "hash-messages" } & MessagesOf);
+  | ({ readonly kind: "tell-messages" | "hash-messages" } & MessagesOf)
+  | ({ readonly kind: "read-messages" } & PartsOf);
 
 /** limbo: recoverable removal; aside: out of the way during the seed; restore: back as new mail. */
 export type ForeignAction = "limbo" | "aside" | "restore";
@@ -289,7 +299,9 @@ export type SumsAnswer =
   | { readonly kind: "message-marks"; readonly marks: readonly MessageMark[] }
   | { readonly kind: "message-states"; readonly states: readonly MessageState[] }
   /** In the order of the question: lower-case hex, or undefined where the message is not there or cannot be read. */
-  | { readonly kind: "message-hashes"; readonly hashes: readonly (string | undefined)[] };
+  | { readonly kind: "message-hashes"; readonly hashes: readonly (string | undefined)[] }
+  /** Of the first messages of the question, in its order; all but the last are whole. */
+  | { readonly kind: "message-parts"; readonly parts: readonly MessagePart[] };
 
 export interface WireFailure {
   readonly code: string;

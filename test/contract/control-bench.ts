@@ -36,6 +36,7 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
     deletions: (query) => note("deletions", query, HELD),
     approveDeletions: async (query) => note("approveDeletions", query, HELD),
+    fetchHeld: async (query) => note("fetchHeld", query, { messages: query.uids.map((uid) => ({ uid })) }),
     explain: async (query) => note("explain", query, EXPLANATION),
     reload: async () => note("reload", {}, { changes: ["store mail: replica d is new"] }),
     ...more,

@@ -5,6 +5,7 @@
  * it refuses; anything else it throws is a defect, and is told to the client as one.
  */
 
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Sample } from "../verify/deep.js";
 import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
@@ -80,6 +81,18 @@ export interface HeldDeletions {
 
 export interface DeletionsAnswer {
   readonly stores: readonly HeldDeletions[];
+}
+
+/** Messages of a mailbox of a source that a replica still has, ascending; `look`: nothing is fetched, it is only said whether it could be. */
+export interface FetchQuery extends ReplicaTarget {
+  readonly mailbox: MailboxGuid;
+  readonly uids: readonly number[];
+  readonly look: boolean;
+}
+
+/** The first of those that were asked for (`look`: all). Without `why` it can be had, or its file is in the source's state directory. */
+export interface FetchAnswer {
+  readonly messages: readonly { readonly uid: number; readonly why?: string }[];
 }
 
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
@@ -166,6 +179,11 @@ export interface DaemonControl {
    * Throws: as `deletions`; target-ambiguous, where several stores are meant; store-not-ready, where it is not known yet what is held.
    */
   approveDeletions(query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]>;
+  /**
+   * Has messages back from a replica, into files that only mailtwin's user can read, called by their UIDs (reject/fetched-copies.ts); those of
+   * the call before go. The signal is as that of `explain`. Throws: target-unknown, store-not-ready, compared-confused, what ends the link.
+   */
+  fetchHeld(query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

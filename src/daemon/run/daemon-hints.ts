@@ -24,7 +24,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "config-wrong":
     "Mend what it names (`mailtwin config check` has all of it). A daemon that runs goes on with the configuration that it had, until `mailtwin reload`.",
   "deletions-held":
-    "Nothing of it is deleted on a replica, all other changes go on. Was it meant? `mailtwin deletions list` shows what is held back, `mailtwin deletions approve` lets that go. If not, `mailtwin deletions reject --from DIR` brings it back at the source from a copy, as new mail; or put it back yourself: what is there again is not deleted.",
+    "Nothing of it is deleted on a replica, all other changes go on. Was it meant? `mailtwin deletions list` shows what is held back, `mailtwin deletions approve` lets that go. If not, `mailtwin deletions reject` brings it back at the source from a replica, as new mail; or put it back yourself: what is there again is not deleted.",
   "destination-emptied": `Nothing was written. Mount or restore the store. To fill an empty one on purpose, ${NEW_STATE}.`,
   "destination-has-mail":
     'Nothing was changed. Is it the right store? To go on, set foreign in the [store.NAME.replica.NAME] at the source: "keep" (that mail stays, beside the source\'s) or "limbo" (it is moved aside and can be had back), and `mailtwin reload`.',

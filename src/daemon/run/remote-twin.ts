@@ -7,14 +7,13 @@ import { basename } from "node:path";
 import type { DamagedBodies } from "../../agent/recovery.js";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
-import { sha256 } from "../../base/hash.js";
 import { randomFraction } from "../../base/random.js";
 import { rawFromText } from "../../base/raw-name.js";
 import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { formatAddress, type RemotePath } from "../../wire/address.js";
 import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
-import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
+import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces, sourceIdOf } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
 import { lineageOf, refuseMetHalfway } from "../lineage.js";
 import { stateFor } from "../places.js";
@@ -149,11 +148,4 @@ function openLinkTo(
   const { address } = destination;
   const dial = { address, peer: formatAddress(address), key: undefined, peerKey: undefined, clock: systemClock };
   return openLink({ ...dial, opening, program, remoteCommand }, signal);
-}
-
-/** The replica's state is of this source, whoever else has a twin over there. */
-function sourceIdOf({ store }: SourcePlaces): string {
-  return sha256(Buffer.from(`${hostname()}\0${rawFromText(store)}`))
-    .toString("hex")
-    .slice(0, 32);
 }

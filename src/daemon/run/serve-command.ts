@@ -6,6 +6,7 @@
  * INVARIANT: standard output belongs to the link.
  */
 
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -15,6 +16,8 @@ import { systemClock } from "../../base/clock.js";
 import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
+import { openStateReader } from "../../log/state-reader.js";
+import type { AreWritten } from "../../resync/local-side.js";
 import { onHangUp } from "../../wire/carrier.js";
 import { wireError } from "../../wire/errors.js";
 import { type Agreement, greet } from "../../wire/greeting.js";
@@ -29,6 +32,7 @@ import {
 } from "../../wire/opening.js";
 import type { MessagePorts } from "../../wire/prefixed.js";
 import { dialUnix } from "../../wire/unix-carrier.js";
+import { writtenIn } from "../body-notes.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
@@ -210,15 +214,22 @@ function unsaid(): void {}
 /** A directory is read to be compared, and nothing is written but what was seen, for the next time. */
 function serveVerifier(
   ports: Served,
-  { path: raw }: PathTarget,
+  { path: raw, sourceId }: PathTarget,
   owner: Disposer,
   signal: AbortSignal,
 ): () => Promise<void> {
-  const side = openLocalSide(pathOf(raw), owner);
+  const path = pathOf(raw);
+  const side = openLocalSide(path, owner, writtenBy(sourceId, path, owner));
   return async () => {
     letOpen(ports);
     await serveSums(openAgreedLink({ ...ports, peer: "whoever compares" }, ports.agreement), side, signal);
   };
+}
+
+/** What that source has sent to that directory; undefined: this host knows of nothing. */
+function writtenBy(sourceId: string, path: string, owner: Disposer): AreWritten | undefined {
+  const file = join(stateFor(sourceId, path, basename(path)), "replica.db");
+  return existsSync(file) ? writtenIn(owner.adopt(openStateReader(file))) : undefined;
 }
 
 /** No shell has seen it. */

@@ -88,6 +88,10 @@ export class SourceStore {
     this.adapted = adaptSource(parts.side);
   }
 
+  get stateDir(): string {
+    return this.#options.stateDir;
+  }
+
   /** What a replica is told of it as a link is opened: it is made like its root. Reads some small files. */
   get opened(): OpenedSource {
     return { ...this.#said, lineage: this.#lineage };

@@ -152,6 +152,14 @@ const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
 
+const readAsk: fc.Arbitrary<Ask> = fc
+  .tuple(path, fc.uniqueArray(fc.integer({ min: 1, max: UID_MAX }), { minLength: 1, maxLength: 5 }), baseNames, uint53)
+  .chain(([at, uids, base, offset]) => {
+    const messages = uids.sort((a, b) => a - b).map((uid) => ({ uid: parseUid(uid), base }));
+    const common = { kind: "read-messages" as const, path: at, messages, offset };
+    return fc.constantFrom<Ask>(common, { ...common, looksOnly: true });
+  });
+
 const hashedForeign: fc.Arbitrary<Ask> = fc
   .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
   .chain((pairs) =>
@@ -211,8 +219,20 @@ const standing: fc.Arbitrary<Answer> = record({
   more: fc.boolean(),
 });
 
+const messageParts: fc.Arbitrary<Answer> = record({
+  kind: fc.constant("message-parts" as const),
+  parts: fc.array(
+    fc.oneof(
+      fc.constant(undefined),
+      fc.tuple(bytes, fc.nat(1000)).map(([piece, more]) => ({ size: piece.length + more, bytes: piece })),
+    ),
+    { maxLength: 4 },
+  ),
+});
+
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   compared,
+  messageParts,
   standing,
   record({ kind: fc.constant("yielded-uids" as const), uidNext: uint32, moved: uint32 }),
   record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
@@ -267,7 +287,11 @@ export const messageByKind = {
   "body-part": bodyPart,
   outcome,
   retry: record({ kind: fc.constant("retry" as const), id: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
-  request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, compareAsk, hashedForeign) }),
+  request: record({
+    kind: fc.constant("request" as const),
+    id: uint32,
+    ask: fc.oneof(ask, compareAsk, readAsk, hashedForeign),
+  }),
   reply,
   farewell: record({ kind: fc.constant("farewell" as const), failure }),
 } satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;

@@ -28,16 +28,13 @@ export interface Sources {
 export function* piecesOf({ reading: { uids }, baseline }: Sources, spans: readonly Span[]): Generator<Span, void> {
   const written = (baseline?.looks() ?? []).map(({ chunk }) => chunk);
   for (const { from, below } of spans) {
-    let at = firstAbove(uids, from - 1);
-    let next = firstAbove(written, chunkOf(from) - 1);
-    for (;;) {
-      const chunk = Math.min(chunkOf(uids[at] ?? Number.POSITIVE_INFINITY), written[next] ?? Number.POSITIVE_INFINITY);
-      const start = Math.max(from, chunk * CHUNK_UIDS);
+    for (let end = from; end < below; ) {
+      const uid = uids[firstAbove(uids, end - 1)] ?? Number.POSITIVE_INFINITY;
+      const chunk = Math.min(chunkOf(uid), written[firstAbove(written, chunkOf(end) - 1)] ?? Number.POSITIVE_INFINITY);
+      const start = Math.max(end, chunk * CHUNK_UIDS);
       if (start >= below) break;
-      const end = Math.min(below, (chunk + 1) * CHUNK_UIDS);
+      end = Math.min(below, (chunk + 1) * CHUNK_UIDS);
       yield { from: start, below: end };
-      if (written[next] === chunk) next += 1;
-      at = firstAbove(uids, end - 1);
     }
   }
 }

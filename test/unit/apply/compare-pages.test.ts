@@ -240,7 +240,7 @@ describe("parts that are asked about with sums", () => {
     expect(differing(compare(other))).toStrictEqual([[], false]);
     expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
     expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
-    renameTo("S");
+    renameTo("T");
     const [told] = page(1, 100, guid, [{ from: 400, below: 402 }]).messages;
     expect(told).toMatchObject({ uid: 400, held: "lost" }); // it is not where it was listed.
     expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);

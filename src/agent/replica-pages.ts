@@ -57,7 +57,10 @@ export class MailboxPages {
    * How it stands, and which of these parts differ: absent where the replica has not looked at all of it yet. One that has lost what it
    * looked at, and begins anew, says a lower `looked` than before. Throws: peer-confused, and the replica's own refusals.
    */
-  async compare(sums: PartSums | undefined, signal: AbortSignal): Promise<ComparedMailbox & { readonly isBack: boolean }> {
+  async compare(
+    sums: PartSums | undefined,
+    signal: AbortSignal,
+  ): Promise<ComparedMailbox & { readonly isBack: boolean }> {
     const question = {
       ...({ kind: "compare", ...this.#where, seed: this.#seed } as const),
       ...(sums === undefined ? {} : { sums }),
@@ -68,7 +71,8 @@ export class MailboxPages {
     if (looked === 0) throw confused("it has looked at nothing");
     this.#looked = looked;
     if (standing !== undefined && sums !== undefined && looked === UID_MAX) refuseUnlikely(differing, sums);
-    else if (differing !== undefined) throw confused("it tells what differs, and has not been asked, or has not looked");
+    else if (differing !== undefined)
+      throw confused("it tells what differs, and has not been asked, or has not looked");
     return { ...answer, isBack };
   }
 

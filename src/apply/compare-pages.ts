@@ -179,7 +179,11 @@ function keepLatest<T>(kept: Map<MailboxGuid, T>, mailbox: MailboxGuid, value: T
   for (const oldest of kept.keys()) if (kept.size > max) kept.delete(oldest);
 }
 
-function pageOf(sources: Sources, spans: TellRequest["spans"], messagesMax: number): Pick<Told, "messages" | "reached"> {
+function pageOf(
+  sources: Sources,
+  spans: TellRequest["spans"],
+  messagesMax: number,
+): Pick<Told, "messages" | "reached"> {
   const messages: HeldMessage[] = [];
   let bytes = 0;
   let isFirst = true;

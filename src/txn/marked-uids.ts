@@ -8,8 +8,9 @@
  *
  * Memory: 13 bytes a message, twice that at the most.
  */
-import { assert } from "../base/assert.js";
+
 import { firstAbove } from "../base/ascending.js";
+import { assert } from "../base/assert.js";
 import { type Digest, type DigestHalves, digestOfHalves } from "./digest.js";
 
 export const MARK_BYTES = 6;

@@ -45,7 +45,8 @@ const cases: fc.Arbitrary<Case> = fc.record({
 function sidesOf({ messages, gap, firstUid, edits, isNear, isForeign, seed }: Case) {
   const next = numbersOf(seed);
   const source = new Map<number, BaselineRecord>();
-  for (let [left, uid] = [messages, firstUid]; left > 0; left--, uid += 1 + next(gap)) source.set(uid, recordOf(uid, next));
+  for (let [left, uid] = [messages, firstUid]; left > 0; left--, uid += 1 + next(gap))
+    source.set(uid, recordOf(uid, next));
   const held = isForeign ? "foreign" : "applied";
   const replica = new Map([...source].map(([uid, record]) => [uid, heldOf(stateOfRecord(record), held)]));
   const uids = [...source.keys()];
@@ -72,7 +73,8 @@ function sidesOf({ messages, gap, firstUid, edits, isNear, isForeign, seed }: Ca
       source.set(free, { ...own, uid: parseUid(free) });
     }
   }
-  const ascending = <T extends { readonly uid: number }>(all: Map<number, T>) => [...all.values()].sort((a, b) => a.uid - b.uid);
+  const ascending = <T extends { readonly uid: number }>(all: Map<number, T>) =>
+    [...all.values()].sort((a, b) => a.uid - b.uid);
   return { source: ascending(source), replica: ascending(replica) };
 }
 

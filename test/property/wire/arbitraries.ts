@@ -3,16 +3,16 @@ import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
 import { DIGEST_BYTES } from "../../../src/txn/digest.js";
-import {
-  type AlongBodies,
-  type Answer,
-  type Ask,
-  type Bodies,
-  type BodyHead,
-  type Outcome,
-  type Reply,
-  type WireDivergence,
-  type WireMessage,
+import type {
+  AlongBodies,
+  Answer,
+  Ask,
+  Bodies,
+  BodyHead,
+  Outcome,
+  Reply,
+  WireDivergence,
+  WireMessage,
 } from "../../../src/wire/messages.js";
 import { baseNames, messageState } from "../txn/arbitraries.js";
 
@@ -129,10 +129,16 @@ const partSums = fc.nat(31).chain((bits) => {
       {
         bits: fc.constant(bits),
         parts: fc.constant(parts.sort((a, b) => a - b)),
-        sums: fc.array(fc.oneof(fc.constantFrom(0, 2 ** 48 - 1), fc.maxSafeNat().map((it) => it % 2 ** 48)), {
-          minLength: parts.length,
-          maxLength: parts.length,
-        }),
+        sums: fc.array(
+          fc.oneof(
+            fc.constantFrom(0, 2 ** 48 - 1),
+            fc.maxSafeNat().map((it) => it % 2 ** 48),
+          ),
+          {
+            minLength: parts.length,
+            maxLength: parts.length,
+          },
+        ),
         whole: digest,
       },
       { requiredKeys: ["bits", "parts", "sums"] },

@@ -40,7 +40,11 @@ describe("a source", () => {
       "names more parts than it may",
       {
         ...ask,
-        sums: { ...sums, parts: Array.from({ length: 8193 }, (_, at) => at), sums: Array.from({ length: 8193 }, () => 1) },
+        sums: {
+          ...sums,
+          parts: Array.from({ length: 8193 }, (_, at) => at),
+          sums: Array.from({ length: 8193 }, () => 1),
+        },
       },
     ],
     ["names a part that no UID has", { ...ask, sums: { ...sums, parts: [2 ** 25] } }],

@@ -43,7 +43,10 @@ function figuresOf(outcome: Outcome): string {
 }
 
 /** 40 new messages and 10 from elsewhere, 30 flags, 20 expunges and 10 that went elsewhere. */
-function scatter(replica: readonly ComparedMessage[], seed: number): { source: BaselineRecord[]; replica: ComparedMessage[] } {
+function scatter(
+  replica: readonly ComparedMessage[],
+  seed: number,
+): { source: BaselineRecord[]; replica: ComparedMessage[] } {
   const next = numbersOf(seed);
   const source = replica.map(({ held: _, ...state }): BaselineRecord => {
     const { uid, base, size, mtimeS, fields, flags } = state;
@@ -73,7 +76,9 @@ describe(`a mailbox of ${MESSAGES} messages`, () => {
     await annotate(figuresOf(outcome));
   });
 
-  test("with 100 scattered changes costs less than 30 kB with the changes themselves, in a few questions", async ({ annotate }) => {
+  test("with 100 scattered changes costs less than 30 kB with the changes themselves, in a few questions", async ({
+    annotate,
+  }) => {
     const { source, replica } = scatter(copyOf(mailboxOf(MESSAGES)), 5);
     const outcome = await pair.compare(source, replica);
     const { changes, told, bytes } = outcome;
@@ -103,14 +108,20 @@ describe("a mailbox", () => {
 
   test("in which everything differs is not divided to the end", async () => {
     const source = mailboxOf(3_000);
-    const outcome = await pair.compare(source, copyOf(source).map((it) => ({ ...it, mtimeS: 1 })));
+    const outcome = await pair.compare(
+      source,
+      copyOf(source).map((it) => ({ ...it, mtimeS: 1 })),
+    );
     expect(asked(outcome)).toStrictEqual(["2^7 x 24", "2^4 x 192", "tell 1"]);
     expect([outcome.told, outcome.changes.length]).toStrictEqual([3_000, 3_000]);
   });
 
   test("of which a sample differs everywhere is not even asked about to the end", async () => {
     const source = mailboxOf(35_000, 4);
-    const outcome = await pair.compare(source, copyOf(source).map((it) => ({ ...it, held: "foreign" })));
+    const outcome = await pair.compare(
+      source,
+      copyOf(source).map((it) => ({ ...it, held: "foreign" })),
+    );
     const [first, ...parts] = asked(outcome).filter((it) => it.startsWith("2^"));
     expect([first, parts]).toStrictEqual(["2^13 x 18", ["2^10 x 144", "2^7 x 1096", "2^4 x 8192"]]);
     expect(outcome.told).toBe(35_000);
@@ -148,7 +159,10 @@ describe("a mailbox", () => {
     pair.lookedAtOnce = 300;
     pair.forgetsBefore = 2;
     const outcome = await pair.compare(source, copyOf(source));
-    expect(outcome.questions.filter(({ kind }) => kind === "tell-held")).toMatchObject([{ spans: EVERYTHING }, { spans: [] }]);
+    expect(outcome.questions.filter(({ kind }) => kind === "tell-held")).toMatchObject([
+      { spans: EVERYTHING },
+      { spans: [] },
+    ]);
     expect(outcome).toMatchObject({ told: 500, changes: [] });
   });
 });

@@ -152,20 +152,10 @@ describe("answerRequest", () => {
     const methods: Partial<ApplyMethods> = { compare: () => ({ kind: "diverged", divergence: found }) };
     const told: RefusedMailbox[] = [];
     const sinks = { onRefused: (it: RefusedMailbox) => void told.push(it), onRead: () => undefined };
-    const reply = await answer(
-      methods,
-      { kind: "compare", ...where, seed: 7 },
-      never,
-      sinks,
-    );
+    const reply = await answer(methods, { kind: "compare", ...where, seed: 7 }, never, sinks);
     expect(reply.result).toMatchObject({ ok: false, failure: { code, message: found.words, disposition: "resync" } });
     expect(told).toStrictEqual([{ ...where, code: kind, words: found.words }]);
-    await answer(
-      methods,
-      { kind: "compare", ...where, seed: 7, looksOnly: true },
-      never,
-      sinks,
-    );
+    await answer(methods, { kind: "compare", ...where, seed: 7, looksOnly: true }, never, sinks);
     expect(told).toHaveLength(1);
   });
 

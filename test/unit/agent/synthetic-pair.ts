@@ -146,7 +146,8 @@ export class SyntheticPair {
     );
     this.#told += Math.min(messages.length, PAGE_MAX);
     const next = messages[PAGE_MAX];
-    const page = next === undefined ? { messages, reached } : { messages: messages.slice(0, PAGE_MAX), reached: next.uid - 1 };
+    const page =
+      next === undefined ? { messages, reached } : { messages: messages.slice(0, PAGE_MAX), reached: next.uid - 1 };
     return { kind: "tell-held", ...standing(this.#replica), ...page };
   }
 

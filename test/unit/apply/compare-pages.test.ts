@@ -54,7 +54,12 @@ function whereOf(mailbox: MailboxGuid) {
 }
 
 /** A page of what stands there above that UID. */
-function page(afterUid: number, messagesMax = 100, mailbox = guid, spans = [{ from: afterUid + 1, below: UID_MAX + 1 }]): Told {
+function page(
+  afterUid: number,
+  messagesMax = 100,
+  mailbox = guid,
+  spans = [{ from: afterUid + 1, below: UID_MAX + 1 }],
+): Told {
   const outcome = pair.store.tellHeld({ ...whereOf(mailbox), spans: afterUid === 0 ? EVERYTHING : spans, messagesMax });
   if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
   return outcome;
@@ -286,7 +291,9 @@ describe("files without a UID", () => {
     addFile(inbox, { seed: 71 });
     const request = { ...whereOf(guid), seed: SEED, messagesMax: 100 };
     const sums = { bits: 7, parts: [], sums: [] };
-    expect(pair.store.compare({ ...request, sums: { ...sums, whole: emptyDigest() } })).toMatchObject({ unnumbered: 1 });
+    expect(pair.store.compare({ ...request, sums: { ...sums, whole: emptyDigest() } })).toMatchObject({
+      unnumbered: 1,
+    });
     expect(pair.store.compare({ ...request, sums })).not.toHaveProperty("unnumbered");
     expect(pair.store.compare(request)).not.toHaveProperty("unnumbered");
   });

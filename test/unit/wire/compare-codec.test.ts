@@ -50,7 +50,10 @@ describe("sums", () => {
   });
 
   test("may be missing: then the replica only looks", () => {
-    const request = decode({ case: "request", value: { id: 1, ask: { case: "compare", value: { mailbox, seed: 7 } } } });
+    const request = decode({
+      case: "request",
+      value: { id: 1, ask: { case: "compare", value: { mailbox, seed: 7 } } },
+    });
     expect(request).toStrictEqual({
       ...{ kind: "request", id: 1 },
       ask: { kind: "compare", mailbox, path: "", seed: 7 },

@@ -271,6 +271,16 @@ describe("parts that are asked about with sums", () => {
       messages: Array.from({ length: 6 }, () => ({ held: "foreign" })),
     });
   });
+
+  test("all differ where nothing of many messages was written by replication: not all are looked at", () => {
+    makeMailbox(pair.bench.replica, "u9/Maildir", { messages: 1200, bytes: 10 });
+    const uidlist = readFileSync(join(pair.bench.replica, "u9/Maildir/dovecot-uidlist"), "latin1");
+    const where = { mailbox: parseMailboxGuid(/ G([0-9a-f]+)/.exec(uidlist)?.[1] ?? ""), path: "u9/Maildir" as RawPath };
+    const parts = Array.from({ length: 10 }, (_, part) => part);
+    const sums = { bits: 7, parts, sums: parts.map(() => 0), whole: emptyDigest() };
+    const outcome = compare(sums, { ...where, messagesMax: 2000 });
+    expect(outcome.differing).toStrictEqual({ bits: new Uint8Array([0xff, 3]), hasOthers: true, isEqual: false });
+  });
 });
 
 describe("files without a UID", () => {

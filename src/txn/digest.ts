@@ -19,6 +19,12 @@ export type Digest = Uint8Array;
 
 export const DIGEST_BYTES = 16;
 
+/** A digest as two numbers of 64 bits, before they are added up. */
+export interface DigestHalves {
+  readonly a: bigint;
+  readonly b: bigint;
+}
+
 const SEED_A = 0x6d61_696c_7477_696en; // "mailtwin"
 const SEED_B = 0x6469_6765_7374_2d62n; // "digest-b"
 const SCRATCH_BYTES = 32 * 1024;
@@ -71,15 +77,25 @@ export class StateDigester {
     );
   }
 
+  /** The two halves of what `sumWithFields` adds up for this one. */
+  halvesWithFields(state: MessageState): DigestHalves {
+    return this.#halvesOf(state, lastingFields(state.fields), "");
+  }
+
   #sum(states: Iterable<MessageState>, ofRecord: OfState, rest: OfState): Digest {
     let a = 0n;
     let b = 0n;
     for (const state of states) {
-      const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord(state), rest(state)], this.#scratch));
-      a += this.#hash.h64(bytes, SEED_A);
-      b += this.#hash.h64(bytes, SEED_B);
+      const halves = this.#halvesOf(state, ofRecord(state), rest(state));
+      a += halves.a;
+      b += halves.b;
     }
     return digestOfHalves(a, b);
+  }
+
+  #halvesOf(state: MessageState, ofRecord: string, rest: string): DigestHalves {
+    const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord, rest], this.#scratch));
+    return { a: this.#hash.h64(bytes, SEED_A), b: this.#hash.h64(bytes, SEED_B) };
   }
 }
 
@@ -91,7 +107,8 @@ function combine(a: Digest, b: Digest, of: (x: bigint, y: bigint) => bigint): Di
   );
 }
 
-function digestOfHalves(a: bigint, b: bigint): Digest {
+/** Of sums modulo 2^64, however large they were let grow. */
+export function digestOfHalves(a: bigint, b: bigint): Digest {
   const digest = emptyDigest();
   const view = viewOf(digest);
   view.setBigUint64(0, BigInt.asUintN(64, a), true);

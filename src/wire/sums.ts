@@ -60,7 +60,7 @@ export interface MessageMark {
   readonly mark: bigint;
 }
 
-/** UIDs from `from` on, below `below`: both are multiples of 128. */
+/** UIDs from `from` on, below `below`; in a comparison by sums both are multiples of 128. */
 export interface Span {
   readonly from: number;
   readonly below: number;

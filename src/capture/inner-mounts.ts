@@ -49,6 +49,10 @@ interface MountMark {
   readonly birthtimeMs: number;
 }
 
+interface NotedMount extends MountMark {
+  readonly path: string;
+}
+
 interface MarkedSite {
   readonly mark: MountMark;
   readonly site: Site;
@@ -254,8 +258,6 @@ function formatKnown(known: ReadonlyMap<RawPath, MountMark>): string {
 
 /** What cannot be read is as if nothing had been noted. */
 function parseKnown(text: string | undefined): ReadonlyMap<RawPath, MountMark> {
-  const noted = (text === undefined || text === "" ? [] : JSON.parse(text)) as readonly (MountMark & {
-    readonly path: RawPath;
-  })[];
-  return new Map(noted.map(({ path, ino, birthtimeMs }) => [path, { ino, birthtimeMs }]));
+  const noted = (text === undefined || text === "" ? [] : JSON.parse(text)) as readonly NotedMount[];
+  return new Map(noted.flatMap(({ path, ...mark }) => (isRawPath(path) ? [[path, mark] as const] : [])));
 }

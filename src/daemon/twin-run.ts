@@ -78,14 +78,14 @@ export class TwinRun {
 
   makeAgent(link: Link): ReplayAgent {
     const { reader, writer, bodies, notes } = this.#source;
-    const onRead = notes.onRead;
     const source = adaptSource(this.#source);
     this.#agent = new ReplayAgent(
       REPLICA,
-      { link, bodies, reader, writer, clock: systemClock, source, onRead },
+      { link, bodies, reader, writer, clock: systemClock, source, onRead: notes.onRead },
       {
-        onShipped: ({ lsn, transaction, notes }) => {
-          const report = reportOf(lsn, transaction, notes, systemClock.nowMs());
+        onShipped: ({ lsn, transaction, notes: told }) => {
+          notes.onShipped(transaction);
+          const report = reportOf(lsn, transaction, told, systemClock.nowMs());
           this.#tally.add(report);
           this.#reporter.shipped(report);
           const renumbered = renumberedBy(transaction, reader);

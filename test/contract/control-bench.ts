@@ -45,7 +45,14 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
 
 export const HELD = [
   {
-    ...{ store: "mail", sinceMs: 1_764_000_000_000, why: "messages" as const, messages: 1_200, limit: 1_000 },
+    ...{
+      store: "mail",
+      sinceMs: 1_764_000_000_000,
+      why: "messages" as const,
+      mounts: [],
+      messages: 1_200,
+      limit: 1_000,
+    },
     ...{ held: 1_201, mailboxes: 52 },
     named: [
       { mailbox: "alice/.Work", messages: 700, isWhole: true, uids: [] },

@@ -62,11 +62,13 @@ export interface RejectsAnswer {
 /** Deletions of a source that are held back. */
 export interface HeldDeletions {
   readonly store: string;
-  /** Since when, and what would have gone within the window: more than `limit` messages. */
+  /** Since when, and what would have gone within the window: more than `limit` messages. Not for "mount-missing", of which `mounts` tells. */
   readonly sinceMs: number;
-  readonly why: "messages" | "deleted-mailboxes";
+  readonly why: "messages" | "deleted-mailboxes" | "mount-missing";
   readonly messages: number;
   readonly limit: number;
+  /** Where file systems inside of the store are not mounted: what lies in them is held, too. */
+  readonly mounts: readonly string[];
   /** Messages that are held back, of `mailboxes`. */
   readonly held: number;
   readonly mailboxes: number;

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { Dir } from "../../base/disk.js";
 import { replaceDurably } from "../../base/durable-file.js";
 import { errnoOf } from "../../base/errors.js";
+import { parseMounts } from "../../base/mount-table.js";
 import { joinRaw, type RawName, type RawPath, ROOT_PATH, rawFromText, splitRaw } from "../../base/raw-name.js";
 import type { MailboxRow } from "../../log/state-types.js";
 import { UID_MAX } from "../../maildir/ids.js";
@@ -18,7 +19,7 @@ import { CUR, NEW, TMP, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../../maildir/ma
 import { readUidlistHeader } from "../../maildir/uidlist-ends.js";
 import { formatUidlistHeader } from "../../maildir/uidlist-header.js";
 import type { FileOwner } from "../../txn/message-state.js";
-import { isInside, parseMounts } from "../mounts.js";
+import { isInside } from "../mounts.js";
 import type { StoreCopy } from "./copies.js";
 import { directoryIn, unlessThere } from "./directories.js";
 import { underLock } from "./under-lock.js";

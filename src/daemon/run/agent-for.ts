@@ -51,8 +51,9 @@ export function agentFor(
       ...sinks,
       onShipped: (shipped) => {
         onShipped(shipped);
-        const { lsn, transaction, notes } = shipped;
-        const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
+        const { lsn, transaction, notes: told } = shipped;
+        notes.onShipped(transaction);
+        const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, told, clock.nowMs());
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
         const renumbered = renumberedBy(transaction, reader);
         if (renumbered !== undefined) logRenumbered(log, renumbered);

@@ -75,8 +75,14 @@ function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readon
 function heldIn({ name, store }: Source): readonly HeldDeletions[] {
   const brake = store?.side.capturer.brake;
   if (brake === undefined) return [];
-  const { named, ...sums } = brake;
+  const { named, mounts, ...sums } = brake;
+  const lost = mounts.map(mailboxName);
   return [
-    { store: name, ...sums, named: named.map(({ path, ...mailbox }) => ({ mailbox: mailboxName(path), ...mailbox })) },
+    {
+      store: name,
+      ...sums,
+      mounts: lost,
+      named: named.map(({ path, ...mailbox }) => ({ mailbox: mailboxName(path), ...mailbox })),
+    },
   ];
 }

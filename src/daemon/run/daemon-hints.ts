@@ -45,6 +45,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
     "Remove the cause that the message names: it is tried again by itself, and at once by `mailtwin rejects retry REPLICA`.",
   "maildirs-elsewhere":
     "Nothing was changed. Both paths must hold the same at the same places: correct path of one of the stores. If these two are meant, move the Maildirs of the replica yourself to where the source has them; it is tried again by itself.",
+  "mount-missing":
+    "Mount it: its mailboxes go on by themselves then, and until then are left as they are. Is it not to come back, or is what stands there now right? Then say so: `mailtwin deletions approve`. What is missing there is deleted on the replicas then, into the limbo.",
   "replica-emptied":
     "Nothing was written. On the replica's host, mount or restore the store (`mailtwin status` there names it). To fill an empty one on purpose, stop mailtwin there, move stores/NAME in its state_dir away (NAME: of the store), and start it again. It is tried again by itself, and at once by `mailtwin fetch-now REPLICA`.",
   "replica-lock-held":

@@ -11,7 +11,6 @@ import { openHash } from "../base/hash.js";
 import { displayRaw, ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
 import { structureTransaction } from "../capture/mailbox-structure.js";
-import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import {
@@ -38,10 +37,10 @@ import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
-import { SourceStates } from "./source-states.js";
+import { type BaselineReader, SourceStates } from "./source-states.js";
 
 export interface ComparisonPorts {
-  readonly reader: StateReader;
+  readonly reader: BaselineReader;
   readonly clock: Clock;
   readonly source: Pick<SourceSide, "describe" | "lookAgain" | "pathOf" | "uidNextOf" | "raiseNextUid">;
   readonly asker: Questions;
@@ -186,7 +185,7 @@ class Comparison {
       }
       case "renumber": {
         const { before, move, changedBy } = plan;
-        if (!this.#renumbers[changedBy]) return ofAnotherUidValidity(row, before);
+        if (!this.#renumbers[changedBy]) return { kind: "failed", cause: ofAnotherUidValidity(row, before) };
         if (move !== undefined) {
           await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
         }
@@ -338,11 +337,17 @@ function renameOf({ from, displaces }: Move, { creation: { parents } }: Descript
   return { kind: "rename", from: from.path, ...other, ...(parents.length === 0 ? {} : { parents }) };
 }
 
-/** Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows which of the two is right. */
-function ofAnotherUidValidity({ path, uidValidity }: MailboxRow, replica: number): Compared {
+/**
+ * Why a mailbox is left alone. Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows
+ * which of the two is right. `replica`: the UIDVALIDITY there.
+ */
+export function ofAnotherUidValidity(
+  { path, uidValidity }: Pick<MailboxRow, "path" | "uidValidity">,
+  replica: number,
+): Cause {
   const where = `mailbox ${path === "" ? "INBOX" : displayRaw(path)}`;
   const words = `${where} has UIDVALIDITY ${replica} on the replica and ${uidValidity} at the source: it is left as it is, until somebody accepts the source's`;
-  return { kind: "failed", cause: { code: "uidvalidity-differs", words } };
+  return { code: "uidvalidity-differs", words };
 }
 
 function vanished(words: string): Compared {

@@ -40,10 +40,12 @@ export interface ReplayAgentOptions {
    * Which mailboxes of another UIDVALIDITY on the replica take the source's, beside those where the source has changed its own: all; those
    * that were never written; none. What does not is a rejection.
    */
-  readonly acceptsUidValidity: "all" | "unwritten" | "none";
+  readonly acceptsUidValidity: UidValidityChoice;
   /** As of `resync`, of mailboxes that are compared in any case. */
   readonly damaged?: DamagedBodies;
 }
+
+export type UidValidityChoice = "all" | "unwritten" | "none";
 
 /** UIDs of messages whose bytes on the replica are known to be others than the source's. */
 export type DamagedBodies = ReadonlyMap<MailboxGuid, ReadonlySet<number>>;

@@ -5,6 +5,8 @@
 import type { SingleBar } from "cli-progress";
 import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
+import { onOneLine } from "./config/problem.js";
+import { linesOfTwinPlan } from "./control/plan-text.js";
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
 import type { NextUidReport, Reporter, ShippedReport, Summary } from "./reporter.js";
@@ -42,6 +44,9 @@ export function openTextReporter(sinks: TextSinks): Reporter {
   const notes = openNotes(clock, (line) => say(`note: ${line}`));
   return {
     plan: (words) => out(words),
+    planned(plan) {
+      for (const line of linesOfTwinPlan(plan, "", "--approve-deletions")) out(onOneLine(line));
+    },
     warning(words) {
       hideBar();
       err(`warning: ${words}`);

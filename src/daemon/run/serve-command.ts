@@ -121,6 +121,7 @@ async function prepare(
       `serving "${flags.peer}": it asks for a directory, and may have stores of the configuration only`,
     );
   if (role === "verifier") return serveVerifier(ports, target, owner, signal);
+  if (role === "planner") return servePlanner(ports, { ...target, ...opening }, owner, signal);
   if (role === "replica")
     throw daemonError(
       "usage",
@@ -213,6 +214,21 @@ function serveVerifier(
   return async () => {
     letOpen(ports);
     await serveSums(openStreamLink({ ...ports, peer: "whoever compares" }), side, signal);
+  };
+}
+
+/** A twin is looked at, and nothing is written. */
+async function servePlanner(
+  ports: MessagePorts,
+  { path, sourceId, logId }: PathTarget & Opening,
+  owner: Disposer,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { openPlanned } = await import("./planned-store.js");
+  const answer = await openPlanned(pathOf(path), { sourceId, logId }, owner);
+  return async () => {
+    letOpen(ports);
+    await answer(openStreamLink({ ...ports, peer: "whoever plans" }), signal);
   };
 }
 

@@ -39,6 +39,9 @@ import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
 import { type BaselineReader, SourceStates } from "./source-states.js";
 
+/** `row`: the source's, of which nothing stands on the replica. Throws what the replica refuses of it. */
+export type ClearPlace = (row: MailboxRow, signal: AbortSignal) => Promise<void>;
+
 export interface ComparisonPorts {
   readonly reader: BaselineReader;
   readonly clock: Clock;
@@ -53,6 +56,8 @@ export interface ComparisonPorts {
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** Whether a UIDVALIDITY of the replica that is another one gives way to the source's. Asked once in a comparison. */
   readonly renumbers: (mailbox: MailboxGuid) => Readonly<Record<RenumberedBy, boolean>>;
+  /** What makes room where the mailbox is to be made, if a person has asked for that. Asked once in a comparison. */
+  readonly clearing?: (mailbox: MailboxGuid) => ClearPlace | undefined;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
   /** The replica's next UID is ahead of the source's. */
@@ -130,6 +135,7 @@ class Comparison {
   #differed = 0;
   readonly #renumbers: Readonly<Record<RenumberedBy, boolean>>;
   readonly #damaged: ReadonlySet<number>;
+  readonly #clearPlace: ClearPlace | undefined;
   /** Of these the states of those that are to be placed anew. */
   readonly #toReplace: MessageState[] = [];
 
@@ -138,6 +144,7 @@ class Comparison {
     this.#guid = guid;
     this.#damaged = ports.damaged?.(guid) ?? new Set();
     this.#renumbers = ports.renumbers(guid);
+    this.#clearPlace = ports.clearing?.(guid);
     this.#states = new SourceStates(ports.reader, guid, digester);
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
   }
@@ -179,6 +186,7 @@ class Comparison {
       case "remove":
         return this.#equal(); // only of what the source does not have.
       case "make": {
+        await this.#clearPlace?.(row, signal);
         if (plan.forget !== undefined) await this.#offerStructure(plan.forget, { kind: "delete" }, signal);
         const range = new Ranges(this.#ports, { row, described, structure: described.creation, isNews: true });
         return this.#matchAll(range, NOTHING, signal);

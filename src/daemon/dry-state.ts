@@ -21,7 +21,11 @@ export class DryState implements PlanReader {
   }
 
   /** As if it were recorded. In the order in which it was found. */
-  add({ mailboxes, removedMailboxIds, chunks }: Pick<CaptureCommit, "mailboxes" | "removedMailboxIds" | "chunks">): void {
+  add({
+    mailboxes,
+    removedMailboxIds,
+    chunks,
+  }: Pick<CaptureCommit, "mailboxes" | "removedMailboxIds" | "chunks">): void {
     const removed = new Set(removedMailboxIds);
     for (const { guid, id } of [...this.#rowByGuid.values()]) if (removed.has(id)) this.#rowByGuid.delete(guid);
     for (const id of removed) {

@@ -15,7 +15,8 @@ export async function answerLook(looks: CompareMethods, ask: Ask, signal: AbortS
   if (ask.kind === "standing") {
     return { kind: "standing", ...looks.standing({ after: ask.after, max: STANDING_MAILBOXES_MAX }) };
   }
-  if (ask.kind !== "compare") throw agentError("peer-confused", "answering one who only looks: it wants something else");
+  if (ask.kind !== "compare")
+    throw agentError("peer-confused", "answering one who only looks: it wants something else");
   const { mailbox, path, afterUid, upTo, sums } = ask;
   const outcome = looks.compare({ mailbox, path, afterUid, upTo, sums, messagesMax: COMPARED_MESSAGES_MAX });
   if (outcome.kind === "diverged") throw refusalAs(outcome.divergence.kind, outcome.divergence.words);

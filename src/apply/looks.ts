@@ -1,7 +1,8 @@
 /** A replica's store of which nothing is wanted but how it stands: nothing is mended, and nothing written. */
-import type { Disk } from "../base/disk.js";
+
 import type { Clock } from "../base/clock.js";
 import { noCrashPoint } from "../base/crash-points.js";
+import type { Disk } from "../base/disk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import type { StateDigester } from "../txn/digest.js";

@@ -65,12 +65,14 @@ export async function planLocalTwin(
   const looks = await openReplicaLooks({ store, scratch, state }, owner);
   if (looks.reader.mailboxes().length === 0) return undefined;
   if (looks.reader.intents().length > 0 || hasParked(places)) {
-    reporter.plan("an earlier run was cut off: the next one first brings to its end what was under way, which may be part of this");
+    reporter.plan(
+      "an earlier run was cut off: the next one first brings to its end what was under way, which may be part of this",
+    );
   }
   if (hasAside(places)) reporter.plan("put back the mail of DST that was set aside at first contact");
   const asker: Questions = { ask: (ask, inner) => answerLook(looks.methods, ask, inner) };
   const source = { store: places.source, site: places.sourceSite, state: places.state };
-  return planTwin({ source, asker, choices, reporter }, signal);
+  return await planTwin({ source, asker, choices, reporter }, signal); // what it uses is released when this function ends.
 }
 
 /** Throws: the codes of the state database, destination-missing when it is asked. */

@@ -41,7 +41,8 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0, raisedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "renumbered" | "sites" | "threads" | "onKept" | "isAnew"> {
+export interface SyncOptions
+  extends Omit<TwinOptions, "moved" | "gone" | "renumbered" | "sites" | "threads" | "onKept" | "isAnew"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }

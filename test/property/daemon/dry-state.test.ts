@@ -52,18 +52,21 @@ function all(reader: Told) {
 
 const commits = fc.array(commit, { maxLength: 6 });
 
-test.prop([commits, commits], tries(40))("whatever is captured after whatever was recorded", async (recorded, captured) => {
-  using dir = tempDir();
-  const open = async (name: string, appended: readonly CaptureCommit[]): Promise<StateReader> => {
-    const path = join(dir.path, name);
-    await using writer = openInlineStateWriter(path);
-    for (const each of appended) await writer.appendCaptured(each);
-    return openStateReader(path);
-  };
-  using under = await open("under.db", recorded);
-  using whole = await open("whole.db", [...recorded, ...captured]);
-  const state = new DryState(under);
-  for (const each of captured) state.add(each);
-  expect(all(state)).toStrictEqual(all(whole));
-  expect(state.lastLsn()).toBe(under.lastLsn());
-});
+test.prop([commits, commits], tries(40))(
+  "whatever is captured after whatever was recorded",
+  async (recorded, captured) => {
+    using dir = tempDir();
+    const open = async (name: string, appended: readonly CaptureCommit[]): Promise<StateReader> => {
+      const path = join(dir.path, name);
+      await using writer = openInlineStateWriter(path);
+      for (const each of appended) await writer.appendCaptured(each);
+      return openStateReader(path);
+    };
+    using under = await open("under.db", recorded);
+    using whole = await open("whole.db", [...recorded, ...captured]);
+    const state = new DryState(under);
+    for (const each of captured) state.add(each);
+    expect(all(state)).toStrictEqual(all(whole));
+    expect(state.lastLsn()).toBe(under.lastLsn());
+  },
+);

@@ -136,20 +136,24 @@ test("a mailbox that cannot be compared is told, with the exit code 1", TIMEOUT,
   expect(plan).toMatchObject({ equal: 2, failed: 1, plans: [{ mailbox: WORK, failure: { code: "uidlist-damaged" } }] });
 });
 
-test("of what is no twin yet, or has a state that is outdated, it is the dry run of a first contact", TIMEOUT, async () => {
-  const list = join(bench.replica, WORK, "dovecot-uidlist");
-  writeFileSync(list, readFileSync(list, "latin1").replace(/G\w+/, `G${"e".repeat(32)}`));
-  const outdated = await bench.sync("--resync", "--dry-run");
-  expect(eventsOf(outdated, "resync-plan")).toStrictEqual([]);
-  expect(String(eventsOf(outdated, "plan")[0]?.["words"])).toMatch(/comparing as at first contact$/);
+test(
+  "of what is no twin yet, or has a state that is outdated, it is the dry run of a first contact",
+  TIMEOUT,
+  async () => {
+    const list = join(bench.replica, WORK, "dovecot-uidlist");
+    writeFileSync(list, readFileSync(list, "latin1").replace(/G\w+/, `G${"e".repeat(32)}`));
+    const outdated = await bench.sync("--resync", "--dry-run");
+    expect(eventsOf(outdated, "resync-plan")).toStrictEqual([]);
+    expect(String(eventsOf(outdated, "plan")[0]?.["words"])).toMatch(/comparing as at first contact$/);
 
-  const replica = join(bench.dir, "fresh");
-  const args = ["sync", bench.source, replica, "--json", "--state", join(bench.dir, "fresh-state"), "--resync", "-n"];
-  const run = await runTwin(args);
-  expect(run.code, JSON.stringify(run)).toBe(0);
-  expect(eventsOf(run, "plan").length).toBeGreaterThan(3);
-  expect(existsSync(replica) || existsSync(join(bench.dir, "fresh-state"))).toBe(false);
-});
+    const replica = join(bench.dir, "fresh");
+    const args = ["sync", bench.source, replica, "--json", "--state", join(bench.dir, "fresh-state"), "--resync", "-n"];
+    const run = await runTwin(args);
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(eventsOf(run, "plan").length).toBeGreaterThan(3);
+    expect(existsSync(replica) || existsSync(join(bench.dir, "fresh-state"))).toBe(false);
+  },
+);
 
 test("an emptied DST is refused, as the run is", TIMEOUT, async () => {
   rmSync(bench.replica, { recursive: true });

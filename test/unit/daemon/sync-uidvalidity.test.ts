@@ -32,28 +32,33 @@ const validityIn = (store: string) => Number(/ V(\d+)/.exec(textOf(store))?.[1])
 const renumber = (store: string, validity: number) => write(store, textOf(store).replace(/ V\d+/, ` V${validity}`));
 const WORDS = /has UIDVALIDITY 7 on the replica and \d+ at the source: it is left as it is/;
 
-test("it is told by each run and left as it is, all else goes on, and what was there before is taken up again", TIMEOUT, async () => {
-  const before = textOf(bench.replica);
-  renumber(bench.replica, 7);
-  const standing = contentsOf(join(bench.replica, INBOX, "cur"));
-  for (const seed of [60, 61, 62]) {
-    if (seed > 60) for (const path of [INBOX, OTHER]) addMessage(join(bench.source, path), { seed: seed + path.length });
+test(
+  "it is told by each run and left as it is, all else goes on, and what was there before is taken up again",
+  TIMEOUT,
+  async () => {
+    const before = textOf(bench.replica);
+    renumber(bench.replica, 7);
+    const standing = contentsOf(join(bench.replica, INBOX, "cur"));
+    for (const seed of [60, 61, 62]) {
+      if (seed > 60)
+        for (const path of [INBOX, OTHER]) addMessage(join(bench.source, path), { seed: seed + path.length });
+      const run = await bench.sync();
+      expectOneProblem(run, INBOX, "uidvalidity-differs", WORDS);
+      expect(String(eventsOf(run, "problem")[0]?.["hint"])).toContain("--accept-uidvalidity");
+      expect(summaryOf(run)).toMatchObject({ saves: seed > 60 ? 1 : 0 });
+      expect(eventsOf(run, "mailbox-renumbered")).toStrictEqual([]);
+      expect(textOf(bench.replica)).toBe(before.replace(/ V\d+/, " V7"));
+      expect(contentsOf(join(bench.replica, INBOX, "cur"))).toStrictEqual(standing);
+      expect(rawDifferences(join(bench.source, OTHER), join(bench.replica, OTHER))).toStrictEqual([]);
+    }
+    write(bench.replica, before);
     const run = await bench.sync();
-    expectOneProblem(run, INBOX, "uidvalidity-differs", WORDS);
-    expect(String(eventsOf(run, "problem")[0]?.["hint"])).toContain("--accept-uidvalidity");
-    expect(summaryOf(run)).toMatchObject({ saves: seed > 60 ? 1 : 0 });
-    expect(eventsOf(run, "mailbox-renumbered")).toStrictEqual([]);
-    expect(textOf(bench.replica)).toBe(before.replace(/ V\d+/, " V7"));
-    expect(contentsOf(join(bench.replica, INBOX, "cur"))).toStrictEqual(standing);
-    expect(rawDifferences(join(bench.source, OTHER), join(bench.replica, OTHER))).toStrictEqual([]);
-  }
-  write(bench.replica, before);
-  const run = await bench.sync();
-  expect(run.code, JSON.stringify(run)).toBe(0);
-  expect(summaryOf(run)).toMatchObject({ saves: 2, problems: 0 });
-  expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
-  expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
-});
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ saves: 2, problems: 0 });
+    expect(rawDifferences(bench.source, bench.replica)).toStrictEqual([]);
+    expect(summaryOf(await bench.sync())).toMatchObject({ transactions: 0, problems: 0 });
+  },
+);
 
 test("--accept-uidvalidity has it take SRC's, and tells of it", TIMEOUT, async () => {
   renumber(bench.replica, 7);

@@ -78,16 +78,23 @@ test("of a directory that is no twin of this source it is refused, and nothing i
   expectRefusal(await sync("--dry-run"), "usage", 64, "--dry-run is for a DST on this host");
 });
 
-test("a UIDVALIDITY that has changed over there is told by the plan and by the run, until it is accepted", TIMEOUT, async () => {
-  expect((await sync()).code).toBe(0);
-  const list = join(bench.replica, INBOX, "dovecot-uidlist");
-  writeFileSync(list, readFileSync(list, "latin1").replace(/ V\d+/, " V7"), "latin1");
-  const told = await plan();
-  expect(told.code).toBe(1);
-  expect(eventsOf(told, "resync-plan")).toMatchObject([{ failed: 1, plans: [{ failure: { code: "uidvalidity-differs" } }] }]);
-  for (const _ of ["once", "and again"]) expectOneProblem(await sync(), INBOX, "uidvalidity-differs", "UIDVALIDITY 7 ");
-  const run = await sync("--accept-uidvalidity");
-  expect(run.code, JSON.stringify(run)).toBe(0);
-  expect(eventsOf(run, "mailbox-renumbered")).toMatchObject([{ path: INBOX, before: 7 }]);
-  expect(rawDifferences(join(bench.source, INBOX), join(bench.replica, INBOX))).toStrictEqual([]);
-});
+test(
+  "a UIDVALIDITY that has changed over there is told by the plan and by the run, until it is accepted",
+  TIMEOUT,
+  async () => {
+    expect((await sync()).code).toBe(0);
+    const list = join(bench.replica, INBOX, "dovecot-uidlist");
+    writeFileSync(list, readFileSync(list, "latin1").replace(/ V\d+/, " V7"), "latin1");
+    const told = await plan();
+    expect(told.code).toBe(1);
+    expect(eventsOf(told, "resync-plan")).toMatchObject([
+      { failed: 1, plans: [{ failure: { code: "uidvalidity-differs" } }] },
+    ]);
+    for (const _ of ["once", "and again"])
+      expectOneProblem(await sync(), INBOX, "uidvalidity-differs", "UIDVALIDITY 7 ");
+    const run = await sync("--accept-uidvalidity");
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(eventsOf(run, "mailbox-renumbered")).toMatchObject([{ path: INBOX, before: 7 }]);
+    expect(rawDifferences(join(bench.source, INBOX), join(bench.replica, INBOX))).toStrictEqual([]);
+  },
+);

@@ -49,7 +49,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/{unit,property,contract,sim}/**/*.test.ts"],
-          testTimeout: 60_000, // only against one that hangs: on a busy machine a test of three seconds takes twenty.
+          testTimeout: 150_000, // only against one that hangs: on a busy machine a test of three seconds takes twenty.
           // One more than there are cores: many of these tests wait for a program that they have started.
           maxWorkers: availableParallelism() + 1,
           // One process for many files: loading the sources anew for each was a quarter of the time. So a test leaves the
@@ -63,8 +63,8 @@ export default defineConfig({
         test: {
           name: "live",
           include: ["test/live/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000, // as above: a test of twenty seconds takes two minutes there.
+          hookTimeout: 300_000,
           fileParallelism: true,
           // Twice the two cores that they are made for: these tests wait for other processes, disks, locks and clocks half of their time.
           maxWorkers: 4,

@@ -72,7 +72,7 @@ export async function planLocalTwin(
   if (hasAside(places)) reporter.plan("put back the mail of DST that was set aside at first contact");
   const asker: Questions = { ask: (ask, inner) => answerLook(looks.methods, ask, inner) };
   const source = { store: places.source, site: places.sourceSite, state: places.state };
-  return planTwin({ source, asker, choices, reporter }, signal);
+  return await planTwin({ source, asker, choices, reporter }, signal); // what it uses is released when this function ends.
 }
 
 /** Throws: the codes of the state database, destination-missing when it is asked. */

@@ -51,7 +51,9 @@ export class DryState implements PlanReader {
   looks(mailboxId: number): readonly ChunkLook[] {
     const writes = this.#writes.get(mailboxId) ?? new Map<number, ChunkWrite>();
     const under = this.#removed.has(mailboxId) ? [] : this.#under.looks(mailboxId);
-    const own = [...writes.values()].filter(({ count }) => count > 0);
+    const own = [...writes.values()].flatMap(({ chunk, count, lookA, lookB }): ChunkLook[] =>
+      count > 0 ? [{ chunk, count, lookA, lookB }] : [],
+    );
     return [...under.filter(({ chunk }) => !writes.has(chunk)), ...own].sort((a, b) => a.chunk - b.chunk);
   }
 

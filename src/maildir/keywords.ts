@@ -57,7 +57,7 @@ export function formatKeywords(keywords: Keywords): Buffer {
 export function namesOfLetters(keywords: Keywords, letters: number): { names: string[]; unknown: number } {
   const names: string[] = [];
   let unknown = 0;
-  for (let index = 0; index < KEYWORDS_MAX; index++) {
+  for (let index = 0; letters >>> index !== 0; index++) {
     if ((letters & (1 << index)) === 0) continue;
     const name = keywords.names[index];
     if (name === undefined) unknown |= 1 << index;
@@ -68,6 +68,7 @@ export function namesOfLetters(keywords: Keywords, letters: number): { names: st
 
 /** What Dovecot calls the keywords of letters that dovecot-keywords does not name, in the order of the letters. */
 export function namesOfNameless(letters: number): string[] {
+  if (letters === 0) return []; // of nearly every message.
   return Array.from({ length: KEYWORDS_MAX }, (_, index) => `unknown-${index}`).filter(
     (_, index) => (letters & (1 << index)) !== 0,
   );

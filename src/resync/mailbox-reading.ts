@@ -11,10 +11,10 @@ import type { Dir } from "../base/disk.js";
 import { type FastHash, sha256 } from "../base/hash.js";
 import { isRawName } from "../base/raw-name.js";
 import { Census } from "../log/census.js";
-import { isBaseName } from "../maildir/ids.js";
+import { type BaseName, isBaseName } from "../maildir/ids.js";
 import { type Keywords, namesOfLetters, namesOfNameless, readKeywords } from "../maildir/keywords.js";
 import { type ListedName, openMessageWalk } from "../maildir/listing.js";
-import { parseMessageName, splitBaseName } from "../maildir/message-name.js";
+import { parseMessageName } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import type { StateDigester } from "../txn/digest.js";
@@ -49,7 +49,6 @@ const LINES_SEED = 0x6c69_6e65_73n; // "lines"
 const TEXT_BYTES_MAX = 255;
 /** Dovecot writes some 60, and no more than 400. */
 const FIELDS_BYTES_MAX = 4096;
-/** Tried where a file is not any more where it was listed. */
 const COMMON_INFOS = [":2,", ":2,S"] as const;
 
 export class MailboxReading {
@@ -150,31 +149,55 @@ export class MailboxReading {
 
   #placesAt(index: number): ListedName[] {
     const listed = this.#census.placesOf(index);
-    if (listed.length === 0) return [];
-    const base = this.uidlist.baseAt(index);
-    // The last place counts: names in new/ were listed first.
-    const likely = COMMON_INFOS.map((info): ListedName => ({ dir: "cur", name: base + info }));
-    return [...listed.toReversed(), ...likely, { dir: "new", name: base }];
+    return listed.length === 0 ? [] : [...listed.toReversed(), ...likelyPlaces(this.uidlist.baseAt(index))];
   }
 
-  #stateAt({ cur, fresh }: MailboxDirs, index: number): MessageState | undefined {
+  #stateAt(dirs: MailboxDirs, index: number): MessageState | undefined {
     const base = this.uidlist.baseAt(index);
     if (!isBaseName(base)) return undefined;
-    for (const { dir, name } of this.#placesAt(index)) {
-      const parsed = isRawName(name) && splitBaseName(name) === base ? parseMessageName(name) : undefined;
-      const stat = parsed === undefined ? undefined : (dir === "cur" ? cur : fresh)?.stat(name);
-      if (parsed === undefined || stat?.kind !== "file") continue;
-      const { flags, letters, odd, tail } = parsed;
-      const { names, unknown } = namesOfLetters(this.#keywords, letters);
-      if (unknown !== 0) this.#hasNamelessLetters = true;
-      const all = [...names.map(bounded), ...namesOfNameless(unknown)];
-      const keywords = [...new Set(all)].sort((a, b) => (a < b ? -1 : 1));
-      const [uid, fields] = [this.uidlist.uidAt(index), boundedFields(this.uidlist.fieldsAt(index))];
-      const mtimeS = Math.floor(stat.mtimeMs / 1000);
-      return { uid, base, flags, keywords, odd, tail, size: stat.size, mtimeS, fields };
+    const listed = this.#census.placesOf(index);
+    // The last place counts: names in new/ were listed first. Nearly every file is where it was listed, and no other place is thought of.
+    for (let at = listed.length - 1; at >= 0; at--) {
+      const state = this.#stateIn(dirs, index, base, listed[at] as ListedName);
+      if (state !== undefined) return state;
+    }
+    for (const place of listed.length === 0 ? [] : likelyPlaces(base)) {
+      const state = this.#stateIn(dirs, index, base, place);
+      if (state !== undefined) return state;
     }
     return undefined;
   }
+
+  /** Undefined: it is not there. */
+  #stateIn(
+    { cur, fresh }: MailboxDirs,
+    index: number,
+    base: BaseName,
+    { dir, name }: ListedName,
+  ): MessageState | undefined {
+    const parsed = isRawName(name) ? parseMessageName(name) : undefined;
+    if (parsed?.base !== base) return undefined;
+    const stat = (dir === "cur" ? cur : fresh)?.stat(name);
+    if (stat?.kind !== "file") return undefined;
+    const { flags, letters, odd, tail } = parsed;
+    const keywords = letters === 0 ? [] : this.#keywordsOf(letters);
+    const [uid, fields] = [this.uidlist.uidAt(index), boundedFields(this.uidlist.fieldsAt(index))];
+    const mtimeS = Math.floor(stat.mtimeMs / 1000);
+    return { uid, base, flags, keywords, odd, tail, size: stat.size, mtimeS, fields };
+  }
+
+  #keywordsOf(letters: number): string[] {
+    const { names, unknown } = namesOfLetters(this.#keywords, letters);
+    if (unknown !== 0) this.#hasNamelessLetters = true;
+    const all = [...names.map(bounded), ...namesOfNameless(unknown)];
+    return [...new Set(all)].sort((a, b) => (a < b ? -1 : 1));
+  }
+}
+
+/** Tried where a file is not any more where it was listed. */
+function likelyPlaces(base: string): readonly ListedName[] {
+  const common = COMMON_INFOS.map((info): ListedName => ({ dir: "cur", name: base + info }));
+  return [...common, { dir: "new", name: base }];
 }
 
 /** Returns whether nothing changed meanwhile, as far as the directories' times tell. */

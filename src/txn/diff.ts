@@ -43,6 +43,7 @@ export function reusedUids(before: readonly MessageState[], after: readonly Mess
 
 /** The message's GUID as Dovecot tells it: the record's G field, or else the base name. */
 export function messageGuid({ base, fields }: Pick<MessageState, "base" | "fields">): string {
+  if (!fields.includes("G")) return base; // nearly every record.
   return /(?:^| )G([^ ]+)/.exec(fields)?.[1] ?? base;
 }
 

@@ -51,9 +51,12 @@ export function sameRecordFields(a: string, b: string): boolean {
   return a === b || lastingFields(a) === lastingFields(b);
 }
 
+/** Of nearly every record. */
+const SIZES_ALONE = /^[SW]\d+(?: [SW]\d+)*$/;
+
 /** Of these fields what is no cache: GUID (G), POP3 UIDL (P) and order (O), and what other versions may write. */
 export function lastingFields(fields: string): string {
-  if (fields === "") return "";
+  if (fields === "" || SIZES_ALONE.test(fields)) return "";
   return fields
     .split(" ")
     .filter((field) => field !== "" && !field.startsWith("S") && !field.startsWith("W"))

@@ -24,7 +24,7 @@ export async function planRemoteTwin(
   const { asker } = owner.adopt(askOver(link, places.shown, systemClock));
   const { acceptsUidValidity, approvesDeletions } = options;
   const choices: Omit<PlanChoices, "moved"> = { acceptsUidValidity, approvesDeletions, tellsEqual };
-  return planTwin({ source: places, asker, choices, reporter }, signal);
+  return await planTwin({ source: places, asker, choices, reporter }, signal);
 }
 
 function logIdOf(places: RemotePlaces): string {

@@ -12,7 +12,7 @@ import { until } from "./until.js";
 
 const CLI = fileURLToPath(new URL("../../../dist/daemon/cli.js", import.meta.url));
 const LIVE_MS_MAX = 60_000;
-const STOP_MS_MAX = 30_000;
+const STOP_MS_MAX = 60_000;
 const TAIL_CHARS = 4_000;
 
 export interface TwinEvent {

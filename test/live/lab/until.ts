@@ -16,7 +16,7 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   options: UntilOptions = {},
 ): Promise<void> {
-  const { deadlineMs = 30_000, pollMs = 20, detail } = options;
+  const { deadlineMs = 60_000, pollMs = 20, detail } = options;
   const start = performance.now();
   while (!(await condition())) {
     if (performance.now() - start > deadlineMs) {

@@ -30,7 +30,7 @@ export async function waitEqual(
   users: string | readonly string[],
   options: WaitOptions = {},
 ): Promise<ReadonlyMap<string, StoreView>> {
-  const { deadlineMs = 30_000 } = options;
+  const { deadlineMs = 60_000 } = options;
   const start = performance.now();
   const equal = new Map<string, StoreView>();
   for (const user of typeof users === "string" ? [users] : users) {

@@ -13,7 +13,7 @@ import { until } from "../lab/until.js";
 /** The built command line. */
 export const CLI = fileURLToPath(new URL("../../../dist/daemon/cli.js", import.meta.url));
 const EVENT_MS_MAX = 60_000;
-const STOP_MS_MAX = 30_000;
+const STOP_MS_MAX = 60_000;
 const TAIL_EVENTS = 12;
 
 export interface DaemonEvent {

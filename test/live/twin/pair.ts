@@ -32,7 +32,7 @@ export interface TwinSettings {
 
 export type Views = ReadonlyMap<string, StoreView>;
 
-const EQUAL_MS_MAX = 30_000;
+const EQUAL_MS_MAX = 60_000;
 const SHOWN_MS_MAX = 8_000;
 const CLEAN_MS_MAX = 5_000;
 const FILES_POLL_MS = 20;

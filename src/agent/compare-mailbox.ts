@@ -12,7 +12,6 @@ import { randomFraction } from "../base/random.js";
 import { displayRaw, ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
 import { structureTransaction } from "../capture/mailbox-structure.js";
-import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import {
@@ -40,10 +39,13 @@ import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
-import { SourceStates } from "./source-states.js";
+import { type BaselineReader, SourceStates } from "./source-states.js";
+
+/** `row`: the source's, of which nothing stands on the replica. Throws what the replica refuses of it. */
+export type ClearPlace = (row: MailboxRow, signal: AbortSignal) => Promise<void>;
 
 export interface ComparisonPorts {
-  readonly reader: StateReader;
+  readonly reader: BaselineReader;
   readonly clock: Clock;
   readonly source: Pick<SourceSide, "describe" | "lookAgain" | "pathOf" | "uidNextOf" | "raiseNextUid">;
   readonly asker: Questions;
@@ -56,6 +58,8 @@ export interface ComparisonPorts {
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** Whether a UIDVALIDITY of the replica that is another one gives way to the source's. Asked once in a comparison. */
   readonly renumbers: (mailbox: MailboxGuid) => Readonly<Record<RenumberedBy, boolean>>;
+  /** What makes room where the mailbox is to be made, if a person has asked for that. Asked once in a comparison. */
+  readonly clearing?: (mailbox: MailboxGuid) => ClearPlace | undefined;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
   /** The replica's next UID is ahead of the source's. */
@@ -140,12 +144,14 @@ class Comparison {
   #differed = 0;
   readonly #renumbers: Readonly<Record<RenumberedBy, boolean>>;
   readonly #damaged: ReadonlySet<number>;
+  readonly #clearPlace: ClearPlace | undefined;
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid, digester: StateDigester) {
     this.#ports = ports;
     this.#guid = guid;
     this.#damaged = ports.damaged?.(guid) ?? new Set();
     this.#renumbers = ports.renumbers(guid);
+    this.#clearPlace = ports.clearing?.(guid);
     const seed = Math.floor(randomFraction() * 2 ** 32);
     this.#states = new SourceStates(ports.reader, guid, { digester, seed });
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH }, seed);
@@ -189,13 +195,14 @@ class Comparison {
       case "remove":
         return this.#equal(); // only of what the source does not have.
       case "make": {
+        await this.#clearPlace?.(row, signal);
         if (plan.forget !== undefined) await this.#offerStructure(plan.forget, { kind: "delete" }, signal);
         const range = new Ranges(this.#ports, { row, described, structure: described.creation, isNews: true });
         return this.#matchAll(range, NOTHING, signal);
       }
       case "renumber": {
         const { before, move, changedBy } = plan;
-        if (!this.#renumbers[changedBy]) return ofAnotherUidValidity(row, before);
+        if (!this.#renumbers[changedBy]) return { kind: "failed", cause: ofAnotherUidValidity(row, before) };
         if (move !== undefined) {
           await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
         }
@@ -368,11 +375,17 @@ function renameOf({ from, displaces }: Move, { creation: { parents } }: Descript
   return { kind: "rename", from: from.path, ...other, ...(parents.length === 0 ? {} : { parents }) };
 }
 
-/** Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows which of the two is right. */
-function ofAnotherUidValidity({ path, uidValidity }: MailboxRow, replica: number): Compared {
+/**
+ * Why a mailbox is left alone. Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows
+ * which of the two is right. `replica`: the UIDVALIDITY there.
+ */
+export function ofAnotherUidValidity(
+  { path, uidValidity }: Pick<MailboxRow, "path" | "uidValidity">,
+  replica: number,
+): Cause {
   const where = `mailbox ${path === "" ? "INBOX" : displayRaw(path)}`;
   const words = `${where} has UIDVALIDITY ${replica} on the replica and ${uidValidity} at the source: it is left as it is, until somebody accepts the source's`;
-  return { kind: "failed", cause: { code: "uidvalidity-differs", words } };
+  return { code: "uidvalidity-differs", words };
 }
 
 function vanished(words: string): Compared {

@@ -9,6 +9,7 @@
 import { Beside } from "../base/beside.js";
 import { nextTurn } from "../base/clock.js";
 import { ROOT_PATH } from "../base/raw-name.js";
+import type { StateReader } from "../log/state-ports.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import type { Answer, Ask } from "../wire/messages.js";
@@ -19,10 +20,16 @@ import type { OfferLine } from "./offer-line.js";
 import { MailboxSteps, type PlannedMailbox, type Standing } from "./planned-mailbox.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
+import type { SourceSide } from "./source-side.js";
+import type { BaselineReader } from "./source-states.js";
 import { goingPlaces, ownPlaces, type Place, standingOf } from "./store-comparison.js";
 
-export interface PlanPorts
-  extends Omit<ComparisonPorts, "line" | "rejections" | "onForeign" | "onNextUid" | "onReached" | "damaged"> {
+/** Of a source's state. */
+export type PlanReader = BaselineReader & Pick<StateReader, "mailboxes" | "entriesAfter" | "logBytes">;
+
+export interface PlanPorts extends Pick<ComparisonPorts, "asker" | "clock" | "mayHave" | "renumbers"> {
+  readonly reader: PlanReader;
+  readonly source: Pick<SourceSide, "describe" | "pathOf" | "uidNextOf">;
   /** The replica's. */
   readonly name: string;
   readonly line: Pick<OfferLine, "has">;

@@ -89,6 +89,10 @@ function addResync(program: Command, output: Output): void {
     .option("--replica <replica>", "only this replica")
     .option("--store <store>", "only this store")
     .option("-n, --dry-run", "say what would be done, to which messages, and why, and do nothing")
+    .option(
+      "--clear-place",
+      "with --mailbox: another mailbox that stands in its place on the replica goes to the limbo there",
+    )
     .option("-v, --verbose", "with --dry-run: name the mailboxes that are equal, too")
     .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
 }

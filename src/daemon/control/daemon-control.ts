@@ -133,6 +133,14 @@ export interface VerifyWish {
   readonly acceptsUidValidity?: boolean | undefined;
 }
 
+/**
+ * `clearsPlace`: what stands on the replica where a mailbox of the source belongs, and is none of the source's, goes to the limbo there. Only
+ * with a mailbox, and on replicas that are connected.
+ */
+export interface ResyncQuery extends Targets, MailboxWish {
+  readonly clearsPlace?: boolean | undefined;
+}
+
 /** `verbose`: mailboxes that are equal are named, too. */
 export interface PlanQuery extends Targets, MailboxWish {
   readonly verbose?: boolean | undefined;
@@ -153,9 +161,9 @@ export interface DaemonControl {
   fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
    * Compares what is meant, and mends it. Returns when that is decided, not when it is done. The signal is as that of `explain`.
-   * Throws: target-unknown, not-the-source.
+   * Throws: target-unknown, not-the-source; target-away.
    */
-  resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
+  resync(query: ResyncQuery, signal: AbortSignal): Awaitable<ResyncAnswer>;
   /**
    * What `resync` would do. Compares what is meant, and changes nothing. Returns when all has been compared, which may take minutes.
    * Throws as `resync`.

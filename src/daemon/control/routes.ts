@@ -77,10 +77,18 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/resync",
-    taking(z.strictObject({ store: name.optional(), replica: name.optional(), ...wish }), (control, query, signal) => {
-      const { user, mailbox } = query;
-      return control.resync({ ...targetsNamed(control.status(), query), user, mailbox }, signal);
-    }),
+    taking(
+      z.strictObject({
+        store: name.optional(),
+        replica: name.optional(),
+        ...wish,
+        clearsPlace: z.boolean().optional(),
+      }),
+      (control, { user, mailbox, clearsPlace, ...targets }, signal) => {
+        const query = { ...targetsNamed(control.status(), targets), user, mailbox, clearsPlace };
+        return control.resync(query, signal);
+      },
+    ),
   ],
   [
     "POST /v1/resync/plan",

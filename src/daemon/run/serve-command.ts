@@ -130,6 +130,7 @@ async function prepare(
       `serving "${flags.peer}": it asks for a directory, and may have stores of the configuration only`,
     );
   if (role === "verifier") return serveVerifier(ports, target, owner, signal);
+  if (role === "planner") return servePlanner(ports, { ...target, ...opening }, owner, signal);
   if (role === "replica")
     throw daemonError(
       "usage",
@@ -230,6 +231,21 @@ function serveVerifier(
 function writtenBy(sourceId: string, path: string, owner: Disposer): AreWritten | undefined {
   const file = join(stateFor(sourceId, path, basename(path)), "replica.db");
   return existsSync(file) ? writtenIn(owner.adopt(openStateReader(file))) : undefined;
+}
+
+/** A twin is looked at, and nothing is written. */
+async function servePlanner(
+  ports: MessagePorts,
+  { path, sourceId, logId }: PathTarget & Opening,
+  owner: Disposer,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { openPlanned } = await import("./planned-store.js");
+  const answer = await openPlanned(pathOf(path), { sourceId, logId }, owner);
+  return async () => {
+    letOpen(ports);
+    await answer(openStreamLink({ ...ports, peer: "whoever plans" }), signal);
+  };
 }
 
 /** No shell has seen it. */

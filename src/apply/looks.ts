@@ -43,7 +43,8 @@ export function openLooks({ disk, reader, digester, clock }: LooksPorts, options
     }
   };
   return {
-    compare: (request) => inStore((root) => pages.read(root, request)),
+    compare: (request) => inStore((root) => pages.compare(root, request)),
+    tellHeld: (request) => inStore((root) => pages.tell(root, request)),
     standing: (request) => inStore((root) => readStanding(context, root, request)),
   };
 }

@@ -4,7 +4,7 @@
  *
  * Two XXH64 with different seeds over one serialisation; each half is a sum modulo 2^64. They find accidents, not
  * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; all else of it does: its GUID (G),
- * and what POP3 clients see of it (P, O) (`sumOf`). `sumWithFields` tells also whether G is given where it is the file name, as a
+ * and what POP3 clients see of it (P, O) (`sumOf`). `halvesWithFields` tell also whether G is given where it is the file name, as a
  * comparison does that brings it to the replica.
  *
  * INVARIANT: the sum over a set does not depend on the order, and `subtractDigest` undoes `addDigest`.
@@ -47,9 +47,6 @@ export function sameDigest(a: Digest, b: Digest): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** What of a message's record goes into its digest. */
-type OfState = (state: MessageState) => string;
-
 /** Computes digests; keeps a scratch buffer, so one per thread and not re-entrant. */
 export class StateDigester {
   readonly #hash: Pick<FastHash, "h64">;
@@ -65,32 +62,19 @@ export class StateDigester {
 
   /** Of a set: each message once, in any order. */
   sumOf(states: Iterable<MessageState>): Digest {
-    return this.#sum(states, guidUnlessBase, ({ fields }) => fieldsBesideGuid(fields));
-  }
-
-  /** The same, of all that `planMessages` would find different (resync/): equal sums, no change. */
-  sumWithFields(states: Iterable<MessageState>): Digest {
-    return this.#sum(
-      states,
-      ({ fields }) => lastingFields(fields),
-      () => "",
-    );
-  }
-
-  /** The two halves of what `sumWithFields` adds up for this one. */
-  halvesWithFields(state: MessageState): DigestHalves {
-    return this.#halvesOf(state, lastingFields(state.fields), "");
-  }
-
-  #sum(states: Iterable<MessageState>, ofRecord: OfState, rest: OfState): Digest {
     let a = 0n;
     let b = 0n;
     for (const state of states) {
-      const halves = this.#halvesOf(state, ofRecord(state), rest(state));
+      const halves = this.#halvesOf(state, guidUnlessBase(state), fieldsBesideGuid(state.fields));
       a += halves.a;
       b += halves.b;
     }
     return digestOfHalves(a, b);
+  }
+
+  /** Of all of a message that `planMessages` would find different (resync/): sets with equal sums of these have no change. */
+  halvesWithFields(state: MessageState): DigestHalves {
+    return this.#halvesOf(state, lastingFields(state.fields), "");
   }
 
   #halvesOf(state: MessageState, ofRecord: string, rest: string): DigestHalves {

@@ -23,6 +23,8 @@ const STEPS_MAX = 120;
 const KILLED_MS_MAX = 60_000;
 const POINTS: readonly string[] = [...CAPTURE_CRASH_POINTS, ...APPLY_CRASH_POINTS];
 const RANDOM_KILLS = 10;
+/** Folders go as a whole below, many within minutes, and no person is there to let that pass. */
+const ARGS = ["--approve-deletions"];
 const SEED = Number(process.env["MAILTWIN_CRASH_SEED"] ?? 20_231_123);
 
 describeLive("killed in the middle", () => {
@@ -56,7 +58,7 @@ describeLive("killed in the middle", () => {
     const { source } = shared.pair;
     await using changes = await MixedChanges.open({ site: source, user: "u1", droppedUser: "u2", seed: 900 });
     for (let kill = 0; kill < RANDOM_KILLS; kill++) {
-      await using twin = random() < 0.6 ? await shared.pair.start() : shared.pair.spawn();
+      await using twin = random() < 0.6 ? await shared.pair.start({ args: ARGS }) : shared.pair.spawn({ args: ARGS });
       await changes.steps(1 + Math.floor(random() * MixedChanges.ACTIONS_PER_ROUND));
       await twin.kill9();
       expect(await twin.exited).toEqual({ code: undefined, signal: "SIGKILL" });
@@ -67,7 +69,7 @@ describeLive("killed in the middle", () => {
   /** Starts a twin that is to die at the point, goes on changing mail until it does, and insists that it did. */
   async function dieAt(point: string, changes: MixedChanges, when: "at once" | "live"): Promise<void> {
     const env = { MAILTWIN_CRASH_AT: point };
-    await using twin = shared.pair.spawn({ env });
+    await using twin = shared.pair.spawn({ env, args: ARGS });
     // Live if it gets that far: some points are passed while it starts.
     if (when === "live") await killedOrPast(twin, point, { isPast: ({ event }) => event === "live" });
     const startMs = performance.now();
@@ -81,7 +83,7 @@ describeLive("killed in the middle", () => {
 
   /** A twin that lives brings all in order. */
   async function recover(compare: "files" | "imap"): Promise<void> {
-    await using twin = await shared.pair.start();
+    await using twin = await shared.pair.start({ args: ARGS });
     try {
       const { source, replica } = shared.pair;
       if (compare === "files") await shared.pair.settleFiles();

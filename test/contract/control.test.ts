@@ -58,6 +58,12 @@ describe("what is asked", () => {
     ["resync", { user: "alice", mailbox: "Wörk" }, COMPARED, ["resync", { user: "alice", mailbox: "Wörk" }]],
     ["resync", { replica: "c" }, COMPARED, ["resync", { store: "mail", replica: "c" }]],
     [
+      "resync",
+      { mailbox: "Work", replica: "c", clearsPlace: true },
+      COMPARED,
+      ["resync", { store: "mail", replica: "c", mailbox: "Work", clearsPlace: true }],
+    ],
+    [
       "rejects/retry",
       { replica: "c" },
       { rejects: 1, toCompare: 0, paused: false },

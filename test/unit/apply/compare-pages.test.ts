@@ -275,7 +275,8 @@ describe("parts that are asked about with sums", () => {
   test("all differ where nothing of many messages was written by replication: not all are looked at", () => {
     makeMailbox(pair.bench.replica, "u9/Maildir", { messages: 1200, bytes: 10 });
     const uidlist = readFileSync(join(pair.bench.replica, "u9/Maildir/dovecot-uidlist"), "latin1");
-    const where = { mailbox: parseMailboxGuid(/ G([0-9a-f]+)/.exec(uidlist)?.[1] ?? ""), path: "u9/Maildir" as RawPath };
+    const mailbox = parseMailboxGuid(/ G([0-9a-f]+)/.exec(uidlist)?.[1] ?? "");
+    const where = { mailbox, path: "u9/Maildir" as RawPath };
     const parts = Array.from({ length: 10 }, (_, part) => part);
     const sums = { bits: 7, parts, sums: parts.map(() => 0), whole: emptyDigest() };
     const outcome = compare(sums, { ...where, messagesMax: 2000 });

@@ -4,20 +4,21 @@
  *
  * INVARIANT: of owners and modes a replica elsewhere has no say: what is made anew is like the directory above it, or like those beside it.
  */
+import { rmSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { assert } from "../../base/assert.js";
 import type { Dir, FileStat } from "../../base/disk.js";
 import { openNodeDisk } from "../../base/disk-node.js";
 import { errnoOf } from "../../base/errors.js";
 import { isRawName, type RawName, type RawPath, rawFromText, splitRaw } from "../../base/raw-name.js";
-import { makeSystemError } from "../../base/system-error.js";
 import type { BaselineRecord } from "../../log/state-types.js";
 import { isOneUsers } from "../../maildir/whose-tree.js";
 import type { CopiedMessage, HeldCopy, StoreCopy } from "./copies.js";
-import { unlessThere } from "./directories.js";
 import type { FetchedMessage, MailboxName } from "./replica-mail.js";
 
 /** In the state directory of the source. */
-export const FETCHED: RawName = rawName("fetched");
+export const FETCHED = "fetched";
 const FETCHED_MODE = 0o700;
 /** What stands in a store and is no user's. */
 const OTHERS = /^\.|^lost\+found$/;
@@ -29,31 +30,18 @@ export interface Fetcher {
   fetch(mailbox: MailboxName, records: readonly BaselineRecord[]): Promise<readonly FetchedMessage[]>;
 }
 
-/** The scratch directory, made if it is not there. The caller closes it. Throws: system errors. */
-export function openFetched(state: string): Dir {
-  const above = openNodeDisk().openRoot(rawFromText(state));
-  try {
-    if (above !== undefined) unlessThere(() => above.mkdir(FETCHED, FETCHED_MODE));
-    const dir = above?.openDir(FETCHED);
-    if (dir === undefined) throw makeSystemError("ENOENT", { doing: "opening", path: `${state}/${FETCHED}` });
-    return dir;
-  } finally {
-    above?.close();
-  }
-}
-
-/** As `ReplicaMail.fetch`, into the scratch directory of that state: whoever had something fetched before is done with it. */
+/**
+ * As `ReplicaMail.fetch`, into the scratch directory of that state: whoever had something fetched before is done with it.
+ * Throws: system errors.
+ */
 export async function fetchInto(
   state: string,
-  fetch: (scratch: Dir) => Promise<readonly FetchedMessage[]>,
+  fetch: (scratch: string) => Promise<readonly FetchedMessage[]>,
 ): Promise<readonly FetchedMessage[]> {
-  const scratch = openFetched(state);
-  try {
-    empty(scratch);
-    return await fetch(scratch);
-  } finally {
-    scratch.close();
-  }
+  const scratch = join(state, FETCHED);
+  await rm(scratch, { recursive: true, force: true }); // what a kill left, too.
+  await mkdir(scratch, { mode: FETCHED_MODE });
+  return fetch(scratch);
 }
 
 export class FetchedCopies implements StoreCopy {
@@ -98,16 +86,10 @@ export class FetchedCopies implements StoreCopy {
   /** Nothing is left but what the system does not let go: the next one removes that. */
   [Symbol.dispose](): void {
     if (!this.#hasFetched) return;
-    const above = openNodeDisk().openRoot(rawFromText(this.#state));
-    const dir = above?.openDir(FETCHED);
     try {
-      if (dir !== undefined) empty(dir);
-      above?.rmdir(FETCHED);
+      rmSync(join(this.#state, FETCHED), { recursive: true, force: true });
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-    } finally {
-      dir?.close();
-      above?.close();
     }
   }
 
@@ -115,28 +97,23 @@ export class FetchedCopies implements StoreCopy {
     this.#hasFetched = true;
     for (let at = 0; at < records.length; ) {
       const fetched = await this.#fetcher.fetch(mailbox, records.slice(at));
-      const dir = openFetched(this.#state);
+      const dir = openNodeDisk().openRoot(rawFromText(join(this.#state, FETCHED)));
       try {
         for (const { uid, why } of fetched) {
           const record = records[at];
           assert(record?.uid === uid, "what is fetched is what was asked for, in its order");
           at += 1;
           const name = rawName(String(uid));
-          yield {
-            record,
-            found: why === undefined ? { kind: "found", file: { dir, name } } : { kind: "lacking", why },
-          };
-          dir.unlink(name);
+          if (why !== undefined || dir === undefined)
+            yield { record, found: { kind: "lacking", why: why ?? "its file went from the state directory" } };
+          else yield { record, found: { kind: "found", file: { dir, name } } };
+          dir?.unlink(name);
         }
       } finally {
-        dir.close();
+        dir?.close();
       }
     }
   }
-}
-
-function empty(dir: Dir): void {
-  for (const name of dir.list()) dir.unlink(name);
 }
 
 /**

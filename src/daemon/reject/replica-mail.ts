@@ -5,7 +5,8 @@
  * that needs several answers the one that the replica says, else.
  * INVARIANT: mail of one user is never had from the mailbox of another one, whatever the replica's uidlists say.
  */
-import type { Dir } from "../../base/disk.js";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { errnoOf, MailtwinError } from "../../base/errors.js";
 import { openSha256, type Sha256Stream } from "../../base/hash.js";
 import type { RawPath } from "../../base/raw-name.js";
@@ -29,8 +30,8 @@ export interface FetchedMessage {
 }
 
 export interface FetchPorts {
-  /** Ours alone. */
-  readonly scratch: Dir;
+  /** A directory that is ours alone. */
+  readonly scratch: string;
   /** In the order of `names`; undefined: nothing is known. */
   readonly known: (mailbox: MailboxGuid, names: readonly BodyName[]) => Promise<readonly (KnownBody | undefined)[]>;
 }
@@ -38,6 +39,7 @@ export interface FetchPorts {
 /** After so much, or so many, whoever puts it away has a turn. A message is fetched whole. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const WINDOW_MESSAGES = 512;
+const FILE_MODE = 0o600;
 
 const NO_MAILBOX = "its mailbox is not on the replica, or cannot be read there";
 const NOT_THERE = "it is not on the replica, or was not written there by replication";
@@ -136,12 +138,14 @@ interface WantedOf {
 interface Coming {
   readonly message: WantedMessage;
   readonly hash: Sha256Stream;
+  file: FileHandle | undefined;
   bytes: number;
   parts: number;
   /** What this host does not let it be. */
   why: string | undefined;
 }
 
+/** Whoever else this thread serves does not wait for the disk. */
 class Fetching {
   readonly #side: ReadSide;
   readonly #wanted: WantedOf;
@@ -156,6 +160,15 @@ class Fetching {
   }
 
   async run(signal: AbortSignal): Promise<readonly FetchedMessage[]> {
+    try {
+      await this.#fetchAll(signal);
+      return this.#done;
+    } finally {
+      await this.#coming?.file?.close();
+    }
+  }
+
+  async #fetchAll(signal: AbortSignal): Promise<void> {
     const { path, messages } = this.#wanted;
     let bytes = 0;
     const isFull = () => bytes >= WINDOW_BYTES || this.#done.length >= WINDOW_MESSAGES;
@@ -170,7 +183,6 @@ class Fetching {
         await this.#take(part, signal);
       }
     }
-    return this.#done;
   }
 
   /** The next of the message that is next. */
@@ -179,26 +191,22 @@ class Fetching {
     if (message === undefined) return;
     const why = whyOther(message, part);
     if (part === undefined || why !== undefined) {
-      this.#settle(message, why);
+      await this.#settle(message, why);
       return;
     }
-    this.#coming ??= { message, hash: openSha256(), bytes: 0, parts: 0, why: undefined };
-    this.#write(this.#coming, part.bytes);
-    if (this.#coming.bytes === message.size) this.#settle(message, await this.#whyNot(this.#coming, signal));
+    this.#coming ??= { message, hash: openSha256(), file: undefined, bytes: 0, parts: 0, why: undefined };
+    await this.#write(this.#coming, part.bytes);
+    if (this.#coming.bytes === message.size) await this.#settle(message, await this.#whyNot(this.#coming, signal));
   }
 
   /** What this system refuses of one message keeps no other one. */
-  #write(coming: Coming, bytes: Uint8Array): void {
-    const { scratch } = this.#ports;
-    const name = String(coming.message.uid);
+  async #write(coming: Coming, bytes: Uint8Array): Promise<void> {
+    coming.hash.update(bytes);
     try {
-      coming.hash.update(bytes);
-      if (coming.parts === 0) {
-        scratch.unlink(name);
-        scratch.createFile(name, [bytes], { mode: 0o600 });
-      } else if (coming.why === undefined) scratch.appendFile(name, bytes, coming.bytes);
+      if (coming.parts === 0) coming.file = await open(this.#pathOf(coming.message), "w", FILE_MODE);
+      if (coming.why === undefined) await coming.file?.writeFile(bytes);
     } catch (error) {
-      if (errnoOf(error) === undefined && !(error instanceof MailtwinError)) throw error;
+      if (errnoOf(error) === undefined) throw error;
       coming.why = whyItFailed(error);
     }
     coming.bytes += bytes.length;
@@ -216,10 +224,16 @@ class Fetching {
     return whole === sha256 ? undefined : CHANGED;
   }
 
-  #settle({ uid }: WantedMessage, why: string | undefined): void {
-    if (why !== undefined) this.#ports.scratch.unlink(String(uid));
+  async #settle(message: WantedMessage, why: string | undefined): Promise<void> {
+    const file = this.#coming?.file;
     this.#coming = undefined;
-    this.#done.push({ uid, why });
+    await file?.close();
+    if (why !== undefined) await rm(this.#pathOf(message), { force: true });
+    this.#done.push({ uid: message.uid, why });
+  }
+
+  #pathOf({ uid }: WantedMessage): string {
+    return join(this.#ports.scratch, String(uid));
   }
 }
 

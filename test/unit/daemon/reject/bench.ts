@@ -47,10 +47,18 @@ export function reject(bench: Bench, flags: RejectFlags = {}): Promise<Rejected>
   return rejectTo(bench, bench.replica, flags);
 }
 
-export async function rejectTo(
-  bench: Pick<Bench, "source" | "state">,
+export function rejectTo(
+  { source, state }: Pick<Bench, "source" | "state">,
   destination: string,
   flags: RejectFlags = {},
+): Promise<Rejected> {
+  return rejectWith([source, destination], { state, ...flags });
+}
+
+/** As its words and flags stand on a command line. */
+export async function rejectWith(
+  [source, destination]: readonly [source?: string, destination?: string],
+  flags: RejectFlags,
 ): Promise<Rejected> {
   let [out, err] = ["", ""];
   const output = {
@@ -62,7 +70,7 @@ export async function rejectTo(
     },
     exitCodeOf: (code: number) => code,
   };
-  const code = await rejectDeletions(bench.source, destination, { state: bench.state, ...flags }, output);
+  const code = await rejectDeletions(source, destination, flags, output);
   const lines = flags.json === true ? out.split("\n").filter((line) => line !== "") : [];
   return { code, out, err, reports: lines.map((line) => JSON.parse(line) as RejectReport) };
 }

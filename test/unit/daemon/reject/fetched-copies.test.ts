@@ -95,6 +95,16 @@ test("a link that is cut leaves what came back, and the next call goes on with t
   expect(readdirSync(bench.state)).not.toContain(FETCHED);
 });
 
+test("what nobody fetches any more is told, though there is no file of it", async () => {
+  const why = "it is not held back any more";
+  const { told, error } = await run({
+    whyLacking: async (_, records) => records.map(() => undefined),
+    fetch: async (_, records) => records.slice(0, 1).map(({ uid }) => ({ uid, why })),
+  });
+  expect(error).toBeUndefined();
+  expect(told).toEqual(held.records.map(({ uid }) => ({ uid, event: "not-restored", words: why })));
+});
+
 describe.runIf(process.getuid?.() === 0)("a directory directly below the store", () => {
   const work = "u3/Maildir/.Work" as RawPath;
 

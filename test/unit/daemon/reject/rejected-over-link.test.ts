@@ -17,7 +17,7 @@ import { FETCHED } from "../../../../src/daemon/reject/fetched-copies.js";
 import type { RejectFlags } from "../../../../src/daemon/reject/reject-command.js";
 import { rawDifferences, treeState } from "../../../live/twin/raw-compare.js";
 import { type Bench, summaryOf } from "../../../live/twin/small-store.js";
-import { brakedBench, filesIn, INBOX, MANY, mailIn, type Rejected, rejectTo, WORK } from "./bench.js";
+import { brakedBench, filesIn, INBOX, MANY, mailIn, type Rejected, rejectTo, rejectWith, WORK } from "./bench.js";
 import { openBenchOverSsh, overSsh } from "./over-ssh.js";
 
 let bench: Bench;
@@ -107,7 +107,7 @@ test("of a host that has no record of that source nothing comes, and nothing is 
   const before = treeState(bench.source);
   const { code, out, err } = await reject({}, "elsewhere");
   expect([code, out]).toEqual([1, "restored nothing; 257 messages could not be, and stay held back\n"]);
-  expect(err).toMatch(/what replication has written here is not known/);
+  expect(err).toMatch(/it has no record of what this source has sent/);
   expect(treeState(bench.source)).toStrictEqual(before);
 }, 60_000);
 
@@ -135,4 +135,30 @@ test("a host that cannot be reached, and flags that do not fit, are refused befo
   expect(await refused({ rsh: "" })).toMatch(/^usage: .*rsh is empty/);
   await expect(rejectTo(bench, bench.replica, { rsh: "ssh" })).rejects.toThrow(/for a DST on another host/);
   expect(treeState(bench.source)).toStrictEqual(before);
+}, 60_000);
+
+test("of a store of the daemon the mail comes from its only replica, or the one that is named, and the daemon has to run", async () => {
+  const [stateDir, config] = [join(bench.dir, "daemon"), join(bench.dir, "mailtwin.toml")];
+  cpSync(bench.state, join(stateDir, "stores/mail"), { recursive: true });
+  const configure = (...replicas: readonly string[]) => {
+    const tables = replicas.map((name) => `[store.mail.replica.${name}]\npeer = "${name}"\n[peer.${name}]\nmay_read = ["mail"]`);
+    const top = `state_dir = "${stateDir}"\ncontrol = "${join(bench.dir, "run/control")}"\n[listen]\nunix = ["${join(bench.dir, "s")}"]`;
+    writeFileSync(config, [top, `[store.mail]\npath = "${bench.source}"`, ...tables].join("\n"), { mode: 0o600 });
+  };
+  const refusedOf = async (flags: RejectFlags) => {
+    const failed = await rejectWith([], { config, ...flags }).catch((error: unknown) => error as MailtwinError);
+    return "message" in failed ? `${failed.code}: ${failed.message}` : "nothing was refused";
+  };
+  configure("b", "c");
+  expect(await refusedOf({})).toMatch(/^usage: .*name one with --replica \(b, c\); or --from DIR names/);
+  expect(await refusedOf({ replica: "x" })).toMatch(/^usage: .*mail has no replica x: .*--from DIR names/);
+  expect(await refusedOf({ replica: "b", from: bench.replica })).toMatch(/^usage: .*--from or --replica/);
+  for (const replica of ["b", "mail/c"])
+    expect(await refusedOf({ replica })).toMatch(/^daemon-not-running: .*without it --from DIR names a copy/);
+  configure("b");
+  expect(await refusedOf({})).toMatch(/^daemon-not-running: /);
+  configure();
+  expect(await refusedOf({})).toMatch(/^usage: .*mail has no replica: .*--from DIR names/);
+  const copied = await rejectWith([], { config, from: bench.replica, dryRun: true });
+  expect(copied).toMatchObject({ code: 0, out: expect.stringContaining("would restore 257 messages in 2 mailboxes") });
 }, 60_000);

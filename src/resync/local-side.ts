@@ -85,7 +85,10 @@ export class LocalSide implements ReadSide {
     const areWritten = this.#areWritten;
     const known = this.#known(of);
     if (areWritten === undefined)
-      throw resyncError("compared-unsupported", "reading messages of the replica: it has no record of what this source has sent");
+      throw resyncError(
+        "compared-unsupported",
+        "reading messages of the replica: it has no record of what this source has sent",
+      );
     const row = this.#rows.find((it): it is MailboxSum => it.kind === "sum" && it.path === of.path);
     const may = row === undefined ? [] : areWritten(row.guid, of.messages);
     const messages = of.messages.map((message, index) => (may[index] === true ? message : undefined));

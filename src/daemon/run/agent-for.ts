@@ -44,7 +44,7 @@ export function agentFor(
 ): ReplayAgent {
   const { reader, writer, bodies, notes } = store.side;
   const lasting = new Set<MailboxGuid>();
-  const agent = new ReplayAgent(
+  const agent: ReplayAgent = new ReplayAgent(
     replica.name,
     { link, bodies, reader, writer, clock, source: store.adapted, mayHave, onRead: notes.onRead },
     {

@@ -235,7 +235,7 @@ function writtenBy(sourceId: string, path: string, owner: Disposer): AreWritten 
 
 /** A twin is looked at, and nothing is written. */
 async function servePlanner(
-  ports: MessagePorts,
+  ports: Served,
   { path, sourceId, logId }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
@@ -244,7 +244,7 @@ async function servePlanner(
   const answer = await openPlanned(pathOf(path), { sourceId, logId }, owner);
   return async () => {
     letOpen(ports);
-    await answer(openStreamLink({ ...ports, peer: "whoever plans" }), signal);
+    await answer(openAgreedLink({ ...ports, peer: "whoever plans" }, ports.agreement), signal);
   };
 }
 

@@ -62,7 +62,7 @@ export class SyntheticPair {
     this.#sockets = sockets;
     const [a, b] = sockets;
     const open = (stream: Socket) =>
-      openStreamLink({ stream: openCompressed(stream), clock: systemClock, peer: "the other end" });
+      openStreamLink({ stream: openCompressed(stream, systemClock), clock: systemClock, peer: "the other end" });
     this.#links = [open(a), open(b)];
     this.#asker = new Asker({ link: this.#links[0], clock: systemClock });
     for (const run of [this.#readReplies(), this.#answer()]) run.catch((error: unknown) => this.#asker.fail(error));

@@ -62,7 +62,8 @@ describe("a compressed stream", () => {
       expect(value?.kind === "body-part" && Buffer.from(value.payload).equals(text)).toBe(true);
       return raw.bytesWritten - before;
     };
-    for (let sent = 0; sent < 4 * 1024 * 1024 - bytes; sent += bytes) expect(await costOfNext()).toBeLessThan(bytes / 20);
+    for (let sent = 0; sent < 4 * 1024 * 1024 - bytes; sent += bytes)
+      expect(await costOfNext()).toBeLessThan(bytes / 20);
     await costOfNext(); // is judged with all before it.
     expect(await costOfNext()).toBeGreaterThan(bytes);
     link.close();

@@ -141,7 +141,9 @@ test("of a store of the daemon the mail comes from its only replica, or the one 
   const [stateDir, config] = [join(bench.dir, "daemon"), join(bench.dir, "mailtwin.toml")];
   cpSync(bench.state, join(stateDir, "stores/mail"), { recursive: true });
   const configure = (...replicas: readonly string[]) => {
-    const tables = replicas.map((name) => `[store.mail.replica.${name}]\npeer = "${name}"\n[peer.${name}]\nmay_read = ["mail"]`);
+    const tables = replicas.map(
+      (name) => `[store.mail.replica.${name}]\npeer = "${name}"\n[peer.${name}]\nmay_read = ["mail"]`,
+    );
     const top = `state_dir = "${stateDir}"\ncontrol = "${join(bench.dir, "run/control")}"\n[listen]\nunix = ["${join(bench.dir, "s")}"]`;
     writeFileSync(config, [top, `[store.mail]\npath = "${bench.source}"`, ...tables].join("\n"), { mode: 0o600 });
   };

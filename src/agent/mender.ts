@@ -8,7 +8,6 @@
  */
 import { Beside } from "../base/beside.js";
 import { Gate } from "../base/gate.js";
-import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
@@ -20,7 +19,6 @@ import type { OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 
 export interface MenderPorts extends ComparisonPorts {
-  readonly reader: StateReader;
   readonly line: OfferLine;
   readonly rejections: Rejections;
   readonly sender: LogSender;

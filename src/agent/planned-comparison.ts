@@ -9,10 +9,9 @@
 import { Beside } from "../base/beside.js";
 import { nextTurn } from "../base/clock.js";
 import { ROOT_PATH } from "../base/raw-name.js";
-import type { StateReader } from "../log/state-ports.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import type { Answer, Ask } from "../wire/messages.js";
+import type { ComparedMailbox } from "../wire/messages.js";
 import { type ComparisonPorts, compareMailbox } from "./compare-mailbox.js";
 import type { LogSender } from "./log-sender.js";
 import type { Mender } from "./mender.js";
@@ -20,16 +19,10 @@ import type { OfferLine } from "./offer-line.js";
 import { MailboxSteps, type PlannedMailbox, type Standing } from "./planned-mailbox.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
-import type { SourceSide } from "./source-side.js";
-import type { BaselineReader } from "./source-states.js";
 import { goingPlaces, ownPlaces, type Place, standingOf } from "./store-comparison.js";
 
-/** Of a source's state. */
-export type PlanReader = BaselineReader & Pick<StateReader, "mailboxes" | "entriesAfter" | "logBytes">;
-
-export interface PlanPorts extends Pick<ComparisonPorts, "asker" | "clock" | "mayHave" | "renumbers"> {
-  readonly reader: PlanReader;
-  readonly source: Pick<SourceSide, "describe" | "pathOf" | "uidNextOf">;
+export interface PlanPorts
+  extends Omit<ComparisonPorts, "line" | "rejections" | "onForeign" | "onNextUid" | "onReached" | "damaged"> {
   /** The replica's. */
   readonly name: string;
   readonly line: Pick<OfferLine, "has">;
@@ -126,19 +119,12 @@ async function planOnce(
   const isSources = (guid: MailboxGuid) => reader.mailboxByGuid(guid) !== undefined;
   let steps = new MailboxSteps(isSources);
   let messages = 0;
-  let lastSeed: number | undefined;
-  const onAnswer = (ask: Ask, answer: Answer): void => {
-    if (ask.kind === "compare" && ask.seed !== lastSeed) {
-      steps = new MailboxSteps(isSources); // it begins anew.
-      lastSeed = ask.seed;
-    }
-    const isCounted = ask.kind === "tell-held" && ask.spans.length === 0;
-    if (answer.kind === "compare" || answer.kind === "tell-held")
-      steps.noteStanding(isCounted ? { unnumbered: 0, ...answer } : answer);
-    if (answer.kind === "tell-held") steps.noteTold(answer.messages);
+  const onPage = (page: ComparedMailbox, afterUid: number): void => {
+    if (afterUid === 0) steps = new MailboxSteps(isSources); // it begins anew.
+    steps.notePage(page);
   };
   const telling: ComparisonPorts = {
-    ...{ reader, clock, mayHave, renumbers, asker: looking(ports, onAnswer), absentLooksMax: ABSENT_LOOKS_MAX },
+    ...{ reader, clock, mayHave, renumbers, asker: looking(ports, onPage), absentLooksMax: ABSENT_LOOKS_MAX },
     source: {
       describe: (where) => source.describe(where),
       lookAgain: () => undefined,
@@ -173,16 +159,16 @@ async function planOnce(
   return { ...common, groups: steps.end(standing), failure: undefined };
 }
 
-/** Questions of one who only looks. `onAnswer` gets what is told of a mailbox, before whoever asked. */
+/** Questions of one who only looks. `onPage` gets what is told of a mailbox, before whoever asked. */
 function looking(
   { asker }: Pick<PlanPorts, "asker">,
-  onAnswer: (ask: Ask, answer: Answer) => void,
+  onPage: (page: ComparedMailbox, afterUid: number) => void,
 ): PlanPorts["asker"] {
   return {
     async ask(ask, signal) {
-      if (ask.kind !== "compare" && ask.kind !== "tell-held") return asker.ask(ask, signal);
+      if (ask.kind !== "compare") return asker.ask(ask, signal);
       const answer = await asker.ask({ ...ask, looksOnly: true }, signal);
-      onAnswer(ask, answer);
+      if (answer.kind === "compare") onPage(answer, ask.afterUid);
       return answer;
     },
   };
@@ -194,17 +180,17 @@ async function countStanding(
   where: Pick<Place, "mailbox" | "path">,
   signal: AbortSignal,
 ): Promise<Standing> {
-  const asker = looking(ports, () => undefined);
-  const pages = new MailboxPages(asker, where, 0); // nothing is summed up.
-  const { unnumbered = 0 } = await pages.stand(signal);
-  let [applied, own] = [0, unnumbered];
-  for (let reached = -1; reached < UID_MAX; ) {
-    const page = await pages.tell([{ from: reached + 1, below: UID_MAX + 1 }], signal);
-    for (const { held } of page.messages) {
+  const pages = new MailboxPages(
+    looking(ports, () => undefined),
+    where,
+  );
+  let [applied, own] = [0, 0];
+  for (;;) {
+    const { messages, reached, unnumbered = 0 } = await pages.next({ upTo: UID_MAX, sums: [] }, signal);
+    for (const { held } of messages) {
       if (held === "applied") applied += 1;
       else if (held === "foreign") own += 1;
     }
-    reached = page.reached;
+    if (reached >= UID_MAX) return { applied, own: own + unnumbered };
   }
-  return { applied, own };
 }

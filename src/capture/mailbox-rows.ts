@@ -10,7 +10,6 @@ export class MailboxRows {
   readonly #byGuid = new Map<MailboxGuid, MailboxRow>();
   readonly #guidByPath = new Map<RawPath, MailboxGuid>();
   #nextId: number;
-  #messages = 0;
 
   constructor(reader: Pick<StateReader, "mailboxes" | "nextMailboxId">) {
     this.#nextId = reader.nextMailboxId();
@@ -32,7 +31,9 @@ export class MailboxRows {
 
   /** Of all of them. */
   get messages(): number {
-    return this.#messages;
+    let sum = 0;
+    for (const { messages } of this.#byGuid.values()) sum += messages;
+    return sum;
   }
 
   /** Never the same twice, also if what it was for fails. */
@@ -43,7 +44,6 @@ export class MailboxRows {
   put(row: MailboxRow): void {
     this.remove(row.guid);
     this.#byGuid.set(row.guid, row);
-    this.#messages += row.messages;
     this.#guidByPath.set(row.path, row.guid);
   }
 
@@ -51,7 +51,6 @@ export class MailboxRows {
     const row = this.#byGuid.get(guid);
     if (row === undefined) return;
     this.#byGuid.delete(guid);
-    this.#messages -= row.messages;
     if (this.#guidByPath.get(row.path) === guid) this.#guidByPath.delete(row.path);
   }
 }

@@ -22,7 +22,6 @@ import { openStateWriter } from "../log/state-writer.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { LocalSide } from "../resync/local-side.js";
 import type { Link } from "../wire/link.js";
-import { writtenIn } from "./body-notes.js";
 import { adoptLater } from "./open-together.js";
 import { sumsOnDemand } from "./sums-on-demand.js";
 import type { Threads } from "./threads.js";
@@ -125,7 +124,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
         appliedLsn,
         sinks,
         rights,
-        sums: new LocalSide(sums, mayWrite, undefined, writtenIn(reader)),
+        sums: new LocalSide(sums, mayWrite),
       };
       await new Session(ports).run(signal);
     },

@@ -57,7 +57,7 @@ export async function compareStores(sides: Sides, signal: AbortSignal, all = fal
 }
 
 /** All mailboxes of a side. Throws: compared-confused, where they are not what it summed up. */
-export async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
+async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
   const all: SummedMailbox[] = [];
   let textBytes = 0;
   for (let after: RawPath | undefined; ; ) {

@@ -14,11 +14,8 @@ interface OfReplica {
 
 export type PlannedReplica = ReplicaPlan | UnplannedReplica;
 
-export interface ReplicaPlan extends OfReplica, TwinPlan {
+export interface ReplicaPlan extends OfReplica {
   readonly kind: "planned";
-}
-
-export interface TwinPlan {
   /** That were compared, and the source's messages of them. */
   readonly mailboxes: number;
   readonly messages: number;

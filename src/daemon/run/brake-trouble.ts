@@ -16,9 +16,8 @@ export function noteBrake(
     troubles.over(CODE);
     return;
   }
-  const hint = DAEMON_HINTS[brake.why === "mount-missing" ? brake.why : CODE] ?? "";
+  const hint = DAEMON_HINTS[CODE] ?? "";
   const words = wordsOfBrake(brake);
-  const reason = [brake.why, ...brake.mounts].join("\0");
-  const isNews = troubles.note(CODE, { code: CODE, words, hint, level: "needs-you" }, brake.sinceMs, reason);
+  const isNews = troubles.note(CODE, { code: CODE, words, hint, level: "needs-you" }, brake.sinceMs);
   if (isNews) log.write("store-needs-you", { code: CODE, message: words, hint });
 }

@@ -27,7 +27,7 @@ import type { Troubles } from "../run/troubles.js";
 import { mailboxName } from "../words.js";
 import type { ScrubLimits } from "./limits.js";
 import { lookAtBodies, type ReadingSide } from "./look-at-bodies.js";
-import { bytesOf, endOf, nextTurn } from "./next-turn.js";
+import { endOf, nextTurn } from "./next-turn.js";
 import {
   beginRound,
   dueMs,
@@ -167,8 +167,7 @@ export class ReplicaScrub {
       this.#notBeforeMs = startMs + (bytes * 1000) / limits.maxRate;
     } catch (error) {
       signal.throwIfAborted();
-      // A link that is given up fails whoever waits, by whatever error, before the runner lets go of its agent.
-      const hasLinkEnded = runner.agent !== agent || agent?.asker.hasFailed === true;
+      const hasLinkEnded = runner.agent !== agent;
       if (!hasLinkEnded && !(error instanceof MailtwinError)) throw error;
       if (!hasLinkEnded)
         log.write("scrub-delayed", { code: (error as MailtwinError).code, message: (error as MailtwinError).message });
@@ -180,9 +179,8 @@ export class ReplicaScrub {
   async #turn(limits: ScrubLimits, signal: AbortSignal): Promise<number> {
     const { clock, store, runner } = this.#ports;
     if (this.#state.open.length > 0 && clock.monotonicMs() >= this.#openDueMs) {
-      const bytes = await this.#lookAtOpen(signal);
+      await this.#lookAtOpen(signal);
       this.#openDueMs = clock.monotonicMs() + OPEN_MS;
-      if (bytes > 0) return bytes;
     }
     const nowMs = clock.nowMs();
     if (dueMs(this.#state, limits, { all: this.#list().messages, nowMs }) > nowMs) return 0;
@@ -308,10 +306,8 @@ export class ReplicaScrub {
     return uids.filter((_, index) => ofA[index] !== undefined && ofA[index] === ofB[index]);
   }
 
-  /** Returns the bytes that were read on one side. */
-  async #lookAtOpen(signal: AbortSignal): Promise<number> {
+  async #lookAtOpen(signal: AbortSignal): Promise<void> {
     const { store, runner } = this.#ports;
-    let bytes = 0;
     const guids = new Set(this.#state.open.map(({ guid }) => guid));
     for (const guid of guids) {
       const row = store.side.reader.mailboxByGuid(guid);
@@ -320,10 +316,8 @@ export class ReplicaScrub {
       if (row === undefined || !runner.mayHave(row.path)) this.#state = withOpen(this.#state, [], own);
       for (let at = 0; row !== undefined && at < uids.length; at += MESSAGES_MAX)
         await this.#look(row, uids.slice(at, at + MESSAGES_MAX), signal);
-      if (row !== undefined) bytes += bytesOf(store.side.reader, row, uids);
     }
     await this.#keep();
-    return bytes;
   }
 
   async #end(): Promise<void> {

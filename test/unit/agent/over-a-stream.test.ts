@@ -15,10 +15,7 @@ import { LOG_ID, Pair } from "./pair.js";
 async function endOf(stream: Duplex, peer: string): Promise<Link> {
   const ports = { stream, clock: systemClock, peer };
   const { capabilities } = await greet(ports, greetingOf(["deflate"], "test"), new AbortController().signal);
-  return openStreamLink({
-    ...ports,
-    stream: capabilities.has("deflate") ? openCompressed(stream, systemClock) : stream,
-  });
+  return openStreamLink({ ...ports, stream: capabilities.has("deflate") ? openCompressed(stream) : stream });
 }
 
 async function openLink() {

@@ -33,6 +33,11 @@ export class Asker {
     return oldest === undefined ? undefined : this.#clock.monotonicMs() - oldest.sinceMs;
   }
 
+  /** Nothing is answered any more: the link ends, or has ended. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** Rejects with the other end's failure, under its own code, or with the abort reason. */
   async ask(ask: Ask, signal: AbortSignal): Promise<Answer> {
     if (this.#failure !== undefined) throw this.#failure.error;

@@ -1,6 +1,6 @@
 /**
- * Brings one mailbox of a replica into agreement with the source's baseline, without the log: says in sums what it has, asks what is
- * otherwise there, and offers ordinary transactions that make up the difference, page by page.
+ * Brings one mailbox of a replica into agreement with the source's baseline, without the log: narrows down by sums where it differs, asks
+ * what is there, and offers ordinary transactions that make up the difference, page by page.
  *
  * INVARIANT: nothing else of that mailbox is on its way meanwhile, or offered before the caller says so.
  * INVARIANT: the baseline is that of one commit: the log up to `lsn` of it needs not be offered afterwards, all above it does.
@@ -8,10 +8,10 @@
 import { boundHeaps } from "../base/bounded-heaps.js";
 import type { Clock } from "../base/clock.js";
 import { openHash } from "../base/hash.js";
+import { randomFraction } from "../base/random.js";
 import { displayRaw, ROOT_PATH } from "../base/raw-name.js";
 import type { DescribeOutcome } from "../capture/capture-types.js";
 import { structureTransaction } from "../capture/mailbox-structure.js";
-import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import {
@@ -22,26 +22,30 @@ import {
   type RenumberedBy,
 } from "../resync/plan-mailbox.js";
 import { countForeign, planMessages } from "../resync/plan-messages.js";
-import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import { StateDigester } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import { splitTransaction } from "../txn/split.js";
 import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
-import { CHUNK_SUMS_MAX, type ComparedMailbox } from "../wire/messages.js";
+import type { ComparedMailbox, ToldMailbox } from "../wire/messages.js";
+import type { Span } from "../wire/sums.js";
 import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
 import type { Questions } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
+import { type Begun, beginNarrowing, EVERYTHING, narrowDown } from "./narrowing.js";
 import { followNextUid, type NextUidNews } from "./next-uids.js";
 import type { MayHave, OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
-import { SourceStates } from "./source-states.js";
+import { type BaselineReader, SourceStates } from "./source-states.js";
+
+/** `row`: the source's, of which nothing stands on the replica. Throws what the replica refuses of it. */
+export type ClearPlace = (row: MailboxRow, signal: AbortSignal) => Promise<void>;
 
 export interface ComparisonPorts {
-  readonly reader: StateReader;
+  readonly reader: BaselineReader;
   readonly clock: Clock;
   readonly source: Pick<SourceSide, "describe" | "lookAgain" | "pathOf" | "uidNextOf" | "raiseNextUid">;
   readonly asker: Questions;
@@ -54,6 +58,8 @@ export interface ComparisonPorts {
   readonly damaged?: (mailbox: MailboxGuid) => ReadonlySet<number>;
   /** Whether a UIDVALIDITY of the replica that is another one gives way to the source's. Asked once in a comparison. */
   readonly renumbers: (mailbox: MailboxGuid) => Readonly<Record<RenumberedBy, boolean>>;
+  /** What makes room where the mailbox is to be made, if a person has asked for that. Asked once in a comparison. */
+  readonly clearing?: (mailbox: MailboxGuid) => ClearPlace | undefined;
   /** A mailbox has been compared, message by message: how many of them only the replica has. */
   readonly onForeign: (mailbox: MailboxGuid, messages: number) => void;
   /** The replica's next UID is ahead of the source's. */
@@ -79,17 +85,24 @@ export type Compared =
   | { readonly kind: "refused" }
   | { readonly kind: "failed"; readonly cause: Cause };
 
-type Page = Pick<ComparedMailbox, "messages" | "reached" | "standing" | "unnumbered"> & {
-  /** Absent: all chunks are. */
-  readonly told?: readonly number[];
-  readonly mayHaveFiles?: boolean;
-};
 type Description = Extract<DescribeOutcome, { kind: "described" }>;
 
-/** Messages of the source that are compared together: all that a question speaks for, so that what moved among them is seen to have moved. */
-const RANGE_MAX = CHUNK_SUMS_MAX * CHUNK_UIDS;
+/** Of a mailbox that stands nowhere, or not as the source has it. */
+interface Differing {
+  /** Ascending: what lies outside is equal, and was written. */
+  readonly spans: readonly Span[];
+  /** Of the replica; undefined: it has nothing there. */
+  readonly uidValidity: number | undefined;
+  /** Files without a UID, or it is not known. */
+  readonly mayHaveFiles: boolean;
+}
+
+/** Messages of the source that are compared together, at the most, so that what moved among them is seen to have moved. */
+const RANGE_MAX = 8192;
 /** Of a mailbox that is made, or loses its numbering: what it has without a UID then is seen only when that is done. */
-const NOTHING: Page = { messages: [], reached: UID_MAX, mayHaveFiles: true };
+const NOTHING: Differing = { spans: EVERYTHING, uidValidity: undefined, mayHaveFiles: true };
+
+const NO_MESSAGES: ToldMailbox = { messages: [], reached: UID_MAX };
 
 /** Returns when all that it offered is settled. Throws what concerns more than this mailbox. */
 export async function compareMailbox(
@@ -131,16 +144,17 @@ class Comparison {
   #differed = 0;
   readonly #renumbers: Readonly<Record<RenumberedBy, boolean>>;
   readonly #damaged: ReadonlySet<number>;
-  /** Of these the states of those that are to be placed anew. */
-  readonly #toReplace: MessageState[] = [];
+  readonly #clearPlace: ClearPlace | undefined;
 
   constructor(ports: ComparisonPorts, guid: MailboxGuid, digester: StateDigester) {
     this.#ports = ports;
     this.#guid = guid;
     this.#damaged = ports.damaged?.(guid) ?? new Set();
     this.#renumbers = ports.renumbers(guid);
-    this.#states = new SourceStates(ports.reader, guid, digester);
-    this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH });
+    this.#clearPlace = ports.clearing?.(guid);
+    const seed = Math.floor(randomFraction() * 2 ** 32);
+    this.#states = new SourceStates(ports.reader, guid, { digester, seed });
+    this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH }, seed);
   }
 
   /** "astray": it is not where the log has it at the source, and nothing was offered. */
@@ -148,29 +162,30 @@ class Comparison {
     const { reader, source, mayHave = () => true } = this.#ports;
     const { row } = this.#states;
     if (row !== undefined && !mayHave(row.path)) return this.#equal(); // not even asked about.
-    const replica = await this.#nextPage(signal);
     const isSources = (mailbox: MailboxGuid): boolean => reader.mailboxByGuid(mailbox) !== undefined;
-    const plan = planMailbox({ source: row, replica, isSources });
     if (row === undefined) {
+      const plan = planMailbox({ source: row, replica: await this.#pages.stand(signal), isSources });
       if (plan.kind === "remove") await this.#offerStructure(plan.at, { kind: "delete" }, signal);
       return this.#equal();
     }
+    const begun = await beginNarrowing(this.#ends, signal);
+    const plan = planMailbox({ source: row, replica: begun.replica, isSources });
     const described = await source.describe({ guid: this.#guid, path: row.path });
     if (described.kind === "problem") return { kind: "failed", cause: causeOf(described.problem) };
     if (described.kind === "absent") return { kind: "astray" };
-    return this.#bringAbout({ row, plan, replica, described }, signal);
+    return this.#bringAbout({ row, plan, begun, described }, signal);
   }
 
   async #bringAbout(
     {
       row,
       plan,
-      replica,
+      begun,
       described,
     }: {
       readonly row: MailboxRow;
       readonly plan: MailboxPlan;
-      readonly replica: ComparedMailbox;
+      readonly begun: Begun;
       readonly described: Description;
     },
     signal: AbortSignal,
@@ -180,13 +195,14 @@ class Comparison {
       case "remove":
         return this.#equal(); // only of what the source does not have.
       case "make": {
+        await this.#clearPlace?.(row, signal);
         if (plan.forget !== undefined) await this.#offerStructure(plan.forget, { kind: "delete" }, signal);
         const range = new Ranges(this.#ports, { row, described, structure: described.creation, isNews: true });
         return this.#matchAll(range, NOTHING, signal);
       }
       case "renumber": {
         const { before, move, changedBy } = plan;
-        if (!this.#renumbers[changedBy]) return ofAnotherUidValidity(row, before);
+        if (!this.#renumbers[changedBy]) return { kind: "failed", cause: ofAnotherUidValidity(row, before) };
         if (move !== undefined) {
           await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
         }
@@ -195,9 +211,13 @@ class Comparison {
       }
       case "match": {
         const { move, isNews } = plan;
-        await this.#followNextUid(replica, signal);
+        const { standing, unnumbered = 0, differing } = begun.replica;
+        await this.#followNextUid(begun.replica, signal);
+        const spans = await narrowDown(this.#ends, begun, signal);
         const structure = move === undefined ? undefined : renameOf(move, described);
-        return this.#matchAll(new Ranges(this.#ports, { row, described, structure, isNews }), replica, signal);
+        const mayHaveFiles = differing === undefined || unnumbered > 0;
+        const found = { spans, uidValidity: standing?.uidValidity, mayHaveFiles };
+        return this.#matchAll(new Ranges(this.#ports, { row, described, structure, isNews }), found, signal);
       }
     }
   }
@@ -210,46 +230,55 @@ class Comparison {
     if (news !== undefined) this.#ports.onNextUid(news);
   }
 
-  async #matchAll(ranges: Ranges, first: Page, signal: AbortSignal): Promise<Compared> {
-    let page = first;
-    for (;;) {
-      const told = page.told === undefined ? undefined : new Set(page.told);
-      let { messages } = page;
-      let reached = 0;
-      while (reached < page.reached) {
-        const next = this.#states.take(page.reached, RANGE_MAX);
-        reached = next.reached;
-        const end = messages.findIndex(({ uid }) => uid > reached);
-        const part = end < 0 ? messages : messages.slice(0, end);
-        messages = messages.slice(part.length);
-        // The others are equal, and were written.
-        const states = told === undefined ? next.states : next.states.filter(({ uid }) => told.has(chunkOf(uid)));
-        this.#foreign += countForeign(part, states);
-        const changes = planMessages(part, states);
-        this.#differed += changes.length;
-        for (const state of next.states) if (this.#damaged.has(state.uid)) this.#toReplace.push(state);
-        await ranges.offer(changes, reached, signal);
-        this.#own += next.states.length;
-        this.#ports.onReached(this.#guid, this.#own);
-        if (this.#ports.rejections.isRefused(this.#guid)) return { kind: "refused" };
-      }
-      if (page.reached >= UID_MAX) {
-        await ranges.offerBodies(this.#toReplace, signal);
-        this.#differed += this.#toReplace.length;
-        const mayHaveFiles = first.mayHaveFiles === true || (page.unnumbered ?? 0) > 0;
-        if (mayHaveFiles) this.#foreign += await this.#countFiles(signal);
-        this.#ports.onForeign(this.#guid, this.#foreign);
-        return this.#equal();
-      }
-      page = await this.#nextPage(signal);
-      if (page.standing?.uidValidity !== first.standing?.uidValidity) {
+  async #matchAll(ranges: Ranges, found: Differing, signal: AbortSignal): Promise<Compared> {
+    let { spans } = found;
+    while (spans.length > 0) {
+      const page = found.uidValidity === undefined ? NO_MESSAGES : await this.#pages.tell(spans, signal);
+      if (page.standing?.uidValidity !== found.uidValidity)
         return vanished("it was taken away on the replica while it was compared");
-      }
+      const left = spansAbove(spans, page.reached);
+      if (!(await this.#matchPage(ranges, spans, { ...page, isLast: left.length === 0 }, signal)))
+        return { kind: "refused" };
+      spans = left;
     }
+    if (found.spans.length === 0) await ranges.offer([], UID_MAX, signal);
+    this.#reach(UID_MAX);
+    const toReplace = this.#states.pick(this.#damaged);
+    await ranges.offerBodies(toReplace, signal);
+    this.#differed += toReplace.length;
+    if (found.mayHaveFiles) this.#foreign += await this.#countFiles(signal);
+    this.#ports.onForeign(this.#guid, this.#foreign);
+    return this.#equal();
   }
 
-  #nextPage(signal: AbortSignal): Promise<ComparedMailbox> {
-    return this.#pages.next(this.#states.sums(CHUNK_SUMS_MAX), signal);
+  /** False: the replica refuses what was offered. */
+  async #matchPage(
+    ranges: Ranges,
+    spans: readonly Span[],
+    { messages, reached, isLast }: Pick<ToldMailbox, "messages" | "reached"> & { readonly isLast: boolean },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let told = messages;
+    for (let afterUid = 0; afterUid < reached; ) {
+      const next = this.#states.take(spans, { afterUid, upTo: reached }, RANGE_MAX);
+      const end = told.findIndex(({ uid }) => uid > next.reached);
+      const part = end < 0 ? told : told.slice(0, end);
+      told = told.slice(part.length);
+      this.#foreign += countForeign(part, next.states);
+      const changes = planMessages(part, next.states);
+      this.#differed += changes.length;
+      afterUid = next.reached;
+      // Above the last span nothing differs.
+      await ranges.offer(changes, isLast && afterUid === reached ? UID_MAX : afterUid, signal);
+      this.#reach(afterUid);
+      if (this.#ports.rejections.isRefused(this.#guid)) return false;
+    }
+    return true;
+  }
+
+  #reach(uid: number): void {
+    this.#own = this.#states.countUpTo(uid);
+    this.#ports.onReached(this.#guid, this.#own);
   }
 
   /**
@@ -259,7 +288,7 @@ class Comparison {
   async #countFiles(signal: AbortSignal): Promise<number> {
     const { line, rejections } = this.#ports;
     await line.untilClear(this.#guid, signal);
-    return rejections.isRefused(this.#guid) ? 0 : this.#pages.countUnnumbered(signal);
+    return rejections.isRefused(this.#guid) ? 0 : ((await this.#pages.stand(signal)).unnumbered ?? 0);
   }
 
   async #offerStructure({ path, uidValidity, uidNext }: MailboxFacts, structure: Structure, signal: AbortSignal) {
@@ -267,6 +296,10 @@ class Comparison {
     const where = { guid: this.#guid, path, uidValidity, uidNext, headerExtra: "" };
     const bytes = encodeTransaction(structureTransaction(where, structure, clock.nowMs()));
     await line.offerBeside({ mailbox: this.#guid, lsn: 0, bytes }, signal);
+  }
+
+  get #ends() {
+    return { states: this.#states, pages: this.#pages };
   }
 
   #equal(): Compared {
@@ -333,16 +366,26 @@ class Ranges {
   }
 }
 
+function spansAbove(spans: readonly Span[], uid: number): readonly Span[] {
+  return spans.flatMap((span) => (span.below > uid + 1 ? [{ ...span, from: Math.max(span.from, uid + 1) }] : []));
+}
+
 function renameOf({ from, displaces }: Move, { creation: { parents } }: Description): Structure {
   const other = displaces === undefined ? {} : { displaces };
   return { kind: "rename", from: from.path, ...other, ...(parents.length === 0 ? {} : { parents }) };
 }
 
-/** Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows which of the two is right. */
-function ofAnotherUidValidity({ path, uidValidity }: MailboxRow, replica: number): Compared {
+/**
+ * Why a mailbox is left alone. Nobody's decision but a person's: clients of the replica would fetch all of it anew, and only he knows
+ * which of the two is right. `replica`: the UIDVALIDITY there.
+ */
+export function ofAnotherUidValidity(
+  { path, uidValidity }: Pick<MailboxRow, "path" | "uidValidity">,
+  replica: number,
+): Cause {
   const where = `mailbox ${path === "" ? "INBOX" : displayRaw(path)}`;
   const words = `${where} has UIDVALIDITY ${replica} on the replica and ${uidValidity} at the source: it is left as it is, until somebody accepts the source's`;
-  return { kind: "failed", cause: { code: "uidvalidity-differs", words } };
+  return { code: "uidvalidity-differs", words };
 }
 
 function vanished(words: string): Compared {

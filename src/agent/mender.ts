@@ -8,6 +8,7 @@
  */
 import { Beside } from "../base/beside.js";
 import { Gate } from "../base/gate.js";
+import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
@@ -19,6 +20,7 @@ import type { OfferLine } from "./offer-line.js";
 import type { Rejections } from "./rejections.js";
 
 export interface MenderPorts extends ComparisonPorts {
+  readonly reader: StateReader;
   readonly line: OfferLine;
   readonly rejections: Rejections;
   readonly sender: LogSender;

@@ -9,9 +9,10 @@
 import { Beside } from "../base/beside.js";
 import { nextTurn } from "../base/clock.js";
 import { ROOT_PATH } from "../base/raw-name.js";
+import type { StateReader } from "../log/state-ports.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
-import type { ComparedMailbox } from "../wire/messages.js";
+import type { Answer, Ask } from "../wire/messages.js";
 import { type ComparisonPorts, compareMailbox } from "./compare-mailbox.js";
 import type { LogSender } from "./log-sender.js";
 import type { Mender } from "./mender.js";
@@ -19,10 +20,16 @@ import type { OfferLine } from "./offer-line.js";
 import { MailboxSteps, type PlannedMailbox, type Standing } from "./planned-mailbox.js";
 import type { Rejections } from "./rejections.js";
 import { MailboxPages } from "./replica-pages.js";
+import type { SourceSide } from "./source-side.js";
+import type { BaselineReader } from "./source-states.js";
 import { goingPlaces, ownPlaces, type Place, standingOf } from "./store-comparison.js";
 
-export interface PlanPorts
-  extends Omit<ComparisonPorts, "line" | "rejections" | "onForeign" | "onNextUid" | "onReached" | "damaged"> {
+/** Of a source's state. */
+export type PlanReader = BaselineReader & Pick<StateReader, "mailboxes" | "entriesAfter" | "logBytes">;
+
+export interface PlanPorts extends Pick<ComparisonPorts, "asker" | "clock" | "mayHave" | "renumbers"> {
+  readonly reader: PlanReader;
+  readonly source: Pick<SourceSide, "describe" | "pathOf" | "uidNextOf">;
   /** The replica's. */
   readonly name: string;
   readonly line: Pick<OfferLine, "has">;
@@ -119,12 +126,19 @@ async function planOnce(
   const isSources = (guid: MailboxGuid) => reader.mailboxByGuid(guid) !== undefined;
   let steps = new MailboxSteps(isSources);
   let messages = 0;
-  const onPage = (page: ComparedMailbox, afterUid: number): void => {
-    if (afterUid === 0) steps = new MailboxSteps(isSources); // it begins anew.
-    steps.notePage(page);
+  let lastSeed: number | undefined;
+  const onAnswer = (ask: Ask, answer: Answer): void => {
+    if (ask.kind === "compare" && ask.seed !== lastSeed) {
+      steps = new MailboxSteps(isSources); // it begins anew.
+      lastSeed = ask.seed;
+    }
+    const isCounted = ask.kind === "tell-held" && ask.spans.length === 0;
+    if (answer.kind === "compare" || answer.kind === "tell-held")
+      steps.noteStanding(isCounted ? { unnumbered: 0, ...answer } : answer);
+    if (answer.kind === "tell-held") steps.noteTold(answer.messages);
   };
   const telling: ComparisonPorts = {
-    ...{ reader, clock, mayHave, renumbers, asker: looking(ports, onPage), absentLooksMax: ABSENT_LOOKS_MAX },
+    ...{ reader, clock, mayHave, renumbers, asker: looking(ports, onAnswer), absentLooksMax: ABSENT_LOOKS_MAX },
     source: {
       describe: (where) => source.describe(where),
       lookAgain: () => undefined,
@@ -159,16 +173,16 @@ async function planOnce(
   return { ...common, groups: steps.end(standing), failure: undefined };
 }
 
-/** Questions of one who only looks. `onPage` gets what is told of a mailbox, before whoever asked. */
+/** Questions of one who only looks. `onAnswer` gets what is told of a mailbox, before whoever asked. */
 function looking(
   { asker }: Pick<PlanPorts, "asker">,
-  onPage: (page: ComparedMailbox, afterUid: number) => void,
+  onAnswer: (ask: Ask, answer: Answer) => void,
 ): PlanPorts["asker"] {
   return {
     async ask(ask, signal) {
-      if (ask.kind !== "compare") return asker.ask(ask, signal);
+      if (ask.kind !== "compare" && ask.kind !== "tell-held") return asker.ask(ask, signal);
       const answer = await asker.ask({ ...ask, looksOnly: true }, signal);
-      if (answer.kind === "compare") onPage(answer, ask.afterUid);
+      onAnswer(ask, answer);
       return answer;
     },
   };
@@ -180,17 +194,17 @@ async function countStanding(
   where: Pick<Place, "mailbox" | "path">,
   signal: AbortSignal,
 ): Promise<Standing> {
-  const pages = new MailboxPages(
-    looking(ports, () => undefined),
-    where,
-  );
-  let [applied, own] = [0, 0];
-  for (;;) {
-    const { messages, reached, unnumbered = 0 } = await pages.next({ upTo: UID_MAX, sums: [] }, signal);
-    for (const { held } of messages) {
+  const asker = looking(ports, () => undefined);
+  const pages = new MailboxPages(asker, where, 0); // nothing is summed up.
+  const { unnumbered = 0 } = await pages.stand(signal);
+  let [applied, own] = [0, unnumbered];
+  for (let reached = -1; reached < UID_MAX; ) {
+    const page = await pages.tell([{ from: reached + 1, below: UID_MAX + 1 }], signal);
+    for (const { held } of page.messages) {
       if (held === "applied") applied += 1;
       else if (held === "foreign") own += 1;
     }
-    if (reached >= UID_MAX) return { applied, own: own + unnumbered };
+    reached = page.reached;
   }
+  return { applied, own };
 }

@@ -10,7 +10,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { MessageMarks, MessageState } from "../txn/message-state.js";
 import type { Change, ExpungeChange, RebindChange, Structure, Transaction } from "../txn/transaction.js";
-import type { ComparedMailbox, ComparedMessage } from "../wire/messages.js";
+import type { ComparedMessage, MailboxStanding } from "../wire/messages.js";
 import type { Cause } from "./conflict-rules.js";
 
 /** Of the mailbox. */
@@ -126,7 +126,7 @@ export class MailboxSteps {
   readonly #groups = new Map<StepKind, { count: number; bytes: number; readonly first: PlannedStep[] }>();
   /** Of the last page, by UID. */
   readonly #told = new Map<number, ComparedMessage>();
-  #page: ComparedMailbox | undefined;
+  #standing: MailboxStanding | undefined;
   /** Its UIDs are the source's, as far as they go. */
   #isMatched = true;
   #isDeleted = false;
@@ -140,16 +140,20 @@ export class MailboxSteps {
   }
 
   /** The replica has told that of it. Call it before what follows from it is noted. */
-  notePage(page: ComparedMailbox): void {
+  noteStanding(standing: MailboxStanding): void {
+    this.#standing ??= standing;
+    this.#files = standing.unnumbered ?? this.#files;
+  }
+
+  /** The same, of the next of its messages. */
+  noteTold(messages: readonly ComparedMessage[]): void {
     this.#keepOwn();
-    this.#page ??= page;
-    this.#files = page.unnumbered ?? 0;
-    if (this.#isMatched) for (const message of page.messages) this.#told.set(message.uid, message);
+    if (this.#isMatched) for (const message of messages) this.#told.set(message.uid, message);
   }
 
   /** All of it that stands has to be counted. */
   get needsStanding(): boolean {
-    return this.#reset !== undefined || (this.#isDeleted && this.#page?.standing !== undefined);
+    return this.#reset !== undefined || (this.#isDeleted && this.#standing?.standing !== undefined);
   }
 
   /** That would be offered. */
@@ -219,7 +223,7 @@ export class MailboxSteps {
 
   /** One of the source's moves on by a comparison of its own. */
   #noteOccupant(): void {
-    const occupant = this.#page?.occupant;
+    const occupant = this.#standing?.occupant;
     if (occupant !== undefined && !this.#isSources(occupant)) this.#add({ kind: "occupied", mailbox: occupant });
   }
 
@@ -264,17 +268,17 @@ export class MailboxSteps {
 
   /** As apply/fold-changes.ts: a UID that the replica has passed, or that has another message there, is not given to this one. */
   #isRefused({ uid, base }: MessageState): boolean {
-    const next = this.#isMatched ? (this.#page?.standing?.uidNext ?? 0) : 0;
+    const next = this.#isMatched ? (this.#standing?.standing?.uidNext ?? 0) : 0;
     return uid < next && this.#ownAt(uid)?.base !== base;
   }
 
   #noteFacts({ uidNext: after }: Pick<Transaction, "uidNext">): void {
-    const before = this.#page?.standing?.uidNext ?? after;
+    const before = this.#standing?.standing?.uidNext ?? after;
     this.#add(before < after ? { kind: "next-uid", before, after } : { kind: "note" });
   }
 
   #endDeleted(applied: number, own: number): void {
-    if (this.#page?.standing === undefined) this.#add({ kind: "forget-mailbox" });
+    if (this.#standing?.standing === undefined) this.#add({ kind: "forget-mailbox" });
     else if (own > 0) this.#add({ kind: "keep-mailbox", messages: applied + own, own });
     else this.#add({ kind: "delete", messages: applied });
   }

@@ -11,6 +11,7 @@ import type { RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { Standing, StandingMailbox, Welcome } from "../wire/messages.js";
 import { mailboxesAway } from "./away-order.js";
+import type { ClearPlace } from "./compare-mailbox.js";
 import { ComparisonProgress, type ComparisonStatus } from "./comparison-progress.js";
 import type { Cause } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
@@ -40,10 +41,14 @@ export interface ReplayAgentOptions {
    * Which mailboxes of another UIDVALIDITY on the replica take the source's, beside those where the source has changed its own: all; those
    * that were never written; none. What does not is a rejection.
    */
-  readonly acceptsUidValidity: "all" | "unwritten" | "none";
+  readonly acceptsUidValidity: UidValidityChoice;
+  /** What makes room for a mailbox where another one stands in its place. */
+  readonly clearPlace?: ClearPlace;
   /** As of `resync`, of mailboxes that are compared in any case. */
   readonly damaged?: DamagedBodies;
 }
+
+export type UidValidityChoice = "all" | "unwritten" | "none";
 
 /** UIDs of messages whose bytes on the replica are known to be others than the source's. */
 export type DamagedBodies = ReadonlyMap<MailboxGuid, ReadonlySet<number>>;
@@ -65,7 +70,7 @@ export const RESYNC_ASKED = "resync-asked";
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged" | "renumbers";
+type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged" | "renumbers" | "clearing";
 
 /** What whoever asks for the comparison of one mailbox knows of it, or wants. */
 export interface ResyncWish {
@@ -73,6 +78,8 @@ export interface ResyncWish {
   readonly damaged?: readonly number[];
   /** This mailbox takes the source's, whoever has changed it; once. */
   readonly acceptsUidValidity?: boolean;
+  /** What stands in its place on the replica, and is no mailbox of the source's, goes to the limbo there; once. */
+  readonly clearsPlace?: boolean;
 }
 
 export interface RecoveryPorts extends Omit<MenderPorts, OwnPorts> {
@@ -95,6 +102,8 @@ export class Recovery {
   readonly #damaged: Map<MailboxGuid, ReadonlySet<number>>;
   /** Mailboxes that may take the source's UIDVALIDITY, until they are compared. */
   readonly #accepted = new Set<MailboxGuid>();
+  /** Mailboxes whose place may be cleared, until they are compared. */
+  readonly #clearing = new Set<MailboxGuid>();
   #hasBegun = false;
   #isComparing = false;
   #isAsked = false;
@@ -114,7 +123,8 @@ export class Recovery {
     const beforeCompared = (mailbox: MailboxGuid, signal: AbortSignal) => this.#missing.untilSeen(mailbox, signal);
     const damaged = (mailbox: MailboxGuid) => this.#takeDamaged(mailbox);
     const renumbers = (mailbox: MailboxGuid) => this.#renumbers(this.#accepted.delete(mailbox));
-    const own = { heals, random, hold, beforeCompared, onReached, damaged, renumbers };
+    const clearing = (mailbox: MailboxGuid) => (this.#clearing.delete(mailbox) ? options.clearPlace : undefined);
+    const own = { heals, random, hold, beforeCompared, onReached, damaged, renumbers, clearing };
     this.#mender = new Mender({ ...ports, ...own });
   }
 
@@ -267,6 +277,8 @@ export class Recovery {
     if (this.#looks) this.#missing.noteAsked(what);
     this.#damaged.set(what, new Set(wish.damaged));
     if (wish.acceptsUidValidity === true) this.#accepted.add(what);
+    if (wish.clearsPlace === true) this.#clearing.add(what);
+    else this.#clearing.delete(what);
     await this.#compareSoon({ mailbox: what, path }, { code: RESYNC_ASKED, words: "it was asked for by hand" });
     return true;
   }

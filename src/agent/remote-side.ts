@@ -1,12 +1,12 @@
 /** The store at the other end of a link as one side of a comparison. Its answers are within the limits of the language; what else is true of them the comparison judges. */
 import type { RawPath } from "../base/raw-name.js";
 import { comparedConfused } from "../resync/errors.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import type { Answer, SumsAsk } from "../wire/messages.js";
-import type { MessagesOf, SpansOf } from "../wire/sums.js";
+import { type MessagePart, type MessagesOf, PARTS_BYTES_MAX, type PartsOf, type SpansOf } from "../wire/sums.js";
 import type { Asker } from "./asker.js";
 
-export class RemoteSide implements SummedSide {
+export class RemoteSide implements ReadSide {
   readonly #asker: Pick<Asker, "ask">;
 
   constructor(asker: Pick<Asker, "ask">) {
@@ -42,9 +42,28 @@ export class RemoteSide implements SummedSide {
     throw comparedConfused("it has not one hash for each message");
   }
 
+  async parts(of: PartsOf, signal: AbortSignal) {
+    const { parts } = await this.#ask({ kind: "read-messages", ...of }, "message-parts", signal);
+    if (isAnswer(of, parts)) return parts;
+    throw comparedConfused("it sends other parts of messages than it was asked for");
+  }
+
   async #ask<K extends Answer["kind"]>(ask: SumsAsk, kind: K, signal: AbortSignal) {
     const answer = await this.#asker.ask(ask, signal);
     if (answer.kind !== kind) throw comparedConfused(`it answered "${answer.kind}"`);
     return answer as Extract<Answer, { kind: K }>;
   }
+}
+
+function isAnswer({ messages, offset, looksOnly = false }: PartsOf, parts: readonly MessagePart[]): boolean {
+  const isFew = parts.length > 0 && parts.length <= messages.length;
+  const lengths = parts.map((part) => part?.bytes.length ?? 0);
+  const sum = lengths.reduce((all, length) => all + length, 0);
+  if (looksOnly) return parts.length === messages.length && sum === 0;
+  const isSound = (part: MessagePart, index: number) => {
+    const rest = part === undefined ? 0 : Math.max(0, part.size - (index === 0 ? offset : 0));
+    const isCut = index === parts.length - 1 && sum === PARTS_BYTES_MAX;
+    return part === undefined || part.bytes.length === rest || (isCut && part.bytes.length < rest);
+  };
+  return isFew && parts.every(isSound);
 }

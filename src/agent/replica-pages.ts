@@ -4,17 +4,29 @@
  * INVARIANT: pages ascend and end, whatever a peer says: else the link ends (peer-confused). What is kept of them has a limit in bytes.
  */
 
+import { assert } from "../base/assert.js";
 import type { RawPath } from "../base/raw-name.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
-import { chunkOf } from "../txn/chunks.js";
-import type { Answer, Ask, ComparedMailbox, InventoryMessage, StandingMailbox } from "../wire/messages.js";
+import {
+  type Answer,
+  type Ask,
+  type ComparedMailbox,
+  type ComparedMessage,
+  type DifferingParts,
+  type InventoryMessage,
+  type MailboxStanding,
+  type PartSums,
+  type StandingMailbox,
+  TOLD_SPANS_MAX,
+  type ToldMailbox,
+} from "../wire/messages.js";
+import type { Span } from "../wire/sums.js";
 import type { Questions } from "./asker.js";
 import { agentError } from "./errors.js";
-import type { SummedRange } from "./source-states.js";
 
 /** More than any mailbox has. */
 const MESSAGES_MAX = 2 ** 24;
-const PAGES_MAX = 2 ** 16;
+const QUESTIONS_MAX = 2 ** 16;
 /** More than any store has. */
 const MAILBOXES_MAX = 2 ** 20;
 /** The paths of all mailboxes: a path alone may have some thousand bytes. */
@@ -23,62 +35,97 @@ const PATHS_BYTES_MAX = 64 * 1024 * 1024;
 const INVENTORY_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 const MESSAGE_BYTES = 64;
 
-/** The pages of one mailbox, each asked for when the last one is worked off. A page tells of what is not as the source has it. */
+/** What a replica says of one mailbox: where it differs, then the messages there, page by page. */
 export class MailboxPages {
   readonly #asker: Questions;
   readonly #where: { readonly mailbox: MailboxGuid; readonly path: RawPath };
-  /** All up to this UID has been told of. */
+  readonly #seed: number;
+  #looked = 0;
+  /** Of messages all up to this UID have been told of. */
   #reached = 0;
   #messages = 0;
-  #pages = 0;
+  #questions = 0;
 
-  constructor(asker: Questions, where: { readonly mailbox: MailboxGuid; readonly path: RawPath }) {
+  /** `seed`: of the marks of this comparison. */
+  constructor(asker: Questions, where: { readonly mailbox: MailboxGuid; readonly path: RawPath }, seed: number) {
     this.#asker = asker;
     this.#where = where;
+    this.#seed = seed;
   }
 
-  /** `own`: what the source has next, above all that was told of. Throws: peer-confused, and the replica's own refusals. */
-  async next(own: SummedRange, signal: AbortSignal): Promise<ComparedMailbox> {
-    const question = { kind: "compare", ...this.#where, afterUid: this.#reached, ...own } as const;
-    const page = await askFor(this.#asker, question, "compare", signal);
-    this.#pages += 1;
-    this.#messages += page.messages.length;
-    if (this.#messages > MESSAGES_MAX || this.#pages > PAGES_MAX) throw confused("its mailbox has no end");
-    if (page.reached <= this.#reached) throw confused("its answer leads nowhere");
-    if (page.reached > own.upTo) throw confused("its answer is about more than it was asked");
-    refuseUntold(page, own, this.#reached);
-    this.#reached = page.reached;
+  /**
+   * How it stands, and which of these parts differ: absent where the replica has not looked at all of it yet. One that has lost what it
+   * looked at, and begins anew, says a lower `looked` than before. Throws: peer-confused, and the replica's own refusals.
+   */
+  async compare(
+    sums: PartSums | undefined,
+    signal: AbortSignal,
+  ): Promise<ComparedMailbox & { readonly isBack: boolean }> {
+    const question = {
+      ...({ kind: "compare", ...this.#where, seed: this.#seed } as const),
+      ...(sums === undefined ? {} : { sums }),
+    };
+    const answer = await this.#ask(question, "compare", signal);
+    const { looked, standing, differing } = answer;
+    const isBack = this.#looked > 0 && looked < UID_MAX && looked <= this.#looked;
+    if (looked === 0) throw confused("it has looked at nothing");
+    this.#looked = looked;
+    if (standing !== undefined && sums !== undefined && looked === UID_MAX) refuseUnlikely(differing, sums);
+    else if (differing !== undefined)
+      throw confused("it tells what differs, and has not been asked, or has not looked");
+    return { ...answer, isBack };
+  }
+
+  /** The messages of the replica in the first of these spans, which are above all that was told. Throws as `compare`. */
+  async tell(spans: readonly Span[], signal: AbortSignal): Promise<ToldMailbox> {
+    const asked = spans.slice(0, TOLD_SPANS_MAX);
+    const [first, last] = [asked[0], asked.at(-1)];
+    assert(first !== undefined && last !== undefined && first.from >= this.#reached, "what is asked was not told yet");
+    const page = await this.#ask({ kind: "tell-held", ...this.#where, spans: asked }, "tell-held", signal);
+    const { messages, reached, standing } = page;
+    this.#messages += messages.length;
+    if (this.#messages > MESSAGES_MAX) throw confused("its mailbox has no end");
+    if (reached < first.from) throw confused("its answer leads nowhere");
+    if (reached >= last.below) throw confused("its answer is about more than it was asked");
+    if (standing === undefined && messages.length > 0) throw confused("it tells of messages in no mailbox");
+    refuseUntold(messages, asked, reached);
+    this.#reached = reached;
     return page;
   }
 
-  /** How many files it has without a UID, as they are now. Throws as `next`. */
-  async countUnnumbered(signal: AbortSignal): Promise<number> {
-    const question = { kind: "compare", ...this.#where, afterUid: UID_MAX, upTo: UID_MAX, sums: [] } as const;
-    return (await askFor(this.#asker, question, "compare", signal)).unnumbered ?? 0;
+  /** How it stands now, and how many files it has without a UID. Throws as `compare`. */
+  stand(signal: AbortSignal): Promise<MailboxStanding> {
+    return this.#ask({ kind: "tell-held", ...this.#where, spans: [] }, "tell-held", signal);
+  }
+
+  #ask<K extends Answer["kind"]>(question: Ask, kind: K, signal: AbortSignal) {
+    this.#questions += 1;
+    if (this.#questions > QUESTIONS_MAX) throw confused("its mailbox has no end");
+    return askFor(this.#asker, question, kind, signal);
   }
 }
 
-/** Throws: peer-confused, where chunks and messages are not those that the page can be of, and not each other's. */
-function refuseUntold({ told, messages, standing, reached }: ComparedMailbox, { sums }: SummedRange, after: number) {
-  if (standing === undefined && told.length > 0) throw confused("it tells of messages in no mailbox");
-  const own = new Set(sums.map(({ chunk }) => chunk));
+/** Throws: peer-confused, where the bits are not one for each part, or differences are said of what is equal. */
+function refuseUnlikely(differing: DifferingParts | undefined, { parts, whole }: PartSums): void {
+  if (differing === undefined) throw confused("it does not say what differs");
+  const { bits, hasOthers, isEqual } = differing;
+  if (bits.length !== Math.ceil(parts.length / 8) || (bits.at(-1) ?? 0) >>> (((parts.length - 1) & 7) + 1) > 0)
+    throw confused("it tells of more parts, or of fewer, than it was asked");
+  if (isEqual && (whole === undefined || hasOthers || bits.some((byte) => byte > 0)))
+    throw confused("it calls equal what differs");
+}
+
+/** Throws: peer-confused, where messages do not ascend, or are none of what was asked for, as far as the page reaches. */
+function refuseUntold(messages: readonly ComparedMessage[], spans: readonly Span[], reached: number): void {
+  let last = -1;
   let at = 0;
-  let lastUid = after;
-  let least = chunkOf(after + 1);
-  for (const chunk of told) {
-    if (chunk < least || chunk > chunkOf(reached))
-      throw confused(`it tells of UIDs that are not in its answer (chunk ${chunk})`);
-    least = chunk + 1;
-    const first = at;
-    for (let next = messages[at]; next !== undefined && chunkOf(next.uid) === chunk; next = messages[at]) {
-      if (next.uid <= lastUid) throw confused(`its messages do not ascend (UID ${next.uid} after ${lastUid})`);
-      lastUid = next.uid;
-      at += 1;
-    }
-    if (at === first && !own.has(chunk)) throw confused("it tells of UIDs that nobody has");
+  for (const { uid } of messages) {
+    if (uid <= last) throw confused(`its messages do not ascend (UID ${uid} after ${last})`);
+    last = uid;
+    while (at < spans.length && uid >= (spans[at] as Span).below) at += 1;
+    if (uid > reached || at === spans.length || uid < (spans[at] as Span).from)
+      throw confused(`it tells of UIDs that are not in its answer, or in no question (UID ${uid})`);
   }
-  const left = messages[at];
-  if (left !== undefined) throw confused(`its messages are in no order, or not of its answer (UID ${left.uid})`);
 }
 
 /** The mail of one store, mailbox by mailbox. */

@@ -2,6 +2,7 @@
  * What a source may ask of a replica beside offering transactions: what stands there, and to make room for UIDs.
  */
 import type { ApplyMethods } from "../apply/apply-types.js";
+import type { Diverged } from "../apply/compare-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
 import type { RawPath } from "../base/raw-name.js";
@@ -10,7 +11,7 @@ import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import { type MailboxGuid, parseBaseName, UID_MAX } from "../maildir/ids.js";
 import { resyncError } from "../resync/errors.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
 import {
   type Answer,
@@ -37,11 +38,15 @@ export interface RequestPorts {
   readonly rights?: Pick<SessionRights, "mayWrite"> | undefined;
   readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
   /** This store as one side of a comparison; undefined: it is none. */
-  readonly sums?: SummedSide | undefined;
+  readonly sums?: ReadSide | undefined;
 }
 
 /** Objects in two threads, for as long as their page takes. */
 const INVENTORY_MESSAGES_MAX = 4096;
+
+/** Messages whose files are looked at in one call of the thread that applies, and calls for one answer. */
+const LOOKED_AT_ONCE = 8192;
+const LOOKS_MAX = 8;
 
 /** Never throws for what the request met: the failure is the reply. */
 export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {
@@ -74,17 +79,14 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const messages = [...numbered, ...outcome.files.map(({ base, size }) => ({ uid: 0, base, size, marks: "" }))];
       return { kind: "inventory", messages, more: outcome.more, unnumbered: outcome.unnumbered };
     }
-    case "compare": {
-      const { mailbox, path, afterUid, upTo, sums, looksOnly = false } = ask;
-      const request = { mailbox, path, afterUid, upTo, sums, messagesMax: COMPARED_MESSAGES_MAX };
-      const outcome = await ports.store.call("compare", request);
-      if (outcome.kind === "diverged") {
-        const { kind: code, words } = outcome.divergence;
-        if (!looksOnly) ports.sinks?.onRefused({ mailbox, path, code, words });
-        throw refusalAs(code, words);
-      }
-      if (!looksOnly && (outcome.reached >= UID_MAX || outcome.standing === undefined)) ports.sinks?.onRead(mailbox);
-      return { ...outcome, kind: "compare" };
+    case "compare":
+      return compare(ports, ask, signal);
+    case "tell-held": {
+      const { mailbox, path, spans, looksOnly = false } = ask;
+      const request = { mailbox, path, spans, messagesMax: COMPARED_MESSAGES_MAX };
+      const outcome = readOf(ports, ask, await ports.store.call("tellHeld", request));
+      if (!looksOnly && spans.length === 0) ports.sinks?.onRead(mailbox);
+      return { ...outcome, kind: "tell-held" };
     }
     case "standing":
       return standing(ports, ask.after);
@@ -121,8 +123,35 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
   }
 }
 
+/** A look that takes long comes in several answers: others of the store, and other requests, have their turn in between. */
+async function compare(ports: RequestPorts, ask: AskOf<"compare">, signal: AbortSignal): Promise<Answer> {
+  const { mailbox, path, seed, sums, looksOnly = false } = ask;
+  const request = { mailbox, path, seed, ...(sums === undefined ? {} : { sums }), messagesMax: LOOKED_AT_ONCE };
+  for (let looks = 1; ; looks++) {
+    const outcome = readOf(ports, ask, await ports.store.call("compare", request));
+    signal.throwIfAborted();
+    const isAll = outcome.looked >= UID_MAX;
+    if (!looksOnly && isAll) ports.sinks?.onRead(mailbox);
+    if (isAll || looks === LOOKS_MAX) return { ...outcome, kind: "compare" };
+  }
+}
+
+type AskOf<K extends Ask["kind"]> = Extract<Ask, { readonly kind: K }>;
+
+/** Throws: what a mailbox that cannot be compared is refused as; its host is told of it. */
+function readOf<T extends { readonly kind: "read" }>(
+  { sinks }: RequestPorts,
+  { mailbox, path, looksOnly = false }: AskOf<"compare" | "tell-held">,
+  outcome: T | Diverged,
+): T {
+  if (outcome.kind === "read") return outcome;
+  const { kind: code, words } = outcome.divergence;
+  if (!looksOnly) sinks?.onRefused({ mailbox, path, code, words });
+  throw refusalAs(code, words);
+}
+
 /** Throws: compared-unsupported. */
-function sumsOf({ sums }: RequestPorts): SummedSide {
+function sumsOf({ sums }: RequestPorts): ReadSide {
   if (sums !== undefined) return sums;
   throw resyncError("compared-unsupported", "comparing by sums: this end has no thread for it");
 }

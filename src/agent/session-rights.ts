@@ -43,6 +43,7 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
       refusePath(ask.path, rights);
       return;
     case "compare":
+    case "tell-held":
       refuseMailbox(ask.mailbox, rights);
       // A mailbox that the source does not have any more has no path there.
       if (ask.path !== ROOT_PATH || rights.pathOf(ask.mailbox) === undefined) refusePath(ask.path, rights);
@@ -60,7 +61,7 @@ export function refuseAsk(ask: Ask, rights: SessionRights): void {
  * one, when the rights were others, or by another source: that mailbox stays as it is. Undefined: it may pass on to `refuseAsk`.
  */
 export function failureElsewhere(ask: Ask, { mayWrite, pathOf }: SessionRights): Error | undefined {
-  if (ask.kind !== "compare" || !mayWrite(ask.path)) return undefined;
+  if ((ask.kind !== "compare" && ask.kind !== "tell-held") || !mayWrite(ask.path)) return undefined;
   const written = pathOf(ask.mailbox);
   if (written === undefined || mayWrite(written)) return undefined;
   const words = `comparing the mailbox ${displayRaw(ask.path)}: the replica has it where the source has no right`;

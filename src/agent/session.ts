@@ -18,7 +18,7 @@ import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { type EffectCommit, NO_EFFECT } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
 import {
@@ -57,7 +57,7 @@ export interface SessionPorts {
   /** Undefined: the source may write to all of the store. */
   readonly rights?: SessionRights | undefined;
   /** This store as one side of a comparison; undefined: it is none. */
-  readonly sums?: SummedSide | undefined;
+  readonly sums?: ReadSide | undefined;
 }
 
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */

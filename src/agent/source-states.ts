@@ -1,35 +1,26 @@
 /**
- * A mailbox as the source's baseline has it, all of one commit of the log: its row, its messages and their sums, and up to where the
+ * A mailbox as the source's baseline has it, all of one commit of the log: its row, its messages and their marks, and up to where the
  * log covers it.
  *
- * Memory: the rows of the baseline as bytes, 100 or so a message, each until its messages are taken or summed up; of those that are summed
- * up, and not taken yet, the messages.
+ * Memory: the rows of the baseline as bytes, 100 or so a message, and 13 bytes or twice that for its mark; decoded is one chunk at a time.
  */
+import { firstAbove } from "../base/ascending.js";
 import { decodeChunk, stateOfRecord } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
-import { CHUNK_UIDS, type ChunkSum } from "../txn/chunks.js";
+import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
 import type { StateDigester } from "../txn/digest.js";
+import { MarkedUids } from "../txn/marked-uids.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { Span } from "../wire/sums.js";
 
 export type BaselineReader = Pick<StateReader, "snapshot" | "lastLsn" | "mailboxByGuid" | "looks" | "chunk">;
 
 interface EncodedChunk {
   readonly chunk: number;
+  readonly count: number;
   readonly bytes: Uint8Array;
-}
-
-/** What is asked with: in these chunks the source has that, and up to that UID nothing else. */
-export interface SummedRange {
-  readonly sums: readonly ChunkSum[];
-  readonly upTo: number;
-}
-
-interface DecodedChunk {
-  readonly chunk: number;
-  readonly states: readonly MessageState[];
-  readonly sum: ChunkSum;
 }
 
 export class SourceStates {
@@ -38,63 +29,111 @@ export class SourceStates {
   /** Undefined: the source does not have the mailbox. */
   readonly row: MailboxRow | undefined;
   readonly #digester: StateDigester;
-  /** The next one last. */
-  readonly #chunks: EncodedChunk[];
-  /** Summed up, and not taken yet. */
-  readonly #summed: DecodedChunk[] = [];
+  /** Ascending. */
+  readonly #chunks: readonly EncodedChunk[];
+  readonly #numbers: readonly number[];
+  /** Messages up to the end of each chunk. */
+  readonly #counts: readonly number[];
+  readonly #marked: MarkedUids;
+  #nextToMark = 0;
+  #lastDecoded: { readonly of: EncodedChunk; readonly states: readonly MessageState[] } | undefined;
 
-  /** Throws: state-corrupt. */
-  constructor(reader: BaselineReader, guid: MailboxGuid, digester: StateDigester) {
+  /** `seed`: of its marks. Throws: state-corrupt. */
+  constructor(
+    reader: BaselineReader,
+    guid: MailboxGuid,
+    { digester, seed }: { readonly digester: StateDigester; readonly seed: number },
+  ) {
     this.#digester = digester;
+    this.#marked = new MarkedUids(seed);
     const { lsn, row, chunks } = reader.snapshot(() => readAll(reader, guid));
     this.lsn = lsn;
     this.row = row;
-    this.#chunks = chunks.reverse();
+    this.#chunks = chunks;
+    this.#numbers = chunks.map(({ chunk }) => chunk);
+    let count = 0;
+    this.#counts = chunks.map((chunk) => {
+      count += chunk.count;
+      return count;
+    });
   }
 
-  /** Of the next chunks that have messages, at most `max`. Throws: state-corrupt. */
-  sums(max: number): SummedRange {
-    while (this.#summed.length < max) {
-      const next = this.#chunks.pop();
-      if (next === undefined) break;
-      const states = this.#decode(next);
-      if (states.length === 0) continue;
-      const digest = this.#digester.sumWithFields(states);
-      this.#summed.push({ chunk: next.chunk, states, sum: { chunk: next.chunk, count: states.length, digest } });
+  /** Of all of it. */
+  get count(): number {
+    return this.#counts.at(-1) ?? 0;
+  }
+
+  /** Above all UIDs of messages that it has. */
+  get below(): number {
+    return ((this.#numbers.at(-1) ?? -1) + 1) * CHUNK_UIDS;
+  }
+
+  /** The marks of those that were marked. */
+  get marked(): Pick<MarkedUids, "digest" | "countIn" | "sumIn"> {
+    return this.#marked;
+  }
+
+  /** How many messages have a UID up to this one, or a chunk's more. */
+  countUpTo(uid: number): number {
+    const chunks = firstAbove(this.#numbers, chunkOf(uid));
+    return this.#counts[chunks - 1] ?? 0;
+  }
+
+  /** Marks the next messages, `max` or somewhat more. True: all are marked. Throws: state-corrupt. */
+  markOn(max: number): boolean {
+    const until = this.#marked.count + max;
+    for (; this.#nextToMark < this.#chunks.length; this.#nextToMark++) {
+      if (this.#marked.count >= until) return false;
+      const next = this.#chunks[this.#nextToMark] as EncodedChunk;
+      for (const state of this.#decode(next)) this.#marked.add(state.uid, this.#digester.halvesWithFields(state));
     }
-    const beyond = this.#chunks.at(-1);
-    const upTo = beyond === undefined ? UID_MAX : beyond.chunk * CHUNK_UIDS - 1;
-    return { sums: this.#summed.map(({ sum }) => sum), upTo };
+    return true;
   }
 
   /**
-   * The next messages, as far as that UID, which ends a chunk, or about `max` of them: then `reached` is the UID up to which they are all.
-   * Throws: state-corrupt.
+   * The messages in these spans, which ascend, above `afterUid` and as far as `upTo`, or about `max` of them: then `reached` is the UID up
+   * to which they are all. Throws: state-corrupt.
    */
-  take(upTo: number, max: number): { readonly states: readonly MessageState[]; readonly reached: number } {
+  take(
+    spans: readonly Span[],
+    { afterUid, upTo }: { readonly afterUid: number; readonly upTo: number },
+    max: number,
+  ): { readonly states: readonly MessageState[]; readonly reached: number } {
     const states: MessageState[] = [];
-    for (;;) {
-      const next = this.#summed[0] ?? this.#chunks.at(-1);
-      if (next === undefined || next.chunk * CHUNK_UIDS > upTo) return { states, reached: upTo };
-      if (states.length >= max) return { states, reached: next.chunk * CHUNK_UIDS - 1 };
-      const taken = "states" in next ? next.states : this.#decode(next);
-      if ("states" in next) this.#summed.shift();
-      else this.#chunks.pop();
-      for (const state of taken) states.push(state);
+    for (const { from, below } of spans) {
+      const [first, end] = [Math.max(from, afterUid + 1), Math.min(below, upTo + 1)];
+      if (first >= end) continue;
+      let at = firstAbove(this.#numbers, chunkOf(first) - 1);
+      for (; at < this.#chunks.length && (this.#numbers[at] as number) * CHUNK_UIDS < end; at++) {
+        const next = this.#chunks[at] as EncodedChunk;
+        const start = Math.max(first, next.chunk * CHUNK_UIDS);
+        if (states.length >= max) return { states, reached: start - 1 };
+        for (const state of this.#decode(next)) if (state.uid >= first && state.uid < end) states.push(state);
+      }
     }
+    return { states, reached: upTo };
   }
 
-  #decode({ bytes }: EncodedChunk): MessageState[] {
-    return decodeChunk(bytes, this.row?.keywords ?? []).map(stateOfRecord);
+  /** Of these UIDs those that it has; ascending. Throws: state-corrupt. */
+  pick(uids: Iterable<number>): readonly MessageState[] {
+    const spans = [...uids].sort((a, b) => a - b).map((uid): Span => ({ from: uid, below: uid + 1 }));
+    return this.take(spans, { afterUid: 0, upTo: UID_MAX }, Number.POSITIVE_INFINITY).states;
+  }
+
+  #decode(of: EncodedChunk): readonly MessageState[] {
+    if (this.#lastDecoded?.of === of) return this.#lastDecoded.states;
+    const states = decodeChunk(of.bytes, this.row?.keywords ?? []).map(stateOfRecord);
+    this.#lastDecoded = { of, states };
+    return states;
   }
 }
 
 function readAll(reader: BaselineReader, guid: MailboxGuid) {
   const row = reader.mailboxByGuid(guid);
   const looks = row === undefined ? [] : reader.looks(row.id);
-  const chunks = looks.flatMap(({ chunk }): EncodedChunk[] => {
+  const chunks = looks.flatMap(({ chunk, count }): EncodedChunk[] => {
     const bytes = row === undefined ? undefined : reader.chunk(row.id, chunk);
-    return bytes === undefined ? [] : [{ chunk, bytes }];
+    return bytes === undefined ? [] : [{ chunk, count, bytes }];
   });
   return { lsn: reader.lastLsn(), row, chunks };
 }

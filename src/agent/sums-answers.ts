@@ -1,10 +1,10 @@
 /** A replica's answers in a comparison by sums. */
 import { unreachable } from "../base/assert.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import type { Ask, SumsAnswer, SumsAsk } from "../wire/messages.js";
 
 /** Throws what the side throws. */
-export async function answerSums(side: SummedSide, ask: SumsAsk, signal: AbortSignal): Promise<SumsAnswer> {
+export async function answerSums(side: ReadSide, ask: SumsAsk, signal: AbortSignal): Promise<SumsAnswer> {
   switch (ask.kind) {
     case "sum-store":
       return { kind: "store-sum", ...(await side.store(signal)) };
@@ -18,6 +18,8 @@ export async function answerSums(side: SummedSide, ask: SumsAsk, signal: AbortSi
       return { kind: "message-states", states: await side.states(ask, signal) };
     case "hash-messages":
       return { kind: "message-hashes", hashes: await side.hashes(ask, signal) };
+    case "read-messages":
+      return { kind: "message-parts", parts: await side.parts(ask, signal) };
     default:
       return unreachable(ask);
   }
@@ -25,7 +27,7 @@ export async function answerSums(side: SummedSide, ask: SumsAsk, signal: AbortSi
 
 const KINDS: Readonly<Record<SumsAsk["kind"], true>> = {
   ...{ "sum-store": true, "sum-mailboxes": true, "sum-ranges": true },
-  ...{ "mark-messages": true, "tell-messages": true, "hash-messages": true },
+  ...{ "mark-messages": true, "tell-messages": true, "hash-messages": true, "read-messages": true },
 };
 
 export function isOfSums(ask: Ask): ask is SumsAsk {

@@ -1,27 +1,41 @@
-/** A link on which one end asks for the sums of the other's store, and nothing else happens. */
+/** A link on which one end asks how the other's store stands, by sums or for a plan, and nothing else happens. */
 import type { Clock } from "../base/clock.js";
-import type { SummedSide } from "../resync/sums-types.js";
+import type { ReadSide } from "../resync/sums-types.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
-import type { Reply, Request } from "../wire/messages.js";
+import type { Answer, Ask, Reply, Request } from "../wire/messages.js";
 import { Answers } from "./answers.js";
-import { Asker } from "./asker.js";
+import { Asker, type Questions } from "./asker.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell, farewellOf } from "./farewell.js";
 import { RemoteSide } from "./remote-side.js";
 import { answerSums, isOfSums } from "./sums-answers.js";
 
+/** What is answered on such a link. */
+export interface Answering {
+  readonly isMeant: (ask: Ask) => boolean;
+  readonly answer: (ask: Ask, signal: AbortSignal) => Promise<Answer>;
+}
+
+/** As `serveAnswers`: the sums of that store. */
+export async function serveSums(link: Link, side: ReadSide, signal: AbortSignal): Promise<void> {
+  const answer: Answering["answer"] = async (ask, inner) => {
+    if (!isOfSums(ask)) throw confused();
+    return answerSums(side, ask, inner);
+  };
+  await serveAnswers(link, { isMeant: isOfSums, answer }, signal);
+}
+
 /** Answers until the other end closes the link, or `signal` aborts; closes it. Throws: peer-confused, wire-invalid, the abort reason. */
-export async function serveSums(link: Link, side: SummedSide, signal: AbortSignal): Promise<void> {
+export async function serveAnswers(link: Link, answering: Answering, signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
-  const answers = new Answers({ link, answer: (request, inner) => answerTo(side, request, inner) });
-  const answering = answers.run(both);
-  answering.catch((error: unknown) => stop.abort(error));
+  const answers = new Answers({ link, answer: (request, inner) => answerTo(answering, request, inner) });
+  const running = answers.run(both);
+  running.catch((error: unknown) => stop.abort(error));
   try {
     for await (const message of link.messages(both)) {
-      if (message.kind !== "request" || !isOfSums(message.ask))
-        throw agentError("peer-confused", "serving a comparison: the other end wants something else");
+      if (message.kind !== "request" || !answering.isMeant(message.ask)) throw confused();
       answers.take(message);
     }
   } catch (error) {
@@ -29,15 +43,18 @@ export async function serveSums(link: Link, side: SummedSide, signal: AbortSigna
   } finally {
     answers.close();
     stop.abort(wireError("link-closed", "serving a comparison: it is over"));
-    await Promise.allSettled([answering]);
+    await Promise.allSettled([running]);
     link.close();
   }
 }
 
-async function answerTo(side: SummedSide, { id, ask }: Request, signal: AbortSignal): Promise<Reply> {
+function confused() {
+  return agentError("peer-confused", "serving a comparison: the other end wants something else");
+}
+
+async function answerTo({ answer }: Answering, { id, ask }: Request, signal: AbortSignal): Promise<Reply> {
   try {
-    if (!isOfSums(ask)) throw agentError("peer-confused", "serving a comparison: the other end wants something else");
-    return { kind: "reply", id, result: { ok: true, answer: await answerSums(side, ask, signal) } };
+    return { kind: "reply", id, result: { ok: true, answer: await answer(ask, signal) } };
   } catch (error) {
     signal.throwIfAborted();
     return { kind: "reply", id, result: { ok: false, failure: farewellOf(error) } };
@@ -45,7 +62,8 @@ async function answerTo(side: SummedSide, { id, ask }: Request, signal: AbortSig
 }
 
 export interface AskedLink extends AsyncDisposable {
-  readonly side: SummedSide;
+  readonly asker: Questions;
+  readonly side: ReadSide;
 }
 
 /** The store at the other end, for as long as this is not disposed of, which closes the link. `name`: of the other end, for people. */
@@ -54,7 +72,7 @@ export function askOver(link: Link, name: string, clock: Clock): AskedLink {
   const stop = new AbortController();
   const reading = readReplies(link, asker, name, stop.signal).catch((error: unknown) => asker.fail(error));
   return {
-    side: new RemoteSide(asker),
+    ...{ asker, side: new RemoteSide(asker) },
     async [Symbol.asyncDispose]() {
       link.close();
       stop.abort(wireError("link-closed", `comparing with ${name}: it is over`));

@@ -55,6 +55,7 @@ serveWorker<ApplyMethods>({
   mailboxes: (request) => store().mailboxes(request),
   inventory: (request) => store().inventory(request),
   compare: (request) => store().compare(request),
+  tellHeld: (request) => store().tellHeld(request),
   standing: (request) => store().standing(request),
   emptied: () => store().emptied(),
   foreign: (request) => store().foreign(request),

@@ -1,22 +1,45 @@
 /** How this store stands, to be compared with the source's: what crosses between the session and the thread that looks. Plain values only. */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, UidValidity } from "../maildir/ids.js";
-import type { ChunkSum } from "../txn/chunks.js";
+import type { Digest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Divergence } from "./divergence.js";
+
+/** What the source has in parts of 2^bits UIDs. */
+export interface AskedParts {
+  readonly bits: number;
+  /** Ascending. */
+  readonly parts: readonly number[];
+  readonly sums: readonly number[];
+  /** Of all of the mailbox: outside of the parts the source has none. */
+  readonly whole?: Digest;
+}
 
 export interface CompareRequest {
   readonly mailbox: MailboxGuid;
   /** Where the source has it. */
   readonly path: RawPath;
-  /** Only chunks above this UID, which ends one; 0 from the start; UID_MAX = only files without a UID are counted. */
-  readonly afterUid: number;
-  /** And up to this UID, which ends one. */
-  readonly upTo: number;
-  /** What the source has there, in ascending chunks. */
-  readonly sums: readonly ChunkSum[];
+  /** One for a comparison; by it is known what was looked at already. */
+  readonly seed: number;
+  /** Absent = the look at its messages is begun, or goes on. */
+  readonly sums?: AskedParts;
+  /** Of so many messages, or somewhat more, the files are looked at before it answers. */
+  readonly messagesMax: number;
+}
+
+export interface TellRequest {
+  readonly mailbox: MailboxGuid;
+  readonly path: RawPath;
+  /** Ascending; none = only files without a UID are counted. */
+  readonly spans: readonly Span[];
   /** A page has no more, but for those of its first chunk. */
   readonly messagesMax: number;
+}
+
+/** UIDs from `from` on, below `below`. */
+export interface Span {
+  readonly from: number;
+  readonly below: number;
 }
 
 /**
@@ -33,25 +56,49 @@ interface MailboxAt {
   readonly uidNext: number;
 }
 
-export type CompareOutcome =
-  | {
-      readonly kind: "read";
-      /** As it was written last; absent = never. */
-      readonly written?: MailboxAt & { readonly headerExtra: string };
-      /** Where it stands; absent = nowhere, or it was left half moved. */
-      readonly standing?: MailboxAt;
-      /** Another mailbox that stands at the path asked for. */
-      readonly occupant?: MailboxGuid;
-      /** Chunks in which not all is as the source has it, and as it was written; ascending. */
-      readonly told: readonly number[];
-      /** All of these chunks, ascending by UID. */
-      readonly messages: readonly HeldMessage[];
-      /** All chunks up to this UID were looked at. */
-      readonly reached: number;
-      /** Where that is UID_MAX: files that have no record, as the listing has it; absent = none. */
-      readonly unnumbered?: number;
-    }
-  | { readonly kind: "diverged"; readonly divergence: Divergence };
+export interface Standing {
+  /** As it was written last; absent = never. */
+  readonly written?: MailboxAt & { readonly headerExtra: string };
+  /** Where it stands; absent = nowhere, or it was left half moved. */
+  readonly standing?: MailboxAt;
+  /** Another mailbox that stands at the path asked for. */
+  readonly occupant?: MailboxGuid;
+  /** Files that have no record, where they were counted; absent = none. */
+  readonly unnumbered?: number;
+}
+
+export interface Diverged {
+  readonly kind: "diverged";
+  readonly divergence: Divergence;
+}
+
+/** In which parts not all is as the source has it, and as it was written. */
+export interface FoundParts {
+  /** A bit for each part asked about, the first one in the lowest bit of the first byte. */
+  readonly bits: Uint8Array;
+  /** There is something in none of the parts. */
+  readonly hasOthers: boolean;
+  /** `whole` was asked about, and is equal. */
+  readonly isEqual: boolean;
+}
+
+export interface Compared extends Standing {
+  readonly kind: "read";
+  /** All up to this UID were looked at. */
+  readonly looked: number;
+  /** Where there were sums, and that is UID_MAX. */
+  readonly differing?: FoundParts;
+}
+
+export interface Told extends Standing {
+  readonly kind: "read";
+  /** All that there are in the spans up to `reached`, ascending by UID. */
+  readonly messages: readonly HeldMessage[];
+  readonly reached: number;
+}
+
+export type CompareOutcome = Compared | Diverged;
+export type TellOutcome = Told | Diverged;
 
 export interface StandingRequest {
   readonly after: MailboxGuid | "";
@@ -67,7 +114,8 @@ export interface StandingOutcome {
 }
 
 export interface CompareMethods {
-  /** Pages of one mailbox follow each other. */
+  /** Questions about one mailbox follow each other, until what differs is told. */
   compare(request: CompareRequest): CompareOutcome;
+  tellHeld(request: TellRequest): TellOutcome;
   standing(request: StandingRequest): StandingOutcome;
 }

@@ -23,7 +23,7 @@ import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
 import { carriedRows, withRows } from "./carried.js";
 import { ComparePages } from "./compare-pages.js";
-import type { CompareOutcome, CompareRequest, StandingOutcome, StandingRequest } from "./compare-types.js";
+import type * as compared from "./compare-types.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
@@ -117,10 +117,7 @@ export class ReplicaStore implements Methods {
       if (staged.kind === "diverged") return staged;
       const { wants, taken } = staged;
       return {
-        kind: "ready",
-        intent,
-        wants,
-        taken,
+        ...({ kind: "ready", intent, wants, taken } as const),
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
         ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
       };
@@ -196,11 +193,15 @@ export class ReplicaStore implements Methods {
     return this.#inStore((root) => this.#inventory.read(root, request));
   }
 
-  compare(request: CompareRequest): CompareOutcome {
-    return this.#inStore((root) => this.#pages.read(root, request));
+  compare(request: compared.CompareRequest): compared.CompareOutcome {
+    return this.#inStore((root) => this.#pages.compare(root, request));
   }
 
-  standing(request: StandingRequest): StandingOutcome {
+  tellHeld(request: compared.TellRequest): compared.TellOutcome {
+    return this.#inStore((root) => this.#pages.tell(root, request));
+  }
+
+  standing(request: compared.StandingRequest): compared.StandingOutcome {
     return this.#inStore((root) => readStanding(this.#context, root, request));
   }
 

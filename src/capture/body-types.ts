@@ -1,7 +1,7 @@
 /** What the body worker is asked and what it answers. It reads message files and nothing else. */
 import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { BodyName, KnownBody, NotedBody } from "../log/known-bodies.js";
+import type { BodyName, CopiedBody, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem } from "./capture-types.js";
 
@@ -95,6 +95,7 @@ export interface KnownBodyMethods {
     readonly mailbox: MailboxGuid;
     readonly names: readonly BodyName[];
   }): readonly (KnownBody | undefined)[];
+  noteCopies(request: { readonly copies: readonly CopiedBody[] }): void;
   /** Forgets all mailboxes but these. */
   keepKnown(request: { readonly mailboxes: readonly MailboxGuid[] }): void;
 }

@@ -50,6 +50,7 @@ const methods = {
   },
   closeLarge: (request: { readonly handle: number }): CloseLargeOutcome => reader().closeLarge(request),
   note: ({ bodies, instead }: Parameters<KnownBodyMethods["note"]>[0]): void => knownBodies().note(bodies, { instead }),
+  noteCopies: ({ copies }: Parameters<KnownBodyMethods["noteCopies"]>[0]): void => knownBodies().noteCopies(copies),
   known: ({ mailbox, names }: Parameters<KnownBodyMethods["known"]>[0]) => knownBodies().read(mailbox, names),
   keepKnown: ({ mailboxes }: Parameters<KnownBodyMethods["keepKnown"]>[0]): void =>
     knownBodies().keepOnly(new Set(mailboxes)),

@@ -3,7 +3,8 @@
  *
  * Two limits within one sliding window, as no look at a Maildir tells a client's EXPUNGE or DELETE from an `rm`. Mail in mailboxes that went
  * as a whole: clients empty what they throw away first, so much mail seldom goes that way. And all mail that went, by whatever way: that has
- * to be a large share of the store, too, or each who tidies up would need an operator.
+ * to be a large share of the store, too, or each who tidies up would need an operator. Of a small store it is most of it, or none could be
+ * emptied that has no more messages than may go of any.
  *
  * INVARIANT: once it is on, nothing counts any more and nothing is let go, until a person has said so.
  */
@@ -13,6 +14,10 @@ export interface BrakeLimits {
   readonly messages: number;
   /** And so large a share of the store, 0 to 1, if that is more. */
   readonly share: number;
+  /** But no more than such a share of it, 0 to 1, ... */
+  readonly smallStoreShare: number;
+  /** ... unless that are fewer messages than these. */
+  readonly smallStoreMessages: number;
   /** So many of them in mailboxes that went as a whole. */
   readonly inDeletedMailboxes: number;
   readonly windowMs: number;
@@ -23,6 +28,8 @@ export interface BrakeLimits {
 export const BRAKE_LIMITS: BrakeLimits = {
   messages: 1_000,
   share: 0.2,
+  smallStoreShare: 0.5,
+  smallStoreMessages: 100,
   inDeletedMailboxes: 250,
   windowMs: 600_000,
   uncounted: ["Trash", "Deleted Items", "Deleted Messages", "Junk", "Spam"],
@@ -81,11 +88,18 @@ export function decideDeletion(state: BrakeState, deletion: Deletion, limits: Br
   };
   if (going === "mailbox" && inMailboxes + coming > limits.inDeletedMailboxes)
     return engage("deleted-mailboxes", inMailboxes + coming, limits.inDeletedMailboxes);
-  if (before + coming > limits.messages) {
-    const limit = Math.max(limits.messages, Math.floor(limits.share * (deletion.total() + before)));
+  if (before + coming > Math.min(limits.messages, limits.smallStoreMessages)) {
+    const limit = limitOf(limits, deletion.total() + before);
     if (before + coming > limit) return engage("messages", before + coming, limit);
   }
   return { counted: addTo(counted, { going, messages, nowMs }, limits.windowMs / STEPS), engaged: undefined };
+}
+
+/** How many messages may go within the window of a store that had so many. */
+export function limitOf(limits: BrakeLimits, total: number): number {
+  const ofAny = Math.max(limits.messages, Math.floor(limits.share * total));
+  const ofSmall = Math.max(limits.smallStoreMessages, Math.floor(limits.smallStoreShare * total));
+  return Math.min(ofAny, ofSmall);
 }
 
 function addTo(

@@ -41,7 +41,11 @@ export const CAPTURE_LIMITS: CaptureLimits = {
 };
 
 /** Deletions that are held back until a person has decided (brake.ts). */
-export interface BrakeReport extends Engaged {
+export interface BrakeReport extends Omit<Engaged, "why"> {
+  /** "mount-missing": it is not on, and what is held lies where `mounts` say. */
+  readonly why: Engaged["why"] | "mount-missing";
+  /** Mount points below the store whose file systems are not there (inner-mounts.ts): their mailboxes are held too, whether it is on or not. */
+  readonly mounts: readonly RawPath[];
   /** Messages; of a store that was opened a moment ago what has been found so far. */
   readonly held: number;
   readonly mailboxes: number;
@@ -74,6 +78,8 @@ export interface CaptureOptions {
   readonly storeRoot: string;
   /** Which directory that is; without it the one that is opened first. */
   readonly storeSite?: Site | undefined;
+  /** A regular file in it, without which it is not the store: nothing is captured then. Absent = none is needed. */
+  readonly sentinel?: RawPath | undefined;
   /** The state database, as Node takes a path; without it (or if it does not exist yet) the baseline is empty. */
   readonly statePath?: string | undefined;
   /** What is found goes into the log and the baseline of that database, which a state writer has open. Absent = nothing is written. */

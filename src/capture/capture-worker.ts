@@ -12,7 +12,7 @@ import type { CaptureMethods, CaptureOptions, ExamineOutcome, ExamineRequest, Re
 import { problemOf } from "./errors.js";
 import { freshItems } from "./fresh-bodies.js";
 import { pinStore } from "./open-mailbox.js";
-import { type RecordPorts, recordApproved, recordExamined, recordVanished } from "./record-found.js";
+import { type RecordPorts, recordApproved, recordExamined, recordLooked, recordVanished } from "./record-found.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 
 interface Recording extends RecordPorts {
@@ -64,7 +64,12 @@ const methods: Served = {
     const writes = new OwnWrites(statePath);
     opened = { store, record: { store, writes, reach: crashPointsFromEnv(crashAt), bodies } };
   },
-  discover: (request) => store().discover(request),
+  discover: (request) => {
+    const { store, record } = ports();
+    const outcome = store.discover(request);
+    if (record !== undefined) recordLooked(record, store.takeNotes());
+    return outcome;
+  },
   warm: (request) => store().warm(request),
   examine: (request) => {
     const { store, record } = ports();

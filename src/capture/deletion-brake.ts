@@ -12,9 +12,10 @@ import { type RawPath, rawFromText } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { encodeImapName } from "../maildir/imap-name.js";
-import { type BrakeLimits, type BrakeState, decideDeletion, type Going, RELEASED } from "./brake.js";
+import { type BrakeLimits, type BrakeState, decideDeletion, type Going, limitOf, RELEASED } from "./brake.js";
 import type { HeldNow } from "./brought-back.js";
 import type { BackAgain, BrakeReport, HeldMailbox } from "./capture-types.js";
+import { InnerMounts, type LostMount, type MountPorts } from "./inner-mounts.js";
 import type { MarkedFinding } from "./settle-findings.js";
 import { formatUids, parseUids, UidSet } from "./uid-set.js";
 
@@ -23,6 +24,8 @@ export const BRAKE_KEY = "deletion-brake";
 const APPROVED_KEY = "deletions-approved";
 /** So many at once are looked for in other mailboxes before they count. */
 const MOVED_MIN = 32;
+/** Fewer at once are, too, when so much of the limit is used up: by moves that counted, maybe. */
+const NEAR_SHARE = 0.25;
 const NAMED_MAX = 50;
 const UIDS_NAMED_MAX = 5;
 
@@ -32,6 +35,7 @@ export interface BrakeSources {
   readonly total: () => number;
   /** Which of these messages of that mailbox stand in another one of its user too. */
   readonly standing: (row: MailboxRow, findings: readonly MarkedFinding[]) => ReadonlySet<Uid>;
+  readonly mounts: MountPorts;
 }
 
 /** What one examination would expunge. */
@@ -60,20 +64,28 @@ export interface Pass {
 }
 
 export class DeletionBrake {
+  /** What lies in those that are lost is held, too. */
+  readonly mounts: InnerMounts;
   readonly #limits: BrakeLimits;
   readonly #sources: BrakeSources;
   readonly #uncounted: ReadonlySet<string>;
   readonly #held = new Map<MailboxGuid, HeldNow>();
   #state: BrakeState;
+  /** That before an examination which has no answer yet. */
+  #before: BrakeState | undefined;
   /** By GUID; "*" is all of a mailbox. */
   #approved: Approved;
   #meta: { readonly key: string; readonly value: string }[] = [];
   #report: BrakeReport | undefined;
+  /** Of which that is. */
+  #reported: readonly LostMount[] | undefined;
   #approvals = 0;
 
   constructor(limits: BrakeLimits, sources: BrakeSources) {
     this.#limits = limits;
     this.#sources = sources;
+    const { meta, mounts } = sources;
+    this.mounts = new InnerMounts({ ...mounts, meta, note: (key, value) => this.#note(key, value) });
     this.#state = parseState(sources.meta(BRAKE_KEY));
     this.#approved = parseApproved(sources.meta(APPROVED_KEY));
     const names = limits.uncounted.flatMap((name) => [encodeImapName(name), rawFromText(name)]);
@@ -82,6 +94,7 @@ export class DeletionBrake {
 
   /** The findings that may be sealed: all but deletions that are held back. */
   sift({ row, findings, isRenumbered, pass, nowMs }: Sifting): readonly MarkedFinding[] {
+    this.#before = this.#state;
     const expunged = findings.filter(({ before, now }) => before !== undefined && now === undefined);
     const gone = expunged.filter((finding) => !isRenumbered(finding) && !this.#isApproved(row.guid, finding.uid));
     if (pass !== undefined) this.#noteSifted(pass, expunged.length);
@@ -141,14 +154,20 @@ export class DeletionBrake {
   /** Undefined while it is off. */
   get report(): BrakeReport | undefined {
     const { engaged } = this.#state;
-    if (engaged === undefined) return undefined;
-    if (this.#report !== undefined) return this.#report;
-    const mailboxes = Array.from(this.#held.values(), describe).sort((a, b) => b.messages - a.messages);
+    const { lost } = this.mounts;
+    const [first] = lost;
+    if (engaged === undefined && first === undefined) return undefined;
+    if (this.#report !== undefined && this.#reported === lost) return this.#report;
+    const byGuid = new Map(this.#held);
+    for (const row of rowsOf(lost)) byGuid.set(row.guid, { row, uids: undefined });
+    const mailboxes = Array.from(byGuid.values(), describe).sort((a, b) => b.messages - a.messages);
+    const held = mailboxes.reduce((sum, { messages }) => sum + messages, 0);
+    const why = { sinceMs: first?.sinceMs ?? 0, why: "mount-missing", messages: held, limit: 0 } as const;
+    this.#reported = lost;
     this.#report = {
-      ...engaged,
-      held: mailboxes.reduce((sum, { messages }) => sum + messages, 0),
-      mailboxes: mailboxes.length,
-      named: mailboxes.slice(0, NAMED_MAX),
+      ...(engaged ?? why),
+      ...{ held, mailboxes: mailboxes.length, named: mailboxes.slice(0, NAMED_MAX) },
+      mounts: lost.map(({ path }) => path),
     };
     return this.#report;
   }
@@ -157,6 +176,8 @@ export class DeletionBrake {
   approve(): readonly RawPath[] {
     const approved = new Map<string, UidSet | "*">();
     for (const [guid, { uids }] of this.#held) approved.set(guid, uids === undefined ? "*" : new UidSet(uids));
+    for (const { guid } of rowsOf(this.mounts.lost)) approved.set(guid, "*");
+    this.mounts.accept();
     const paths = Array.from(this.#held.values()).flatMap(({ row, uids }) => (uids === undefined ? [] : [row.path]));
     this.#held.clear();
     this.#approvals += 1;
@@ -188,8 +209,15 @@ export class DeletionBrake {
     return released;
   }
 
+  /** An examination came to nothing: what it has counted is counted when it comes again. That it is on stays. */
+  takeBack(): void {
+    if (this.#before !== undefined && this.#state.engaged === undefined) this.#set(this.#before);
+    this.#before = undefined;
+  }
+
   /** What is to be recorded with the next answer, once. */
   takeMeta(): readonly { readonly key: string; readonly value: string }[] {
+    this.#before = undefined;
     return this.#meta.splice(0);
   }
 
@@ -217,7 +245,8 @@ export class DeletionBrake {
 
   #isNear(messages: number): boolean {
     const counted = this.#state.counted.reduce((sum, each) => sum + each.expunged + each.inMailboxes, messages);
-    return counted > this.#limits.messages;
+    const limit = limitOf(this.#limits, this.#sources.total());
+    return counted > Math.min(this.#limits.messages, limit * NEAR_SHARE);
   }
 
   #isApproved(guid: MailboxGuid, uid: Uid): boolean {
@@ -267,6 +296,11 @@ export class DeletionBrake {
   #note(key: string, value: string): void {
     this.#meta = [...this.#meta.filter((each) => each.key !== key), { key, value }];
   }
+}
+
+/** One that lies in a mount in another one is one. */
+function rowsOf(lost: readonly LostMount[]): readonly MailboxRow[] {
+  return [...new Map(lost.flatMap(({ rows }) => rows.map((row) => [row.guid, row] as const))).values()];
 }
 
 function describe({ row, uids }: HeldNow): HeldMailbox {

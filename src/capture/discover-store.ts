@@ -13,7 +13,13 @@ import { isOneUsers } from "../maildir/whose-tree.js";
 import type { CaptureProblem, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
 import { problemOf, problemOfControl } from "./errors.js";
 import { readFingerprintText } from "./fingerprint-text.js";
-import { openStoreDir, openStoreRoot, refuseUnreadableStore, type StorePlace } from "./open-mailbox.js";
+import {
+  openStoreDir,
+  openStoreRoot,
+  refuseUnreadableStore,
+  refuseWithoutSentinel,
+  type StorePlace,
+} from "./open-mailbox.js";
 import { findControls, findTrace } from "./whose-numbers.js";
 
 /** Throws: store-missing, store-unreadable. */
@@ -33,6 +39,7 @@ export function discoverStore(
       problems.push(problemOf(path, error));
     }
   }
+  refuseWithoutSentinel(place);
   openStoreRoot(place).close(); // nor is one that went away, or became another, while it was walked.
   const told = discovery.problems.map(explain);
   const { directories } = discovery;

@@ -17,6 +17,7 @@ export type CaptureErrorCode =
   | "mailbox-restless"
   | "mailbox-unsettled"
   | "message-not-a-file"
+  | "mount-missing"
   | "source-emptied"
   | "store-missing"
   | "store-unreadable"
@@ -61,6 +62,12 @@ const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
     disposition: "operator",
     exitCode: EX.DATAERR,
     hint: "Remove what is no regular file from cur/ and new/ of that mailbox; links are never followed. Give a message with an impossible date another one (touch). To keep a message, put a regular file with that name there; all other messages are replicated.",
+  },
+  /** A file system that was mounted inside of the store, with mailboxes in it, is not there, or another one is. Nothing of those is taken for deleted. */
+  "mount-missing": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Mount it, and its mailboxes go on by themselves; until then they are left as they are, and all others are replicated. Is it not to come back, or are their mails where they should be? Then say so: mailtwin deletions approve (of a sync: --approve-deletions). What is missing there then is deleted on the replica, into its limbo.",
   },
   /** Every mailbox that the baseline knows is gone at once, whatever else stands there: more likely an accident than a wish. */
   "source-emptied": {
@@ -200,6 +207,15 @@ export function problemOfDuplicate({ path, of, isAstray, isRival }: Duplicate): 
 export function errorOfClaim(path: RawPath, of: RawPath): MailtwinError<CaptureErrorCode> {
   const message = `examining mailbox ${displayRaw(path)}: it has the GUID of ${displayRaw(of)}, which is not there any more, and is not known to be that mailbox`;
   return captureError("mailbox-guid-twice", message);
+}
+
+/** Of all mailboxes at and below that mount point. */
+export function problemOfMount(path: RawPath, why: "missing" | "another"): CaptureProblem {
+  const what =
+    why === "missing"
+      ? "the file system that was mounted there is not mounted"
+      : "another file system is mounted there than before, or one over mail that was there";
+  return problemOf(path, captureError("mount-missing", `looking for mailboxes at ${displayRaw(path)}: ${what}`));
 }
 
 /** At that path the log has one that is held back, and cannot have two. */

@@ -21,6 +21,7 @@ import type { Comparison } from "./finding.js";
 import { changedSince, hasKeywordsOf, readFingerprintText, uidlistInoOf } from "./fingerprint-text.js";
 import { compareListed } from "./full-compare.js";
 import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-compare.js";
+import type { InnerMounts } from "./inner-mounts.js";
 import { ListingCursor } from "./listing-cursor.js";
 import { type FinishedListing, ListingRun } from "./listing-run.js";
 import { closeMailbox, isOfStore, type MailboxDirs, openMailbox } from "./open-mailbox.js";
@@ -44,6 +45,7 @@ export interface ExamineSources extends SubjectSources, OutcomeSources {
   readonly clock: Clock;
   readonly reach: CrashPoint;
   readonly limits: CaptureLimits;
+  readonly mountOf: InnerMounts["standingOf"];
   /** What `StoreEvidence` says of a mailbox without a uidlist. */
   readonly refusal: StoreEvidence["refusal"];
 }
@@ -77,8 +79,12 @@ export class Examiner {
     let dirs: MailboxDirs | undefined;
     try {
       dirs = openMailbox(this.#sources.place, path);
+      const mount = this.#sources.mountOf(path);
+      if (mount === "lost") return { kind: "unchanged", ...NOTHING_OPEN }; // a problem of its mount point.
+      if (mount === "doubtful") return { kind: "absent" };
       return dirs === undefined ? { kind: "absent" } : this.#examineOpen(request, dirs);
     } catch (error) {
+      this.#sources.brake?.takeBack();
       if (isOfStore(error)) throw error;
       const vanished =
         (error instanceof MailtwinError && error.code === "mailbox-vanished") || errnoOf(error) === "ENOENT";

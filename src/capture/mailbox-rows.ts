@@ -10,6 +10,7 @@ export class MailboxRows {
   readonly #byGuid = new Map<MailboxGuid, MailboxRow>();
   readonly #guidByPath = new Map<RawPath, MailboxGuid>();
   #nextId: number;
+  #messages = 0;
 
   constructor(reader: Pick<StateReader, "mailboxes" | "nextMailboxId">) {
     this.#nextId = reader.nextMailboxId();
@@ -31,9 +32,7 @@ export class MailboxRows {
 
   /** Of all of them. */
   get messages(): number {
-    let sum = 0;
-    for (const { messages } of this.#byGuid.values()) sum += messages;
-    return sum;
+    return this.#messages;
   }
 
   /** Never the same twice, also if what it was for fails. */
@@ -44,6 +43,7 @@ export class MailboxRows {
   put(row: MailboxRow): void {
     this.remove(row.guid);
     this.#byGuid.set(row.guid, row);
+    this.#messages += row.messages;
     this.#guidByPath.set(row.path, row.guid);
   }
 
@@ -51,6 +51,7 @@ export class MailboxRows {
     const row = this.#byGuid.get(guid);
     if (row === undefined) return;
     this.#byGuid.delete(guid);
+    this.#messages -= row.messages;
     if (this.#guidByPath.get(row.path) === guid) this.#guidByPath.delete(row.path);
   }
 }

@@ -6,7 +6,7 @@
 import type { Dir, Disk, Site } from "../base/disk.js";
 import { errnoOf, MailtwinError } from "../base/errors.js";
 import { pinRoots } from "../base/pinned-roots.js";
-import { displayRaw, type RawPath, splitRaw } from "../base/raw-name.js";
+import { displayRaw, lastRaw, parentRaw, type RawPath, splitRaw } from "../base/raw-name.js";
 import { CUR, NEW, openMessageDir } from "../maildir/mailbox-files.js";
 import { captureError } from "./errors.js";
 
@@ -14,6 +14,8 @@ export interface StorePlace {
   readonly disk: Disk;
   /** Absolute, bytes-in-a-string. */
   readonly storeRoot: string;
+  /** A file in it without which it is not the store. */
+  readonly sentinel?: RawPath | undefined;
 }
 
 /**
@@ -49,6 +51,24 @@ export function refuseUnreadableStore(place: StorePlace): void {
   } finally {
     root.close();
   }
+}
+
+/** Throws: store-missing, also where the sentinel is no regular file, or cannot be looked at. */
+export function refuseWithoutSentinel(place: StorePlace): void {
+  const { sentinel, storeRoot } = place;
+  const name = sentinel === undefined ? undefined : lastRaw(sentinel);
+  if (sentinel === undefined || name === undefined) return;
+  let dir: Dir | undefined;
+  try {
+    dir = openStoreDir(place, parentRaw(sentinel));
+    if (dir?.stat(name)?.kind === "file") return;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  } finally {
+    dir?.close();
+  }
+  const words = `opening the store ${displayRaw(storeRoot)}: its sentinel ${displayRaw(sentinel)} is not there`;
+  throw captureError("store-missing", words);
 }
 
 /** What the system says of the root is no matter of one mailbox. */

@@ -32,6 +32,11 @@ export function recordVanished(ports: RecordPorts, outcome: VanishedOutcome<Capt
   return commit === undefined ? held : { ...held, commit: record(ports, commit) };
 }
 
+/** As `recordExamined`: what a look at the store has to say for later. */
+export function recordLooked(ports: RecordPorts, notes: CaptureCommit | undefined): void {
+  if (notes !== undefined) record(ports, notes);
+}
+
 type Approved<C> = ReturnType<CaptureMethods<C>["approve"]>;
 
 /** As `recordExamined`. */

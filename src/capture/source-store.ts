@@ -12,6 +12,7 @@ import type { Disk } from "../base/disk.js";
 import { openNodeDisk } from "../base/disk-node.js";
 import type { MailtwinError } from "../base/errors.js";
 import { openHash } from "../base/hash.js";
+import { type Mount, readMounts } from "../base/mount-table.js";
 import { displayRaw, isRawPath, type RawPath, rawFromText } from "../base/raw-name.js";
 import { type BaselineSources, MailboxBaseline } from "../log/baseline.js";
 import { openStateReader } from "../log/state-reader.js";
@@ -43,7 +44,7 @@ import {
 } from "./capture-types.js";
 import { type ClaimTells, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
-import { DeletionBrake } from "./deletion-brake.js";
+import type { DeletionBrake } from "./deletion-brake.js";
 import { describeMailbox } from "./describe-mailbox.js";
 import { discoverStore, guidAt, guidIfAny, isTreeOfUsers } from "./discover-store.js";
 import { type BaselineReader, EMPTY_STATE, fileExists } from "./empty-state.js";
@@ -65,13 +66,14 @@ import { uncertainAfter } from "./two-walks.js";
 import { UidlistCache } from "./uidlist-cache.js";
 import type { LockSources } from "./under-lock.js";
 import { evidenceIn, type StoreEvidence } from "./whose-numbers.js";
-import { approveHeld, heldBeside, withBrake } from "./with-brake.js";
+import { approveHeld, heldBeside, mountAt, notesOf, openBrake, withBrake } from "./with-brake.js";
 
 export interface SourceStorePorts {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly reach: CrashPoint;
   readonly reader: BaselineReader;
+  readonly mounts: () => readonly Mount[];
 }
 
 /** What `capture` passes on its way, in order; the last two where it is recorded (record-found.ts). */
@@ -97,6 +99,7 @@ export async function openSourceStore(
     clock: ports.clock ?? systemClock,
     reach: ports.reach ?? (options.crashAt === undefined ? noCrashPoint : crashPointsFromEnv(options.crashAt)),
     reader,
+    mounts: ports.mounts ?? readMounts,
   });
 }
 
@@ -125,9 +128,9 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   /** Use `openSourceStore`. */
   constructor(options: CaptureOptions, digester: StateDigester, ports: SourceStorePorts) {
     const { disk, clock, reach, reader } = ports;
-    const { storeRoot, hostname, pid } = options;
+    const { storeRoot, sentinel, hostname, pid } = options;
     this.#ports = ports;
-    this.#place = { disk, storeRoot };
+    this.#place = { disk, storeRoot, sentinel };
     const limits = { ...CAPTURE_LIMITS, ...options.limits };
     this.#limits = limits;
     this.#baselines = { reader, digester };
@@ -153,14 +156,12 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       baselineOf,
       readUidlist: (path) => this.#readSibling(path),
     });
-    this.#brake =
-      options.brake === undefined
-        ? undefined
-        : new DeletionBrake(options.brake, {
-            meta: (key) => reader.meta(key),
-            total: () => this.#rows.messages,
-            standing: (row, findings) => origins.standing(row, findings),
-          });
+    this.#brake = openBrake(options.brake, {
+      meta: (key) => reader.meta(key),
+      total: () => this.#rows.messages,
+      standing: (row, findings) => origins.standing(row, findings),
+      mounts: { place: this.#place, table: ports.mounts },
+    });
     this.#back = new BroughtBack({
       ...{ place: this.#place, logId: () => reader.meta("log-id"), held: () => this.held, baselineOf },
     });
@@ -176,6 +177,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       reach,
       origins,
       baselineOf,
+      mountOf: (path) => mountAt(path, this.#brake),
       isOnlyClaim: (row, path, directory) => this.#isOnlyClaim(row, path, directory),
       lookAround: () => this.#lookAround(),
       onSealed: (commit) => this.#takeOver(commit),
@@ -199,7 +201,10 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
   }
 
   #look(): DiscoverOutcome {
-    const outcome = discoverStore(this.#place, () => this.#ports.clock.nowMs());
+    const nowMs = (): number => this.#ports.clock.nowMs();
+    this.#brake?.mounts.wake();
+    const found = discoverStore(this.#place, nowMs);
+    const outcome = this.#brake?.mounts.sift(found, this.#rows.all(), nowMs()) ?? found;
     this.#evidence = evidenceIn(outcome);
     return { ...outcome, mailboxes: markClaims(outcome.mailboxes, this.#tells) };
   }
@@ -226,6 +231,11 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     return withBrake(this.#vanished(request), this.#brake);
   }
 
+  /** Call it after `discover`. It moves nothing. */
+  takeNotes(): CaptureCommit | undefined {
+    return notesOf(this.#brake);
+  }
+
   approve(back?: readonly BackAgain[]): ReturnType<CaptureMethods<CaptureCommit>["approve"]> {
     return approveHeld(this.#brake, back);
   }
@@ -249,6 +259,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       if (isOfStore(error)) throw error;
       return { kind: "problem", problem: problemOf(row.path, error) };
     }
+    if (mountAt(row.path, this.#brake) !== "well") return { kind: "present" }; // the next look at the store tells.
     if (this.#brake?.mayDelete(row, { ahead, nowMs }) === false) return { kind: "held" };
     const commit = new CommitBuilder();
     sealDeletion(commit, row, nowMs);

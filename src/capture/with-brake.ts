@@ -2,12 +2,20 @@
  * An answer of the capture worker, with what the brake has to say and to have recorded: what holds something back is durable before
  * anybody hears of it.
  */
+import type { RawPath } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
+import type { BrakeLimits } from "./brake.js";
 import type { BackAgain, Braked, CaptureMethods, DiscoverOutcome, FoundMailbox } from "./capture-types.js";
-import type { DeletionBrake } from "./deletion-brake.js";
+import { type BrakeSources, DeletionBrake } from "./deletion-brake.js";
+import type { InnerMounts } from "./inner-mounts.js";
 
 /** It moves nothing. */
 const NO_CAPTURE: CaptureCommit = { mailboxes: [], removedMailboxIds: [], chunks: [], transactions: [] };
+
+/** `limits` undefined: no deletion is ever held back. */
+export function openBrake(limits: BrakeLimits | undefined, sources: BrakeSources): DeletionBrake | undefined {
+  return limits === undefined ? undefined : new DeletionBrake(limits, sources);
+}
 
 interface Answer {
   readonly kind: string;
@@ -23,6 +31,17 @@ export function withBrake<T extends Answer>(answer: T, brake: DeletionBrake | un
   const told = report === undefined ? answer : { ...answer, brake: report };
   const meta = RECORDING.has(answer.kind) ? brake.takeMeta() : [];
   return meta.length === 0 ? told : { ...told, commit: { ...(answer.commit ?? NO_CAPTURE), meta } };
+}
+
+/** Asked after a mailbox at that path was opened (inner-mounts.ts). */
+export function mountAt(path: RawPath, brake: DeletionBrake | undefined): ReturnType<InnerMounts["standingOf"]> {
+  return brake?.mounts.standingOf(path) ?? "well";
+}
+
+/** What a look at the store has to have recorded, once: so that it is known after a restart, though nothing was captured. */
+export function notesOf(brake: DeletionBrake | undefined): CaptureCommit | undefined {
+  const meta = brake?.takeMeta() ?? [];
+  return meta.length === 0 ? undefined : { ...NO_CAPTURE, meta };
 }
 
 /** What is held back, and which mailboxes of that are gone: of those that stand none is. */

@@ -18,7 +18,7 @@ import { decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { MailboxRow } from "../log/state-types.js";
-import type { MailboxGuid } from "../maildir/ids.js";
+import type { MailboxGuid, UidValidity } from "../maildir/ids.js";
 import { listMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
 import { readUidlistEnds } from "../maildir/uidlist-ends.js";
@@ -31,17 +31,31 @@ import { countOf, namesOf } from "./words.js";
 export type Standing =
   /** The source is as the log covers it, and the destination has applied the log. */
   | { readonly kind: "at-rest"; readonly mailboxes: number; readonly messages: number }
-  /** Mailboxes that were renamed on the destination since they were written, and those that are gone, as they were written. */
-  | { readonly kind: "work"; readonly moved: readonly MovedMailbox[]; readonly gone: readonly MailboxRow[] }
+  /**
+   * Mailboxes that were renamed on the destination since they were written; those that are gone, as they were written; those that have
+   * another UIDVALIDITY there than was written, and than the source's.
+   */
+  | {
+      readonly kind: "work";
+      readonly moved: readonly MovedMailbox[];
+      readonly gone: readonly MailboxRow[];
+      readonly renumbered: readonly RenumberedMailbox[];
+    }
   /** Mailboxes that were written have become others: the state no longer describes the destination. */
   | { readonly kind: "outdated"; readonly words: string };
 
+/** As the log has it, and the UIDVALIDITY that it has on the destination. */
+export interface RenumberedMailbox {
+  readonly row: MailboxRow;
+  readonly uidValidity: UidValidity;
+}
+
 const NOTHING_FOUND = { mailboxes: [], problems: [] } as const;
-export const WORK = { kind: "work", moved: [], gone: [] } as const satisfies Standing;
+export const WORK = { kind: "work", moved: [], gone: [], renumbered: [] } as const satisfies Standing;
 
 /**
  * Call it while holding the state directory's lock. `leavesUidValidity`: a mailbox that has another UIDVALIDITY than it was written with does not
- * make the state outdated. Throws: destination-emptied, store-missing, the codes of the state database.
+ * make the state outdated, and is told of. Throws: destination-emptied, store-missing, the codes of the state database.
  */
 export function readStanding(places: Places, leavesUidValidity: boolean): Standing {
   const paths = ["source.db", "replica.db"].map((file) => join(places.state, file));
@@ -59,7 +73,8 @@ export function readStanding(places: Places, leavesUidValidity: boolean): Standi
   // What was cut off in the middle comes again: a mailbox that was moved or removed then, that not yet recorded, is no surprise. One
   // that the log has and that stands nowhere does not come again by itself, and its intent would stay for good.
   if (isCutOff && standing.kind !== "outdated") return { ...standing, moved: [] };
-  if (standing.kind === "outdated" || standing.moved.length + standing.gone.length > 0) return standing;
+  if (standing.kind === "outdated" || standing.moved.length + standing.gone.length + standing.renumbered.length > 0)
+    return standing;
   if (!isShipped || isBraked(source.meta(BRAKE_KEY))) return WORK; // what it held may have come back.
   const rows = source.mailboxes();
   const { mailboxes, problems } = discover(places.source, places.sourceSite);
@@ -115,13 +130,15 @@ function checkDestination(
     );
   }
   const unread = new Set([...problems, ...found.filter(({ guid }) => guid === undefined)].map(({ path }) => path));
+  const isKnown = (row: MailboxRow): boolean => {
+    const validity = validityByGuid.get(row.guid);
+    return validity === row.uidValidity || validity === source.mailboxByGuid(row.guid)?.uidValidity;
+  };
+  const isLeft = (row: MailboxRow): boolean => leavesUidValidity && validityByGuid.get(row.guid) !== undefined;
   // While the log is ahead of the replica it says itself what becomes of a mailbox, and one that cannot be read is refused by name.
   const isGone = (row: MailboxRow): boolean => {
-    const validity = validityByGuid.get(row.guid);
-    const logged = source.mailboxByGuid(row.guid);
-    const isLeft = leavesUidValidity && validity !== undefined;
-    const isKnown = isLeft || validity === row.uidValidity || validity === logged?.uidValidity;
-    return !isKnown && !kept.has(row.path) && (isShipped || (logged !== undefined && !unread.has(row.path)));
+    if (isLeft(row) || isKnown(row) || kept.has(row.path)) return false;
+    return isShipped || (source.mailboxByGuid(row.guid) !== undefined && !unread.has(row.path));
   };
   const stands = new Set(found.map(({ path }) => path));
   const isUnread = ({ path }: MailboxRow): boolean => problems.some((problem) => isAtOrBelow(path, problem.path));
@@ -136,7 +153,12 @@ function checkDestination(
   if (changed.length > 0) return { kind: "outdated", words: wordsOfChanged(changed) };
   const older = olderCopies(destination, rows, found);
   if (older.length > 0) return { kind: "outdated", words: wordsOfOlder(older) };
-  return { kind: "work", moved: findMoved(rows, found, source), gone: [...missing] };
+  const renumbered = rows.flatMap((written): RenumberedMailbox[] => {
+    const [row, uidValidity] = [source.mailboxByGuid(written.guid), validityByGuid.get(written.guid)];
+    if (row === undefined || uidValidity === undefined || !isLeft(written) || isKnown(written)) return [];
+    return [{ row, uidValidity }];
+  });
+  return { kind: "work", moved: findMoved(rows, found, source), gone: [...missing], renumbered };
 }
 
 function wordsOfChanged(changed: readonly MailboxRow[]): string {

@@ -7,11 +7,14 @@ import { MailtwinError } from "../base/errors.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { KnownBodyMethods } from "../capture/body-types.js";
 import { decodeChunk } from "../log/baseline-chunk.js";
-import type { BodyName, KnownBody, NotedBody } from "../log/known-bodies.js";
+import type { BodyName, CopiedBody, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { StateReader } from "../log/state-ports.js";
+import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { JudgingPorts } from "../resync/judge-bodies.js";
+import type { AreWritten } from "../resync/local-side.js";
 import { chunkOf } from "../txn/chunks.js";
+import type { Transaction } from "../txn/transaction.js";
 
 const WRITE_MS = 1_000;
 /** Some hundred kilobytes. */
@@ -21,6 +24,8 @@ export class BodyNotes implements AsyncDisposable {
   readonly #worker: Pick<WorkerClient<KnownBodyMethods>, "call">;
   readonly #clock: Pick<Clock, "setTimer">;
   #held: NotedBody[] = [];
+  /** Of what may be among those, or was noted before. */
+  #copies: CopiedBody[] = [];
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -32,9 +37,18 @@ export class BodyNotes implements AsyncDisposable {
   /** For whoever reads bodies. Returns at once. */
   readonly onRead = (bodies: readonly NotedBody[]): void => {
     this.#held.push(...bodies);
-    if (this.#held.length >= HELD_MAX) this.#write();
-    else if (this.#held.length > 0) this.#timer ??= this.#clock.setTimer(WRITE_MS, () => this.#write());
+    this.#writeSoon();
   };
+
+  /** For whoever ships: bodies of messages that were copied or moved are not read, and known all the same. Returns at once. */
+  onShipped({ mailbox, changes }: Pick<Transaction, "mailbox" | "changes">): void {
+    for (const change of changes) {
+      if (change.kind !== "save" || change.origin === undefined) continue;
+      const { uid, base, size } = change.message;
+      this.#copies.push({ mailbox, uid, base, size, origin: change.origin });
+    }
+    this.#writeSoon();
+  }
 
   /** In the order of `names`; undefined: nothing is known of it. */
   async known(mailbox: MailboxGuid, names: readonly BodyName[]): Promise<readonly (KnownBody | undefined)[]> {
@@ -60,13 +74,23 @@ export class BodyNotes implements AsyncDisposable {
     await this.#writing;
   }
 
+  #writeSoon(): void {
+    const count = this.#held.length + this.#copies.length;
+    if (count >= HELD_MAX) this.#write();
+    else if (count > 0) this.#timer ??= this.#clock.setTimer(WRITE_MS, () => this.#write());
+  }
+
   #write(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const bodies = this.#held;
-    if (bodies.length === 0) return;
+    const [bodies, copies] = [this.#held, this.#copies];
+    if (bodies.length + copies.length === 0) return;
     this.#held = [];
-    const write = () => this.#worker.call("note", { bodies, instead: false });
+    this.#copies = [];
+    const write = async (): Promise<void> => {
+      if (bodies.length > 0) await this.#worker.call("note", { bodies, instead: false });
+      if (copies.length > 0) await this.#worker.call("noteCopies", { copies });
+    };
     this.#writing = this.#writing.then(write).catch((error: unknown) => {
       if (!(error instanceof MailtwinError)) throw error; // the worker has ended: that is told elsewhere.
     });
@@ -88,13 +112,36 @@ export function witnessesOf({
 }
 
 /** Bytes; undefined: the log does not know the message. Throws: state-corrupt. */
-export function loggedSize(
-  reader: Pick<StateReader, "mailboxByGuid" | "chunk">,
-  mailbox: MailboxGuid,
-  { uid, base }: BodyName,
-): number | undefined {
+export function loggedSize(reader: Logged, mailbox: MailboxGuid, { uid, base }: BodyName): number | undefined {
   const row = reader.mailboxByGuid(mailbox);
-  const bytes = row === undefined ? undefined : reader.chunk(row.id, chunkOf(uid));
-  if (row === undefined || bytes === undefined) return undefined;
-  return decodeChunk(bytes, row.keywords).find((it) => it.uid === uid && it.base === base)?.size;
+  const record = row === undefined ? undefined : loggedRecords(reader, row, [uid]).get(uid);
+  return record?.base === base ? record.size : undefined;
 }
+
+/** Of these messages those that the log has, by UID. Throws: state-corrupt. */
+export function loggedRecords(
+  reader: Pick<Logged, "chunk">,
+  { id, keywords }: Pick<MailboxRow, "id" | "keywords">,
+  uids: readonly number[],
+): ReadonlyMap<number, BaselineRecord> {
+  const wanted = new Set(uids);
+  const records = new Map<number, BaselineRecord>();
+  for (const chunk of new Set(uids.map(chunkOf))) {
+    const bytes = reader.chunk(id, chunk);
+    for (const record of bytes === undefined ? [] : decodeChunk(bytes, keywords))
+      if (wanted.has(record.uid)) records.set(record.uid, record);
+  }
+  return records;
+}
+
+/** What a replica's state says it has of its source. */
+export function writtenIn(reader: Logged): AreWritten {
+  return (mailbox, messages) => {
+    const row = reader.mailboxByGuid(mailbox);
+    const uids = messages.map(({ uid }) => uid);
+    const records = row === undefined ? new Map<number, BaselineRecord>() : loggedRecords(reader, row, uids);
+    return messages.map(({ uid, base }) => records.get(uid)?.base === base);
+  };
+}
+
+type Logged = Pick<StateReader, "mailboxByGuid" | "chunk">;

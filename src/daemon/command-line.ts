@@ -71,6 +71,10 @@ function addSync(program: Command, output: Output, name: keyof typeof WHAT_SYNC_
     .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
     .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--resync", "compare all of DST with SRC and mend what differs, also what nobody but DST has changed")
+    .option(
+      "--accept-uidvalidity",
+      "a mailbox of DST whose UIDVALIDITY has changed there takes SRC's, and clients of DST fetch it anew; else it stays",
+    )
     .option("--moved", "SRC or DST is the store that the state knows, at another place: go on, and note where it is")
     .option("--approve-deletions", "let go what was held back, since much mail had gone from SRC at once")
     .addHelpText("after", name === "sync" ? EXIT_CODES : `${OF_ADOPT}${EXIT_CODES}`)

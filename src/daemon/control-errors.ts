@@ -44,6 +44,12 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name one of those that the message lists: STORE/REPLICA for a replica, --store STORE for a store.",
   },
+  /** What was asked for needs a replica that is connected, and one of those that are meant is not. Nothing was done. */
+  "target-away": {
+    disposition: "retry",
+    exitCode: EX.UNAVAILABLE,
+    hint: "mailtwin status says why it is not connected; mailtwin resume if it is paused. Ask again when it is, or name another one with --replica.",
+  },
   /** Only the source of a store has its replication log, and compares it with its replicas. Nothing was done. */
   "not-the-source": {
     disposition: "operator",

@@ -2,30 +2,28 @@
  * `--dry-run`: says in words what a sync would do. Reads both stores and the state, writes nothing anywhere.
  */
 import { existsSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.js";
+import { ofAnotherUidValidity } from "../agent/compare-mailbox.js";
+import type { UidValidityChoice } from "../agent/recovery.js";
 import { Disposer } from "../base/disposal.js";
-import { displayRaw, type RawPath, rawFromText } from "../base/raw-name.js";
-import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
-import type { CaptureMethods, CaptureProblem, ExamineOutcome } from "../capture/capture-types.js";
-import { captureError, SOURCE_EMPTIED } from "../capture/errors.js";
-import { planStructure } from "../capture/plan-structure.js";
+import { displayRaw, type RawPath } from "../base/raw-name.js";
 import { openStateReader } from "../log/state-reader.js";
 import type { CaptureCommit, LogEntry, MailboxRow } from "../log/state-types.js";
 import { describeTransaction } from "../txn/describe.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { LATE_ADOPTION } from "./adopt.js";
-import { readStanding, WORK } from "./at-rest.js";
+import { type RenumberedMailbox, readStanding, WORK } from "./at-rest.js";
 import { choiceAnew, isBegunAnew } from "./begin-anew.js";
+import { openDryWorker, readSource } from "./dry-capture.js";
 import { describeFirstContact } from "./dry-run-contact.js";
 import { PlanTotals } from "./dry-run-totals.js";
 import type { ForeignChoice } from "./first-contact.js";
 import { hasAside, type Places, refuseVanished } from "./places.js";
 import { describeGone, describeMoved } from "./put-back.js";
-import type { Reporter } from "./reporter.js";
+import type { ProblemReport, Reporter } from "./reporter.js";
 import { compareStores } from "./same-stores.js";
+import { problemOfRejection } from "./standing-problems.js";
 import { countOf, mailboxName } from "./words.js";
 
 const ENTRIES_BYTES_MAX = 4 * 1024 * 1024;
@@ -36,12 +34,13 @@ export interface DryRunChoices {
   readonly moved: boolean;
   /** DST is meant to be a copy already. */
   readonly adopts: boolean;
+  readonly acceptsUidValidity: UidValidityChoice;
 }
 
 /** Returns the number of problems. Throws what would stop the sync before anything is written, when all else is said. */
 export async function runDryRun(
   places: Places,
-  { foreign: chosen, moved, adopts }: DryRunChoices,
+  { foreign: chosen, moved, adopts, acceptsUidValidity }: DryRunChoices,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<number> {
@@ -52,9 +51,9 @@ export async function runDryRun(
     reporter.plan(words);
   };
   if (compareStores(places, moved) === "same") refuseVanished(places);
-  const standing = readStanding(places, false);
+  const standing = readStanding(places, acceptsUidValidity !== "all");
   if (standing.kind === "outdated") say(standing.words);
-  const { moved: astray, gone } = standing.kind === "work" ? standing : WORK;
+  const { moved: astray, gone, renumbered } = standing.kind === "work" ? standing : WORK;
   for (const mailbox of astray) say(describeMoved(mailbox));
   for (const mailbox of gone) say(describeGone(mailbox));
   const foreign = choiceAnew(chosen, standing.kind === "outdated" || isBegunAnew(places));
@@ -72,22 +71,34 @@ export async function runDryRun(
     say(describeTransaction(transaction));
   };
   if (known) for (const { bytes } of pendingEntries(sourceState, replicaState)) tell(bytes);
-  const worker = await openWorker(places, known ? sourceState : undefined, owner);
+  const place = { store: places.source, site: places.sourceSite };
+  const worker = await openDryWorker(place, { statePath: known ? sourceState : undefined }, owner);
   const tellUnnumbered = (path: RawPath, count: number): void => {
     totals.addUnnumbered(count);
     say(`${mailboxName(path)}: give UIDs to ${countOf(count, "message")} of SRC without one, and deliver`);
   };
-  const problems = await readSource(worker, known ? readRows(sourceState) : [], { tell, tellUnnumbered }, signal);
+  const onCommit = ({ transactions }: CaptureCommit) => {
+    for (const { bytes } of transactions) tell(bytes);
+  };
+  const telling = { onCommit, tellUnnumbered };
+  const { problems } = await readSource(worker, known ? readRows(sourceState) : [], telling, signal);
   for (const words of contact?.sentences ?? []) say(words);
   for (const finding of contact?.findings ?? []) totals.addFinding(finding, foreign);
   for (const { isWhole } of contact?.elsewhere ?? []) if (!isWhole) totals.addRenamed();
   if (hasAside(places)) say("put back the mail of DST that was set aside at first contact");
   for (const problem of problems) reporter.problem({ ...problem, path: displayRaw(problem.path) });
+  for (const mailbox of renumbered) reporter.problem(problemOfRenumbered(mailbox));
   const inAll = totals.words();
   if (inAll !== undefined) reporter.plan(inAll);
-  if (sentences === 0) reporter.plan(nothingToDo(known, problems.length));
+  if (sentences === 0) reporter.plan(nothingToDo(known, problems.length + renumbered.length));
   if (contact?.refused !== undefined) throw contact.refused;
-  return problems.length;
+  return problems.length + renumbered.length;
+}
+
+/** As the run will tell it. */
+function problemOfRenumbered({ row, uidValidity }: RenumberedMailbox): ProblemReport {
+  const { code, words } = ofAnotherUidValidity(row, uidValidity);
+  return problemOfRejection({ path: row.path, code, message: words });
 }
 
 /** Says no more than was looked at: DST may have been changed by others. */
@@ -142,63 +153,4 @@ function pendingEntries(sourceState: string, replicaState: string): readonly Log
     pending.push(...entries);
     lsn = last.lsn;
   }
-}
-
-/** It records nothing. */
-type DryMethods = CaptureMethods<CaptureCommit>;
-
-async function openWorker(
-  { source, sourceSite: storeSite }: Places,
-  statePath: string | undefined,
-  owner: Disposer,
-): Promise<WorkerClient<DryMethods>> {
-  const worker = owner.adopt(
-    startWorker<DryMethods>({ url: new URL("../capture/capture-worker.js", import.meta.url), name: "dry-run" }),
-  );
-  const store = { storeRoot: rawFromText(source), storeSite, statePath };
-  await worker.call("open", { ...store, hostname: hostname(), pid: process.pid });
-  return worker;
-}
-
-interface Telling {
-  readonly tell: (bytes: Uint8Array) => void;
-  readonly tellUnnumbered: (path: RawPath, messages: number) => void;
-}
-
-/** Tells every transaction that would be logged; returns what keeps mailboxes from being read. Throws: source-emptied. */
-async function readSource(
-  worker: WorkerClient<DryMethods>,
-  rows: readonly MailboxRow[],
-  { tell, tellUnnumbered }: Telling,
-  signal: AbortSignal,
-): Promise<readonly CaptureProblem[]> {
-  const { mailboxes, problems: unread } = await worker.call("discover", { twice: false });
-  const plan = planStructure(
-    mailboxes,
-    rows,
-    unread.map((problem) => problem.path),
-  );
-  if (plan.emptied) throw captureError("source-emptied", SOURCE_EMPTIED);
-  const problems = [...unread];
-  const sayAll = ({ transactions }: CaptureCommit) => {
-    for (const { bytes } of transactions) tell(bytes);
-  };
-  for (const { path } of plan.examine) {
-    for (let more = true; more; ) {
-      signal.throwIfAborted();
-      const request = { path, hints: { names: [], uidlist: false }, full: true, nowMs: systemClock.nowMs() };
-      const outcome: ExamineOutcome<CaptureCommit> = await worker.call("examine", request);
-      if (outcome.kind === "problem") problems.push(outcome.problem);
-      if (outcome.kind === "sealed") sayAll(outcome.commit);
-      more = "more" in outcome && outcome.more; // also while a large mailbox is still being listed.
-      const { count, refused } = "unnumbered" in outcome ? outcome.unnumbered : { count: 0, refused: undefined };
-      if (!more && refused !== undefined) problems.push(refused);
-      else if (!more && count > 0) tellUnnumbered(path, count);
-    }
-  }
-  for (const { guid } of plan.missing) {
-    const outcome = await worker.call("vanished", { guid, nowMs: systemClock.nowMs() });
-    if (outcome.kind === "sealed") sayAll(outcome.commit);
-  }
-  return problems;
 }

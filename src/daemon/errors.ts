@@ -214,6 +214,12 @@ const KINDS = {
     exitCode: EX.USAGE,
     hint: "Name a store of the configuration that has replicas with --store NAME; `mailtwin config show` lists them.",
   },
+  /** `sync --resync --dry-run` with a DST on another host: there is nothing yet that a comparison could be planned of. */
+  "not-a-twin": {
+    disposition: "operator",
+    exitCode: EX.NOINPUT,
+    hint: "Nothing was written. Is it the right directory, and the state directory of that pair? A run without --dry-run makes the twin; only on one host can that be planned (`mailtwin sync --dry-run SRC DST`).",
+  },
   /** The log does not have that transaction: it was trimmed, or is not there yet. */
   "not-in-log": {
     disposition: "operator",

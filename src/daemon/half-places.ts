@@ -1,7 +1,10 @@
 /**
  * Where one side of a twin is whose other side is on another host: the store, and what is ours for it. As places.ts, half by half.
  */
+import { hostname } from "node:os";
 import type { FileStat, Site } from "../base/disk.js";
+import { sha256 } from "../base/hash.js";
+import { rawFromText } from "../base/raw-name.js";
 import { openStanding, refuseForeign, siteAt } from "./own-directory.js";
 import { refusalOfReading } from "./permissions.js";
 import {
@@ -72,6 +75,13 @@ export function makeReplicaPlaces(
 /** Owner and mode of a source's root, for a replica that is to be made like it. */
 export function rootOfSource({ store, site }: SourcePlaces): FileStat {
   return statSource(store, site);
+}
+
+/** The state of a replica on another host is of this source, whoever else has a twin over there. */
+export function sourceIdOf({ store }: Pick<SourcePlaces, "store">): string {
+  return sha256(Buffer.from(`${hostname()}\0${rawFromText(store)}`))
+    .toString("hex")
+    .slice(0, 32);
 }
 
 /** Whether that directory stands there. */

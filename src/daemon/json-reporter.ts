@@ -8,6 +8,7 @@ export function openJsonReporter(write: (line: string) => void): Reporter {
   let progressMs = Number.NEGATIVE_INFINITY;
   return {
     plan: (words) => emit("plan", { words }),
+    planned: (plan) => emit("resync-plan", plan),
     warning: (words) => emit("warning", { words }),
     progress(progress) {
       if (progress.elapsedMs - progressMs < PROGRESS_EVERY_MS) return;

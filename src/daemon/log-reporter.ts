@@ -15,6 +15,7 @@ export function logBeside(inner: Reporter, level: LogLevel, write: (line: string
   const log = pino({ name: "mailtwin", level }, { write });
   return {
     plan: (words) => inner.plan(words),
+    planned: (plan) => inner.planned(plan),
     warning(words) {
       log.warn({ words }, "warning");
       inner.warning(words);

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
+import { type Mount, parseMounts } from "../base/mount-table.js";
 
 /** By their paths. */
 export function isInside(inner: string, outer: string): boolean {
@@ -31,27 +32,6 @@ export function areApart(one: string, other: string): boolean {
   const [oneId, otherId] = [mountIdAt(one), mountIdAt(other)];
   const inTwoMounts = oneId !== undefined && otherId !== undefined && oneId !== otherId; // not known where we may not read.
   return inTwoMounts || look(one)?.dev !== look(other)?.dev;
-}
-
-/** The fields of a line of /proc/self/mountinfo that are used here. */
-export interface Mount {
-  readonly id: string;
-  readonly dev: string;
-  /** The directory of the file system that is mounted. */
-  readonly root: string;
-  readonly mountPoint: string;
-}
-
-/** See proc(5). Blanks and the like in paths are written as \ooo. */
-export function parseMounts(mountinfo: string): Mount[] {
-  return mountinfo.split("\n").flatMap((line) => {
-    const [id = "", , dev = "", root = "", mountPoint = ""] = line.split(" ");
-    return id === "" ? [] : [{ id, dev, root: unescaped(root), mountPoint: unescaped(mountPoint) }];
-  });
-}
-
-function unescaped(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)));
 }
 
 /** A part of `outer` may be mounted where `dir` is. Both exist, or the answer is no. */

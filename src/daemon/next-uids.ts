@@ -8,7 +8,7 @@ import { askFor } from "../agent/replica-pages.js";
 import type { SourceSide } from "../agent/source-side.js";
 import { displayRaw } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
-import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { SurveyedMailbox } from "../wire/messages.js";
 import type { Reporter } from "./reporter.js";
 
@@ -59,9 +59,8 @@ export async function followPutBack(
   signal: AbortSignal,
 ): Promise<void> {
   // How it stands, and no messages.
-  const range = { afterUid: UID_MAX, upTo: UID_MAX, sums: [], looksOnly: true } as const;
-  const question = { kind: "compare", ...where, ...range } as const;
-  const { standing } = await askFor(ports.asker, question, "compare", signal);
+  const question = { kind: "tell-held", ...where, spans: [], looksOnly: true } as const;
+  const { standing } = await askFor(ports.asker, question, "tell-held", signal);
   if (standing === undefined) return;
   const { uidValidity, uidNext: next } = standing;
   await followAll(ports, [{ mailbox: where.mailbox, uidValidity, next }], signal);

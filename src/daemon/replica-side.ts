@@ -22,6 +22,7 @@ import { openStateWriter } from "../log/state-writer.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { LocalSide } from "../resync/local-side.js";
 import type { Link } from "../wire/link.js";
+import { writtenIn } from "./body-notes.js";
 import { adoptLater } from "./open-together.js";
 import { sumsOnDemand } from "./sums-on-demand.js";
 import type { Threads } from "./threads.js";
@@ -124,7 +125,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
         appliedLsn,
         sinks,
         rights,
-        sums: new LocalSide(sums, mayWrite),
+        sums: new LocalSide(sums, mayWrite, undefined, writtenIn(reader)),
       };
       await new Session(ports).run(signal);
     },

@@ -2,6 +2,7 @@
  * What a command tells whoever called it, independent of how it is shown.
  */
 import type { MailtwinError } from "../base/errors.js";
+import type { TwinPlan } from "./control/plan-answer.js";
 
 export interface Progress {
   /** Messages known at the source; grows while it is being read. */
@@ -101,6 +102,8 @@ export interface Summary extends SourceSums {
 export interface Reporter {
   /** One line of a dry run. */
   plan(words: string): void;
+  /** What a comparison would do. */
+  planned(plan: TwinPlan): void;
   /** Something that may be meant, and should be looked at. */
   warning(words: string): void;
   progress(progress: Progress): void;

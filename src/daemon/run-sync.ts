@@ -41,7 +41,8 @@ const NOTHING_DONE = {
   ...{ numberedInSource: 0, renumberedInSource: 0, identifiedInSource: 0, raisedInSource: 0 },
 } as const;
 
-export interface SyncOptions extends Omit<TwinOptions, "moved" | "gone" | "sites" | "threads" | "onKept" | "isAnew"> {
+export interface SyncOptions
+  extends Omit<TwinOptions, "moved" | "gone" | "renumbered" | "sites" | "threads" | "onKept" | "isAnew"> {
   /** The state's stores may stand elsewhere than it says. */
   readonly acceptsMoved: boolean;
 }
@@ -69,7 +70,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   // Once more: another run may have used it until it was ours.
   if (stores === "unused" && compareStores(places, acceptsMoved) === "unused") forgetState(places);
   forgetHalfState(places);
-  const standing = readStanding(places, options.leavesUidValidity);
+  const standing = readStanding(places, options.acceptsUidValidity !== "all");
   const isAtRest = standing.kind === "at-rest" && !watch && !hasAside(places) && areRecorded(places);
   if (isAtRest && !options.resync && !isLimboDue(places, options.undelete)) {
     noteQuietly(places, sites);
@@ -86,7 +87,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
     beginAnew(places);
   }
   const isAnew = isBegunAnew(places);
-  const { moved, gone } = standing.kind === "work" ? standing : WORK;
+  const { moved, gone, renumbered } = standing.kind === "work" ? standing : WORK;
   tuneForRun();
   await using threads = startThreads();
   const [{ runTwin }, { describeGone, describeMoved }] = await Promise.all([
@@ -99,7 +100,7 @@ export async function runSyncIn(options: SyncOptions, reporter: Reporter, signal
   const onKept = (words: string) => {
     if (foreign !== options.foreign) reporter.conflict({ path: "", words });
   };
-  const twin = { ...options, foreign, onKept, isAnew, sites, threads, moved, gone };
+  const twin = { ...options, foreign, onKept, isAnew, sites, threads, moved, gone, renumbered };
   const problems = await runTwin(twin, reporter, signal);
   if (isAnew) endAnew(places);
   return problems;

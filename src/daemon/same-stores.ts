@@ -71,14 +71,17 @@ export async function claimStore(
   store: Store,
   place: { readonly path: string; readonly site: Site },
 ): Promise<void> {
-  const record = readRecord(reader, store);
-  if (record !== undefined && !isSame(record, place.path) && reader.mailboxes().length > 0) {
-    const words = `opening ${place.path}: its state is of ${record.path}, another directory`;
-    throw daemonError("store-exchanged", words);
-  }
+  refuseOtherStore(reader, store, place.path);
   const text = recordOfSite(place.path, place.site);
   if (text === undefined) throw exchanged(store, place.path);
   if (reader.meta(keyOf(store)) !== text) await writer.setMeta(keyOf(store), text);
+}
+
+/** Of a state that was used. Throws: store-exchanged. */
+export function refuseOtherStore(reader: Pick<StateReader, "meta" | "mailboxes">, store: Store, path: string): void {
+  const record = readRecord(reader, store);
+  if (record === undefined || isSame(record, path) || reader.mailboxes().length === 0) return;
+  throw daemonError("store-exchanged", `opening ${path}: its state is of ${record.path}, another directory`);
 }
 
 /**

@@ -3,11 +3,12 @@
  * closed in reverse.
  */
 import { join } from "node:path";
+import { assert } from "../base/assert.js";
 import type { Clock } from "../base/clock.js";
 import type { Site } from "../base/disk.js";
 import type { Disposer } from "../base/disposal.js";
 import { errnoOf } from "../base/errors.js";
-import { rawFromText } from "../base/raw-name.js";
+import { isRawPath, rawFromText } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { BodyMethods } from "../capture/body-types.js";
 import type { BrakeLimits } from "../capture/brake.js";
@@ -40,6 +41,8 @@ export interface SourceSide {
 export interface SourceOptions {
   readonly store: string;
   readonly storeSite: Site;
+  /** Path of a file in the store without which it is not captured; absent: none is needed. */
+  readonly sentinel?: string | undefined;
   readonly stateDir: string;
   readonly threads: Pick<Threads, "state" | "capture" | "bodies">;
   readonly hostname: string;
@@ -58,7 +61,7 @@ const HOT_MAILBOXES_MAX = 128;
 /** `owner` releases everything. */
 export async function openSourceSide(options: SourceOptions, owner: Disposer): Promise<SourceSide> {
   const statePath = join(options.stateDir, "source.db");
-  const { threads, hostname, crashAt, clock, onCommitted, brake } = options;
+  const { threads, hostname, crashAt, clock, onCommitted, brake, sentinel } = options;
   const opening = adoptLater(owner, openStateWriter(statePath, { create: true, thread: threads.state }));
   const place = { storeRoot: rawFromText(options.store), storeSite: options.storeSite, statePath };
   const worker = owner.adopt(threads.capture);
@@ -68,7 +71,9 @@ export async function openSourceSide(options: SourceOptions, owner: Disposer): P
   const reader = owner.adopt(openStateReader(statePath));
   await logMadeAnew({ reader, writer }, options.gone, clock.nowMs());
   if (brake === undefined) await releaseBrake({ reader, writer });
-  const captures = { ...place, records: true, hostname, pid: process.pid, crashAt, brake };
+  const needed = sentinel === undefined ? undefined : rawFromText(sentinel);
+  assert(needed === undefined || isRawPath(needed), "a sentinel is named by its path below the store");
+  const captures = { ...place, records: true, hostname, pid: process.pid, crashAt, brake, sentinel: needed };
   await together(
     worker.call("open", captures),
     bodies.call("open", { ...place, knownPath: join(options.stateDir, KNOWN_BODIES) }),

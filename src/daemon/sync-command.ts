@@ -3,7 +3,7 @@
  */
 
 import { existsSync } from "node:fs";
-import type { DamagedBodies } from "../agent/recovery.js";
+import type { DamagedBodies, UidValidityChoice } from "../agent/recovery.js";
 import type { UndeleteLimits } from "../apply/purge-types.js";
 import { crashAtOfEnvironment } from "../base/crash-points.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../base/errors.js";
@@ -34,6 +34,7 @@ export interface SyncFlags extends RemoteFlags {
   readonly moved?: boolean;
   readonly approveDeletions?: boolean;
   readonly resync?: boolean;
+  readonly acceptUidvalidity?: boolean;
   readonly state?: string;
   readonly scratch?: string;
   readonly undeleteFor?: string;
@@ -44,29 +45,27 @@ export interface SyncFlags extends RemoteFlags {
 /** What a comparison has found, and what of it may be mended: with --resync. */
 export interface Repair {
   readonly damaged: DamagedBodies;
-  /** Mailboxes of another UIDVALIDITY are left as they are, and are problems. */
-  readonly leavesUidValidity: boolean;
+  /** Which mailboxes of DST that have another UIDVALIDITY take SRC's; the others are left as they are, and are problems. */
+  readonly acceptsUidValidity: UidValidityChoice;
 }
-
-const NO_REPAIR: Repair = { damaged: new Map(), leavesUidValidity: false };
 
 /** Returns the exit code. Reports operating failures itself. */
 export async function runSync(
   source: string,
   destination: string,
-  flags: SyncFlags,
+  given: SyncFlags,
   output: Output,
-  repair = NO_REPAIR,
+  repair = repairOf(given),
 ): Promise<number> {
+  const flags = given.acceptUidvalidity === true ? { ...given, resync: true } : given; // what was refused has to be compared.
   const reporter = await openReporter(flags, output);
   const stop = new AbortController();
   let state = "";
   const onSignal = (signal: NodeJS.Signals) => stop.abort(stopReason(signal));
   for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
   try {
-    for (const other of ["watch", "resync"] as const)
-      if (flags.dryRun === true && flags[other] === true)
-        throw daemonError("usage", `reading the command line: --dry-run and --${other} exclude each other`);
+    if (flags.dryRun === true && flags.watch === true)
+      throw daemonError("usage", "reading the command line: --dry-run and --watch exclude each other");
     refuseEmpty({ SRC: source, DST: destination, "--state": flags.state, "--scratch": flags.scratch });
     refuseTooFewFiles();
     refuseLostDirectory();
@@ -75,7 +74,12 @@ export async function runSync(
       const { findRemotePlaces, runRemoteTwin } = await import("./run/remote-twin.js");
       const places = findRemotePlaces(remote);
       ({ state } = places);
-      return (await runRemoteTwin({ ...remote, ...repair }, places, reporter, stop.signal)) === 0 ? EX.OK : EX.PARTIAL;
+      const options = { ...remote, ...repair };
+      const { planRemoteTwin } = await import("./run/remote-plan.js");
+      const problems = await (flags.dryRun === true
+        ? planRemoteTwin(options, { places, tellsEqual: flags.verbose === true }, reporter, stop.signal)
+        : runRemoteTwin(options, places, reporter, stop.signal));
+      return problems === 0 ? EX.OK : EX.PARTIAL;
     }
     const undelete = readUndeleteLimits(flags);
     const places = findPlaces(source, destination, { state: flags.state, scratch: flags.scratch });
@@ -92,6 +96,11 @@ export async function runSync(
     reporter.close();
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** What was never written may be DST's own numbering of a copy; what was written changed there, and only a person knows why. */
+function repairOf({ acceptUidvalidity }: SyncFlags): Repair {
+  return { damaged: new Map(), acceptsUidValidity: acceptUidvalidity === true ? "all" : "unwritten" };
 }
 
 /** Who is told to move the state directory away has to know which one it is. */
@@ -126,7 +135,7 @@ function remoteOf(
     return undefined;
   }
   for (const [flag, shown] of HERE_ALONE) {
-    if (flags[flag] === undefined) continue;
+    if (flags[flag] === undefined || (flag === "dryRun" && flags.resync === true)) continue;
     throw daemonError("usage", `reading the command line: ${shown} is for a DST on this host`);
   }
   return {
@@ -140,7 +149,7 @@ function remoteOf(
 
 /** They say what is done in DST's own directories. */
 const HERE_ALONE = [
-  ["dryRun", "--dry-run"],
+  ["dryRun", "--dry-run"], // of a comparison it is for any.
   ["moved", "--moved"],
   ["scratch", "--scratch"],
   ["undeleteFor", "--undelete-for"],
@@ -155,10 +164,13 @@ async function runIt(
   signal: AbortSignal,
 ): Promise<number> {
   if (flags.dryRun === true) {
-    const { runDryRun } = await import("./dry-run.js");
+    const [{ planLocalTwin }, { runDryRun }] = await Promise.all([import("./dry-resync.js"), import("./dry-run.js")]);
     const [foreign, moved, adopts] = [flags.foreign ?? "refuse", flags.moved === true, flags.adopts === true] as const;
-    const choices = { foreign, moved, adopts };
-    return runDryRun(places, choices, reporter, signal);
+    const choices = { foreign, moved, adopts, acceptsUidValidity: flags.acceptsUidValidity };
+    const planning = { approvesDeletions: flags.approveDeletions === true, tellsEqual: flags.verbose === true };
+    const planned =
+      flags.resync === true ? await planLocalTwin(places, { ...choices, ...planning }, reporter, signal) : undefined;
+    return planned ?? runDryRun(places, choices, reporter, signal);
   }
   const { runSyncIn } = await import("./run-sync.js");
   const crashAt = crashAtOfEnvironment();
@@ -166,7 +178,7 @@ async function runIt(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
       ...{ adopts: flags.adopts === true, resync: flags.resync === true, damaged: flags.damaged },
-      ...{ leavesUidValidity: flags.leavesUidValidity },
+      acceptsUidValidity: flags.acceptsUidValidity,
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
       approvesDeletions: flags.approveDeletions === true,
     },

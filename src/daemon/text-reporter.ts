@@ -5,6 +5,9 @@
 import type { SingleBar } from "cli-progress";
 import { type Clock, systemClock, type Timer } from "../base/clock.js";
 import { formatBytes, formatCount, formatDuration } from "../base/text-format.js";
+import { onOneLine } from "./config/problem.js";
+import type { TwinPlan } from "./control/plan-answer.js";
+import { linesOfTwinPlan } from "./control/plan-text.js";
 import { NoteSums } from "./note-sums.js";
 import { countsOf, drawProgress, noteOf, percentOf } from "./progress-line.js";
 import type { NextUidReport, Reporter, ShippedReport, Summary } from "./reporter.js";
@@ -28,12 +31,11 @@ const LINE_EVERY_MS = 5_000;
 export function openTextReporter(sinks: TextSinks): Reporter {
   const { out, err, bar, columns = () => 80, quiet, verbose, clock = systemClock } = sinks;
   let [lastLineMs, percentShown] = [0, 0];
-  let barShown = false;
+  let [barShown, hintAbove] = [false, ""];
   const hideBar = () => {
     if (barShown) bar?.stop();
     barShown = false;
   };
-  let hintAbove = "";
   const say = (line: string) => {
     hideBar();
     hintAbove = "";
@@ -42,6 +44,7 @@ export function openTextReporter(sinks: TextSinks): Reporter {
   const notes = openNotes(clock, (line) => say(`note: ${line}`));
   return {
     plan: (words) => out(words),
+    planned: (plan) => tellPlan(plan, out),
     warning(words) {
       hideBar();
       err(`warning: ${words}`);
@@ -94,6 +97,10 @@ export function openTextReporter(sinks: TextSinks): Reporter {
       hideBar();
     },
   };
+}
+
+function tellPlan(plan: TwinPlan, out: (line: string) => void): void {
+  for (const line of linesOfTwinPlan(plan, "", "--approve-deletions")) out(onOneLine(line));
 }
 
 /** The first note is shown at once; those that follow within five seconds of a line are summed up in the next one. */

@@ -1,5 +1,6 @@
 /** What a run of a twin is made of. */
-import type { ReplayAgentOptions } from "../agent/recovery.js";
+import type { ReplayAgentOptions, UidValidityChoice } from "../agent/recovery.js";
+import type { MailboxGuid } from "../maildir/ids.js";
 import type { ForeignChoice } from "./first-contact.js";
 import type { Places } from "./places.js";
 import type { SourceSide } from "./source-side.js";
@@ -18,8 +19,10 @@ export interface TwinParts {
   readonly onKept: (words: string) => void;
   /** A first contact is one of a destination that was written to before (begin-anew.ts). */
   readonly isAnew: boolean;
-  /** Mailboxes of the destination that have another UIDVALIDITY than the source's are left as they are, and are problems. */
-  readonly leavesUidValidity: boolean;
+  /** Which mailboxes of the destination that have another UIDVALIDITY take the source's; the others are left as they are, and are problems. */
+  readonly acceptsUidValidity: UidValidityChoice;
+  /** Known to be such before the run begins: they are compared. Empty where the agent finds out itself. */
+  readonly renumbered: readonly MailboxGuid[];
   /** What the brake holds back when the run begins may go. */
   readonly approvesDeletions: boolean;
   /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */

@@ -78,14 +78,14 @@ export class TwinRun {
 
   makeAgent(link: Link): ReplayAgent {
     const { reader, writer, bodies, notes } = this.#source;
-    const onRead = notes.onRead;
     const source = adaptSource(this.#source);
     this.#agent = new ReplayAgent(
       REPLICA,
-      { link, bodies, reader, writer, clock: systemClock, source, onRead },
+      { link, bodies, reader, writer, clock: systemClock, source, onRead: notes.onRead },
       {
-        onShipped: ({ lsn, transaction, notes }) => {
-          const report = reportOf(lsn, transaction, notes, systemClock.nowMs());
+        onShipped: ({ lsn, transaction, notes: told }) => {
+          notes.onShipped(transaction);
+          const report = reportOf(lsn, transaction, told, systemClock.nowMs());
           this.#tally.add(report);
           this.#reporter.shipped(report);
           const renumbered = renumberedBy(transaction, reader);
@@ -109,12 +109,8 @@ export class TwinRun {
   /** Before the first offer. */
   async meet(firstContact: boolean, signal: AbortSignal): Promise<void> {
     this.#isFirst = firstContact;
-    const late = firstContact ? undefined : wordsOfLateForeign(this.#parts.foreign);
-    if (late !== undefined) this.#reporter.warning(late);
+    if (!firstContact) return this.#meetAgain(signal);
     const { adopts, stores } = this.#parts;
-    if (!firstContact && adopts) this.#reporter.warning(LATE_ADOPTION);
-    if (!firstContact && this.#parts.recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
-    if (!firstContact) return;
     const { worker, bodies, capturer } = this.#source;
     const { asker } = this.#need();
     const standing = await surveyDestination(asker, signal);
@@ -127,23 +123,26 @@ export class TwinRun {
         what: "moving mail that only DST has to the limbo",
         hint: "It stays in DST, and no later run moves it. Remove the cause, and remove the mailbox in DST yourself if it is to go.",
       });
-    const { foreign, onKept, isAnew, leavesUidValidity, recovery } = this.#parts;
+    const { foreign, onKept, isAnew, acceptsUidValidity, recovery } = this.#parts;
     await this.#parts.onMeeting();
     // Where all is compared, that renumbers, and tells of it.
     const told = recovery?.mustCompare === true ? {} : { onRenumbered: this.#reporter.renumbered };
     const ports = {
       ...this.#nextUids(),
-      worker,
-      bodies,
-      capturer,
-      stores,
-      onConflict,
-      onKept,
-      isAnew,
-      onRefused,
-      leavesUidValidity,
+      ...{ worker, bodies, capturer, stores, onConflict, onKept, isAnew, onRefused },
+      // Of a destination that was written to before it is not known any more what was.
+      leavesUidValidity: acceptsUidValidity === "none" || (isAnew && acceptsUidValidity !== "all"),
     };
     this.#tally.meet(await meetDestination({ ...ports, ...told }, standing, foreign, signal));
+  }
+
+  async #meetAgain(signal: AbortSignal): Promise<void> {
+    const { foreign, adopts, recovery, renumbered } = this.#parts;
+    const late = wordsOfLateForeign(foreign);
+    if (late !== undefined) this.#reporter.warning(late);
+    if (adopts) this.#reporter.warning(LATE_ADOPTION);
+    if (recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
+    for (const mailbox of renumbered) await this.#need().resync(mailbox);
   }
 
   async #untilCaptured(signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
  * A local twin: source side, replica side and the in-process link between them. Opened, mended, run (twin-run.ts), closed.
  */
 import { hostname } from "node:os";
-import type { DamagedBodies } from "../agent/recovery.js";
+import type { DamagedBodies, UidValidityChoice } from "../agent/recovery.js";
 import type { UndeleteLimits } from "../apply/purge-types.js";
 import { systemClock } from "../base/clock.js";
 import { Disposer } from "../base/disposal.js";
@@ -10,6 +10,7 @@ import { recordOfError } from "../base/errors.js";
 import { BRAKE_LIMITS } from "../capture/brake.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { openMemoryLink } from "../wire/memory-link.js";
+import type { RenumberedMailbox } from "./at-rest.js";
 import type { ForeignChoice } from "./first-contact.js";
 import { together } from "./open-together.js";
 import { hasAside, noteTwin, type Places, type Sites } from "./places.js";
@@ -50,7 +51,9 @@ export interface TwinOptions {
   readonly resync: boolean;
   /** Of these the bytes are sent again, where all is compared. */
   readonly damaged: DamagedBodies;
-  readonly leavesUidValidity: boolean;
+  readonly acceptsUidValidity: UidValidityChoice;
+  /** Mailboxes that have another UIDVALIDITY on the destination than was written there: they are compared, unless all is. */
+  readonly renumbered: readonly RenumberedMailbox[];
 }
 
 /**
@@ -92,7 +95,9 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
   const tally = new Tally(replica.messageCounts(gone));
   // What is aside lies in the scratch directory, and tells of itself.
   const aside = { hasAside: () => hasAside(places), onMeeting: nothing, onRestored: nothing };
-  const run = new TwinRun({ source, stores: places, tally, ...aside, ...choicesOf(options) }, reporter);
+  // What no transaction leads on from: a comparison of an earlier run was refused, or a person has asked for one.
+  const isHeld = source.reader.rejections().some(({ lsn }) => lsn < 1);
+  const run = new TwinRun({ source, stores: places, tally, ...aside, ...choicesOf(options, isHeld) }, reporter);
   const agent = run.makeAgent(link.source);
   const stop = new AbortController();
   let noted: Disposable | undefined;
@@ -119,13 +124,13 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
 }
 
 /** What the operator has chosen, as the run takes it. */
-function choicesOf(options: TwinOptions) {
-  const { watch, foreign, adopts, onKept, isAnew, approvesDeletions, resync, damaged, leavesUidValidity } = options;
-  const choices = { watch, foreign, adopts, onKept, isAnew, approvesDeletions, leavesUidValidity };
-  const acceptsUidValidity = leavesUidValidity ? "none" : "all";
-  return resync
-    ? { ...choices, recovery: { compares: true, mustCompare: true, damaged, acceptsUidValidity } as const }
-    : choices;
+function choicesOf(options: TwinOptions, isHeld: boolean) {
+  const { watch, foreign, adopts, onKept, isAnew, approvesDeletions, resync, damaged } = options;
+  const { acceptsUidValidity } = options;
+  const renumbered = resync ? [] : options.renumbered.map(({ row }) => row.guid); // else all is compared.
+  const choices = { watch, foreign, adopts, onKept, isAnew, approvesDeletions, acceptsUidValidity, renumbered };
+  if (!resync && !isHeld && renumbered.length === 0) return choices;
+  return { ...choices, recovery: { compares: true, mustCompare: resync, damaged, acceptsUidValidity } as const };
 }
 
 function tellingOf(reporter: Reporter): Omit<PurgeTurn, "purge"> {

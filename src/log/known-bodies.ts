@@ -32,6 +32,13 @@ export interface BodyName {
   readonly base: BaseName;
 }
 
+/** A second name of a file that is, or was, a message elsewhere (COPY, MOVE). `size`: as the log has it, bytes. */
+export interface CopiedBody extends BodyName {
+  readonly mailbox: MailboxGuid;
+  readonly size: number;
+  readonly origin: BodyName & { readonly mailbox: MailboxGuid };
+}
+
 /** "mtbd": no state database is taken for one of these, nor the other way round. */
 const APPLICATION_ID = 0x6d746264;
 /** Another number: what an older or newer program wrote is thrown away. */
@@ -70,6 +77,19 @@ export class KnownBodies implements Disposable {
         }
       }),
     );
+  }
+
+  /** In the order in which they were made: what is known of the one that was copied is known of the copy. Else as `note`. */
+  noteCopies(copies: readonly CopiedBody[]): void {
+    const wordByMessage = new Map<string, KnownBody>();
+    const noted: NotedBody[] = [];
+    for (const { origin, mailbox, uid, base, size } of copies) {
+      const word = wordByMessage.get(keyOf(origin)) ?? this.read(origin.mailbox, [origin])[0];
+      if (word?.size !== size) continue;
+      wordByMessage.set(keyOf({ mailbox, uid, base }), word);
+      noted.push({ mailbox, uid, base, ...word });
+    }
+    this.note(noted);
   }
 
   /** In the order of `names`; undefined: nothing is known. */
@@ -116,6 +136,10 @@ export class KnownBodies implements Disposable {
       return undefined; // a full disk, a damaged file: less is known.
     }
   }
+}
+
+function keyOf({ mailbox, uid, base }: CopiedBody["origin"]): string {
+  return `${mailbox} ${uid} ${base}`;
 }
 
 function openKnown(path: string): Db | undefined {

@@ -57,7 +57,7 @@ export async function compareStores(sides: Sides, signal: AbortSignal, all = fal
 }
 
 /** All mailboxes of a side. Throws: compared-confused, where they are not what it summed up. */
-async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
+export async function readAll(side: SummedSide, sum: StoreSum, signal: AbortSignal): Promise<readonly SummedMailbox[]> {
   const all: SummedMailbox[] = [];
   let textBytes = 0;
   for (let after: RawPath | undefined; ; ) {

@@ -1,34 +1,51 @@
 /** A store of this host as one side of a comparison: the rows of its own last look, and questions to the thread that looks. */
 import type { RawPath } from "../base/raw-name.js";
 import { startWorker, type WorkerClient } from "../base/worker-rpc.js";
-import { MAILBOX_SUMS_MAX, type MessagesOf, type SpansOf, type StoreSum, type SummedMailbox } from "../wire/sums.js";
+import type { MailboxGuid } from "../maildir/ids.js";
+import {
+  MAILBOX_SUMS_MAX,
+  type MailboxSum,
+  type MessagePart,
+  type MessagesOf,
+  type NamedMessage,
+  type PartsOf,
+  type SpansOf,
+  type StoreSum,
+  type SummedMailbox,
+} from "../wire/sums.js";
 import { resyncError } from "./errors.js";
 import { sumOfStore } from "./store-digest.js";
-import type { SummedSide, SumsMethods, SumsOptions, SumsPort } from "./sums-types.js";
+import type { ReadSide, SumsMethods, SumsOptions, SumsPort } from "./sums-types.js";
+
+/** For each message whether replication has written it, and it was not expunged since, as this side's own state has it. */
+export type AreWritten = (mailbox: MailboxGuid, messages: readonly NamedMessage[]) => readonly boolean[];
 
 export function startSums(options: SumsOptions): WorkerClient<SumsMethods> {
   const url = new URL("../resync/sums-worker.js", import.meta.url);
   return startWorker<SumsMethods>({ url, name: "sums", workerData: options });
 }
 
-export class LocalSide implements SummedSide {
+export class LocalSide implements ReadSide {
   readonly #sums: SumsPort;
   /** Whether whoever asks may know of the mailbox at that path. */
   readonly #mayKnow: (path: RawPath) => boolean;
   readonly #kept: () => Promise<readonly SummedMailbox[] | undefined>;
+  readonly #areWritten: AreWritten | undefined;
   /** Of the last look, by path. */
   #rows: readonly SummedMailbox[] = [];
   #paths: ReadonlySet<RawPath> = new Set();
 
-  /** `kept`: the whole store if it needs no thread to know it. */
+  /** `kept`: the whole store if it needs no thread to know it. Without `areWritten` nobody may have bytes of messages. */
   constructor(
     sums: SumsPort,
     mayKnow: (path: RawPath) => boolean = () => true,
     kept: () => Promise<readonly SummedMailbox[] | undefined> = async () => undefined,
+    areWritten?: AreWritten,
   ) {
     this.#sums = sums;
     this.#kept = kept;
     this.#mayKnow = mayKnow;
+    this.#areWritten = areWritten;
   }
 
   async store(): Promise<StoreSum> {
@@ -61,6 +78,21 @@ export class LocalSide implements SummedSide {
 
   async hashes(of: MessagesOf) {
     return this.#use((worker) => worker.call("hashes", this.#known(of)));
+  }
+
+  /** Nothing but what replication has written: whoever asks gets back what a source has sent. */
+  async parts(of: PartsOf): Promise<readonly MessagePart[]> {
+    const areWritten = this.#areWritten;
+    const known = this.#known(of);
+    if (areWritten === undefined)
+      throw resyncError(
+        "compared-unsupported",
+        "reading messages of the replica: it has no record of what this source has sent",
+      );
+    const row = this.#rows.find((it): it is MailboxSum => it.kind === "sum" && it.path === of.path);
+    const may = row === undefined ? [] : areWritten(row.guid, of.messages);
+    const messages = of.messages.map((message, index) => (may[index] === true ? message : undefined));
+    return this.#use((worker) => worker.call("parts", { ...known, messages }));
   }
 
   async #use<T>(work: (worker: WorkerClient<SumsMethods>) => Promise<T>): Promise<T> {

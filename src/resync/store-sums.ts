@@ -20,6 +20,7 @@ import { partsOf } from "../wire/spans.js";
 import {
   MARKS_MAX,
   type MessageMark,
+  type MessagePart,
   type MessagesOf,
   type RangeSum,
   type SpansOf,
@@ -30,8 +31,9 @@ import { hashMessages } from "./hash-messages.js";
 import { fingerprintOf, rowOfKept } from "./kept-sums.js";
 import { type MailboxDirs, MailboxReading, type ReadingPorts } from "./mailbox-reading.js";
 import { openStore, withMailbox } from "./open-compared.js";
+import { readParts } from "./read-parts.js";
 import { type KeptMailbox, SumCache } from "./sum-cache.js";
-import type { SumsMethods, SumsOptions } from "./sums-types.js";
+import type { AllowedParts, SumsMethods, SumsOptions } from "./sums-types.js";
 
 export interface StoreSumsPorts extends ReadingPorts {
   readonly disk: Disk;
@@ -103,6 +105,10 @@ export class StoreSums implements SumsMethods {
 
   async hashes({ path, uids }: MessagesOf): Promise<readonly (string | undefined)[]> {
     return this.#within(path, ({ reading, dirs }) => hashMessages(this.#ports.clock, dirs, reading, uids));
+  }
+
+  async parts({ path, ...of }: AllowedParts): Promise<readonly MessagePart[]> {
+    return this.#within(path, ({ reading, dirs }) => readParts(dirs, reading, of));
   }
 
   [Symbol.dispose](): void {

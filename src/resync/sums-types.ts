@@ -3,7 +3,17 @@ import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { MessageState } from "../txn/message-state.js";
-import type { MessageMark, MessagesOf, RangeSum, SpansOf, StoreSum, SummedMailbox } from "../wire/sums.js";
+import type {
+  MessageMark,
+  MessagePart,
+  MessagesOf,
+  NamedMessage,
+  PartsOf,
+  RangeSum,
+  SpansOf,
+  StoreSum,
+  SummedMailbox,
+} from "../wire/sums.js";
 
 /**
  * One side of a comparison. A mailbox is named by its path on that side, as the last `mailboxes` said it. What changes between two questions
@@ -22,6 +32,16 @@ export interface SummedSide {
   states(of: MessagesOf, signal: AbortSignal): Promise<readonly MessageState[]>;
   /** SHA-256 in the order of the question, at most `STATES_MAX`: the bytes are read. Undefined: it is not there, or cannot be read. */
   hashes(of: MessagesOf, signal: AbortSignal): Promise<readonly (string | undefined)[]>;
+}
+
+/** A side whose messages can be had. */
+export interface ReadSide extends SummedSide {
+  /**
+   * Of the first messages of the question, in its order: at least one part, and all but the last are whole; that is if it does not make the
+   * answer have PARTS_BYTES_MAX bytes. With `looksOnly` a part of each, without bytes.
+   * Throws: compared-unknown; compared-unsupported, where nobody knows what replication has written there.
+   */
+  parts(of: PartsOf, signal: AbortSignal): Promise<readonly MessagePart[]>;
 }
 
 export interface SumsOptions {
@@ -47,4 +67,10 @@ export interface SumsMethods {
   marks(of: SpansOf): Promise<readonly MessageMark[]>;
   states(of: MessagesOf): Promise<readonly MessageState[]>;
   hashes(of: MessagesOf): Promise<readonly (string | undefined)[]>;
+  parts(of: AllowedParts): Promise<readonly MessagePart[]>;
+}
+
+/** Undefined in the place of a message that is not to be read. */
+export interface AllowedParts extends Omit<PartsOf, "messages"> {
+  readonly messages: readonly (NamedMessage | undefined)[];
 }

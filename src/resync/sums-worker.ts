@@ -28,4 +28,5 @@ serveWorker<SumsMethods>({
   marks: async (request) => (await opening).marks(request),
   states: async (request) => (await opening).states(request),
   hashes: async (request) => (await opening).hashes(request),
+  parts: async (request) => (await opening).parts(request),
 });

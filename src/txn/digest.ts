@@ -4,7 +4,7 @@
  *
  * Two XXH64 with different seeds over one serialisation; each half is a sum modulo 2^64. They find accidents, not
  * attacks. What a record of dovecot-uidlist caches (S, W) differs between hosts and does not count; all else of it does: its GUID (G),
- * and what POP3 clients see of it (P, O) (`sumOf`). `sumWithFields` tells also whether G is given where it is the file name, as a
+ * and what POP3 clients see of it (P, O) (`sumOf`). `halvesWithFields` tell also whether G is given where it is the file name, as a
  * comparison does that brings it to the replica.
  *
  * INVARIANT: the sum over a set does not depend on the order, and `subtractDigest` undoes `addDigest`.
@@ -18,6 +18,12 @@ import { lastingFields, type MessageState } from "./message-state.js";
 export type Digest = Uint8Array;
 
 export const DIGEST_BYTES = 16;
+
+/** A digest as two numbers of 64 bits, before they are added up. */
+export interface DigestHalves {
+  readonly a: bigint;
+  readonly b: bigint;
+}
 
 const SEED_A = 0x6d61_696c_7477_696en; // "mailtwin"
 const SEED_B = 0x6469_6765_7374_2d62n; // "digest-b"
@@ -41,9 +47,6 @@ export function sameDigest(a: Digest, b: Digest): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** What of a message's record goes into its digest. */
-type OfState = (state: MessageState) => string;
-
 /** Computes digests; keeps a scratch buffer, so one per thread and not re-entrant. */
 export class StateDigester {
   readonly #hash: Pick<FastHash, "h64">;
@@ -59,27 +62,24 @@ export class StateDigester {
 
   /** Of a set: each message once, in any order. */
   sumOf(states: Iterable<MessageState>): Digest {
-    return this.#sum(states, guidUnlessBase, ({ fields }) => fieldsBesideGuid(fields));
-  }
-
-  /** The same, of all that `planMessages` would find different (resync/): equal sums, no change. */
-  sumWithFields(states: Iterable<MessageState>): Digest {
-    return this.#sum(
-      states,
-      ({ fields }) => lastingFields(fields),
-      () => "",
-    );
-  }
-
-  #sum(states: Iterable<MessageState>, ofRecord: OfState, rest: OfState): Digest {
     let a = 0n;
     let b = 0n;
     for (const state of states) {
-      const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord(state), rest(state)], this.#scratch));
-      a += this.#hash.h64(bytes, SEED_A);
-      b += this.#hash.h64(bytes, SEED_B);
+      const halves = this.#halvesOf(state, guidUnlessBase(state), fieldsBesideGuid(state.fields));
+      a += halves.a;
+      b += halves.b;
     }
     return digestOfHalves(a, b);
+  }
+
+  /** Of all of a message that `planMessages` would find different (resync/): sets with equal sums of these have no change. */
+  halvesWithFields(state: MessageState): DigestHalves {
+    return this.#halvesOf(state, lastingFields(state.fields), "");
+  }
+
+  #halvesOf(state: MessageState, ofRecord: string, rest: string): DigestHalves {
+    const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord, rest], this.#scratch));
+    return { a: this.#hash.h64(bytes, SEED_A), b: this.#hash.h64(bytes, SEED_B) };
   }
 }
 
@@ -91,7 +91,8 @@ function combine(a: Digest, b: Digest, of: (x: bigint, y: bigint) => bigint): Di
   );
 }
 
-function digestOfHalves(a: bigint, b: bigint): Digest {
+/** Of sums modulo 2^64, however large they were let grow. */
+export function digestOfHalves(a: bigint, b: bigint): Digest {
   const digest = emptyDigest();
   const view = viewOf(digest);
   view.setBigUint64(0, BigInt.asUintN(64, a), true);

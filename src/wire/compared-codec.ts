@@ -5,8 +5,8 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
-import { CHUNK_UIDS, type ChunkSum, chunkOf, isEndOfChunk, lastOfChunk } from "../txn/chunks.js";
 import { DIGEST_BYTES } from "../txn/digest.js";
+import { MARK_BYTES } from "../txn/marked-uids.js";
 import type { MessageState } from "../txn/message-state.js";
 import { checkMessageState } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
@@ -17,95 +17,154 @@ import type {
   ComparedPage,
   ComparedPageSchema,
   CompareSchema,
+  HeldPage,
+  HeldPageSchema,
   MailboxFacts,
   MailboxFactsSchema,
+  PartSums as PartSumsProto,
+  PartSumsSchema,
   StandingPage,
   StandingPageSchema,
+  TellHeld,
+  TellHeldSchema,
 } from "./gen/link_pb.js";
 import {
   type Ask,
-  CHUNK_SUMS_MAX,
   COMPARED_MESSAGES_MAX,
   COMPARED_UNNUMBERED_MAX,
   type ComparedMailbox,
   type ComparedMessage,
   type Held,
+  type MailboxStanding,
+  PART_SUMS_MAX,
+  type PartSums,
   STANDING_MAILBOXES_MAX,
   type Standing,
   type StandingMailbox,
+  TOLD_SPANS_MAX,
+  type ToldMailbox,
   type WrittenMailbox,
 } from "./messages.js";
+import type { Span } from "./sums.js";
 
+/** A part of 2^31 UIDs is half of all. */
+const PART_BITS_MAX = 31;
 /** By their numbers on the wire. */
 const HELD: readonly Held[] = ["foreign", "applied", "lost"];
-const CHUNK_MAX = chunkOf(UID_MAX);
 const STANDINGS: ReadonlySet<string> = new Set<Standing>(["in-place", "moved", "gone", "older", "anew", "unread"]);
 
-type CompareAsk = Extract<Ask, { readonly kind: "compare" }>;
+type AskOf<K extends Ask["kind"]> = Extract<Ask, { readonly kind: K }>;
 
-export function compareInit({
-  mailbox,
-  path,
-  afterUid,
-  upTo,
-  sums,
-  looksOnly = false,
-}: CompareAsk): MessageInitShape<typeof CompareSchema> {
-  const digests = new Uint8Array(sums.length * DIGEST_BYTES);
-  for (const [at, { digest }] of sums.entries()) digests.set(digest, at * DIGEST_BYTES);
-  const steps = stepsOf(sums.map(({ chunk }) => chunk));
-  const counts = sums.map(({ count }) => count);
-  return { mailbox, path: bytesOf(path), afterUid, upTo, steps, counts, digests, looksOnly };
+export function compareInit(ask: AskOf<"compare">): MessageInitShape<typeof CompareSchema> {
+  const { mailbox, path, seed, sums, looksOnly = false } = ask;
+  return { mailbox, path: bytesOf(path), seed, looksOnly, ...(sums === undefined ? {} : { sums: sumsInit(sums) }) };
 }
 
 /** Throws: wire-invalid, and what says that a GUID is none. */
-export function compareIn({ mailbox, path, afterUid, upTo, looksOnly, ...sent }: Compare): CompareAsk {
-  const isFrom = afterUid === 0 || (afterUid <= UID_MAX && isEndOfChunk(afterUid));
-  const isTo = upTo <= UID_MAX && isEndOfChunk(upTo) && (upTo > afterUid || afterUid === UID_MAX);
-  if (!isFrom || !isTo) throw wireError("wire-invalid", "reading sums of a mailbox: they are of no range of UIDs");
-  const sums = sumsIn(sent);
-  if (sums.some(({ chunk }) => lastOfChunk(chunk) <= afterUid || chunk * CHUNK_UIDS > upTo))
-    throw wireError("wire-invalid", "reading sums of a mailbox: they are not of the range that they are said to be of");
+export function compareIn({ mailbox, path, seed, sums, looksOnly }: Compare): AskOf<"compare"> {
   const where = { mailbox: parseMailboxGuid(mailbox), path: pathIn(path) };
-  return { kind: "compare", ...where, afterUid, upTo, sums, ...(looksOnly ? { looksOnly } : {}) };
+  const asked = sums === undefined ? {} : { sums: sumsIn(sums) };
+  return { kind: "compare", ...where, seed, ...asked, ...(looksOnly ? { looksOnly } : {}) };
 }
 
-function sumsIn({ steps, counts, digests }: Pick<Compare, "steps" | "counts" | "digests">): ChunkSum[] {
-  const count = steps.length;
-  if (count > CHUNK_SUMS_MAX) throw tooMany("sums");
-  if (counts.length !== count || digests.length !== count * DIGEST_BYTES)
+function sumsInit({ bits, parts, sums, whole }: PartSums): MessageInitShape<typeof PartSumsSchema> {
+  const bytes = Buffer.alloc(sums.length * MARK_BYTES);
+  for (const [at, sum] of sums.entries()) bytes.writeUIntLE(sum, at * MARK_BYTES, MARK_BYTES);
+  const steps = parts.map((part, at) => part - (parts[at - 1] ?? -1));
+  return { bits, steps, sums: bytes, ...(whole === undefined ? {} : { whole }) };
+}
+
+function sumsIn({ bits, steps, sums: sent, whole }: PartSumsProto): PartSums {
+  if (steps.length > PART_SUMS_MAX) throw tooMany("sums");
+  if (sent.length !== steps.length * MARK_BYTES || (whole.length !== 0 && whole.length !== DIGEST_BYTES))
     throw wireError("wire-invalid", "reading sums of a mailbox: they are not as many as they should be");
-  if (counts.some((messages) => messages < 1 || messages > CHUNK_UIDS))
-    throw wireError("wire-invalid", "reading sums of a mailbox: no chunk has that many messages");
-  return chunksOf(steps).map((chunk, at) => {
-    // Of its own: a part of the message would keep all of it.
-    return { chunk, count: counts[at] as number, digest: digests.slice(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES) };
-  });
+  if (bits > PART_BITS_MAX) throw wireError("wire-invalid", "reading sums of a mailbox: no part is that large");
+  const bytes = Buffer.from(sent.buffer, sent.byteOffset, sent.length);
+  const parts = partsIn(steps, Math.floor(UID_MAX / 2 ** bits));
+  const sums = parts.map((_, at) => bytes.readUIntLE(at * MARK_BYTES, MARK_BYTES));
+  // Of its own: a part of the message would keep all of it.
+  return { bits, parts, sums, ...(whole.length === 0 ? {} : { whole: whole.slice() }) };
 }
 
-function stepsOf(chunks: readonly number[]): number[] {
-  return chunks.map((chunk, at) => chunk - (chunks[at - 1] ?? -1));
-}
-
-function chunksOf(steps: readonly number[]): number[] {
+function partsIn(steps: readonly number[], partMax: number): number[] {
   let last = -1;
   return steps.map((step) => {
     last += step;
-    if (step === 0 || last > CHUNK_MAX) throw wireError("wire-invalid", "reading chunks of UIDs: they do not ascend");
+    if (step === 0 || last > partMax)
+      throw wireError("wire-invalid", "reading sums of a mailbox: its parts do not ascend");
     return last;
   });
 }
 
+export function tellHeldInit(ask: AskOf<"tell-held">): MessageInitShape<typeof TellHeldSchema> {
+  const { mailbox, path, spans, looksOnly = false } = ask;
+  const steps = spans.flatMap(({ from, below }, at) => [from - (spans[at - 1]?.below ?? 0), below - from]);
+  return { mailbox, path: bytesOf(path), steps, looksOnly };
+}
+
+/** Throws: wire-invalid, and what says that a GUID is none. */
+export function tellHeldIn({ mailbox, path, steps, looksOnly }: TellHeld): AskOf<"tell-held"> {
+  if (steps.length > 2 * TOLD_SPANS_MAX) throw tooMany("spans");
+  if (steps.length % 2 !== 0) throw wireError("wire-invalid", "reading spans of UIDs: the last one has no end");
+  const spans: Span[] = [];
+  let last = 0;
+  for (let at = 0; at < steps.length; at += 2) {
+    const from = last + (steps[at] as number);
+    last = from + (steps[at + 1] as number);
+    if (last === from || last > UID_MAX + 1)
+      throw wireError("wire-invalid", "reading spans of UIDs: no UID is in one of them");
+    spans.push({ from, below: last });
+  }
+  const where = { mailbox: parseMailboxGuid(mailbox), path: pathIn(path) };
+  return { kind: "tell-held", ...where, spans, ...(looksOnly ? { looksOnly } : {}) };
+}
+
 export function comparedInit(compared: ComparedMailbox): MessageInitShape<typeof ComparedPageSchema> {
-  const { written, standing, occupant = "", told, messages, reached, unnumbered = 0 } = compared;
+  const { looked, differing } = compared;
+  const parts =
+    differing === undefined ? {} : { bits: differing.bits, others: differing.hasOthers, equal: differing.isEqual };
+  return { ...standingOf(compared), looked, ...(differing === undefined ? {} : { differing: parts }) };
+}
+
+/** Throws: wire-invalid, and what says that a GUID is none. Whether the bits are as many as were asked for, only the asker knows. */
+export function comparedIn(page: ComparedPage): ComparedMailbox {
+  const { looked, differing } = page;
+  if (looked > UID_MAX) throw wireError("wire-invalid", "reading an answer to sums: no UID is that high");
+  if (differing === undefined) return { ...standingPlaceIn(page), looked };
+  const { bits, others: hasOthers, equal: isEqual } = differing;
+  if (bits.length > PART_SUMS_MAX / 8) throw tooMany("parts");
+  return { ...standingPlaceIn(page), looked, differing: { bits: bits.slice(), hasOthers, isEqual } };
+}
+
+export function heldInit(told: ToldMailbox): MessageInitShape<typeof HeldPageSchema> {
+  const messages = told.messages.map((message) => ({ ...stateInit(message), held: HELD.indexOf(message.held) }));
+  return { ...standingOf(told), reached: told.reached, messages };
+}
+
+/** Throws: wire-invalid, and what says that a GUID, a UID or a name is none. */
+export function heldIn(page: HeldPage): ToldMailbox {
+  const { messages, reached } = page;
+  if (messages.length > COMPARED_MESSAGES_MAX) throw tooMany("messages");
+  if (reached > UID_MAX) throw wireError("wire-invalid", "reading messages of the other end: no UID is that high");
+  return { ...standingPlaceIn(page), messages: messages.map(messageIn), reached };
+}
+
+function standingOf({ written, standing, occupant, unnumbered = 0 }: MailboxStanding) {
   return {
     ...(written === undefined ? {} : { written: factsInit(written) }),
     ...(standing === undefined ? {} : { standing: factsInit({ ...standing, headerExtra: "" }) }),
-    occupant,
-    reached,
-    steps: stepsOf(told),
+    occupant: occupant ?? "",
     unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX),
-    messages: messages.map((message) => ({ ...stateInit(message), held: HELD.indexOf(message.held) })),
+  };
+}
+
+function standingPlaceIn(page: Pick<HeldPage, "written" | "standing" | "occupant" | "unnumbered">): MailboxStanding {
+  const { written, standing, occupant, unnumbered } = page;
+  return {
+    ...(written === undefined ? {} : { written: factsIn(written) }),
+    ...(standing === undefined ? {} : { standing: placeIn(standing) }),
+    ...(occupant === "" ? {} : { occupant: parseMailboxGuid(occupant) }),
+    ...(unnumbered === 0 ? {} : { unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX) }),
   };
 }
 
@@ -121,24 +180,6 @@ export function stateInit(message: MessageState) {
     size: BigInt(message.size),
     mtimeS: BigInt(message.mtimeS),
     fields: bytesOf(message.fields),
-  };
-}
-
-export function comparedIn(page: ComparedPage): ComparedMailbox {
-  const { written, standing, occupant, steps, messages, reached, unnumbered } = page;
-  if (messages.length > COMPARED_MESSAGES_MAX) throw tooMany("messages");
-  // Those that the source has not asked about have a message each.
-  if (steps.length > COMPARED_MESSAGES_MAX + CHUNK_SUMS_MAX) throw tooMany("chunks");
-  if (reached > UID_MAX || !isEndOfChunk(reached))
-    throw wireError("wire-invalid", "reading a page of messages from the other end: it ends at no chunk");
-  return {
-    ...(written === undefined ? {} : { written: factsIn(written) }),
-    ...(standing === undefined ? {} : { standing: placeIn(standing) }),
-    ...(occupant === "" ? {} : { occupant: parseMailboxGuid(occupant) }),
-    told: chunksOf(steps),
-    messages: messages.map(messageIn),
-    reached,
-    ...(unnumbered === 0 ? {} : { unnumbered: Math.min(unnumbered, COMPARED_UNNUMBERED_MAX) }),
   };
 }
 

@@ -8,9 +8,19 @@
  */
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
-import type { ChunkSum } from "../txn/chunks.js";
+import type { Digest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
-import type { MessageMark, MessagesOf, RangeSum, SpansOf, StoreSum, SummedMailbox } from "./sums.js";
+import type {
+  MessageMark,
+  MessagePart,
+  MessagesOf,
+  PartsOf,
+  RangeSum,
+  Span,
+  SpansOf,
+  StoreSum,
+  SummedMailbox,
+} from "./sums.js";
 
 export const PROTOCOL_VERSION = 4;
 
@@ -163,18 +173,26 @@ export type Ask =
       readonly hashes?: readonly Uint8Array[];
     }
   | {
-      /** How that mailbox stands, and which of its messages are not those of the source, as written: a page. */
+      /** How that mailbox stands, and in which parts of it not all is as the source has it, and as it was written. */
       readonly kind: "compare";
       readonly mailbox: MailboxGuid;
       /** Where the source has it. */
       readonly path: RawPath;
-      /** Messages above this UID, the end of a chunk; 0 = from the first; UID_MAX = only files without a UID are counted. */
-      readonly afterUid: number;
-      /** And up to this one, the end of a chunk. */
-      readonly upTo: number;
-      /** What the source has between these two, in ascending chunks; at most CHUNK_SUMS_MAX. */
-      readonly sums: readonly ChunkSum[];
+      /** Of 32 bits, one for a comparison: of what the marks are made (txn/marked-uids). What was looked at is known by it. */
+      readonly seed: number;
+      /** Absent = the replica only begins to look at its messages, or goes on. */
+      readonly sums?: PartSums;
       /** Nothing is offered of what it finds, and so nothing is over for the replica. Absent = false. */
+      readonly looksOnly?: boolean;
+    }
+  | {
+      /** How it stands, and all of its messages with these UIDs: a page. */
+      readonly kind: "tell-held";
+      readonly mailbox: MailboxGuid;
+      readonly path: RawPath;
+      /** At most TOLD_SPANS_MAX, ascending; none = files without a UID are counted. */
+      readonly spans: readonly Span[];
+      /** As in `compare`. */
       readonly looksOnly?: boolean;
     }
   | {
@@ -190,7 +208,8 @@ export type SumsAsk =
   | { readonly kind: "sum-store" }
   | { readonly kind: "sum-mailboxes"; readonly after: RawPath | undefined }
   | ({ readonly kind: "sum-ranges" | "mark-messages" } & SpansOf)
-  | ({ readonly kind: "tell-messages" | "hash-messages" } & MessagesOf);
+  | ({ readonly kind: "tell-messages" | "hash-messages" } & MessagesOf)
+  | ({ readonly kind: "read-messages" } & PartsOf);
 
 /** limbo: recoverable removal; aside: out of the way during the seed; restore: back as new mail. */
 export type ForeignAction = "limbo" | "aside" | "restore";
@@ -215,11 +234,13 @@ export interface InventoryMessage {
 /** Stores in a source's lineage, itself among them: a twin of a twin of a twin. */
 export const LINEAGE_MAX = 16;
 
-/** Chunks that a question `compare` speaks for, at the most. */
-export const CHUNK_SUMS_MAX = 64;
-/** Messages of a page of `compare`, at the most; a replica ends a page earlier where its messages are long. */
+/** Parts that a question `compare` speaks for, at the most. */
+export const PART_SUMS_MAX = 8192;
+/** Spans that are asked to be told of at a time, at the most. */
+export const TOLD_SPANS_MAX = 4096;
+/** Messages of a page of `tell-held`, at the most; a replica ends a page earlier where its messages are long. */
 export const COMPARED_MESSAGES_MAX = 4096;
-/** Files without a UID that a page of `compare` tells of, at the most: more than any mailbox has. */
+/** Files without a UID that a replica tells of, at the most: more than any mailbox has. */
 export const COMPARED_UNNUMBERED_MAX = 2 ** 24;
 /** Mailboxes of a page of `standing`, at the most. */
 export const STANDING_MAILBOXES_MAX = 1024;
@@ -242,21 +263,51 @@ export interface WrittenMailbox {
   readonly headerExtra: string;
 }
 
-export interface ComparedMailbox {
+/** What the source has in parts of 2^bits UIDs, numbered from that of UID 0. */
+export interface PartSums {
+  readonly bits: number;
+  /** Ascending; at most PART_SUMS_MAX. */
+  readonly parts: readonly number[];
+  /** Of each part the sum of its marks, below 2^48. */
+  readonly sums: readonly number[];
+  /** Of all messages of the mailbox: if that is equal all is. Outside of the parts the source has none then. Absent = more of the same. */
+  readonly whole?: Digest;
+}
+
+/** Where a mailbox stands on the replica, and what stands in its place. */
+export interface MailboxStanding {
   /** Absent = replication never wrote to it. */
   readonly written?: WrittenMailbox;
   /** Where it stands; absent = nowhere. */
   readonly standing?: Pick<WrittenMailbox, "path" | "uidValidity" | "uidNext">;
   /** Another mailbox that stands where the source has this one. */
   readonly occupant?: MailboxGuid;
-  /** Chunks that differ from what the source has, or were not all written by replication; ascending. */
-  readonly told: readonly number[];
-  /** All of these chunks, ascending by UID. A chunk of the source's may be told of without any. */
-  readonly messages: readonly ComparedMessage[];
-  /** The answer is about all UIDs up to here, the end of a chunk: what is not told is equal. */
-  readonly reached: number;
-  /** Where it reaches UID_MAX: files that have no record, at most `COMPARED_UNNUMBERED_MAX`; absent = none, or the peer does not count them. */
+  /** Files that have no record, at most `COMPARED_UNNUMBERED_MAX`; absent = none, or they were not counted this time. */
   readonly unnumbered?: number;
+}
+
+/** In which parts of a question not all is as the source has it, or not all was written by replication. */
+export interface DifferingParts {
+  /** A bit for each part, the first one in the lowest bit of the first byte; the others of the last byte are 0. */
+  readonly bits: Uint8Array;
+  /** There is something that is in none of these parts. */
+  readonly hasOthers: boolean;
+  /** The sum of the whole was asked about, and all of it is as the source has it. */
+  readonly isEqual: boolean;
+}
+
+export interface ComparedMailbox extends MailboxStanding {
+  /** All messages up to this UID have been looked at. */
+  readonly looked: number;
+  /** Where there were sums, and that is UID_MAX. */
+  readonly differing?: DifferingParts;
+}
+
+export interface ToldMailbox extends MailboxStanding {
+  /** All that there are in the spans up to `reached`, ascending by UID. */
+  readonly messages: readonly ComparedMessage[];
+  /** The end of a span or of a chunk in it: above it nothing is told. UID_MAX where no span was asked about. */
+  readonly reached: number;
 }
 
 /** How a mailbox stands that was written: `older` than that, under another UIDVALIDITY (`anew`), not to be read (`unread`). */
@@ -279,6 +330,7 @@ export type Answer =
   /** `copies`: of these messages those that went to the limbo and have the source's bytes, which serve again. */
   | { readonly kind: "foreign"; readonly messages: number; readonly copies: number }
   | ({ readonly kind: "compare" } & ComparedMailbox)
+  | ({ readonly kind: "tell-held" } & ToldMailbox)
   | { readonly kind: "standing"; readonly mailboxes: readonly StandingMailbox[]; readonly more: boolean }
   | SumsAnswer;
 
@@ -289,7 +341,9 @@ export type SumsAnswer =
   | { readonly kind: "message-marks"; readonly marks: readonly MessageMark[] }
   | { readonly kind: "message-states"; readonly states: readonly MessageState[] }
   /** In the order of the question: lower-case hex, or undefined where the message is not there or cannot be read. */
-  | { readonly kind: "message-hashes"; readonly hashes: readonly (string | undefined)[] };
+  | { readonly kind: "message-hashes"; readonly hashes: readonly (string | undefined)[] }
+  /** Of the first messages of the question, in its order; all but the last are whole. */
+  | { readonly kind: "message-parts"; readonly parts: readonly MessagePart[] };
 
 export interface WireFailure {
   readonly code: string;

@@ -16,9 +16,9 @@ import { safeWords } from "./last-words.js";
 import { LINEAGE_MAX } from "./messages.js";
 import { beforeLink, type MessagePorts, type NotCome, prefixed, readPrefixed } from "./prefixed.js";
 
-/** What an end is on a link; a verifier asks for sums, and for nothing else. */
+/** What an end is on a link; a verifier asks for sums, a planner what a comparison would find, and both for nothing else. */
 export type LinkRole = (typeof LINK_ROLES)[number];
-const LINK_ROLES = ["source", "replica", "verifier"] as const;
+const LINK_ROLES = ["source", "replica", "verifier", "planner"] as const;
 
 export interface RootLike {
   readonly mode: number;

@@ -3,7 +3,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { parseMailboxGuid, parseUid } from "../maildir/ids.js";
-import { comparedIn, comparedInit, compareIn, compareInit, standingIn, standingInit } from "./compared-codec.js";
+import * as compared from "./compared-codec.js";
 import { wireError } from "./errors.js";
 import { bytesOf, clipped, hashIn, nameIn, numberIn, pathIn, textIn } from "./field-values.js";
 import {
@@ -38,7 +38,9 @@ export function requestInit({ id, ask }: Request): RequestProto {
       return create(RequestSchema, { id, ask: { case: "foreign", value } });
     }
     case "compare":
-      return create(RequestSchema, { id, ask: { case: "compare", value: compareInit(ask) } });
+      return create(RequestSchema, { id, ask: { case: "compare", value: compared.compareInit(ask) } });
+    case "tell-held":
+      return create(RequestSchema, { id, ask: { case: "tellHeld", value: compared.tellHeldInit(ask) } });
     case "standing":
       return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
     default:
@@ -66,9 +68,11 @@ export function replyInit({ id, result }: Reply): ReplyProto {
     case "foreign":
       return create(ReplySchema, { id, foreign: { messages: answer.messages, copies: answer.copies } });
     case "compare":
-      return create(ReplySchema, { id, compare: comparedInit(answer) });
+      return create(ReplySchema, { id, compare: compared.comparedInit(answer) });
+    case "tell-held":
+      return create(ReplySchema, { id, held: compared.heldInit(answer) });
     case "standing":
-      return create(ReplySchema, { id, standing: standingInit(answer) });
+      return create(ReplySchema, { id, standing: compared.standingInit(answer) });
     default:
       return create(ReplySchema, { id, ...sumsAnswerInit(answer) });
   }
@@ -101,7 +105,9 @@ export function askIn(request: RequestProto): Ask {
       return { kind: "foreign", path: pathIn(path), bases, action: actionIn(action), ...hashes };
     }
     case "compare":
-      return compareIn(ask.value);
+      return compared.compareIn(ask.value);
+    case "tellHeld":
+      return compared.tellHeldIn(ask.value);
     case "standing": {
       const { after } = ask.value;
       return { kind: "standing", after: after === "" ? after : parseMailboxGuid(after) };
@@ -152,8 +158,9 @@ function answerIn(value: ReplyProto): Answer {
     const { messages, copies } = value.foreign;
     return { kind: "foreign", messages, copies };
   }
-  if (value.compare !== undefined) return { kind: "compare", ...comparedIn(value.compare) };
-  if (value.standing !== undefined) return { kind: "standing", ...standingIn(value.standing) };
+  if (value.compare !== undefined) return { kind: "compare", ...compared.comparedIn(value.compare) };
+  if (value.held !== undefined) return { kind: "tell-held", ...compared.heldIn(value.held) };
+  if (value.standing !== undefined) return { kind: "standing", ...compared.standingIn(value.standing) };
   const sums = sumsAnswerIn(value);
   if (sums !== undefined) return sums;
   throw wireError("wire-invalid", "reading a reply of the other end: it is empty");

@@ -5,7 +5,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { unreachable } from "../base/assert.js";
-import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX, type Uid } from "../maildir/ids.js";
+import { parseMailboxGuid, parseUidValidity, UID_MAX } from "../maildir/ids.js";
 import { CHUNK_UIDS } from "../txn/chunks.js";
 import { DIGEST_BYTES, type Digest } from "../txn/digest.js";
 import { stateIn, stateInit } from "./compared-codec.js";
@@ -23,6 +23,7 @@ import type {
   Uids,
 } from "./gen/link_pb.js";
 import type { SumsAnswer, SumsAsk } from "./messages.js";
+import { partsAskIn, partsAskInit, partsIn, partsInit, stepsOf, uidsOfSteps } from "./parts-codec.js";
 import { PARTS_MAX } from "./spans.js";
 import {
   MAILBOX_SUMS_MAX,
@@ -56,6 +57,8 @@ export function sumsAskInit(ask: SumsAsk): AskInit {
       return { case: "tellMessages", value: uidsInit(ask) };
     case "hash-messages":
       return { case: "hashMessages", value: uidsInit(ask) };
+    case "read-messages":
+      return { case: "readMessages", value: partsAskInit(ask) };
     default:
       return unreachable(ask);
   }
@@ -76,6 +79,8 @@ export function sumsAskIn({ ask }: RequestPb): SumsAsk | undefined {
       return { kind: "tell-messages", ...uidsIn(ask.value) };
     case "hashMessages":
       return { kind: "hash-messages", ...uidsIn(ask.value) };
+    case "readMessages":
+      return { kind: "read-messages", ...partsAskIn(ask.value) };
     default:
       return undefined;
   }
@@ -101,6 +106,8 @@ export function sumsAnswerInit(answer: SumsAnswer): ReplyInit {
       const sha256 = answer.hashes.map((hash) => Buffer.from(hash ?? "", "hex"));
       return { messageHashes: { sha256 } };
     }
+    case "message-parts":
+      return { messageParts: partsInit(answer.parts) };
     default:
       return unreachable(answer);
   }
@@ -108,7 +115,7 @@ export function sumsAnswerInit(answer: SumsAnswer): ReplyInit {
 
 /** Undefined for an answer of another kind. Throws: wire-invalid. */
 export function sumsAnswerIn(value: ReplyPb): SumsAnswer | undefined {
-  const { storeSum, mailboxSums, rangeSums, messageMarks, messageStates, messageHashes } = value;
+  const { storeSum, mailboxSums, rangeSums, messageMarks, messageStates, messageHashes, messageParts } = value;
   if (storeSum !== undefined) {
     const { mailboxes, unread } = storeSum;
     const [digest, messages] = [digestIn(storeSum.digest), numberIn(storeSum.messages)];
@@ -134,6 +141,7 @@ export function sumsAnswerIn(value: ReplyPb): SumsAnswer | undefined {
     );
     return { kind: "message-hashes", hashes };
   }
+  if (messageParts !== undefined) return { kind: "message-parts", parts: partsIn(messageParts) };
   return undefined;
 }
 
@@ -163,19 +171,6 @@ function uidsInit({ path, uids }: MessagesOf) {
 function uidsIn({ path, steps }: Uids): MessagesOf {
   if (steps.length > STATES_MAX) throw invalid("it asks for too many messages");
   return { path: pathIn(path), uids: uidsOfSteps(steps) };
-}
-
-function stepsOf(uids: readonly number[]): number[] {
-  return uids.map((uid, index) => uid - (uids[index - 1] ?? 0));
-}
-
-function uidsOfSteps(steps: readonly number[]): Uid[] {
-  let last = 0;
-  return steps.map((step) => {
-    if (step === 0) throw invalid("its UIDs do not ascend");
-    last += step;
-    return parseUid(last);
-  });
 }
 
 function mailboxInit(it: SummedMailbox) {

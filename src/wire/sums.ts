@@ -3,7 +3,7 @@
  * ranges of UIDs, marks of single messages, and what they are. Each page is bounded.
  */
 import type { RawPath } from "../base/raw-name.js";
-import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
+import type { BaseName, MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { Digest } from "../txn/digest.js";
 
 /** Of a whole store. Two stores with equal sums have the same mailboxes with the same messages. */
@@ -60,7 +60,7 @@ export interface MessageMark {
   readonly mark: bigint;
 }
 
-/** UIDs from `from` on, below `below`: both are multiples of 128. */
+/** UIDs from `from` on, below `below`; in a comparison by sums both are multiples of 128. */
 export interface Span {
   readonly from: number;
   readonly below: number;
@@ -77,3 +77,24 @@ export interface MessagesOf {
   readonly path: RawPath;
   readonly uids: readonly Uid[];
 }
+
+/** Which message is meant: one with that UID that has another base name is another one. */
+export interface NamedMessage {
+  readonly uid: Uid;
+  readonly base: BaseName;
+}
+
+/** Bytes of messages of one mailbox, ascending by UID, at most `STATES_MAX`: the first from `offset` on. */
+export interface PartsOf {
+  readonly path: RawPath;
+  readonly messages: readonly NamedMessage[];
+  readonly offset: number;
+  /** Which of them could be had, and their sizes, without bytes. Absent = false. */
+  readonly looksOnly?: boolean;
+}
+
+/** Bytes of an answer, at the most. */
+export const PARTS_BYTES_MAX = 1024 * 1024;
+
+/** `size`: of the whole message. Undefined: it is not there, cannot be read, or was not written by replication. */
+export type MessagePart = { readonly size: number; readonly bytes: Uint8Array } | undefined;

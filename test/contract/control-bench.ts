@@ -36,6 +36,7 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     skip: (query) => note("skip", query, { rejects: 4, toCompare: 0, paused: false }),
     deletions: (query) => note("deletions", query, HELD),
     approveDeletions: async (query) => note("approveDeletions", query, HELD),
+    fetchHeld: async (query) => note("fetchHeld", query, { messages: query.uids.map((uid) => ({ uid })) }),
     explain: async (query) => note("explain", query, EXPLANATION),
     reload: async () => note("reload", {}, { changes: ["store mail: replica d is new"] }),
     ...more,
@@ -44,7 +45,14 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
 
 export const HELD = [
   {
-    ...{ store: "mail", sinceMs: 1_764_000_000_000, why: "messages" as const, messages: 1_200, limit: 1_000 },
+    ...{
+      store: "mail",
+      sinceMs: 1_764_000_000_000,
+      why: "messages" as const,
+      mounts: [],
+      messages: 1_200,
+      limit: 1_000,
+    },
     ...{ held: 1_201, mailboxes: 52 },
     named: [
       { mailbox: "alice/.Work", messages: 700, isWhole: true, uids: [] },

@@ -41,6 +41,9 @@ const post = (route: string, body: string, headers = ""): string =>
   `POST /v1/${route} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`;
 const GET = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
 
+const GUID = "0123456789abcdef0123456789abcdef";
+const FETCH = { store: "mail", replica: "c", mailbox: GUID, uids: [7], look: true };
+
 describe("what is asked", () => {
   test("the status comes as it is", async () => {
     await bench.open();
@@ -55,6 +58,12 @@ describe("what is asked", () => {
     ["resync", { user: "alice", mailbox: "Wörk" }, COMPARED, ["resync", { user: "alice", mailbox: "Wörk" }]],
     ["resync", { replica: "c" }, COMPARED, ["resync", { store: "mail", replica: "c" }]],
     [
+      "resync",
+      { mailbox: "Work", replica: "c", clearsPlace: true },
+      COMPARED,
+      ["resync", { store: "mail", replica: "c", mailbox: "Work", clearsPlace: true }],
+    ],
+    [
       "rejects/retry",
       { replica: "c" },
       { rejects: 1, toCompare: 0, paused: false },
@@ -68,6 +77,12 @@ describe("what is asked", () => {
     ],
     ["deletions", {}, { stores: HELD }, ["deletions", {}]],
     ["deletions/approve", { store: "lists" }, { stores: HELD }, ["approveDeletions", { store: "lists" }]],
+    [
+      "deletions/fetch",
+      { store: "mail", replica: "c", mailbox: GUID, uids: [7, 9], look: false },
+      { messages: [{ uid: 7 }, { uid: 9 }] },
+      ["fetchHeld", { store: "mail", replica: "c", mailbox: GUID, uids: [7, 9], look: false }],
+    ],
     ["reload", {}, { changes: ["store mail: replica d is new"] }, ["reload", {}]],
   ])("%s %j reaches the daemon, and its answer the client", async (route, body, answer, call) => {
     await bench.open();
@@ -95,6 +110,11 @@ describe("what is asked", () => {
     ["explain", { mailbox: "a", uid: 0 }, "control-invalid"],
     ["explain", { mailbox: "a", uid: 1.5 }, "control-invalid"],
     ["explain", { mailbox: "a", uid: 1, store: "x" }, "target-unknown"],
+    ["deletions/fetch", { ...FETCH, mailbox: "../../x" }, "control-invalid"],
+    ["deletions/fetch", { ...FETCH, uids: [0] }, "control-invalid"],
+    ["deletions/fetch", { ...FETCH, uids: Array.from({ length: 257 }, (_, i) => i + 1) }, "control-invalid"],
+    ["deletions/fetch", { ...FETCH, replica: "x" }, "target-unknown"],
+    ["deletions/fetch", { ...FETCH, store: "twin" }, "not-the-source"],
     ["no-such-thing", {}, "control-invalid"],
     ["__proto__", {}, "control-invalid"],
   ])("%s %j is refused before anything is done: %s", async (route, body, code) => {

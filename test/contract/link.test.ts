@@ -21,7 +21,7 @@ describeLink("pipes", async () => {
 
 describeLink("socket, compressed", async () => {
   const [a, b] = await openSocketPair();
-  return linkOver([openCompressed(a), openCompressed(b)]);
+  return linkOver([openCompressed(a, systemClock), openCompressed(b, systemClock)]);
 });
 
 for (const [name, openPairs] of [

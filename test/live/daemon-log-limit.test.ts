@@ -27,7 +27,7 @@ describeLive("a log with a limit", () => {
     // Folders go as a whole below: no person is there to let that pass.
     const store = lab.store("a", {
       replica: { b: { to: lab.addressOf("a", "b"), peer: "b" } },
-      brake: { messages: 1_000_000, in_deleted_mailboxes: 1_000_000 },
+      brake: { messages: 1_000_000, small_store_messages: 1_000_000, in_deleted_mailboxes: 1_000_000 },
     });
     lab.configureSource("a", ["b"], { top: { log: { max_size: "16MiB" } }, store });
     lab.configureReplica("b", "a");

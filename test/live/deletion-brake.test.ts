@@ -156,7 +156,7 @@ describeLive("deletions under the brake", () => {
   });
 
   test("rm -rf of a folder and of an INBOX, rejected: the mail is back through IMAP, once, and the replica is equal", async () => {
-    const [a, b] = [lab.site("a"), lab.site("b")];
+    const a = lab.site("a");
     await makeFolder("Lost", 700);
     await mark("Lost");
     await lab.settle("a", "b");
@@ -169,8 +169,18 @@ describeLive("deletions under the brake", () => {
     });
     await untilHeld(/u2/);
     await expunge("u1", [3]);
-    await expect(a.tell("deletions", "reject")).rejects.toThrow(/--from DIR names a directory of this host/);
-    const said = await a.tell("deletions", "reject", "--from", b.dovecot.store);
+    await expect(a.tell("deletions", "reject", "--replica", "c")).rejects.toThrow(/has no replica c/);
+    await a.tell("pause", "b");
+    await expect(a.tell("deletions", "reject")).rejects.toThrow(/replica mail\/b: it is paused/);
+    await a.tell("resume", "b");
+    const isThere = () =>
+      a.tell("deletions", "reject", "--dry-run").then(
+        () => true,
+        () => false,
+      );
+    await until("the replica to be there again", isThere);
+    expect(await a.tell("deletions", "reject", "--dry-run")).toMatch(/would restore \d+ messages in 3 mailboxes/);
+    const said = await a.tell("deletions", "reject"); // from b, over the link.
     expect(said).toMatch(/restored \d+ messages in 3 mailboxes as new mail/);
     await until("all to be well", async () => (await troubles()).length === 0, { deadlineMs: 90_000 });
     await lab.settle("a", "b");
@@ -180,7 +190,7 @@ describeLive("deletions under the brake", () => {
       expect(inbox).toHaveLength(before.inbox.length + 1);
       expect(inbox).toEqual(expect.arrayContaining([...before.inbox]));
     }
-    expect(await a.tell("deletions", "reject", "--from", b.dovecot.store)).toBe("no deletion is held back\n");
+    expect(await a.tell("deletions", "reject")).toBe("no deletion is held back\n");
   });
 
   test("what comes back was no deletion, and nobody has to say so", async () => {

@@ -59,6 +59,8 @@ export interface Store {
   readonly scratch: string | undefined;
   /** How long, and how much, what replication removed here stays. */
   readonly undelete: { readonly keptMs: number; readonly bytesMax: ByteCount | undefined };
+  /** Of a source: a file in it. Undefined: none is needed. */
+  readonly sentinel: string | undefined;
   /** Of a source. Undefined: no deletion is held back. */
   readonly brake: BrakeLimits | undefined;
   /** Of a source. Undefined: bodies are not read again by themselves. */
@@ -126,17 +128,20 @@ function makePeer(name: PeerName, peer: WrittenConfig["peer"][string]): Peer {
 type WrittenStore = WrittenConfig["store"][string];
 
 function makeStore(name: StoreName, written: WrittenStore): Store {
-  const { path, scratch, brake, scrub, source, replica } = written;
+  const { path, scratch, sentinel, brake, scrub, source, replica } = written;
   const undelete = { keptMs: written.undelete_for, bytesMax: written.undelete_max_size };
   const role: Store["role"] =
     source === undefined
       ? { kind: "source", replicas: byName(replica ?? {}, readReplicaName, (own, it) => makeReplica(name, own, it)) }
       : { kind: "replica", ...otherSide(name, source), from: source.from };
-  return { name, path, scratch, undelete, brake: makeBrake(brake), scrub: makeScrub(scrub), role };
+  return { name, path, scratch, undelete, sentinel, brake: makeBrake(brake), scrub: makeScrub(scrub), role };
 }
 
-function makeBrake({ enabled, in_deleted_mailboxes, window, ...same }: WrittenStore["brake"]): BrakeLimits | undefined {
-  return enabled ? { ...same, inDeletedMailboxes: in_deleted_mailboxes, windowMs: window } : undefined;
+function makeBrake({ enabled, ...written }: WrittenStore["brake"]): BrakeLimits | undefined {
+  if (!enabled) return undefined;
+  const { messages, share, uncounted, window: windowMs, in_deleted_mailboxes: inDeletedMailboxes } = written;
+  const { small_store_share: smallStoreShare, small_store_messages: smallStoreMessages } = written;
+  return { messages, share, smallStoreShare, smallStoreMessages, inDeletedMailboxes, windowMs, uncounted };
 }
 
 function makeScrub({ every, max_rate: maxRate }: WrittenStore["scrub"]): ScrubLimits | undefined {

@@ -13,6 +13,7 @@ import {
   readDurationMs,
   wrong,
 } from "../../base/quantity.js";
+import { isRawPath, rawFromText } from "../../base/raw-name.js";
 import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { readAddress, readHostPort } from "../../wire/address.js";
 import { LOG_LEVELS } from "../log-reporter.js";
@@ -205,7 +206,7 @@ function readShare(written: string): Reading<number> {
 }
 
 const messages = z.int().min(1).max(MESSAGES_MAX);
-const { messages: messagesMax, inDeletedMailboxes, uncounted } = BRAKE_LIMITS;
+const { messages: messagesMax, smallStoreMessages, inDeletedMailboxes, uncounted } = BRAKE_LIMITS;
 
 const brake = {
   enabled: z
@@ -222,6 +223,17 @@ const brake = {
     description: "And so large a share of the store, where that is more.",
     example: '"20%"',
   }).prefault("20%"),
+  small_store_share: text(readShare, {
+    description:
+      "But no more than such a share of the store, so that a small one has a brake, too; 100% means that it has none.",
+    example: '"50%"',
+  }).prefault("50%"),
+  small_store_messages: messages
+    .meta({
+      description: "Unless these are more: so few may go of any store.",
+      example: String(smallStoreMessages),
+    })
+    .prefault(smallStoreMessages),
   in_deleted_mailboxes: messages
     .meta({
       description: "So many messages may go with their mailboxes within the window without a question.",
@@ -249,6 +261,11 @@ const scrub = {
   }).prefault(SCRUB_RATE_DEFAULT),
 };
 
+function readSentinel(written: string): Reading<string> {
+  if (written !== "" && isRawPath(rawFromText(written))) return { kind: "value", value: written };
+  return wrong("that is no path below the store", 'write it without "/" before it and without "..", as "store.here"');
+}
+
 function readEvery(written: string): Reading<number | undefined> {
   return written === "off" ? { kind: "value", value: undefined } : readDurationMs(written, SCRUB_EVERY);
 }
@@ -266,6 +283,11 @@ const store = {
   undelete_max_size: text<ByteCount>((written) => readByteCount(written, UNDELETE_SIZE), {
     description: `How large the limbo may grow before the oldest goes earlier; from ${UNDELETE_SIZE.least} to ${UNDELETE_SIZE.most}. Absent: as large as it gets.`,
     example: '"10GiB"',
+  }).optional(),
+  sentinel: text(readSentinel, {
+    description:
+      "A file that you make in the store, by its path below it: where it is not there that is not the store, and nothing is taken for deleted. Of a source.",
+    example: '"store.here"',
   }).optional(),
   scrub: z
     .strictObject(scrub)

@@ -48,12 +48,12 @@ function peerTable({ key, mayRead, mayWrite, users }: Peer): Record<string, unkn
   return present({ key, may_read: [...mayRead], may_write: [...mayWrite], users });
 }
 
-function storeTable({ path, scratch, undelete, brake: limits, scrub, role }: Store): Record<string, unknown> {
+function storeTable({ path, scratch, undelete, sentinel, brake: limits, scrub, role }: Store): Record<string, unknown> {
   const { keptMs, bytesMax } = undelete;
   const own = {
     ...{ path, scratch, undelete_for: writeDurationMs(keptMs) },
     undelete_max_size: bytesMax === undefined ? undefined : writeByteCount(bytesMax),
-    brake: brakeTable(limits),
+    ...{ sentinel, brake: brakeTable(limits) },
     scrub: scrub === undefined ? { every: "off" } : scrubTable(scrub),
   };
   if (role.kind === "source") {
@@ -66,15 +66,21 @@ function storeTable({ path, scratch, undelete, brake: limits, scrub, role }: Sto
 
 function brakeTable(limits: BrakeLimits | undefined): Record<string, unknown> {
   if (limits === undefined) return { enabled: false };
-  const { messages, share, inDeletedMailboxes, windowMs, uncounted } = limits;
+  const { messages, share, smallStoreShare, smallStoreMessages, inDeletedMailboxes, windowMs, uncounted } = limits;
   const window = writeDurationMs(windowMs);
   return {
     messages,
-    share: `${Math.round(share * 100)}%`,
+    share: writeShare(share),
+    small_store_share: writeShare(smallStoreShare),
+    small_store_messages: smallStoreMessages,
     in_deleted_mailboxes: inDeletedMailboxes,
     window,
     uncounted,
   };
+}
+
+function writeShare(share: number): string {
+  return `${Math.round(share * 100)}%`;
 }
 
 function scrubTable({ everyMs, maxRate }: ScrubLimits): Record<string, unknown> {

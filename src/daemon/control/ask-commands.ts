@@ -22,6 +22,7 @@ export interface ResyncFlags extends WishFlags {
   readonly store?: string;
   readonly replica?: string;
   readonly dryRun?: boolean;
+  readonly clearPlace?: boolean;
   /** Of a dry run. */
   readonly verbose?: boolean;
 }
@@ -95,13 +96,15 @@ function wordsOfFetched({ asked, paused, connected, beyond }: z.infer<typeof fet
 
 /** Exit code 77 where nothing is compared, since no replica that was meant may have it. */
 export async function resync(asked: ResyncFlags, output: Output): Promise<number> {
-  const { user, mailbox, replica, store, dryRun, verbose, ...flags } = asked;
+  const { user, mailbox, replica, store, dryRun, verbose, clearPlace: clearsPlace, ...flags } = asked;
+  if (clearsPlace === true && (mailbox === undefined || dryRun === true))
+    throw daemonError("usage", "reading the command line: --clear-place is for one --mailbox, and not for --dry-run");
   if (dryRun === true) {
     const { planResync } = await import("./plan-command.js"); // nobody else needs its schemas.
     return planResync(asked, output);
   }
   if (verbose === true) throw daemonError("usage", "reading the command line: --verbose is for --dry-run");
-  const body = { user, mailbox, replica, store };
+  const body = { user, mailbox, replica, store, clearsPlace };
   const question = { route: "resync", body, answer: compared, words: wordsOfCompared };
   const { mailboxes, limited } = await askAndTell(flags, question, output);
   return mailboxes === 0 && limited.length > 0 ? EX.NOPERM : EX.OK;

@@ -89,6 +89,10 @@ function addResync(program: Command, output: Output): void {
     .option("--replica <replica>", "only this replica")
     .option("--store <store>", "only this store")
     .option("-n, --dry-run", "say what would be done, to which messages, and why, and do nothing")
+    .option(
+      "--clear-place",
+      "with --mailbox: another mailbox that stands in its place on the replica goes to the limbo there",
+    )
     .option("-v, --verbose", "with --dry-run: name the mailboxes that are equal, too")
     .action((flags: ResyncFlags) => exitWith(flags, output, async () => (await asks()).resync(flags, output)));
 }
@@ -119,17 +123,18 @@ function addReject(command: Command, output: Output): void {
       "it was no wish to delete: bring what is held back back at the source, as new mail; exit code 1 if not all",
     )
     .argument("[SRC]", "of a `mailtwin sync`, as that has it; none: the daemon's stores that are a source")
-    .argument("[DST]", "its destination, HOST:PATH too")
-    .option(
-      "--from <dir>",
-      "a copy of the store on this host: the replica's, or a backup; of a local sync without: DST",
-    )
+    .argument("[DST]", "its destination, from which the mail comes: a directory, or HOST:PATH over ssh")
+    .option("--replica <name>", "of the running daemon: from this replica of the store, if it has several")
+    .option("--from <dir>", "from a copy of the store on this host instead: a backup, say")
     .option("-u, --user <user>", "only this user's mail")
     .option("--mailbox <name>", "only of this mailbox, as clients name it, or by its path in the store")
     .option("-n, --dry-run", "say what would be done, and do nothing")
     .option("--state <dir>", "the state directory of that `sync`")
     .option("--scratch <dir>", "its scratch directory")
+    .option("-e, --rsh <command>", "what connects to DST's host, instead of ssh; split at spaces")
+    .option("--remote-mailtwin <command>", "mailtwin on DST's host; split at spaces (default: mailtwin)")
     .option("--config <file>", "of the daemon, instead of /etc/mailtwin/mailtwin.toml")
+    .option("--control <path>", "the socket of the daemon, instead of the one that the configuration names")
     .option("--store <name>", "only this store of the configuration")
     .option("--json", "one JSON object a line, for machines")
     .action((source: string | undefined, destination: string | undefined, flags: RejectFlags) =>

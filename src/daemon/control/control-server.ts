@@ -207,6 +207,7 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     skip: (query, signal) => control.skip(query, signal),
     deletions: (query) => control.deletions(query),
     approveDeletions: (query) => control.approveDeletions(query),
+    fetchHeld: (query, signal) => control.fetchHeld(query, signal),
     explain: (query, signal) => control.explain(query, signal),
     ...own,
   };

@@ -5,6 +5,7 @@
  * it refuses; anything else it throws is a defect, and is told to the client as one.
  */
 
+import type { MailboxGuid } from "../../maildir/ids.js";
 import type { Sample } from "../verify/deep.js";
 import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
@@ -61,11 +62,13 @@ export interface RejectsAnswer {
 /** Deletions of a source that are held back. */
 export interface HeldDeletions {
   readonly store: string;
-  /** Since when, and what would have gone within the window: more than `limit` messages. */
+  /** Since when, and what would have gone within the window: more than `limit` messages. Not for "mount-missing", of which `mounts` tells. */
   readonly sinceMs: number;
-  readonly why: "messages" | "deleted-mailboxes";
+  readonly why: "messages" | "deleted-mailboxes" | "mount-missing";
   readonly messages: number;
   readonly limit: number;
+  /** Where file systems inside of the store are not mounted: what lies in them is held, too. */
+  readonly mounts: readonly string[];
   /** Messages that are held back, of `mailboxes`. */
   readonly held: number;
   readonly mailboxes: number;
@@ -80,6 +83,18 @@ export interface HeldDeletions {
 
 export interface DeletionsAnswer {
   readonly stores: readonly HeldDeletions[];
+}
+
+/** Messages of a mailbox of a source that a replica still has, ascending; `look`: nothing is fetched, it is only said whether it could be. */
+export interface FetchQuery extends ReplicaTarget {
+  readonly mailbox: MailboxGuid;
+  readonly uids: readonly number[];
+  readonly look: boolean;
+}
+
+/** The first of those that were asked for (`look`: all). Without `why` it can be had, or its file is in the source's state directory. */
+export interface FetchAnswer {
+  readonly messages: readonly { readonly uid: number; readonly why?: string }[];
 }
 
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
@@ -118,6 +133,14 @@ export interface VerifyWish {
   readonly acceptsUidValidity?: boolean | undefined;
 }
 
+/**
+ * `clearsPlace`: what stands on the replica where a mailbox of the source belongs, and is none of the source's, goes to the limbo there. Only
+ * with a mailbox, and on replicas that are connected.
+ */
+export interface ResyncQuery extends Targets, MailboxWish {
+  readonly clearsPlace?: boolean | undefined;
+}
+
 /** `verbose`: mailboxes that are equal are named, too. */
 export interface PlanQuery extends Targets, MailboxWish {
   readonly verbose?: boolean | undefined;
@@ -138,9 +161,9 @@ export interface DaemonControl {
   fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
    * Compares what is meant, and mends it. Returns when that is decided, not when it is done. The signal is as that of `explain`.
-   * Throws: target-unknown, not-the-source.
+   * Throws: target-unknown, not-the-source; target-away.
    */
-  resync(query: Targets & MailboxWish, signal: AbortSignal): Awaitable<ResyncAnswer>;
+  resync(query: ResyncQuery, signal: AbortSignal): Awaitable<ResyncAnswer>;
   /**
    * What `resync` would do. Compares what is meant, and changes nothing. Returns when all has been compared, which may take minutes.
    * Throws as `resync`.
@@ -166,6 +189,11 @@ export interface DaemonControl {
    * Throws: as `deletions`; target-ambiguous, where several stores are meant; store-not-ready, where it is not known yet what is held.
    */
   approveDeletions(query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]>;
+  /**
+   * Has messages back from a replica, into files that only mailtwin's user can read, called by their UIDs (reject/fetched-copies.ts); those of
+   * the call before go. The signal is as that of `explain`. Throws: target-unknown, store-not-ready, compared-confused, what ends the link.
+   */
+  fetchHeld(query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

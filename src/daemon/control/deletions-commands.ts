@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { EX } from "../../base/errors.js";
 import { formatCount } from "../../base/text-format.js";
+import { wordsOfWhy } from "../brake-words.js";
 import { surroundingsOfProcess } from "../config/load-config.js";
 import { onOneLine } from "../config/problem.js";
 import type { Output } from "../output.js";
@@ -20,8 +21,8 @@ const count = z.number().nonnegative();
 const answerSchema = z.looseObject({
   stores: z.array(
     z.looseObject({
-      ...{ store: z.string(), sinceMs: z.number(), why: z.enum(["messages", "deleted-mailboxes"]) },
-      ...{ messages: count, limit: count, held: count, mailboxes: count },
+      ...{ store: z.string(), sinceMs: z.number(), why: z.enum(["messages", "deleted-mailboxes", "mount-missing"]) },
+      ...{ messages: count, limit: count, held: count, mailboxes: count, mounts: z.array(z.string()).default([]) },
       named: z.array(
         z.looseObject({ mailbox: z.string(), messages: count, isWhole: z.boolean(), uids: z.array(count) }),
       ),
@@ -59,12 +60,12 @@ async function ask(
   return answer.stores;
 }
 
-function wordsOfPlan({ store, sinceMs, why, messages, limit, held, mailboxes, named }: Held): readonly string[] {
-  const where = why === "messages" ? "" : " in deleted mailboxes";
+function wordsOfPlan(plan: Held): readonly string[] {
+  const { store, sinceMs, held, mailboxes, named } = plan;
   const since = new Date(sinceMs).toISOString().replace(/\.\d+Z$/, "Z");
   const more = mailboxes - named.length;
   return [
-    `${store}: since ${since}, as ${countOf(messages, "message")}${where} went within a short while, more than ${formatCount(limit)}`,
+    `${store}: since ${since}, as ${wordsOfWhy(plan).join(", and as ")}`,
     `  held back: ${countOf(held, "message")} in ${countOf(mailboxes, "mailbox")}${held === 0 ? ": all came back, or was not looked for yet" : ""}`,
     ...named.map(wordsOfMailbox),
     ...(more > 0 ? [`  and ${formatCount(more)} more`] : []),

@@ -14,8 +14,11 @@ interface OfReplica {
 
 export type PlannedReplica = ReplicaPlan | UnplannedReplica;
 
-export interface ReplicaPlan extends OfReplica {
+export interface ReplicaPlan extends OfReplica, TwinPlan {
   readonly kind: "planned";
+}
+
+export interface TwinPlan {
   /** That were compared, and the source's messages of them. */
   readonly mailboxes: number;
   readonly messages: number;

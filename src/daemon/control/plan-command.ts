@@ -1,13 +1,13 @@
 /** `mailtwin resync --dry-run`: what the running daemon would do, in words or as JSON. */
 import * as z from "zod";
 import { EX } from "../../base/errors.js";
-import { formatCount, formatDuration } from "../../base/text-format.js";
 import { surroundingsOfProcess } from "../config/load-config.js";
 import { onOneLine } from "../config/problem.js";
 import type { Output } from "../output.js";
-import { countOf, withoutMiddle } from "../words.js";
+import { countOf } from "../words.js";
 import { askDaemon } from "./control-client.js";
 import { type ControlFlags, findControl } from "./find-control.js";
+import { linesOfTwinPlan } from "./plan-text.js";
 
 export interface PlanFlags extends ControlFlags {
   readonly user?: string;
@@ -43,10 +43,6 @@ const answer = z.looseObject({
   limited: z.array(z.looseObject({ name: z.string(), mailboxes: count, why: z.string() })),
 });
 
-type Planned = z.infer<typeof planned>;
-type Plan = z.infer<typeof plan>;
-type Action = z.infer<typeof action>;
-
 /**
  * Exit code 0 where all that was meant was compared, whatever differs; 1 where a replica or a mailbox was not, 69 where no replica was, 77
  * where none may have what was named.
@@ -73,47 +69,11 @@ function linesOf({ replicas, limited }: z.infer<typeof answer>): readonly string
   const lines = replicas.flatMap((it) => {
     const of = `${it.store}/${it.replica}: `;
     if (it.kind === "unplanned") return [`${of}not compared: ${it.words}`];
-    const further = it.further > 0 ? [`${of}and ${countOf(it.further, "mailbox")} more`] : [];
-    return [...it.plans.flatMap((each) => linesOfPlan(each, of)), ...further, ...lastLines(it, of)];
+    return linesOfTwinPlan(it, of, "mailtwin deletions list");
   });
   const less = limited.map(
     ({ name, mailboxes, why }) => `${name} may not have ${countOf(mailboxes, "mailbox")} of that (${why})`,
   );
   const nobody = replicas.length + limited.length === 0 ? ["there is no replica to be compared"] : [];
   return [...lines, ...less, ...nobody].map(onOneLine);
-}
-
-function linesOfPlan({ mailbox, changing, failure, actions }: Plan, of: string): readonly string[] {
-  const name = `${of}${withoutMiddle(mailbox)}`;
-  if (failure === undefined && actions.length === 0) return [`${name}: equal`];
-  return [
-    `${name}${changing ? " (something of it is on its way, and may be part of this)" : ""}`,
-    ...(failure === undefined ? [] : [`  not compared: ${failure.words}`]),
-    ...actions.flatMap(linesOfAction),
-  ];
-}
-
-function linesOfAction({ words, why, count: all, messages }: Action): readonly string[] {
-  const more =
-    messages.length > 0 && all > messages.length ? [`    and ${formatCount(all - messages.length)} more`] : [];
-  return [`  ${words}: ${why}`, ...messages.map((each) => `    ${each.words}`), ...more];
-}
-
-function lastLines(it: Planned, of: string): readonly string[] {
-  const { mailboxes, messages, equal, toChange, failed, sums, heldBack, comparing, elapsedMs } = it;
-  const all = `${countOf(messages, "message")} in ${countOf(mailboxes, "mailbox")}`;
-  const took = `(${formatDuration(elapsedMs)})`;
-  const unread = failed === 0 ? "" : `, ${countOf(failed, "mailbox")} could not be compared`;
-  const whole = equal === mailboxes ? `${all} are equal` : `of ${all} nothing is to be changed`;
-  const verdict =
-    toChange === 0
-      ? `nothing to do: ${whole}`
-      : `${countOf(toChange, "mailbox")} of ${formatCount(mailboxes)} would be changed`;
-  const held = `${of}of the store, ${countOf(heldBack, "message")} that went at the source are held back, and stay (mailtwin deletions list)`;
-  return [
-    ...(comparing ? [`${of}it is being compared now: what that has done already is not told`] : []),
-    ...(heldBack > 0 ? [held] : []),
-    ...(sums.length === 0 ? [] : [`${of}in all: ${sums.map(({ words }) => words).join(", ")}`]),
-    `${of}${verdict}${unread} ${took}`,
-  ];
 }

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { type ErrorRecord, EX, MailtwinError, recordOfError } from "../../base/errors.js";
+import { parseMailboxGuid } from "../../maildir/ids.js";
 import { controlError } from "../control-errors.js";
 import type { DaemonControl, DeletionsAnswer } from "./daemon-control.js";
 import { receiverNamed, replicaNamed, storeNamed, targetsNamed } from "./targets.js";
@@ -28,6 +29,8 @@ export interface ControlAnswer {
 const name = z.string().min(1).max(16_384);
 const wish = { user: name.optional(), mailbox: name.optional() };
 const SETTLE_MS_MAX = 3_600_000;
+/** Messages of a question. */
+const FETCHED_MAX = 256;
 const uid = z.int().min(1).max(0xffff_ffff);
 
 type Call = (control: DaemonControl, body: unknown, signal: AbortSignal) => unknown;
@@ -74,10 +77,18 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   ],
   [
     "POST /v1/resync",
-    taking(z.strictObject({ store: name.optional(), replica: name.optional(), ...wish }), (control, query, signal) => {
-      const { user, mailbox } = query;
-      return control.resync({ ...targetsNamed(control.status(), query), user, mailbox }, signal);
-    }),
+    taking(
+      z.strictObject({
+        store: name.optional(),
+        replica: name.optional(),
+        ...wish,
+        clearsPlace: z.boolean().optional(),
+      }),
+      (control, { user, mailbox, clearsPlace, ...targets }, signal) => {
+        const query = { ...targetsNamed(control.status(), targets), user, mailbox, clearsPlace };
+        return control.resync(query, signal);
+      },
+    ),
   ],
   [
     "POST /v1/resync/plan",
@@ -132,6 +143,19 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
     taking(oneStore, async (control, query): Promise<DeletionsAnswer> => {
       return { stores: await control.approveDeletions(targetsNamed(control.status(), query)) };
     }),
+  ],
+  [
+    "POST /v1/deletions/fetch",
+    taking(
+      z.strictObject({
+        ...{ store: name, replica: name, mailbox: z.string().regex(/^[0-9a-f]{32}$/), look: z.boolean() },
+        uids: z.array(uid).max(FETCHED_MAX),
+      }),
+      (control, { store, replica, mailbox, uids, look }, signal) => {
+        const target = replicaNamed(control.status(), `${store}/${replica}`);
+        return control.fetchHeld({ ...target, mailbox: parseMailboxGuid(mailbox), uids, look }, signal);
+      },
+    ),
   ],
   [
     "POST /v1/explain",

@@ -27,7 +27,32 @@ export type FoundCopy =
   /** In words. */
   | { readonly kind: "lacking"; readonly why: string };
 
-export class Copies implements Disposable {
+/** Where what is held back of one mailbox is had from. */
+export interface HeldCopy extends Disposable {
+  /** In the order of `records`, which ascend: why it cannot be had; undefined: it can. */
+  whyLacking(records: readonly BaselineRecord[]): Promise<readonly (string | undefined)[]>;
+  /** Each of `records`, in order. A file stays until the next is asked for. */
+  files(records: readonly BaselineRecord[]): AsyncIterable<CopiedMessage>;
+}
+
+export interface CopiedMessage {
+  readonly record: BaselineRecord;
+  readonly found: FoundCopy;
+}
+
+/** Where what is held back is had from. */
+export interface StoreCopy extends Disposable {
+  /** The caller disposes of it. */
+  open(mailbox: Pick<MailboxRow, "guid" | "path">): HeldCopy;
+  /** Of the directory at that path. */
+  stat(path: RawPath): FileStat | undefined;
+  /** Whether the mailbox at that path has such a file. */
+  has(path: RawPath, name: string): boolean;
+  /** Why nobody can say whose a directory at that path is to be; undefined: somebody can, or it stands. */
+  whyOwnerless(path: RawPath): string | undefined;
+}
+
+export class Copies implements StoreCopy {
   readonly #root: Dir;
   readonly #paths: readonly RawPath[];
   readonly #pathsByGuid = new Map<string, RawPath[]>();
@@ -61,13 +86,16 @@ export class Copies implements Disposable {
     return new MailboxCopy(dirs);
   }
 
-  /** Of the directory at that path. */
   stat(path: RawPath): FileStat | undefined {
     return this.#trying(path, (dir) => dir.statSelf());
   }
 
   has(path: RawPath, name: string): boolean {
     return this.#trying(path, (dir) => dir.stat(name)?.kind === "file") ?? false;
+  }
+
+  whyOwnerless(): undefined {
+    return undefined;
   }
 
   [Symbol.dispose](): void {
@@ -89,7 +117,7 @@ export class Copies implements Disposable {
   }
 }
 
-export class MailboxCopy implements Disposable {
+export class MailboxCopy implements HeldCopy {
   readonly #dirs: readonly Dir[];
   /** Several where they have the same base name. */
   readonly #filesByBase = new Map<string, CopyFile[]>();
@@ -102,6 +130,17 @@ export class MailboxCopy implements Disposable {
         const base = splitBaseName(name);
         this.#filesByBase.set(base, [...(this.#filesByBase.get(base) ?? []), { dir, name }]);
       }
+  }
+
+  async whyLacking(records: readonly BaselineRecord[]): Promise<readonly (string | undefined)[]> {
+    return records.map((record) => {
+      const found = this.find(record);
+      return found.kind === "lacking" ? found.why : undefined;
+    });
+  }
+
+  async *files(records: readonly BaselineRecord[]): AsyncGenerator<CopiedMessage> {
+    for (const record of records) yield { record, found: this.find(record) };
   }
 
   find({ base, size }: Pick<BaselineRecord, "base" | "size">): FoundCopy {

@@ -1,6 +1,6 @@
 /**
- * Which source a `deletions reject` is about: of a `mailtwin sync`, by its SRC and DST, or a store of the daemon; and where on this host
- * a copy of its mail is. Nothing is made or opened for writing: whoever replicates may run meanwhile.
+ * Which source a `deletions reject` is about: of a `mailtwin sync`, by its SRC and DST, or a store of the daemon; and where its mail is had
+ * from. Nothing is made or opened for writing: whoever replicates may run meanwhile.
  */
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -9,21 +9,38 @@ import { displayRaw, rawFromText } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { BRAKE_KEY, isBraked } from "../../capture/deletion-brake.js";
 import { openStateReader } from "../../log/state-reader.js";
+import type { RemotePath } from "../../wire/address.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
-import { findSourcePlaces } from "../half-places.js";
+import { findSourcePlaces, sourceIdOf } from "../half-places.js";
 import { liesIn } from "../mounts.js";
 import { findPlaces, stateFor } from "../places.js";
-import { remoteAt } from "../remote-flags.js";
+import { type RemoteFlags, type RemoteProgram, remoteAt, remoteProgramOf } from "../remote-flags.js";
 import { refuseOtherDirectory } from "../same-stores.js";
 
-export interface SourceFlags {
+export interface SourceFlags extends RemoteFlags {
   readonly from?: string;
   readonly config?: string;
+  readonly control?: string;
   readonly store?: string;
+  readonly replica?: string;
   readonly state?: string;
   readonly scratch?: string;
 }
+
+/** Where mail that is held back is had from. */
+export type HeldFrom =
+  /** A directory of this host with a copy of the store, mailbox by mailbox at the same paths. */
+  | { readonly kind: "copy"; readonly path: string }
+  /** The destination of a `sync` over ssh. `sourceId`: whose twin it is. */
+  | {
+      readonly kind: "link";
+      readonly destination: RemotePath;
+      readonly program: RemoteProgram;
+      readonly sourceId: string;
+    }
+  /** A replica of the running daemon. */
+  | { readonly kind: "daemon"; readonly replica: string };
 
 /** Absolute and real, as text. */
 export interface RejectPlace {
@@ -32,11 +49,13 @@ export interface RejectPlace {
   readonly source: string;
   readonly site: Site;
   readonly state: string;
-  /** A directory with a copy of the store, mailbox by mailbox at the same paths. */
-  readonly from: string;
+  readonly from: HeldFrom;
 }
 
-type Found = Omit<RejectPlace, "from"> & { readonly from: string | undefined };
+interface Found extends Omit<RejectPlace, "from"> {
+  /** Throws: usage. */
+  readonly choose: () => HeldFrom;
+}
 
 /**
  * Undefined where nothing is held back. Throws: usage, store-unknown, log-missing, config-missing, config-wrong, source-missing, those of
@@ -47,9 +66,12 @@ export function findRejected(
   destination: string | undefined,
   flags: SourceFlags,
 ): RejectPlace | undefined {
-  const { from, config, store, state, scratch } = flags;
-  for (const [name, value] of Object.entries({ SRC: source, DST: destination, from, config, store, state, scratch }))
+  const { from, replica } = flags;
+  for (const [name, value] of Object.entries({ SRC: source, DST: destination, ...flags }))
     if (value === "") throw usage(`${name} is empty ("")`);
+  if (remoteAt(destination ?? "") === undefined && (flags.rsh ?? flags.remoteMailtwin) !== undefined)
+    throw usage("--rsh and --remote-mailtwin are for a DST on another host");
+  if (from !== undefined && replica !== undefined) throw usage("--from or --replica: the mail comes from one of them");
   const braked = candidates(source, destination, flags).filter(isHolding);
   const [first, second] = braked;
   if (first === undefined) return undefined;
@@ -57,52 +79,72 @@ export function findRejected(
     const names = braked.map(({ name }) => name).join(", ");
     throw usage(`deletions are held back in ${names}; name one with --store`);
   }
-  return { ...first, from: copyAt(first) };
+  const { choose, ...place } = first;
+  return { ...place, from: choose() };
 }
 
 function candidates(source: string | undefined, destination: string | undefined, flags: SourceFlags): readonly Found[] {
-  const { from, config, store, state, scratch } = flags;
+  const { config, control, store, replica, state, scratch } = flags;
   if (source !== undefined) {
     if (destination === undefined) throw usage("SRC stands without DST");
-    if (config !== undefined || store !== undefined) throw usage("--config and --store are for stores of the daemon");
+    if ([config, control, store, replica].some((flag) => flag !== undefined))
+      throw usage("--config, --control, --store and --replica are for stores of the daemon");
     return [ofTwin(source, destination, flags)];
   }
   if (state !== undefined || scratch !== undefined) throw usage("--state and --scratch go with SRC and DST");
-  return ofDaemon(config, store, from);
+  return ofDaemon(flags);
 }
 
-function ofTwin(
-  source: string,
-  destination: string,
-  { from, state: wished, scratch }: Pick<SourceFlags, "from" | "state" | "scratch">,
-): Found {
+function ofTwin(source: string, destination: string, flags: SourceFlags): Found {
+  const { from, state: wished, scratch } = flags;
   const remote = remoteAt(destination);
   if (remote === undefined) {
     const places = findPlaces(source, destination, { state: wished, scratch });
     const { sourceSite: site, state } = places;
-    return { name: places.source, source: places.source, site, state, from: from ?? places.destination };
+    const choose = () => copyAt(places.source, from ?? places.destination);
+    return { name: places.source, source: places.source, site, state, choose };
   }
   const { user, host } = remote.address;
   const shownDestination = `${user === undefined ? "" : `${user}@`}${host}:${remote.path}`;
   const state = wished ?? stateFor(source, shownDestination, basename(remote.path));
   const places = findSourcePlaces(source, state);
-  return { name: places.store, source: places.store, site: places.site, state: places.state, from };
+  const overLink = { destination: remote, program: remoteProgramOf(flags), sourceId: sourceIdOf(places) };
+  const choose = (): HeldFrom => (from === undefined ? { kind: "link", ...overLink } : copyAt(places.store, from));
+  return { name: places.store, source: places.store, site: places.site, state: places.state, choose };
 }
 
-function ofDaemon(file: string | undefined, asked: string | undefined, from: string | undefined): readonly Found[] {
+function ofDaemon({ config: file, store: asked, from, replica }: SourceFlags): readonly Found[] {
   const loaded = loadConfig(file, surroundingsOfProcess());
   if (loaded.kind === "wrong") throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
   const { stateDir, stores } = loaded.config;
-  const sources = [...stores.values()].filter(({ role }) => role.kind === "source");
+  const sources = [...stores.values()].flatMap(({ name, path, role }) =>
+    role.kind === "source" ? [{ name, path, replicas: [...role.replicas.keys()] }] : [],
+  );
   const meant = sources.filter(({ name }) => asked === undefined || name === asked);
   if (meant.length === 0) {
     const what = asked === undefined ? "no store" : `no store ${shown(asked)}`;
     throw daemonError("store-unknown", `choosing a store: ${what} of the configuration is a source here`);
   }
-  return meant.map(({ name, path }) => {
+  return meant.map(({ name, path, replicas }) => {
     const { store: source, site, state } = findSourcePlaces(path, join(stateDir, "stores", name));
-    return { name, source, site, state, from };
+    const choose = () => (from === undefined ? replicaOf({ name, replicas }, replica) : copyAt(source, from));
+    return { name, source, site, state, choose };
   });
+}
+
+/** Throws: usage. */
+function replicaOf(
+  { name, replicas }: { readonly name: string; readonly replicas: readonly string[] },
+  asked: string | undefined,
+): HeldFrom {
+  const meant = replicas.filter((each) => asked === undefined || asked === each || asked === `${name}/${each}`);
+  const [replica, second] = meant;
+  const copy = "--from DIR names a directory of this host that has a copy of the store";
+  if (second !== undefined)
+    throw usage(`the mail is to come from a replica: name one with --replica (${meant.join(", ")}); or ${copy}`);
+  if (replica !== undefined) return { kind: "daemon", replica };
+  const what = asked === undefined ? "has no replica" : `has no replica ${shown(asked)}`;
+  throw usage(`${name} ${what}: the mail is to come from a copy: ${copy}`);
 }
 
 /** A store that was replaced, or whose file system is not mounted, gets nothing. Throws: log-missing, source-missing. */
@@ -117,16 +159,11 @@ function isHolding({ name, source, site, state }: Found): boolean {
 }
 
 /** Throws: usage. */
-function copyAt({ source, from }: Found): string {
-  if (from === undefined) {
-    const how = "--from DIR names a directory of this host that has a copy of the store";
-    const which = "the replica's store, mounted or brought here with rsync -a, or a backup";
-    throw usage(`the mail is to come from a copy: ${how} (${which})`);
-  }
-  const real = realOf(from);
-  if (liesIn(real, source) || liesIn(source, real))
+function copyAt(source: string, from: string): HeldFrom {
+  const path = realOf(from);
+  if (liesIn(path, source) || liesIn(source, path))
     throw usage(`--from ${shown(from)} is the source, or one lies in the other: it has to be a copy`);
-  return real;
+  return { kind: "copy", path };
 }
 
 function realOf(from: string): string {

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { Dir } from "../../base/disk.js";
 import { replaceDurably } from "../../base/durable-file.js";
 import { errnoOf } from "../../base/errors.js";
+import { parseMounts } from "../../base/mount-table.js";
 import { joinRaw, type RawName, type RawPath, ROOT_PATH, rawFromText, splitRaw } from "../../base/raw-name.js";
 import type { MailboxRow } from "../../log/state-types.js";
 import { UID_MAX } from "../../maildir/ids.js";
@@ -18,8 +19,8 @@ import { CUR, NEW, TMP, UIDLIST_FILE, UIDLIST_TEMP_FILE } from "../../maildir/ma
 import { readUidlistHeader } from "../../maildir/uidlist-ends.js";
 import { formatUidlistHeader } from "../../maildir/uidlist-header.js";
 import type { FileOwner } from "../../txn/message-state.js";
-import { isInside, parseMounts } from "../mounts.js";
-import type { Copies } from "./copies.js";
+import { isInside } from "../mounts.js";
+import type { StoreCopy } from "./copies.js";
 import { directoryIn, unlessThere } from "./directories.js";
 import { underLock } from "./under-lock.js";
 
@@ -27,16 +28,23 @@ const MAILDIR_FOLDER = "maildirfolder";
 /** More than any mailbox gets while nobody looks. */
 const UID_GAP = 100_000;
 
+interface ToMake {
+  readonly row: MailboxRow;
+  readonly source: string;
+  readonly copies: Pick<StoreCopy, "whyOwnerless">;
+}
+
 /** In words; undefined: it can be made. */
-export function whyNotMade({ row, source }: { readonly row: MailboxRow; readonly source: string }): string | undefined {
+export function whyNotMade({ row, source, copies }: ToMake): string | undefined {
   if (row.uidNext + UID_GAP > UID_MAX)
     return "its UIDs are nearly used up, and it cannot be made anew with higher ones";
   const mount = lackingMount(source, row.path);
-  return mount === undefined ? undefined : `${mount} is to be mounted there (/etc/fstab), and is not`;
+  if (mount !== undefined) return `${mount} is to be mounted there (/etc/fstab), and is not`;
+  return copies.whyOwnerless(row.path);
 }
 
 /** The caller closes it, unless it is `root`; it may be another one that was made meanwhile. Throws: lock-held, lock-lost, system errors. */
-export async function makeAnew(root: Dir, row: MailboxRow, copies: Copies): Promise<Dir> {
+export async function makeAnew(root: Dir, row: MailboxRow, copies: StoreCopy): Promise<Dir> {
   const mailbox = makeDirectories(root, row.path, copies);
   try {
     const isFolder = copies.has(row.path, MAILDIR_FOLDER) || (splitRaw(row.path).at(-1) ?? "").startsWith(".");
@@ -68,7 +76,7 @@ function headerOf({ guid, uidValidity, uidNext, headerExtra }: MailboxRow): Buff
 }
 
 /** Durable, one after the other. */
-function makeDirectories(root: Dir, path: RawPath, copies: Copies): Dir {
+function makeDirectories(root: Dir, path: RawPath, copies: StoreCopy): Dir {
   let dir = root;
   let at: RawPath = ROOT_PATH;
   for (const name of splitRaw(path)) {
@@ -89,7 +97,7 @@ function makeDirectories(root: Dir, path: RawPath, copies: Copies): Dir {
  */
 function ownerIn(
   { dir, at, name }: { readonly dir: Dir; readonly at: RawPath; readonly name: RawName },
-  copies: Copies,
+  copies: StoreCopy,
 ): FileOwner {
   const above = dir.statSelf();
   const [copied, copiedAbove] = [copies.stat(joinRaw(at, name)), copies.stat(at)];

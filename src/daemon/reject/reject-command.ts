@@ -1,5 +1,6 @@
 /**
- * `mailtwin deletions reject`: what the brake holds back was no wish to delete: it is brought back at the source from a copy, as new mail.
+ * `mailtwin deletions reject`: what the brake holds back was no wish to delete: it is brought back at the source, as new mail, from the
+ * replica or from a copy.
  * Whoever replicates then expunges the old messages on the replicas, once they have the new ones (daemon/brought-back.ts).
  */
 import { closeSync, constants, openSync } from "node:fs";
@@ -7,18 +8,22 @@ import { hostname } from "node:os";
 import { systemClock } from "../../base/clock.js";
 import type { Dir } from "../../base/disk.js";
 import { openNodeDisk } from "../../base/disk-node.js";
+import { Disposer } from "../../base/disposal.js";
 import { EX, errnoOf, MailtwinError } from "../../base/errors.js";
-import { displayRaw, rawFromText } from "../../base/raw-name.js";
+import { displayRaw, ROOT_PATH, rawFromText } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { BackNames } from "../../capture/brought-back.js";
 import { pinStore } from "../../capture/open-mailbox.js";
+import { surroundingsOfProcess } from "../config/load-config.js";
+import { findControl } from "../control/find-control.js";
 import { findMailboxes } from "../control/find-mailbox.js";
 import { lockDescriptor } from "../flock.js";
 import { shownText } from "../logs/shown.js";
 import type { Output } from "../output.js";
 import { countOf, mailboxName } from "../words.js";
 import { type BringBackPorts, NameOrder } from "./bring-back.js";
-import { Copies } from "./copies.js";
+import { Copies, type StoreCopy } from "./copies.js";
+import { FetchedCopies } from "./fetched-copies.js";
 import { findRejected, type RejectPlace, type SourceFlags } from "./find-source.js";
 import { findHeld, type HeldFound, type HeldMail } from "./held-mail.js";
 import { type MessageOutcome, rejectMailbox } from "./reject-mailbox.js";
@@ -42,6 +47,7 @@ export interface RejectReport {
 }
 
 const PAUSE_MS = 200;
+const NEVER = new AbortController().signal;
 const NOTHING = "no deletion is held back\n";
 
 /** Returns the exit code: 1 where not all of it could be brought back. */
@@ -59,16 +65,8 @@ export async function rejectDeletions(
   using _one = flags.dryRun === true ? undefined : await oneAtATime(place.state);
   const found = await findHeld(place);
   const held = meant(found, flags);
-  using copies = new Copies(place.from);
   const telling = new Telling(place, flags, output);
-  const root = openNodeDisk();
-  const pinned = pinStore(root, rawFromText(place.source), place.site).openRoot(rawFromText(place.source));
-  try {
-    for (const each of pinned === undefined ? [] : held)
-      await rejectOne({ root: pinned, copies, place, found }, each, telling);
-  } finally {
-    pinned?.close();
-  }
+  if (held.length > 0) await rejectAll({ place, found }, held, flags, { telling, output });
   for (const { path, message } of found.problems)
     output.err(`not looked at: ${mailboxName(path)}: ${shownText(message)}\n`);
   telling.summarise(held.length === 0 && found.problems.length === 0);
@@ -86,14 +84,56 @@ function meant({ held }: HeldFound, { user, mailbox }: RejectFlags): readonly He
 }
 
 interface Rejecting {
-  readonly root: Dir | undefined;
-  readonly copies: Copies;
   readonly place: RejectPlace;
   readonly found: HeldFound;
 }
 
-async function rejectOne({ root, copies, place, found }: Rejecting, held: HeldMail, telling: Telling): Promise<void> {
+interface Tellers {
+  readonly telling: Telling;
+  readonly output: Output;
+}
+
+async function rejectAll(
+  { place, found }: Rejecting,
+  held: readonly HeldMail[],
+  flags: RejectFlags,
+  { telling, output }: Tellers,
+): Promise<void> {
+  await using owner = new Disposer();
+  const disk = pinStore(openNodeDisk(), rawFromText(place.source), place.site);
+  const root = disk.openRoot(rawFromText(place.source));
   if (root === undefined) return;
+  owner.defer(() => root.close());
+  const copies = owner.adopt(await openCopies(place, root, { flags, output, owner }));
+  for (const each of held) await rejectOne({ root, copies, place, found }, each, telling);
+}
+
+/** Throws: usage, the codes of `openLink`, of asking a daemon, store-not-ready. */
+async function openCopies(
+  { name: store, from, state }: RejectPlace,
+  root: Dir,
+  { flags, output, owner }: { readonly flags: RejectFlags; readonly output: Output; readonly owner: Disposer },
+): Promise<StoreCopy> {
+  if (from.kind === "copy") return new Copies(from.path);
+  if (from.kind === "link") {
+    const { openLinkFetcher } = await import("./link-fetcher.js"); // links take long to load.
+    return new FetchedCopies(await openLinkFetcher({ ...from, state }, owner, NEVER), root, state);
+  }
+  const { openDaemonFetcher } = await import("./daemon-fetcher.js"); // nobody else needs its schemas.
+  const place = findControl(flags, surroundingsOfProcess(), output);
+  return new FetchedCopies(await openDaemonFetcher(place, { store, replica: from.replica }), root, state);
+}
+
+interface RejectingOne extends Rejecting {
+  readonly root: Dir;
+  readonly copies: StoreCopy;
+}
+
+async function rejectOne(
+  { root, copies, place, found }: RejectingOne,
+  held: HeldMail,
+  telling: Telling,
+): Promise<void> {
   const ports: BringBackPorts = telling.portsFor(found.logId);
   telling.begin(held);
   try {
@@ -156,10 +196,16 @@ class Telling {
     else if (words !== undefined) this.#notes.add(words);
   };
 
-  /** All of the mailbox that nothing was said of yet. */
+  /** All of the mailbox that nothing was said of yet: of many that are one line, but for machines. */
   fail(words: string): void {
-    for (const { uid } of this.#held?.records ?? [])
-      if (!this.#told.has(uid)) this.tell({ uid, event: "not-restored", words });
+    const left = (this.#held?.records ?? []).filter(({ uid }) => !this.#told.has(uid));
+    if (this.#isJson || left.length <= 1) {
+      for (const { uid } of left) this.tell({ uid, event: "not-restored", words });
+      return;
+    }
+    this.#counts["not-restored"] += left.length;
+    const mailbox = mailboxName(this.#held?.row.path ?? ROOT_PATH);
+    this.#output.err(`not restored: ${countOf(left.length, "message")} of ${mailbox}: ${words}\n`);
   }
 
   end(): void {
@@ -198,7 +244,7 @@ async function oneAtATime(state: string): Promise<Disposable> {
   const fd = openSync(state, constants.O_RDONLY | constants.O_DIRECTORY);
   const close = { [Symbol.dispose]: () => closeSync(fd) };
   try {
-    while (lockDescriptor(fd, "exclusive") === "held") await systemClock.sleep(PAUSE_MS, new AbortController().signal);
+    while (lockDescriptor(fd, "exclusive") === "held") await systemClock.sleep(PAUSE_MS, NEVER);
     return close;
   } catch (error) {
     closeSync(fd);

@@ -8,7 +8,7 @@ import type { BaselineRecord } from "../../log/state-types.js";
 import { CUR, UIDLIST_FILE } from "../../maildir/mailbox-files.js";
 import { readUidlistHeader } from "../../maildir/uidlist-ends.js";
 import { BringBackInto, type BringBackPorts, backIn } from "./bring-back.js";
-import type { Copies, MailboxCopy } from "./copies.js";
+import type { CopiedMessage, HeldCopy, StoreCopy } from "./copies.js";
 import type { HeldMail } from "./held-mail.js";
 import { makeAnew, whyNotMade } from "./make-anew.js";
 
@@ -24,8 +24,8 @@ export interface RejectParts {
   /** The source's. */
   readonly root: Dir;
   readonly source: string;
-  readonly copies: Copies;
-  readonly copy: MailboxCopy;
+  readonly copies: StoreCopy;
+  readonly copy: HeldCopy;
   readonly dryRun: boolean;
 }
 
@@ -39,7 +39,7 @@ type Target =
 const MADE_ANEW = "the mailbox is made anew";
 const ANOTHER = "another mailbox stands in its place";
 
-/** `tell` is called once for each message that is held. Throws: lock-held, system errors: then not for all. */
+/** `tell` is called once for each message that is held. Throws: lock-held, system errors, what the copy throws: then not for all. */
 export async function rejectMailbox(
   held: HeldMail,
   parts: RejectParts,
@@ -53,10 +53,12 @@ export async function rejectMailbox(
       for (const { uid } of left) tell({ uid, event: "not-restored", words: target.why });
       return;
     }
-    const found = left.filter((record) => {
-      const copied = parts.copy.find(record);
-      if (copied.kind === "lacking") tell({ uid: record.uid, event: "not-restored", words: copied.why });
-      return copied.kind === "found";
+    if (left.length === 0) return;
+    const whys = await parts.copy.whyLacking(left);
+    const found = left.filter(({ uid }, index) => {
+      const why = whys[index];
+      if (why !== undefined) tell({ uid, event: "not-restored", words: why });
+      return why === undefined;
     });
     if (found.length === 0) return;
     if (!parts.dryRun) return await bringBack(held, found, { ...parts, target }, ports, tell);
@@ -97,25 +99,22 @@ async function bringBack(
     const lost = await into.useKeywords(new Set(found.flatMap(({ keywords }) => keywords)));
     const words =
       lost.length === 0 ? note : [note, "some keywords have no letter left there"].filter(Boolean).join("; ");
-    for (const record of found) tell(putOne(into, record, copy, words));
-    into.sync();
+    try {
+      for await (const copied of copy.files(found)) tell(putOne(into, copied, words));
+    } finally {
+      into.sync(); // what was told stays.
+    }
   } finally {
     if (target.kind === "gone" && mailbox !== root) mailbox.close();
   }
 }
 
 /** What the system refuses of one message keeps no other one. */
-function putOne(
-  into: BringBackInto,
-  record: BaselineRecord,
-  copy: MailboxCopy,
-  words: string | undefined,
-): MessageOutcome {
+function putOne(into: BringBackInto, { record, found }: CopiedMessage, words: string | undefined): MessageOutcome {
   const { uid } = record;
+  if (found.kind === "lacking") return { uid, event: "not-restored", words: found.why };
   try {
-    const copied = copy.find(record);
-    const isPut = copied.kind === "found" && into.put(record, copied.file);
-    if (!isPut) return { uid, event: "not-restored", words: "its file went from the copy" };
+    if (!into.put(record, found.file)) return { uid, event: "not-restored", words: "its file went from the copy" };
     return { uid, event: "restored", ...named(into.find(uid)), ...noted(words) };
   } catch (error) {
     if (errnoOf(error) === undefined && !(error instanceof MailtwinError)) throw error;
@@ -123,7 +122,7 @@ function putOne(
   }
 }
 
-function targetOf({ row, isWhole }: HeldMail, { root, source }: RejectParts): Target {
+function targetOf({ row, isWhole }: HeldMail, { root, source, copies }: RejectParts): Target {
   const mailbox = openBelow(root, splitRaw(row.path));
   if (mailbox?.stat(CUR)?.kind === "directory" && mailbox.stat(UIDLIST_FILE) !== undefined) {
     const note = isWhole ? noteOf(mailbox, row.guid) : undefined;
@@ -137,7 +136,7 @@ function targetOf({ row, isWhole }: HeldMail, { root, source }: RejectParts): Ta
       why: "a mailbox without a dovecot-uidlist stands in its place: open it once with a client",
     };
   if (!isWhole) return { kind: "refused", why: "its mailbox is not there any more" };
-  const why = whyNotMade({ row, source });
+  const why = whyNotMade({ row, source, copies });
   return why === undefined ? { kind: "gone" } : { kind: "refused", why };
 }
 

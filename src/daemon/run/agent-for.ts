@@ -1,7 +1,6 @@
 /** The agent of a replica, as the daemon has it: it compares and heals, and what it does is logged. */
 
 import { isOfLock } from "../../agent/conflict-rules.js";
-import type { NextUidNews } from "../../agent/next-uids.js";
 import { ReplayAgent, type ReplayAgentSinks } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { displayRaw, type RawPath } from "../../base/raw-name.js";
@@ -11,8 +10,9 @@ import type { Link } from "../../wire/link.js";
 import type { Replica } from "../config/config.js";
 import { renumberedBy, reportOf } from "../tally.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
+import { clearPlace } from "./clear-place.js";
 import { isRefused, levelOfRefusal } from "./daemon-hints.js";
-import { type EventLog, type EventName, logRenumbered } from "./event-log.js";
+import { type EventLog, type EventName, logNextUid, logRenumbered } from "./event-log.js";
 import type { ForeignMail } from "./foreign-mail.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -44,15 +44,16 @@ export function agentFor(
 ): ReplayAgent {
   const { reader, writer, bodies, notes } = store.side;
   const lasting = new Set<MailboxGuid>();
-  return new ReplayAgent(
+  const agent: ReplayAgent = new ReplayAgent(
     replica.name,
     { link, bodies, reader, writer, clock, source: store.adapted, mayHave, onRead: notes.onRead },
     {
       ...sinks,
       onShipped: (shipped) => {
         onShipped(shipped);
-        const { lsn, transaction, notes } = shipped;
-        const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, notes, clock.nowMs());
+        const { lsn, transaction, notes: told } = shipped;
+        notes.onShipped(transaction);
+        const { mailbox, saves, marks, expunges, lagMs } = reportOf(lsn, transaction, told, clock.nowMs());
         log.write("transaction-shipped", { lsn, mailbox, saves, marks, expunges, lagMs });
         const renumbered = renumberedBy(transaction, reader);
         if (renumbered !== undefined) logRenumbered(log, renumbered);
@@ -90,14 +91,10 @@ export function agentFor(
         random,
       },
       acceptsUidValidity: "unwritten",
+      clearPlace: (row, signal) => clearPlace({ store, asker: agent.asker, log }, row, signal),
     },
   );
-}
-
-export function logNextUid(log: EventLog, news: NextUidNews): void {
-  const mailbox = displayRaw(news.path);
-  if (news.kind === "raised") log.write("next-uid-raised", { mailbox, from: news.from, to: news.to });
-  else log.write("mailbox-problem", { mailbox, code: news.cause.code, message: news.cause.words });
+  return agent;
 }
 
 /** A person is told once: of a lock, when it lasts. `lasting`: mailboxes of whose locks one was told. */

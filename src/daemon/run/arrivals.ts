@@ -10,12 +10,11 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/clock.js";
 import { wireError } from "../../wire/errors.js";
-import { greet } from "../../wire/greeting.js";
+import { type Agreement, greet } from "../../wire/greeting.js";
 import type { Link } from "../../wire/link.js";
 import { letOpen, type OpenedSource, type Opening, readOpening, refuseToOpen } from "../../wire/opening.js";
 import type { MessagePorts } from "../../wire/prefixed.js";
-import { openStreamLink } from "../../wire/stream-link.js";
-import { OUR_GREETING } from "./open-link.js";
+import { OUR_GREETING, openAgreedLink } from "./open-link.js";
 
 /** Conversations of one peer that have not said yet what they want, beside one for each of its stores. */
 const SILENT_OF_PEER_MAX = 8;
@@ -56,6 +55,11 @@ interface Conversation {
   gaveWay: Error | undefined;
 }
 
+interface Heard {
+  readonly opening: Opening;
+  readonly agreement: Agreement;
+}
+
 export class Arrivals {
   readonly #ports: ArrivalPorts;
   /** Those that have not said what they want, by key ("": nobody knows), the oldest first. */
@@ -74,33 +78,33 @@ export class Arrivals {
     const ports = { stream, clock, peer: shown };
     const conversation: Conversation = { ports, gaveWay: undefined };
     try {
-      const opening = await this.#hear(conversation, proof, signal);
+      const { opening, agreement } = await this.#hear(conversation, proof, signal);
       if (opening.peer !== "") shown = proof?.peer ?? opening.peer;
       const { source, take } = await this.#ask(conversation, wishOf(opening, proof), () =>
         route(opening, proof, signal),
       );
       if (stream.destroyed) throw wireError("link-closed", `opening a link with ${shown}: it hung up`);
       letOpen(ports, source);
-      take(openStreamLink({ ...ports, peer: shown }));
+      take(openAgreedLink({ ...ports, peer: shown }, agreement));
     } catch (error) {
       if (!signal.aborted && conversation.gaveWay === undefined) onRefused(error, shown);
       if (signal.aborted) stream.destroy();
     }
   }
 
-  /** What it wants. While it has not said that it gives way to those that come later. */
-  async #hear(conversation: Conversation, proof: Proof | undefined, signal: AbortSignal): Promise<Opening> {
+  /** What it can and wants. While it has not said that it gives way to those that come later. */
+  async #hear(conversation: Conversation, proof: Proof | undefined, signal: AbortSignal): Promise<Heard> {
     const whose = proof?.key ?? "";
     const silent = this.#silent.get(whose) ?? new Set();
     this.#silent.set(whose, silent.add(conversation));
     const greeting = greet(conversation.ports, OUR_GREETING, signal); // said first: who gives way is told so behind it.
     this.#makeRoom(silent, proof);
     try {
-      await greeting;
+      const agreement = await greeting;
       refuseGone(conversation);
       const opening = await readOpening(conversation.ports, signal);
       refuseGone(conversation);
-      return opening;
+      return { opening, agreement };
     } finally {
       silent.delete(conversation);
       if (silent.size === 0 && this.#silent.get(whose) === silent) this.#silent.delete(whose);

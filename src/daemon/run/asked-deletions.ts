@@ -1,9 +1,10 @@
 /** Deletions that are held back: what they are, and that they may go, as a person asks for it. */
-import type { DaemonControl, HeldDeletions, Targets } from "../control/daemon-control.js";
+import type { DaemonControl, HeldDeletions, ReplicaTarget, Targets } from "../control/daemon-control.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { mailboxName } from "../words.js";
 import type { Daemon } from "./daemon.js";
+import { type FetchedFrom, HeldFetches } from "./held-fetches.js";
 import type { SourceStore } from "./source-store.js";
 
 interface Source {
@@ -12,8 +13,10 @@ interface Source {
   readonly store: SourceStore | undefined;
 }
 
-export function deletionsOf(daemon: Daemon): Pick<DaemonControl, "deletions" | "approveDeletions"> {
+export function deletionsOf(daemon: Daemon): Pick<DaemonControl, "deletions" | "approveDeletions" | "fetchHeld"> {
+  const fetches = new HeldFetches();
   return {
+    fetchHeld: (query, signal) => fetches.fetch(servedIn(daemon, query), query, signal),
     deletions: (query) => heldOf(daemon, query),
     approveDeletions: (query) => approveHeld(daemon, query),
   };
@@ -44,6 +47,17 @@ async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promi
   return held;
 }
 
+/** Throws: store-not-ready. */
+function servedIn(daemon: Daemon, { store: name, replica }: ReplicaTarget): FetchedFrom {
+  const kept = [...daemon.kept].find(([each]) => each === name)?.[1];
+  const keeper = kept?.kind === "source" ? kept.keeper : undefined;
+  const [store, runner] = [keeper?.store, keeper?.runner(replica)];
+  if (store !== undefined && runner?.agent !== undefined) return { store, agent: runner.agent };
+  const why =
+    store === undefined ? "the store is not open now" : runner?.isPaused ? "it is paused" : "it is not connected";
+  throw daemonError("store-not-ready", `having mail back from the replica ${name}/${replica}: ${why}`);
+}
+
 /** Throws: not-the-source. */
 function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readonly Source[] {
   const meant = [...daemon.kept].filter(([name]) => store === undefined || name === store);
@@ -61,8 +75,14 @@ function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readon
 function heldIn({ name, store }: Source): readonly HeldDeletions[] {
   const brake = store?.side.capturer.brake;
   if (brake === undefined) return [];
-  const { named, ...sums } = brake;
+  const { named, mounts, ...sums } = brake;
+  const lost = mounts.map(mailboxName);
   return [
-    { store: name, ...sums, named: named.map(({ path, ...mailbox }) => ({ mailbox: mailboxName(path), ...mailbox })) },
+    {
+      store: name,
+      ...sums,
+      mounts: lost,
+      named: named.map(({ path, ...mailbox }) => ({ mailbox: mailboxName(path), ...mailbox })),
+    },
   ];
 }

@@ -16,8 +16,9 @@ export function noteBrake(
     troubles.over(CODE);
     return;
   }
-  const hint = DAEMON_HINTS[CODE] ?? "";
+  const hint = DAEMON_HINTS[brake.why === "mount-missing" ? brake.why : CODE] ?? "";
   const words = wordsOfBrake(brake);
-  const isNews = troubles.note(CODE, { code: CODE, words, hint, level: "needs-you" }, brake.sinceMs);
+  const reason = [brake.why, ...brake.mounts].join("\0");
+  const isNews = troubles.note(CODE, { code: CODE, words, hint, level: "needs-you" }, brake.sinceMs, reason);
   if (isNews) log.write("store-needs-you", { code: CODE, message: words, hint });
 }

@@ -13,6 +13,7 @@ import type {
   FetchNowAnswer,
   ReplicaTarget,
   ResyncAnswer,
+  ResyncQuery,
   Targets,
   VerifiedReplica,
   VerifyWish,
@@ -62,6 +63,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     async resync(query, signal) {
       refuseReplica(daemon, query);
       const chosen = chosenOf(daemon, query);
+      if (query.clearsPlace === true) refuseAway(chosen);
       const done = { mailboxes: 0, replicas: 0, limited: [] as Limited[] };
       const distinct = new Set<string>();
       for (const each of chosen) {
@@ -260,10 +262,17 @@ async function refuseMissing(chosen: readonly Served[], query: MailboxWish, sign
 
 type Limited = ResyncAnswer["limited"][number];
 
+/** A wish that would be done when nobody thinks of it any more. Throws: target-away. */
+function refuseAway(chosen: readonly Served[]): void {
+  const away = chosen.flatMap(({ name, runner }) => (runner.agent === undefined ? [`${name}/${runner.name}`] : []));
+  if (away.length > 0)
+    throw controlError("target-away", `clearing the place of a mailbox: ${away.join(", ")} is not connected`);
+}
+
 /** Returns which mailboxes will be compared: of those that the replica may have. */
 async function resyncOne(
   { name: storeName, store, runner }: Served,
-  wish: MailboxWish,
+  wish: Pick<ResyncQuery, "user" | "mailbox" | "clearsPlace">,
   { nowMs, numbers }: { readonly nowMs: number; readonly numbers: Numbers },
 ): Promise<Pick<ResyncAnswer, "limited"> & { readonly guids: readonly MailboxRow["guid"][] }> {
   const { reader, writer } = store.side;
@@ -276,7 +285,7 @@ async function resyncOne(
   }
   for (const row of rows)
     await runner.withAgent(async (agent) => {
-      const isNoted = (await agent?.resync(row.guid)) === true;
+      const isNoted = (await agent?.resync(row.guid, { clearsPlace: wish.clearsPlace === true })) === true;
       if (!isNoted) await writer.putRejection(askedFor({ reader, replica: runner.name, numbers }, row, nowMs));
       runner.asked.add(row.guid);
     });

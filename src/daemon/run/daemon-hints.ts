@@ -24,7 +24,7 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
   "config-wrong":
     "Mend what it names (`mailtwin config check` has all of it). A daemon that runs goes on with the configuration that it had, until `mailtwin reload`.",
   "deletions-held":
-    "Nothing of it is deleted on a replica, all other changes go on. Was it meant? `mailtwin deletions list` shows what is held back, `mailtwin deletions approve` lets that go. If not, `mailtwin deletions reject --from DIR` brings it back at the source from a copy, as new mail; or put it back yourself: what is there again is not deleted.",
+    "Nothing of it is deleted on a replica, all other changes go on. Was it meant? `mailtwin deletions list` shows what is held back, `mailtwin deletions approve` lets that go. If not, `mailtwin deletions reject` brings it back at the source from a replica, as new mail; or put it back yourself: what is there again is not deleted.",
   "destination-emptied": `Nothing was written. Mount or restore the store. To fill an empty one on purpose, ${NEW_STATE}.`,
   "destination-has-mail":
     'Nothing was changed. Is it the right store? To go on, set foreign in the [store.NAME.replica.NAME] at the source: "keep" (that mail stays, beside the source\'s) or "limbo" (it is moved aside and can be had back), and `mailtwin reload`.',
@@ -45,6 +45,8 @@ export const DAEMON_HINTS: Readonly<Record<string, string>> = {
     "Remove the cause that the message names: it is tried again by itself, and at once by `mailtwin rejects retry REPLICA`.",
   "maildirs-elsewhere":
     "Nothing was changed. Both paths must hold the same at the same places: correct path of one of the stores. If these two are meant, move the Maildirs of the replica yourself to where the source has them; it is tried again by itself.",
+  "mount-missing":
+    "Mount it: its mailboxes go on by themselves then, and until then are left as they are. Is it not to come back, or is what stands there now right? Then say so: `mailtwin deletions approve`. What is missing there is deleted on the replicas then, into the limbo.",
   "replica-emptied":
     "Nothing was written. On the replica's host, mount or restore the store (`mailtwin status` there names it). To fill an empty one on purpose, stop mailtwin there, move stores/NAME in its state_dir away (NAME: of the store), and start it again. It is tried again by itself, and at once by `mailtwin fetch-now REPLICA`.",
   "replica-lock-held":
@@ -128,7 +130,8 @@ const REJECTION_HINTS: Readonly<Record<string, string>> = {
   "foreign-mail": "move that mail elsewhere: the mailbox goes by itself then.",
   "mailbox-denied":
     "let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
-  "mailbox-occupied": "move the mailbox that stands there away, or rename it.",
+  "mailbox-occupied":
+    "move the mailbox that stands there away, or rename it; or have its mail moved to the limbo there, by `mailtwin resync --clear-place --replica REPLICA -u USER --mailbox MAILBOX` on the source's host.",
   "path-refused": "remove what stands in its way; or rename that folder at the source.",
   "uidvalidity-differs":
     "has dovecot-uidlist been lost there, or put back from a backup? As it was before it is right again. Else accept the source's UIDVALIDITY on the source's host by `mailtwin verify --repair --accept-uidvalidity`: clients of the replica fetch that mailbox anew.",

@@ -209,6 +209,7 @@ export class Daemon {
         scratch: store.scratch,
         stateDir: this.#stateOf(store),
         log: this.#logOf(store),
+        sentinel: store.sentinel,
         brake: store.brake,
       },
       ...{ clock, random, crashAt },
@@ -337,12 +338,12 @@ function storesOf(peer: Peer | undefined): number {
 
 /** A source goes on where only its replicas differ. */
 function mayStay(before: Store, after: Store): boolean {
-  const own = ({ name, path, scratch, brake, role }: Store) =>
+  const own = ({ name, path, scratch, sentinel, brake, role }: Store) =>
     JSON.stringify({
       name,
       path,
       scratch,
-      brake: role.kind === "source" ? brake : undefined,
+      ...(role.kind === "source" ? { sentinel, brake } : {}),
       role: role.kind === "source" ? role.kind : role,
     });
   return own(before) === own(after);

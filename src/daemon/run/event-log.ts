@@ -4,7 +4,9 @@
  * info = life cycle, debug = each transaction.
  */
 import { pino } from "pino";
+import type { NextUidNews } from "../../agent/next-uids.js";
 import { recordOfError } from "../../base/errors.js";
+import { displayRaw } from "../../base/raw-name.js";
 import type { LogLevel } from "../log-reporter.js";
 import type { RenumberedReport } from "../reporter.js";
 import type { Purged } from "../undelete/purge.js";
@@ -44,6 +46,7 @@ export const EVENTS = {
   "replica-needs-resync": "warn",
   "replica-compared": "info",
   "mailbox-compared": "info",
+  "place-cleared": "warn",
   "mailbox-renumbered": "warn",
   "resync-ended": "info",
   "transaction-shipped": "debug",
@@ -98,6 +101,12 @@ function wrap(sink: Sink): EventLog {
 export function logRenumbered(log: EventLog, { path: mailbox, ...rest }: RenumberedReport): void {
   const words = wordsOfRenumbered({ path: mailbox, ...rest });
   log.write("mailbox-renumbered", { mailbox, ...rest, words });
+}
+
+export function logNextUid(log: EventLog, news: NextUidNews): void {
+  const mailbox = displayRaw(news.path);
+  if (news.kind === "raised") log.write("next-uid-raised", { mailbox, from: news.from, to: news.to });
+  else log.write("mailbox-problem", { mailbox, code: news.cause.code, message: news.cause.words });
 }
 
 /** Nothing where nothing went. */

@@ -6,20 +6,24 @@ import { unreachable } from "../../base/assert.js";
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
 import type { Address } from "../../wire/address.js";
+import { DEFLATE, openCompressed } from "../../wire/compressed.js";
 import { wireError } from "../../wire/errors.js";
-import { greet, greetingOf } from "../../wire/greeting.js";
+import { type Agreement, greet, greetingOf } from "../../wire/greeting.js";
 import { isKeyName } from "../../wire/key-name.js";
 import type { SiteKey } from "../../wire/keys.js";
 import type { Link } from "../../wire/link.js";
 import { askToOpen, type OpenedSource, type Opening } from "../../wire/opening.js";
 import { dialSsh } from "../../wire/ssh-carrier.js";
-import { openStreamLink } from "../../wire/stream-link.js";
+import { openStreamLink, type StreamLinkPorts } from "../../wire/stream-link.js";
 import { dialTls } from "../../wire/tls-carrier.js";
 import { dialUnix } from "../../wire/unix-carrier.js";
 import { VERSION } from "../version.js";
 
-/** What both ends can beyond the protocol: nothing yet that is asked for. */
-export const OUR_GREETING = greetingOf([], `mailtwin ${VERSION}`);
+const SOFTWARE = `mailtwin ${VERSION}`;
+/** Of who is dialled, which takes what the other end wants. */
+export const OUR_GREETING = greetingOf([DEFLATE], SOFTWARE);
+/** Of who dials another process of its own host. */
+export const OUR_GREETING_HERE = greetingOf([], SOFTWARE);
 
 export interface LinkDial {
   readonly address: Address;
@@ -47,13 +51,26 @@ export async function openLink(dial: LinkDial, signal: AbortSignal): Promise<Ope
   const stream = await dialStream(dial, signal);
   try {
     const ports = { stream, clock, peer };
-    await greet(ports, OUR_GREETING, signal);
+    const agreement = await greet(ports, dial.address.kind === "unix" ? OUR_GREETING_HERE : OUR_GREETING, signal);
     const source = await askToOpen(ports, opening, signal);
-    return { link: openStreamLink(ports), source };
+    return { link: openAgreedLink(ports, agreement), source };
   } catch (error) {
     // A child tells more than that its pipe was closed.
     throw stream.errored instanceof MailtwinError && !signal.aborted ? stream.errored : error;
   }
+}
+
+/** The link that both ends have agreed on. */
+export function openAgreedLink(ports: StreamLinkPorts, agreement: Agreement): Link {
+  return openStreamLink({ ...ports, stream: streamOf(ports, agreement) });
+}
+
+/** What follows the opening: compressed where both ends can. */
+export function streamOf(
+  { stream, clock }: Pick<StreamLinkPorts, "stream" | "clock">,
+  { capabilities }: Agreement,
+): Duplex {
+  return capabilities.has(DEFLATE) ? openCompressed(stream, clock) : stream;
 }
 
 async function dialStream(dial: LinkDial, signal: AbortSignal): Promise<Duplex> {

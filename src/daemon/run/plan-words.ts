@@ -23,9 +23,9 @@ export function actionOf({ kind, count, bytes, first }: PlannedGroup): PlannedAc
 }
 
 /** Deletions of the source's that are held back, of a mailbox that stands there; `uids`: the first. */
-export function heldBackAction(count: number, uids: readonly number[]): PlannedAction {
+export function heldBackAction(count: number, uids: readonly number[], whoLetsGo: string): PlannedAction {
   const messages = uids.map((uid) => ({ uid, words: `UID ${uid}` }));
-  const why = "gone at the source, and their deletion is held back (mailtwin deletions list)";
+  const why = `gone at the source, and their deletion is held back (${whoLetsGo})`;
   return { kind: "held-back", count, bytes: 0, words: `leave ${countOf(count, "message")}`, why, messages };
 }
 

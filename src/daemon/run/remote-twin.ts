@@ -4,17 +4,16 @@
  */
 import { hostname } from "node:os";
 import { basename } from "node:path";
-import type { DamagedBodies } from "../../agent/recovery.js";
+import type { DamagedBodies, UidValidityChoice } from "../../agent/recovery.js";
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
-import { sha256 } from "../../base/hash.js";
 import { randomFraction } from "../../base/random.js";
 import { rawFromText } from "../../base/raw-name.js";
 import { BRAKE_LIMITS } from "../../capture/brake.js";
 import { formatAddress, type RemotePath } from "../../wire/address.js";
 import type { Opening } from "../../wire/opening.js";
 import type { ForeignChoice } from "../first-contact.js";
-import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces } from "../half-places.js";
+import { findSourcePlaces, makeSourcePlaces, rootOfSource, type SourcePlaces, sourceIdOf } from "../half-places.js";
 import { holdStateDirectory } from "../hold-state.js";
 import { lineageOf, refuseMetHalfway } from "../lineage.js";
 import { stateFor } from "../places.js";
@@ -37,7 +36,7 @@ export interface RemoteTwinOptions {
   /** As of a local twin. */
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
-  readonly leavesUidValidity: boolean;
+  readonly acceptsUidValidity: UidValidityChoice;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
   /** ssh, and the program over there, word by word; undefined: "ssh", "mailtwin serve --stdio". */
@@ -75,7 +74,7 @@ export async function runRemoteTwin(
   const stop = new AbortController();
   owner.defer(() => stop.abort(new Error("the twin has ended")));
   const threads = startSourceThreads(owner);
-  const { watch, foreign, adopts, crashAt, approvesDeletions, leavesUidValidity } = options;
+  const { watch, foreign, adopts, crashAt, approvesDeletions, acceptsUidValidity } = options;
   const common = { stateDir: places.state, threads, hostname: hostname(), crashAt, clock: systemClock };
   const onCommitted = () => agent.wake();
   const brake = watch && approvesDeletions ? undefined : BRAKE_LIMITS; // as in a local twin.
@@ -85,7 +84,8 @@ export async function runRemoteTwin(
   const { reader, writer } = source;
   const logId = reader.meta("log-id") ?? "";
   const lineage = lineageOf(places.store);
-  const { link } = await openLinkTo(options, { ...places, logId, lineage }, AbortSignal.any([signal, stop.signal]));
+  const dialled = AbortSignal.any([signal, stop.signal]);
+  const { link } = await dialTwin(options, { ...places, logId, lineage }, "source", dialled);
   owner.defer(() => link.close());
   refuseMetHalfway(places.store, lineage);
   const setAside = (value: "" | "1") => writer.setMeta(ASIDE, value);
@@ -99,14 +99,15 @@ export async function runRemoteTwin(
         adopts,
         isAnew: false,
         approvesDeletions,
-        leavesUidValidity,
+        acceptsUidValidity,
+        renumbered: [], // the replica tells of them.
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
       recovery: {
         compares: true,
         mustCompare: options.resync,
         damaged: options.damaged,
-        acceptsUidValidity: leavesUidValidity ? "none" : "all",
+        acceptsUidValidity,
         asksStanding: true,
         random: randomFraction,
       },
@@ -130,15 +131,22 @@ export async function runRemoteTwin(
 
 const ASIDE = "aside-destination";
 
-function openLinkTo(
-  { destination, foreign, watch: live, program, remoteCommand }: RemoteTwinOptions,
+/** "planner": nothing of what is there is changed. Throws: the codes of `openLink`. */
+export function dialTwin(
+  {
+    destination,
+    foreign,
+    watch: live,
+    program,
+    remoteCommand,
+  }: Pick<RemoteTwinOptions, "destination" | "foreign" | "watch" | "program" | "remoteCommand">,
   places: RemotePlaces & { readonly logId: string; readonly lineage: readonly string[] },
+  role: "source" | "planner",
   signal: AbortSignal,
 ) {
   const { mode, uid, gid } = rootOfSource(places);
   const opening: Opening = {
-    role: "source",
-    peer: "",
+    ...{ role, peer: "" },
     ...{ logId: places.logId, lineage: places.lineage },
     root: { mode: mode & 0o7777, uid, gid },
     target: {
@@ -149,11 +157,4 @@ function openLinkTo(
   const { address } = destination;
   const dial = { address, peer: formatAddress(address), key: undefined, peerKey: undefined, clock: systemClock };
   return openLink({ ...dial, opening, program, remoteCommand }, signal);
-}
-
-/** The replica's state is of this source, whoever else has a twin over there. */
-function sourceIdOf({ store }: SourcePlaces): string {
-  return sha256(Buffer.from(`${hostname()}\0${rawFromText(store)}`))
-    .toString("hex")
-    .slice(0, 32);
 }

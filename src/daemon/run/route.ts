@@ -23,9 +23,9 @@ export type Route =
 export function routeOf(config: Config, opening: Opening, proof: Proof | undefined): Route {
   const { role, target } = opening;
   const name = proof?.peer ?? opening.peer;
-  if (role === "verifier")
+  if (role === "verifier" || role === "planner")
     throw noRight(
-      `serving ${shown(name)}: it wants to compare, and a daemon compares by its own links: run mailtwin verify on the host of the source`,
+      `serving ${shown(name)}: it wants to compare, and a daemon compares by its own links: run mailtwin verify, or mailtwin resync --dry-run, on the host of the source`,
     );
   if (target.kind !== "store")
     throw noRight(

@@ -6,6 +6,7 @@
  * INVARIANT: standard output belongs to the link.
  */
 
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -15,9 +16,11 @@ import { systemClock } from "../../base/clock.js";
 import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
+import { openStateReader } from "../../log/state-reader.js";
+import type { AreWritten } from "../../resync/local-side.js";
 import { onHangUp } from "../../wire/carrier.js";
 import { wireError } from "../../wire/errors.js";
-import { greet } from "../../wire/greeting.js";
+import { type Agreement, greet } from "../../wire/greeting.js";
 import {
   askToOpen,
   letOpen,
@@ -28,8 +31,8 @@ import {
   refuseToOpen,
 } from "../../wire/opening.js";
 import type { MessagePorts } from "../../wire/prefixed.js";
-import { openStreamLink } from "../../wire/stream-link.js";
 import { dialUnix } from "../../wire/unix-carrier.js";
+import { writtenIn } from "../body-notes.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
@@ -43,7 +46,7 @@ import { purgeOnce, schedulePurges } from "../undelete/purge.js";
 import { openLocalSide } from "../verify/sides.js";
 import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
-import { OUR_GREETING } from "./open-link.js";
+import { OUR_GREETING, OUR_GREETING_HERE, openAgreedLink, streamOf } from "./open-link.js";
 import { type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
 export interface ServeFlags {
@@ -75,10 +78,11 @@ export async function serve(flags: ServeFlags, output: Output): Promise<number> 
 
 async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSignal): Promise<void> {
   const ports = { stream, clock: systemClock, peer: flags.peer ?? "the other end" };
-  await greet(ports, OUR_GREETING, signal);
+  const agreement = await greet(ports, OUR_GREETING, signal);
   const opening = await readOpening(ports, signal);
   await using owner = new Disposer();
-  const serving = await whileThere(ports, (both) => prepare(ports, opening, flags, owner, both), signal);
+  const served = { ...ports, agreement };
+  const serving = await whileThere(ports, (both) => prepare(served, opening, flags, owner, both), signal);
   await serving();
 }
 
@@ -104,9 +108,14 @@ async function whileThere<T>(
   }
 }
 
+/** Whom this end serves, and what both can. */
+interface Served extends MessagePorts {
+  readonly agreement: Agreement;
+}
+
 /** Resolves to what is to be done once the other end has been let in. */
 async function prepare(
-  ports: MessagePorts,
+  ports: Served,
   opening: Opening,
   flags: ServeFlags,
   owner: Disposer,
@@ -121,6 +130,7 @@ async function prepare(
       `serving "${flags.peer}": it asks for a directory, and may have stores of the configuration only`,
     );
   if (role === "verifier") return serveVerifier(ports, target, owner, signal);
+  if (role === "planner") return servePlanner(ports, { ...target, ...opening }, owner, signal);
   if (role === "replica")
     throw daemonError(
       "usage",
@@ -131,7 +141,7 @@ async function prepare(
 
 /** The daemon of this host serves its stores itself: it holds them. */
 async function passOn(
-  ports: MessagePorts,
+  ports: Served,
   opening: Opening,
   { flags: { config: file }, owner }: { readonly flags: ServeFlags; readonly owner: Disposer },
   signal: AbortSignal,
@@ -147,11 +157,11 @@ async function passOn(
   const daemon = await dialUnix({ address: { kind: "unix", path }, clock: systemClock }, signal);
   owner.defer(() => void daemon.destroy());
   const there = { stream: daemon, clock: systemClock, peer: "the daemon of this host" };
-  await greet(there, OUR_GREETING, signal);
+  await greet(there, OUR_GREETING_HERE, signal); // what travels compressed is unpacked here.
   const source = await askToOpen(there, opening, signal);
   return async () => {
     letOpen(ports, source);
-    const { stream } = ports;
+    const stream = streamOf(ports, ports.agreement);
     // A daemon that has ended says nothing more: who waits for it is not to find out by its silence.
     const gone = new AbortController();
     const answers = pipeline(daemon, stream, { signal }).finally(() => gone.abort());
@@ -161,7 +171,7 @@ async function passOn(
 }
 
 async function serveDirectory(
-  ports: MessagePorts,
+  ports: Served,
   { path: raw, foreign, live, sourceId, root, logId, lineage }: PathTarget & Opening,
   owner: Disposer,
   signal: AbortSignal,
@@ -182,7 +192,7 @@ async function serveDirectory(
   const { side } = await openOfThis(options, { root, logId, lineage }, owner);
   return async () => {
     letOpen(ports);
-    const link = openStreamLink({ ...ports, peer: `the source on ${ports.peer}` });
+    const link = openAgreedLink({ ...ports, peer: `the source on ${ports.peer}` }, ports.agreement);
     const gone = new AbortController();
     const onGone = (error: Error) => {
       link.close(farewellOf(error));
@@ -204,15 +214,37 @@ function unsaid(): void {}
 
 /** A directory is read to be compared, and nothing is written but what was seen, for the next time. */
 function serveVerifier(
-  ports: MessagePorts,
-  { path: raw }: PathTarget,
+  ports: Served,
+  { path: raw, sourceId }: PathTarget,
   owner: Disposer,
   signal: AbortSignal,
 ): () => Promise<void> {
-  const side = openLocalSide(pathOf(raw), owner);
+  const path = pathOf(raw);
+  const side = openLocalSide(path, owner, writtenBy(sourceId, path, owner));
   return async () => {
     letOpen(ports);
-    await serveSums(openStreamLink({ ...ports, peer: "whoever compares" }), side, signal);
+    await serveSums(openAgreedLink({ ...ports, peer: "whoever compares" }, ports.agreement), side, signal);
+  };
+}
+
+/** What that source has sent to that directory; undefined: this host knows of nothing. */
+function writtenBy(sourceId: string, path: string, owner: Disposer): AreWritten | undefined {
+  const file = join(stateFor(sourceId, path, basename(path)), "replica.db");
+  return existsSync(file) ? writtenIn(owner.adopt(openStateReader(file))) : undefined;
+}
+
+/** A twin is looked at, and nothing is written. */
+async function servePlanner(
+  ports: Served,
+  { path, sourceId, logId }: PathTarget & Opening,
+  owner: Disposer,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { openPlanned } = await import("./planned-store.js");
+  const answer = await openPlanned(pathOf(path), { sourceId, logId }, owner);
+  return async () => {
+    letOpen(ports);
+    await answer(openAgreedLink({ ...ports, peer: "whoever plans" }, ports.agreement), signal);
   };
 }
 

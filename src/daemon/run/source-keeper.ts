@@ -34,6 +34,7 @@ export interface SourceKeeperPorts {
   readonly random: () => number;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  readonly sentinel: string | undefined;
   readonly brake: BrakeLimits | undefined;
   /** As it is now; undefined: bodies are not read again by themselves. */
   readonly scrub: () => ScrubLimits | undefined;
@@ -131,10 +132,10 @@ export class SourceKeeper {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const { path, stateDir, scratch, log, crashAt, brake } = this.#ports;
+    const { path, stateDir, scratch, log, crashAt, sentinel, brake } = this.#ports;
     await using owner = new Disposer();
     if (this.#hasBeenOpen) refuseForgotten(stateDir, "source.db");
-    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt, brake }, owner);
+    const store = await openSourceStore({ path, stateDir, scratch, log, crashAt, sentinel, brake }, owner);
     this.#store = store;
     this.#hasBeenOpen = true;
     log.write("store-opened", { lastLsn: store.side.reader.lastLsn() });

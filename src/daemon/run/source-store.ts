@@ -37,6 +37,8 @@ export interface SourceStoreOptions {
   readonly scratch: string | undefined;
   readonly log: EventLog;
   readonly crashAt: string | undefined;
+  /** A file in the store without which it is not captured; undefined: none is needed. */
+  readonly sentinel: string | undefined;
   /** Undefined: no deletion is held back. */
   readonly brake: BrakeLimits | undefined;
 }
@@ -86,6 +88,10 @@ export class SourceStore {
     this.onCommitted = parts.onCommitted;
     this.#wasReplica = parts.wasReplica;
     this.adapted = adaptSource(parts.side);
+  }
+
+  get stateDir(): string {
+    return this.#options.stateDir;
   }
 
   /** What a replica is told of it as a link is opened: it is made like its root. Reads some small files. */
@@ -140,7 +146,7 @@ export class SourceStore {
     const { hot } = watch;
     this.#watch = watch;
     await capturer.run(signal, true);
-    if (this.#wasReplica && capturer.brake !== undefined) {
+    if (this.#wasReplica && capturer.brake?.mounts.length === 0) {
       await capturer.approveDeletions(); // what went meanwhile, its source had deleted: it was applied here.
       await capturer.run(signal, true);
     }
@@ -177,7 +183,7 @@ export async function openSourceStore(options: SourceStoreOptions, owner: Dispos
   const side = await openSourceSide(
     {
       ...{ store: places.store, storeSite: places.site, stateDir: places.state, threads, hostname: hostname() },
-      ...{ crashAt: options.crashAt, clock: systemClock, gone: [], brake: options.brake },
+      ...{ crashAt: options.crashAt, clock: systemClock, gone: [], brake: options.brake, sentinel: options.sentinel },
       onCommitted: () => {
         for (const tell of onCommitted) tell();
       },

@@ -41,6 +41,18 @@ export function nextTurn(
   return undefined;
 }
 
+/** Of those of these messages that the log has. Throws: state-corrupt. */
+export function bytesOf(reader: Pick<LogReader, "chunk">, row: MailboxRow, uids: readonly Uid[]): number {
+  const wanted = new Set(uids);
+  let bytes = 0;
+  for (const chunk of new Set(uids.map(chunkOf))) {
+    const stored = reader.chunk(row.id, chunk);
+    for (const { uid, size } of stored === undefined ? [] : decodeChunk(stored, row.keywords))
+      if (wanted.has(uid)) bytes += size;
+  }
+  return bytes;
+}
+
 /** After all messages of that mailbox. */
 export function endOf(guid: MailboxGuid): ScrubPlace {
   return { guid, uid: parseUid(UID_MAX) };

@@ -27,7 +27,7 @@ import type { Troubles } from "../run/troubles.js";
 import { mailboxName } from "../words.js";
 import type { ScrubLimits } from "./limits.js";
 import { lookAtBodies, type ReadingSide } from "./look-at-bodies.js";
-import { endOf, nextTurn } from "./next-turn.js";
+import { bytesOf, endOf, nextTurn } from "./next-turn.js";
 import {
   beginRound,
   dueMs,
@@ -167,7 +167,8 @@ export class ReplicaScrub {
       this.#notBeforeMs = startMs + (bytes * 1000) / limits.maxRate;
     } catch (error) {
       signal.throwIfAborted();
-      const hasLinkEnded = runner.agent !== agent;
+      // A link that is given up fails whoever waits, by whatever error, before the runner lets go of its agent.
+      const hasLinkEnded = runner.agent !== agent || agent?.asker.hasFailed === true;
       if (!hasLinkEnded && !(error instanceof MailtwinError)) throw error;
       if (!hasLinkEnded)
         log.write("scrub-delayed", { code: (error as MailtwinError).code, message: (error as MailtwinError).message });
@@ -179,8 +180,9 @@ export class ReplicaScrub {
   async #turn(limits: ScrubLimits, signal: AbortSignal): Promise<number> {
     const { clock, store, runner } = this.#ports;
     if (this.#state.open.length > 0 && clock.monotonicMs() >= this.#openDueMs) {
-      await this.#lookAtOpen(signal);
+      const bytes = await this.#lookAtOpen(signal);
       this.#openDueMs = clock.monotonicMs() + OPEN_MS;
+      if (bytes > 0) return bytes;
     }
     const nowMs = clock.nowMs();
     if (dueMs(this.#state, limits, { all: this.#list().messages, nowMs }) > nowMs) return 0;
@@ -306,8 +308,10 @@ export class ReplicaScrub {
     return uids.filter((_, index) => ofA[index] !== undefined && ofA[index] === ofB[index]);
   }
 
-  async #lookAtOpen(signal: AbortSignal): Promise<void> {
+  /** Returns the bytes that were read on one side. */
+  async #lookAtOpen(signal: AbortSignal): Promise<number> {
     const { store, runner } = this.#ports;
+    let bytes = 0;
     const guids = new Set(this.#state.open.map(({ guid }) => guid));
     for (const guid of guids) {
       const row = store.side.reader.mailboxByGuid(guid);
@@ -316,8 +320,10 @@ export class ReplicaScrub {
       if (row === undefined || !runner.mayHave(row.path)) this.#state = withOpen(this.#state, [], own);
       for (let at = 0; row !== undefined && at < uids.length; at += MESSAGES_MAX)
         await this.#look(row, uids.slice(at, at + MESSAGES_MAX), signal);
+      if (row !== undefined) bytes += bytesOf(store.side.reader, row, uids);
     }
     await this.#keep();
+    return bytes;
   }
 
   async #end(): Promise<void> {

@@ -3,7 +3,7 @@ import { askOver } from "../../agent/sums-link.js";
 import { systemClock } from "../../base/clock.js";
 import type { Disposer } from "../../base/disposal.js";
 import { rawFromText } from "../../base/raw-name.js";
-import type { SummedSide } from "../../resync/sums-types.js";
+import type { ReadSide } from "../../resync/sums-types.js";
 import { formatAddress, type RemotePath } from "../../wire/address.js";
 import { NO_SOURCE, type Opening } from "../../wire/opening.js";
 import type { RemoteProgram } from "../remote-flags.js";
@@ -12,14 +12,15 @@ import { openLink } from "../run/open-link.js";
 /** Nothing is kept of it over there. */
 const NO_ID = "0".repeat(32);
 
-/** Throws: the codes of `openLink`. */
+/** `sourceId`: whose twin it is, for whoever is to have back what it has sent. Throws: the codes of `openLink`. */
 export async function openRemoteSide(
   { address, path }: RemotePath,
   program: RemoteProgram,
   owner: Disposer,
   signal: AbortSignal,
-): Promise<SummedSide> {
-  const target = { kind: "path", path: rawFromText(path), foreign: "refuse", live: false, sourceId: NO_ID } as const;
+  sourceId = NO_ID,
+): Promise<ReadSide> {
+  const target = { kind: "path", path: rawFromText(path), foreign: "refuse", live: false, sourceId } as const;
   const opening: Opening = { role: "verifier", peer: "", ...NO_SOURCE, target };
   const peer = formatAddress(address);
   const dial = { address, peer, key: undefined, peerKey: undefined, clock: systemClock, opening, ...program };

@@ -6,22 +6,22 @@ import { openNodeDisk } from "../../base/disk-node.js";
 import type { Disposer } from "../../base/disposal.js";
 import { rawFromText } from "../../base/raw-name.js";
 import { lookAtKept } from "../../resync/kept-sums.js";
-import { LocalSide, startSums } from "../../resync/local-side.js";
-import type { SummedSide } from "../../resync/sums-types.js";
+import { type AreWritten, LocalSide, startSums } from "../../resync/local-side.js";
+import type { ReadSide, SummedSide } from "../../resync/sums-types.js";
 import { siteAt } from "../own-directory.js";
 import { realSource, sourceRefusal } from "../place-rules.js";
 import { sumsFileFor } from "../places.js";
 import { type RemoteProgram, remoteAt } from "../remote-flags.js";
 import { WorkerOnDemand } from "../worker-on-demand.js";
 
-/** A store of this host. Throws: source-missing, source-unreadable. */
-export function openLocalSide(path: string, owner: Disposer): SummedSide {
+/** A store of this host. `areWritten`: which of its messages may be had. Throws: source-missing, source-unreadable. */
+export function openLocalSide(path: string, owner: Disposer, areWritten?: AreWritten): ReadSide {
   const real = realSource(path);
   const storeSite = siteAt(real, sourceRefusal(real));
   const options = { storeRoot: rawFromText(real), storeSite, cachePath: cacheFor(real) };
   const sums = owner.adopt(new WorkerOnDemand(() => startSums(options), systemClock));
   const kept = () => lookAtKept({ disk: openNodeDisk(), clock: systemClock }, options);
-  return new LocalSide(sums, () => true, kept);
+  return new LocalSide(sums, () => true, kept, areWritten);
 }
 
 /** A side that is a directory here or, as HOST:PATH, elsewhere. Throws: source-missing, address-invalid, the codes of `openLink`. */

@@ -157,7 +157,7 @@ async function repairDirectories(
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const quietly = { ...output, out: () => undefined };
-  const repair = { damaged, leavesUidValidity: flags.acceptUidvalidity !== true };
+  const repair = { damaged, acceptsUidValidity: flags.acceptUidvalidity === true ? "all" : "none" } as const;
   const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, repair);
   if (flags.trustSource === true) await noteTrusted(a, b, state, trustedIn(judged));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;

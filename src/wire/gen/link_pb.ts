@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIInwKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkEhMKC2JvZGllc19hbmV3GAYgASgIIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgiwgQKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSAASLAoJc3VtX3N0b3JlGAggASgLMhcubWFpbHR3aW4ud2lyZS5TdW1TdG9yZUgAEjQKDXN1bV9tYWlsYm94ZXMYCSABKAsyGy5tYWlsdHdpbi53aXJlLlN1bU1haWxib3hlc0gAEioKCnN1bV9yYW5nZXMYCiABKAsyFC5tYWlsdHdpbi53aXJlLlNwYW5zSAASLQoNbWFya19tZXNzYWdlcxgLIAEoCzIULm1haWx0d2luLndpcmUuU3BhbnNIABIsCg10ZWxsX21lc3NhZ2VzGAwgASgLMhMubWFpbHR3aW4ud2lyZS5VaWRzSAASLAoNaGFzaF9tZXNzYWdlcxgNIAEoCzITLm1haWx0d2luLndpcmUuVWlkc0gAQgUKA2FzayKABQoFUmVwbHkSCgoCaWQYASABKA0SJwoHZmFpbHVyZRgCIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZRIwCgx5aWVsZGVkX3VpZHMYAyABKAsyGi5tYWlsdHdpbi53aXJlLllpZWxkZWRVaWRzEikKBnN1cnZleRgEIAEoCzIZLm1haWx0d2luLndpcmUuU3VydmV5UGFnZRIvCglpbnZlbnRvcnkYBSABKAsyHC5tYWlsdHdpbi53aXJlLkludmVudG9yeVBhZ2USKwoHZm9yZWlnbhgGIAEoCzIaLm1haWx0d2luLndpcmUuRm9yZWlnbkRvbmUSLAoHY29tcGFyZRgHIAEoCzIbLm1haWx0d2luLndpcmUuQ29tcGFyZWRQYWdlEi0KCHN0YW5kaW5nGAggASgLMhsubWFpbHR3aW4ud2lyZS5TdGFuZGluZ1BhZ2USKgoJc3RvcmVfc3VtGAkgASgLMhcubWFpbHR3aW4ud2lyZS5TdG9yZVN1bRIwCgxtYWlsYm94X3N1bXMYCiABKAsyGi5tYWlsdHdpbi53aXJlLk1haWxib3hTdW1zEiwKCnJhbmdlX3N1bXMYCyABKAsyGC5tYWlsdHdpbi53aXJlLlJhbmdlU3VtcxIyCg1tZXNzYWdlX21hcmtzGAwgASgLMhsubWFpbHR3aW4ud2lyZS5NZXNzYWdlTWFya3MSNAoObWVzc2FnZV9zdGF0ZXMYDSABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VTdGF0ZXMSNAoObWVzc2FnZV9oYXNoZXMYDiABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VIYXNoZXMiXgoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEaGludBgDIAEoCRITCgtkaXNwb3NpdGlvbhgEIAEoCRIRCglleGl0X2NvZGUYBSABKA0iMwoIRmFyZXdlbGwSJwoHZmFpbHVyZRgBIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA0ijgEKB0NvbXBhcmUSDwoHbWFpbGJveBgBIAEoCRIMCgRwYXRoGAIgASgMEhEKCWFmdGVyX3VpZBgDIAEoDRINCgV1cF90bxgEIAEoDRINCgVzdGVwcxgFIAMoDRIOCgZjb3VudHMYBiADKA0SDwoHZGlnZXN0cxgHIAEoDBISCgpsb29rc19vbmx5GAggASgIIukBCgxDb21wYXJlZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSMAoIbWVzc2FnZXMYBCADKAsyHi5tYWlsdHdpbi53aXJlLkNvbXBhcmVkTWVzc2FnZRISCgp1bm51bWJlcmVkGAYgASgNEg8KB3JlYWNoZWQYByABKA0SDQoFc3RlcHMYCCADKA1KBAgFEAYiWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJIgoKCFN1bVN0b3JlIk8KCFN0b3JlU3VtEg4KBmRpZ2VzdBgBIAEoDBIRCgltYWlsYm94ZXMYAiABKA0SEAoIbWVzc2FnZXMYAyABKAQSDgoGdW5yZWFkGAQgASgNIiwKDFN1bU1haWxib3hlcxISCgVhZnRlchgBIAEoDEgAiAEBQggKBl9hZnRlciI7CgtNYWlsYm94U3VtcxIsCgltYWlsYm94ZXMYASADKAsyGS5tYWlsdHdpbi53aXJlLk1haWxib3hTdW0ilQEKCk1haWxib3hTdW0SDAoEcGF0aBgBIAEoDBIMCgRndWlkGAIgASgMEhQKDHVpZF92YWxpZGl0eRgDIAEoDRIQCgh1aWRfbmV4dBgEIAEoBBIQCghtZXNzYWdlcxgFIAEoDRISCgp1bm51bWJlcmVkGAYgASgNEg4KBmRpZ2VzdBgHIAEoDBINCgV3b3JkcxgIIAEoCSIlCgVTcGFucxIMCgRwYXRoGAEgASgMEg4KBmJvdW5kcxgCIAMoDSIsCglSYW5nZVN1bXMSDgoGY291bnRzGAEgAygNEg8KB2RpZ2VzdHMYAiABKAwiLAoMTWVzc2FnZU1hcmtzEg0KBXN0ZXBzGAEgAygNEg0KBW1hcmtzGAIgASgMIiMKBFVpZHMSDAoEcGF0aBgBIAEoDBINCgVzdGVwcxgCIAMoDSJBCg1NZXNzYWdlU3RhdGVzEjAKCG1lc3NhZ2VzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5Db21wYXJlZE1lc3NhZ2UiHwoNTWVzc2FnZUhhc2hlcxIOCgZzaGEyNTYYASADKAxiBnByb3RvMw");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIInwKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkEhMKC2JvZGllc19hbmV3GAYgASgIIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgipgUKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSAASLAoJc3VtX3N0b3JlGAggASgLMhcubWFpbHR3aW4ud2lyZS5TdW1TdG9yZUgAEjQKDXN1bV9tYWlsYm94ZXMYCSABKAsyGy5tYWlsdHdpbi53aXJlLlN1bU1haWxib3hlc0gAEioKCnN1bV9yYW5nZXMYCiABKAsyFC5tYWlsdHdpbi53aXJlLlNwYW5zSAASLQoNbWFya19tZXNzYWdlcxgLIAEoCzIULm1haWx0d2luLndpcmUuU3BhbnNIABIsCg10ZWxsX21lc3NhZ2VzGAwgASgLMhMubWFpbHR3aW4ud2lyZS5VaWRzSAASLAoNaGFzaF9tZXNzYWdlcxgNIAEoCzITLm1haWx0d2luLndpcmUuVWlkc0gAEjQKDXJlYWRfbWVzc2FnZXMYDiABKAsyGy5tYWlsdHdpbi53aXJlLlJlYWRNZXNzYWdlc0gAEiwKCXRlbGxfaGVsZBgPIAEoCzIXLm1haWx0d2luLndpcmUuVGVsbEhlbGRIAEIFCgNhc2si2wUKBVJlcGx5EgoKAmlkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSMAoMeWllbGRlZF91aWRzGAMgASgLMhoubWFpbHR3aW4ud2lyZS5ZaWVsZGVkVWlkcxIpCgZzdXJ2ZXkYBCABKAsyGS5tYWlsdHdpbi53aXJlLlN1cnZleVBhZ2USLwoJaW52ZW50b3J5GAUgASgLMhwubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlQYWdlEisKB2ZvcmVpZ24YBiABKAsyGi5tYWlsdHdpbi53aXJlLkZvcmVpZ25Eb25lEiwKB2NvbXBhcmUYByABKAsyGy5tYWlsdHdpbi53aXJlLkNvbXBhcmVkUGFnZRItCghzdGFuZGluZxgIIAEoCzIbLm1haWx0d2luLndpcmUuU3RhbmRpbmdQYWdlEioKCXN0b3JlX3N1bRgJIAEoCzIXLm1haWx0d2luLndpcmUuU3RvcmVTdW0SMAoMbWFpbGJveF9zdW1zGAogASgLMhoubWFpbHR3aW4ud2lyZS5NYWlsYm94U3VtcxIsCgpyYW5nZV9zdW1zGAsgASgLMhgubWFpbHR3aW4ud2lyZS5SYW5nZVN1bXMSMgoNbWVzc2FnZV9tYXJrcxgMIAEoCzIbLm1haWx0d2luLndpcmUuTWVzc2FnZU1hcmtzEjQKDm1lc3NhZ2Vfc3RhdGVzGA0gASgLMhwubWFpbHR3aW4ud2lyZS5NZXNzYWdlU3RhdGVzEjQKDm1lc3NhZ2VfaGFzaGVzGA4gASgLMhwubWFpbHR3aW4ud2lyZS5NZXNzYWdlSGFzaGVzEjIKDW1lc3NhZ2VfcGFydHMYDyABKAsyGy5tYWlsdHdpbi53aXJlLk1lc3NhZ2VQYXJ0cxIlCgRoZWxkGBAgASgLMhcubWFpbHR3aW4ud2lyZS5IZWxkUGFnZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSIzCghGYXJld2VsbBInCgdmYWlsdXJlGAEgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlIkcKCVlpZWxkVWlkcxIPCgdtYWlsYm94GAEgASgJEgwKBGZyb20YAiABKA0SDQoFZmxvb3IYAyABKA0SDAoEdWlkcxgEIAMoDSIuCgtZaWVsZGVkVWlkcxIQCgh1aWRfbmV4dBgBIAEoDRINCgVtb3ZlZBgCIAEoDSIbCgZTdXJ2ZXkSEQoJc3RyYW5nZXJzGAEgAygJIj8KClN1cnZleVBhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdXJ2ZXllZE1haWxib3giVQoPU3VydmV5ZWRNYWlsYm94EgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoCRIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKA0iQAoJSW52ZW50b3J5EgwKBHBhdGgYASABKAwSEQoJYWZ0ZXJfdWlkGAIgASgNEhIKCmFmdGVyX2Jhc2UYAyABKAwiZAoNSW52ZW50b3J5UGFnZRIxCghtZXNzYWdlcxgBIAMoCzIfLm1haWx0d2luLndpcmUuSW52ZW50b3J5TWVzc2FnZRIMCgRtb3JlGAIgASgIEhIKCnVubnVtYmVyZWQYAyABKA0iSgoQSW52ZW50b3J5TWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBIMCgRzaXplGAMgASgEEg0KBW1hcmtzGAQgASgMIkYKB0ZvcmVpZ24SDAoEcGF0aBgBIAEoDBINCgViYXNlcxgCIAMoDBIOCgZhY3Rpb24YAyABKAkSDgoGaGFzaGVzGAQgAygMIi8KC0ZvcmVpZ25Eb25lEhAKCG1lc3NhZ2VzGAEgASgNEg4KBmNvcGllcxgCIAEoDSJ3CgdDb21wYXJlEg8KB21haWxib3gYASABKAkSDAoEcGF0aBgCIAEoDBISCgpsb29rc19vbmx5GAggASgIEgwKBHNlZWQYCSABKAcSJQoEc3VtcxgKIAEoCzIXLm1haWx0d2luLndpcmUuUGFydFN1bXNKBAgDEAgiRAoIUGFydFN1bXMSDAoEYml0cxgBIAEoDRINCgVzdGVwcxgCIAMoDRIMCgRzdW1zGAMgASgMEg0KBXdob2xlGAQgASgMIusBCgxDb21wYXJlZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSEgoKdW5udW1iZXJlZBgGIAEoDRIOCgZsb29rZWQYCSABKA0SMAoJZGlmZmVyaW5nGAogASgLMh0ubWFpbHR3aW4ud2lyZS5EaWZmZXJpbmdQYXJ0c0oECAQQBUoECAUQBkoECAcQCEoECAgQCSI9Cg5EaWZmZXJpbmdQYXJ0cxIMCgRiaXRzGAEgASgMEg4KBm90aGVycxgCIAEoCBINCgVlcXVhbBgDIAEoCCJMCghUZWxsSGVsZBIPCgdtYWlsYm94GAEgASgJEgwKBHBhdGgYAiABKAwSDQoFc3RlcHMYAyADKA0SEgoKbG9va3Nfb25seRgEIAEoCCLQAQoISGVsZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSEgoKdW5udW1iZXJlZBgEIAEoDRIwCghtZXNzYWdlcxgFIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlEg8KB3JlYWNoZWQYBiABKA0iWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJIgoKCFN1bVN0b3JlIk8KCFN0b3JlU3VtEg4KBmRpZ2VzdBgBIAEoDBIRCgltYWlsYm94ZXMYAiABKA0SEAoIbWVzc2FnZXMYAyABKAQSDgoGdW5yZWFkGAQgASgNIiwKDFN1bU1haWxib3hlcxISCgVhZnRlchgBIAEoDEgAiAEBQggKBl9hZnRlciI7CgtNYWlsYm94U3VtcxIsCgltYWlsYm94ZXMYASADKAsyGS5tYWlsdHdpbi53aXJlLk1haWxib3hTdW0ilQEKCk1haWxib3hTdW0SDAoEcGF0aBgBIAEoDBIMCgRndWlkGAIgASgMEhQKDHVpZF92YWxpZGl0eRgDIAEoDRIQCgh1aWRfbmV4dBgEIAEoBBIQCghtZXNzYWdlcxgFIAEoDRISCgp1bm51bWJlcmVkGAYgASgNEg4KBmRpZ2VzdBgHIAEoDBINCgV3b3JkcxgIIAEoCSIlCgVTcGFucxIMCgRwYXRoGAEgASgMEg4KBmJvdW5kcxgCIAMoDSIsCglSYW5nZVN1bXMSDgoGY291bnRzGAEgAygNEg8KB2RpZ2VzdHMYAiABKAwiLAoMTWVzc2FnZU1hcmtzEg0KBXN0ZXBzGAEgAygNEg0KBW1hcmtzGAIgASgMIiMKBFVpZHMSDAoEcGF0aBgBIAEoDBINCgVzdGVwcxgCIAMoDSJBCg1NZXNzYWdlU3RhdGVzEjAKCG1lc3NhZ2VzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5Db21wYXJlZE1lc3NhZ2UiHwoNTWVzc2FnZUhhc2hlcxIOCgZzaGEyNTYYASADKAwiXgoMUmVhZE1lc3NhZ2VzEgwKBHBhdGgYASABKAwSDQoFc3RlcHMYAiADKA0SDQoFYmFzZXMYAyADKAwSDgoGb2Zmc2V0GAQgASgEEhIKCmxvb2tzX29ubHkYBSABKAgiOQoMTWVzc2FnZVBhcnRzEikKBXBhcnRzGAEgAygLMhoubWFpbHR3aW4ud2lyZS5NZXNzYWdlUGFydCI6CgtNZXNzYWdlUGFydBIOCgZhYnNlbnQYASABKAgSDAoEc2l6ZRgCIAEoBBINCgVieXRlcxgDIAEoDGIGcHJvdG8z");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -592,6 +592,18 @@ export type Request = Message<"mailtwin.wire.Request"> & {
      */
     value: Uids;
     case: "hashMessages";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.ReadMessages read_messages = 14;
+     */
+    value: ReadMessages;
+    case: "readMessages";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.TellHeld tell_held = 15;
+     */
+    value: TellHeld;
+    case: "tellHeld";
   } | { case: undefined; value?: undefined };
 };
 
@@ -675,6 +687,16 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
    * @generated from field: mailtwin.wire.MessageHashes message_hashes = 14;
    */
   messageHashes?: MessageHashes | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MessageParts message_parts = 15;
+   */
+  messageParts?: MessageParts | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.HeldPage held = 16;
+   */
+  held?: HeldPage | undefined;
 };
 
 /**
@@ -1021,8 +1043,7 @@ export const ForeignDoneSchema: GenMessage<ForeignDone> = /*@__PURE__*/
   messageDesc(file_wire_link, 26);
 
 /**
- * How a mailbox stands, and which of its messages above `after_uid` and up to `up_to` are not the source's, or were not written by
- * replication. Both are ends of chunks of 128 UIDs, or 0, or the last UID.
+ * How a mailbox stands, and in which parts of it not all is as the source has it, and was written by replication.
  *
  * @generated from message mailtwin.wire.Compare
  */
@@ -1040,42 +1061,25 @@ export type Compare = Message<"mailtwin.wire.Compare"> & {
   path: Uint8Array;
 
   /**
-   * @generated from field: uint32 after_uid = 3;
-   */
-  afterUid: number;
-
-  /**
-   * @generated from field: uint32 up_to = 4;
-   */
-  upTo: number;
-
-  /**
-   * Chunks in which the source has messages between these two, each as the distance from the one before, the first from -1.
-   *
-   * @generated from field: repeated uint32 steps = 5;
-   */
-  steps: number[];
-
-  /**
-   * Messages of each.
-   *
-   * @generated from field: repeated uint32 counts = 6;
-   */
-  counts: number[];
-
-  /**
-   * 16 bytes each.
-   *
-   * @generated from field: bytes digests = 7;
-   */
-  digests: Uint8Array;
-
-  /**
    * Nothing is offered of what it finds: a person is told.
    *
    * @generated from field: bool looks_only = 8;
    */
   looksOnly: boolean;
+
+  /**
+   * Of what the marks are made: one for a comparison.
+   *
+   * @generated from field: fixed32 seed = 9;
+   */
+  seed: number;
+
+  /**
+   * Absent: the replica only begins to look at its messages, or goes on.
+   *
+   * @generated from field: mailtwin.wire.PartSums sums = 10;
+   */
+  sums?: PartSums | undefined;
 };
 
 /**
@@ -1084,6 +1088,46 @@ export type Compare = Message<"mailtwin.wire.Compare"> & {
  */
 export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
   messageDesc(file_wire_link, 27);
+
+/**
+ * @generated from message mailtwin.wire.PartSums
+ */
+export type PartSums = Message<"mailtwin.wire.PartSums"> & {
+  /**
+   * A part has 2^bits UIDs, numbered from that of UID 0.
+   *
+   * @generated from field: uint32 bits = 1;
+   */
+  bits: number;
+
+  /**
+   * Parts, each as the distance from the one before, the first from -1.
+   *
+   * @generated from field: repeated uint32 steps = 2;
+   */
+  steps: number[];
+
+  /**
+   * Of each the sum of its marks, 6 bytes.
+   *
+   * @generated from field: bytes sums = 3;
+   */
+  sums: Uint8Array;
+
+  /**
+   * Of all messages, 16 bytes; outside of the parts the source has none then. Empty: these are parts of what differs.
+   *
+   * @generated from field: bytes whole = 4;
+   */
+  whole: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.PartSums.
+ * Use `create(PartSumsSchema)` to create a new message.
+ */
+export const PartSumsSchema: GenMessage<PartSums> = /*@__PURE__*/
+  messageDesc(file_wire_link, 28);
 
 /**
  * @generated from message mailtwin.wire.ComparedPage
@@ -1111,32 +1155,23 @@ export type ComparedPage = Message<"mailtwin.wire.ComparedPage"> & {
   occupant: string;
 
   /**
-   * All of the chunks that are told of.
-   *
-   * @generated from field: repeated mailtwin.wire.ComparedMessage messages = 4;
-   */
-  messages: ComparedMessage[];
-
-  /**
-   * On the last page: files without a UID.
+   * Files without a UID, where the sum of the whole was asked about.
    *
    * @generated from field: uint32 unnumbered = 6;
    */
   unnumbered: number;
 
   /**
-   * Up to which UID this tells of whatever differs.
+   * All messages up to this UID have been looked at; only where that is the last UID there is an answer to sums.
    *
-   * @generated from field: uint32 reached = 7;
+   * @generated from field: uint32 looked = 9;
    */
-  reached: number;
+  looked: number;
 
   /**
-   * Chunks that differ, as in the question.
-   *
-   * @generated from field: repeated uint32 steps = 8;
+   * @generated from field: mailtwin.wire.DifferingParts differing = 10;
    */
-  steps: number[];
+  differing?: DifferingParts | undefined;
 };
 
 /**
@@ -1144,7 +1179,120 @@ export type ComparedPage = Message<"mailtwin.wire.ComparedPage"> & {
  * Use `create(ComparedPageSchema)` to create a new message.
  */
 export const ComparedPageSchema: GenMessage<ComparedPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 28);
+  messageDesc(file_wire_link, 29);
+
+/**
+ * @generated from message mailtwin.wire.DifferingParts
+ */
+export type DifferingParts = Message<"mailtwin.wire.DifferingParts"> & {
+  /**
+   * A bit for each part of the question, the first one in the lowest bit of the first byte.
+   *
+   * @generated from field: bytes bits = 1;
+   */
+  bits: Uint8Array;
+
+  /**
+   * There is something that is in none of the parts.
+   *
+   * @generated from field: bool others = 2;
+   */
+  others: boolean;
+
+  /**
+   * The whole is as the source has it.
+   *
+   * @generated from field: bool equal = 3;
+   */
+  equal: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.DifferingParts.
+ * Use `create(DifferingPartsSchema)` to create a new message.
+ */
+export const DifferingPartsSchema: GenMessage<DifferingParts> = /*@__PURE__*/
+  messageDesc(file_wire_link, 30);
+
+/**
+ * All messages with UIDs of these spans, a page of them.
+ *
+ * @generated from message mailtwin.wire.TellHeld
+ */
+export type TellHeld = Message<"mailtwin.wire.TellHeld"> & {
+  /**
+   * @generated from field: string mailbox = 1;
+   */
+  mailbox: string;
+
+  /**
+   * @generated from field: bytes path = 2;
+   */
+  path: Uint8Array;
+
+  /**
+   * Of each span how far it is from the end of the one before, and how many UIDs it has. None: files without a UID are counted.
+   *
+   * @generated from field: repeated uint32 steps = 3;
+   */
+  steps: number[];
+
+  /**
+   * @generated from field: bool looks_only = 4;
+   */
+  looksOnly: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.TellHeld.
+ * Use `create(TellHeldSchema)` to create a new message.
+ */
+export const TellHeldSchema: GenMessage<TellHeld> = /*@__PURE__*/
+  messageDesc(file_wire_link, 31);
+
+/**
+ * @generated from message mailtwin.wire.HeldPage
+ */
+export type HeldPage = Message<"mailtwin.wire.HeldPage"> & {
+  /**
+   * @generated from field: mailtwin.wire.MailboxFacts written = 1;
+   */
+  written?: MailboxFacts | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.MailboxFacts standing = 2;
+   */
+  standing?: MailboxFacts | undefined;
+
+  /**
+   * @generated from field: string occupant = 3;
+   */
+  occupant: string;
+
+  /**
+   * @generated from field: uint32 unnumbered = 4;
+   */
+  unnumbered: number;
+
+  /**
+   * @generated from field: repeated mailtwin.wire.ComparedMessage messages = 5;
+   */
+  messages: ComparedMessage[];
+
+  /**
+   * Up to which UID all is told.
+   *
+   * @generated from field: uint32 reached = 6;
+   */
+  reached: number;
+};
+
+/**
+ * Describes the message mailtwin.wire.HeldPage.
+ * Use `create(HeldPageSchema)` to create a new message.
+ */
+export const HeldPageSchema: GenMessage<HeldPage> = /*@__PURE__*/
+  messageDesc(file_wire_link, 32);
 
 /**
  * @generated from message mailtwin.wire.MailboxFacts
@@ -1178,7 +1326,7 @@ export type MailboxFacts = Message<"mailtwin.wire.MailboxFacts"> & {
  * Use `create(MailboxFactsSchema)` to create a new message.
  */
 export const MailboxFactsSchema: GenMessage<MailboxFacts> = /*@__PURE__*/
-  messageDesc(file_wire_link, 29);
+  messageDesc(file_wire_link, 33);
 
 /**
  * @generated from message mailtwin.wire.ComparedMessage
@@ -1242,7 +1390,7 @@ export type ComparedMessage = Message<"mailtwin.wire.ComparedMessage"> & {
  * Use `create(ComparedMessageSchema)` to create a new message.
  */
 export const ComparedMessageSchema: GenMessage<ComparedMessage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 30);
+  messageDesc(file_wire_link, 34);
 
 /**
  * Mailboxes that were written, those above that GUID, ascending; empty: from the first.
@@ -1261,7 +1409,7 @@ export type Standing = Message<"mailtwin.wire.Standing"> & {
  * Use `create(StandingSchema)` to create a new message.
  */
 export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
-  messageDesc(file_wire_link, 31);
+  messageDesc(file_wire_link, 35);
 
 /**
  * @generated from message mailtwin.wire.StandingPage
@@ -1283,7 +1431,7 @@ export type StandingPage = Message<"mailtwin.wire.StandingPage"> & {
  * Use `create(StandingPageSchema)` to create a new message.
  */
 export const StandingPageSchema: GenMessage<StandingPage> = /*@__PURE__*/
-  messageDesc(file_wire_link, 32);
+  messageDesc(file_wire_link, 36);
 
 /**
  * @generated from message mailtwin.wire.StandingMailbox
@@ -1310,7 +1458,7 @@ export type StandingMailbox = Message<"mailtwin.wire.StandingMailbox"> & {
  * Use `create(StandingMailboxSchema)` to create a new message.
  */
 export const StandingMailboxSchema: GenMessage<StandingMailbox> = /*@__PURE__*/
-  messageDesc(file_wire_link, 33);
+  messageDesc(file_wire_link, 37);
 
 /**
  * Look at the whole store anew, and sum it up.
@@ -1325,7 +1473,7 @@ export type SumStore = Message<"mailtwin.wire.SumStore"> & {
  * Use `create(SumStoreSchema)` to create a new message.
  */
 export const SumStoreSchema: GenMessage<SumStore> = /*@__PURE__*/
-  messageDesc(file_wire_link, 34);
+  messageDesc(file_wire_link, 38);
 
 /**
  * @generated from message mailtwin.wire.StoreSum
@@ -1359,7 +1507,7 @@ export type StoreSum = Message<"mailtwin.wire.StoreSum"> & {
  * Use `create(StoreSumSchema)` to create a new message.
  */
 export const StoreSumSchema: GenMessage<StoreSum> = /*@__PURE__*/
-  messageDesc(file_wire_link, 35);
+  messageDesc(file_wire_link, 39);
 
 /**
  * A page of the mailboxes of the last look: those with a path above `after`, ascending; absent: from the first.
@@ -1378,7 +1526,7 @@ export type SumMailboxes = Message<"mailtwin.wire.SumMailboxes"> & {
  * Use `create(SumMailboxesSchema)` to create a new message.
  */
 export const SumMailboxesSchema: GenMessage<SumMailboxes> = /*@__PURE__*/
-  messageDesc(file_wire_link, 36);
+  messageDesc(file_wire_link, 40);
 
 /**
  * @generated from message mailtwin.wire.MailboxSums
@@ -1395,7 +1543,7 @@ export type MailboxSums = Message<"mailtwin.wire.MailboxSums"> & {
  * Use `create(MailboxSumsSchema)` to create a new message.
  */
 export const MailboxSumsSchema: GenMessage<MailboxSums> = /*@__PURE__*/
-  messageDesc(file_wire_link, 37);
+  messageDesc(file_wire_link, 41);
 
 /**
  * @generated from message mailtwin.wire.MailboxSum
@@ -1453,7 +1601,7 @@ export type MailboxSum = Message<"mailtwin.wire.MailboxSum"> & {
  * Use `create(MailboxSumSchema)` to create a new message.
  */
 export const MailboxSumSchema: GenMessage<MailboxSum> = /*@__PURE__*/
-  messageDesc(file_wire_link, 38);
+  messageDesc(file_wire_link, 42);
 
 /**
  * Spans of UIDs of one mailbox of the last look, in chunks of 128: first and end of each, ascending.
@@ -1477,7 +1625,7 @@ export type Spans = Message<"mailtwin.wire.Spans"> & {
  * Use `create(SpansSchema)` to create a new message.
  */
 export const SpansSchema: GenMessage<Spans> = /*@__PURE__*/
-  messageDesc(file_wire_link, 39);
+  messageDesc(file_wire_link, 43);
 
 /**
  * Of the parts into which both ends divide each span.
@@ -1503,7 +1651,7 @@ export type RangeSums = Message<"mailtwin.wire.RangeSums"> & {
  * Use `create(RangeSumsSchema)` to create a new message.
  */
 export const RangeSumsSchema: GenMessage<RangeSums> = /*@__PURE__*/
-  messageDesc(file_wire_link, 40);
+  messageDesc(file_wire_link, 44);
 
 /**
  * @generated from message mailtwin.wire.MessageMarks
@@ -1529,7 +1677,7 @@ export type MessageMarks = Message<"mailtwin.wire.MessageMarks"> & {
  * Use `create(MessageMarksSchema)` to create a new message.
  */
 export const MessageMarksSchema: GenMessage<MessageMarks> = /*@__PURE__*/
-  messageDesc(file_wire_link, 41);
+  messageDesc(file_wire_link, 45);
 
 /**
  * Messages of one mailbox of the last look; each UID as the distance from the one before.
@@ -1553,7 +1701,7 @@ export type Uids = Message<"mailtwin.wire.Uids"> & {
  * Use `create(UidsSchema)` to create a new message.
  */
 export const UidsSchema: GenMessage<Uids> = /*@__PURE__*/
-  messageDesc(file_wire_link, 42);
+  messageDesc(file_wire_link, 46);
 
 /**
  * @generated from message mailtwin.wire.MessageStates
@@ -1570,7 +1718,7 @@ export type MessageStates = Message<"mailtwin.wire.MessageStates"> & {
  * Use `create(MessageStatesSchema)` to create a new message.
  */
 export const MessageStatesSchema: GenMessage<MessageStates> = /*@__PURE__*/
-  messageDesc(file_wire_link, 43);
+  messageDesc(file_wire_link, 47);
 
 /**
  * In the order of the question.
@@ -1591,5 +1739,100 @@ export type MessageHashes = Message<"mailtwin.wire.MessageHashes"> & {
  * Use `create(MessageHashesSchema)` to create a new message.
  */
 export const MessageHashesSchema: GenMessage<MessageHashes> = /*@__PURE__*/
-  messageDesc(file_wire_link, 44);
+  messageDesc(file_wire_link, 48);
+
+/**
+ * Bytes of messages of one mailbox of the last look: the first from `offset` on.
+ *
+ * @generated from message mailtwin.wire.ReadMessages
+ */
+export type ReadMessages = Message<"mailtwin.wire.ReadMessages"> & {
+  /**
+   * @generated from field: bytes path = 1;
+   */
+  path: Uint8Array;
+
+  /**
+   * UIDs, each as the distance from the one before.
+   *
+   * @generated from field: repeated uint32 steps = 2;
+   */
+  steps: number[];
+
+  /**
+   * For each UID the base name that it has to have.
+   *
+   * @generated from field: repeated bytes bases = 3;
+   */
+  bases: Uint8Array[];
+
+  /**
+   * @generated from field: uint64 offset = 4;
+   */
+  offset: bigint;
+
+  /**
+   * Which of them could be had, and their sizes, without bytes.
+   *
+   * @generated from field: bool looks_only = 5;
+   */
+  looksOnly: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.ReadMessages.
+ * Use `create(ReadMessagesSchema)` to create a new message.
+ */
+export const ReadMessagesSchema: GenMessage<ReadMessages> = /*@__PURE__*/
+  messageDesc(file_wire_link, 49);
+
+/**
+ * Of the first messages of the question, in its order. All but the last are whole, and that is if there is room.
+ *
+ * @generated from message mailtwin.wire.MessageParts
+ */
+export type MessageParts = Message<"mailtwin.wire.MessageParts"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.MessagePart parts = 1;
+   */
+  parts: MessagePart[];
+};
+
+/**
+ * Describes the message mailtwin.wire.MessageParts.
+ * Use `create(MessagePartsSchema)` to create a new message.
+ */
+export const MessagePartsSchema: GenMessage<MessageParts> = /*@__PURE__*/
+  messageDesc(file_wire_link, 50);
+
+/**
+ * @generated from message mailtwin.wire.MessagePart
+ */
+export type MessagePart = Message<"mailtwin.wire.MessagePart"> & {
+  /**
+   * It is not there, cannot be read, or was not written by replication.
+   *
+   * @generated from field: bool absent = 1;
+   */
+  absent: boolean;
+
+  /**
+   * Of the whole message.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: bytes bytes = 3;
+   */
+  bytes: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.MessagePart.
+ * Use `create(MessagePartSchema)` to create a new message.
+ */
+export const MessagePartSchema: GenMessage<MessagePart> = /*@__PURE__*/
+  messageDesc(file_wire_link, 51);
 

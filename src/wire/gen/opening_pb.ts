@@ -21,7 +21,7 @@ export const file_wire_opening: GenFile = /*@__PURE__*/
  */
 export type Opening = Message<"mailtwin.wire.Opening"> & {
   /**
-   * What the end that dialled is on this link: "source", "replica" or "verifier".
+   * What the end that dialled is on this link: "source", "replica", "verifier" or "planner".
    *
    * @generated from field: string role = 1;
    */

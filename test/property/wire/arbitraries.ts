@@ -2,19 +2,17 @@
 import { fc } from "@fast-check/vitest";
 import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
 import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
-import { chunkOf, lastOfChunk } from "../../../src/txn/chunks.js";
 import { DIGEST_BYTES } from "../../../src/txn/digest.js";
-import {
-  type AlongBodies,
-  type Answer,
-  type Ask,
-  type Bodies,
-  type BodyHead,
-  CHUNK_SUMS_MAX,
-  type Outcome,
-  type Reply,
-  type WireDivergence,
-  type WireMessage,
+import type {
+  AlongBodies,
+  Answer,
+  Ask,
+  Bodies,
+  BodyHead,
+  Outcome,
+  Reply,
+  WireDivergence,
+  WireMessage,
 } from "../../../src/wire/messages.js";
 import { baseNames, messageState } from "../txn/arbitraries.js";
 
@@ -120,37 +118,67 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   }),
 );
 
-const CHUNK_MAX = chunkOf(UID_MAX);
-const chunkNumbers = fc.oneof(fc.constantFrom(0, 1, CHUNK_MAX), fc.nat(50), fc.nat(CHUNK_MAX));
 const digest = fc.uint8Array({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES });
 
-function chunkList(maxLength: number): fc.Arbitrary<number[]> {
-  return fc.uniqueArray(chunkNumbers, { maxLength }).map((list) => list.sort((a, b) => a - b));
-}
-
-/** The chunks of one range: the first and the last of them may be what bounds it. */
-const sums = fc.tuple(chunkList(CHUNK_SUMS_MAX), chunkNumbers).chain(([chunks, other]) => {
-  const all = chunks.length === 0 ? [other] : chunks;
-  const [first, last] = [Math.min(...all), Math.max(...all)];
-  return record({
-    afterUid: fc.constantFrom(0, ...(first === 0 ? [] : [lastOfChunk(first - 1)])),
-    upTo: fc.constantFrom(UID_MAX, lastOfChunk(last)),
-    sums: fc.tuple(
-      ...chunks.map((chunk) => record({ chunk: fc.constant(chunk), count: fc.integer({ min: 1, max: 128 }), digest })),
+/** Parts of any size, the first and the last that there can be among them. */
+const partSums = fc.nat(31).chain((bits) => {
+  const last = Math.floor(UID_MAX / 2 ** bits);
+  const part = fc.oneof(fc.constantFrom(0, last), fc.nat(Math.min(last, 50)), fc.nat(last));
+  return fc.uniqueArray(part, { maxLength: 80 }).chain((parts) =>
+    record(
+      {
+        bits: fc.constant(bits),
+        parts: fc.constant(parts.sort((a, b) => a - b)),
+        sums: fc.array(
+          fc.oneof(
+            fc.constantFrom(0, 2 ** 48 - 1),
+            fc.maxSafeNat().map((it) => it % 2 ** 48),
+          ),
+          {
+            minLength: parts.length,
+            maxLength: parts.length,
+          },
+        ),
+        whole: digest,
+      },
+      { requiredKeys: ["bits", "parts", "sums"] },
     ),
-  });
+  );
 });
+
+const uids = fc.oneof(fc.constantFrom(0, 1, UID_MAX), fc.nat(500), fc.nat(UID_MAX));
+
+/** Two of them may touch. */
+const spans = fc.uniqueArray(fc.oneof(uids, fc.constant(UID_MAX + 1)), { maxLength: 60 }).map((bounds) => {
+  const ascending = bounds.sort((a, b) => a - b);
+  return ascending.slice(1).flatMap((below, at) => (at % 3 === 2 ? [] : [{ from: ascending[at] as number, below }]));
+});
+
+const looksOnly = fc.constantFrom({}, { looksOnly: true });
 
 const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
   fc
+    .tuple(record({ kind: fc.constant("compare" as const), mailbox: guid, path, seed: uint32 }), looksOnly)
+    .map(([where, how]) => ({ ...where, ...how })),
+  fc
     .tuple(
-      record({ kind: fc.constant("compare" as const), mailbox: guid, path }),
-      sums,
-      fc.constantFrom({}, { looksOnly: true }),
+      record({ kind: fc.constant("compare" as const), mailbox: guid, path, seed: uint32, sums: partSums }),
+      looksOnly,
     )
-    .map(([where, range, how]) => ({ ...where, ...range, ...how })),
+    .map(([where, how]) => ({ ...where, ...how })),
+  fc
+    .tuple(record({ kind: fc.constant("tell-held" as const), mailbox: guid, path, spans }), looksOnly)
+    .map(([where, how]) => ({ ...where, ...how })),
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
+
+const readAsk: fc.Arbitrary<Ask> = fc
+  .tuple(path, fc.uniqueArray(fc.integer({ min: 1, max: UID_MAX }), { minLength: 1, maxLength: 5 }), baseNames, uint53)
+  .chain(([at, uids, base, offset]) => {
+    const messages = uids.sort((a, b) => a - b).map((uid) => ({ uid: parseUid(uid), base }));
+    const common = { kind: "read-messages" as const, path: at, messages, offset };
+    return fc.constantFrom<Ask>(common, { ...common, looksOnly: true });
+  });
 
 const hashedForeign: fc.Arbitrary<Ask> = fc
   .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
@@ -177,13 +205,24 @@ const place = {
   uidNext: fc.integer({ min: 1, max: UID_MAX + 1 }),
 };
 
+const stands = { written: record({ ...place, headerExtra: names }), standing: record(place), occupant: guid };
+const unnumbered = fc.integer({ min: 1, max: 2 ** 24 });
+
 const compared: fc.Arbitrary<Answer> = record(
   {
-    kind: fc.constant("compare" as const),
-    written: record({ ...place, headerExtra: names }),
-    standing: record(place),
-    occupant: guid,
-    told: chunkList(5),
+    ...{ kind: fc.constant("compare" as const), ...stands, unnumbered, looked: uids },
+    differing: record({
+      bits: fc.uint8Array({ maxLength: 1024 }),
+      hasOthers: fc.boolean(),
+      isEqual: fc.boolean(),
+    }),
+  },
+  { requiredKeys: ["kind", "looked"] },
+);
+
+const told: fc.Arbitrary<Answer> = record(
+  {
+    ...{ kind: fc.constant("tell-held" as const), ...stands, unnumbered, reached: uids },
     messages: fc.array(
       fc
         .tuple(
@@ -193,9 +232,8 @@ const compared: fc.Arbitrary<Answer> = record(
         .map(([state, held]) => ({ ...state, held })),
       { maxLength: 4 },
     ),
-    reached: chunkNumbers.map(lastOfChunk),
   },
-  { requiredKeys: ["kind", "told", "messages", "reached"] },
+  { requiredKeys: ["kind", "messages", "reached"] },
 );
 
 const standing: fc.Arbitrary<Answer> = record({
@@ -211,8 +249,21 @@ const standing: fc.Arbitrary<Answer> = record({
   more: fc.boolean(),
 });
 
+const messageParts: fc.Arbitrary<Answer> = record({
+  kind: fc.constant("message-parts" as const),
+  parts: fc.array(
+    fc.oneof(
+      fc.constant(undefined),
+      fc.tuple(bytes, fc.nat(1000)).map(([piece, more]) => ({ size: piece.length + more, bytes: piece })),
+    ),
+    { maxLength: 4 },
+  ),
+});
+
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   compared,
+  messageParts,
+  told,
   standing,
   record({ kind: fc.constant("yielded-uids" as const), uidNext: uint32, moved: uint32 }),
   record({ kind: fc.constant("survey" as const), mailboxes: fc.array(surveyed, { maxLength: 4 }) }),
@@ -267,7 +318,11 @@ export const messageByKind = {
   "body-part": bodyPart,
   outcome,
   retry: record({ kind: fc.constant("retry" as const), id: uint53, voidBelow: uint32, giveUp: fc.boolean() }),
-  request: record({ kind: fc.constant("request" as const), id: uint32, ask: fc.oneof(ask, compareAsk, hashedForeign) }),
+  request: record({
+    kind: fc.constant("request" as const),
+    id: uint32,
+    ask: fc.oneof(ask, compareAsk, readAsk, hashedForeign),
+  }),
   reply,
   farewell: record({ kind: fc.constant("farewell" as const), failure }),
 } satisfies Record<WireMessage["kind"], fc.Arbitrary<WireMessage>>;

@@ -1,12 +1,9 @@
 /** A replica whose word of itself has no end, goes back or cannot be: the link ends, and nothing was offered. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Asker } from "../../../src/agent/asker.js";
 import { Inventories, MailboxPages, readStanding } from "../../../src/agent/replica-pages.js";
-import type { SummedRange } from "../../../src/agent/source-states.js";
 import { systemClock } from "../../../src/base/clock.js";
 import { parseBaseName, parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
-import { CHUNK_UIDS, chunkOf } from "../../../src/txn/chunks.js";
-import { emptyDigest } from "../../../src/txn/digest.js";
 import { NO_MARKS } from "../../../src/txn/message-state.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import {
@@ -16,6 +13,7 @@ import {
   type InventoryMessage,
   STANDING_MAILBOXES_MAX,
 } from "../../../src/wire/messages.js";
+import type { Span } from "../../../src/wire/sums.js";
 import { guid, path } from "./pair.js";
 
 const CONFUSED = expect.objectContaining({ code: "peer-confused" });
@@ -59,81 +57,130 @@ function message(uid: number, more: Partial<ComparedMessage> = {}): ComparedMess
   return { uid: parseUid(uid), base, ...NO_MARKS, size: 3, mtimeS: 7, fields: "", held: "applied", ...more };
 }
 
-/** Of all chunks in which these are. */
 function page(uids: readonly number[], reached = UID_MAX, rest: object = {}): Answer {
-  const told = [...new Set(uids.map(chunkOf))];
-  return { kind: "compare", standing, told, messages: uids.map((uid) => message(uid)), reached, ...rest };
+  return { kind: "tell-held", standing, messages: uids.map((uid) => message(uid)), reached, ...rest };
 }
 
-/** What the source has: one message in each of these chunks, and nothing else up to there. */
-function own(chunks: readonly number[], upTo = UID_MAX): SummedRange {
-  return { sums: chunks.map((chunk) => ({ chunk, count: 1, digest: emptyDigest() })), upTo };
+const EVERYTHING: readonly Span[] = [{ from: 0, below: UID_MAX + 1 }];
+
+function pagesOf(asker: Asker): MailboxPages {
+  return new MailboxPages(asker, { mailbox: guid("a"), path: path("a") }, 7);
 }
 
-/** Each question speaks for the range of its turn; the last one for all that there are. */
-async function readAll(asker: Asker, ...ranges: readonly SummedRange[]): Promise<number> {
-  const pages = new MailboxPages(asker, { mailbox: guid("a"), path: path("a") });
+/** Asks until all of these spans are told of. */
+async function readAll(asker: Asker, all = EVERYTHING): Promise<number> {
+  const pages = pagesOf(asker);
   let messages = 0;
-  for (let turn = 0; ; turn++) {
-    const next = await pages.next(ranges[turn] ?? own([]), stop.signal);
+  for (let spans = all; spans.length > 0; ) {
+    const next = await pages.tell(spans, stop.signal);
     messages += next.messages.length;
-    if (next.reached === UID_MAX) return messages;
+    spans = spans.flatMap(({ from, below }) =>
+      below > next.reached + 1 ? [{ from: Math.max(from, next.reached + 1), below }] : [],
+    );
   }
+  return messages;
 }
 
 test("pages that keep to it are read to their end", async () => {
   expect(await readAll(peer(page([1, 2], 127), page([500], 511), page([])))).toBe(3);
 });
 
-test("pages that tell of chunks of the source's without a message, and of others with some", async () => {
-  const told = page([300], 383, { told: [1, 2] });
-  const asked = own([1, 4], 639);
-  expect(await readAll(peer(told, page([], 639, { told: [4] }), page([])), asked, own([4], 639))).toBe(1);
+const TWO: readonly Span[] = [
+  { from: 10, below: 20 },
+  { from: 300, below: 302 },
+];
+
+test("pages of some spans end within them, or at their end", async () => {
+  expect(await readAll(peer(page([10, 12], 12), page([13, 301], 301)), TWO)).toBe(4);
+  expect(await readAll(peer(page([], 299), page([], 301)), TWO)).toBe(0);
 });
 
-test.each<[string, readonly Answer[], SummedRange?]>([
+test.each<[string, readonly Answer[], (readonly Span[])?]>([
   ["go back", [page([4, 5], 127), page([3])]],
   ["come again and again", [page([4, 5], 127)]],
   ["reach back", [page([300], 383), page([], 255)]],
   ["lead nowhere", [page([], 127), page([], 127)]],
   ["do not ascend", [page([5, 4])]],
   ["have a message twice", [page([5, 5])]],
-  ["have chunks that do not ascend among their messages", [page([300, 5], UID_MAX, { told: [0, 2] })]],
   ["tell of messages beyond their end", [page([300], 255)]],
-  ["tell of chunks beyond their end", [page([], 255, { told: [2] })], own([0, 1, 2])],
-  ["tell of messages of chunks that they do not name", [page([5, 300], UID_MAX, { told: [0] })]],
-  ["tell of chunks that nobody has", [page([], UID_MAX, { told: [3] })], own([1])],
-  ["tell of more than was asked", [page([], 511)], own([0], 383)],
-  ["tell of messages beyond what was asked", [page([400], 511)], own([0], 383)],
+  ["tell of more than was asked", [page([], 302)], TWO],
+  ["tell of messages below what was asked", [page([9], 301)], TWO],
+  ["tell of messages between what was asked", [page([12, 20], 301)], TWO],
+  ["tell of messages above what was asked", [page([12, 302], 301)], TWO],
+  ["end before what was asked", [page([], 9)], TWO],
   ["have messages of a mailbox that is not there", [page([1], UID_MAX, { standing: undefined })]],
-  ["have chunks of a mailbox that is not there", [page([], UID_MAX, { told: [1], standing: undefined })], own([1])],
   ["are about something else", [{ kind: "standing", mailboxes: [], more: false }]],
-])("pages that %s", async (_what, answers, ...ranges) => {
-  const asked = ranges.filter((range) => range !== undefined);
-  await expect(readAll(peer(...answers), ...asked)).rejects.toThrow(CONFUSED);
+])("pages that %s", async (_what, answers, spans) => {
+  await expect(readAll(peer(...answers), spans)).rejects.toThrow(CONFUSED);
 });
 
 test.each([
-  ["a message each", (chunk: number) => [chunk * CHUNK_UIDS]],
+  ["a message each", (turn: number) => [turn * 128]],
   ["nothing", () => []],
 ])("pages without end, with %s", async (_what, uidsOf) => {
   let asked = 0;
   const ask = async () => {
     asked += 1;
-    return page(uidsOf(asked), (asked + 1) * CHUNK_UIDS - 1);
+    return page(uidsOf(asked), (asked + 1) * 128 - 1);
   };
   const endless = { ask } as unknown as Asker;
   await expect(readAll(endless)).rejects.toThrow(CONFUSED);
   expect(asked).toBeLessThan(100_000);
 });
 
+test("a look without end", async () => {
+  let looked = 0;
+  const ask = async (): Promise<Answer> => {
+    looked += 1;
+    return { kind: "compare", standing, looked };
+  };
+  const pages = pagesOf({ ask } as unknown as Asker);
+  const lookOn = async () => {
+    for (;;) await pages.compare(undefined, stop.signal);
+  };
+  await expect(lookOn()).rejects.toThrow(CONFUSED);
+  expect(looked).toBeLessThan(100_000);
+});
+
+describe("sums", () => {
+  const sums = { bits: 1, parts: [0, 1, 5], sums: [1, 2, 3] };
+  const compared = (bits: number[], more: object = {}): Answer => {
+    const differing = { bits: new Uint8Array(bits), hasOthers: false, isEqual: false, ...more };
+    return { kind: "compare", standing, looked: UID_MAX, differing };
+  };
+
+  test("are answered with a bit for each part", async () => {
+    const answer = await pagesOf(peer(compared([5]))).compare(sums, stop.signal);
+    expect(answer.differing?.bits).toStrictEqual(new Uint8Array([5]));
+  });
+
+  test.each<[string, Answer]>([
+    ["a bit that no part has", compared([8])],
+    ["fewer bytes than parts need", compared([])],
+    ["more bytes than parts need", compared([1, 0])],
+    ["all equal, which was not asked", compared([0], { isEqual: true })],
+    ["nothing", { kind: "compare", standing, looked: UID_MAX }],
+    ["messages", page([])],
+  ])("that are answered with %s", async (_what, answer) => {
+    await expect(pagesOf(peer(answer)).compare(sums, stop.signal)).rejects.toThrow(CONFUSED);
+  });
+
+  test("that nobody sent are not answered", async () => {
+    await expect(pagesOf(peer(compared([0]))).compare(undefined, stop.signal)).rejects.toThrow(CONFUSED);
+  });
+
+  test("are not answered before all is looked at, and a look that was lost is said to be", async () => {
+    const looked = (uid: number): Answer => ({ kind: "compare", standing, looked: uid });
+    const pages = pagesOf(peer(looked(500), looked(900), looked(400)));
+    const isBack = async () => (await pages.compare(sums, stop.signal)).isBack;
+    expect([await isBack(), await isBack(), await isBack()]).toStrictEqual([false, false, true]);
+    const early = { ...compared([0]), looked: 500 };
+    await expect(pagesOf(peer(early)).compare(sums, stop.signal)).rejects.toThrow(CONFUSED);
+  });
+});
+
 test.each([
   ["more messages than a page has", page(Array.from({ length: COMPARED_MESSAGES_MAX + 1 }, (_, i) => i + 1))],
-  ["more chunks than it may", page([], UID_MAX, { told: Array.from({ length: 4161 }, (_, chunk) => chunk) })],
-  ["a chunk twice", page([], UID_MAX, { told: [3, 3] })],
-  ["a chunk that no UID has", page([], UID_MAX, { told: [2 ** 25] })],
-  ["an end within a chunk", page([], 128)],
-  ["no end", page([], 0)],
   ["an end beyond all UIDs", page([], 0xffff_ffff)],
   ["UID 0", { ...page([]), messages: [{ ...message(1), uid: 0 }] }],
   ["flags that do not exist", { ...page([]), messages: [message(1, { flags: 64 })] }],

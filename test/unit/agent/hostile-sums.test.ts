@@ -1,7 +1,15 @@
-/** Ends of a link that say what cannot be of chunks and their sums: the link ends with a code, and nothing is offered or looked at. */
+/** Ends of a link that say what cannot be of parts of a mailbox and their sums: the link ends with a code, and nothing is offered or looked at. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { UID_MAX } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
-import type { Answer, Ask, WireMessage } from "../../../src/wire/messages.js";
+import type {
+  Answer,
+  Ask,
+  ComparedMailbox,
+  DifferingParts,
+  ToldMailbox,
+  WireMessage,
+} from "../../../src/wire/messages.js";
 import { makeMailbox } from "../../live/twin/small-store.js";
 import { turns, until } from "../../turns.js";
 import { eachPair } from "./each-pair.js";
@@ -10,6 +18,8 @@ import { openSession } from "./peers.js";
 import { RealPair, type RealRun } from "./real-pair.js";
 
 const INBOX = "u1/Maildir";
+/** Of the 64 parts of two UIDs that are asked about here. */
+const EQUAL: DifferingParts = { bits: new Uint8Array(8), hasOthers: false, isEqual: true };
 
 describe("a source", () => {
   let pair: Pair;
@@ -20,25 +30,42 @@ describe("a source", () => {
     stop = controller;
   });
 
-  const sum = { chunk: 3, count: 1, digest: new Uint8Array(16) };
-  const ask = { kind: "compare", mailbox: guid("a"), path: path("a"), afterUid: 0, upTo: 1023, sums: [sum] } as const;
+  const where = { mailbox: guid("a"), path: path("a") };
+  const sums = { bits: 7, parts: [3], sums: [1] };
+  const ask = { kind: "compare", ...where, seed: 7, sums } as const;
 
-  test.each<[string, Partial<Extract<Ask, { kind: "compare" }>>]>([
-    ["names a chunk twice", { sums: [sum, sum] }],
+  test.each<[string, Ask]>([
+    ["names a part twice", { ...ask, sums: { ...sums, parts: [3, 3], sums: [1, 1] } }],
     [
-      "names more chunks than it may",
-      { sums: Array.from({ length: 65 }, (_, chunk) => ({ ...sum, chunk })), upTo: 8319 },
+      "names more parts than it may",
+      {
+        ...ask,
+        sums: {
+          ...sums,
+          parts: Array.from({ length: 8193 }, (_, at) => at),
+          sums: Array.from({ length: 8193 }, () => 1),
+        },
+      },
     ],
-    ["has no message in a chunk", { sums: [{ ...sum, count: 0 }] }],
-    ["has more messages than a chunk", { sums: [{ ...sum, count: 129 }] }],
-    ["names a chunk beyond its range", { sums: [{ ...sum, chunk: 8 }] }],
-    ["asks about a part of a chunk", { upTo: 1000 }],
-    ["asks about nothing", { afterUid: 1023 }],
+    ["names a part that no UID has", { ...ask, sums: { ...sums, parts: [2 ** 25] } }],
+    ["has parts larger than any", { ...ask, sums: { ...sums, bits: 32 } }],
+    ["has a sum too many", { ...ask, sums: { ...sums, sums: [1, 1] } }],
+    ["has half a digest", { ...ask, sums: { ...sums, whole: new Uint8Array(8) } }],
+    ["wants to be told of nothing", { kind: "tell-held", ...where, spans: [{ from: 5, below: 5 }] }],
+    ["wants to be told of UIDs beyond all", { kind: "tell-held", ...where, spans: [{ from: 5, below: 2 ** 32 - 1 }] }],
+    [
+      "wants to be told of more spans than it may",
+      {
+        kind: "tell-held",
+        ...where,
+        spans: Array.from({ length: 4097 }, (_, at) => ({ from: 2 * at, below: 2 * at + 1 })),
+      },
+    ],
   ])("that %s has its link ended, and nothing was looked at", async (_what, how) => {
     const { run, send, store } = await openSession(pair, stop.signal);
-    await send({ kind: "request", id: 1, ask: { ...ask, ...how } });
+    await send({ kind: "request", id: 1, ask: how });
     await expect(run).rejects.toThrow(expect.objectContaining({ code: "wire-invalid" }));
-    expect(store.calls.filter(({ method }) => method === "compare")).toStrictEqual([]);
+    expect(store.calls.filter(({ method }) => method === "compare" || method === "tellHeld")).toStrictEqual([]);
   });
 });
 
@@ -62,8 +89,8 @@ describe("a replica", () => {
     await pair[Symbol.asyncDispose]();
   });
 
-  /** It has all of the log, and answers so when the mailbox is compared. */
-  function startAgainst(page: Partial<Extract<Answer, { kind: "compare" }>>): void {
+  /** It has all of the log, and answers so when the mailbox is compared, or its messages are to be told. */
+  function startAgainst(compared: Partial<ComparedMailbox>, told: Partial<ToldMailbox> = {}): void {
     const link = openMemoryLink();
     const sinks = {
       conflicts: [],
@@ -79,6 +106,11 @@ describe("a replica", () => {
     const { path: at, uidValidity, uidNext, headerExtra } = row;
     const standing = { path: at, uidValidity, uidNext };
     const written = { ...standing, headerExtra };
+    const answerOf = ({ kind }: Ask): Answer => {
+      if (kind === "standing") return { kind, mailboxes: [], more: false };
+      if (kind === "tell-held") return { kind, written, standing, messages: [], reached: UID_MAX, ...told };
+      return { kind: "compare", written, standing, looked: UID_MAX, differing: EQUAL, ...compared };
+    };
     const answerTo = (message: WireMessage): WireMessage | undefined => {
       if (message.kind === "mark") return { kind: "outcome", id: message.id, notes: [] };
       if (message.kind === "hello") {
@@ -86,10 +118,7 @@ describe("a replica", () => {
         return { kind: "welcome", protocol: message.protocol, software: "x", appliedLsn, firstContact: false };
       }
       if (message.kind !== "request") return undefined;
-      const answer: Answer =
-        message.ask.kind === "standing"
-          ? { kind: "standing", mailboxes: [], more: false }
-          : { kind: "compare", written, standing, told: [], messages: [], reached: 0xffff_0000, ...page };
+      const answer = answerOf(message.ask);
       return { kind: "reply", id: message.id, result: { ok: true, answer } };
     };
     const answering = async () => {
@@ -105,25 +134,39 @@ describe("a replica", () => {
   }
 
   const asked = () => sent.flatMap((it) => (it.kind === "request" && it.ask.kind === "compare" ? [it.ask.sums] : []));
+  const differing = (bits: number[], more: Partial<DifferingParts> = {}) => {
+    return { differing: { ...EQUAL, isEqual: false, bits: new Uint8Array(bits), ...more } };
+  };
 
   test("that calls all equal is believed, and offered nothing of it", async () => {
     startAgainst({});
     await until(() => sent.filter(({ kind }) => kind === "mark").length > 1, "it is compared");
     await turns();
-    expect(asked()).toMatchObject([[{ chunk: 0, count: 2 }]]);
+    // 128 UIDs, two at a time.
+    expect(asked()).toMatchObject([{ bits: 1, parts: { length: 64 }, whole: { length: 16 } }]);
     expect(sent.filter(({ kind }) => kind === "offer")).toStrictEqual([]);
   });
 
-  test.each<[string, string, Partial<Extract<Answer, { kind: "compare" }>>]>([
-    ["tells of a chunk that nobody has", "peer-confused", { told: [1] }],
-    ["tells of a chunk beyond its answer", "peer-confused", { told: [2], reached: 255 }],
-    ["tells of chunks in a mailbox that is not there", "peer-confused", { told: [0], standing: undefined as never }],
-    ["ends within a chunk", "wire-invalid", { reached: 300 }],
-    ["reaches nothing", "wire-invalid", { reached: 0 }],
-    ["comes to no end", "peer-confused", { reached: 127 }],
-    ["names a chunk twice", "wire-invalid", { told: [0, 0] }],
-  ])("that %s has its link ended, and is offered nothing", async (_what, code, page) => {
-    startAgainst(page);
+  test("that has less of what differs than the source is offered the rest", async () => {
+    startAgainst(differing([1, 0, 0, 0, 0, 0, 0, 0]), { reached: 1 });
+    await until(() => sent.some(({ kind }) => kind === "offer"), "it is offered");
+    const told = sent.flatMap((it) => (it.kind === "request" && it.ask.kind === "tell-held" ? [it.ask.spans] : []));
+    expect(told).toStrictEqual([[{ from: 0, below: 2 }]]);
+  });
+
+  test.each<[string, string, Partial<ComparedMailbox>, Partial<ToldMailbox>?]>([
+    ["tells of more parts than it was asked", "peer-confused", differing([0, 0, 0, 0, 0, 0, 0, 0, 1])],
+    ["tells of fewer parts than it was asked", "peer-confused", differing([1])],
+    ["tells of no part at all", "peer-confused", { differing: undefined as never }],
+    ["calls equal what differs", "peer-confused", differing([1, 0, 0, 0, 0, 0, 0, 0], { isEqual: true })],
+    ["calls equal what has more", "peer-confused", { differing: { ...EQUAL, hasOthers: true } }],
+    ["has looked at nothing", "peer-confused", { looked: 0, differing: undefined as never }],
+    ["tells what differs before it has looked at all", "peer-confused", { looked: 127 }],
+    ["has looked at more than there can be", "wire-invalid", { looked: UID_MAX + 1 }],
+    ["tells of UIDs beyond those asked about", "peer-confused", differing([1, 0, 0, 0, 0, 0, 0, 0]), { reached: 200 }],
+    ["tells nothing of those asked about", "peer-confused", differing([2, 0, 0, 0, 0, 0, 0, 0]), { reached: 1 }],
+  ])("that %s has its link ended, and is offered nothing", async (_what, code, compared, told = {}) => {
+    startAgainst(compared, told);
     await expect(run).rejects.toThrow(expect.objectContaining({ code }));
     expect(sent.filter(({ kind }) => kind === "offer")).toStrictEqual([]);
   });

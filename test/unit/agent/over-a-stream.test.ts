@@ -15,7 +15,10 @@ import { LOG_ID, Pair } from "./pair.js";
 async function endOf(stream: Duplex, peer: string): Promise<Link> {
   const ports = { stream, clock: systemClock, peer };
   const { capabilities } = await greet(ports, greetingOf(["deflate"], "test"), new AbortController().signal);
-  return openStreamLink({ ...ports, stream: capabilities.has("deflate") ? openCompressed(stream) : stream });
+  return openStreamLink({
+    ...ports,
+    stream: capabilities.has("deflate") ? openCompressed(stream, systemClock) : stream,
+  });
 }
 
 async function openLink() {

@@ -152,20 +152,10 @@ describe("answerRequest", () => {
     const methods: Partial<ApplyMethods> = { compare: () => ({ kind: "diverged", divergence: found }) };
     const told: RefusedMailbox[] = [];
     const sinks = { onRefused: (it: RefusedMailbox) => void told.push(it), onRead: () => undefined };
-    const reply = await answer(
-      methods,
-      { kind: "compare", ...where, afterUid: 0, upTo: UID_MAX, sums: [] },
-      never,
-      sinks,
-    );
+    const reply = await answer(methods, { kind: "compare", ...where, seed: 7 }, never, sinks);
     expect(reply.result).toMatchObject({ ok: false, failure: { code, message: found.words, disposition: "resync" } });
     expect(told).toStrictEqual([{ ...where, code: kind, words: found.words }]);
-    await answer(
-      methods,
-      { kind: "compare", ...where, afterUid: 0, upTo: UID_MAX, sums: [], looksOnly: true },
-      never,
-      sinks,
-    );
+    await answer(methods, { kind: "compare", ...where, seed: 7, looksOnly: true }, never, sinks);
     expect(told).toHaveLength(1);
   });
 
@@ -173,9 +163,9 @@ describe("answerRequest", () => {
     const read: string[] = [];
     const sinks = { onRefused: () => undefined, onRead: (mailbox: string) => void read.push(mailbox) };
     const methods: Partial<ApplyMethods> = {
-      compare: () => ({ kind: "read", messages: [], told: [], reached: UID_MAX }),
+      compare: () => ({ kind: "read", looked: UID_MAX }),
     };
-    const ask = { kind: "compare", mailbox: guid("a"), path: path("a"), afterUid: 0, upTo: UID_MAX, sums: [] } as const;
+    const ask = { kind: "compare", mailbox: guid("a"), path: path("a"), seed: 7 } as const;
     await answer(methods, { ...ask, looksOnly: true }, never, sinks);
     expect(read).toStrictEqual([]);
     await answer(methods, ask, never, sinks);

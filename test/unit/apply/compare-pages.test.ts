@@ -1,6 +1,7 @@
 /** What a replica tells of a mailbox that is compared, page by page, and of what was written to it. */
 import {
   appendFileSync,
+  copyFileSync,
   cpSync,
   mkdirSync,
   readdirSync,
@@ -12,8 +13,8 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { SourceStates, type SummedRange } from "../../../src/agent/source-states.js";
-import type { CompareOutcome } from "../../../src/apply/compare-types.js";
+import { SourceStates } from "../../../src/agent/source-states.js";
+import type { Compared, CompareRequest, Told } from "../../../src/apply/compare-types.js";
 import { openHash } from "../../../src/base/hash.js";
 import type { RawPath } from "../../../src/base/raw-name.js";
 import { type MailboxGuid, parseMailboxGuid, UID_MAX } from "../../../src/maildir/ids.js";
@@ -23,7 +24,6 @@ import { addFile, addMessage, makeMailbox, spreadUids } from "../../live/twin/sm
 import { RealPair } from "../agent/real-pair.js";
 
 const digester = new StateDigester(await openHash());
-const NOTHING: SummedRange = { sums: [], upTo: UID_MAX };
 const [INBOX, WORK] = ["u1/Maildir", "u1/Maildir/.Work"];
 
 let pair: RealPair;
@@ -44,15 +44,33 @@ afterEach(async () => {
   await pair[Symbol.asyncDispose]();
 });
 
-type Read = Extract<CompareOutcome, { kind: "read" }>;
+const EVERYTHING = [{ from: 0, below: UID_MAX + 1 }];
+const SEED = 7;
 
-/** As a source asks that has nothing there, unless it says what. */
-function page(afterUid: number, messagesMax = 100, mailbox = guid, own: SummedRange = NOTHING): Read {
+function whereOf(mailbox: MailboxGuid) {
   const row = pair.sourceReader.mailboxByGuid(mailbox);
   if (row === undefined) throw new Error("the source does not have it");
-  const outcome = pair.store.compare({ mailbox, path: row.path, afterUid, ...own, messagesMax });
+  return { mailbox, path: row.path };
+}
+
+/** A page of what stands there above that UID. */
+function page(
+  afterUid: number,
+  messagesMax = 100,
+  mailbox = guid,
+  spans = [{ from: afterUid + 1, below: UID_MAX + 1 }],
+): Told {
+  const outcome = pair.store.tellHeld({ ...whereOf(mailbox), spans: afterUid === 0 ? EVERYTHING : spans, messagesMax });
   if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
   return outcome;
+}
+
+/** Files without a UID. */
+function counted(messagesMax = 100): number | undefined {
+  const outcome = pair.store.tellHeld({ ...whereOf(guid), spans: [], messagesMax });
+  if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
+  expect(outcome).toMatchObject({ messages: [], reached: UID_MAX });
+  return outcome.unnumbered;
 }
 
 /** "UID held" of all messages, by pages of that size. */
@@ -60,9 +78,9 @@ function all(messagesMax: number): string[] {
   const told: string[] = [];
   let afterUid = 0;
   for (;;) {
-    const { messages, reached, told: chunks } = page(afterUid, messagesMax);
-    if (chunks.length > 1) expect(messages.length).toBeLessThanOrEqual(messagesMax);
-    expect(chunks).toStrictEqual([...new Set(messages.map(({ uid }) => chunkOf(uid)))]);
+    const { messages, reached } = page(afterUid, messagesMax);
+    if (new Set(messages.map(({ uid }) => chunkOf(uid))).size > 1)
+      expect(messages.length).toBeLessThanOrEqual(messagesMax);
     for (const { uid, held } of messages) told.push(`${uid} ${held}`);
     if (reached === UID_MAX) return told;
     afterUid = reached;
@@ -119,24 +137,52 @@ describe("messages", () => {
   });
 });
 
-describe("chunks that are asked about with sums", () => {
+test("of spans is told what has their UIDs, and nothing else", () => {
+  const spans = [
+    { from: 100, below: 101 },
+    { from: 150, below: 201 },
+    { from: 401, below: 600 },
+  ];
+  const told = page(1, 100, guid, spans);
+  expect(told.messages.map(({ uid }) => uid)).toStrictEqual([100, 200, 500]);
+  expect(told.reached).toBe(599);
+  expect(page(1, 1, guid, spans)).toMatchObject({ messages: [{ uid: 100 }], reached: 149 });
+});
+
+describe("parts that are asked about with sums", () => {
   const record = (uid: number, to: (line: string) => string) => {
     const uidlist = join(inbox, "dovecot-uidlist");
     const text = readFileSync(uidlist, "latin1").replace(new RegExp(`^${uid} .*\n`, "m"), to);
     writeFileSync(uidlist, text, "latin1");
   };
   const renameTo = (info: string) => renameSync(fileOf(3), `${fileOf(3).split(":", 1)[0]}:2,${info}`);
-  const own = () => new SourceStates(pair.sourceReader, guid, digester).sums(64);
-  const asked = (range = own()) => page(0, 100, guid, range);
 
-  test("are not told of where all is as it was written", () => {
-    expect(own().sums.map(({ chunk, count }) => [chunk, count])).toStrictEqual(
-      [0, 1, 2, 3, 4].map((it) => [it, it === 3 ? 2 : 1]),
-    );
-    expect(asked()).toMatchObject({ told: [], messages: [], reached: UID_MAX });
+  /** What the source has, in parts of 128 UIDs. */
+  function own(numbers = [0, 1, 2, 3, 4], seed = SEED) {
+    const states = new SourceStates(pair.sourceReader, guid, { digester, seed });
+    expect(states.markOn(100)).toBe(true);
+    const sums = numbers.map((part) => states.marked.sumIn(part * 128, (part + 1) * 128) ?? -1);
+    return { bits: 7, parts: numbers, sums, whole: states.marked.digest };
+  }
+
+  function compare(sums: NonNullable<CompareRequest["sums"]> = own(), more: Partial<CompareRequest> = {}): Compared {
+    const request = { ...whereOf(guid), seed: SEED, messagesMax: 100, sums, ...more };
+    const outcome = pair.store.compare(request);
+    if (outcome.kind !== "read") throw new Error(outcome.divergence.words);
+    return outcome;
+  }
+  const differing = (outcome: Compared) => {
+    const bits = outcome.differing?.bits[0] ?? 0;
+    return [[0, 1, 2, 3, 4, 5].filter((at) => ((bits >>> at) & 1) === 1), outcome.differing?.hasOthers];
+  };
+  const NOTHING = { bits: new Uint8Array(1), hasOthers: false, isEqual: true };
+
+  test("are equal where all is as it was written", () => {
+    expect(compare()).toMatchObject({ looked: UID_MAX, differing: NOTHING });
+    expect(compare(own([0, 1], 8), { seed: 8 })).toMatchObject({ looked: UID_MAX, differing: NOTHING });
   });
 
-  // Of UID 400, which shares its chunk with 500.
+  // Of UID 400, which shares its part with 500.
   test.each<[string, () => void]>([
     ["a flag", () => renameTo("FT")],
     [
@@ -162,71 +208,112 @@ describe("chunks that are asked about with sums", () => {
     ["another identity", () => record(400, (line) => line.replace("400 ", "400 Gother "))],
     ["a field that is no size", () => record(400, (line) => line.replace("400 ", "400 P12 "))],
     ["a neighbour that nobody wrote", () => record(500, (line) => `450 :${addFile(inbox, { seed: 70 })}\n${line}`)],
-  ])("are told of whole where a message has %s", (_what, bring) => {
+    ["a second file", () => copyFileSync(fileOf(3), join(inbox, "new", basename(fileOf(3)).split(":", 1)[0] ?? ""))],
+  ])("differ where a message has %s, and no others do", (_what, bring) => {
     bring();
-    const { told, messages, reached } = asked();
-    expect([told, reached]).toStrictEqual([[3], UID_MAX]);
-    expect(messages).toStrictEqual(page(0).messages.filter(({ uid }) => chunkOf(uid) === 3));
-    expect(messages.length).toBeGreaterThan(1);
+    const outcome = compare();
+    expect(differing(outcome)).toStrictEqual([[3], false]);
+    expect(outcome).toMatchObject({ looked: UID_MAX, differing: { isEqual: false } });
+    // Where it is: 400 is in part 25 of 16 UIDs, 450 in 28.
+    const states = new SourceStates(pair.sourceReader, guid, { digester, seed: SEED });
+    states.markOn(100);
+    const parts = Array.from({ length: 8 }, (_, at) => 24 + at);
+    const sums = parts.map((part) => states.marked.sumIn(part * 16, (part + 1) * 16) ?? -1);
+    const smaller = compare({ bits: 4, parts, sums }).differing;
+    expect(smaller?.isEqual).toBe(false);
+    expect(smaller?.bits).toStrictEqual(new Uint8Array([_what.startsWith("a neighbour") ? 16 : 2]));
   });
 
-  test("are not told of for sizes in records, which are each Dovecot's own", () => {
+  test("are equal though sizes in records differ, which are each Dovecot's own", () => {
     record(400, (line) => line.replace("400 ", "400 S9 W9 "));
-    expect(asked()).toMatchObject({ told: [], messages: [] });
+    expect(compare().differing).toStrictEqual(NOTHING);
   });
 
-  test("are told of where the source has nothing, or more, and without a message where nothing stands", () => {
-    const { sums, upTo } = own();
-    const more = { chunk: 7, count: 1, digest: emptyDigest() };
-    const without = sums.filter(({ chunk }) => chunk !== 2);
-    const { told, messages, reached } = asked({ sums: [...without, more], upTo });
-    expect([told, messages.map(({ uid }) => uid), reached]).toStrictEqual([[2, 7], [300], UID_MAX]);
+  test("differ where the source has nothing, or more; what is in none of them is said", () => {
+    const { sums, ...rest } = own([0, 1, 2, 3, 4, 7]);
+    expect(differing(compare({ ...rest, whole: emptyDigest(), sums: sums.with(5, 1).with(2, 0) }))).toStrictEqual([
+      [2, 5],
+      false,
+    ]);
+    expect(differing(compare({ ...own([0, 1]), whole: emptyDigest() }))).toStrictEqual([[], true]);
   });
 
-  test("are told of as far as was asked, and no further", () => {
+  test("have what was looked at before, until what differs is told; another comparison looks anew", () => {
+    const other = { ...own(), whole: emptyDigest() };
+    expect(differing(compare(other))).toStrictEqual([[], false]);
     renameTo("FT");
-    expect(asked({ sums: own().sums.slice(0, 3), upTo: 383 })).toMatchObject({ told: [], reached: 383 });
-    expect(page(383, 100, guid, { sums: own().sums.slice(3), upTo: UID_MAX })).toMatchObject({ told: [3] });
+    expect(differing(compare(other))).toStrictEqual([[], false]);
+    expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
+    expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
+    renameTo("T");
+    const [told] = page(1, 100, guid, [{ from: 400, below: 402 }]).messages;
+    expect(told).toMatchObject({ uid: 400, held: "lost" }); // it is not where it was listed.
+    expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
   });
 
-  test("are told of where equal messages were not written by replication", () => {
-    const { sums, upTo } = own();
+  test("are looked at in steps, which have no answer before the last", () => {
+    const looks = [1, 2, 9].map((messagesMax) => compare(own(), { messagesMax }));
+    expect(looks.map(({ looked }) => looked)).toStrictEqual([127, 383, UID_MAX]);
+    for (const look of looks.slice(0, 2)) expect(look).not.toHaveProperty("differing");
+    expect(looks[2]).toMatchObject({ differing: NOTHING });
+  });
+
+  test("differ where equal messages were not written by replication", () => {
     const path = "u9/Maildir";
     const copy = join(pair.bench.replica, path);
     cpSync(inbox, copy, { recursive: true, preserveTimestamps: true });
     const other = parseMailboxGuid("7".repeat(32));
     const uidlist = join(copy, "dovecot-uidlist");
     writeFileSync(uidlist, readFileSync(uidlist, "latin1").replace(/ G[0-9a-f]+/, ` G${other}`), "latin1");
-    const request = { mailbox: other, path: path as RawPath, afterUid: 0, sums, upTo, messagesMax: 100 };
-    expect(pair.store.compare(request)).toMatchObject({
-      told: [0, 1, 2, 3, 4],
+    const where = { mailbox: other, path: path as RawPath };
+    expect(differing(compare(own(), where))).toStrictEqual([[0, 1, 2, 3, 4], false]);
+    expect(pair.store.tellHeld({ ...where, spans: EVERYTHING, messagesMax: 100 })).toMatchObject({
       messages: Array.from({ length: 6 }, () => ({ held: "foreign" })),
     });
+  });
+
+  test("all differ where nothing of many messages was written by replication: not all are looked at", () => {
+    makeMailbox(pair.bench.replica, "u9/Maildir", { messages: 1200, bytes: 10 });
+    const uidlist = readFileSync(join(pair.bench.replica, "u9/Maildir/dovecot-uidlist"), "latin1");
+    const mailbox = parseMailboxGuid(/ G([0-9a-f]+)/.exec(uidlist)?.[1] ?? "");
+    const where = { mailbox, path: "u9/Maildir" as RawPath };
+    const parts = Array.from({ length: 10 }, (_, part) => part);
+    const sums = { bits: 7, parts, sums: parts.map(() => 0), whole: emptyDigest() };
+    const outcome = compare(sums, { ...where, messagesMax: 2000 });
+    expect(outcome.differing).toStrictEqual({ bits: new Uint8Array([0xff, 3]), hasOthers: true, isEqual: false });
   });
 });
 
 describe("files without a UID", () => {
-  const told = (afterUid: number, messagesMax?: number) => page(afterUid, messagesMax).unnumbered;
-
-  test("are counted by the last page, in cur/ and new/, and nothing else is", () => {
-    expect(page(0)).not.toHaveProperty("unnumbered");
+  test("are counted in cur/ and new/, and nothing else is", () => {
+    expect(counted()).toBeUndefined();
     addMessage(inbox, { seed: 70 }); // has a UID.
     const base = addFile(inbox, { seed: 71 });
     const other = addFile(inbox, { seed: 72 });
     renameSync(join(inbox, "cur", `${other}:2,`), join(inbox, "new", other));
     mkdirSync(join(inbox, "new/1.a.directory"));
-    expect([told(0), told(0, 3), told(383, 3), told(511, 3)]).toStrictEqual([2, undefined, undefined, 2]);
-    expect([told(UID_MAX), told(UID_MAX, 1)]).toStrictEqual([2, 3]); // of more than a page has the names alone count.
+    expect(page(0)).not.toHaveProperty("unnumbered");
+    expect([counted(), counted(1)]).toStrictEqual([2, 3]); // of more than a page has the names alone count.
     rmSync(join(inbox, "cur", `${base}:2,`));
-    expect(told(0)).toBe(1);
+    expect(counted()).toBe(1);
   });
 
-  test("are counted above all UIDs as they are now, not as the pages before had them", () => {
+  test("are counted with the sum of the whole, and with no other", () => {
+    addFile(inbox, { seed: 71 });
+    const request = { ...whereOf(guid), seed: SEED, messagesMax: 100 };
+    const sums = { bits: 7, parts: [], sums: [] };
+    expect(pair.store.compare({ ...request, sums: { ...sums, whole: emptyDigest() } })).toMatchObject({
+      unnumbered: 1,
+    });
+    expect(pair.store.compare({ ...request, sums })).not.toHaveProperty("unnumbered");
+    expect(pair.store.compare(request)).not.toHaveProperty("unnumbered");
+  });
+
+  test("are counted as they are now, not as the pages before had them", () => {
     const base = addFile(inbox, { seed: 71 });
     expect(page(0, 2).reached).toBe(255); // the listing is kept.
     appendFileSync(join(inbox, "dovecot-uidlist"), `601 :${base}\n`);
-    expect(page(UID_MAX)).toMatchObject({ told: [], messages: [], reached: UID_MAX });
-    expect(told(UID_MAX)).toBeUndefined();
+    expect(counted()).toBeUndefined();
   });
 });
 
@@ -253,7 +340,7 @@ describe("the mailbox", () => {
     rmSync(join(pair.bench.replica, WORK), { recursive: true });
     pair.reopenReplica();
     const gone = page(0, 100, pair.guidAt(WORK));
-    expect(gone).toMatchObject({ written: { path: WORK }, told: [], messages: [], reached: UID_MAX });
+    expect(gone).toMatchObject({ written: { path: WORK }, messages: [], reached: UID_MAX });
     expect(gone.standing).toBeUndefined();
   });
 

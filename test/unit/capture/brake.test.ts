@@ -20,14 +20,34 @@ function stateAfter(
 
 describe("mail that is expunged", () => {
   test.each([
-    ["a thousand, of however few", [1_000, 0], 1_000, undefined],
-    ["one more, of few", [1_001, 0], 4_000, { messages: 1_001, limit: 1_000 }],
+    ["a hundred, of however few", [100, 0], 100, undefined],
+    ["one more, of few", [101, 0], 101, { messages: 101, limit: 100 }],
+    ["half of a small store", [400, 0], 800, undefined],
+    ["more than half of it", [401, 0], 800, { messages: 401, limit: 400 }],
+    ["all of it", [800, 0], 800, { messages: 800, limit: 400 }],
+    ["a thousand, of two thousand and more", [1_000, 0], 2_000, undefined],
+    ["one more, of few thousand", [1_001, 0], 4_000, { messages: 1_001, limit: 1_000 }],
     ["a fifth of many", [100_000, 0], 500_000, undefined],
     ["more than that", [100_001, 0], 500_000, { messages: 100_001, limit: 100_000 }],
   ] as const)("%s", (_name, [messages, minute], total, engaged) => {
     const state = stateAfter([[messages, minute, "expunged"]], { total });
     if (engaged === undefined) expect(state.engaged).toBeUndefined();
     else expect(state.engaged).toMatchObject({ why: "messages", sinceMs: 0, ...engaged });
+  });
+
+  test("of a small store counts by what it had before, and limits of one's own are heeded", () => {
+    const engagedAfter = (total: number, ...parts: readonly (readonly [number, number, "expunged" | "mailbox"])[]) =>
+      stateAfter(parts, { total }).engaged;
+    expect(engagedAfter(300, [100, 0, "expunged"], [50, 5, "expunged"])).toBeUndefined();
+    expect(engagedAfter(300, [100, 0, "expunged"], [51, 5, "expunged"])).toMatchObject({ messages: 151, limit: 150 });
+    expect(engagedAfter(300, [100, 0, "expunged"], [51, 10, "expunged"]), "later").toBeUndefined();
+    expect(engagedAfter(300, [100, 0, "expunged"], [51, 5, "mailbox"])).toMatchObject({ why: "messages", limit: 150 });
+    const own = (limits: Partial<typeof BRAKE_LIMITS>, messages: number, total: number) =>
+      stateAfter([[messages, 0, "expunged"]], { total, limits: { ...BRAKE_LIMITS, ...limits } }).engaged?.limit;
+    expect(own({ smallStoreMessages: 500 }, 500, 800)).toBeUndefined();
+    expect(own({ smallStoreMessages: 500 }, 501, 800)).toBe(500);
+    expect(own({ smallStoreShare: 1 }, 800, 800), "it has none").toBeUndefined();
+    expect(own({ messages: 20, share: 0 }, 21, 800), "a stricter one stays").toBe(20);
   });
 
   test("counts for as long as the window is, of the store as it was before", () => {

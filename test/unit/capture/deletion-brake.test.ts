@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { systemClock, unixMs } from "../../../src/base/clock.js";
 import { BRAKE_LIMITS, type BrakeLimits } from "../../../src/capture/brake.js";
+import { DeletionBrake } from "../../../src/capture/deletion-brake.js";
+import { parseUid, type Uid } from "../../../src/maildir/ids.js";
+import { mailboxRow, record } from "../log/state-fixtures.js";
 import { CaptureBench, rawPath } from "./capture-bench.js";
 import { type FakeMailbox, openFakeStore } from "./fake-dovecot.js";
 import { expectEqualToDisk } from "./log-model.js";
@@ -265,4 +268,25 @@ test("without a brake all goes, and nothing is noted", async () => {
   bench.sweep();
   expect(uidsIn(bench, inbox)).toEqual([]);
   expect(bench.model.meta.size).toBe(0);
+});
+
+test("what an examination has counted that came to nothing is counted once, when it comes again", () => {
+  const place = { disk: { openRoot: () => undefined }, storeRoot: "/nowhere" };
+  const brake = new DeletionBrake(FEW, {
+    ...{ meta: () => undefined, total: () => 40, standing: () => new Set<Uid>() },
+    mounts: { place, table: () => [] },
+  });
+  const row = mailboxRow(1, { messages: 40 });
+  const findings = [1, 2, 3, 4].map((uid) => ({ uid: parseUid(uid), before: record(uid), now: undefined }));
+  const expunge = () => brake.sift({ row, findings, isRenumbered: () => false, pass: undefined, nowMs: 7 });
+  const counted = () => brake.takeMeta().map(({ key, value }) => [key, JSON.parse(value).counted]);
+  for (let look = 0; look < 6; look++) {
+    expect(expunge()).toHaveLength(4);
+    brake.takeBack();
+  }
+  expect([brake.report, counted()]).toEqual([undefined, [["deletion-brake", []]]]);
+  expunge();
+  expect(counted()).toEqual([["deletion-brake", [{ atMs: 7, expunged: 4, inMailboxes: 0 }]]]);
+  brake.takeBack(); // of what has an answer nothing is.
+  expect(counted()).toEqual([]);
 });

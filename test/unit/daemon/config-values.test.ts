@@ -33,7 +33,8 @@ users = ["*@example.org"]
 [store.out]
 path = "/out"
 scratch = "/out-scratch"
-brake = { messages = 5, share = "7%", in_deleted_mailboxes = 3, window = "1h", uncounted = ["Müll"] }
+sentinel = "da/är.hier"
+brake = { messages = 5, share = "7%", small_store_share = "30%", small_store_messages = 4, in_deleted_mailboxes = 3, window = "1h", uncounted = ["Müll"] }
 scrub = { every = "30d", max_rate = "1MiB" }
 [store.out.replica]
 a = { to = "tls://[FE80::1]:9", peer = "p", store = "mail", mode = "on-demand", foreign = "limbo" }
@@ -64,8 +65,17 @@ test("everything that may be said has its value", () => {
     { name: "p", key: KEY, mayRead: new Set(["out"]), mayWrite: new Set(["in"]), users: ["*@example.org"] },
   ]);
   const [out, inward] = [...config.stores.values()];
-  expect(out).toMatchObject({ name: "out", path: "/out", scratch: "/out-scratch", role: { kind: "source" } });
-  const limits = { messages: 5, share: 0.07, inDeletedMailboxes: 3, windowMs: 3_600_000, uncounted: ["Müll"] };
+  expect(out).toMatchObject({
+    name: "out",
+    path: "/out",
+    scratch: "/out-scratch",
+    sentinel: "da/är.hier",
+    role: { kind: "source" },
+  });
+  const limits = {
+    ...{ messages: 5, share: 0.07, smallStoreShare: 0.3, smallStoreMessages: 4 },
+    ...{ inDeletedMailboxes: 3, windowMs: 3_600_000, uncounted: ["Müll"] },
+  };
   expect([out?.brake, inward?.brake]).toStrictEqual([limits, undefined]);
   expect([out?.scrub, inward?.scrub]).toStrictEqual([{ everyMs: 2_592_000_000, maxRate: 1_048_576 }, undefined]);
   const replicas = out?.role.kind === "source" ? [...out.role.replicas.values()] : [];

@@ -33,7 +33,7 @@ function openPorts(answer: (ask: Ask) => Answer) {
   return { ports, asked, news, refused };
 }
 
-const ABOVE_ALL = { afterUid: UID_MAX, upTo: UID_MAX, sums: [], looksOnly: true };
+const NO_MESSAGES = { spans: [], looksOnly: true };
 const restoring = (path: string) => ({ kind: "foreign", path, bases: [], action: "restore" });
 
 test("a mailbox that refuses is named, and does not stop the others", async () => {
@@ -50,10 +50,10 @@ test("where mail came back the source's next UID is raised to where the destinat
   const { ports, asked, news, refused } = openPorts((ask) => {
     if (ask.kind === "foreign") return { kind: "foreign", messages: ask.path === SENT.path ? 2 : 0, copies: 0 };
     const { path, uidValidity } = SENT;
-    return { kind: "compare", standing: { path, uidValidity, uidNext: 14 }, messages: [], told: [], reached: UID_MAX };
+    return { kind: "tell-held", standing: { path, uidValidity, uidNext: 14 }, messages: [], reached: UID_MAX };
   });
   expect(await restoreAside(ports, [INBOX, SENT], never)).toBe(true);
-  const looking = { kind: "compare", mailbox: SENT.guid, path: SENT.path, ...ABOVE_ALL };
+  const looking = { kind: "tell-held", mailbox: SENT.guid, path: SENT.path, ...NO_MESSAGES };
   expect(asked).toStrictEqual([restoring(""), restoring(".Sent"), looking]);
   expect(news).toStrictEqual([{ kind: "raised", path: SENT.path, from: 9, to: 14 }]);
   expect(refused).toStrictEqual([]);

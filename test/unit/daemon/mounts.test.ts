@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, type TestContext, test } from "vitest";
-import { isSameDirectory, liesIn, parseMounts } from "../../../src/daemon/mounts.js";
+import { parseMounts } from "../../../src/base/mount-table.js";
+import { isSameDirectory, liesIn } from "../../../src/daemon/mounts.js";
 import { findPlaces, makePlaces } from "../../../src/daemon/places.js";
 
 let root: string;
@@ -105,6 +106,6 @@ describe("DST that is a bind mount of a directory on the same file system [needs
 test("paths in mountinfo are unescaped", () => {
   const line = (mountPoint: string) => `36 35 98:0 /mnt1 ${mountPoint} rw,noatime master:1 - ext3 /dev/root rw`;
   expect(parseMounts(`${line("/a\\040b\\134040")}\n${line("/c")}\n`)).toEqual(
-    ["/a b\\040", "/c"].map((mountPoint) => ({ id: "36", dev: "98:0", root: "/mnt1", mountPoint })),
+    ["/a b\\040", "/c"].map((mountPoint) => ({ id: "36", dev: "98:0", root: "/mnt1", mountPoint, fsType: "ext3" })),
   );
 });

@@ -1,8 +1,8 @@
 /** `verify A B --deep --repair` of a pair that `sync` keeps: a body is written over only where it is known to be the bad one. */
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Bench, makeMailbox, openBench } from "../../live/twin/small-store.js";
+import { type Bench, makeMailbox, openBench, summaryOf } from "../../live/twin/small-store.js";
 import { mailtwin } from "./mailtwin.js";
 
 const INBOX = "u1/Maildir";
@@ -13,8 +13,8 @@ async function verify({ dir, source, replica, state }: Bench, ...args: readonly 
 }
 
 /** Another byte under an unchanged name, with its size and date. */
-function changeByte(store: string) {
-  const cur = join(store, INBOX, "cur");
+function changeByte(store: string, mailbox = INBOX) {
+  const cur = join(store, mailbox, "cur");
   const file = join(cur, readdirSync(cur).sort()[0] ?? "");
   const whole = readFileSync(file);
   const { atimeMs, mtimeMs } = statSync(file);
@@ -84,4 +84,18 @@ test("where nobody knows what they were they stay, and --trust-source is for --r
     code: 64,
     err: expect.stringContaining("--trust-source is for --repair"),
   });
+});
+
+test("of a message that was moved to another mailbox it is known what its bytes were, though nobody has read them there", async () => {
+  using bench = openBench();
+  const inbox = makeMailbox(bench.source, INBOX, { messages: 2 });
+  const work = makeMailbox(bench.source, `${INBOX}/.Work`, { messages: 0 });
+  expect((await bench.sync()).code).toBe(0);
+  const [name = ""] = readdirSync(join(inbox, "cur"));
+  renameSync(join(inbox, "cur", name), join(work, "cur", name));
+  appendFileSync(join(work, "dovecot-uidlist"), `1 :${name.split(":")[0]}\n`);
+  expect(summaryOf(await bench.sync())).toMatchObject({ saves: 1, expunges: 1, bodiesBytes: 0 });
+  const { file, whole } = changeByte(bench.replica, `${INBOX}/.Work`);
+  expect(await verify(bench, "--repair")).toMatchObject({ code: 0 });
+  expect(readFileSync(file)).toEqual(whole);
 });

@@ -56,6 +56,25 @@ test("the first word stays, unless another is to stand instead; one of another m
   expect(known.read(ONE, [nameOf(first), nameOf(next)])).toStrictEqual([undefined, wordOf(next)]);
 });
 
+test("of a copy is known what was known of what it was made of, also where that is a copy, and if it has that size", () => {
+  using known = new KnownBodies(path);
+  const first = body(5, "a");
+  const copyOf = (of: NotedBody, uid: number, size = of.size) => {
+    const { mailbox, uid: from, base } = of;
+    const copy = body(uid, "a", { mailbox: OTHER, size });
+    return { mailbox: OTHER, uid: copy.uid, base: copy.base, size, origin: { mailbox, uid: from, base } };
+  };
+  known.note([first]);
+  const [one, wrong, stranger] = [copyOf(first, 1), copyOf(first, 2, 9), copyOf(body(6, "b"), 3)];
+  const again = { ...copyOf(first, 4), origin: { mailbox: OTHER, uid: one.uid, base: one.base } };
+  known.noteCopies([one, wrong, stranger, again]);
+  const word = wordOf(first);
+  expect(known.read(OTHER, [one, wrong, stranger, again])).toStrictEqual([word, undefined, undefined, word]);
+  known.note([body(7, "c")]);
+  known.noteCopies([{ ...one, size: body(7, "c").size, origin: { mailbox: ONE, ...nameOf(body(7, "c")) } }]);
+  expect(known.read(OTHER, [one]), "the first word stays").toStrictEqual([word]);
+});
+
 test("mailboxes that are gone are forgotten", () => {
   using known = new KnownBodies(path);
   known.note([body(5, "a"), body(5, "b", { mailbox: OTHER })]);

@@ -3,7 +3,7 @@ import { systemClock } from "../../../src/base/clock.js";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { openHash } from "../../../src/base/hash.js";
 import type { WorkerClient } from "../../../src/base/worker-rpc.js";
-import { LocalSide } from "../../../src/resync/local-side.js";
+import { type AreWritten, LocalSide } from "../../../src/resync/local-side.js";
 import { StoreSums } from "../../../src/resync/store-sums.js";
 import type { SumsMethods } from "../../../src/resync/sums-types.js";
 import { StateDigester } from "../../../src/txn/digest.js";
@@ -11,8 +11,17 @@ import { StateDigester } from "../../../src/txn/digest.js";
 const hash = await openHash();
 const ports = { disk: openNodeDisk(), hash, digester: new StateDigester(hash), clock: systemClock };
 
+interface StoreSideOptions {
+  readonly isForgetful?: boolean;
+  readonly cachePath?: string;
+  readonly areWritten?: AreWritten;
+}
+
 /** `isForgetful`: each question is asked of a thread that has seen nothing, as after a pause. */
-export function storeSide(storeRoot: string, { isForgetful = false, cachePath = "" } = {}): LocalSide {
+export function storeSide(
+  storeRoot: string,
+  { isForgetful = false, cachePath = "", areWritten }: StoreSideOptions = {},
+): LocalSide {
   const options = { storeRoot, storeSite: undefined, cachePath: cachePath === "" ? undefined : cachePath };
   let sums = new StoreSums(ports, options);
   const client = {
@@ -21,5 +30,6 @@ export function storeSide(storeRoot: string, { isForgetful = false, cachePath = 
       return sums[method](args);
     },
   };
-  return new LocalSide({ take: () => client as unknown as WorkerClient<SumsMethods>, giveBack: () => undefined });
+  const port = { take: () => client as unknown as WorkerClient<SumsMethods>, giveBack: () => undefined };
+  return new LocalSide(port, undefined, undefined, areWritten);
 }

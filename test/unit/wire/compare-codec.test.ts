@@ -1,80 +1,138 @@
-/** What an end takes for the sums of a mailbox, and what it refuses although protobuf would take it. */
-import { create, toBinary } from "@bufbuild/protobuf";
+/** What an end takes for sums of a mailbox, for spans of it and for an answer, and what it refuses although protobuf would take it. */
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { UID_MAX } from "../../../src/maildir/ids.js";
-import { EnvelopeSchema } from "../../../src/wire/gen/link_pb.js";
+import { EnvelopeSchema, type ReplySchema } from "../../../src/wire/gen/link_pb.js";
 import { decodeMessage } from "../../../src/wire/message-codec.js";
-import { CHUNK_SUMS_MAX } from "../../../src/wire/messages.js";
+import { PART_SUMS_MAX, TOLD_SPANS_MAX } from "../../../src/wire/messages.js";
 
 const REFUSED = expect.objectContaining({ code: "wire-invalid" });
-const CHUNK_MAX = Math.floor(UID_MAX / 128);
+const mailbox = "0".repeat(31).concat("1");
 
-interface Question {
-  readonly afterUid?: number;
-  readonly upTo?: number;
-  readonly steps?: number[];
-  readonly counts?: number[];
-  readonly digests?: Uint8Array;
-}
+type Init = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
 
-/** As many counts and digests as there are steps, unless it says otherwise. */
-function ask({ afterUid = 0, upTo = UID_MAX, steps = [], counts, digests }: Question) {
-  const sums = { counts: counts ?? steps.map(() => 1), digests: digests ?? new Uint8Array(steps.length * 16) };
-  const value = { mailbox: "0".repeat(31).concat("1"), afterUid, upTo, steps, ...sums };
-  const message = { case: "request", value: { id: 1, ask: { case: "compare", value } } } as const;
+function decode(message: Init) {
   return decodeMessage({ head: toBinary(EnvelopeSchema, create(EnvelopeSchema, { message })), payloads: [] });
 }
 
-describe("a question with sums", () => {
-  test("names ascending chunks by their distances, the first from -1", () => {
-    const digests = Uint8Array.from({ length: 48 }, (_, at) => at);
-    const read = ask({ steps: [1, 2, CHUNK_MAX - 2], counts: [127, 128, 1], digests });
-    expect(read).toMatchObject({
+interface Sums {
+  readonly bits?: number;
+  readonly steps?: number[];
+  readonly sums?: Uint8Array;
+  readonly whole?: Uint8Array;
+}
+
+/** As many sums as there are steps, unless it says otherwise. */
+function compare({ bits = 7, steps = [], sums = new Uint8Array(steps.length * 6), whole }: Sums) {
+  const value = { mailbox, seed: 7, sums: { bits, steps, sums, ...(whole === undefined ? {} : { whole }) } };
+  return decode({ case: "request", value: { id: 1, ask: { case: "compare", value } } });
+}
+
+describe("sums", () => {
+  test("are of ascending parts, named by their distances, the first from -1", () => {
+    const last = Math.floor(UID_MAX / 128);
+    const sums = Uint8Array.from({ length: 18 }, (_, at) => (at % 6 === 5 ? 0xff : at));
+    const whole = Uint8Array.from({ length: 16 }, (_, at) => at);
+    expect(compare({ steps: [1, 2, last - 2], sums, whole })).toMatchObject({
       ask: {
-        ...{ kind: "compare", afterUid: 0, upTo: UID_MAX },
-        sums: [
-          { chunk: 0, count: 127, digest: digests.slice(0, 16) },
-          { chunk: 2, count: 128, digest: digests.slice(16, 32) },
-          { chunk: CHUNK_MAX, count: 1, digest: digests.slice(32) },
-        ],
+        ...{ kind: "compare", mailbox, seed: 7 },
+        sums: { bits: 7, parts: [0, 2, last], sums: [0xff04_0302_0100, 0xff0a_0908_0706, 0xff10_0f0e_0d0c], whole },
       },
     });
   });
 
-  test("may have as many as there may be, within its range, or none", () => {
-    const steps = Array.from({ length: CHUNK_SUMS_MAX }, () => 1);
-    expect(ask({ steps })).toMatchObject({ ask: { sums: { length: CHUNK_SUMS_MAX } } });
-    expect(ask({ afterUid: 127, upTo: 255, steps: [2] })).toMatchObject({ ask: { sums: [{ chunk: 1 }] } });
-    expect(ask({ afterUid: UID_MAX, upTo: UID_MAX })).toMatchObject({ ask: { sums: [] } });
-    expect(ask({ afterUid: UID_MAX - 1, steps: [CHUNK_MAX + 1] })).toMatchObject({ ask: { sums: { length: 1 } } });
+  test("may be as many as there may be, or none, of parts of one UID or of half of all", () => {
+    const steps = Array.from({ length: PART_SUMS_MAX }, () => 1);
+    expect(compare({ steps })).toMatchObject({ ask: { sums: { parts: { length: PART_SUMS_MAX } } } });
+    expect(compare({ whole: new Uint8Array(16) })).toMatchObject({ ask: { sums: { parts: [] } } });
+    expect(compare({ bits: 31, steps: [1, 1] })).toMatchObject({ ask: { sums: { parts: [0, 1] } } });
+    expect(compare({ bits: 0, steps: [UID_MAX + 1] })).toMatchObject({ ask: { sums: { parts: [UID_MAX] } } });
   });
 
-  test.each<[string, Question]>([
-    ["more chunks than it may have", { steps: Array.from({ length: CHUNK_SUMS_MAX + 1 }, () => 1) }],
-    ["a chunk twice", { steps: [3, 0] }],
-    ["chunks that descend, as a number that wraps", { steps: [3, 0xffff_ffff] }],
-    ["a chunk before the first", { steps: [0] }],
-    ["a chunk that no UID has", { steps: [CHUNK_MAX + 2] }],
-    ["chunks that no UID has together", { steps: [CHUNK_MAX, 1, 1] }],
-    ["no message in a chunk", { steps: [1], counts: [0] }],
-    ["more messages than a chunk has", { steps: [1], counts: [129] }],
-    ["a count too few", { steps: [1, 1], counts: [1] }],
-    ["a count too many", { steps: [1], counts: [1, 1] }],
-    ["a digest that is too short", { steps: [1], digests: new Uint8Array(15) }],
-    ["a digest that is too long", { steps: [1], digests: new Uint8Array(17) }],
-    ["a digest of nothing", { digests: new Uint8Array(16) }],
-    ["a chunk below its range", { afterUid: 255, steps: [2] }],
-    ["a chunk above its range", { upTo: 255, steps: [3] }],
-    ["a range that begins within a chunk", { afterUid: 128 }],
-    ["a range that ends within a chunk", { upTo: 126 }],
-    ["a range that ends at no UID", { upTo: 0 }],
-    ["a range that ends before it begins", { afterUid: 255, upTo: 127 }],
-    ["a range of nothing", { afterUid: 255, upTo: 255 }],
-    ["a range beyond all UIDs", { upTo: 0xffff_ffff }],
-    ["a range that begins beyond all UIDs", { afterUid: 0xffff_ffff, upTo: 0xffff_ffff }],
-    ["messages above all UIDs", { afterUid: UID_MAX, upTo: UID_MAX, steps: [1] }],
-    ["messages of the last UID, when that was told of", { afterUid: UID_MAX, upTo: UID_MAX, steps: [CHUNK_MAX + 1] }],
-  ])("is refused with %s", (_what, question) => {
-    expect(() => ask(question)).toThrow(REFUSED);
+  test("may be missing: then the replica only looks", () => {
+    const request = decode({
+      case: "request",
+      value: { id: 1, ask: { case: "compare", value: { mailbox, seed: 7 } } },
+    });
+    expect(request).toStrictEqual({
+      ...{ kind: "request", id: 1 },
+      ask: { kind: "compare", mailbox, path: "", seed: 7 },
+    });
+  });
+
+  test.each<[string, Sums]>([
+    ["more parts than there may be", { steps: Array.from({ length: PART_SUMS_MAX + 1 }, () => 1) }],
+    ["a part twice", { steps: [3, 0] }],
+    ["parts that descend, as a number that wraps", { steps: [3, 0xffff_ffff] }],
+    ["a part before the first", { steps: [0] }],
+    ["a part that no UID has", { steps: [Math.floor(UID_MAX / 128) + 2] }],
+    ["parts that no UID has together", { bits: 31, steps: [1, 1, 1] }],
+    ["parts larger than any", { bits: 32, steps: [1] }],
+    ["a sum that is too short", { steps: [1], sums: new Uint8Array(5) }],
+    ["a sum that is too long", { steps: [1], sums: new Uint8Array(7) }],
+    ["a sum of nothing", { sums: new Uint8Array(6) }],
+    ["a digest that is too short", { whole: new Uint8Array(15) }],
+    ["a digest that is too long", { whole: new Uint8Array(17) }],
+  ])("are refused with %s", (_what, sums) => {
+    expect(() => compare(sums)).toThrow(REFUSED);
+  });
+});
+
+describe("spans", () => {
+  const tell = (steps: number[]) =>
+    decode({ case: "request", value: { id: 1, ask: { case: "tellHeld", value: { mailbox, steps } } } });
+
+  test("ascend by their distances, may touch, and may be all UIDs, or none", () => {
+    expect(tell([0, 2, 0, 5, 100, UID_MAX + 1 - 107])).toMatchObject({
+      ask: {
+        ...{ kind: "tell-held", mailbox },
+        spans: [
+          { from: 0, below: 2 },
+          { from: 2, below: 7 },
+          { from: 107, below: UID_MAX + 1 },
+        ],
+      },
+    });
+    expect(tell([0, UID_MAX + 1])).toMatchObject({ ask: { spans: [{ from: 0, below: UID_MAX + 1 }] } });
+    expect(tell([])).toMatchObject({ ask: { spans: [] } });
+    const most = Array.from({ length: 2 * TOLD_SPANS_MAX }, () => 1);
+    expect(tell(most)).toMatchObject({ ask: { spans: { length: TOLD_SPANS_MAX } } });
+  });
+
+  test.each<[string, number[]]>([
+    ["more of them than there may be", Array.from({ length: 2 * TOLD_SPANS_MAX + 2 }, () => 1)],
+    ["one without an end", [1, 1, 1]],
+    ["one of nothing", [5, 0]],
+    ["one beyond all UIDs", [0, UID_MAX + 2]],
+    ["one that wraps", [5, 1, 0xffff_ffff, 0xffff_ffff]],
+  ])("are refused with %s", (_what, steps) => {
+    expect(() => tell(steps)).toThrow(REFUSED);
+  });
+});
+
+describe("an answer", () => {
+  const answer = (reply: Omit<MessageInitShape<typeof ReplySchema>, "$typeName">) =>
+    decode({ case: "reply", value: { id: 1, ...reply } });
+
+  test("has a bit for each part, as many as may be asked about", () => {
+    const bits = new Uint8Array(PART_SUMS_MAX / 8).fill(0xff);
+    expect(answer({ compare: { looked: UID_MAX, differing: { bits, others: true } } })).toStrictEqual({
+      ...{ kind: "reply", id: 1 },
+      result: {
+        ok: true,
+        answer: { kind: "compare", looked: UID_MAX, differing: { bits, hasOthers: true, isEqual: false } },
+      },
+    });
+  });
+
+  test.each<[string, Omit<MessageInitShape<typeof ReplySchema>, "$typeName">]>([
+    [
+      "more bits than there are parts",
+      { compare: { looked: UID_MAX, differing: { bits: new Uint8Array(PART_SUMS_MAX / 8 + 1) } } },
+    ],
+    ["a UID beyond all", { compare: { looked: UID_MAX + 1 } }],
+    ["messages up to a UID beyond all", { held: { reached: UID_MAX + 1 } }],
+  ])("is refused with %s", (_what, reply) => {
+    expect(() => answer(reply)).toThrow(REFUSED);
   });
 });

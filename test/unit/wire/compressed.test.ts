@@ -26,13 +26,13 @@ describe("a compressed stream", () => {
   beforeEach(async () => {
     [raw, peer] = await openSocketPair();
     peer.on("error", () => undefined);
-    link = openStreamLink({ stream: openCompressed(raw), clock: systemClock, peer: "mail-b" });
+    link = openStreamLink({ stream: openCompressed(raw, systemClock), clock: systemClock, peer: "mail-b" });
   });
 
   const next = () => link.messages(signal)[Symbol.asyncIterator]().next();
 
   test("mails that are like those before them cost little; shared memory is read too", async () => {
-    const other = openStreamLink({ stream: openCompressed(peer), clock: systemClock, peer: "mail-a" });
+    const other = openStreamLink({ stream: openCompressed(peer, systemClock), clock: systemClock, peer: "mail-a" });
     const reading = other.messages(signal)[Symbol.asyncIterator]();
     const mail = new Uint8Array(new SharedArrayBuffer(6_064), 64);
     mail.set(Buffer.from(randomBytes(4_500).toString("base64")).subarray(0, 6_000));
@@ -46,6 +46,26 @@ describe("a compressed stream", () => {
     }
     expect(costs[0]).toBeLessThan(5_500);
     expect(Math.max(...costs.slice(1))).toBeLessThan(400);
+    link.close();
+    other.close();
+  });
+
+  test("after the first 4 MiB a line that takes all is given it as it is; where it keeps the stream waiting it gets less", async () => {
+    const other = openStreamLink({ stream: openCompressed(peer, systemClock), clock: systemClock, peer: "mail-a" });
+    const reading = other.messages(signal)[Symbol.asyncIterator]();
+    const bytes = 256 * 1024;
+    const text = Buffer.from("a mail that is like all others. ".repeat(bytes / 32));
+    const costOfNext = async (): Promise<number> => {
+      const before = raw.bytesWritten;
+      await link.send(part(text), signal);
+      const { value } = await reading.next();
+      expect(value?.kind === "body-part" && Buffer.from(value.payload).equals(text)).toBe(true);
+      return raw.bytesWritten - before;
+    };
+    for (let sent = 0; sent < 4 * 1024 * 1024 - bytes; sent += bytes)
+      expect(await costOfNext()).toBeLessThan(bytes / 20);
+    await costOfNext(); // is judged with all before it.
+    expect(await costOfNext()).toBeGreaterThan(bytes);
     link.close();
     other.close();
   });

@@ -262,13 +262,13 @@ test("fields that a newer release added are passed over", () => {
   expect(decodeMessage({ head, payloads: [] })).toStrictEqual({ kind: "retry", id: 5, voidBelow: 0, giveUp: true });
 });
 
-test("files without a UID are told of a page of a comparison, as many as a mailbox can have", () => {
-  const page = { kind: "compare", told: [], messages: [], reached: UID_MAX } as const;
+test("files without a UID are told of with what is compared, as many as a mailbox can have", () => {
+  const page = { kind: "compare", looked: UID_MAX } as const;
   const reply = (unnumbered: number): WireMessage => {
     return { kind: "reply", id: 1, result: { ok: true, answer: { ...page, unnumbered } } };
   };
   const read = (unnumbered: number) =>
-    decode({ case: "reply", value: { id: 1, compare: { reached: UID_MAX, unnumbered } } });
+    decode({ case: "reply", value: { id: 1, compare: { looked: UID_MAX, unnumbered } } });
   expect(decodeMessage(encodeMessage(reply(3)))).toStrictEqual(reply(3));
   expect(decodeMessage(encodeMessage(reply(2 ** 40)))).toStrictEqual(reply(2 ** 24));
   expect(read(0xffff_ffff)).toStrictEqual(reply(2 ** 24));

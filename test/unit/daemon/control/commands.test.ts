@@ -81,6 +81,7 @@ describe("what is asked for is said to be so", () => {
     [["resume", "lists/b"], "lists/b goes on\n"],
     [["fetch-now"], "asked for: 2 replicas\n"],
     [["resync", "-u", "alice", "--mailbox", "Work", "--replica", "c"], "3 mailboxes will be compared\n"],
+    [["resync", "--clear-place", "--mailbox", "Work", "--replica", "c"], "3 mailboxes will be compared\n"],
     [["rejects", "retry", "c"], "1 reject will be tried again\n"],
     [
       ["rejects", "skip", "c", "-u", "alice"],

@@ -8,11 +8,11 @@ import { type Bench, makeMailbox, openBench } from "../../../live/twin/small-sto
 export const MANY = 255;
 export const [INBOX, WORK, OTHER] = ["u1/Maildir", "u1/Maildir/.Work", "u2/Maildir"] as const;
 
-/** The first two of the INBOX have flags and a keyword. */
-export async function brakedBench(): Promise<Bench> {
-  const bench = openBench();
+/** The first two of the INBOX have flags and a keyword. `bytes`: of each message of the folder. */
+export async function brakedBench({ bytes = 20, open = openBench } = {}): Promise<Bench> {
+  const bench = open();
   makeMailbox(bench.source, INBOX, { messages: 5 });
-  makeMailbox(bench.source, WORK, { messages: MANY, bytes: 20, seed: 100 });
+  makeMailbox(bench.source, WORK, { messages: MANY, bytes, seed: 100 });
   makeMailbox(bench.source, OTHER, { messages: 3, seed: 500 });
   for (const path of [INBOX, WORK]) mark(join(bench.source, path));
   expect((await bench.sync()).code).toBe(0);
@@ -43,7 +43,23 @@ export interface Rejected {
   readonly reports: readonly RejectReport[];
 }
 
-export async function reject(bench: Bench, flags: RejectFlags = {}): Promise<Rejected> {
+export function reject(bench: Bench, flags: RejectFlags = {}): Promise<Rejected> {
+  return rejectTo(bench, bench.replica, flags);
+}
+
+export function rejectTo(
+  { source, state }: Pick<Bench, "source" | "state">,
+  destination: string,
+  flags: RejectFlags = {},
+): Promise<Rejected> {
+  return rejectWith([source, destination], { state, ...flags });
+}
+
+/** As its words and flags stand on a command line. */
+export async function rejectWith(
+  [source, destination]: readonly [source?: string, destination?: string],
+  flags: RejectFlags,
+): Promise<Rejected> {
   let [out, err] = ["", ""];
   const output = {
     out: (text: string) => {
@@ -54,7 +70,7 @@ export async function reject(bench: Bench, flags: RejectFlags = {}): Promise<Rej
     },
     exitCodeOf: (code: number) => code,
   };
-  const code = await rejectDeletions(bench.source, bench.replica, { state: bench.state, ...flags }, output);
+  const code = await rejectDeletions(source, destination, flags, output);
   const lines = flags.json === true ? out.split("\n").filter((line) => line !== "") : [];
   return { code, out, err, reports: lines.map((line) => JSON.parse(line) as RejectReport) };
 }

@@ -19,7 +19,15 @@ const OF_A_COMMAND =
 const NEVER_IN_DAEMON = [
   ...["usage", "interrupted", "terminated", "hung-up", "log-missing", "store-unknown", "not-in-log", "not-rejected"],
   ...["config-missing", "config-wrong", "daemon-not-running", "control-refused", "key-nowhere", "peer-wrong"],
-  ...["limbo-missing", "peer-unwritable", "state-too-old", "target-ambiguous", "nothing-to-adopt"],
+  ...[
+    "limbo-missing",
+    "peer-unwritable",
+    "state-too-old",
+    "target-ambiguous",
+    "nothing-to-adopt",
+    "not-a-twin",
+    "target-away",
+  ],
 ];
 
 /** True of a daemon as well: a file of the operator's, an option of another program, "the next run or sweep". */

@@ -158,6 +158,9 @@ describe("words", () => {
     expect(new Set(words).size).toBe(kinds.length);
     for (const each of words) expect(each).toMatch(/^2 /);
     expect(kinds.filter((kind) => isIdle({ kind }))).toStrictEqual(["keep", "keep-files", "held-back"]);
-    expect(heldBackAction(2, [5])).toMatchObject({ words: "leave 2 messages", messages: [{ uid: 5, words: "UID 5" }] });
+    expect(heldBackAction(2, [5], "--approve-deletions")).toMatchObject({
+      ...{ words: "leave 2 messages", messages: [{ uid: 5, words: "UID 5" }] },
+      why: "gone at the source, and their deletion is held back (--approve-deletions)",
+    });
   });
 });

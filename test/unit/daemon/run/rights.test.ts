@@ -7,7 +7,7 @@ import { type RawPath, ROOT_PATH, rawFromText } from "../../../../src/base/raw-n
 import type { Explanation } from "../../../../src/daemon/control/explain.js";
 import { maySee } from "../../../../src/daemon/run/user-rights.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
-import { parseBaseName, parseMailboxGuid, parseUid, UID_MAX } from "../../../../src/maildir/ids.js";
+import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
 import type { Change, Structure, Transaction } from "../../../../src/txn/transaction.js";
 import { encodeTransaction } from "../../../../src/txn/transaction-codec.js";
 import { until } from "../../../live/lab/until.js";
@@ -164,7 +164,7 @@ describe("what a limited source says", () => {
     mayWrite: maySee(["alice"]),
     pathOf: (guid: string) => (guid === own ? path("alice") : guid === other ? path("bob") : undefined),
   };
-  const compare = { kind: "compare", afterUid: 0, upTo: UID_MAX, sums: [] } as const;
+  const compare = { kind: "compare", seed: 7 } as const;
   const lost = { ...compare, mailbox: own, path: ROOT_PATH } as const;
   const offer = (mailbox: typeof own, at: RawPath, structure?: Structure, changes: readonly Change[] = []) => {
     const transaction = {
@@ -222,6 +222,10 @@ describe("what a limited source says", () => {
     ["to see another's", () => refuseAsk({ kind: "inventory", path: path("bob"), afterUid: 0 }, rights)],
     ["to move another's", () => refuseAsk({ kind: "foreign", path: path("bob"), bases: [], action: "limbo" }, rights)],
     ["to compare another's", () => refuseAsk({ ...compare, mailbox: other, path: path("bob") }, rights)],
+    [
+      "to be told of another's, under a path of its own",
+      () => refuseAsk({ kind: "tell-held", mailbox: other, path: path("alice/.X"), spans: [] }, rights),
+    ],
     [
       "to renumber another's",
       () => refuseAsk({ kind: "yield-uids", mailbox: other, uids: [1], from: parseUid(1), floor: 9 }, rights),

@@ -1,0 +1,73 @@
+/**
+ * One look at all messages of a mailbox, made in steps, and then asked about again and again: which parts of it are not as the source has
+ * them, or were not all written by replication.
+ *
+ * INVARIANT: a file is looked at once, however often a part of its mailbox is asked about.
+ * INVARIANT: what is equal was looked at; what differs may not have been.
+ * Memory: 13 bytes a message, twice that at the most.
+ */
+import { UID_MAX } from "../maildir/ids.js";
+import { type StateDigester, sameDigest } from "../txn/digest.js";
+import { MarkedUids } from "../txn/marked-uids.js";
+import type { AskedParts, FoundParts } from "./compare-types.js";
+import { heldIn, piecesOf, type Sources } from "./held-messages.js";
+
+/** Where none of so many messages was written by replication, hardly any was: all is told, and nothing is looked at twice. */
+const GIVEN_UP_MIN = 1024;
+
+export class MailboxLook {
+  readonly #marked: MarkedUids;
+  #looked = 0;
+  #isGivenUp = false;
+
+  constructor(seed: number) {
+    this.#marked = new MarkedUids(seed);
+  }
+
+  /** All up to this UID were looked at; UID_MAX: all. */
+  get looked(): number {
+    return this.#looked;
+  }
+
+  /** Looks at the next `max` messages, or somewhat more. */
+  lookOn(sources: Sources, digester: StateDigester, max: number): void {
+    const until = this.#marked.count + max;
+    for (const piece of piecesOf(sources, [{ from: this.#looked + 1, below: UID_MAX + 1 }])) {
+      if (this.#marked.count >= until) return;
+      for (const { held, ...state } of heldIn(sources, piece))
+        this.#marked.add(state.uid, digester.halvesWithFields(state), held !== "applied");
+      this.#looked = piece.below - 1;
+      const { count, offs } = this.#marked;
+      this.#isGivenUp = count >= GIVEN_UP_MIN && offs === count;
+      if (this.#isGivenUp) break;
+    }
+    this.#looked = UID_MAX;
+  }
+
+  /** Where all were looked at, or nothing is as it was written. */
+  compare(asked: AskedParts): FoundParts {
+    return this.#isGivenUp ? allDiffering(asked) : comparedParts(this.#marked, asked);
+  }
+}
+
+/** Which of these parts have other marks, or some that are off. */
+export function comparedParts(marked: MarkedUids, { bits, parts, sums, whole }: AskedParts): FoundParts {
+  const differing = new Uint8Array(Math.ceil(parts.length / 8));
+  if (whole !== undefined && marked.offs === 0 && sameDigest(marked.digest, whole))
+    return { bits: differing, hasOthers: false, isEqual: true };
+  const width = 2 ** bits;
+  let inParts = 0;
+  for (const [at, part] of parts.entries()) {
+    const [from, below] = [part * width, (part + 1) * width];
+    inParts += marked.countIn(from, below);
+    if (marked.sumIn(from, below) !== sums[at]) differing[at >>> 3] = (differing[at >>> 3] ?? 0) | (1 << (at & 7));
+  }
+  return { bits: differing, hasOthers: inParts < marked.count, isEqual: false };
+}
+
+function allDiffering({ parts }: AskedParts): FoundParts {
+  const bits = new Uint8Array(Math.ceil(parts.length / 8)).fill(0xff);
+  const last = parts.length & 7;
+  if (last > 0) bits[bits.length - 1] = 2 ** last - 1;
+  return { bits, hasOthers: true, isEqual: false };
+}

@@ -29,9 +29,9 @@ export class MailtwinCalls {
     return { ...this.#call("verify", stores, ["--json"]), exitCodes: [0, 1] };
   }
 
-  /** `state`: of the twin. */
-  sync(stores: Stores, state: string): Command {
-    return this.#call("sync", stores, ["--state", state]);
+  /** `state`: of the twin. `more`: further flags. */
+  sync(stores: Stores, state: string, ...more: readonly string[]): Command {
+    return this.#call("sync", stores, ["--state", state, ...more]);
   }
 
   #call(verb: string, { a, b, way, stateHome }: Stores, more: readonly string[]): Command {

@@ -30,6 +30,8 @@ interface Twin {
   readonly name: string;
   readonly target: string;
   readonly command: Command;
+  /** By comparing all of it, whatever the log has; rsync knows no other way. */
+  readonly compared: Command;
   /** The same names and files, or what IMAP shows. */
   readonly isExact: boolean;
 }
@@ -39,44 +41,55 @@ export async function measureChanges(
   ground: Ground,
   { rounds, many }: { readonly rounds: number; readonly many: boolean },
 ): Promise<readonly VerifyResult[]> {
-  const { fresh, mails, calls } = ground;
+  const { fresh, mails } = ground;
   const changing = fresh("changing");
   await runToEnd(["rsync", "-a", `${ground.source}/`, `${changing}/`]);
-  const twinAt = async (way: "here" | "host"): Promise<Twin> => {
-    const [target, stateHome, state] = [fresh("twin"), fresh("state-home"), fresh("state")];
-    const stores = { a: changing, b: target, stateHome };
-    ground.say(`  ${NAME_OF[way]}: first copy, not measured`);
-    for (let time = 0; time < 2; time++) await runCommand(calls.sync({ ...stores, way }, state));
-    const command = calls.sync({ ...stores, way: way === "here" ? way : "host, counted" }, state);
-    return { name: NAME_OF[way], target, command, isExact: false };
-  };
-  const rsync: Twin = {
-    ...{ name: "rsync", target: ground.copy, isExact: true },
-    command: rsyncOver(ground.bridge, { source: changing, target: ground.copy }, "--delete"),
-  };
-  const beside = ground.withRsync ? [rsync] : [];
   const work: Work = { ground, changing, seed: 1 };
-  const here = await twinAt("here");
-  const rows = [...(await measureScattered(work, [here, ...beside], rounds))];
+  const [here, host] = [await twinAt(work, "here"), await twinAt(work, "host")];
+  const over = ground.withRsync ? [host, rsyncTwin(work)] : [host];
+  const scattered = `${SCATTERED_CHANGES} scattered changes`;
+  const rows = [
+    ...(await measureScattered(work, [here, ...over], { work: `resync after ${scattered}`, rounds })),
+    ...(await measureScattered(work, [here, ...over].map(comparing), { work: `compared whole after ${scattered}`, rounds })),
+  ];
   await judgeBodies(work, [here], rows);
   if (many) {
-    const host = await twinAt("host");
-    const twins = [host, ...beside];
     const count = Math.round(mails * MANY_SHARE);
     const sized = { mails, changedMails: count, goals: { wireBytesPerMail: WIRE_BYTES_PER_MAIL_MAX } };
-    const further = [
-      ...(await measureScattered(work, twins, 1)),
-      ...(await measureOnce(work, twins, { ...sized, work: `${count.toLocaleString("en-US")} flag changes` }, () =>
+    rows.push(
+      ...(await measureOnce(work, over, { ...sized, work: `${count.toLocaleString("en-US")} flag changes` }, () =>
         flagMany(changing, count),
       )),
-      ...(await measureOnce(work, twins, { ...sized, work: `${mailsOf(count)} moved to another folder` }, () =>
+      ...(await measureOnce(work, over, { ...sized, work: `${mailsOf(count)} moved to another folder` }, () =>
         moveSome(changing, count),
       )),
-    ];
-    await judgeBodies(work, twins, further);
-    rows.push(...further);
-  } else await judgeBodies(work, beside, rows);
+    );
+  }
+  await judgeBodies(work, over, rows);
   return rows;
+}
+
+async function twinAt({ ground, changing }: Work, way: "here" | "host"): Promise<Twin> {
+  const { fresh, calls } = ground;
+  const [target, stateHome, state] = [fresh("twin"), fresh("state-home"), fresh("state")];
+  const stores = { a: changing, b: target, stateHome };
+  ground.say(`  ${NAME_OF[way]}: first copy, not measured`);
+  for (let time = 0; time < 2; time++) await runCommand(calls.sync({ ...stores, way }, state));
+  const counted = { ...stores, way: way === "here" ? way : "host, counted" } as const;
+  return {
+    ...{ name: NAME_OF[way], target, isExact: false },
+    command: calls.sync(counted, state),
+    compared: calls.sync(counted, state, "--resync"),
+  };
+}
+
+function rsyncTwin({ ground, changing }: Work): Twin {
+  const command = rsyncOver(ground.bridge, { source: changing, target: ground.copy }, "--delete");
+  return { name: "rsync", target: ground.copy, isExact: true, command, compared: command };
+}
+
+function comparing(twin: Twin): Twin {
+  return { ...twin, command: twin.compared };
 }
 
 interface Work {
@@ -86,17 +99,21 @@ interface Work {
   seed: number;
 }
 
-async function measureScattered(work: Work, twins: readonly Twin[], rounds: number): Promise<readonly VerifyResult[]> {
+async function measureScattered(
+  work: Work,
+  twins: readonly Twin[],
+  named: { readonly work: string; readonly rounds: number },
+): Promise<readonly VerifyResult[]> {
   const taken = twins.map(nothingTaken);
   let bodies: readonly Buffer[] = [];
-  for (let round = 0; round < rounds; round++) {
+  work.ground.say(`  ${named.work}`);
+  for (let round = 0; round < named.rounds; round++) {
     bodies = scatterChanges(work.changing, work.seed++);
     await runTwins(work, twins, taken);
   }
   const compressed = bodies.reduce((sum, body) => sum + deflateSync(body).length, 0);
   const goals = { wallToRsync: RESYNC_TO_RSYNC_MAX, wireBytes: compressed + RESYNC_WIRE_BYTES_MAX };
-  const name = `resync after ${SCATTERED_CHANGES} scattered changes`;
-  return rowsOf(twins, taken, { work: name, mails: work.ground.mails, goals });
+  return rowsOf(twins, taken, { work: named.work, mails: work.ground.mails, goals });
 }
 
 async function measureOnce(

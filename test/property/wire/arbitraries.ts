@@ -180,6 +180,60 @@ const readAsk: fc.Arbitrary<Ask> = fc
     return fc.constantFrom<Ask>(common, { ...common, looksOnly: true });
   });
 
+const limboName = fc
+  .tuple(guid, fc.constantFrom("mailbox", "7.0123456789abcdef", "7.0123456789abcdef-2"))
+  .map(([mailbox, rest]) => `2026-11-29/${mailbox}.${rest}`);
+const limboFile = fc.constantFrom("cur/1.M1.h:2,S", "new/caf\u00c3\u00a9", "cur/\u0001\u00ff");
+
+const limboAsk: fc.Arbitrary<Ask> = fc.oneof(
+  record({
+    kind: fc.constant("tell-limbo" as const),
+    after: fc.oneof(fc.constant(undefined), record({ removedMs: fc.integer({ min: 1 }), name: limboName })),
+  }),
+  record({
+    kind: fc.constant("tell-limbo-files" as const),
+    name: limboName,
+    after: fc.oneof(fc.constant(""), limboFile),
+  }),
+  record({
+    kind: fc.constant("read-limbo" as const),
+    files: fc.array(record({ name: limboName, file: fc.oneof(fc.constant(""), limboFile) }), { maxLength: 4 }),
+    offset: uint53,
+  }),
+);
+
+const limboAnswer: fc.Arbitrary<Answer> = fc.oneof(
+  record({
+    kind: fc.constant("limbo-page" as const),
+    rows: fc.array(
+      record({
+        ...{ name: limboName, mailbox: guid, path, uid: fc.integer({ min: 0, max: UID_MAX }) },
+        ...{ base: fc.oneof(fc.constant(""), baseNames), size: uint53, cause: fc.constant("expunge") },
+        ...{ removedMs: uint53, isThere: fc.boolean() },
+      }),
+      { maxLength: 4 },
+    ),
+    more: fc.boolean(),
+  }),
+  record({
+    kind: fc.constant("limbo-files" as const),
+    files: fc.array(record({ file: limboFile, size: uint53 }), { maxLength: 4 }),
+    more: fc.boolean(),
+  }),
+  record({
+    kind: fc.constant("limbo-parts" as const),
+    parts: fc.array(
+      fc.oneof(
+        fc.constant(undefined),
+        fc
+          .tuple(bytes, fc.nat(1000), fc.oneof(hash, noHash), uint53)
+          .map(([piece, more, sha256, mtimeS]) => ({ size: piece.length + more, mtimeS, bytes: piece, sha256 })),
+      ),
+      { maxLength: 4 },
+    ),
+  }),
+);
+
 const hashedForeign: fc.Arbitrary<Ask> = fc
   .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
   .chain((pairs) =>
@@ -261,6 +315,7 @@ const messageParts: fc.Arbitrary<Answer> = record({
 });
 
 const answer: fc.Arbitrary<Answer> = fc.oneof(
+  limboAnswer,
   compared,
   messageParts,
   told,
@@ -321,7 +376,7 @@ export const messageByKind = {
   request: record({
     kind: fc.constant("request" as const),
     id: uint32,
-    ask: fc.oneof(ask, compareAsk, readAsk, hashedForeign),
+    ask: fc.oneof(ask, compareAsk, readAsk, limboAsk, hashedForeign),
   }),
   reply,
   farewell: record({ kind: fc.constant("farewell" as const), failure }),

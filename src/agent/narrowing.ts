@@ -68,7 +68,7 @@ export async function narrowDown(ends: Ends, { replica, sums }: Begun, signal: A
   if (differing.isEqual) return [];
   const first = differingIn(sums, differing);
   const above = sums.parts.length * 2 ** sums.bits;
-  const others = differing.hasOthers ? [{ from: above, below: UID_MAX + 1 }] : [];
+  const others = differing.hasOthers && above <= UID_MAX ? [{ from: above, below: UID_MAX + 1 }] : [];
   // Only by accident: the sums of all parts are equal, and that of the whole is not.
   if (first.length + others.length === 0) return EVERYTHING;
   const level = { bits: sums.bits, parts: first, asked: filledIn(ends.states, sums) };

@@ -16,7 +16,7 @@ import { NAME_OF } from "./verify-looks.js";
 import { nothingTaken, type RowOf, rowOf, type Taken } from "./verify-row.js";
 import { mailsOf, type VerifyResult } from "./workload.js";
 
-/** Issue 4's table. */
+/** What is aimed at. */
 const RESYNC_TO_RSYNC_MAX = 0.5;
 const WIRE_BYTES_PER_MAIL_MAX = 100;
 /** Beside the compressed bodies of what is new. */

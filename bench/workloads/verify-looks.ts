@@ -14,7 +14,7 @@ import { nothingTaken, rowOf, type Taken } from "./verify-row.js";
 import { wrongInEqual, wrongInOne } from "./verify-told.js";
 import type { VerifyResult } from "./workload.js";
 
-/** Issue 4's table. */
+/** What is aimed at. */
 const FIRST_LOOK_TO_RSYNC_MAX = 2;
 const EQUAL_MS_MAX = 300;
 const EQUAL_TO_SMALLEST_MAX = 1.3;

@@ -32,9 +32,9 @@ const LISTED_MAX = 64;
 /** Parts of 16 UIDs of which nearly all differ are not divided; after so many of them the others are not even asked about. */
 const DENSE_BITS = 4;
 const DENSE_SAMPLE_MIN = 8;
-/** Messages that are marked while the replica looks at its own, and in one turn of this thread. */
+/** Messages that are marked while the replica looks at its own, and in one turn of this thread: some ten milliseconds. */
 const MARKED_MEANWHILE = 65_536;
-const MARKED_AT_ONCE = 8192;
+const MARKED_AT_ONCE = 1024;
 
 interface Ends {
   readonly states: SourceStates;
@@ -68,7 +68,7 @@ export async function narrowDown(ends: Ends, { replica, sums }: Begun, signal: A
   if (differing.isEqual) return [];
   const first = differingIn(sums, differing);
   const above = sums.parts.length * 2 ** sums.bits;
-  const others = differing.hasOthers ? [{ from: above, below: UID_MAX + 1 }] : [];
+  const others = differing.hasOthers && above <= UID_MAX ? [{ from: above, below: UID_MAX + 1 }] : [];
   // Only by accident: the sums of all parts are equal, and that of the whole is not.
   if (first.length + others.length === 0) return EVERYTHING;
   const level = { bits: sums.bits, parts: first, asked: filledIn(ends.states, sums) };

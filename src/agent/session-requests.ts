@@ -5,6 +5,7 @@ import type { ApplyMethods } from "../apply/apply-types.js";
 import type { Diverged } from "../apply/compare-types.js";
 import { COPY_CAUSE } from "../apply/confirm-copies.js";
 import { boundHeaps } from "../base/bounded-heaps.js";
+import type { Clock } from "../base/clock.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
@@ -34,6 +35,7 @@ import { answerSums, isOfSums } from "./sums-answers.js";
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
   readonly writer: StateWriter;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** For a lock that the request needs now. */
   readonly patience: () => LockPatience;
   /** Undefined: the source may know of all of the store. */
@@ -48,9 +50,10 @@ export interface RequestPorts {
 /** Objects in two threads, for as long as their page takes. */
 const INVENTORY_MESSAGES_MAX = 4096;
 
-/** Messages whose files are looked at in one call of the thread that applies, and calls for one answer. */
+/** Messages whose files are looked at in one call of the thread that applies, and calls for one answer, or how long they may take. */
 const LOOKED_AT_ONCE = 8192;
 const LOOKS_MAX = 8;
+const LOOKS_MS_MAX = 10_000;
 
 /** Whether that may take long, and nothing else waits for it. */
 export function isAskedBeside(ask: Ask): boolean {
@@ -136,16 +139,21 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
   }
 }
 
-/** A look that takes long comes in several answers: others of the store, and other requests, have their turn in between. */
+/**
+ * A look that takes long comes in several answers: others of the store, and other requests, have their turn in between, and the source sees
+ * that it gets on, on a slow disk too.
+ */
 async function compare(ports: RequestPorts, ask: AskOf<"compare">, signal: AbortSignal): Promise<Answer> {
   const { mailbox, path, seed, sums, looksOnly = false } = ask;
   const request = { mailbox, path, seed, ...(sums === undefined ? {} : { sums }), messagesMax: LOOKED_AT_ONCE };
+  const startMs = ports.clock.monotonicMs();
   for (let looks = 1; ; looks++) {
     const outcome = readOf(ports, ask, await ports.store.call("compare", request));
     signal.throwIfAborted();
     const isAll = outcome.looked >= UID_MAX;
     if (!looksOnly && isAll) ports.sinks?.onRead(mailbox);
-    if (isAll || looks === LOOKS_MAX) return { ...outcome, kind: "compare" };
+    const isLong = looks === LOOKS_MAX || ports.clock.monotonicMs() - startMs >= LOOKS_MS_MAX;
+    if (isAll || isLong) return { ...outcome, kind: "compare" };
   }
 }
 

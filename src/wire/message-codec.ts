@@ -10,7 +10,7 @@ import { parseMailboxGuid } from "../maildir/ids.js";
 import { TRANSACTION_CHANGES_MAX } from "../txn/transaction.js";
 import { TRANSACTION_BYTES_MAX } from "../txn/transaction-rules.js";
 import { wireError } from "./errors.js";
-import { bytesOfField } from "./field-bytes.js";
+import { bytesOfField, weightOf } from "./field-bytes.js";
 import { bytesOf, clipped, hashIn, numberIn, pathIn, textIn } from "./field-values.js";
 import { type BodyHead as BodyHeadPb, type Envelope, EnvelopeSchema } from "./gen/link_pb.js";
 import {
@@ -33,6 +33,10 @@ export const HEAD_BYTES_MAX = 16 * 1024 * 1024;
 export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 /** A number and the most indexes that there can be, each as long as numbers get. What is longer is not even decoded. */
 const WANT_BYTES_MAX = 16 + TRANSACTION_CHANGES_MAX * 11;
+/** The lists of the largest page, keywords and all, weigh less than that and its bytes. */
+const SPARE_WEIGHT = 4 * 1024 * 1024;
+/** A shorter message takes a few megabytes, whatever is in it. */
+const WEIGHED_BYTES_MIN = 64 * 1024;
 const WANT_FIELD = EnvelopeSchema.field.want.number;
 
 type Init = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
@@ -117,6 +121,7 @@ export function decodeMessage(parcel: Parcel): WireMessage {
   let envelope: Envelope;
   try {
     if (bytesOfField(parcel.head, WANT_FIELD) > WANT_BYTES_MAX) throw new RangeError("it wants more than there can be");
+    if (isCrowded(parcel.head)) throw new RangeError("it is more values than so many bytes have");
     envelope = fromBinary(EnvelopeSchema, parcel.head, { readUnknownFields: false });
   } catch (cause) {
     throw wireError("wire-invalid", "reading a message of the other end: it is not well-formed", cause);
@@ -128,6 +133,11 @@ export function decodeMessage(parcel: Parcel): WireMessage {
     if (!(cause instanceof MailtwinError) || cause.code === "wire-invalid") throw cause;
     throw wireError("wire-invalid", `reading a message of the other end: ${cause.message}`, cause);
   }
+}
+
+/** Whether it is not even decoded, for what that would take. */
+function isCrowded(head: Uint8Array): boolean {
+  return head.length > WEIGHED_BYTES_MIN && weightOf(head, EnvelopeSchema) > SPARE_WEIGHT + head.length;
 }
 
 function messageOf({ message }: Envelope, payloads: readonly Uint8Array[]): WireMessage {

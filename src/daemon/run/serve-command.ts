@@ -21,7 +21,7 @@ import { rawFromText } from "../../base/raw-name.js";
 import type { StateReader } from "../../log/state-ports.js";
 import { openStateReader } from "../../log/state-reader.js";
 import { resyncError } from "../../resync/errors.js";
-import { onHangUp } from "../../wire/carrier.js";
+import { onHangUp, untilEvent } from "../../wire/carrier.js";
 import { wireError } from "../../wire/errors.js";
 import { type Agreement, greet } from "../../wire/greeting.js";
 import {
@@ -52,6 +52,9 @@ import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
 import { OUR_GREETING, OUR_GREETING_HERE, openAgreedLink, streamOf } from "./open-link.js";
 import { type OpenedReplica, openReplicaStore } from "./replica-store.js";
+
+/** A link that is closed does not keep its stream for longer. */
+const LAST_WORDS_MS_MAX = 5_000;
 
 export interface ServeFlags {
   readonly stdio?: boolean;
@@ -87,7 +90,24 @@ async function serveStream(stream: Duplex, flags: ServeFlags, signal: AbortSigna
   await using owner = new Disposer();
   const served = { ...ports, agreement };
   const serving = await whileThere(ports, (both) => prepare(served, opening, flags, owner, both), signal);
-  await serving();
+  try {
+    await serving();
+  } finally {
+    await untilSaid(ports);
+  }
+}
+
+/** What was said last may still be compressed: it is on its way before this process closes its pipes. */
+async function untilSaid({ stream, clock }: MessagePorts): Promise<void> {
+  if (stream.destroyed || stream.writableFinished) return;
+  const late = clock.setTimer(LAST_WORDS_MS_MAX, () => stream.destroy());
+  try {
+    await untilEvent(stream, ["finish", "close"], new AbortController().signal);
+  } catch {
+    // It could not be said.
+  } finally {
+    late.cancel();
+  }
 }
 
 /** A store takes its time to be opened, and another daemon to answer: nobody does that for an end that is gone. */
@@ -166,11 +186,11 @@ async function passOn(
   return async () => {
     letOpen(ports, source);
     const stream = streamOf(ports, ports.agreement);
-    // A daemon that has ended says nothing more: who waits for it is not to find out by its silence.
-    const gone = new AbortController();
-    const answers = pipeline(daemon, stream, { signal }).finally(() => gone.abort());
-    const wishes = pipeline(stream, daemon, { signal: AbortSignal.any([signal, gone.signal]) });
-    await Promise.allSettled([answers, wishes]);
+    // A daemon that has ended says nothing more, and hears nothing; what it said last may still be compressed.
+    daemon.once("end", () => stream.unpipe(daemon).resume());
+    stream.pipe(daemon);
+    await pipeline(daemon, stream, { signal }).catch(() => undefined); // which of the three was cut is no matter.
+    stream.destroy(); // who waits for a daemon that has ended is not to find out by its silence.
   };
 }
 

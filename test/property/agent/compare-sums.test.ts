@@ -163,7 +163,7 @@ async function compare(pair: RealPair, guid: MailboxGuid, tellsAll: boolean): Pr
     const request = decodeMessage(encodeMessage({ kind: "request", id: 1, ask: question }));
     if (request.kind !== "request") throw new Error("it came as something else");
     expect(request.ask).toStrictEqual(question);
-    const ports = { store, writer: pair.replicaWriter, patience: () => ({}) as never };
+    const ports = { store, writer: pair.replicaWriter, clock: systemClock, patience: () => ({}) as never };
     const reply = decodeMessage(encodeMessage(await answerRequest(ports, request, signal)));
     if (reply.kind !== "reply" || !reply.result.ok) throw new Error(JSON.stringify(reply));
     const { answer } = reply.result;

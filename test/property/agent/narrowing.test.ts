@@ -8,7 +8,7 @@ import { stateOfRecord } from "../../../src/log/baseline-chunk.js";
 import type { BaselineRecord } from "../../../src/log/state-types.js";
 import { parseUid } from "../../../src/maildir/ids.js";
 import { countForeign, planMessages } from "../../../src/resync/plan-messages.js";
-import type { ComparedMessage } from "../../../src/wire/messages.js";
+import type { Answer, ComparedMessage } from "../../../src/wire/messages.js";
 import { heldOf, numbersOf, recordOf, SyntheticPair } from "../../unit/agent/synthetic-pair.js";
 import { tries } from "../tries.js";
 
@@ -93,6 +93,50 @@ test.prop([cases], tries(40))(
     expect(compared).toStrictEqual({ kind: "equal", lsn: 1, counts });
     const isLost = it.forgetsBefore !== undefined; // then equal ones may be told, too.
     if (planned.length === 0 && counts.foreign === 0 && !isLost) expect(told).toBe(0);
+  },
+  120_000,
+);
+
+interface Lies {
+  readonly seed: number;
+  /** One of so many parts has another bit. */
+  readonly each: number;
+  readonly hasOthers: boolean | undefined;
+}
+
+const lies: fc.Arbitrary<Lies> = fc.record({
+  seed: fc.nat(),
+  each: fc.constantFrom(1, 2, 50, 5_000),
+  hasOthers: fc.constantFrom(true, false, undefined),
+});
+
+/** Of what differs: well-formed, and not so. */
+function liar({ seed, each, hasOthers }: Lies): (answer: Answer) => Answer {
+  const next = numbersOf(seed);
+  return (answer) => {
+    if (answer.kind !== "compare" || answer.differing === undefined || answer.differing.isEqual) return answer;
+    const { differing } = answer;
+    // The last byte may have bits of no part, and stays as it is.
+    const bits = differing.bits.map((byte, at) =>
+      at === differing.bits.length - 1 || next(each) > 0 ? byte : next(256),
+    );
+    return { ...answer, differing: { ...differing, bits, hasOthers: hasOthers ?? differing.hasOthers } };
+  };
+}
+
+test.prop([cases, lies], tries(30))(
+  "a replica that says that other parts differ gets no change that a naive comparison would not make, and it ends",
+  async (it, how) => {
+    const { source, replica } = sidesOf(it);
+    using pair = await SyntheticPair.open();
+    pair.lie = liar(how);
+    const { compared, changes, questions } = await pair.compare(source, replica);
+    expect(compared.kind).toBe("equal");
+    const planned = planMessages(replica, source.map(stateOfRecord)).map((change) => JSON.stringify(change));
+    // What it hides may be one half of a move.
+    const isMoved = it.edits.some(({ kind }) => kind === "moved");
+    if (!isMoved) expect(changes.filter((change) => !planned.includes(JSON.stringify(change)))).toStrictEqual([]);
+    expect(questions.length).toBeLessThan(200);
   },
   120_000,
 );

@@ -51,3 +51,20 @@ test.prop([mailboxState, mailboxState, seeds], tries())(
     expect(marks?.[1] === others?.[1]).toBe(marks?.[0] === others?.[0]);
   },
 );
+
+test.prop([half, half, half, seeds], tries())(
+  "what one seed has equal by accident another has not, and the digest tells in any case",
+  (a, b, delta, seed) => {
+    const by = delta | 1n;
+    const other = { a: BigInt.asUintN(64, a - BigInt(seed) * by), b: BigInt.asUintN(64, b + by) };
+    const markOf = (of: { a: bigint; b: bigint }, itsSeed: number) => {
+      const all = new MarkedUids(itsSeed);
+      all.add(7, of);
+      return { sum: all.sumIn(0, 8), digest: Buffer.from(all.digest).toString("hex") };
+    };
+    expect(markOf(other, seed).sum).toBe(markOf({ a, b }, seed).sum);
+    const next = (seed + 1) % 2 ** 32;
+    expect(markOf(other, next).sum).not.toBe(markOf({ a, b }, next).sum);
+    expect(markOf(other, seed).digest).not.toBe(markOf({ a, b }, seed).digest);
+  },
+);

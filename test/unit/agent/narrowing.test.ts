@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { stateOfRecord } from "../../../src/log/baseline-chunk.js";
 import type { BaselineRecord } from "../../../src/log/state-types.js";
 import { parseUid, UID_MAX } from "../../../src/maildir/ids.js";
-import type { Ask, ComparedMessage } from "../../../src/wire/messages.js";
+import type { Answer, Ask, ComparedMessage } from "../../../src/wire/messages.js";
 import { heldOf, numbersOf, type Outcome, recordOf, SyntheticPair } from "./synthetic-pair.js";
 
 let pair: SyntheticPair;
@@ -40,6 +40,13 @@ function figuresOf(outcome: Outcome): string {
   const { bytes, told, changes, cpuMs } = outcome;
   const asks = asked(outcome).join(", ");
   return `${bytes} bytes, ${told} messages told, ${changes.length} changes, ${cpuMs} ms of CPU time, both ends: ${asks}`;
+}
+
+/** None of the parts differs, and the whole does. */
+function unlike(answer: Answer, hasOthers: boolean): Answer {
+  if (answer.kind !== "compare" || answer.differing === undefined) return answer;
+  const bits = new Uint8Array(answer.differing.bits.length);
+  return { ...answer, differing: { bits, hasOthers, isEqual: false } };
 }
 
 /** 40 new messages and 10 from elsewhere, 30 flags, 20 expunges and 10 that went elsewhere. */
@@ -133,6 +140,24 @@ describe("a mailbox", () => {
     const outcome = await pair.compare(source, [...copyOf(source), heldOf(own, "foreign")]);
     expect(outcome.questions.at(-1)).toMatchObject({ kind: "tell-held", spans: [{ from: 256, below: UID_MAX + 1 }] });
     expect(outcome).toMatchObject({ told: 1, changes: [], compared: { counts: { foreign: 1 } } });
+  });
+
+  test("that reaches the last of all UIDs has nothing beyond it, whatever the replica says", async () => {
+    const next = numbersOf(9);
+    const source = [recordOf(1, next), recordOf(UID_MAX, next)];
+    pair.lie = (answer) => unlike(answer, true);
+    const outcome = await pair.compare(source, copyOf(source));
+    expect(asked(outcome)).toStrictEqual(["2^28 x 16", "tell 1"]);
+    expect(outcome).toMatchObject({ told: 2, changes: [], compared: { kind: "equal" } });
+  });
+
+  test("whose sums of parts are equal by accident, and that of the whole is not, is told whole", async () => {
+    const source = mailboxOf(3_000);
+    pair.lie = (answer) => unlike(answer, false);
+    const replica = copyOf(source).map((it) => (it.uid === 1_300 ? { ...it, flags: 1 } : it));
+    const outcome = await pair.compare(source, replica);
+    expect(asked(outcome)).toStrictEqual(["2^7 x 24", "tell 1"]);
+    expect([outcome.told, outcome.changes.map(({ kind }) => kind)]).toStrictEqual([3_000, ["marks"]]);
   });
 
   test("of which a message moved to a UID far away has it moved, not sent again", async () => {

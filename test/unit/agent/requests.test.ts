@@ -36,7 +36,7 @@ function answer(
   const store = inlineWorker(methods as ApplyMethods);
   const patience = new LockPatience(clock, FOR_LONG);
   return answerRequest(
-    { store, writer: state.writer(), patience: () => patience, sinks },
+    { store, writer: state.writer(), clock, patience: () => patience, sinks },
     { kind: "request", id: 4, ask },
     signal,
   );
@@ -170,6 +170,20 @@ describe("answerRequest", () => {
     expect(read).toStrictEqual([]);
     await answer(methods, ask, never, sinks);
     expect(read).toStrictEqual([guid("a")]);
+  });
+
+  test("a look that takes long comes in several answers, each after so many messages or so much time", async () => {
+    let [looked, takesMs, nowMs] = [0, 0, 0];
+    clock.monotonicMs = () => nowMs;
+    const compare: ApplyMethods["compare"] = ({ messagesMax }) => {
+      looked += messagesMax;
+      nowMs += takesMs;
+      return { kind: "read", looked };
+    };
+    const ask = { kind: "compare", mailbox: guid("a"), path: path("a"), seed: 7 } as const;
+    expect((await answer({ compare }, ask)).result).toMatchObject({ answer: { looked: 65_536 } });
+    takesMs = 4_000;
+    expect((await answer({ compare }, ask)).result).toMatchObject({ answer: { looked: 65_536 + 3 * 8192 } });
   });
 
   test("it waits while the lock is held, then gives up", async () => {

@@ -48,6 +48,8 @@ export class SyntheticPair {
   lookedAtOnce = 65_536;
   /** The replica forgets what it has looked at before that question: the first is 1. */
   forgetsBefore: number | undefined;
+  /** What it says in the place of an answer. */
+  lie: (answer: Answer) => Answer = (answer) => answer;
   readonly #sockets: readonly [Socket, Socket];
   readonly #links: readonly [Link, Link];
   readonly #asker: Asker;
@@ -132,7 +134,7 @@ export class SyntheticPair {
       if (message.kind === "offer") await link.send({ kind: "outcome", id: message.id, notes: [] }, signal);
       if (message.kind !== "request") continue;
       this.#questions.push(message.ask);
-      const answer = this.#answerTo(message.ask);
+      const answer = this.lie(this.#answerTo(message.ask));
       await link.send({ kind: "reply", id: message.id, result: { ok: true, answer } }, signal);
     }
   }

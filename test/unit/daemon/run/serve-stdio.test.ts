@@ -1,4 +1,4 @@
-/** `mailtwin serve --stdio` before its store, or the daemon that has it, has answered: it does not outlive whoever asked. */
+/** `mailtwin serve --stdio`: it does not outlive whoever asked, and says its last words whatever it ends with. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,9 +9,10 @@ import { Duplex } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
 import { rawFromText } from "../../../../src/base/raw-name.js";
-import { OUR_GREETING } from "../../../../src/daemon/run/open-link.js";
+import { OUR_GREETING, OUR_GREETING_HERE, openAgreedLink } from "../../../../src/daemon/run/open-link.js";
 import { greet } from "../../../../src/wire/greeting.js";
 import { askToOpen, letOpen, type Opening, readOpening } from "../../../../src/wire/opening.js";
+import { openStreamLink } from "../../../../src/wire/stream-link.js";
 import { until } from "../../../live/lab/until.js";
 import { CLI } from "../../../live/sites/daemon-process.js";
 
@@ -56,7 +57,7 @@ async function serve() {
   return greeted(["--peer", "a", "--config", config]);
 }
 
-async function greeted(flags: readonly string[]) {
+async function greeted(flags: readonly string[], greeting = OUR_GREETING) {
   const env = { ...process.env, XDG_STATE_HOME: join(dir, "state-home") };
   const child = spawn(process.execPath, [CLI, "serve", "--stdio", ...flags], { env });
   let words = "";
@@ -66,8 +67,8 @@ async function greeted(flags: readonly string[]) {
   const exited = once(child, "exit") as Promise<[number | null]>;
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
   const ports = { stream, clock: systemClock, peer: "b" };
-  await greet(ports, OUR_GREETING, signal);
-  return { child, exited, ports, said: () => words };
+  const agreement = await greet(ports, greeting, signal);
+  return { child, exited, ports, agreement, said: () => words };
 }
 
 test("a client that is gone while the daemon thinks ends it, and the daemon's end of it", {
@@ -85,30 +86,57 @@ test("a client that is gone while the daemon thinks ends it, and the daemon's en
   daemon.close();
 });
 
-test("a daemon that is gone ends it, without a word of the client", { timeout: 60_000 }, async () => {
+test("a daemon that is gone ends it, without a word of the client, which hears its last ones", {
+  timeout: 60_000,
+}, async () => {
+  const failure = { code: "ENOSPC", message: "m".repeat(1_000), hint: "h", disposition: "retry", exitCode: 74 };
   const server = createServer((stream) => {
     const ports = { stream, clock: systemClock, peer: "serve" };
     void greet(ports, OUR_GREETING, signal)
       .then(() => readOpening(ports, signal))
       .then(() => {
         letOpen(ports);
-        stream.end();
+        openStreamLink(ports).close(failure);
       });
   }).listen(join(dir, "link"));
   await once(server, "listening");
-  const { exited, ports, said } = await serve();
+  const { exited, ports, agreement, said } = await serve();
   await askToOpen(ports, OPENING, signal);
+  const heard: unknown[] = [];
+  for await (const message of openAgreedLink(ports, agreement).messages(signal)) heard.push(message);
+  expect(heard).toStrictEqual([{ kind: "farewell", failure }]);
   expect((await exited)[0], said()).toBe(0);
   server.close();
 });
 
-test("a client that is gone while its directory is opened makes it nobody's twin", { timeout: 60_000 }, async () => {
+/** A wish for the directory `mail`. */
+function openingOfDirectory(): Opening {
   mkdirSync(join(dir, "state-home"), { mode: 0o700 });
   const path = { kind: "path", path: rawFromText(join(dir, "mail")), foreign: "refuse", live: false } as const;
-  const target = { ...path, sourceId: "2".repeat(32) };
   const root = { mode: 0o700, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return { ...OPENING, root, target: { ...path, sourceId: "2".repeat(32) } };
+}
+
+test.each([
+  ["compressed", OUR_GREETING],
+  ["as they are", OUR_GREETING_HERE],
+])("the last words of an end that fails arrive before it is gone, %s", { timeout: 60_000 }, async (how, greeting) => {
+  const opening = openingOfDirectory();
+  const { exited, ports, agreement, said } = await greeted([], greeting);
+  await askToOpen(ports, opening, signal);
+  expect(agreement.capabilities.has("deflate")).toBe(how === "compressed");
+  const link = openAgreedLink(ports, agreement);
+  await link.send({ kind: "outcome", id: 1, notes: [] }, signal); // which only a replica sends.
+  const heard: unknown[] = [];
+  for await (const message of link.messages(signal)) heard.push(message);
+  expect(heard).toMatchObject([{ kind: "farewell", failure: { code: "peer-confused" } }]);
+  expect((await exited)[0], said()).toBe(76);
+});
+
+test("a client that is gone while its directory is opened makes it nobody's twin", { timeout: 60_000 }, async () => {
+  const opening = openingOfDirectory();
   const { child, exited, ports, said } = await greeted([]);
-  const asked = askToOpen(ports, { ...OPENING, root, target }, signal).catch(() => undefined);
+  const asked = askToOpen(ports, opening, signal).catch(() => undefined);
   child.stdin.end();
   expect((await exited)[0], said()).toBe(75);
   expect(said()).toContain("it hung up before it was answered");

@@ -1,8 +1,8 @@
-/** Pure. Of what two looks at two stores found: what none of them saw to be equal, and what still changes. */
+/** Pure. Of what two looks at two stores found: what none of them saw to be equal, nor to catch up, and what still changes. */
 import type { MailboxGuid } from "../maildir/ids.js";
 import { type Finding, keyOf, type MailboxDifference } from "./differences.js";
 
-/** Of `now` what `before` did not see to be equal. */
+/** Of `now` what `before` did not see to be equal, and what has not caught up since. */
 export function stillDiffering(
   before: readonly MailboxDifference[],
   now: readonly MailboxDifference[],
@@ -15,6 +15,7 @@ export function stillDiffering(
     const subjects = new Set(old.findings.map(subjectOf));
     const isMoreKnown = old.further > 0;
     const findings = it.findings.filter((finding) => {
+      if (hasCaughtUp(old.findings, finding)) return false;
       return subjects.has(subjectOf(finding)) || hidesMessages(finding) || (isMoreKnown && isOfMessage(finding));
     });
     const further = isMoreKnown ? it.further : 0;
@@ -35,6 +36,16 @@ export function changedSince(
     const further = (old?.further ?? 0) > 0 ? 0 : it.further;
     return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
   });
+}
+
+/**
+ * The one that was behind has reached since what the other had then: UIDNEXT never falls, and where mail comes all the time the two are seldom
+ * seen to be equal, though each message arrives.
+ */
+function hasCaughtUp(before: readonly Finding[], now: Finding): boolean {
+  if (now.kind !== "uidnext") return false;
+  const old = before.find((finding) => finding.kind === "uidnext");
+  return old !== undefined && Math.min(now.a, now.b) >= Math.max(old.a, old.b);
 }
 
 /** Of a mailbox of which that is found no message was compared. */

@@ -2,8 +2,12 @@
  * Are two stores equal, while mail comes and goes in both? What differs is looked at again when the stores had time to settle: only what
  * still differs, in the very same way, is a difference; the rest was on its way.
  *
- * INVARIANT: what is not told was seen to be equal at one of the looks. Beside a busy Dovecot each look finds something that the one before did
- * not: what the last one finds anew, and an earlier one saw to be equal, is on its way.
+ * INVARIANT: what is not told was seen to be equal at one of the looks, or, of UIDNEXT, to catch up from one to the next. Beside a busy Dovecot
+ * each look finds something that the one before did not: what the last one finds anew, and an earlier one saw to be equal, is on its way.
+ *
+ * A look has no list of what differed before, and needs none: of mailboxes whose directories are as they were only the times are looked at,
+ * and of those whose sums are equal nothing more is asked. So a later look costs the rows of all mailboxes, and messages only where the
+ * mailbox differs then. What came to differ meanwhile is found on the way, and may move from one mailbox to another.
  */
 import type { MailboxGuid } from "../maildir/ids.js";
 import { type BodiesOptions, compareAgain, compareBodies } from "./compare-bodies.js";

@@ -57,8 +57,8 @@ function find(mailbox: string, uid: number): Found {
   throw new Error(`no file of UID ${uid} in ${mailbox}`);
 }
 
-/** With that information, in cur/. */
-function mark(mailbox: string, uid: number, info: string): void {
+/** Renames the file of the message with that UID: with that information, in cur/. */
+export function mark(mailbox: string, uid: number, info: string): void {
   const { dir, name, base } = find(mailbox, uid);
   renameSync(join(dir, name), join(mailbox, "cur", `${base}:2,${info}`));
 }

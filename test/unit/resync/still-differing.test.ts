@@ -77,6 +77,57 @@ describe("verifyStores", () => {
     expect(await verified(...one)).toEqual({ uids: [1], changing: 0, looks: 6 });
   });
 
+  test("of a mailbox that gets mail all the time UIDNEXT may differ at each look: the one that is behind catches up", async () => {
+    const next = (uidNext: number) => [{ ...(WHOLE[0] as MemoryMailbox), uidNext }];
+    const looksAt = async (pairs: readonly (readonly [number, number])[]) => {
+      const sides = {
+        a: changingSide(pairs.map(([a]) => next(a))),
+        b: changingSide(pairs.map(([, b]) => next(b))),
+      };
+      const verdict = await verifyStores({ sides, settle: async () => undefined }, signal);
+      const findings = verdict.differences.flatMap((it) => it.findings);
+      return { findings, changing: verdict.changing.length, looks: verdict.looks };
+    };
+    const six = [10, 20, 30, 40, 50, 60];
+    const none = { findings: [], changing: 0, looks: 6 };
+    expect(await looksAt(six.map((uid) => [uid, uid - 3]))).toEqual(none);
+    expect(await looksAt(six.map((uid) => [uid - 3, uid]))).toEqual(none);
+    expect(await looksAt(six.map((uid, look) => (look % 2 === 0 ? [uid, uid - 3] : [uid - 3, uid])))).toEqual(none);
+    // It gets nothing any more, or less than comes.
+    const stuck = { kind: "uidnext", a: 60, b: 7 };
+    expect(await looksAt(six.map((uid) => [uid, 7]))).toEqual({ findings: [stuck], changing: 1, looks: 6 });
+    const slow = { kind: "uidnext", a: 60, b: 12 };
+    expect(await looksAt(six.map((uid, look) => [uid, 7 + look]))).toEqual({ findings: [slow], changing: 1, looks: 6 });
+    // At rest it is told as ever.
+    expect(await looksAt([[20, 17]])).toEqual({ findings: [{ kind: "uidnext", a: 20, b: 17 }], changing: 0, looks: 2 });
+  });
+
+  test("a later look asks for messages only of the mailboxes that differ then", async () => {
+    const other = (guid: number, flags: number): MemoryMailbox => {
+      return { path: pathOf(`m${guid}`), guid, states: [stateOf(1, flags), stateOf(2, guid)] };
+    };
+    const others = [other(2, 0), other(3, 0)];
+    const asked: string[] = [];
+    const noting = (side: SummedSide): SummedSide => {
+      const noted = <O extends { readonly path: string }, R>(ask: (of: O, inner: AbortSignal) => R) => {
+        return (of: O, inner: AbortSignal): R => {
+          asked.push(of.path);
+          return ask(of, inner);
+        };
+      };
+      return { ...side, ranges: noted(side.ranges), marks: noted(side.marks), states: noted(side.states) };
+    };
+    const looks = [store([1, 0, 0], [other(2, 8), other(3, 0)]), store([1, 0, 0], others)];
+    const settle = async () => void asked.push("settled");
+    const sides = { a: memorySide(digester, store([0, 0, 0], others)), b: noting(changingSide(looks)) };
+    const { differences, looks: count } = await verifyStores({ sides, settle }, signal);
+    expect(differences.map(({ path }) => path)).toEqual(["m1"]);
+    expect(count).toBe(2);
+    const at = asked.indexOf("settled");
+    expect(new Set(asked.slice(0, at))).toEqual(new Set(["m1", "m2"]));
+    expect(asked.slice(at + 1)).toEqual(["m1", "m1", "m1"]);
+  });
+
   test("one message that is never seen to be equal, and never the same, is told as changing", async () => {
     const restless = [1, 2, 4, 8, 16, 32].map((flags) => store([flags, 0, 0]));
     expect(await verified(...restless)).toEqual({ uids: [1], changing: 1, looks: 6 });

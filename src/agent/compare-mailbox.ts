@@ -41,8 +41,8 @@ import { MailboxPages } from "./replica-pages.js";
 import type { SourceSide } from "./source-side.js";
 import { type BaselineReader, SourceStates } from "./source-states.js";
 
-/** `row`: the source's, of which nothing stands on the replica. Throws what the replica refuses of it. */
-export type ClearPlace = (row: MailboxRow, signal: AbortSignal) => Promise<void>;
+/** `row`: the source's, of which nothing stands on the replica. `occupant`: in its place, if that is known. Throws what the replica refuses. */
+export type ClearPlace = (row: MailboxRow, occupant: MailboxGuid | undefined, signal: AbortSignal) => Promise<void>;
 
 export interface ComparisonPorts {
   readonly reader: BaselineReader;
@@ -85,6 +85,8 @@ export type Compared =
   | { readonly kind: "refused" }
   | { readonly kind: "failed"; readonly cause: Cause };
 
+type Wishes = ReturnType<typeof wishesOf>;
+
 type Description = Extract<DescribeOutcome, { kind: "described" }>;
 
 /** Of a mailbox that stands nowhere, or not as the source has it. */
@@ -115,11 +117,13 @@ export async function compareMailbox(
   try {
     await ports.line.untilClear(guid, signal);
     const digester = new StateDigester(await openHash());
-    let outcome = await new Comparison(ports, guid, digester).run(signal);
+    const wishes = wishesOf(ports, guid);
+    const compare = () => new Comparison(ports, guid, digester, wishes).run(signal);
+    let outcome = await compare();
     for (let looks = 0; outcome.kind === "astray" && looks < looksMax; looks++) {
       ports.source.lookAgain(guid);
       await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
-      outcome = await new Comparison(ports, guid, digester).run(signal);
+      outcome = await compare();
     }
     if (outcome.kind === "astray") return vanished("it is not where the log has it at the source");
     await ports.line.untilClear(guid, signal);
@@ -129,6 +133,11 @@ export async function compareMailbox(
     if (cause === undefined) throw error;
     return { kind: "failed", cause };
   }
+}
+
+/** What somebody knows of it, or wants: asked once, however often the mailbox is looked for at the source. */
+function wishesOf({ renumbers, damaged, clearing }: ComparisonPorts, guid: MailboxGuid) {
+  return { renumbers: renumbers(guid), damaged: damaged?.(guid) ?? new Set<number>(), clearPlace: clearing?.(guid) };
 }
 
 /** One mailbox, once. */
@@ -142,16 +151,12 @@ class Comparison {
   /** Messages of the source. */
   #own = 0;
   #differed = 0;
-  readonly #renumbers: Readonly<Record<RenumberedBy, boolean>>;
-  readonly #damaged: ReadonlySet<number>;
-  readonly #clearPlace: ClearPlace | undefined;
+  readonly #wishes: Wishes;
 
-  constructor(ports: ComparisonPorts, guid: MailboxGuid, digester: StateDigester) {
+  constructor(ports: ComparisonPorts, guid: MailboxGuid, digester: StateDigester, wishes: Wishes) {
     this.#ports = ports;
     this.#guid = guid;
-    this.#damaged = ports.damaged?.(guid) ?? new Set();
-    this.#renumbers = ports.renumbers(guid);
-    this.#clearPlace = ports.clearing?.(guid);
+    this.#wishes = wishes;
     const seed = Math.floor(randomFraction() * 2 ** 32);
     this.#states = new SourceStates(ports.reader, guid, { digester, seed });
     this.#pages = new MailboxPages(ports.asker, { mailbox: guid, path: this.#states.row?.path ?? ROOT_PATH }, seed);
@@ -195,14 +200,14 @@ class Comparison {
       case "remove":
         return this.#equal(); // only of what the source does not have.
       case "make": {
-        await this.#clearPlace?.(row, signal);
+        await this.#wishes.clearPlace?.(row, begun.replica.occupant, signal);
         if (plan.forget !== undefined) await this.#offerStructure(plan.forget, { kind: "delete" }, signal);
         const range = new Ranges(this.#ports, { row, described, structure: described.creation, isNews: true });
         return this.#matchAll(range, NOTHING, signal);
       }
       case "renumber": {
         const { before, move, changedBy } = plan;
-        if (!this.#renumbers[changedBy]) return { kind: "failed", cause: ofAnotherUidValidity(row, before) };
+        if (!this.#wishes.renumbers[changedBy]) return { kind: "failed", cause: ofAnotherUidValidity(row, before) };
         if (move !== undefined) {
           await this.#offerStructure({ ...move.from, path: row.path }, renameOf(move, described), signal);
         }
@@ -243,7 +248,7 @@ class Comparison {
     }
     if (found.spans.length === 0) await ranges.offer([], UID_MAX, signal);
     this.#reach(UID_MAX);
-    const toReplace = this.#states.pick(this.#damaged);
+    const toReplace = this.#states.pick(this.#wishes.damaged);
     await ranges.offerBodies(toReplace, signal);
     this.#differed += toReplace.length;
     if (found.mayHaveFiles) this.#foreign += await this.#countFiles(signal);

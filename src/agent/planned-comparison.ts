@@ -36,6 +36,8 @@ export interface PlanPorts extends Pick<ComparisonPorts, "asker" | "clock" | "ma
   readonly rejections: Pick<Rejections, "rows">;
   readonly sender: Pick<LogSender, "sentLsn">;
   readonly mender: Pick<Mender, "isMending">;
+  /** A mailbox that the source has deleted goes to the limbo with the mail that only the replica has; else that keeps it there. */
+  readonly foreignGoes?: boolean;
 }
 
 /** What is meant: these mailboxes of the source, or the whole replica, with what the source does not have any more. */
@@ -122,14 +124,14 @@ async function planOnce(
   { mailbox, path: former }: Place,
   signal: AbortSignal,
 ): Promise<Omit<PlannedMailbox, "changing">> {
-  const { reader, source, clock, mayHave, renumbers } = ports;
+  const { reader, source, clock, mayHave, renumbers, foreignGoes = false } = ports;
   const isSources = (guid: MailboxGuid) => reader.mailboxByGuid(guid) !== undefined;
-  let steps = new MailboxSteps(isSources);
+  let steps = new MailboxSteps(isSources, foreignGoes);
   let messages = 0;
   let lastSeed: number | undefined;
   const onAnswer = (ask: Ask, answer: Answer): void => {
     if (ask.kind === "compare" && ask.seed !== lastSeed) {
-      steps = new MailboxSteps(isSources); // it begins anew.
+      steps = new MailboxSteps(isSources, foreignGoes); // it begins anew.
       lastSeed = ask.seed;
     }
     const isCounted = ask.kind === "tell-held" && ask.spans.length === 0;

@@ -23,7 +23,7 @@ type MailboxStep =
   | { readonly kind: "rename"; readonly from: RawPath; readonly changesPlaces: boolean }
   /** Of the replica's `messages` those that replication wrote get the source's UIDs. */
   | { readonly kind: "renumber"; readonly before: number; readonly after: number; readonly messages: number }
-  /** The source does not have it. All of its messages were written by replication. */
+  /** The source does not have it. Those that only the replica has go with it, or there are none. */
   | { readonly kind: "delete"; readonly messages: number }
   /** The same, and the replica would refuse: it has some of its own. */
   | { readonly kind: "keep-mailbox"; readonly messages: number; readonly own: number }
@@ -123,6 +123,7 @@ export interface Standing {
 
 export class MailboxSteps {
   readonly #isSources: (mailbox: MailboxGuid) => boolean;
+  readonly #foreignGoes: boolean;
   readonly #groups = new Map<StepKind, { count: number; bytes: number; readonly first: PlannedStep[] }>();
   /** Of the last page, by UID. */
   readonly #told = new Map<number, ComparedMessage>();
@@ -134,9 +135,10 @@ export class MailboxSteps {
   #facts: Pick<Transaction, "uidNext"> | undefined;
   #reset: { readonly before: number; readonly after: number } | undefined;
 
-  /** `isSources`: whether the source has that mailbox, wherever. */
-  constructor(isSources: (mailbox: MailboxGuid) => boolean) {
+  /** `isSources`: whether the source has that mailbox, wherever. `foreignGoes`: the replica removes its own mail with a mailbox, too. */
+  constructor(isSources: (mailbox: MailboxGuid) => boolean, foreignGoes: boolean) {
     this.#isSources = isSources;
+    this.#foreignGoes = foreignGoes;
   }
 
   /** The replica has told that of it. Call it before what follows from it is noted. */
@@ -279,8 +281,8 @@ export class MailboxSteps {
 
   #endDeleted(applied: number, own: number): void {
     if (this.#standing?.standing === undefined) this.#add({ kind: "forget-mailbox" });
-    else if (own > 0) this.#add({ kind: "keep-mailbox", messages: applied + own, own });
-    else this.#add({ kind: "delete", messages: applied });
+    else if (own > 0 && !this.#foreignGoes) this.#add({ kind: "keep-mailbox", messages: applied + own, own });
+    else this.#add({ kind: "delete", messages: applied + own });
   }
 
   /** What is left of the last page, and no change is about. */

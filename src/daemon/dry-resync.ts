@@ -25,12 +25,13 @@ import { StateDigester } from "../txn/digest.js";
 import { readStanding } from "./at-rest.js";
 import { openDryWorker, readSource } from "./dry-capture.js";
 import { DryState } from "./dry-state.js";
+import type { ForeignChoice } from "./first-contact.js";
 import type { ReplicaPlaces, SourcePlaces } from "./half-places.js";
 import { hasAside, hasParked, type Places, refuseVanished } from "./places.js";
 import type { Reporter } from "./reporter.js";
 import { PlanOfReplica, planBudget } from "./run/plan-of-replica.js";
 import { compareStores } from "./same-stores.js";
-import { countOf, mailboxName } from "./words.js";
+import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
 
 /** As the agent of a run calls it. */
 const REPLICA = "destination";
@@ -41,6 +42,8 @@ export interface PlanChoices {
   readonly acceptsUidValidity: UidValidityChoice;
   /** What the brake holds back may go. */
   readonly approvesDeletions: boolean;
+  /** What becomes of mail that only DST has. */
+  readonly foreign: ForeignChoice;
   /** Mailboxes that are equal are named too. */
   readonly tellsEqual: boolean;
 }
@@ -103,7 +106,9 @@ export async function planTwin(
   signal: AbortSignal,
 ): Promise<number> {
   await using owner = new Disposer();
-  const { acceptsUidValidity: accepts, approvesDeletions, tellsEqual } = choices;
+  const { acceptsUidValidity: accepts, approvesDeletions, tellsEqual, foreign } = choices;
+  const late = wordsOfLateForeign(foreign);
+  if (late !== undefined) reporter.warning(late);
   const statePath = join(source.state, "source.db");
   const reader = owner.adopt(openStateReader(statePath));
   const state = new DryState(reader);
@@ -127,6 +132,7 @@ export async function planTwin(
     mender: { isMending: () => false },
     sender: { sentLsn: state.lastLsn() },
     rejections: { rows: reader.rejections(REPLICA) },
+    foreignGoes: foreign === "limbo",
   };
   const plan = new PlanOfReplica({ brake, whoLetsGo: "--approve-deletions" }, planBudget(tellsEqual));
   await planComparison(ports, "all", (planned) => plan.add(planned), signal);

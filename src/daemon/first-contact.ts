@@ -46,6 +46,8 @@ export interface FirstContactPorts extends NextUidPorts {
   readonly onKept: (words: string) => void;
   /** The program compares by itself: then one owner's doing refuses no run. */
   readonly isAnew: boolean;
+  /** It is no first contact, and one mailbox is meant: what the replica knows of all others stays as it is. */
+  readonly isMet?: boolean;
   /** A mailbox of the source that has another UIDVALIDITY there takes the source's. */
   readonly onRenumbered?: (report: RenumberedReport) => void;
   /** Nothing is done to such a mailbox: what is offered for it is refused, and named then. */
@@ -112,7 +114,7 @@ export async function meetDestination(
   const compared = await compareAll(ports, { standing, rows, choice }, signal);
   const foreign = compared.map(({ finding }) => finding).filter((finding) => finding.foreign.length > 0);
   if (foreign.length > 0 && choice === "refuse") throw refusal(foreign);
-  await tellStrangers(ports, standing, signal);
+  if (ports.isMet !== true) await tellStrangers(ports, standing, signal);
   if (foreign.length > 0 && choice === "keep") ports.onKept(`${wordsOfForeign(foreign)}: kept beside`);
   const foundByGuid = new Map<string, number>();
   const yielded = new Map<MailboxGuid, number>();
@@ -127,7 +129,11 @@ export async function meetDestination(
       if (source !== undefined && !isOther) foundByGuid.set(source.guid, present);
       remarked += finding.remarked;
       if (choice === "keep") kept += finding.foreign.length;
-      if (source !== undefined) reused += await giveWay(ports, { path, source, copies }, signal);
+      if (source !== undefined) {
+        const given = await giveWay(ports, { path, source, copies }, signal);
+        reused += given.reused;
+        toLimbo += given.toLimbo;
+      }
       toLimbo += await moveMail(asker, path, basesOf(changed), "limbo", signal);
       if (source !== undefined && before !== undefined)
         ports.onRenumbered?.({ path: displayRaw(path), before, after: source.uidValidity, messages: source.messages });
@@ -293,13 +299,13 @@ async function readSource(
   return found;
 }
 
-/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back: so many. */
+/** Copies of the source's messages go to the limbo, from where those with the same bytes are had back: `reused`. The others stay there. */
 async function giveWay(
   { asker, bodies }: FirstContactPorts,
   { path, source, copies }: { readonly path: RawPath; readonly source: MailboxRow; readonly copies: Listed },
   signal: AbortSignal,
-): Promise<number> {
-  let reused = 0;
+): Promise<Pick<Meeting, "reused" | "toLimbo">> {
+  let [reused, toLimbo] = [0, 0];
   for (const batch of batchesOf(copies)) {
     const hashByBase = await hashMessages(bodies, source, batch, signal);
     const known = batch.flatMap(({ base }) => {
@@ -308,13 +314,15 @@ async function giveWay(
     });
     if (known.length > 0) {
       const [bases, hashes] = [known.map(({ base }) => base), known.map(({ hash }) => hash)];
-      reused += (await askFor(asker, { kind: "foreign", path, bases, action: "limbo", hashes }, "foreign", signal))
-        .copies;
+      const question = { kind: "foreign", path, bases, action: "limbo", hashes } as const;
+      const { messages, copies: same } = await askFor(asker, question, "foreign", signal);
+      reused += same;
+      toLimbo += Math.max(0, messages - same);
     }
     const unknown = batch.filter(({ base }) => !hashByBase.has(base)).map(({ base }) => base);
-    await moveMail(asker, path, unknown, "limbo", signal);
+    toLimbo += await moveMail(asker, path, unknown, "limbo", signal);
   }
-  return reused;
+  return { reused, toLimbo };
 }
 
 /** A mailbox that the source does not have goes as well: as an empty folder it would be all that is left of its mail. */

@@ -127,6 +127,7 @@ describe("what is asked", () => {
     ["pause", { replica: 7 }, "control-invalid"],
     ["pause", [], "control-invalid"],
     ["resync", { store: "malt" }, "target-unknown"],
+    ["resync", { user: "alice", clearsPlace: true }, "control-invalid"],
     ["explain", { mailbox: "a", uid: 0 }, "control-invalid"],
     ["explain", { mailbox: "a", uid: 1.5 }, "control-invalid"],
     ["explain", { mailbox: "a", uid: 1, store: "x" }, "target-unknown"],

@@ -147,7 +147,7 @@ export interface VerifyWish {
 
 /**
  * `clearsPlace`: what stands on the replica where a mailbox of the source belongs, and is none of the source's, goes to the limbo there. Only
- * with a mailbox, and on replicas that are connected.
+ * with a mailbox, and on one replica that is connected.
  */
 export interface ResyncQuery extends Targets, MailboxWish {
   readonly clearsPlace?: boolean | undefined;
@@ -173,7 +173,7 @@ export interface DaemonControl {
   fetchNow(target: Targets): Awaitable<FetchNowAnswer>;
   /**
    * Compares what is meant, and mends it. Returns when that is decided, not when it is done. The signal is as that of `explain`.
-   * Throws: target-unknown, not-the-source; target-away.
+   * Throws: target-unknown, not-the-source; with `clearsPlace` target-ambiguous, target-away.
    */
   resync(query: ResyncQuery, signal: AbortSignal): Awaitable<ResyncAnswer>;
   /**

@@ -84,12 +84,14 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
   [
     "POST /v1/resync",
     taking(
-      z.strictObject({
-        store: name.optional(),
-        replica: name.optional(),
-        ...wish,
-        clearsPlace: z.boolean().optional(),
-      }),
+      z
+        .strictObject({
+          store: name.optional(),
+          replica: name.optional(),
+          ...wish,
+          clearsPlace: z.boolean().optional(),
+        })
+        .refine((it) => it.clearsPlace !== true || it.mailbox !== undefined, "clearsPlace is for one mailbox"),
       (control, { user, mailbox, clearsPlace, ...targets }, signal) => {
         const query = { ...targetsNamed(control.status(), targets), user, mailbox, clearsPlace };
         return control.resync(query, signal);

@@ -91,7 +91,7 @@ export function agentFor(
         random,
       },
       acceptsUidValidity: "unwritten",
-      clearPlace: (row, signal) => clearPlace({ store, asker: agent.asker, log }, row, signal),
+      clearPlace: (row, occupant, signal) => clearPlace({ store, asker: agent.asker, log }, { row, occupant }, signal),
     },
   );
   return agent;

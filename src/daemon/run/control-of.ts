@@ -63,7 +63,7 @@ export function controlOf({ daemon, startedMs, nowMs, reload }: ControlPorts): D
     async resync(query, signal) {
       refuseReplica(daemon, query);
       const chosen = chosenOf(daemon, query);
-      if (query.clearsPlace === true) refuseAway(chosen);
+      if (query.clearsPlace === true) refuseToClear(chosen, query);
       const done = { mailboxes: 0, replicas: 0, limited: [] as Limited[] };
       const distinct = new Set<string>();
       for (const each of chosen) {
@@ -262,11 +262,16 @@ async function refuseMissing(chosen: readonly Served[], query: MailboxWish, sign
 
 type Limited = ResyncAnswer["limited"][number];
 
-/** A wish that would be done when nobody thinks of it any more. Throws: target-away. */
-function refuseAway(chosen: readonly Served[]): void {
-  const away = chosen.flatMap(({ name, runner }) => (runner.agent === undefined ? [`${name}/${runner.name}`] : []));
-  if (away.length > 0)
-    throw controlError("target-away", `clearing the place of a mailbox: ${away.join(", ")} is not connected`);
+/** Mail is moved in one place, which a person has named, and not when nobody thinks of it any more. Throws: target-ambiguous, target-away. */
+function refuseToClear(chosen: readonly Served[], wish: MailboxWish): void {
+  const isMeant = ({ store, runner }: Served) =>
+    findMailboxes(store.side.reader.mailboxes(), wish).some(({ path }) => runner.mayHave(path));
+  const meant = chosen.filter(isMeant);
+  const names = meant.map(({ name, runner }) => `${name}/${runner.name}`).join(", ");
+  const doing = "clearing the place of a mailbox";
+  if (meant.length > 1) throw controlError("target-ambiguous", `${doing}: ${names} have it; name one with --replica`);
+  if (meant.some(({ runner }) => runner.agent === undefined))
+    throw controlError("target-away", `${doing}: ${names} is not connected`);
 }
 
 /** Returns which mailboxes will be compared: of those that the replica may have. */

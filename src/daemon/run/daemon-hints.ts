@@ -131,7 +131,7 @@ const REJECTION_HINTS: Readonly<Record<string, string>> = {
   "mailbox-denied":
     "let mailtwin's user change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root.",
   "mailbox-occupied":
-    "move the mailbox that stands there away, or rename it; or have its mail moved to the limbo there, by `mailtwin resync --clear-place --replica REPLICA -u USER --mailbox MAILBOX` on the source's host.",
+    "move the mailbox that stands there away, or rename it; or have its mail moved to the limbo there, by `mailtwin resync --clear-place --replica REPLICA -u USER --mailbox MAILBOX` on the source's host, once Dovecot has given it a dovecot-uidlist (doveadm index -u USER MAILBOX).",
   "path-refused": "remove what stands in its way; or rename that folder at the source.",
   "uidvalidity-differs":
     "has dovecot-uidlist been lost there, or put back from a backup? As it was before it is right again. Else accept the source's UIDVALIDITY on the source's host by `mailtwin verify --repair --accept-uidvalidity`: clients of the replica fetch that mailbox anew.",

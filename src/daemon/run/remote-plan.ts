@@ -22,8 +22,8 @@ export async function planRemoteTwin(
   const logId = logIdOf(places);
   const { link } = await dialTwin(options, { ...places, logId, lineage: [] }, "planner", signal);
   const { asker } = owner.adopt(askOver(link, places.shown, systemClock));
-  const { acceptsUidValidity, approvesDeletions } = options;
-  const choices: Omit<PlanChoices, "moved"> = { acceptsUidValidity, approvesDeletions, tellsEqual };
+  const { acceptsUidValidity, approvesDeletions, foreign } = options;
+  const choices: Omit<PlanChoices, "moved"> = { acceptsUidValidity, approvesDeletions, tellsEqual, foreign };
   return await planTwin({ source: places, asker, choices, reporter }, signal);
 }
 

@@ -129,6 +129,19 @@ test("what the brake would hold back is told as left, unless it is approved", TI
   expect(actionsIn(approved.plan)).toStrictEqual({ "u3/Maildir": ["delete 1"] });
 });
 
+test("mail that only DST has keeps a mailbox there that SRC has deleted, or goes with it", TIMEOUT, async () => {
+  addMessage(join(bench.replica, OTHER), { seed: 70 });
+  rmSync(join(bench.source, OTHER), { recursive: true });
+  expect(actionsIn((await planned()).plan)).toStrictEqual({ [OTHER]: ["keep-mailbox 1"] });
+  const { code, plan } = await planned("--foreign", "limbo");
+  expect(code).toBe(0);
+  expect(actionsIn(plan)).toStrictEqual({ [OTHER]: ["delete 1"] });
+  expect(plan).toMatchObject({ plans: [{ actions: [{ words: "delete the mailbox, with 3 messages" }] }] });
+  const run = await bench.sync("--resync", "--foreign", "limbo");
+  expect(run.code, JSON.stringify(run)).toBe(0);
+  expect(existsSync(join(bench.replica, OTHER))).toBe(false);
+});
+
 test("a mailbox that cannot be compared is told, with the exit code 1", TIMEOUT, async () => {
   appendFileSync(join(bench.replica, WORK, "dovecot-uidlist"), "no record\n");
   const { code, plan } = await planned();

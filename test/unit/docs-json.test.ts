@@ -24,7 +24,7 @@ const WRITTEN = new Map([
   ["rejects list, rejects show, rejects export", { file: "src/daemon/logs/rejects-command.ts", name: "jsonOf" }],
   ["explain", { file: "src/daemon/control/explain.ts", name: "Explanation" }],
   ["undelete list", { file: "src/daemon/undelete/list-command.ts", name: "ListedRemoval" }],
-  ["undelete restore", { file: "src/daemon/undelete/restore-command.ts", name: "RestoreReport" }],
+  ["undelete restore", { file: "src/daemon/undelete/restoring.ts", name: "RestoreReport" }],
   ["log tail, log show, log export", { file: "src/daemon/logs/entry-json.ts", name: "jsonOf" }],
 ]);
 

@@ -6,16 +6,13 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isBehind } from "../../agent/remote-limbo.js";
 import type { Site } from "../../base/disk.js";
-import type { Disposer } from "../../base/disposal.js";
 import { displayRaw, rawFromText } from "../../base/raw-name.js";
 import { comparedConfused } from "../../resync/errors.js";
 import type { RemotePath } from "../../wire/address.js";
 import type { LimboFilesPage, LimboMark, LimboPage, ToldFile, ToldRemoval } from "../../wire/limbo.js";
 import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/load-config.js";
-import { findControl } from "../control/find-control.js";
 import { daemonError } from "../errors.js";
 import { findSourcePlaces, sourceIdOf } from "../half-places.js";
-import type { Output } from "../output.js";
 import { stateFor } from "../places.js";
 import { type RemoteProgram, remoteAt, remoteProgramOf } from "../remote-flags.js";
 import type { FetchedFile, WantedFile } from "./fetch-limbo.js";
@@ -106,20 +103,6 @@ function standing(place: FarPlace): FarPlace {
   if (existsSync(database)) return place;
   const what = `looking for the source of ${shown(place.store)}`;
   throw daemonError("log-missing", `${what}: there is no ${shown(database)}`);
-}
-
-/** `owner` ends the link. Throws: the codes of `openLink`, of asking a daemon. */
-export async function openFar(
-  { from, state }: FarPlace,
-  flags: LimboFlags,
-  { owner, output }: { readonly owner: Disposer; readonly output: Output },
-): Promise<FarLimbo> {
-  if (from.kind === "link") {
-    const { openLinkLimbo } = await import("./link-limbo.js"); // links take long to load.
-    return openLinkLimbo({ ...from, state }, owner);
-  }
-  const { openDaemonLimbo } = await import("./daemon-limbo.js"); // nobody else needs its schemas.
-  return openDaemonLimbo(findControl(flags, surroundingsOfProcess(), output), from);
 }
 
 /** All rows since then, ascending: no more than `max`. Throws: compared-confused, what the other end says. */

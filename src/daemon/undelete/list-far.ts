@@ -5,8 +5,9 @@ import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
 import { openStateReader } from "../../log/state-reader.js";
 import type { Output } from "../output.js";
-import { findFar, openFar, rowsOf } from "./far-limbo.js";
+import { findFar, rowsOf } from "./far-limbo.js";
 import { type ListFlags, tellRemoved } from "./list-command.js";
+import { openFar } from "./open-far.js";
 import { removedMail, sinceOf } from "./removed-mail.js";
 
 /** Returns the exit code. Throws: as `findFar`, `openFar`, `rowsOf`. */

@@ -21,8 +21,9 @@ import type { Output } from "../output.js";
 import { FETCHED } from "../reject/fetched-copies.js";
 import { oneAtATime } from "../reject/one-at-a-time.js";
 import { refuseOtherDirectory } from "../same-stores.js";
-import { type FarLimbo, type FarPlace, filesOf, findFar, openFar, rowsOf } from "./far-limbo.js";
+import { type FarLimbo, type FarPlace, filesOf, findFar, rowsOf } from "./far-limbo.js";
 import type { FetchedFile, WantedFile } from "./fetch-limbo.js";
+import { openFar } from "./open-far.js";
 import { type Removed, removedMail, sinceOf } from "./removed-mail.js";
 import {
   chosen,

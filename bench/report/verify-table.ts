@@ -13,6 +13,7 @@ const HEAD = [
   "by rsync",
   "by the smallest size",
   "wire",
+  "without new mail",
   "wire a changed mail",
   "CPU",
   "runs",
@@ -29,6 +30,7 @@ export function formatVerifies(results: readonly VerifyResult[]): string {
     shown(result.wallToRsync, times),
     shown(toSmallest(results, result), times),
     shown(result.wireBytes, megabytes),
+    shown(result.wireBesideBodies, megabytes),
     shown(result.wireBytesPerMail, (bytes) => `${bytes.toFixed(0)} B`),
     seconds(result.cpuMs.median),
     String(result.wallMs.measured.runs),
@@ -39,7 +41,7 @@ export function formatVerifies(results: readonly VerifyResult[]): string {
 
 const LEGEND =
   "Behind a measure what its median is to be at the most, and in bold where it is more. HOST: the other end is a process of its own, " +
-  "over a pipe in ssh's place. Wire: bytes both ways through that pipe, as the link wrote them; of rsync its own count.";
+  "over a pipe in ssh's place. Wire: bytes both ways through that pipe, as the link wrote them; of rsync its own count. Without new mail: less what the run's new mails take, each compressed by itself.";
 
 /** The wall by that of the same work of the fewest mails; undefined for that row itself. */
 function toSmallest(results: readonly VerifyResult[], result: VerifyResult): Goaled | undefined {

@@ -50,7 +50,10 @@ export async function measureChanges(
   const scattered = `${SCATTERED_CHANGES} scattered changes`;
   const rows = [
     ...(await measureScattered(work, [here, ...over], { work: `resync after ${scattered}`, rounds })),
-    ...(await measureScattered(work, [here, ...over].map(comparing), { work: `compared whole after ${scattered}`, rounds })),
+    ...(await measureScattered(work, [here, ...over].map(comparing), {
+      work: `compared whole after ${scattered}`,
+      rounds,
+    })),
   ];
   await judgeBodies(work, [here], rows);
   if (many) {
@@ -105,21 +108,21 @@ async function measureScattered(
   named: { readonly work: string; readonly rounds: number },
 ): Promise<readonly VerifyResult[]> {
   const taken = twins.map(nothingTaken);
-  let bodies: readonly Buffer[] = [];
+  const bodiesBytes: number[] = [];
   work.ground.say(`  ${named.work}`);
   for (let round = 0; round < named.rounds; round++) {
-    bodies = scatterChanges(work.changing, work.seed++);
+    const bodies = scatterChanges(work.changing, work.seed++);
+    bodiesBytes.push(bodies.reduce((sum, body) => sum + deflateSync(body).length, 0));
     await runTwins(work, twins, taken);
   }
-  const compressed = bodies.reduce((sum, body) => sum + deflateSync(body).length, 0);
-  const goals = { wallToRsync: RESYNC_TO_RSYNC_MAX, wireBytes: compressed + RESYNC_WIRE_BYTES_MAX };
-  return rowsOf(twins, taken, { work: named.work, mails: work.ground.mails, goals });
+  const goals = { wallToRsync: RESYNC_TO_RSYNC_MAX, wireBesideBodies: RESYNC_WIRE_BYTES_MAX };
+  return rowsOf(twins, taken, { work: named.work, mails: work.ground.mails, bodiesBytes, goals });
 }
 
 async function measureOnce(
   work: Work,
   twins: readonly Twin[],
-  row: Pick<RowOf, "work" | "mails" | "changedMails" | "goals">,
+  row: OfTwins,
   change: () => void,
 ): Promise<readonly VerifyResult[]> {
   const taken = twins.map(nothingTaken);
@@ -129,12 +132,10 @@ async function measureOnce(
   return rowsOf(twins, taken, row);
 }
 
+type OfTwins = Pick<RowOf, "work" | "mails" | "changedMails" | "bodiesBytes" | "goals">;
+
 /** Goals are mailtwin's; rsync, where it runs, is the last. */
-function rowsOf(
-  twins: readonly Twin[],
-  taken: readonly Taken[],
-  row: Pick<RowOf, "work" | "mails" | "changedMails" | "goals">,
-): readonly VerifyResult[] {
+function rowsOf(twins: readonly Twin[], taken: readonly Taken[], row: OfTwins): readonly VerifyResult[] {
   const { goals, ...named } = row;
   const rsync = taken[twins.findIndex(({ name }) => name === "rsync")];
   return taken.map((each, at) => {

@@ -17,6 +17,7 @@ export interface Goals {
   readonly wallToRsync?: number;
   readonly wallToSmallest?: number;
   readonly wireBytes?: number;
+  readonly wireBesideBodies?: number;
   readonly wireBytesPerMail?: number;
 }
 
@@ -29,6 +30,8 @@ export interface RowOf {
   readonly rsync?: Taken | undefined;
   /** Runs over the counter, where they are others than those whose times count. */
   readonly counted?: Taken | undefined;
+  /** What the new mails of each run take, each compressed by itself. */
+  readonly bodiesBytes?: readonly number[];
   /** How many mails each run changed: bytes are shown for one of them. */
   readonly changedMails?: number;
   readonly goals?: Goals;
@@ -42,7 +45,7 @@ const WRONG_MAX = 20;
 
 /** Of at least one run. */
 export function rowOf(row: RowOf): VerifyResult {
-  const { work, mails, contender, taken, rsync, counted = taken, changedMails, goals = {} } = row;
+  const { work, mails, contender, taken, rsync, counted = taken, bodiesBytes, changedMails, goals = {} } = row;
   const walls = taken.measured.map(({ wallMs }) => wallMs);
   const wires = counted.measured.flatMap(({ wireBytes }) => wireBytes ?? []);
   const wrong = counted === taken ? taken.wrong : [...taken.wrong, ...counted.wrong];
@@ -61,6 +64,13 @@ export function rowOf(row: RowOf): VerifyResult {
           },
     wallToSmallestGoal: goals.wallToSmallest,
     wireBytes: wires.length === 0 ? undefined : { measured: spreadOf(wires), goal: goals.wireBytes },
+    wireBesideBodies:
+      wires.length === 0 || bodiesBytes === undefined
+        ? undefined
+        : {
+            measured: spreadOf(wires.map((bytes, run) => bytes - (bodiesBytes[run] ?? 0))),
+            goal: goals.wireBesideBodies,
+          },
     wireBytesPerMail:
       wires.length === 0 || changedMails === undefined
         ? undefined

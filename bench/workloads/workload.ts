@@ -153,6 +153,8 @@ export interface VerifyResult {
   /** What this row's wall may be by that of the smallest size. */
   readonly wallToSmallestGoal: number | undefined;
   readonly wireBytes: Goaled | undefined;
+  /** What is left of them in each run without its new mails, each compressed by itself. May be less than nothing. */
+  readonly wireBesideBodies: Goaled | undefined;
   /** Of those that were changed. */
   readonly wireBytesPerMail: Goaled | undefined;
   readonly cpuMs: Spread;

@@ -55,7 +55,15 @@ export class RemoteSide implements ReadSide {
   }
 }
 
-function isAnswer({ messages, offset, looksOnly = false }: PartsOf, parts: readonly MessagePart[]): boolean {
+/** Whether these can be the first parts of what was asked for. */
+export function isAnswer(
+  {
+    messages,
+    offset,
+    looksOnly = false,
+  }: Pick<PartsOf, "offset" | "looksOnly"> & { readonly messages: readonly unknown[] },
+  parts: readonly MessagePart[],
+): boolean {
   const isFew = parts.length > 0 && parts.length <= messages.length;
   const lengths = parts.map((part) => part?.bytes.length ?? 0);
   const sum = lengths.reduce((all, length) => all + length, 0);

@@ -13,6 +13,7 @@ import { type MailboxGuid, parseBaseName, UID_MAX } from "../maildir/ids.js";
 import { resyncError } from "../resync/errors.js";
 import type { ReadSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
+import { isOfLimbo } from "../wire/limbo-codec.js";
 import {
   type Answer,
   type Ask,
@@ -24,10 +25,11 @@ import {
 } from "../wire/messages.js";
 import { agentError, refusalAs } from "./errors.js";
 import { farewellOf } from "./farewell.js";
+import { answerLimbo, type LimboSide } from "./limbo-side.js";
 import type { LockPatience } from "./lock-patience.js";
 import type { SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
-import { answerSums } from "./sums-answers.js";
+import { answerSums, isOfSums } from "./sums-answers.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
@@ -39,6 +41,8 @@ export interface RequestPorts {
   readonly sinks?: Pick<SessionSinks, "onRefused" | "onRead"> | undefined;
   /** This store as one side of a comparison; undefined: it is none. */
   readonly sums?: ReadSide | undefined;
+  /** What is in the limbo of this store; undefined: nothing is told of it. */
+  readonly limbo?: LimboSide | undefined;
 }
 
 /** Objects in two threads, for as long as their page takes. */
@@ -47,6 +51,11 @@ const INVENTORY_MESSAGES_MAX = 4096;
 /** Messages whose files are looked at in one call of the thread that applies, and calls for one answer. */
 const LOOKED_AT_ONCE = 8192;
 const LOOKS_MAX = 8;
+
+/** Whether that may take long, and nothing else waits for it. */
+export function isAskedBeside(ask: Ask): boolean {
+  return isOfSums(ask) || isOfLimbo(ask);
+}
 
 /** Never throws for what the request met: the failure is the reply. */
 export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {
@@ -118,6 +127,10 @@ async function answerTo(ports: RequestPorts, ask: Ask, signal: AbortSignal): Pro
       const copies = effect.limbo.filter(({ cause }) => cause === COPY_CAUSE).length;
       return { kind: "foreign", messages: outcome.moved, copies };
     }
+    case "tell-limbo":
+    case "tell-limbo-files":
+    case "read-limbo":
+      return answerLimbo(limboOf(ports), ask, signal);
     default:
       return answerSums(sumsOf(ports), ask, signal);
   }
@@ -154,6 +167,12 @@ function readOf<T extends { readonly kind: "read" }>(
 function sumsOf({ sums }: RequestPorts): ReadSide {
   if (sums !== undefined) return sums;
   throw resyncError("compared-unsupported", "comparing by sums: this end has no thread for it");
+}
+
+/** Throws: compared-unsupported. */
+function limboOf({ limbo }: RequestPorts): LimboSide {
+  if (limbo !== undefined) return limbo;
+  throw resyncError("compared-unsupported", "reading a limbo: this end tells of none");
 }
 
 /** Of what it is not told of, nothing counts as the source's own. */

@@ -34,13 +34,13 @@ import { type AnswerPorts, Answers } from "./answers.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
 import { Incoming, type Readiness } from "./incoming.js";
+import type { LimboSide } from "./limbo-side.js";
 import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
-import { answerRequest } from "./session-requests.js";
+import { answerRequest, isAskedBeside } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";
-import { isOfSums } from "./sums-answers.js";
 import { divergedBy, isStale, refusedBy, type Verdict, wireOf } from "./verdict.js";
 
 export interface SessionPorts {
@@ -58,6 +58,7 @@ export interface SessionPorts {
   readonly rights?: SessionRights | undefined;
   /** This store as one side of a comparison; undefined: it is none. */
   readonly sums?: ReadSide | undefined;
+  readonly limbo?: LimboSide | undefined;
 }
 
 /** What the source may offer ahead; more is a peer that does not keep to the protocol. */
@@ -79,7 +80,7 @@ export class Session {
   /** Given up: what was offered behind that does not fit. */
   readonly #held = new Set<MailboxGuid>();
   readonly #answers: Answers;
-  /** To questions of a comparison by sums: it may take long to look at a store, and nothing else waits for that. */
+  /** To questions of a comparison by sums, or about the limbo: it may take long to look, and nothing else waits for that. */
   readonly #sums: Answers;
   /** Of what other mailboxes wait behind. */
   readonly #patience: LockPatience;
@@ -200,7 +201,7 @@ export class Session {
       return link.send({ kind: "reply", id: request.id, result }, signal);
     }
     if (rights !== undefined) refuseAsk(request.ask, rights);
-    (isOfSums(request.ask) ? this.#sums : this.#answers).take(request);
+    (isAskedBeside(request.ask) ? this.#sums : this.#answers).take(request);
   }
 
   async #welcome(logId: string, protocol: number, signal: AbortSignal): Promise<void> {

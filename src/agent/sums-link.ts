@@ -1,13 +1,15 @@
-/** A link on which one end asks how the other's store stands, by sums or for a plan, and nothing else happens. */
+/** A link on which one end asks how the other's store stands, by sums or for a plan, or what is in its limbo, and nothing else happens. */
 import type { Clock } from "../base/clock.js";
 import type { ReadSide } from "../resync/sums-types.js";
 import { isLinkClosed, wireError } from "../wire/errors.js";
+import { isOfLimbo } from "../wire/limbo-codec.js";
 import type { Link } from "../wire/link.js";
 import type { Answer, Ask, Reply, Request } from "../wire/messages.js";
 import { Answers } from "./answers.js";
 import { Asker, type Questions } from "./asker.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell, farewellOf } from "./farewell.js";
+import { answerLimbo, type LimboSide } from "./limbo-side.js";
 import { RemoteSide } from "./remote-side.js";
 import { answerSums, isOfSums } from "./sums-answers.js";
 
@@ -17,13 +19,15 @@ export interface Answering {
   readonly answer: (ask: Ask, signal: AbortSignal) => Promise<Answer>;
 }
 
-/** As `serveAnswers`: the sums of that store. */
-export async function serveSums(link: Link, side: ReadSide, signal: AbortSignal): Promise<void> {
+/** As `serveAnswers`: the sums of that store, and its limbo; undefined: nothing is told of that. */
+export async function serveSums(link: Link, side: ReadSide, signal: AbortSignal, limbo?: LimboSide): Promise<void> {
+  const isMeant: Answering["isMeant"] = (ask) => isOfSums(ask) || (limbo !== undefined && isOfLimbo(ask));
   const answer: Answering["answer"] = async (ask, inner) => {
-    if (!isOfSums(ask)) throw confused();
-    return answerSums(side, ask, inner);
+    if (isOfSums(ask)) return answerSums(side, ask, inner);
+    if (limbo === undefined || !isOfLimbo(ask)) throw confused();
+    return answerLimbo(limbo, ask, inner);
   };
-  await serveAnswers(link, { isMeant: isOfSums, answer }, signal);
+  await serveAnswers(link, { isMeant, answer }, signal);
 }
 
 /** Answers until the other end closes the link, or `signal` aborts; closes it. Throws: peer-confused, wire-invalid, the abort reason. */

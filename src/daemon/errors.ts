@@ -200,7 +200,7 @@ const KINDS = {
   "limbo-missing": {
     disposition: "operator",
     exitCode: EX.NOINPUT,
-    hint: "Name SRC and DST as `mailtwin sync` has them (and its --state), a store that has a source on this host (--store NAME), or a state directory with --state and --scratch.",
+    hint: "Name SRC and DST as `mailtwin sync` has them (and its --state), a store that has a source on this host (--store NAME), on the source's host its replica (--replica NAME), or a state directory with --state and --scratch.",
   },
   /** Nothing that is in the limbo is what was asked for. */
   "not-in-limbo": {

@@ -27,6 +27,7 @@ import { adoptLater } from "./open-together.js";
 import { sumsOnDemand } from "./sums-on-demand.js";
 import type { Threads } from "./threads.js";
 import { type Purged, purgeLimbo } from "./undelete/purge.js";
+import { limboOnDemand, ToldLimbo } from "./undelete/told-limbo.js";
 import { WorkerOnDemand } from "./worker-on-demand.js";
 
 export interface ReplicaOptions {
@@ -92,6 +93,8 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
   if (options.live) await store.call("warm");
   const reach = crashPointsFromEnv(crashAt);
   const sums = owner.adopt(sumsOnDemand({ ...options, half: "replica", site: options.sites.store }));
+  const scratch = { scratchRoot: rawFromText(options.scratch), site: options.sites.scratch };
+  const limboThread = owner.adopt(limboOnDemand(scratch, clock));
   return {
     reader,
     writer,
@@ -126,6 +129,7 @@ export async function openReplicaSide(options: ReplicaOptions, owner: Disposer):
         sinks,
         rights,
         sums: new LocalSide(sums, mayWrite, undefined, writtenIn(reader)),
+        limbo: new ToldLimbo({ rows: reader, thread: limboThread, mayKnow: mayWrite }),
       };
       await new Session(ports).run(signal);
     },

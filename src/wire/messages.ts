@@ -10,6 +10,7 @@ import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid, Uid, UidValidity } from "../maildir/ids.js";
 import type { Digest } from "../txn/digest.js";
 import type { MessageState } from "../txn/message-state.js";
+import type { LimboAnswer, LimboAsk } from "./limbo.js";
 import type {
   MessageMark,
   MessagePart,
@@ -201,7 +202,8 @@ export type Ask =
       /** Mailboxes above this GUID; "" = from the first. */
       readonly after: MailboxGuid | "";
     }
-  | SumsAsk;
+  | SumsAsk
+  | LimboAsk;
 
 /** Questions of a comparison by sums; they are answered beside the others. */
 export type SumsAsk =
@@ -332,7 +334,8 @@ export type Answer =
   | ({ readonly kind: "compare" } & ComparedMailbox)
   | ({ readonly kind: "tell-held" } & ToldMailbox)
   | { readonly kind: "standing"; readonly mailboxes: readonly StandingMailbox[]; readonly more: boolean }
-  | SumsAnswer;
+  | SumsAnswer
+  | LimboAnswer;
 
 export type SumsAnswer =
   | ({ readonly kind: "store-sum" } & StoreSum)

@@ -13,6 +13,7 @@ import {
   type Request as RequestProto,
   RequestSchema,
 } from "./gen/link_pb.js";
+import { isOfLimbo, limboAnswerIn, limboAnswerInit, limboAskIn, limboAskInit } from "./limbo-codec.js";
 import type { Answer, Ask, ForeignAction, Reply, Request, WireFailure } from "./messages.js";
 import { sumsAnswerIn, sumsAnswerInit, sumsAskIn, sumsAskInit } from "./sums-codec.js";
 
@@ -44,7 +45,7 @@ export function requestInit({ id, ask }: Request): RequestProto {
     case "standing":
       return create(RequestSchema, { id, ask: { case: "standing", value: { after: ask.after } } });
     default:
-      return create(RequestSchema, { id, ask: sumsAskInit(ask) });
+      return create(RequestSchema, { id, ask: isOfLimbo(ask) ? limboAskInit(ask) : sumsAskInit(ask) });
   }
 }
 
@@ -73,6 +74,10 @@ export function replyInit({ id, result }: Reply): ReplyProto {
       return create(ReplySchema, { id, held: compared.heldInit(answer) });
     case "standing":
       return create(ReplySchema, { id, standing: compared.standingInit(answer) });
+    case "limbo-page":
+    case "limbo-files":
+    case "limbo-parts":
+      return create(ReplySchema, { id, ...limboAnswerInit(answer) });
     default:
       return create(ReplySchema, { id, ...sumsAnswerInit(answer) });
   }
@@ -113,8 +118,8 @@ export function askIn(request: RequestProto): Ask {
       return { kind: "standing", after: after === "" ? after : parseMailboxGuid(after) };
     }
     default: {
-      const sums = sumsAskIn(request);
-      if (sums !== undefined) return sums;
+      const other = sumsAskIn(request) ?? limboAskIn(request);
+      if (other !== undefined) return other;
       throw wireError("wire-invalid", "reading a request of the other end: its kind is not known here");
     }
   }
@@ -161,8 +166,8 @@ function answerIn(value: ReplyProto): Answer {
   if (value.compare !== undefined) return { kind: "compare", ...compared.comparedIn(value.compare) };
   if (value.held !== undefined) return { kind: "tell-held", ...compared.heldIn(value.held) };
   if (value.standing !== undefined) return { kind: "standing", ...compared.standingIn(value.standing) };
-  const sums = sumsAnswerIn(value);
-  if (sums !== undefined) return sums;
+  const other = sumsAnswerIn(value) ?? limboAnswerIn(value);
+  if (other !== undefined) return other;
   throw wireError("wire-invalid", "reading a reply of the other end: it is empty");
 }
 

@@ -37,6 +37,10 @@ export function noting(asked: unknown[], more: Partial<DaemonControl> = {}): Dae
     deletions: (query) => note("deletions", query, HELD),
     approveDeletions: async (query) => note("approveDeletions", query, HELD),
     fetchHeld: async (query) => note("fetchHeld", query, { messages: query.uids.map((uid) => ({ uid })) }),
+    limboPage: async (query) => note("limboPage", query, { rows: [], more: false }),
+    limboFiles: async (query) => note("limboFiles", query, { files: [], more: false }),
+    fetchLimbo: async (query) =>
+      note("fetchLimbo", query, { files: query.files.map(() => ({ sha256: "0".repeat(64), virtualSize: 0 })) }),
     explain: async (query) => note("explain", query, EXPLANATION),
     reload: async () => note("reload", {}, { changes: ["store mail: replica d is new"] }),
     ...more,

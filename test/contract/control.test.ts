@@ -42,6 +42,8 @@ const post = (route: string, body: string, headers = ""): string =>
 const GET = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
 
 const GUID = "0123456789abcdef0123456789abcdef";
+const ROW = `2026-11-29/${GUID}.7.0123456789abcdef`;
+const LIMBO = { store: "mail", replica: "c" };
 const FETCH = { store: "mail", replica: "c", mailbox: GUID, uids: [7], look: true };
 
 describe("what is asked", () => {
@@ -83,6 +85,24 @@ describe("what is asked", () => {
       { messages: [{ uid: 7 }, { uid: 9 }] },
       ["fetchHeld", { store: "mail", replica: "c", mailbox: GUID, uids: [7, 9], look: false }],
     ],
+    [
+      "undelete/list",
+      { store: "mail", replica: "c", after: { removedMs: 7, name: ROW } },
+      { rows: [], more: false },
+      ["limboPage", { store: "mail", replica: "c", after: { removedMs: 7, name: ROW } }],
+    ],
+    [
+      "undelete/files",
+      { store: "mail", replica: "c", name: ROW, after: "cur/x" },
+      { files: [], more: false },
+      ["limboFiles", { store: "mail", replica: "c", name: ROW, after: "cur/x" }],
+    ],
+    [
+      "undelete/fetch",
+      { store: "mail", replica: "c", files: [{ name: ROW, file: "", size: 3 }] },
+      { files: [{ sha256: "0".repeat(64), virtualSize: 0 }] },
+      ["fetchLimbo", { store: "mail", replica: "c", files: [{ name: ROW, file: "", size: 3 }] }],
+    ],
     ["reload", {}, { changes: ["store mail: replica d is new"] }, ["reload", {}]],
   ])("%s %j reaches the daemon, and its answer the client", async (route, body, answer, call) => {
     await bench.open();
@@ -115,6 +135,13 @@ describe("what is asked", () => {
     ["deletions/fetch", { ...FETCH, uids: Array.from({ length: 257 }, (_, i) => i + 1) }, "control-invalid"],
     ["deletions/fetch", { ...FETCH, replica: "x" }, "target-unknown"],
     ["deletions/fetch", { ...FETCH, store: "twin" }, "not-the-source"],
+    ["undelete/list", { ...LIMBO, after: { removedMs: 7, name: "../../x" } }, "control-invalid"],
+    ["undelete/list", { ...LIMBO, store: "twin" }, "not-the-source"],
+    ["undelete/files", { ...LIMBO, name: ROW, after: "tmp/x" }, "control-invalid"],
+    ["undelete/files", { ...LIMBO, name: `${ROW}/../x`, after: "" }, "control-invalid"],
+    ["undelete/fetch", { ...LIMBO, files: [] }, "control-invalid"],
+    ["undelete/fetch", { ...LIMBO, files: [{ name: ROW, file: "cur/../x", size: 1 }] }, "control-invalid"],
+    ["undelete/fetch", { ...LIMBO, replica: "x", files: [{ name: ROW, file: "", size: 1 }] }, "target-unknown"],
     ["no-such-thing", {}, "control-invalid"],
     ["__proto__", {}, "control-invalid"],
   ])("%s %j is refused before anything is done: %s", async (route, body, code) => {

@@ -36,6 +36,7 @@ interface Readings {
 describeLive("clients that read on the replica", () => {
   const lab = useLiveTwin({
     users: [USER],
+    args: ["--approve-deletions"], // most of a small store goes below, and nobody is there to be asked.
     prepare: ({ source }) => deliverAll(source, [{ user: USER, message: makeMessage({ seed: 1 }) }]),
   });
 

@@ -23,6 +23,7 @@ describeLive("clients of the replica", () => {
   const users = ["u1", "u2", "u3"];
   const lab = useLiveTwin({
     users,
+    args: ["--approve-deletions"], // most of a small store goes below, and nobody is there to be asked.
     prepare: async ({ source }) => {
       for (const user of users) {
         const some = makeMessages(3, { seed: 1 }).map((message) => ({ user, message }));

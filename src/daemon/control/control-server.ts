@@ -208,6 +208,9 @@ function withMethods(control: DaemonControl, own: Pick<DaemonControl, "reload">)
     deletions: (query) => control.deletions(query),
     approveDeletions: (query) => control.approveDeletions(query),
     fetchHeld: (query, signal) => control.fetchHeld(query, signal),
+    limboPage: (query, signal) => control.limboPage(query, signal),
+    limboFiles: (query, signal) => control.limboFiles(query, signal),
+    fetchLimbo: (query, signal) => control.fetchLimbo(query, signal),
     explain: (query, signal) => control.explain(query, signal),
     ...own,
   };

@@ -6,6 +6,8 @@
  */
 
 import type { MailboxGuid } from "../../maildir/ids.js";
+import type { LimboFilesPage, LimboMark, LimboPage } from "../../wire/limbo.js";
+import type { WantedFile } from "../undelete/fetch-limbo.js";
 import type { Sample } from "../verify/deep.js";
 import type { ToldVerdict } from "../verify/verdict-told.js";
 import type { ExplainQuery, Explanation } from "./explain.js";
@@ -95,6 +97,16 @@ export interface FetchQuery extends ReplicaTarget {
 /** The first of those that were asked for (`look`: all). Without `why` it can be had, or its file is in the source's state directory. */
 export interface FetchAnswer {
   readonly messages: readonly { readonly uid: number; readonly why?: string }[];
+}
+
+/** Files of the limbo of a replica. */
+export interface LimboFetchQuery extends ReplicaTarget {
+  readonly files: readonly WantedFile[];
+}
+
+/** Of the first of them, at least one. Without `why` its file is in the source's state directory, called by its place in the question. */
+export interface LimboFetchAnswer {
+  readonly files: readonly ({ readonly why: string } | { readonly sha256: string; readonly virtualSize: number })[];
 }
 
 /** A replica that was compared with its source, or could not be. `a` is the source, `b` the replica. */
@@ -194,6 +206,16 @@ export interface DaemonControl {
    * the call before go. The signal is as that of `explain`. Throws: target-unknown, store-not-ready, compared-confused, what ends the link.
    */
   fetchHeld(query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer>;
+  /**
+   * What is in the limbo of a replica of what this source has sent, as `LimboSide` says: a page of rows, of files of a mailbox; and files of
+   * it, into files as those of `fetchHeld`. Each throws as that; what the limbo is refused with.
+   */
+  limboPage(query: ReplicaTarget & { readonly after: LimboMark | undefined }, signal: AbortSignal): Promise<LimboPage>;
+  limboFiles(
+    query: ReplicaTarget & { readonly name: string; readonly after: string },
+    signal: AbortSignal,
+  ): Promise<LimboFilesPage>;
+  fetchLimbo(query: LimboFetchQuery, signal: AbortSignal): Promise<LimboFetchAnswer>;
   /** See `explainUid`. The signal is aborted when the client has gone. */
   explain(query: ExplainQuery, signal: AbortSignal): Promise<Explanation>;
   /** All or nothing. One line for each thing that is different now. Throws: config-wrong. */

@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { type ErrorRecord, EX, MailtwinError, recordOfError } from "../../base/errors.js";
 import { parseMailboxGuid } from "../../maildir/ids.js";
+import { isLimboEntry, isLimboFile, LIMBO_READ_MAX } from "../../wire/limbo.js";
 import { controlError } from "../control-errors.js";
 import type { DaemonControl, DeletionsAnswer } from "./daemon-control.js";
 import { receiverNamed, replicaNamed, storeNamed, targetsNamed } from "./targets.js";
@@ -46,6 +47,11 @@ function taking<T>(
     throw controlError("control-invalid", `reading a request: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}`);
   };
 }
+
+const limboOf = { store: name, replica: name };
+const entry = z.string().refine(isLimboEntry, "it is no name of the limbo");
+const limboFile = z.union([z.literal(""), z.string().refine(isLimboFile, "it is no file of a mailbox")]);
+const number = z.int().nonnegative();
 
 const oneReplica = z.strictObject({ replica: name });
 const oneStore = z.strictObject({ store: name.optional() });
@@ -155,6 +161,39 @@ const CALLS: ReadonlyMap<string, Call> = new Map<string, Call>([
         const target = replicaNamed(control.status(), `${store}/${replica}`);
         return control.fetchHeld({ ...target, mailbox: parseMailboxGuid(mailbox), uids, look }, signal);
       },
+    ),
+  ],
+  [
+    "POST /v1/undelete/list",
+    taking(
+      z.strictObject({
+        ...limboOf,
+        after: z.strictObject({ removedMs: number, name: z.union([z.literal(""), entry]) }).optional(),
+      }),
+      (control, { store, replica, after }, signal) =>
+        control.limboPage({ ...replicaNamed(control.status(), `${store}/${replica}`), after }, signal),
+    ),
+  ],
+  [
+    "POST /v1/undelete/files",
+    taking(
+      z.strictObject({ ...limboOf, name: entry, after: limboFile }),
+      (control, { store, replica, name: row, after }, signal) =>
+        control.limboFiles({ ...replicaNamed(control.status(), `${store}/${replica}`), name: row, after }, signal),
+    ),
+  ],
+  [
+    "POST /v1/undelete/fetch",
+    taking(
+      z.strictObject({
+        ...limboOf,
+        files: z
+          .array(z.strictObject({ name: entry, file: limboFile, size: number }))
+          .min(1)
+          .max(LIMBO_READ_MAX),
+      }),
+      (control, { store, replica, files }, signal) =>
+        control.fetchLimbo({ ...replicaNamed(control.status(), `${store}/${replica}`), files }, signal),
     ),
   ],
   [

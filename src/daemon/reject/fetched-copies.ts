@@ -31,13 +31,10 @@ export interface Fetcher {
 }
 
 /**
- * As `ReplicaMail.fetch`, into the scratch directory of that state: whoever had something fetched before is done with it.
- * Throws: system errors.
+ * `fetch` puts files into the scratch directory of that state: whoever had something fetched before is done with it.
+ * Throws: system errors, what `fetch` throws.
  */
-export async function fetchInto(
-  state: string,
-  fetch: (scratch: string) => Promise<readonly FetchedMessage[]>,
-): Promise<readonly FetchedMessage[]> {
+export async function fetchInto<T>(state: string, fetch: (scratch: string) => Promise<T>): Promise<T> {
   const scratch = join(state, FETCHED);
   await rm(scratch, { recursive: true, force: true }); // what a kill left, too.
   await mkdir(scratch, { mode: FETCHED_MODE });

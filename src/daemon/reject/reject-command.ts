@@ -3,7 +3,6 @@
  * replica or from a copy.
  * Whoever replicates then expunges the old messages on the replicas, once they have the new ones (daemon/brought-back.ts).
  */
-import { closeSync, constants, openSync } from "node:fs";
 import { hostname } from "node:os";
 import { systemClock } from "../../base/clock.js";
 import type { Dir } from "../../base/disk.js";
@@ -17,7 +16,6 @@ import { pinStore } from "../../capture/open-mailbox.js";
 import { surroundingsOfProcess } from "../config/load-config.js";
 import { findControl } from "../control/find-control.js";
 import { findMailboxes } from "../control/find-mailbox.js";
-import { lockDescriptor } from "../flock.js";
 import { shownText } from "../logs/shown.js";
 import type { Output } from "../output.js";
 import { countOf, mailboxName } from "../words.js";
@@ -26,6 +24,7 @@ import { Copies, type StoreCopy } from "./copies.js";
 import { FetchedCopies } from "./fetched-copies.js";
 import { findRejected, type RejectPlace, type SourceFlags } from "./find-source.js";
 import { findHeld, type HeldFound, type HeldMail } from "./held-mail.js";
+import { oneAtATime } from "./one-at-a-time.js";
 import { type MessageOutcome, rejectMailbox } from "./reject-mailbox.js";
 
 export interface RejectFlags extends SourceFlags {
@@ -46,7 +45,6 @@ export interface RejectReport {
   readonly words?: string;
 }
 
-const PAUSE_MS = 200;
 const NEVER = new AbortController().signal;
 const NOTHING = "no deletion is held back\n";
 
@@ -236,18 +234,5 @@ class Telling {
       "; the old ones go from the replicas when those have the new ones, by the running daemon or --watch, or the next sync";
     const end = this.isDry || messages === 0 ? "" : then;
     this.#output.out(`${this.isDry ? "would restore" : "restored"} ${what}${rest}${end}\n`);
-  }
-}
-
-/** Two at once would bring back everything twice. */
-async function oneAtATime(state: string): Promise<Disposable> {
-  const fd = openSync(state, constants.O_RDONLY | constants.O_DIRECTORY);
-  const close = { [Symbol.dispose]: () => closeSync(fd) };
-  try {
-    while (lockDescriptor(fd, "exclusive") === "held") await systemClock.sleep(PAUSE_MS, NEVER);
-    return close;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
   }
 }

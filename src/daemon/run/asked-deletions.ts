@@ -1,10 +1,11 @@
-/** Deletions that are held back: what they are, and that they may go, as a person asks for it. */
+/** Deletions that are held back: what they are, and that they may go, as a person asks for it; and what a replica still has of what went. */
 import type { DaemonControl, HeldDeletions, ReplicaTarget, Targets } from "../control/daemon-control.js";
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { mailboxName } from "../words.js";
+import { limboOf } from "./asked-limbo.js";
 import type { Daemon } from "./daemon.js";
-import { type FetchedFrom, HeldFetches } from "./held-fetches.js";
+import { type FetchedFrom, FetchTurns, HeldFetches } from "./held-fetches.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 
@@ -14,9 +15,13 @@ interface Source {
   readonly store: SourceStore | undefined;
 }
 
-export function deletionsOf(daemon: Daemon): Pick<DaemonControl, "deletions" | "approveDeletions" | "fetchHeld"> {
-  const fetches = new HeldFetches();
+type Asked = "deletions" | "approveDeletions" | "fetchHeld" | "limboPage" | "limboFiles" | "fetchLimbo";
+
+export function deletionsOf(daemon: Daemon): Pick<DaemonControl, Asked> {
+  const turns = new FetchTurns();
+  const fetches = new HeldFetches(turns);
   return {
+    ...limboOf((target) => servedIn(daemon, target), turns),
     async fetchHeld(query, signal) {
       const { store, agent, runner } = servedIn(daemon, query);
       try {

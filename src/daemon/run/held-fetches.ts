@@ -17,21 +17,34 @@ export interface FetchedFrom {
 
 const LET_GO = "it is not held back any more";
 
-export class HeldFetches {
-  /** What a link has shown of its replica. */
-  readonly #mailByAgent = new WeakMap<ReplayAgent, ReplicaMail>();
-  /** One at a time in a state directory. */
-  readonly #turns = new WeakMap<FetchedFrom["store"], Promise<unknown>>();
+/** Whatever is fetched into a state directory is fetched one at a time. */
+export class FetchTurns {
+  readonly #lastByStore = new WeakMap<FetchedFrom["store"], Promise<unknown>>();
 
-  /** As `DaemonControl.fetchHeld`. */
-  fetch(from: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {
-    const before = this.#turns.get(from.store) ?? Promise.resolve();
-    const turn = before.then(() => this.#fetch(from, query, signal));
-    this.#turns.set(
-      from.store,
+  /** `fetch` begins when all that came before for that store have ended. */
+  take<T>(store: FetchedFrom["store"], fetch: () => Promise<T>): Promise<T> {
+    const before = this.#lastByStore.get(store) ?? Promise.resolve();
+    const turn = before.then(fetch);
+    this.#lastByStore.set(
+      store,
       turn.catch(() => undefined),
     );
     return turn;
+  }
+}
+
+export class HeldFetches {
+  /** What a link has shown of its replica. */
+  readonly #mailByAgent = new WeakMap<ReplayAgent, ReplicaMail>();
+  readonly #turns: FetchTurns;
+
+  constructor(turns = new FetchTurns()) {
+    this.#turns = turns;
+  }
+
+  /** As `DaemonControl.fetchHeld`. */
+  fetch(from: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {
+    return this.#turns.take(from.store, () => this.#fetch(from, query, signal));
   }
 
   async #fetch({ store, agent }: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {

@@ -11,13 +11,16 @@ import { basename, join } from "node:path";
 import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { farewellOf } from "../../agent/farewell.js";
+import type { LimboSide } from "../../agent/limbo-side.js";
 import { serveSums } from "../../agent/sums-link.js";
 import { systemClock } from "../../base/clock.js";
 import { crashAtOfEnvironment } from "../../base/crash-points.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX, MailtwinError, recordOfError, reviveError } from "../../base/errors.js";
+import { rawFromText } from "../../base/raw-name.js";
+import type { StateReader } from "../../log/state-ports.js";
 import { openStateReader } from "../../log/state-reader.js";
-import type { AreWritten } from "../../resync/local-side.js";
+import { resyncError } from "../../resync/errors.js";
 import { onHangUp } from "../../wire/carrier.js";
 import { wireError } from "../../wire/errors.js";
 import { type Agreement, greet } from "../../wire/greeting.js";
@@ -38,11 +41,12 @@ import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
 import type { Output } from "../output.js";
 import { refuseLostDirectory, refuseTooFewFiles } from "../permissions.js";
-import { homeOf } from "../place-rules.js";
+import { findScratch, homeOf, realDestination } from "../place-rules.js";
 import { forgetState, stateFor } from "../places.js";
 import { watchState } from "../state-watch.js";
 import { UNDELETE_DEFAULT } from "../undelete/limits.js";
 import { purgeOnce, schedulePurges } from "../undelete/purge.js";
+import { limboOnDemand, ToldLimbo } from "../undelete/told-limbo.js";
 import { openLocalSide } from "../verify/sides.js";
 import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
@@ -212,7 +216,7 @@ async function serveDirectory(
 /** Nobody reads it here: the next purge tries again. */
 function unsaid(): void {}
 
-/** A directory is read to be compared, and nothing is written but what was seen, for the next time. */
+/** A directory is read to be compared, or its limbo, and nothing is written but what was seen, for the next time. */
 function serveVerifier(
   ports: Served,
   { path: raw, sourceId }: PathTarget,
@@ -220,17 +224,32 @@ function serveVerifier(
   signal: AbortSignal,
 ): () => Promise<void> {
   const path = pathOf(raw);
-  const side = openLocalSide(path, owner, writtenBy(sourceId, path, owner));
+  const state = recordOf(sourceId, path, owner);
+  const side = openLocalSide(path, owner, state === undefined ? undefined : writtenIn(state));
+  const limbo = state === undefined ? NO_LIMBO : limboBeside(path, state, owner);
   return async () => {
     letOpen(ports);
-    await serveSums(openAgreedLink({ ...ports, peer: "whoever compares" }, ports.agreement), side, signal);
+    await serveSums(openAgreedLink({ ...ports, peer: "whoever compares" }, ports.agreement), side, signal, limbo);
   };
 }
 
-/** What that source has sent to that directory; undefined: this host knows of nothing. */
-function writtenBy(sourceId: string, path: string, owner: Disposer): AreWritten | undefined {
+/** What this host knows of what that source has sent to that directory; undefined: nothing. */
+function recordOf(sourceId: string, path: string, owner: Disposer): StateReader | undefined {
   const file = join(stateFor(sourceId, path, basename(path)), "replica.db");
-  return existsSync(file) ? writtenIn(owner.adopt(openStateReader(file))) : undefined;
+  return existsSync(file) ? owner.adopt(openStateReader(file)) : undefined;
+}
+
+function limboBeside(path: string, state: StateReader, owner: Disposer): LimboSide {
+  const scratchRoot = rawFromText(findScratch(undefined, realDestination(path), undefined));
+  const thread = owner.adopt(limboOnDemand({ scratchRoot, site: undefined }, systemClock));
+  return new ToldLimbo({ rows: state, thread });
+}
+
+const NO_LIMBO: LimboSide = { page: refuseLimbo, files: refuseLimbo, parts: refuseLimbo };
+
+async function refuseLimbo(): Promise<never> {
+  const words = "reading the limbo of the replica: it has no record of what this source has sent";
+  throw resyncError("compared-unsupported", words);
 }
 
 /** A twin is looked at, and nothing is written. */

@@ -10,10 +10,14 @@ import { loadConfig, surroundingsOfProcess, tellingRefusalOf } from "../config/l
 import { daemonError } from "../errors.js";
 import { findScratch, realDestination } from "../place-rules.js";
 import { findPlaces } from "../places.js";
+import type { RemoteFlags } from "../remote-flags.js";
 
-export interface LimboFlags {
+export interface LimboFlags extends RemoteFlags {
   readonly config?: string;
+  readonly control?: string;
   readonly store?: string;
+  /** Its limbo is on another host (far-limbo.ts). */
+  readonly replica?: string;
   readonly state?: string;
   readonly scratch?: string;
   readonly json?: boolean;
@@ -38,6 +42,9 @@ export function findLimbos(
   const { config, store, state, scratch } = flags;
   for (const [name, value] of Object.entries({ SRC: source, DST: destination, config, store, state, scratch }))
     if (value === "") throw usage(`${name} is empty ("")`);
+  if ((flags.rsh ?? flags.remoteMailtwin) !== undefined)
+    throw usage("--rsh and --remote-mailtwin are for a DST on another host");
+  if (flags.control !== undefined) throw usage("--control goes with --replica");
   if (source !== undefined) {
     if (destination === undefined) throw usage("SRC stands without DST");
     if (config !== undefined || store !== undefined) throw usage("--config and --store are for stores of the daemon");

@@ -1,4 +1,4 @@
-/** `mailtwin undelete list`: what replication removed and is still to be had. Reads only, while replication goes on. */
+/** `mailtwin undelete list`: what replication removed and is still to be had. Reads only, while replication goes on. (Over a link: list-far.ts.) */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.js";
@@ -26,19 +26,31 @@ export function listRemoved(
   for (const place of places) {
     using reader = openStateReader(place.database);
     const found = removedMail(reader, flags, systemClock.nowMs());
-    if (flags.json === true) for (const it of found) output.out(`${JSON.stringify(jsonOf(it, place))}\n`);
-    else tell(found, place, places.length > 1, output);
+    if (flags.json !== true && places.length > 1) output.out(`${shownText(place.store)}:\n`);
+    tellRemoved(found, { store: place.store, isThere: (name) => isThere(place, name) }, flags, output);
   }
   return EX.OK;
 }
 
-function tell(found: readonly Removed[], place: LimboPlace, isNamed: boolean, output: Output): void {
-  if (isNamed) output.out(`${shownText(place.store)}:\n`);
-  if (found.length === 0) output.out("nothing of that is in the limbo\n");
-  else for (const line of alignColumns([HEADINGS, ...found.map((it) => cellsOf(it, place))])) output.out(`${line}\n`);
+export interface ListedLimbo {
+  /** For people. */
+  readonly store: string;
+  /** Whether what has that name can be had. */
+  readonly isThere: (name: string) => boolean;
 }
 
-function cellsOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): string[] {
+export function tellRemoved(
+  found: readonly Removed[],
+  limbo: ListedLimbo,
+  { json }: Pick<ListFlags, "json">,
+  output: Output,
+): void {
+  if (json === true) for (const it of found) output.out(`${JSON.stringify(jsonOf(it, limbo))}\n`);
+  else if (found.length === 0) output.out("nothing of that is in the limbo\n");
+  else for (const line of alignColumns([HEADINGS, ...found.map((it) => cellsOf(it, limbo))])) output.out(`${line}\n`);
+}
+
+function cellsOf({ row, isMailbox, user, folder }: Removed, limbo: ListedLimbo): string[] {
   const { name, uid, size, cause, removedMs } = row;
   return [
     shownTime(removedMs),
@@ -47,7 +59,7 @@ function cellsOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): 
     isMailbox ? "all" : uid === 0 ? "-" : String(uid),
     isMailbox && size === 0 ? "-" : formatBytes(size),
     shownText(cause),
-    isThere(place, name) ? "there" : "gone",
+    limbo.isThere(name) ? "there" : "gone",
     displayRaw(name),
   ];
 }
@@ -69,11 +81,11 @@ export interface ListedRemoval {
   readonly isThere: boolean;
 }
 
-function jsonOf({ row, isMailbox, user, folder }: Removed, place: LimboPlace): ListedRemoval {
+function jsonOf({ row, isMailbox, user, folder }: Removed, limbo: ListedLimbo): ListedRemoval {
   const { name, mailbox, path, uid, size, cause, removedMs } = row;
   return {
-    ...{ store: place.store, name, kind: isMailbox ? "mailbox" : "message", user, folder, path: displayRaw(path) },
-    ...{ mailbox, uid, size, cause, removed: shownTime(removedMs), removedMs, isThere: isThere(place, name) },
+    ...{ store: limbo.store, name, kind: isMailbox ? "mailbox" : "message", user, folder, path: displayRaw(path) },
+    ...{ mailbox, uid, size, cause, removed: shownTime(removedMs), removedMs, isThere: limbo.isThere(name) },
   };
 }
 

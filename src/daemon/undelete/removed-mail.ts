@@ -30,8 +30,12 @@ export interface Removed {
 
 const SINCE = { least: "1s", most: "36500d" };
 
-/** Oldest first. Throws: usage. */
-export function removedMail(reader: StateReader, wish: RemovedWish, nowMs: number): readonly Removed[] {
+/** Oldest first. `mailboxes` of it are those that stand. Throws: usage. */
+export function removedMail(
+  reader: Pick<StateReader, "limbo" | "mailboxes">,
+  wish: RemovedWish,
+  nowMs: number,
+): readonly Removed[] {
   const rows = reader.limbo();
   const paths = [...new Set([...rows, ...reader.mailboxes()].map(({ path }) => path))];
   const meant = new Set(
@@ -40,12 +44,17 @@ export function removedMail(reader: StateReader, wish: RemovedWish, nowMs: numbe
       wish,
     ).map(({ path }) => path),
   );
-  const sinceMs = wish.since === undefined ? Number.NEGATIVE_INFINITY : readSince(wish.since, nowMs);
+  const sinceMs = sinceOf(wish, nowMs) ?? Number.NEGATIVE_INFINITY;
   const known = new Set<string>(paths);
   const treeOf = treesOf((path) => known.has(path));
   return rows
     .filter(({ path, removedMs }) => meant.has(path) && removedMs >= sinceMs)
     .map((row) => removed(row, treeOf));
+}
+
+/** Milliseconds since 1970; undefined: nobody says. Throws: usage. */
+export function sinceOf({ since }: RemovedWish, nowMs: number): number | undefined {
+  return since === undefined ? undefined : readSince(since, nowMs);
 }
 
 function removed(row: LimboRow, treeOf: TreeOf): Removed {

@@ -3,6 +3,7 @@ import type { DeepOptions } from "../../resync/verify-stores.js";
 import { daemonError } from "../errors.js";
 
 const DAY_MS = 86_400_000;
+const PARTS_MIN = 2;
 const PARTS_MAX = 366;
 
 /** Which of so many parts is read. */
@@ -16,8 +17,11 @@ export interface Sample {
 export function sampleOf(text: string, nowMs: number): Sample {
   const [, parts] = /^1\/(\d{1,3})$/.exec(text) ?? [];
   const count = Number(parts);
-  if (!(count >= 1 && count <= PARTS_MAX))
-    throw daemonError("usage", `reading the command line: --sample takes 1/2 to 1/${PARTS_MAX}, such as 1/30`);
+  if (!(count >= PARTS_MIN && count <= PARTS_MAX))
+    throw daemonError(
+      "usage",
+      `reading the command line: --sample takes 1/${PARTS_MIN} to 1/${PARTS_MAX}, such as 1/30`,
+    );
   return { parts: count, turn: Math.floor(nowMs / DAY_MS) % count };
 }
 

@@ -1,5 +1,5 @@
 /** A side of `mailtwin verify` on another host, where ssh starts `mailtwin serve --stdio`. */
-import { askOver } from "../../agent/sums-link.js";
+import { type AskedLink, askOver } from "../../agent/sums-link.js";
 import { systemClock } from "../../base/clock.js";
 import type { Disposer } from "../../base/disposal.js";
 import { rawFromText } from "../../base/raw-name.js";
@@ -20,10 +20,21 @@ export async function openRemoteSide(
   signal: AbortSignal,
   sourceId = NO_ID,
 ): Promise<ReadSide> {
+  return (await openRemoteLink({ address, path }, program, owner, signal, sourceId)).side;
+}
+
+/** As `openRemoteSide`: all that can be asked. */
+export async function openRemoteLink(
+  { address, path }: RemotePath,
+  program: RemoteProgram,
+  owner: Disposer,
+  signal: AbortSignal,
+  sourceId: string,
+): Promise<AskedLink> {
   const target = { kind: "path", path: rawFromText(path), foreign: "refuse", live: false, sourceId } as const;
   const opening: Opening = { role: "verifier", peer: "", ...NO_SOURCE, target };
   const peer = formatAddress(address);
   const dial = { address, peer, key: undefined, peerKey: undefined, clock: systemClock, opening, ...program };
   const { link } = await openLink(dial, signal);
-  return owner.adopt(askOver(link, peer, systemClock)).side;
+  return owner.adopt(askOver(link, peer, systemClock));
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wire/link.proto.
  */
 export const file_wire_link: GenFile = /*@__PURE__*/
-  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIInwKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkEhMKC2JvZGllc19hbmV3GAYgASgIIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgipgUKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSAASLAoJc3VtX3N0b3JlGAggASgLMhcubWFpbHR3aW4ud2lyZS5TdW1TdG9yZUgAEjQKDXN1bV9tYWlsYm94ZXMYCSABKAsyGy5tYWlsdHdpbi53aXJlLlN1bU1haWxib3hlc0gAEioKCnN1bV9yYW5nZXMYCiABKAsyFC5tYWlsdHdpbi53aXJlLlNwYW5zSAASLQoNbWFya19tZXNzYWdlcxgLIAEoCzIULm1haWx0d2luLndpcmUuU3BhbnNIABIsCg10ZWxsX21lc3NhZ2VzGAwgASgLMhMubWFpbHR3aW4ud2lyZS5VaWRzSAASLAoNaGFzaF9tZXNzYWdlcxgNIAEoCzITLm1haWx0d2luLndpcmUuVWlkc0gAEjQKDXJlYWRfbWVzc2FnZXMYDiABKAsyGy5tYWlsdHdpbi53aXJlLlJlYWRNZXNzYWdlc0gAEiwKCXRlbGxfaGVsZBgPIAEoCzIXLm1haWx0d2luLndpcmUuVGVsbEhlbGRIAEIFCgNhc2si2wUKBVJlcGx5EgoKAmlkGAEgASgNEicKB2ZhaWx1cmUYAiABKAsyFi5tYWlsdHdpbi53aXJlLkZhaWx1cmUSMAoMeWllbGRlZF91aWRzGAMgASgLMhoubWFpbHR3aW4ud2lyZS5ZaWVsZGVkVWlkcxIpCgZzdXJ2ZXkYBCABKAsyGS5tYWlsdHdpbi53aXJlLlN1cnZleVBhZ2USLwoJaW52ZW50b3J5GAUgASgLMhwubWFpbHR3aW4ud2lyZS5JbnZlbnRvcnlQYWdlEisKB2ZvcmVpZ24YBiABKAsyGi5tYWlsdHdpbi53aXJlLkZvcmVpZ25Eb25lEiwKB2NvbXBhcmUYByABKAsyGy5tYWlsdHdpbi53aXJlLkNvbXBhcmVkUGFnZRItCghzdGFuZGluZxgIIAEoCzIbLm1haWx0d2luLndpcmUuU3RhbmRpbmdQYWdlEioKCXN0b3JlX3N1bRgJIAEoCzIXLm1haWx0d2luLndpcmUuU3RvcmVTdW0SMAoMbWFpbGJveF9zdW1zGAogASgLMhoubWFpbHR3aW4ud2lyZS5NYWlsYm94U3VtcxIsCgpyYW5nZV9zdW1zGAsgASgLMhgubWFpbHR3aW4ud2lyZS5SYW5nZVN1bXMSMgoNbWVzc2FnZV9tYXJrcxgMIAEoCzIbLm1haWx0d2luLndpcmUuTWVzc2FnZU1hcmtzEjQKDm1lc3NhZ2Vfc3RhdGVzGA0gASgLMhwubWFpbHR3aW4ud2lyZS5NZXNzYWdlU3RhdGVzEjQKDm1lc3NhZ2VfaGFzaGVzGA4gASgLMhwubWFpbHR3aW4ud2lyZS5NZXNzYWdlSGFzaGVzEjIKDW1lc3NhZ2VfcGFydHMYDyABKAsyGy5tYWlsdHdpbi53aXJlLk1lc3NhZ2VQYXJ0cxIlCgRoZWxkGBAgASgLMhcubWFpbHR3aW4ud2lyZS5IZWxkUGFnZSJeCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEhMKC2Rpc3Bvc2l0aW9uGAQgASgJEhEKCWV4aXRfY29kZRgFIAEoDSIzCghGYXJld2VsbBInCgdmYWlsdXJlGAEgASgLMhYubWFpbHR3aW4ud2lyZS5GYWlsdXJlIkcKCVlpZWxkVWlkcxIPCgdtYWlsYm94GAEgASgJEgwKBGZyb20YAiABKA0SDQoFZmxvb3IYAyABKA0SDAoEdWlkcxgEIAMoDSIuCgtZaWVsZGVkVWlkcxIQCgh1aWRfbmV4dBgBIAEoDRINCgVtb3ZlZBgCIAEoDSIbCgZTdXJ2ZXkSEQoJc3RyYW5nZXJzGAEgAygJIj8KClN1cnZleVBhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdXJ2ZXllZE1haWxib3giVQoPU3VydmV5ZWRNYWlsYm94EgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoCRIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKA0iQAoJSW52ZW50b3J5EgwKBHBhdGgYASABKAwSEQoJYWZ0ZXJfdWlkGAIgASgNEhIKCmFmdGVyX2Jhc2UYAyABKAwiZAoNSW52ZW50b3J5UGFnZRIxCghtZXNzYWdlcxgBIAMoCzIfLm1haWx0d2luLndpcmUuSW52ZW50b3J5TWVzc2FnZRIMCgRtb3JlGAIgASgIEhIKCnVubnVtYmVyZWQYAyABKA0iSgoQSW52ZW50b3J5TWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBIMCgRzaXplGAMgASgEEg0KBW1hcmtzGAQgASgMIkYKB0ZvcmVpZ24SDAoEcGF0aBgBIAEoDBINCgViYXNlcxgCIAMoDBIOCgZhY3Rpb24YAyABKAkSDgoGaGFzaGVzGAQgAygMIi8KC0ZvcmVpZ25Eb25lEhAKCG1lc3NhZ2VzGAEgASgNEg4KBmNvcGllcxgCIAEoDSJ3CgdDb21wYXJlEg8KB21haWxib3gYASABKAkSDAoEcGF0aBgCIAEoDBISCgpsb29rc19vbmx5GAggASgIEgwKBHNlZWQYCSABKAcSJQoEc3VtcxgKIAEoCzIXLm1haWx0d2luLndpcmUuUGFydFN1bXNKBAgDEAgiRAoIUGFydFN1bXMSDAoEYml0cxgBIAEoDRINCgVzdGVwcxgCIAMoDRIMCgRzdW1zGAMgASgMEg0KBXdob2xlGAQgASgMIusBCgxDb21wYXJlZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSEgoKdW5udW1iZXJlZBgGIAEoDRIOCgZsb29rZWQYCSABKA0SMAoJZGlmZmVyaW5nGAogASgLMh0ubWFpbHR3aW4ud2lyZS5EaWZmZXJpbmdQYXJ0c0oECAQQBUoECAUQBkoECAcQCEoECAgQCSI9Cg5EaWZmZXJpbmdQYXJ0cxIMCgRiaXRzGAEgASgMEg4KBm90aGVycxgCIAEoCBINCgVlcXVhbBgDIAEoCCJMCghUZWxsSGVsZBIPCgdtYWlsYm94GAEgASgJEgwKBHBhdGgYAiABKAwSDQoFc3RlcHMYAyADKA0SEgoKbG9va3Nfb25seRgEIAEoCCLQAQoISGVsZFBhZ2USLAoHd3JpdHRlbhgBIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEi0KCHN0YW5kaW5nGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSEAoIb2NjdXBhbnQYAyABKAkSEgoKdW5udW1iZXJlZBgEIAEoDRIwCghtZXNzYWdlcxgFIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlEg8KB3JlYWNoZWQYBiABKA0iWgoMTWFpbGJveEZhY3RzEgwKBHBhdGgYASABKAwSFAoMdWlkX3ZhbGlkaXR5GAIgASgNEhAKCHVpZF9uZXh0GAMgASgEEhQKDGhlYWRlcl9leHRyYRgEIAEoDCKlAQoPQ29tcGFyZWRNZXNzYWdlEgsKA3VpZBgBIAEoDRIMCgRiYXNlGAIgASgMEg0KBWZsYWdzGAMgASgNEhAKCGtleXdvcmRzGAQgAygMEgsKA29kZBgFIAEoDBIMCgR0YWlsGAYgASgMEgwKBHNpemUYByABKAQSDwoHbXRpbWVfcxgIIAEoEhIOCgZmaWVsZHMYCSABKAwSDAoEaGVsZBgKIAEoDSIZCghTdGFuZGluZxINCgVhZnRlchgBIAEoCSJPCgxTdGFuZGluZ1BhZ2USMQoJbWFpbGJveGVzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5TdGFuZGluZ01haWxib3gSDAoEbW9yZRgCIAEoCCJgCg9TdGFuZGluZ01haWxib3gSDwoHbWFpbGJveBgBIAEoCRIsCgd3cml0dGVuGAIgASgLMhsubWFpbHR3aW4ud2lyZS5NYWlsYm94RmFjdHMSDgoGc3RhbmRzGAMgASgJIgoKCFN1bVN0b3JlIk8KCFN0b3JlU3VtEg4KBmRpZ2VzdBgBIAEoDBIRCgltYWlsYm94ZXMYAiABKA0SEAoIbWVzc2FnZXMYAyABKAQSDgoGdW5yZWFkGAQgASgNIiwKDFN1bU1haWxib3hlcxISCgVhZnRlchgBIAEoDEgAiAEBQggKBl9hZnRlciI7CgtNYWlsYm94U3VtcxIsCgltYWlsYm94ZXMYASADKAsyGS5tYWlsdHdpbi53aXJlLk1haWxib3hTdW0ilQEKCk1haWxib3hTdW0SDAoEcGF0aBgBIAEoDBIMCgRndWlkGAIgASgMEhQKDHVpZF92YWxpZGl0eRgDIAEoDRIQCgh1aWRfbmV4dBgEIAEoBBIQCghtZXNzYWdlcxgFIAEoDRISCgp1bm51bWJlcmVkGAYgASgNEg4KBmRpZ2VzdBgHIAEoDBINCgV3b3JkcxgIIAEoCSIlCgVTcGFucxIMCgRwYXRoGAEgASgMEg4KBmJvdW5kcxgCIAMoDSIsCglSYW5nZVN1bXMSDgoGY291bnRzGAEgAygNEg8KB2RpZ2VzdHMYAiABKAwiLAoMTWVzc2FnZU1hcmtzEg0KBXN0ZXBzGAEgAygNEg0KBW1hcmtzGAIgASgMIiMKBFVpZHMSDAoEcGF0aBgBIAEoDBINCgVzdGVwcxgCIAMoDSJBCg1NZXNzYWdlU3RhdGVzEjAKCG1lc3NhZ2VzGAEgAygLMh4ubWFpbHR3aW4ud2lyZS5Db21wYXJlZE1lc3NhZ2UiHwoNTWVzc2FnZUhhc2hlcxIOCgZzaGEyNTYYASADKAwiXgoMUmVhZE1lc3NhZ2VzEgwKBHBhdGgYASABKAwSDQoFc3RlcHMYAiADKA0SDQoFYmFzZXMYAyADKAwSDgoGb2Zmc2V0GAQgASgEEhIKCmxvb2tzX29ubHkYBSABKAgiOQoMTWVzc2FnZVBhcnRzEikKBXBhcnRzGAEgAygLMhoubWFpbHR3aW4ud2lyZS5NZXNzYWdlUGFydCI6CgtNZXNzYWdlUGFydBIOCgZhYnNlbnQYASABKAgSDAoEc2l6ZRgCIAEoBBINCgVieXRlcxgDIAEoDGIGcHJvdG8z");
+  fileDesc("Cg93aXJlL2xpbmsucHJvdG8SDW1haWx0d2luLndpcmUigAQKCEVudmVsb3BlEiUKBWhlbGxvGAEgASgLMhQubWFpbHR3aW4ud2lyZS5IZWxsb0gAEikKB3dlbGNvbWUYAiABKAsyFi5tYWlsdHdpbi53aXJlLldlbGNvbWVIABIlCgVvZmZlchgDIAEoCzIULm1haWx0d2luLndpcmUuT2ZmZXJIABIjCgR3YW50GAQgASgLMhMubWFpbHR3aW4ud2lyZS5XYW50SAASJwoGYm9kaWVzGAUgASgLMhUubWFpbHR3aW4ud2lyZS5Cb2RpZXNIABIsCglib2R5X3BhcnQYBiABKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlQYXJ0SAASKQoHb3V0Y29tZRgHIAEoCzIWLm1haWx0d2luLndpcmUuT3V0Y29tZUgAEiUKBXJldHJ5GAggASgLMhQubWFpbHR3aW4ud2lyZS5SZXRyeUgAEikKB3JlcXVlc3QYCSABKAsyFi5tYWlsdHdpbi53aXJlLlJlcXVlc3RIABIlCgVyZXBseRgKIAEoCzIULm1haWx0d2luLndpcmUuUmVwbHlIABIjCgRtYXJrGAsgASgLMhMubWFpbHR3aW4ud2lyZS5NYXJrSAASKwoIZmFyZXdlbGwYDCABKAsyFy5tYWlsdHdpbi53aXJlLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJeCghHcmVldGluZxIUCgxwcm90b2NvbF9taW4YASABKA0SFAoMcHJvdG9jb2xfbWF4GAIgASgNEhAKCHNvZnR3YXJlGAMgASgJEhQKDGNhcGFiaWxpdGllcxgEIAMoCSI7CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIOCgZsb2dfaWQYAiABKAkSEAoIc29mdHdhcmUYAyABKAkiWQoHV2VsY29tZRIQCghwcm90b2NvbBgBIAEoDRIQCghzb2Z0d2FyZRgCIAEoCRITCgthcHBsaWVkX2xzbhgDIAEoBBIVCg1maXJzdF9jb250YWN0GAQgASgIInwKBU9mZmVyEgoKAmlkGAEgASgEEg8KB21haWxib3gYAiABKAkSCwoDbHNuGAMgASgEEgwKBGFuZXcYBCABKAgSJgoFaGVhZHMYBSADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkEhMKC2JvZGllc19hbmV3GAYgASgIIh8KBE1hcmsSCgoCaWQYASABKAQSCwoDbHNuGAIgASgEIiMKBFdhbnQSCgoCaWQYASABKAQSDwoHaW5kZXhlcxgCIAMoDSI8CgZCb2RpZXMSCgoCaWQYASABKAQSJgoFaGVhZHMYAiADKAsyFy5tYWlsdHdpbi53aXJlLkJvZHlIZWFkIkUKCEJvZHlIZWFkEg0KBWluZGV4GAEgASgNEgwKBHNpemUYAiABKAQSDgoGc2hhMjU2GAMgASgMEgwKBGdvbmUYBCABKAgiUwoIQm9keVBhcnQSCgoCaWQYASABKAQSDQoFaW5kZXgYAiABKA0SDgoGb2Zmc2V0GAMgASgEEgwKBGxhc3QYBCABKAgSDgoGc2hhMjU2GAUgASgMIlMKB091dGNvbWUSCgoCaWQYASABKAQSLQoKZGl2ZXJnZW5jZRgCIAEoCzIZLm1haWx0d2luLndpcmUuRGl2ZXJnZW5jZRINCgVub3RlcxgDIAMoCSJbCgpEaXZlcmdlbmNlEgwKBGNvZGUYASABKAkSDQoFd29yZHMYAiABKAkSDAoEcGF0aBgDIAEoDBIMCgR1aWRzGAQgAygNEhQKDHJlcGxpY2FfbmV4dBgFIAEoDSI4CgVSZXRyeRIKCgJpZBgBIAEoBBISCgp2b2lkX2JlbG93GAIgASgNEg8KB2dpdmVfdXAYAyABKAgiwQYKB1JlcXVlc3QSCgoCaWQYASABKA0SLgoKeWllbGRfdWlkcxgCIAEoCzIYLm1haWx0d2luLndpcmUuWWllbGRVaWRzSAASJwoGc3VydmV5GAMgASgLMhUubWFpbHR3aW4ud2lyZS5TdXJ2ZXlIABItCglpbnZlbnRvcnkYBCABKAsyGC5tYWlsdHdpbi53aXJlLkludmVudG9yeUgAEikKB2ZvcmVpZ24YBSABKAsyFi5tYWlsdHdpbi53aXJlLkZvcmVpZ25IABIpCgdjb21wYXJlGAYgASgLMhYubWFpbHR3aW4ud2lyZS5Db21wYXJlSAASKwoIc3RhbmRpbmcYByABKAsyFy5tYWlsdHdpbi53aXJlLlN0YW5kaW5nSAASLAoJc3VtX3N0b3JlGAggASgLMhcubWFpbHR3aW4ud2lyZS5TdW1TdG9yZUgAEjQKDXN1bV9tYWlsYm94ZXMYCSABKAsyGy5tYWlsdHdpbi53aXJlLlN1bU1haWxib3hlc0gAEioKCnN1bV9yYW5nZXMYCiABKAsyFC5tYWlsdHdpbi53aXJlLlNwYW5zSAASLQoNbWFya19tZXNzYWdlcxgLIAEoCzIULm1haWx0d2luLndpcmUuU3BhbnNIABIsCg10ZWxsX21lc3NhZ2VzGAwgASgLMhMubWFpbHR3aW4ud2lyZS5VaWRzSAASLAoNaGFzaF9tZXNzYWdlcxgNIAEoCzITLm1haWx0d2luLndpcmUuVWlkc0gAEjQKDXJlYWRfbWVzc2FnZXMYDiABKAsyGy5tYWlsdHdpbi53aXJlLlJlYWRNZXNzYWdlc0gAEiwKCXRlbGxfaGVsZBgPIAEoCzIXLm1haWx0d2luLndpcmUuVGVsbEhlbGRIABIuCgp0ZWxsX2xpbWJvGBAgASgLMhgubWFpbHR3aW4ud2lyZS5UZWxsTGltYm9IABI5ChB0ZWxsX2xpbWJvX2ZpbGVzGBEgASgLMh0ubWFpbHR3aW4ud2lyZS5UZWxsTGltYm9GaWxlc0gAEi4KCnJlYWRfbGltYm8YEiABKAsyGC5tYWlsdHdpbi53aXJlLlJlYWRMaW1ib0gAQgUKA2FzayLkBgoFUmVwbHkSCgoCaWQYASABKA0SJwoHZmFpbHVyZRgCIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZRIwCgx5aWVsZGVkX3VpZHMYAyABKAsyGi5tYWlsdHdpbi53aXJlLllpZWxkZWRVaWRzEikKBnN1cnZleRgEIAEoCzIZLm1haWx0d2luLndpcmUuU3VydmV5UGFnZRIvCglpbnZlbnRvcnkYBSABKAsyHC5tYWlsdHdpbi53aXJlLkludmVudG9yeVBhZ2USKwoHZm9yZWlnbhgGIAEoCzIaLm1haWx0d2luLndpcmUuRm9yZWlnbkRvbmUSLAoHY29tcGFyZRgHIAEoCzIbLm1haWx0d2luLndpcmUuQ29tcGFyZWRQYWdlEi0KCHN0YW5kaW5nGAggASgLMhsubWFpbHR3aW4ud2lyZS5TdGFuZGluZ1BhZ2USKgoJc3RvcmVfc3VtGAkgASgLMhcubWFpbHR3aW4ud2lyZS5TdG9yZVN1bRIwCgxtYWlsYm94X3N1bXMYCiABKAsyGi5tYWlsdHdpbi53aXJlLk1haWxib3hTdW1zEiwKCnJhbmdlX3N1bXMYCyABKAsyGC5tYWlsdHdpbi53aXJlLlJhbmdlU3VtcxIyCg1tZXNzYWdlX21hcmtzGAwgASgLMhsubWFpbHR3aW4ud2lyZS5NZXNzYWdlTWFya3MSNAoObWVzc2FnZV9zdGF0ZXMYDSABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VTdGF0ZXMSNAoObWVzc2FnZV9oYXNoZXMYDiABKAsyHC5tYWlsdHdpbi53aXJlLk1lc3NhZ2VIYXNoZXMSMgoNbWVzc2FnZV9wYXJ0cxgPIAEoCzIbLm1haWx0d2luLndpcmUuTWVzc2FnZVBhcnRzEiUKBGhlbGQYECABKAsyFy5tYWlsdHdpbi53aXJlLkhlbGRQYWdlEicKBWxpbWJvGBEgASgLMhgubWFpbHR3aW4ud2lyZS5MaW1ib1BhZ2USLgoLbGltYm9fZmlsZXMYEiABKAsyGS5tYWlsdHdpbi53aXJlLkxpbWJvRmlsZXMSLgoLbGltYm9fcGFydHMYEyABKAsyGS5tYWlsdHdpbi53aXJlLkxpbWJvUGFydHMiXgoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEaGludBgDIAEoCRITCgtkaXNwb3NpdGlvbhgEIAEoCRIRCglleGl0X2NvZGUYBSABKA0iMwoIRmFyZXdlbGwSJwoHZmFpbHVyZRgBIAEoCzIWLm1haWx0d2luLndpcmUuRmFpbHVyZSJHCglZaWVsZFVpZHMSDwoHbWFpbGJveBgBIAEoCRIMCgRmcm9tGAIgASgNEg0KBWZsb29yGAMgASgNEgwKBHVpZHMYBCADKA0iLgoLWWllbGRlZFVpZHMSEAoIdWlkX25leHQYASABKA0SDQoFbW92ZWQYAiABKA0iGwoGU3VydmV5EhEKCXN0cmFuZ2VycxgBIAMoCSI/CgpTdXJ2ZXlQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3VydmV5ZWRNYWlsYm94IlUKD1N1cnZleWVkTWFpbGJveBIMCgRwYXRoGAEgASgMEgwKBGd1aWQYAiABKAkSFAoMdWlkX3ZhbGlkaXR5GAMgASgNEhAKCHVpZF9uZXh0GAQgASgNIkAKCUludmVudG9yeRIMCgRwYXRoGAEgASgMEhEKCWFmdGVyX3VpZBgCIAEoDRISCgphZnRlcl9iYXNlGAMgASgMImQKDUludmVudG9yeVBhZ2USMQoIbWVzc2FnZXMYASADKAsyHy5tYWlsdHdpbi53aXJlLkludmVudG9yeU1lc3NhZ2USDAoEbW9yZRgCIAEoCBISCgp1bm51bWJlcmVkGAMgASgNIkoKEEludmVudG9yeU1lc3NhZ2USCwoDdWlkGAEgASgNEgwKBGJhc2UYAiABKAwSDAoEc2l6ZRgDIAEoBBINCgVtYXJrcxgEIAEoDCJGCgdGb3JlaWduEgwKBHBhdGgYASABKAwSDQoFYmFzZXMYAiADKAwSDgoGYWN0aW9uGAMgASgJEg4KBmhhc2hlcxgEIAMoDCIvCgtGb3JlaWduRG9uZRIQCghtZXNzYWdlcxgBIAEoDRIOCgZjb3BpZXMYAiABKA0idwoHQ29tcGFyZRIPCgdtYWlsYm94GAEgASgJEgwKBHBhdGgYAiABKAwSEgoKbG9va3Nfb25seRgIIAEoCBIMCgRzZWVkGAkgASgHEiUKBHN1bXMYCiABKAsyFy5tYWlsdHdpbi53aXJlLlBhcnRTdW1zSgQIAxAIIkQKCFBhcnRTdW1zEgwKBGJpdHMYASABKA0SDQoFc3RlcHMYAiADKA0SDAoEc3VtcxgDIAEoDBINCgV3aG9sZRgEIAEoDCLrAQoMQ29tcGFyZWRQYWdlEiwKB3dyaXR0ZW4YASABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxItCghzdGFuZGluZxgCIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEhAKCG9jY3VwYW50GAMgASgJEhIKCnVubnVtYmVyZWQYBiABKA0SDgoGbG9va2VkGAkgASgNEjAKCWRpZmZlcmluZxgKIAEoCzIdLm1haWx0d2luLndpcmUuRGlmZmVyaW5nUGFydHNKBAgEEAVKBAgFEAZKBAgHEAhKBAgIEAkiPQoORGlmZmVyaW5nUGFydHMSDAoEYml0cxgBIAEoDBIOCgZvdGhlcnMYAiABKAgSDQoFZXF1YWwYAyABKAgiTAoIVGVsbEhlbGQSDwoHbWFpbGJveBgBIAEoCRIMCgRwYXRoGAIgASgMEg0KBXN0ZXBzGAMgAygNEhIKCmxvb2tzX29ubHkYBCABKAgi0AEKCEhlbGRQYWdlEiwKB3dyaXR0ZW4YASABKAsyGy5tYWlsdHdpbi53aXJlLk1haWxib3hGYWN0cxItCghzdGFuZGluZxgCIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEhAKCG9jY3VwYW50GAMgASgJEhIKCnVubnVtYmVyZWQYBCABKA0SMAoIbWVzc2FnZXMYBSADKAsyHi5tYWlsdHdpbi53aXJlLkNvbXBhcmVkTWVzc2FnZRIPCgdyZWFjaGVkGAYgASgNIloKDE1haWxib3hGYWN0cxIMCgRwYXRoGAEgASgMEhQKDHVpZF92YWxpZGl0eRgCIAEoDRIQCgh1aWRfbmV4dBgDIAEoBBIUCgxoZWFkZXJfZXh0cmEYBCABKAwipQEKD0NvbXBhcmVkTWVzc2FnZRILCgN1aWQYASABKA0SDAoEYmFzZRgCIAEoDBINCgVmbGFncxgDIAEoDRIQCghrZXl3b3JkcxgEIAMoDBILCgNvZGQYBSABKAwSDAoEdGFpbBgGIAEoDBIMCgRzaXplGAcgASgEEg8KB210aW1lX3MYCCABKBISDgoGZmllbGRzGAkgASgMEgwKBGhlbGQYCiABKA0iGQoIU3RhbmRpbmcSDQoFYWZ0ZXIYASABKAkiTwoMU3RhbmRpbmdQYWdlEjEKCW1haWxib3hlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuU3RhbmRpbmdNYWlsYm94EgwKBG1vcmUYAiABKAgiYAoPU3RhbmRpbmdNYWlsYm94Eg8KB21haWxib3gYASABKAkSLAoHd3JpdHRlbhgCIAEoCzIbLm1haWx0d2luLndpcmUuTWFpbGJveEZhY3RzEg4KBnN0YW5kcxgDIAEoCSIKCghTdW1TdG9yZSJPCghTdG9yZVN1bRIOCgZkaWdlc3QYASABKAwSEQoJbWFpbGJveGVzGAIgASgNEhAKCG1lc3NhZ2VzGAMgASgEEg4KBnVucmVhZBgEIAEoDSIsCgxTdW1NYWlsYm94ZXMSEgoFYWZ0ZXIYASABKAxIAIgBAUIICgZfYWZ0ZXIiOwoLTWFpbGJveFN1bXMSLAoJbWFpbGJveGVzGAEgAygLMhkubWFpbHR3aW4ud2lyZS5NYWlsYm94U3VtIpUBCgpNYWlsYm94U3VtEgwKBHBhdGgYASABKAwSDAoEZ3VpZBgCIAEoDBIUCgx1aWRfdmFsaWRpdHkYAyABKA0SEAoIdWlkX25leHQYBCABKAQSEAoIbWVzc2FnZXMYBSABKA0SEgoKdW5udW1iZXJlZBgGIAEoDRIOCgZkaWdlc3QYByABKAwSDQoFd29yZHMYCCABKAkiJQoFU3BhbnMSDAoEcGF0aBgBIAEoDBIOCgZib3VuZHMYAiADKA0iLAoJUmFuZ2VTdW1zEg4KBmNvdW50cxgBIAMoDRIPCgdkaWdlc3RzGAIgASgMIiwKDE1lc3NhZ2VNYXJrcxINCgVzdGVwcxgBIAMoDRINCgVtYXJrcxgCIAEoDCIjCgRVaWRzEgwKBHBhdGgYASABKAwSDQoFc3RlcHMYAiADKA0iQQoNTWVzc2FnZVN0YXRlcxIwCghtZXNzYWdlcxgBIAMoCzIeLm1haWx0d2luLndpcmUuQ29tcGFyZWRNZXNzYWdlIh8KDU1lc3NhZ2VIYXNoZXMSDgoGc2hhMjU2GAEgAygMIl4KDFJlYWRNZXNzYWdlcxIMCgRwYXRoGAEgASgMEg0KBXN0ZXBzGAIgAygNEg0KBWJhc2VzGAMgAygMEg4KBm9mZnNldBgEIAEoBBISCgpsb29rc19vbmx5GAUgASgIIjkKDE1lc3NhZ2VQYXJ0cxIpCgVwYXJ0cxgBIAMoCzIaLm1haWx0d2luLndpcmUuTWVzc2FnZVBhcnQiOgoLTWVzc2FnZVBhcnQSDgoGYWJzZW50GAEgASgIEgwKBHNpemUYAiABKAQSDQoFYnl0ZXMYAyABKAwiLgoJVGVsbExpbWJvEhIKCnJlbW92ZWRfbXMYASABKAQSDQoFYWZ0ZXIYAiABKAkiQAoJTGltYm9QYWdlEiUKBHJvd3MYASADKAsyFy5tYWlsdHdpbi53aXJlLkxpbWJvUm93EgwKBG1vcmUYAiABKAgikQEKCExpbWJvUm93EgwKBG5hbWUYASABKAkSDwoHbWFpbGJveBgCIAEoCRIMCgRwYXRoGAMgASgMEgsKA3VpZBgEIAEoDRIMCgRiYXNlGAUgASgMEgwKBHNpemUYBiABKAQSDQoFY2F1c2UYByABKAkSEgoKcmVtb3ZlZF9tcxgIIAEoBBIMCgRnb25lGAkgASgIIi0KDlRlbGxMaW1ib0ZpbGVzEgwKBG5hbWUYASABKAkSDQoFYWZ0ZXIYAiABKAwiQgoKTGltYm9GaWxlcxImCgVmaWxlcxgBIAMoCzIXLm1haWx0d2luLndpcmUuVG9sZEZpbGUSDAoEbW9yZRgCIAEoCCImCghUb2xkRmlsZRIMCgRmaWxlGAEgASgMEgwKBHNpemUYAiABKAQiRAoJUmVhZExpbWJvEicKBWZpbGVzGAEgAygLMhgubWFpbHR3aW4ud2lyZS5MaW1ib0ZpbGUSDgoGb2Zmc2V0GAIgASgEIicKCUxpbWJvRmlsZRIMCgRuYW1lGAEgASgJEgwKBGZpbGUYAiABKAwiNQoKTGltYm9QYXJ0cxInCgVwYXJ0cxgBIAMoCzIYLm1haWx0d2luLndpcmUuTGltYm9QYXJ0IlkKCUxpbWJvUGFydBIOCgZhYnNlbnQYASABKAgSDAoEc2l6ZRgCIAEoBBIPCgdtdGltZV9zGAMgASgEEg0KBWJ5dGVzGAQgASgMEg4KBnNoYTI1NhgFIAEoDGIGcHJvdG8z");
 
 /**
  * @generated from message mailtwin.wire.Envelope
@@ -604,6 +604,24 @@ export type Request = Message<"mailtwin.wire.Request"> & {
      */
     value: TellHeld;
     case: "tellHeld";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.TellLimbo tell_limbo = 16;
+     */
+    value: TellLimbo;
+    case: "tellLimbo";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.TellLimboFiles tell_limbo_files = 17;
+     */
+    value: TellLimboFiles;
+    case: "tellLimboFiles";
+  } | {
+    /**
+     * @generated from field: mailtwin.wire.ReadLimbo read_limbo = 18;
+     */
+    value: ReadLimbo;
+    case: "readLimbo";
   } | { case: undefined; value?: undefined };
 };
 
@@ -697,6 +715,21 @@ export type Reply = Message<"mailtwin.wire.Reply"> & {
    * @generated from field: mailtwin.wire.HeldPage held = 16;
    */
   held?: HeldPage | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.LimboPage limbo = 17;
+   */
+  limbo?: LimboPage | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.LimboFiles limbo_files = 18;
+   */
+  limboFiles?: LimboFiles | undefined;
+
+  /**
+   * @generated from field: mailtwin.wire.LimboParts limbo_parts = 19;
+   */
+  limboParts?: LimboParts | undefined;
 };
 
 /**
@@ -1835,4 +1868,305 @@ export type MessagePart = Message<"mailtwin.wire.MessagePart"> & {
  */
 export const MessagePartSchema: GenMessage<MessagePart> = /*@__PURE__*/
   messageDesc(file_wire_link, 51);
+
+/**
+ * What has gone to the limbo of what the source has sent: a page of rows, by time and name, behind this one. Both empty: from the first.
+ *
+ * @generated from message mailtwin.wire.TellLimbo
+ */
+export type TellLimbo = Message<"mailtwin.wire.TellLimbo"> & {
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: uint64 removed_ms = 1;
+   */
+  removedMs: bigint;
+
+  /**
+   * @generated from field: string after = 2;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message mailtwin.wire.TellLimbo.
+ * Use `create(TellLimboSchema)` to create a new message.
+ */
+export const TellLimboSchema: GenMessage<TellLimbo> = /*@__PURE__*/
+  messageDesc(file_wire_link, 52);
+
+/**
+ * @generated from message mailtwin.wire.LimboPage
+ */
+export type LimboPage = Message<"mailtwin.wire.LimboPage"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.LimboRow rows = 1;
+   */
+  rows: LimboRow[];
+
+  /**
+   * There are further rows.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboPage.
+ * Use `create(LimboPageSchema)` to create a new message.
+ */
+export const LimboPageSchema: GenMessage<LimboPage> = /*@__PURE__*/
+  messageDesc(file_wire_link, 53);
+
+/**
+ * @generated from message mailtwin.wire.LimboRow
+ */
+export type LimboRow = Message<"mailtwin.wire.LimboRow"> & {
+  /**
+   * Its name in the limbo.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where the mail was.
+   *
+   * @generated from field: string mailbox = 2;
+   */
+  mailbox: string;
+
+  /**
+   * @generated from field: bytes path = 3;
+   */
+  path: Uint8Array;
+
+  /**
+   * 0: a whole mailbox.
+   *
+   * @generated from field: uint32 uid = 4;
+   */
+  uid: number;
+
+  /**
+   * @generated from field: bytes base = 5;
+   */
+  base: Uint8Array;
+
+  /**
+   * @generated from field: uint64 size = 6;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: string cause = 7;
+   */
+  cause: string;
+
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: uint64 removed_ms = 8;
+   */
+  removedMs: bigint;
+
+  /**
+   * It cannot be had any more.
+   *
+   * @generated from field: bool gone = 9;
+   */
+  gone: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboRow.
+ * Use `create(LimboRowSchema)` to create a new message.
+ */
+export const LimboRowSchema: GenMessage<LimboRow> = /*@__PURE__*/
+  messageDesc(file_wire_link, 54);
+
+/**
+ * Files of a mailbox that went as a whole, by name, behind this one. Empty: from the first.
+ *
+ * @generated from message mailtwin.wire.TellLimboFiles
+ */
+export type TellLimboFiles = Message<"mailtwin.wire.TellLimboFiles"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bytes after = 2;
+   */
+  after: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.TellLimboFiles.
+ * Use `create(TellLimboFilesSchema)` to create a new message.
+ */
+export const TellLimboFilesSchema: GenMessage<TellLimboFiles> = /*@__PURE__*/
+  messageDesc(file_wire_link, 55);
+
+/**
+ * @generated from message mailtwin.wire.LimboFiles
+ */
+export type LimboFiles = Message<"mailtwin.wire.LimboFiles"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.ToldFile files = 1;
+   */
+  files: ToldFile[];
+
+  /**
+   * There are further files.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboFiles.
+ * Use `create(LimboFilesSchema)` to create a new message.
+ */
+export const LimboFilesSchema: GenMessage<LimboFiles> = /*@__PURE__*/
+  messageDesc(file_wire_link, 56);
+
+/**
+ * @generated from message mailtwin.wire.ToldFile
+ */
+export type ToldFile = Message<"mailtwin.wire.ToldFile"> & {
+  /**
+   * "cur/NAME", "new/NAME".
+   *
+   * @generated from field: bytes file = 1;
+   */
+  file: Uint8Array;
+
+  /**
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message mailtwin.wire.ToldFile.
+ * Use `create(ToldFileSchema)` to create a new message.
+ */
+export const ToldFileSchema: GenMessage<ToldFile> = /*@__PURE__*/
+  messageDesc(file_wire_link, 57);
+
+/**
+ * Bytes of files in the limbo: the first from `offset` on.
+ *
+ * @generated from message mailtwin.wire.ReadLimbo
+ */
+export type ReadLimbo = Message<"mailtwin.wire.ReadLimbo"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.LimboFile files = 1;
+   */
+  files: LimboFile[];
+
+  /**
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message mailtwin.wire.ReadLimbo.
+ * Use `create(ReadLimboSchema)` to create a new message.
+ */
+export const ReadLimboSchema: GenMessage<ReadLimbo> = /*@__PURE__*/
+  messageDesc(file_wire_link, 58);
+
+/**
+ * @generated from message mailtwin.wire.LimboFile
+ */
+export type LimboFile = Message<"mailtwin.wire.LimboFile"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Of a mailbox; empty: the row is that of a message.
+   *
+   * @generated from field: bytes file = 2;
+   */
+  file: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboFile.
+ * Use `create(LimboFileSchema)` to create a new message.
+ */
+export const LimboFileSchema: GenMessage<LimboFile> = /*@__PURE__*/
+  messageDesc(file_wire_link, 59);
+
+/**
+ * Of the first files of the question, in its order. All but the last are whole.
+ *
+ * @generated from message mailtwin.wire.LimboParts
+ */
+export type LimboParts = Message<"mailtwin.wire.LimboParts"> & {
+  /**
+   * @generated from field: repeated mailtwin.wire.LimboPart parts = 1;
+   */
+  parts: LimboPart[];
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboParts.
+ * Use `create(LimboPartsSchema)` to create a new message.
+ */
+export const LimboPartsSchema: GenMessage<LimboParts> = /*@__PURE__*/
+  messageDesc(file_wire_link, 60);
+
+/**
+ * @generated from message mailtwin.wire.LimboPart
+ */
+export type LimboPart = Message<"mailtwin.wire.LimboPart"> & {
+  /**
+   * It is not there, cannot be read, or is not what the source has sent.
+   *
+   * @generated from field: bool absent = 1;
+   */
+  absent: boolean;
+
+  /**
+   * Of the whole file.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * Seconds since 1970.
+   *
+   * @generated from field: uint64 mtime_s = 3;
+   */
+  mtimeS: bigint;
+
+  /**
+   * @generated from field: bytes bytes = 4;
+   */
+  bytes: Uint8Array;
+
+  /**
+   * SHA-256 of the whole file, where its last byte is among these.
+   *
+   * @generated from field: bytes sha256 = 5;
+   */
+  sha256: Uint8Array;
+};
+
+/**
+ * Describes the message mailtwin.wire.LimboPart.
+ * Use `create(LimboPartSchema)` to create a new message.
+ */
+export const LimboPartSchema: GenMessage<LimboPart> = /*@__PURE__*/
+  messageDesc(file_wire_link, 61);
 

@@ -2,10 +2,11 @@
 import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
-import { decodeChunk, encodeChunk } from "../../../src/log/baseline-chunk.js";
+import { decodeChunk, encodeChunk, stateOfRecord } from "../../../src/log/baseline-chunk.js";
 import { addLook, type Look, lookOf, NO_LOOK, sameLook, subtractLook } from "../../../src/log/look.js";
 import type { BaselineRecord, ChunkWrite } from "../../../src/log/state-types.js";
 import { parseUid } from "../../../src/maildir/ids.js";
+import { addDigest, emptyDigest } from "../../../src/txn/digest.js";
 import { digester, mailboxRow, newBaseline } from "../../unit/log/state-fixtures.js";
 import { tries } from "../tries.js";
 import { baseNames, keywordNames } from "../txn/arbitraries.js";
@@ -140,9 +141,25 @@ describe("MailboxBaseline", () => {
         const sum = held.reduce((part, { uid, base, info }) => addLook(part, lookOf(uid, base + info)), NO_LOOK);
         expect(look).toMatchObject({ count: held.length, ...sum });
       }
+      expectDigests(stored, expected);
     },
   );
 });
+
+/** What is kept of each chunk is what its records sum up to now, and of all chunks together what all records do. */
+function expectDigests(stored: ReadonlyMap<number, ChunkWrite>, records: readonly BaselineRecord[]): void {
+  const ofChunk = (chunk: number) => records.filter(({ uid }) => Math.floor(uid / 128) === chunk).map(stateOfRecord);
+  const chunks = [...new Set(records.map(({ uid }) => Math.floor(uid / 128)))];
+  const kept = [...stored.values()].sort((a, b) => a.chunk - b.chunk);
+  expect(kept.map(({ chunk, count, digest }) => ({ chunk, count, digest }))).toStrictEqual(
+    chunks.map((chunk) => {
+      const states = ofChunk(chunk);
+      return { chunk, count: states.length, digest: digester.sumOf(states) };
+    }),
+  );
+  const whole = kept.reduce((sum, { digest }) => addDigest(sum, digest), emptyDigest());
+  expect(whole).toStrictEqual(digester.sumOf(records.map(stateOfRecord).toReversed()));
+}
 
 function rowsFrom(stored: ReadonlyMap<number, ChunkWrite>) {
   return {

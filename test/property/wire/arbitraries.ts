@@ -1,8 +1,6 @@
 /** Arbitrary messages of the wire, within the limits of its codec. */
 import { fc } from "@fast-check/vitest";
-import { isRawPath, type RawPath } from "../../../src/base/raw-name.js";
-import { parseMailboxGuid, parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
-import { DIGEST_BYTES } from "../../../src/txn/digest.js";
+import { parseUid, parseUidValidity, UID_MAX } from "../../../src/maildir/ids.js";
 import type {
   AlongBodies,
   Answer,
@@ -15,37 +13,10 @@ import type {
   WireMessage,
 } from "../../../src/wire/messages.js";
 import { baseNames, messageState } from "../txn/arbitraries.js";
+import { sumsAnswers, sumsAsks } from "./sums-arbitraries.js";
+import { bytes, digest, guid, hash, names, path, record, text, uint32, uint53 } from "./values.js";
 
-/** Plain objects, as the program makes them. */
-export function record<T, K extends keyof T = keyof T>(
-  model: { [Key in keyof T]: fc.Arbitrary<T[Key]> },
-  constraints: { requiredKeys?: K[] } = {},
-): fc.Arbitrary<fc.RecordValue<T, K>> {
-  return fc.record(model, { ...constraints, noNullPrototype: true });
-}
-
-const byteChar = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
-const uint32 = fc.oneof(fc.constantFrom(0, 1, 0xffff_ffff), fc.integer({ min: 0, max: 0xffff_ffff }));
-const uint53 = fc.oneof(fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER), fc.maxSafeNat());
-/** What is not fit for a terminal does not come through: message-codec.test.ts of the units. */
-const text = fc
-  .string({ unit: "grapheme", maxLength: 40 })
-  .map((words) => words.replace(/[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, "."));
-const names = fc.string({ unit: byteChar, maxLength: 40 });
-const bytes = fc.uint8Array({ maxLength: 64 });
-const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const noHash = fc.constant(new Uint8Array(0));
-
-const guid = fc
-  .uint8Array({ minLength: 16, maxLength: 16 })
-  .map((id) => parseMailboxGuid(Buffer.from(id).toString("hex")));
-
-const path: fc.Arbitrary<RawPath> = fc
-  .oneof(
-    fc.constantFrom("", "alice/Maildir/.Sent", "caf\u00c3\u00a9/\u00ff"),
-    fc.string({ unit: byteChar, maxLength: 30 }),
-  )
-  .filter(isRawPath);
 
 const divergence: fc.Arbitrary<WireDivergence> = record({
   code: text,
@@ -118,8 +89,6 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
   }),
 );
 
-const digest = fc.uint8Array({ minLength: DIGEST_BYTES, maxLength: DIGEST_BYTES });
-
 /** Parts of any size, the first and the last that there can be among them. */
 const partSums = fc.nat(31).chain((bits) => {
   const last = Math.floor(UID_MAX / 2 ** bits);
@@ -172,13 +141,59 @@ const compareAsk: fc.Arbitrary<Ask> = fc.oneof(
   record({ kind: fc.constant("standing" as const), after: fc.oneof(fc.constant("" as const), guid) }),
 );
 
-const readAsk: fc.Arbitrary<Ask> = fc
-  .tuple(path, fc.uniqueArray(fc.integer({ min: 1, max: UID_MAX }), { minLength: 1, maxLength: 5 }), baseNames, uint53)
-  .chain(([at, uids, base, offset]) => {
-    const messages = uids.sort((a, b) => a - b).map((uid) => ({ uid: parseUid(uid), base }));
-    const common = { kind: "read-messages" as const, path: at, messages, offset };
-    return fc.constantFrom<Ask>(common, { ...common, looksOnly: true });
-  });
+const limboName = fc
+  .tuple(guid, fc.constantFrom("mailbox", "7.0123456789abcdef", "7.0123456789abcdef-2"))
+  .map(([mailbox, rest]) => `2026-11-29/${mailbox}.${rest}`);
+const limboFile = fc.constantFrom("cur/1.M1.h:2,S", "new/caf\u00c3\u00a9", "cur/\u0001\u00ff");
+
+const limboAsk: fc.Arbitrary<Ask> = fc.oneof(
+  record({
+    kind: fc.constant("tell-limbo" as const),
+    after: fc.oneof(fc.constant(undefined), record({ removedMs: fc.integer({ min: 1 }), name: limboName })),
+  }),
+  record({
+    kind: fc.constant("tell-limbo-files" as const),
+    name: limboName,
+    after: fc.oneof(fc.constant(""), limboFile),
+  }),
+  record({
+    kind: fc.constant("read-limbo" as const),
+    files: fc.array(record({ name: limboName, file: fc.oneof(fc.constant(""), limboFile) }), { maxLength: 4 }),
+    offset: uint53,
+  }),
+);
+
+const limboAnswer: fc.Arbitrary<Answer> = fc.oneof(
+  record({
+    kind: fc.constant("limbo-page" as const),
+    rows: fc.array(
+      record({
+        ...{ name: limboName, mailbox: guid, path, uid: fc.integer({ min: 0, max: UID_MAX }) },
+        ...{ base: fc.oneof(fc.constant(""), baseNames), size: uint53, cause: fc.constant("expunge") },
+        ...{ removedMs: uint53, isThere: fc.boolean() },
+      }),
+      { maxLength: 4 },
+    ),
+    more: fc.boolean(),
+  }),
+  record({
+    kind: fc.constant("limbo-files" as const),
+    files: fc.array(record({ file: limboFile, size: uint53 }), { maxLength: 4 }),
+    more: fc.boolean(),
+  }),
+  record({
+    kind: fc.constant("limbo-parts" as const),
+    parts: fc.array(
+      fc.oneof(
+        fc.constant(undefined),
+        fc
+          .tuple(bytes, fc.nat(1000), fc.oneof(hash, noHash), uint53)
+          .map(([piece, more, sha256, mtimeS]) => ({ size: piece.length + more, mtimeS, bytes: piece, sha256 })),
+      ),
+      { maxLength: 4 },
+    ),
+  }),
+);
 
 const hashedForeign: fc.Arbitrary<Ask> = fc
   .array(fc.tuple(names, hash), { minLength: 1, maxLength: 5 })
@@ -249,20 +264,10 @@ const standing: fc.Arbitrary<Answer> = record({
   more: fc.boolean(),
 });
 
-const messageParts: fc.Arbitrary<Answer> = record({
-  kind: fc.constant("message-parts" as const),
-  parts: fc.array(
-    fc.oneof(
-      fc.constant(undefined),
-      fc.tuple(bytes, fc.nat(1000)).map(([piece, more]) => ({ size: piece.length + more, bytes: piece })),
-    ),
-    { maxLength: 4 },
-  ),
-});
-
 const answer: fc.Arbitrary<Answer> = fc.oneof(
+  limboAnswer,
   compared,
-  messageParts,
+  sumsAnswers,
   told,
   standing,
   record({ kind: fc.constant("yielded-uids" as const), uidNext: uint32, moved: uint32 }),
@@ -321,7 +326,7 @@ export const messageByKind = {
   request: record({
     kind: fc.constant("request" as const),
     id: uint32,
-    ask: fc.oneof(ask, compareAsk, readAsk, hashedForeign),
+    ask: fc.oneof(ask, compareAsk, sumsAsks, limboAsk, hashedForeign),
   }),
   reply,
   farewell: record({ kind: fc.constant("farewell" as const), failure }),

@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
 import { encodeFrame, type Frame, FrameReader } from "../../../src/wire/frames.js";
 import { tries } from "../tries.js";
-import { record } from "./arbitraries.js";
+import { record } from "./values.js";
 
 const bytes = fc.uint8Array({ maxLength: 40 });
 const frame: fc.Arbitrary<Frame> = fc.oneof(

@@ -3,10 +3,22 @@ import { fc, test } from "@fast-check/vitest";
 import { describe, expect } from "vitest";
 import { MailtwinError } from "../../../src/base/errors.js";
 import { decodeMessage, encodeMessage, type Parcel } from "../../../src/wire/message-codec.js";
+import type { WireMessage } from "../../../src/wire/messages.js";
 import { tries } from "../tries.js";
 import { messages } from "./arbitraries.js";
+import { sumsAnswers, sumsAsks } from "./sums-arbitraries.js";
+import { record, uint32 } from "./values.js";
 
 const payloads = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 3 });
+/** Among all messages they are too few. */
+const ofSums: fc.Arbitrary<WireMessage> = fc.oneof(
+  record({ kind: fc.constant("request" as const), id: uint32, ask: sumsAsks }),
+  record({
+    kind: fc.constant("reply" as const),
+    id: uint32,
+    result: record({ ok: fc.constant(true as const), answer: sumsAnswers }),
+  }),
+);
 const edits = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
 
 function decodeOrCode(parcel: Parcel): string {
@@ -24,12 +36,15 @@ function damaged(head: Uint8Array, changes: readonly (readonly [number, number])
   return bytes;
 }
 
-describe("encodeMessage and decodeMessage", () => {
-  test.prop([messages], tries())("what was encoded comes back equal", (message) => {
+describe.each([
+  ["encodeMessage and decodeMessage", messages],
+  ["encodeMessage and decodeMessage of a comparison by sums", ofSums],
+])("%s", (_what, those) => {
+  test.prop([those], tries())("what was encoded comes back equal", (message) => {
     expect(decodeMessage(encodeMessage(message))).toStrictEqual(message);
   });
 
-  test.prop([messages], tries())("bulk bytes are handed over, not copied", (message) => {
+  test.prop([those], tries())("bulk bytes are handed over, not copied", (message) => {
     const parcel = encodeMessage(message);
     const decoded = decodeMessage(parcel);
     if (decoded.kind === "bodies")
@@ -48,7 +63,7 @@ describe("encodeMessage and decodeMessage", () => {
     },
   );
 
-  test.prop([messages, edits, fc.nat(), payloads], tries())(
+  test.prop([those, edits, fc.nat(), payloads], tries())(
     "damaged bytes decode or are refused by code",
     (message, changes, cut, other) => {
       const { head, payloads: own } = encodeMessage(message);
@@ -61,7 +76,7 @@ describe("encodeMessage and decodeMessage", () => {
     },
   );
 
-  test.prop([messages, edits], tries())("what decodes can be encoded again and says the same", (message, changes) => {
+  test.prop([those, edits], tries())("what decodes can be encoded again and says the same", (message, changes) => {
     const { head, payloads: own } = encodeMessage(message);
     const parcel = { head: damaged(head, changes), payloads: own };
     if (decodeOrCode(parcel) !== "decoded") return;

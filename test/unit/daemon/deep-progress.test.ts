@@ -42,6 +42,10 @@ test("reads another part each day, and all of them in turn", () => {
   expect(new Set(days).size).toBe(30);
 });
 
-test.each(["", "2/30", "1/0", "1/367", "30", "1/30x"])("refuses %j", (text) => {
+test.each(["", "2/30", "1/0", "1/1", "1/01", "1/367", "30", "1/30x"])("refuses %j", (text) => {
   expect(() => sampleOf(text, 0)).toThrow(expect.objectContaining({ code: "usage" }) as Error);
+});
+
+test.each([2, 366])("takes 1/%i", (parts) => {
+  expect(sampleOf(`1/${parts}`, 0)).toStrictEqual({ parts, turn: 0 });
 });

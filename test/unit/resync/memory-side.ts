@@ -15,6 +15,8 @@ export interface MemoryMailbox {
   readonly states: readonly MessageState[];
   readonly uidValidity?: number;
   readonly uidNext?: number;
+  /** It cannot be read, and why. */
+  readonly unread?: string;
 }
 
 export const guidOf = (number: number) => parseMailboxGuid(number.toString(16).padStart(32, "0"));
@@ -27,7 +29,8 @@ export function memorySide(
 ): SummedSide {
   const rows = mailboxes
     .map((it): SummedMailbox => {
-      const { path, guid, states, uidValidity = 1, uidNext = (states.at(-1)?.uid ?? 0) + 1 } = it;
+      const { path, guid, states, uidValidity = 1, uidNext = (states.at(-1)?.uid ?? 0) + 1, unread } = it;
+      if (unread !== undefined) return { kind: "unread", path, words: unread };
       return {
         ...{ kind: "sum", path, guid: guidOf(guid), uidValidity: parseUidValidity(uidValidity), uidNext },
         ...{ messages: states.length, unnumbered: 0, digest: digester.sumOf(states) },

@@ -1,0 +1,34 @@
+/**
+ * What is in the limbo of a replica, asked for over its live link for a command that lists it, or puts it back where it belongs. Bytes of
+ * messages go into files of the source's state directory, as those that are held back (held-fetches.ts).
+ */
+import { RemoteLimbo } from "../../agent/remote-limbo.js";
+import type { DaemonControl, LimboFetchAnswer, ReplicaTarget } from "../control/daemon-control.js";
+import { fetchInto } from "../reject/fetched-copies.js";
+import { fetchLimbo } from "../undelete/fetch-limbo.js";
+import type { FetchedFrom, FetchTurns } from "./held-fetches.js";
+
+/** `servedIn` throws store-not-ready. */
+export function limboOf(
+  servedIn: (target: ReplicaTarget) => FetchedFrom,
+  turns: FetchTurns,
+): Pick<DaemonControl, "limboPage" | "limboFiles" | "fetchLimbo"> {
+  const askedOf = (target: ReplicaTarget) => new RemoteLimbo(servedIn(target).agent.asker);
+  return {
+    limboPage: async (query, signal) => askedOf(query).page(query.after, signal),
+    limboFiles: async (query, signal) => askedOf(query).files(query, signal),
+    async fetchLimbo({ files, ...target }, signal): Promise<LimboFetchAnswer> {
+      const { store, agent } = servedIn(target);
+      const limbo = new RemoteLimbo(agent.asker);
+      const fetched = await turns.take(store, async () => {
+        signal.throwIfAborted();
+        return fetchInto(store.stateDir, (scratch) => fetchLimbo(limbo, files, scratch, signal));
+      });
+      return { files: fetched.map((it) => (it.why === undefined ? hashOf(it) : { why: it.why })) };
+    },
+  };
+}
+
+function hashOf({ sha256, virtualSize }: { readonly sha256: string; readonly virtualSize: number }) {
+  return { sha256, virtualSize };
+}

@@ -10,6 +10,7 @@
  */
 export const LONG_FILES = [
   "test/live/verify-repairs.test.ts",
+  "test/live/resync-repairs.test.ts",
   "test/live/crash.test.ts",
   "test/live/crash-mailboxes.test.ts",
   "test/live/odd-files.test.ts",

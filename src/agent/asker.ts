@@ -66,9 +66,8 @@ export class Asker {
       return;
     }
     const { code, message, hint, disposition, exitCode } = result.failure;
-    waiting.reject(
-      new MailtwinError({ code, message, kind: { disposition: dispositionOf(disposition), exitCode, hint } }),
-    );
+    const kind = { disposition: dispositionOf(disposition), exitCode, hint };
+    waiting.reject(new MailtwinError({ code, message, kind, detail: { said: code } }));
   }
 
   /** Nothing more comes: everyone who waits, now or later, gets this error. */

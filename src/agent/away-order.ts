@@ -1,6 +1,8 @@
 /**
  * In which order a replica gets what it lacks that was away and asks for its mail: mailbox by mailbox, INBOXes first.
  *
+ * Two large mailboxes take turns, so that all others have theirs meanwhile.
+ *
  * Within a mailbox the oldest comes first, whatever its size: UIDs are given in ascending order, and one that lies below what the
  * replica's Dovecot has seen is never inserted.
  */
@@ -33,6 +35,14 @@ export function mailboxesAway(reader: StateReader, lsn: number): readonly AwayMa
     at = next;
   }
   return [...found.values()].sort((a, b) => inboxFirst(a.path, b.path));
+}
+
+/** Of messages: to compare that many takes long where they differ. */
+const LARGE_MIN = 50_000;
+
+/** Whether others would wait for it. */
+export function isLarge({ messages }: { readonly messages: number }): boolean {
+  return messages >= LARGE_MIN;
 }
 
 /** INBOXes before folders; else by path, so that the outer one of two comes first. */

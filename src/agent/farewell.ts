@@ -63,6 +63,11 @@ export function isOfSource(error: unknown): error is MailtwinError {
   return error instanceof MailtwinError && error.code === "source-refuses";
 }
 
+/** Whether the other end has said so of itself, or of this one: its last words, or a request that it refuses. `detail` has its code (`said`). */
+export function isSaid({ detail }: MailtwinError): boolean {
+  return "said" in detail;
+}
+
 /** A replica's last words, here. One of a code that is not known here is `replica-failed`. */
 export function errorOfFarewell(name: string, { code, message, hint, exitCode }: WireFailure): MailtwinError {
   const words = `talking with ${name}: it ended the link, and says: ${safeWords(message)}`;
@@ -70,5 +75,5 @@ export function errorOfFarewell(name: string, { code, message, hint, exitCode }:
   if (disposition === undefined) return agentError("replica-failed", words);
   const isExit = Number.isInteger(exitCode) && exitCode > 0 && exitCode < 256;
   const kind = { disposition, exitCode: isExit ? exitCode : EX.UNAVAILABLE, hint: `Over there: ${safeWords(hint)}` };
-  return new MailtwinError({ code, kind, message: words });
+  return new MailtwinError({ code, kind, message: words, detail: { said: code } });
 }

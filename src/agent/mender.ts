@@ -3,6 +3,7 @@
  * the log has since, until the mailbox is where the log is. Beside the log: other mailboxes go on.
  *
  * INVARIANT: one mailbox is mended by one at a time, and nothing of it is offered in its turn meanwhile.
+ * INVARIANT: of large mailboxes one is begun at a time: there is a lane for all others.
  * INVARIANT: a rejection goes only after the replica's cursor is durable beyond all that was mended: what was compared is never
  * offered a second time from the log.
  */
@@ -12,6 +13,7 @@ import type { StateReader } from "../log/state-ports.js";
 import type { LogEntry, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
+import { isLarge } from "./away-order.js";
 import { type Compared, type ComparisonPorts, compareMailbox, type MailboxCounts } from "./compare-mailbox.js";
 import { type Cause, isOfLock } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
@@ -283,15 +285,24 @@ export class Mender {
   #takeDue(): Job | undefined {
     const nowMs = this.#nowMs();
     for (const job of this.#jobs.values()) {
-      if (job.dueMs > nowMs || this.#active.has(job.mailbox)) continue;
+      if (job.dueMs > nowMs || !this.#mayBegin(job)) continue;
       this.#jobs.delete(job.mailbox);
       return job;
     }
     return undefined;
   }
 
+  #mayBegin({ mailbox }: Job): boolean {
+    if (this.#active.has(mailbox)) return false;
+    return !this.#isLarge(mailbox) || ![...this.#active].some((each) => this.#isLarge(each));
+  }
+
+  #isLarge(mailbox: MailboxGuid): boolean {
+    return isLarge(this.#ports.reader.mailboxByGuid(mailbox) ?? { messages: 0 });
+  }
+
   async #untilDue(signal: AbortSignal): Promise<void> {
-    const waiting = [...this.#jobs.values()].filter(({ mailbox }) => !this.#active.has(mailbox));
+    const waiting = [...this.#jobs.values()].filter((job) => this.#mayBegin(job));
     if (waiting.length === 0) return this.#news.wait(signal);
     const dueMs = waiting.reduce((least, job) => Math.min(least, job.dueMs), Number.POSITIVE_INFINITY);
     const timer = this.#ports.clock.setTimer(Math.max(0, dueMs - this.#nowMs()), () => this.#news.wake());

@@ -5,14 +5,14 @@
  * begun again; the last mark is sent when each mailbox has been compared, or has a rejection.
  * INVARIANT: what replication wrote is removed only if something of it still stands: an emptied replica is not filled unasked.
  */
-import { Beside } from "../base/beside.js";
+import { eachInTurn } from "../base/beside.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StandingMailbox } from "../wire/messages.js";
 import type { Questions } from "./asker.js";
-import { inboxFirst } from "./away-order.js";
+import { inboxFirst, isLarge } from "./away-order.js";
 import type { ComparisonProgress } from "./comparison-progress.js";
 import { agentError } from "./errors.js";
 import type { LogSender } from "./log-sender.js";
@@ -40,7 +40,7 @@ export interface Place {
   readonly messages: number;
 }
 
-/** Mailboxes that are compared at a time. */
+/** Mailboxes that are compared at a time: large ones keep no other waiting. */
 const LANES_MAX = 2;
 
 /**
@@ -92,15 +92,12 @@ export async function compareStore(
   places: readonly Place[],
   signal: AbortSignal,
 ): Promise<number> {
-  const failures: unknown[] = [];
   progress.begin(places);
-  const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
-  for (const { mailbox } of places) {
-    await lanes.add(mender.compareNow(mailbox, signal).then(() => progress.compared(mailbox)));
-    if (failures.length > 0) break;
-  }
-  await lanes.ended();
-  if (failures.length > 0) throw failures[0];
+  const work = async ({ mailbox }: Place) => {
+    await mender.compareNow(mailbox, signal);
+    progress.compared(mailbox);
+  };
+  await eachInTurn(places, { lanesMax: LANES_MAX, isLarge, work });
   // INVARIANT: in one turn: all of the log up to here was sent before the mark.
   const lsn = sender.sentLsn;
   await line.mark(lsn, true, signal);

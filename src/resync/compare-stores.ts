@@ -3,7 +3,7 @@
  *
  * INVARIANT: mailboxes are the same where their GUID is; a path says nothing of identity.
  */
-import { Beside } from "../base/beside.js";
+import { eachInTurn } from "../base/beside.js";
 import type { RawPath } from "../base/raw-name.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import { sameDigest } from "../txn/digest.js";
@@ -23,8 +23,10 @@ export interface ComparedStores {
   readonly pairs: readonly Pair[] | undefined;
 }
 
-/** Mailboxes that are compared at a time: a large one keeps no other waiting. */
+/** Mailboxes that are compared at a time: large ones keep no other waiting. */
 const LANES_MAX = 4;
+/** Of messages: that many differ for long. */
+const LARGE_MIN = 50_000;
 /** More than any store has. */
 const MAILBOXES_MAX = 2 ** 20;
 /** Of their paths, and of why they could not be read. */
@@ -41,18 +43,12 @@ export async function compareStores(sides: Sides, signal: AbortSignal, all = fal
   const room = { messages: MESSAGES_TOLD_MAX };
   const { pairs, differences } = matchMailboxes(ofA, ofB);
   const found = [...differences];
-  const failures: unknown[] = [];
-  const lanes = new Beside(LANES_MAX, (error) => failures.push(error));
-  for (const pair of pairs) {
-    const work = async () => {
-      const difference = await comparePair(sides, { pair, room }, signal);
-      if (difference !== undefined) found.push(difference);
-    };
-    await lanes.add(work());
-    if (failures.length > 0) break;
-  }
-  await lanes.ended();
-  if (failures.length > 0) throw failures[0];
+  const isLarge = ({ a: inA, b: inB }: Pair) => Math.max(inA.messages, inB.messages) >= LARGE_MIN;
+  const work = async (pair: Pair) => {
+    const difference = await comparePair(sides, { pair, room }, signal);
+    if (difference !== undefined) found.push(difference);
+  };
+  await eachInTurn(pairs, { lanesMax: LANES_MAX, isLarge, work });
   return { a, b, differences: found.sort(byPath), pairs };
 }
 

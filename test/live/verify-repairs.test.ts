@@ -14,39 +14,18 @@ import {
   expectAllNamed,
   expectLeft,
   fillMail,
+  RENUMBERED,
+  STAYING,
+  STAYING_IN_DAEMON,
   type Staying,
   toldIn,
   usersBut,
+  type Verified,
+  verifyAt,
 } from "./twin/damaged-users.js";
 import { openPair, type Pair } from "./twin/pair.js";
 
 const USERS = DAMAGED.map(({ user }) => user);
-const RENUMBERED: Staying = { "UIDVALIDITY is another one": [/^UIDVALIDITY \d+ in A, 1234567890 in B: /] };
-
-/** Mail and mailboxes that only the replica has, and a uidlist of which nobody but a person knows what it was. */
-const STAYING: Staying = {
-  "there is a file without a record": [/^1 message without a UID in B$/],
-  "there is a file with a record: mail of the replica's own": [/^UID 900: only in B$/],
-  "a message has another base name, in file and record": [/^UID \d+: only in B$/],
-  "the uidlist has a line that is none": [/^it could not be read in B: line 4 of its dovecot-uidlist: /],
-  "there is a folder more": [/^only B has this mailbox \(0 messages\)$/],
-};
-
-/** A mailbox that is another one by its GUID, or has none: a running daemon moves none of it away unasked. */
-const STAYING_IN_DAEMON: Staying = {
-  ...STAYING,
-  "the mailbox has another GUID": [
-    /^only A has this mailbox \(2 messages\)$/,
-    /^only B has this mailbox \(2 messages\)$/,
-  ],
-  "the uidlist is gone": [/^it could not be read in B: 2 messages without a UID: /],
-};
-
-interface Verified {
-  readonly code: number | undefined;
-  readonly lines: readonly string[];
-}
-
 describeLive("a twin that is damaged in many ways", () => {
   const open: AsyncDisposable[] = [];
 
@@ -103,16 +82,7 @@ describeLive("a twin that is damaged in many ways", () => {
     lab.configureReplica("b", "a");
     await lab.startAll("a", ["b"]);
     await lab.settle("a", "b");
-    const verify = async (...args: readonly string[]): Promise<Verified> => {
-      const ended = a.tell("verify", "--settle", "0.3", ...args).then((stdout) => ({ code: 0, stdout }));
-      const { code, stdout } = await ended.catch((error: { readonly code: number; readonly stdout: string }) => error);
-      const named = stdout
-        .replaceAll("the source", "A")
-        .replaceAll("the replica", "B")
-        .replace(/^mail\/b: /gm, "");
-      return { code, lines: named.split("\n") };
-    };
-    await repairAll(lab.pair("a", "b"), verify, STAYING_IN_DAEMON);
+    await repairAll(lab.pair("a", "b"), (...args) => verifyAt(a, ...args), STAYING_IN_DAEMON);
     expect(a.said("mailbox-renumbered")).toMatchObject([
       { mailbox: expect.stringMatching(/^d\d+\/Maildir\/\.Work$/), before: 1234567890, messages: 2 },
     ]);

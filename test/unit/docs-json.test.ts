@@ -25,6 +25,7 @@ const WRITTEN = new Map([
   ["explain", { file: "src/daemon/control/explain.ts", name: "Explanation" }],
   ["undelete list", { file: "src/daemon/undelete/list-command.ts", name: "ListedRemoval" }],
   ["undelete restore", { file: "src/daemon/undelete/restoring.ts", name: "RestoreReport" }],
+  ["breaches of status", { file: "src/daemon/control/status.ts", name: "BreachesStatus" }],
   ["log tail, log show, log export", { file: "src/daemon/logs/entry-json.ts", name: "jsonOf" }],
 ]);
 

@@ -39,6 +39,8 @@ const scrub = z.looseObject({
   ),
 });
 
+const breaches = z.looseObject({ count, lastCode: text, lastMs: time });
+
 const replica = z.looseObject({
   ...{ name: text, address: text, mode: z.enum(["live", "on-demand"]), state: z.enum(REPLICA_STATES) },
   ...{
@@ -56,7 +58,7 @@ const replica = z.looseObject({
     comparison: comparison.optional(),
     asked: compared.optional(),
     foreign: foreign.optional(),
-    ...{ limited: limited.optional(), scrub: scrub.optional() },
+    ...{ limited: limited.optional(), scrub: scrub.optional(), breaches: breaches.optional() },
     troubles: z.array(trouble),
   },
 });
@@ -84,6 +86,7 @@ const store = z.discriminatedUnion("role", [
       lastTryMs: time.optional(),
       nextTryMs: time.optional(),
       refused: z.looseObject({ mailboxes: count, sinceMs: time, named: z.array(problem) }).optional(),
+      breaches: breaches.optional(),
       troubles: z.array(trouble),
     },
   }),

@@ -68,6 +68,7 @@ function sourceBlock(store: SourceStatus, nowMs: number): string[] {
     ...replicas.flatMap((replica) => foreignLine(replica, nowMs)),
     ...replicas.flatMap(limitedLine),
     ...replicas.flatMap((replica) => scrubLine(replica, nowMs)),
+    ...replicas.flatMap(({ name, breaches }) => breachesLine(name, breaches, nowMs)),
   ];
 }
 
@@ -173,6 +174,14 @@ function scrubLine({ name, scrub }: ReplicaStatus, nowMs: number): string[] {
   return [`  ${name}: bodies are read again: ${far}, ${found}; ${ended}`];
 }
 
+/** Ends of links that no honest peer of the same release brings about. */
+function breachesLine(peer: string, breaches: ReplicaStatus["breaches"], nowMs: number): string[] {
+  if (breaches === undefined) return [];
+  const { count, lastCode, lastMs } = breaches;
+  const links = `${formatCount(count)} ${count === 1 ? "link" : "links"} ended since the daemon began`;
+  return [`  ${peer} did not keep to the protocol: ${links}, the last ${ago(lastMs, nowMs)} ago (${lastCode})`];
+}
+
 function behind(transactions: number): string {
   return `${formatCount(transactions)} behind`;
 }
@@ -184,7 +193,7 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
-  const { name, path, peer, isConnected, lastLinkMs, lastChangeMs, lastTryMs, nextTryMs } = store;
+  const { name, path, peer, isConnected, lastLinkMs, lastChangeMs, lastTryMs, nextTryMs, breaches } = store;
   const before = lastLinkMs === undefined ? "and never was" : `the last time ${ago(lastLinkMs, nowMs)} ago`;
   const tried = lastTryMs === undefined ? "" : `, last tried ${ago(lastTryMs, nowMs)} ago`;
   const change =
@@ -192,6 +201,7 @@ function replicaBlock(store: ReplicaStoreStatus, nowMs: number): string[] {
   return [
     `${name}: replica, ${path}: ${sizeWords(store)}`,
     `  from ${peer}: ${isConnected ? "connected" : `not connected, ${before}${tried}${nextTryWords(nextTryMs, nowMs)}`}; ${change}`,
+    ...breachesLine(peer, breaches, nowMs),
   ];
 }
 

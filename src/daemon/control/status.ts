@@ -101,7 +101,18 @@ export interface ReplicaStatus {
   readonly limited?: LimitedStatus | undefined;
   /** How far the reading of all bodies is, here and there. Absent: they are not read again, or the store is not open. */
   readonly scrub?: ScrubStatus | undefined;
+  /** Absent: there was none. */
+  readonly breaches?: BreachesStatus | undefined;
   readonly troubles: readonly Trouble[];
+}
+
+/** Links that ended since the daemon began because the other end did not keep to the protocol. */
+export interface BreachesStatus {
+  /** At least 1. */
+  readonly count: number;
+  /** Of docs/errors.md. */
+  readonly lastCode: string;
+  readonly lastMs: number;
 }
 
 export interface ScrubStatus {
@@ -165,6 +176,8 @@ export interface ReplicaStoreStatus {
   readonly lastChangeMs?: number | undefined;
   /** What it did not take, as the last try of each mailbox ended, since the daemon began. Absent: it takes all. */
   readonly refused?: RefusedStatus | undefined;
+  /** Of the source. Absent: there was none. */
+  readonly breaches?: BreachesStatus | undefined;
   readonly troubles: readonly Trouble[];
 }
 

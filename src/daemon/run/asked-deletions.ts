@@ -6,6 +6,7 @@ import { mailboxName } from "../words.js";
 import { limboOf } from "./asked-limbo.js";
 import type { Daemon } from "./daemon.js";
 import { type FetchedFrom, FetchTurns, HeldFetches } from "./held-fetches.js";
+import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
 
 interface Source {
@@ -21,7 +22,15 @@ export function deletionsOf(daemon: Daemon): Pick<DaemonControl, Asked> {
   const fetches = new HeldFetches(turns);
   return {
     ...limboOf((target) => servedIn(daemon, target), turns),
-    fetchHeld: (query, signal) => fetches.fetch(servedIn(daemon, query), query, signal),
+    async fetchHeld(query, signal) {
+      const { store, agent, runner } = servedIn(daemon, query);
+      try {
+        return await fetches.fetch({ store, agent }, query, signal);
+      } catch (error) {
+        runner.judge(agent, error);
+        throw error;
+      }
+    },
     deletions: (query) => heldOf(daemon, query),
     approveDeletions: (query) => approveHeld(daemon, query),
   };
@@ -53,11 +62,14 @@ async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promi
 }
 
 /** Throws: store-not-ready. */
-function servedIn(daemon: Daemon, { store: name, replica }: ReplicaTarget): FetchedFrom {
+function servedIn(
+  daemon: Daemon,
+  { store: name, replica }: ReplicaTarget,
+): FetchedFrom & { readonly runner: ReplicaRunner } {
   const kept = [...daemon.kept].find(([each]) => each === name)?.[1];
   const keeper = kept?.kind === "source" ? kept.keeper : undefined;
   const [store, runner] = [keeper?.store, keeper?.runner(replica)];
-  if (store !== undefined && runner?.agent !== undefined) return { store, agent: runner.agent };
+  if (store !== undefined && runner?.agent !== undefined) return { store, agent: runner.agent, runner };
   const why =
     store === undefined ? "the store is not open now" : runner?.isPaused ? "it is paused" : "it is not connected";
   throw daemonError("store-not-ready", `having mail back from the replica ${name}/${replica}: ${why}`);

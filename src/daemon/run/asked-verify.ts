@@ -68,6 +68,7 @@ export async function verifyReplica(
     return { ...target, kind: "verified", ...told(last, REPLICATED), repaired, left, elapsedMs };
   } catch (error) {
     signal.throwIfAborted();
+    runner.judge(agent, error);
     if (!(error instanceof MailtwinError)) throw error;
     return { ...target, kind: "unverified", code: error.code, words: error.message };
   }

@@ -11,6 +11,7 @@ import { NO_SOURCE, type Opening } from "../../wire/opening.js";
 import type { Config, Peer, Replica, ReplicaRole, SourceRole, Store } from "../config/config.js";
 import { daemonError } from "../errors.js";
 import { Arrivals, type Proof, type Welcome } from "./arrivals.js";
+import { BreachCounts } from "./breaches.js";
 import { changedPeers, changesOf, changesOfKey } from "./config-changes.js";
 import { DialledSource } from "./dialled-source.js";
 import type { EventLog } from "./event-log.js";
@@ -61,6 +62,7 @@ export class Daemon {
   /** Of no store. */
   readonly troubles = new Troubles();
   readonly refusals: PeerRefusals;
+  readonly breaches: BreachCounts;
   #config: Config;
   #key: SiteKey | undefined;
   readonly #stopping = new AbortController();
@@ -75,6 +77,7 @@ export class Daemon {
     const [strangers, peers] = [new RefusalLog({ log, clock }), new RefusalLog({ log, clock })];
     const onRefused = (error: unknown, peer: string) => peers.note(error, peer);
     this.refusals = new PeerRefusals(clock);
+    this.breaches = new BreachCounts(clock);
     this.#arrivals = new Arrivals({
       ...{ clock, onRefused },
       route: (opening, proof) => this.#route(opening, proof),
@@ -217,6 +220,7 @@ export class Daemon {
       scrub: () => this.#config.stores.get(store.name)?.scrub,
       usersOf: (replica: Replica) => this.#usersOf(replica.peer),
       dialOf: (replica: Replica, opened: SourceStore) => this.#dialOf(replica, opened),
+      breachesOf: (replica: string) => this.breaches.ofReplica(store.name, replica),
     };
     const keeper = new SourceKeeper(ports, role.replicas);
     const stop = new AbortController();
@@ -237,7 +241,8 @@ export class Daemon {
       return users === undefined ? undefined : maySee(users);
     };
     const undelete = () => this.#config.stores.get(config.name)?.undelete ?? config.undelete;
-    const how = { path, scratch, stateDir: this.#stateOf(config), log, crashAt, mayWrite, undelete };
+    const breaches = this.breaches.ofSource(config.name);
+    const how = { path, scratch, stateDir: this.#stateOf(config), log, crashAt, mayWrite, undelete, breaches };
     const store = new ReplicaStore(how, former);
     const stop = new AbortController();
     const { from, storeThere, peer } = role;

@@ -11,6 +11,7 @@
 import type { Clock, Timer } from "../../base/clock.js";
 import { isLinkClosed } from "../../wire/errors.js";
 import type { Replica } from "../config/config.js";
+import type { BreachCount } from "./breaches.js";
 import { fieldsOfError } from "./event-log.js";
 import { type StallPorts, StallWatch } from "./stall-watch.js";
 import { type Trouble, troubleOf } from "./troubles.js";
@@ -22,6 +23,7 @@ const STOOD_MS = 10_000;
 export interface LinkTroublesPorts extends StallPorts {
   readonly clock: StallPorts["clock"] & Pick<Clock, "setTimer">;
   readonly replica: Pick<Replica, "to" | "unreachableAlarmMs">;
+  readonly breaches?: BreachCount | undefined;
 }
 
 export class LinkTroubles {
@@ -94,6 +96,7 @@ export class LinkTroubles {
     const hadLink = this.#isConnected;
     this.#isConnected = false;
     this.#timer?.cancel();
+    if (hadLink) this.#ports.breaches?.note(error);
     if (this.stall.ended(error))
       this.met(); // it is there, and hangs: that is told.
     else if (error !== undefined) this.#failed(error, hadLink);

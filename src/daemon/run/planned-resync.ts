@@ -73,6 +73,7 @@ async function planReplica(
     );
   } catch (error) {
     signal.throwIfAborted();
+    runner.judge(agent, error);
     if (!(error instanceof MailtwinError)) throw error;
     return unplanned(error.code, error.message);
   }

@@ -7,6 +7,7 @@ import type { Clock } from "../../base/clock.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { Replica } from "../config/config.js";
 import { AskedComparisons } from "./asked-comparisons.js";
+import type { BreachCount } from "./breaches.js";
 import type { EventLog } from "./event-log.js";
 import { ForeignMail } from "./foreign-mail.js";
 import { LinkTroubles } from "./link-troubles.js";
@@ -17,6 +18,8 @@ export interface ReplicaMemoryPorts {
   readonly reader: Pick<StateReader, "rejections">;
   readonly clock: Clock;
   readonly log: EventLog;
+  /** Undefined: nobody counts them. */
+  readonly breaches?: BreachCount;
 }
 
 export class ReplicaMemory {
@@ -86,8 +89,8 @@ export class ReplicaMemory {
   }
 
   #newLink(): LinkTroubles {
-    const { clock, log } = this.#ports;
-    return new LinkTroubles({ clock, log, troubles: this.troubles, replica: this.#replica });
+    const { clock, log, breaches } = this.#ports;
+    return new LinkTroubles({ clock, log, breaches, troubles: this.troubles, replica: this.#replica });
   }
 }
 

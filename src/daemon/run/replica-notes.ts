@@ -1,4 +1,29 @@
-/** What the state database says of a replica beside its cursor, by key of its meta values; "" is as good as none. */
+/** What the state database says of a replica: how far behind its cursor is, and by key of its meta values; "" is as good as none. */
+import type { StateReader, StateWriter } from "../../log/state-ports.js";
+import type { ResyncWhy } from "../../log/state-types.js";
+
+export interface Lag {
+  readonly transactions: number;
+  /** The age of the oldest of them; 0 for none. */
+  readonly ms: number;
+}
+
+/** Of a replica that has all up to `ackedLsn`. */
+export function lagBehind(reader: Pick<StateReader, "lastLsn" | "entriesAfter">, ackedLsn: number, nowMs: number): Lag {
+  const transactions = Math.max(0, reader.lastLsn() - ackedLsn);
+  const [oldest] = transactions === 0 ? [] : reader.entriesAfter(ackedLsn, 1);
+  return { transactions, ms: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.capturedMs) };
+}
+
+/** Why it is to be compared; undefined: it is not. */
+export function resyncWhyOf(reader: Pick<StateReader, "replicas">, name: string): ResyncWhy | undefined {
+  return reader.replicas().find(({ replica }) => replica === name)?.needsResyncWhy;
+}
+
+/** Notes that somebody wants it compared. Returns when that is durable. */
+export async function markAsked(writer: Pick<StateWriter, "trim">, replica: string, nowMs: number): Promise<void> {
+  await writer.trim({ upTo: 0, needsResync: [{ replica, why: "asked" }], nowMs });
+}
 
 /** When an operator has paused it: ms since 1970. */
 export function pausedKey(replica: string): string {

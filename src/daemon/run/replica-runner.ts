@@ -16,10 +16,12 @@ import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
+import { isBreach } from "./breaches.js";
 import { LeftOut } from "./left-out.js";
 import type { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { ReplicaMemory } from "./replica-memory.js";
+import { type Lag, lagBehind, markAsked, resyncWhyOf } from "./replica-notes.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
 import type { Troubles } from "./troubles.js";
 import { WatchedLink } from "./watched-link.js";
@@ -137,17 +139,11 @@ export class ReplicaRunner {
 
   /** Why it needs that; undefined: it does not. */
   get resyncWhy(): ResyncWhy | undefined {
-    const rows = this.#ports.store.side.reader.replicas();
-    return rows.find(({ replica }) => replica === this.name)?.needsResyncWhy;
+    return resyncWhyOf(this.#ports.store.side.reader, this.name);
   }
 
-  /** Transactions, and the age of the oldest. */
-  get lag(): { readonly transactions: number; readonly ms: number } {
-    const { reader } = this.#ports.store.side;
-    const acked = this.ackedLsn;
-    const transactions = Math.max(0, reader.lastLsn() - acked);
-    const [oldest] = transactions === 0 ? [] : reader.entriesAfter(acked, 1);
-    return { transactions, ms: oldest === undefined ? 0 : Math.max(0, this.#ports.clock.nowMs() - oldest.capturedMs) };
+  get lag(): Lag {
+    return lagBehind(this.#ports.store.side.reader, this.ackedLsn, this.#ports.clock.nowMs());
   }
 
   get isPaused(): boolean {
@@ -187,13 +183,14 @@ export class ReplicaRunner {
   async compareAll(): Promise<void> {
     const agent = this.#agent;
     // INVARIANT: asked first, so that a comparison which ends meanwhile leaves the mark, and marked for whoever comes to be meanwhile.
-    await Promise.all([agent?.resync("all"), this.#markAsked()]);
+    const { store, clock } = this.#ports;
+    await Promise.all([agent?.resync("all"), markAsked(store.side.writer, this.name, clock.nowMs())]);
     if (this.#agent !== agent) await this.#agent?.resync("all");
   }
 
-  async #markAsked(): Promise<void> {
-    const needsResync = [{ replica: this.name, why: "asked" }] as const;
-    await this.#ports.store.side.writer.trim({ upTo: 0, needsResync, nowMs: this.#ports.clock.nowMs() });
+  /** What came of a question over the link of that agent: an answer that cannot be ends it, as all does that no replica says; else nothing. */
+  judge(agent: ReplayAgent, error: unknown): void {
+    if (this.#agent === agent && isBreach(error, "replica")) this.#conversation?.abort(error);
   }
 
   /** Ends the link and gets it anew, at once. `why`: for nobody but who reads the code. */

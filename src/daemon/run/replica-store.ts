@@ -31,6 +31,7 @@ import { claimStore } from "../same-stores.js";
 import { refuseForgotten, watchState } from "../state-watch.js";
 import { startReplicaThreads } from "../threads.js";
 import { schedulePurges } from "../undelete/purge.js";
+import type { BreachCount } from "./breaches.js";
 import { hintInDaemon, hintOfEmptied } from "./daemon-hints.js";
 import { watchEmptied } from "./emptied-watch.js";
 import { type EventLog, fieldsOfError, logPurged } from "./event-log.js";
@@ -50,9 +51,11 @@ export interface ReplicaStoreOptions {
   readonly mayWrite: () => ((path: RawPath) => boolean) | undefined;
   /** What stays in its limbo, as it is now. */
   readonly undelete: () => UndeleteLimits;
+  /** Of its source. */
+  readonly breaches: BreachCount;
 }
 
-interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite" | "undelete"> {
+interface ReplicaOpening extends Omit<ReplicaStoreOptions, "log" | "mayWrite" | "undelete" | "breaches"> {
   /** Undefined where nobody reads one. */
   readonly log?: EventLog;
   /** What becomes of mail that only the replica has when its mailbox is deleted at the source; undefined: it stays. */
@@ -210,6 +213,7 @@ export class ReplicaStore {
         const { hint } = this.#troubleOf(error);
         log.write("source-gone", { peer, ...(both.aborted ? {} : { ...fieldsOfError(error), hint }) });
         if (both.aborted) return;
+        this.#options.breaches.note(error);
         if (isLinkClosed(error)) ended = met.ended(peer);
         else this.#noteFailure(error);
         if (isLinkClosed(error) || isOfSource(error)) return;

@@ -17,10 +17,11 @@ import { ReplicaScrub, scrubKey } from "../scrub/replica-scrub.js";
 import { refuseForgotten } from "../state-watch.js";
 import { BackOff } from "./back-off.js";
 import { noteBrake } from "./brake-trouble.js";
+import type { BreachCount } from "./breaches.js";
 import { type EventLog, fieldsOfError } from "./event-log.js";
 import { MailboxProblems } from "./mailbox-problems.js";
 import { isSameReplica, ReplicaMemory } from "./replica-memory.js";
-import { asideKey, pausedKey, pausedSinceMs, rightsKey } from "./replica-notes.js";
+import { asideKey, markAsked, pausedKey, pausedSinceMs, rightsKey } from "./replica-notes.js";
 import { type ReplicaLink, ReplicaRunner } from "./replica-runner.js";
 import { openSourceStore, type SourceStore } from "./source-store.js";
 import { Troubles } from "./troubles.js";
@@ -47,6 +48,8 @@ export interface SourceKeeperPorts {
     replica: Replica,
     store: SourceStore,
   ) => ((signal: AbortSignal) => Promise<ReplicaLink>) | undefined;
+  /** By the replica's name, for as long as the daemon runs. */
+  readonly breachesOf: (replica: string) => BreachCount;
 }
 
 /** Of the newest transactions, so many stay though everybody has them: for people who look. */
@@ -197,7 +200,8 @@ export class SourceKeeper {
     const [dial, users] = [dialOf(replica, store), usersOf(replica)];
     const mayHave = users === undefined ? undefined : maySee(users);
     const own = { replica, clock, log: log.child({ replica: name }) };
-    const memory = this.#memoryOf(replica) ?? new ReplicaMemory({ ...own, reader: store.side.reader });
+    const breaches = this.#ports.breachesOf(name);
+    const memory = this.#memoryOf(replica) ?? new ReplicaMemory({ ...own, breaches, reader: store.side.reader });
     memory.configure(replica);
     this.#memories.set(name, memory);
     const runner = new ReplicaRunner({ ...own, store, path, mayHave, dial, random, memory });
@@ -266,9 +270,7 @@ export class SourceKeeper {
     const now = JSON.stringify(this.#ports.usersOf(replica) ?? null);
     const before = reader.meta(key) ?? "";
     if ((before === "" ? ALL_USERS : before) === now) return;
-    const marks = [{ replica: replica.name, why: "asked" }] as const;
-    if ((reader.cursor(replica.name) ?? 0) > 0)
-      await writer.trim({ upTo: 0, needsResync: marks, nowMs: this.#ports.clock.nowMs() });
+    if ((reader.cursor(replica.name) ?? 0) > 0) await markAsked(writer, replica.name, this.#ports.clock.nowMs());
     await writer.setMeta(key, now);
   }
 

@@ -37,15 +37,17 @@ export function statusOf({ daemon, startedMs, nowMs }: DaemonFacts): DaemonStatu
     pid: process.pid,
     ...{ startedMs, nowMs },
     stores: Array.from(daemon.kept.values(), (kept) =>
-      kept.kind === "source"
-        ? statusOfSource(kept, nowMs)
-        : statusOfReplicaStore(kept, startedMs, daemon.refusals.strangers),
+      kept.kind === "source" ? statusOfSource(kept, daemon, nowMs) : statusOfReplicaStore(kept, daemon, startedMs),
     ),
     troubles: [...daemon.troubles.all, ...daemon.refusals.troubles],
   };
 }
 
-function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, nowMs: number): SourceStatus {
+function statusOfSource(
+  { config, keeper }: Extract<Kept, { kind: "source" }>,
+  { breaches }: Pick<Daemon, "breaches">,
+  nowMs: number,
+): SourceStatus {
   const { store } = keeper;
   return {
     ...{ role: "source", name: config.name, path: config.path },
@@ -53,9 +55,10 @@ function statusOfSource({ config, keeper }: Extract<Kept, { kind: "source" }>, n
     problems: [...(store?.side.capturer.problems.values() ?? [])].map((problem) =>
       problemOf(problem, keeper.problems.sinceMs(problem) ?? nowMs),
     ),
-    replicas: Array.from(keeper.replicas.values(), (replica) =>
-      statusOfReplica(replica, { store: config.name, keeper }),
-    ),
+    replicas: Array.from(keeper.replicas.values(), (replica) => ({
+      ...statusOfReplica(replica, { store: config.name, keeper }),
+      breaches: breaches.ofReplica(config.name, replica.name).status,
+    })),
     troubles: keeper.troubles.all,
   };
 }
@@ -145,8 +148,8 @@ function troubleOfRejects(rows: readonly RejectionRow[]): Trouble {
 
 function statusOfReplicaStore(
   { config, store, dialled }: Extract<Kept, { kind: "replica" }>,
+  { breaches, refusals: { strangers } }: Pick<Daemon, "breaches" | "refusals">,
   startedMs: number,
-  strangers: readonly KeyName[],
 ): ReplicaStoreStatus {
   const { role, name, path } = config;
   const from = role.kind === "replica" && role.from !== undefined ? formatAddress(role.from) : undefined;
@@ -160,6 +163,7 @@ function statusOfReplicaStore(
     ...{ role: "replica", name, path, ...sizeOf(store.side?.reader.mailboxes()), isConnected: store.isConnected },
     peer,
     ...{ lastLinkMs: store.lastLinkMs, lastChangeMs: store.lastChangeMs, refused },
+    breaches: breaches.ofSource(name).status,
     ...dialled?.waiting,
     troubles: [...own, ...troubleOfUnnamed(refused)],
   };

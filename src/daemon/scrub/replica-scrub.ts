@@ -45,7 +45,10 @@ import { badOf, wordsOfAll, wordsOfOpen } from "./scrub-words.js";
 export interface ScrubPorts {
   readonly limits: () => ScrubLimits | undefined;
   readonly store: Pick<SourceStore, "side" | "sums">;
-  readonly runner: Pick<ReplicaRunner, "name" | "agent" | "isPaused" | "state" | "lag" | "mayHave" | "withAgent">;
+  readonly runner: Pick<
+    ReplicaRunner,
+    "name" | "agent" | "isPaused" | "state" | "lag" | "mayHave" | "withAgent" | "judge"
+  >;
   readonly clock: Clock;
   readonly troubles: Troubles;
   readonly log: EventLog;
@@ -167,6 +170,7 @@ export class ReplicaScrub {
       this.#notBeforeMs = startMs + (bytes * 1000) / limits.maxRate;
     } catch (error) {
       signal.throwIfAborted();
+      if (agent !== undefined) runner.judge(agent, error);
       // A link that is given up fails whoever waits, by whatever error, before the runner lets go of its agent.
       const hasLinkEnded = runner.agent !== agent || agent?.asker.hasFailed === true;
       if (!hasLinkEnded && !(error instanceof MailtwinError)) throw error;

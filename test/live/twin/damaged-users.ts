@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import type { DovecotSite } from "../lab/dovecot.js";
 import * as imap from "../lab/imap.js";
 import { makeMessage } from "../lab/messages.js";
+import type { Site } from "../sites/site.js";
 import { A_BYTE, DAMAGES, type Damage } from "./damages.js";
 
 export interface DamagedUser extends Damage {
@@ -65,6 +66,27 @@ export function expectAllNamed(told: Told): void {
 /** By the name of the damage: lines of which each fits one, and of which the first is there. */
 export type Staying = Readonly<Record<string, readonly RegExp[]>>;
 
+export const RENUMBERED: Staying = { "UIDVALIDITY is another one": [/^UIDVALIDITY \d+ in A, 1234567890 in B: /] };
+
+/** Mail and mailboxes that only the replica has, and a uidlist of which nobody but a person knows what it was. */
+export const STAYING: Staying = {
+  "there is a file without a record": [/^1 message without a UID in B$/],
+  "there is a file with a record: mail of the replica's own": [/^UID 900: only in B$/],
+  "a message has another base name, in file and record": [/^UID \d+: only in B$/],
+  "the uidlist has a line that is none": [/^it could not be read in B: line 4 of its dovecot-uidlist: /],
+  "there is a folder more": [/^only B has this mailbox \(0 messages\)$/],
+};
+
+/** A mailbox that is another one by its GUID, or has none: a running daemon moves none of it away unasked. */
+export const STAYING_IN_DAEMON: Staying = {
+  ...STAYING,
+  "the mailbox has another GUID": [
+    /^only A has this mailbox \(2 messages\)$/,
+    /^only B has this mailbox \(2 messages\)$/,
+  ],
+  "the uidlist is gone": [/^it could not be read in B: 2 messages without a UID: /],
+};
+
 /** Of all damages nothing is left but these. */
 export function expectLeft(told: Told, staying: Staying): void {
   const isStaying = ({ name }: DamagedUser) => Object.hasOwn(staying, name);
@@ -86,4 +108,21 @@ export function expectLeft(told: Told, staying: Staying): void {
 /** Those of whom nothing stays. */
 export function usersBut(staying: Staying): readonly string[] {
   return DAMAGED.filter(({ name }) => !Object.hasOwn(staying, name)).map(({ user }) => user);
+}
+
+/** What `verify` says, and how it ends. */
+export interface Verified {
+  readonly code: number | undefined;
+  readonly lines: readonly string[];
+}
+
+/** `verify` of the daemon of that site, which has one replica, "b"; with "A" and "B" for the sides. */
+export async function verifyAt(site: Site, ...args: readonly string[]): Promise<Verified> {
+  const ended = site.tell("verify", "--settle", "0.3", ...args).then((stdout) => ({ code: 0, stdout }));
+  const { code, stdout } = await ended.catch((error: { readonly code: number; readonly stdout: string }) => error);
+  const named = stdout
+    .replaceAll("the source", "A")
+    .replaceAll("the replica", "B")
+    .replace(/^mail\/b: /gm, "");
+  return { code, lines: named.split("\n") };
 }

@@ -249,6 +249,9 @@ export class RealRun {
   bodyBytes = 0;
   /** Called with each message of the source before it is sent. */
   onSend: (message: WireMessage) => void = () => undefined;
+  /** What of the replica's is kept from the source; `letThrough` gives it to it. */
+  holds: (message: WireMessage) => boolean = () => false;
+  readonly #held: WireMessage[] = [];
   readonly agent: ReplayAgent;
   /** The source's end. */
   readonly link: WatchedLink;
@@ -263,11 +266,24 @@ export class RealRun {
       this.onSend(message);
       await this.#link.source.send(message, signal);
     };
-    this.link = new WatchedLink({ ...this.#link.source, send });
+    this.link = new WatchedLink({ ...this.#link.source, send, messages: (signal) => this.#messages(signal) });
     this.agent = pair.makeAgent(this.link, options, this);
     this.sessionRun = pair.makeSession(this.#link.replica).run(this.#stop.signal);
     this.agentRun = this.agent.run(pair.prepare, this.#stop.signal);
     for (const run of [this.sessionRun, this.agentRun]) run.catch(() => undefined);
+  }
+
+  /** Replies that were held: nothing is held from here on. */
+  letThrough(): void {
+    this.holds = () => false;
+    for (const message of this.#held.splice(0)) if (message.kind === "reply") this.agent.asker.settle(message);
+  }
+
+  async *#messages(signal: AbortSignal): AsyncGenerator<WireMessage> {
+    for await (const message of this.#link.source.messages(signal)) {
+      if (this.holds(message)) this.#held.push(message);
+      else yield message;
+    }
   }
 
   async untilAcked(lsn: number): Promise<void> {

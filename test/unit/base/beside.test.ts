@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Beside } from "../../../src/base/beside.js";
+import { Beside, eachInTurn } from "../../../src/base/beside.js";
 import { turns } from "../../turns.js";
 
 /** Work that ends when the test says so. */
@@ -70,4 +70,69 @@ test("has ended when all of it has, however it did", async () => {
   second.end();
   await ended;
   await beside.ended();
+});
+
+/** Items that end when the test says so: capitals are large. Two at a time. */
+function begin(items: string) {
+  const underWay = new Map<string, ReturnType<typeof work>>();
+  const begun: string[] = [];
+  const run = eachInTurn([...items], {
+    lanesMax: 2,
+    isLarge: (item) => item === item.toUpperCase(),
+    work: (item) => {
+      begun.push(item);
+      const own = work();
+      underWay.set(item, own);
+      return own.promise;
+    },
+  });
+  run.catch(() => undefined);
+  const end = async (item: string): Promise<string> => {
+    underWay.get(item)?.end();
+    await turns();
+    return begun.join("");
+  };
+  return { run, begun, end, underWay };
+}
+
+test("large ones take turns for as long as others have not begun, which keep their order", async () => {
+  const { run, end } = begin("ABCde");
+  await turns();
+  expect(await end("")).toBe("Ad");
+  expect(await end("d")).toBe("Ade");
+  expect(await end("e")).toBe("AdeB"); // nobody would wait for both.
+  expect(await end("A")).toBe("AdeBC");
+  await end("B");
+  await end("C");
+  await run;
+});
+
+test("when a large one ends, the next in order begins", async () => {
+  const { run, end } = begin("AxByz");
+  await turns();
+  expect(await end("")).toBe("Ax");
+  expect(await end("A")).toBe("AxB");
+  expect(await end("x")).toBe("AxBy");
+  expect(await end("y")).toBe("AxByz");
+  await end("z");
+  await end("B");
+  await run;
+});
+
+test("after a failure nothing more begins, and it is thrown when the rest has ended", async () => {
+  const { run, begun, end, underWay } = begin("abc");
+  await turns();
+  const failure = new Error("the disk is full");
+  underWay.get("a")?.fail(failure);
+  await turns();
+  expect(begun).toEqual(["a", "b"]);
+  let hasEnded = false;
+  run.catch(() => {
+    hasEnded = true;
+  });
+  await turns();
+  expect(hasEnded).toBe(false);
+  await end("b");
+  await expect(run).rejects.toBe(failure);
+  expect(begun).toEqual(["a", "b"]);
 });

@@ -106,6 +106,28 @@ describe("mailboxes that are compared because they were asked for", () => {
   });
 });
 
+describe("links that ended because the other end did not keep to the protocol", () => {
+  const breaches = { count: 1_200, lastCode: "wire-invalid", lastMs: NOW_MS - 61_000 };
+  const words =
+    "did not keep to the protocol: 1,200 links ended since the daemon began, the last 1 min 1 s ago (wire-invalid)";
+
+  test("are counted for people and machines, of a replica and of a source, and are no trouble as such", () => {
+    const told = status(source("mail", { replicas: [replica("b", { breaches })] }), replicaStore("twin", { breaches }));
+    expect(levelOf(told)).toBe("ok");
+    const lines = formatStatus(told).split("\n");
+    expect(lines.filter((line) => line.includes("protocol"))).toEqual([`  b ${words}`, `  a ${words}`]);
+    expect(statusSchema.parse(JSON.parse(JSON.stringify(withLevels(told))))).toMatchObject({
+      stores: [{ replicas: [{ breaches }] }, { breaches }],
+    });
+  });
+
+  test("are not told where there are none", () => {
+    const told = status(source("mail"), replicaStore("twin"));
+    expect(formatStatus(told)).not.toContain("protocol");
+    expect(JSON.stringify(withLevels(told))).not.toContain("breaches");
+  });
+});
+
 describe("a comparison that is under way", () => {
   const comparison = { mailboxes: { done: 120, all: 312 }, messages: { done: 10_200, all: 48_210 } };
   const told = status(source("mail", { replicas: [replica("b", { state: "comparing", comparison }), replica("c")] }));

@@ -45,6 +45,7 @@ beforeEach(() => {
     ...{ name: "b", isPaused: false, state: "live", lag: { transactions: 0, ms: 0 } },
     agent: newAgent(),
     mayHave: () => true,
+    judge: () => undefined,
     withAgent: () => Promise.reject(new TypeError("nothing is to be repaired here")),
   };
 });

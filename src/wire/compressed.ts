@@ -5,6 +5,7 @@
  * What comes first (a comparison, a day's changes) is compressed well. What is more than that is compressed where the line keeps it
  * waiting, and passed on as it is where the line is faster than the compressing would be.
  *
+ * INVARIANT: the compressor is not destroyed while its level is being changed: Node would end the process for it.
  * INVARIANT: what the other end compressed is never held beyond what its reader takes: it is unpacked piece by piece.
  */
 import { Duplex } from "node:stream";
@@ -26,13 +27,22 @@ export function openCompressed(raw: Duplex, clock: Pick<Clock, "monotonicMs">): 
   const deflate = createDeflateRaw({ level: pace.level, chunkSize: PIECE_BYTES });
   // A stream that is cut gives what came before; the link says what is an orderly end.
   const inflate = createInflateRaw({ chunkSize: PIECE_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
+  let isChanging = false;
+  const changeLevel = (done: Done): void => {
+    isChanging = true;
+    deflate.params(pace.level, constants.Z_DEFAULT_STRATEGY, () => {
+      isChanging = false;
+      if (stream.destroyed) deflate.destroy();
+      done();
+    });
+  };
   const writeAll = (pieces: readonly Buffer[], done: Done): void => {
     for (const piece of pieces) deflate.write(piece);
     deflate.flush(constants.Z_SYNC_FLUSH, () => {
       const before = pace.level;
       pace.note(pieces.reduce((bytes, { length }) => bytes + length, 0));
       if (pace.level === before) done();
-      else deflate.params(pace.level, constants.Z_DEFAULT_STRATEGY, done);
+      else changeLevel(done);
     });
   };
   const stream = new Duplex({
@@ -46,7 +56,8 @@ export function openCompressed(raw: Duplex, clock: Pick<Clock, "monotonicMs">): 
     write: (chunk: Buffer, _encoding, done) => writeAll([chunk], done),
     final: (done: Done) => void deflate.end(() => raw.end(done)),
     destroy(error, done) {
-      for (const part of [deflate, inflate, raw]) part.destroy();
+      for (const part of isChanging ? [inflate, raw] : [deflate, inflate, raw]) part.destroy();
+      if (isChanging) deflate.resume(); // what it has left goes nowhere.
       done(error);
     },
   });
@@ -65,7 +76,7 @@ export function openCompressed(raw: Duplex, clock: Pick<Clock, "monotonicMs">): 
     if (!raw.readableEnded) stream.destroy(); // else what is unpacked still comes.
   });
   deflate.on("data", (bytes: Buffer) => {
-    if (raw.write(bytes)) return;
+    if (stream.destroyed || raw.write(bytes)) return;
     pace.waits();
     deflate.pause();
   });

@@ -16,6 +16,7 @@ import { type AgentPorts, agentFor } from "./agent-for.js";
 import { AgentTurns } from "./agent-turns.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
+import { type Lag, lagOf, Pace } from "./lag.js";
 import { LeftOut } from "./left-out.js";
 import type { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
@@ -51,6 +52,8 @@ class Ended extends Error {}
 
 export class ReplicaRunner {
   readonly leftOut: LeftOut;
+  /** At which it catches up, or is compared. */
+  readonly pace = new Pace();
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #memory: ReplicaMemory;
@@ -142,12 +145,8 @@ export class ReplicaRunner {
   }
 
   /** Transactions, and the age of the oldest. */
-  get lag(): { readonly transactions: number; readonly ms: number } {
-    const { reader } = this.#ports.store.side;
-    const acked = this.ackedLsn;
-    const transactions = Math.max(0, reader.lastLsn() - acked);
-    const [oldest] = transactions === 0 ? [] : reader.entriesAfter(acked, 1);
-    return { transactions, ms: oldest === undefined ? 0 : Math.max(0, this.#ports.clock.nowMs() - oldest.capturedMs) };
+  get lag(): Lag {
+    return lagOf(this.#ports.store.side.reader, this.ackedLsn, this.#ports.clock.nowMs());
   }
 
   get isPaused(): boolean {
@@ -334,6 +333,7 @@ export class ReplicaRunner {
     let isRestored = false;
     for (;;) {
       const { transactions, ms } = this.lag;
+      this.pace.note(agent.comparison?.messages, { ackedLsn: this.ackedLsn, transactions }, clock.monotonicMs());
       const isAllThere = transactions === 0 && !agent.isComparing && !agent.isMending;
       if (isAllThere && !isRestored) {
         await restoreKept({ ...this.#ports, agent }, signal);

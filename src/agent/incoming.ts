@@ -16,6 +16,7 @@ import type {
   AtOnceRequest,
   PrepareOutcome,
   StageTicket,
+  WantedBody,
 } from "../apply/apply-types.js";
 import type { Divergence } from "../apply/divergence.js";
 import type { StageMethods } from "../apply/stage-types.js";
@@ -43,6 +44,8 @@ export interface IncomingPorts {
   /** With more wanted bodies than this they are staged apart. */
   readonly stagedHereMax: number;
   readonly writer: StateWriter;
+  /** Returns when bodies of so many bytes may be asked for (bodies-ahead.ts). */
+  readonly room: (id: number, bytes: number) => Promise<void>;
   /** Sends the replica's wish. */
   readonly want: (id: number, indexes: readonly number[]) => Promise<void>;
   /** One call makes all that was written to the store's file system durable; false where the system has none. */
@@ -100,8 +103,8 @@ export class Incoming {
   }
 
   /** What was found at `prepare` is gone: these bodies have to come after all. */
-  lack(indexes: readonly number[]): void {
-    this.#ready = handled(this.#fetch(indexes).then(() => this.#seal()));
+  lack(wants: readonly WantedBody[]): void {
+    this.#ready = handled(this.#fetch(wants).then(() => this.#seal()));
   }
 
   /** Its bodies do not come: what is still on the way is dropped. */
@@ -218,7 +221,7 @@ export class Incoming {
     this.#wanted += prepared.taken;
     this.#isSynced = prepared.taken > 0;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
-    await this.#fetch(prepared.wants.map((wanted) => wanted.index));
+    await this.#fetch(prepared.wants);
     return this.#seal();
   }
 
@@ -240,8 +243,12 @@ export class Incoming {
     }
   }
 
-  async #fetch(indexes: readonly number[]): Promise<void> {
-    if (indexes.length === 0 || this.#givenUp) return;
+  async #fetch(wants: readonly WantedBody[]): Promise<void> {
+    if (wants.length === 0) return;
+    const bytes = wants.reduce((sum, { size }) => sum + size, 0);
+    await this.#ports.room(this.id, bytes);
+    if (this.#givenUp) return; // perhaps while it waited.
+    const indexes = wants.map(({ index }) => index);
     for (const index of indexes) this.#lacking.add(index);
     this.#wanted += indexes.length;
     this.#isSynced = false;

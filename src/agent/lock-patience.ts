@@ -112,3 +112,10 @@ export class LockPatience {
     return Math.max(0, ms - (this.#clock.monotonicMs() - atMs) * this.#limits.refill);
   }
 }
+
+/** For a divergence. */
+export function wordsOfBusy({ by, ageMs }: { readonly by: string; readonly ageMs: number }): string {
+  const ageS = Math.round(ageMs / 1000);
+  if (ageS > 0) return `dovecot-uidlist.lock has been held by ${by} for ${ageS} s`;
+  return `its lock, or a file of it, was not to be had all the time, because of ${by === "" ? "others" : by}`;
+}

@@ -1,4 +1,5 @@
 /** How much a replica's session takes on at a time, and how it goes about it (session.ts). */
+import { TRANSACTION_BODIES_BYTES_MAX } from "../txn/transaction.js";
 import { IN_LINE } from "./lock-patience.js";
 
 export interface SessionLimits {
@@ -10,6 +11,8 @@ export interface SessionLimits {
   readonly stagedHereMax: number;
   /** A transaction of up to so many bytes, with the bodies along with it, is applied by one call if nothing is under way before it. */
   readonly atOnceBytesMax: number;
+  /** So many bytes of bodies are asked for ahead of what is applied (bodies-ahead.ts). */
+  readonly aheadBytesMax: number;
 }
 
 /**
@@ -21,9 +24,13 @@ const STAGED_HERE_MAX = 64;
 /** A few mails with their bodies. While a larger one is recorded, the next can be prepared. */
 const AT_ONCE_BYTES_MAX = 128 * 1024;
 
+/** Two large transactions (TRANSACTION_BODIES_BYTES_MAX): one is applied while the next comes. */
+const AHEAD_BYTES_MAX = 2 * TRANSACTION_BODIES_BYTES_MAX;
+
 export const SESSION_LIMITS: SessionLimits = {
   preparedMax: 32,
   lockWaitMsMax: IN_LINE.eachMsMax,
   stagedHereMax: STAGED_HERE_MAX,
   atOnceBytesMax: AT_ONCE_BYTES_MAX,
+  aheadBytesMax: AHEAD_BYTES_MAX,
 };

@@ -31,11 +31,12 @@ import {
   type WireMessage,
 } from "../wire/messages.js";
 import { type AnswerPorts, Answers } from "./answers.js";
+import { BodiesAhead } from "./bodies-ahead.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
-import { Incoming, type Readiness } from "./incoming.js";
+import { Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
 import type { LimboSide } from "./limbo-side.js";
-import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
+import { FOR_LONG, IN_LINE, LockPatience, wordsOfBusy } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
 import { answerRequest, isAskedBeside } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
@@ -79,6 +80,7 @@ export class Session {
   #underWay = 0;
   /** Given up: what was offered behind that does not fit. */
   readonly #held = new Set<MailboxGuid>();
+  readonly #ahead: BodiesAhead;
   readonly #answers: Answers;
   /** To questions of a comparison by sums, or about the limbo: it may take long to look, and nothing else waits for that. */
   readonly #sums: Answers;
@@ -94,6 +96,7 @@ export class Session {
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
     this.#limits = limits;
+    this.#ahead = new BodiesAhead(limits.aheadBytesMax);
     this.#patience = new LockPatience(ports.clock, { ...IN_LINE, eachMsMax: limits.lockWaitMsMax });
     const forLong = new LockPatience(ports.clock, FOR_LONG);
     // To make room is asked about a transaction, which keeps those behind it waiting.
@@ -270,6 +273,7 @@ export class Session {
     for await (const next of prepared.drain(signal)) {
       const verdict = next instanceof Incoming ? await this.#settle(next, signal) : await this.#setCursor(next);
       this.#incoming.delete(next.id);
+      this.#ahead.giveBack(next.id);
       this.#underWay -= 1;
       if (next instanceof Incoming) this.#offeredBytes -= bytesOf(next.offer);
       await this.#report(next.id, verdict, signal);
@@ -283,11 +287,14 @@ export class Session {
     return { kind: "applied", notes: [] };
   }
 
-  #incomingPorts(signal: AbortSignal) {
-    const { store, stager, writer, syncAll, reach, link } = this.#ports;
+  #incomingPorts(signal: AbortSignal): IncomingPorts {
+    const { link } = this.#ports;
     const { stagedHereMax } = this.#limits;
-    const want = (id: number, indexes: readonly number[]) => link.send({ kind: "want", id, indexes }, signal);
-    return { store, stager, stagedHereMax, writer, syncAll, reach, want };
+    const isNext = (id: number) => this.#incoming.keys().next().value === id;
+    const room: IncomingPorts["room"] = (id, bytes) =>
+      this.#ahead.take({ id, bytes, isNext: () => isNext(id) }, signal);
+    const want: IncomingPorts["want"] = (id, indexes) => link.send({ kind: "want", id, indexes }, signal);
+    return { ...this.#ports, stagedHereMax, room, want };
   }
 
   async #report(id: number, verdict: Verdict, signal: AbortSignal): Promise<void> {
@@ -353,7 +360,7 @@ export class Session {
       case "lacking":
         if (lacks === LACKS_MAX)
           return divergedBy({ code: "path-refused", words: "what is staged in the tmp/ of the mailbox is taken away" });
-        incoming.lack(outcome.wants.map((wanted) => wanted.index));
+        incoming.lack(outcome.wants);
         return this.#tryOnce(incoming, await incoming.ready, signal, lacks + 1);
       case "diverged":
         return { kind: "diverged", divergence: wireOf(outcome.divergence) };
@@ -386,12 +393,6 @@ export class Session {
 function bytesOf(message: Offer | Mark): number {
   if (message.kind === "mark") return 0;
   return (message.along?.payloads ?? []).reduce((sum, { length }) => sum + length, message.payload.length);
-}
-
-function wordsOfBusy({ by, ageMs }: { readonly by: string; readonly ageMs: number }): string {
-  const ageS = Math.round(ageMs / 1000);
-  if (ageS > 0) return `dovecot-uidlist.lock has been held by ${by} for ${ageS} s`;
-  return `its lock, or a file of it, was not to be had all the time, because of ${by === "" ? "others" : by}`;
 }
 
 function adviceLost() {

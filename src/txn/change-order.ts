@@ -18,6 +18,11 @@ export function lowestPlaced(changes: readonly Change[], otherwise: number): num
   return changes.reduce((least, change) => Math.min(least, placedUid(change) ?? least), otherwise);
 }
 
+/** Bytes of the body that comes with it. What was copied or moved is there already, as a rule. */
+export function bodyBytesOf(change: Change): number {
+  return change.kind === "save" && change.origin === undefined ? change.message.size : 0;
+}
+
 /** Sorted copy. Applying it in sequence is right if no UID is both left by a rebind and placed again. */
 export function orderChanges(changes: readonly Change[]): Change[] {
   return changes.toSorted((a, b) => {

@@ -6,9 +6,9 @@
  * middle of the first has some of it already; what is mentioned nowhere would stay there.
  */
 import type { Uid } from "../maildir/ids.js";
-import { lowestPlaced, placedUid } from "./change-order.js";
+import { bodyBytesOf, lowestPlaced, placedUid } from "./change-order.js";
 import { sameOwner } from "./message-state.js";
-import { type Change, TRANSACTION_CHANGES_MAX, type Transaction } from "./transaction.js";
+import { type Change, TRANSACTION_BODIES_BYTES_MAX, TRANSACTION_CHANGES_MAX, type Transaction } from "./transaction.js";
 
 export class TransactionRun {
   readonly #first: Transaction;
@@ -16,11 +16,13 @@ export class TransactionRun {
   #uidNext: number;
   readonly #placed = new Set<Uid>();
   #highestPlaced = 0;
+  #bodyBytes: number;
 
   constructor(first: Transaction) {
     this.#first = first;
     this.#changes = [...first.changes];
     this.#uidNext = first.uidNext;
+    this.#bodyBytes = bodyBytesOfAll(first.changes);
     this.#notePlaced(first.changes);
   }
 
@@ -33,11 +35,14 @@ export class TransactionRun {
   tryAdd(next: Transaction): boolean {
     if (!isPlain(this.#first) || !isPlain(next)) return false;
     if (this.#changes.length + next.changes.length > TRANSACTION_CHANGES_MAX) return false;
+    const bodyBytes = this.#bodyBytes + bodyBytesOfAll(next.changes);
+    if (bodyBytes > TRANSACTION_BODIES_BYTES_MAX) return false;
     if (!areAlike(this.#first, next) || lowestPlaced(next.changes, Number.POSITIVE_INFINITY) <= this.#highestPlaced)
       return false;
     if (next.changes.some((change) => change.kind === "expunge" && this.#placed.has(change.uid))) return false;
     this.#changes.push(...next.changes);
     this.#uidNext = Math.max(this.#uidNext, next.uidNext);
+    this.#bodyBytes = bodyBytes;
     this.#notePlaced(next.changes);
     return true;
   }
@@ -55,6 +60,10 @@ export class TransactionRun {
       this.#highestPlaced = Math.max(this.#highestPlaced, uid);
     }
   }
+}
+
+function bodyBytesOfAll(changes: readonly Change[]): number {
+  return changes.reduce((sum, change) => sum + bodyBytesOf(change), 0);
 }
 
 /** Messages come, change their marks, and go. */

@@ -99,3 +99,9 @@ export interface Transaction {
 
 /** Bound of the changes of one transaction: what one hold of the lock can apply in milliseconds. */
 export const TRANSACTION_CHANGES_MAX = 512;
+
+/**
+ * Where a long list of changes is cut, parts end before the bodies of their new messages come to more than this; one larger message has a
+ * part of its own. A replica has all of a transaction or nothing, so that is what a line that is cut costs, however often it is.
+ */
+export const TRANSACTION_BODIES_BYTES_MAX = 8 * 1024 * 1024;

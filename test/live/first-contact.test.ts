@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { storeLeaks } from "./lab/files.js";
-import { runTwin } from "./lab/mailtwin.js";
+import { runTwin, type TwinRun } from "./lab/mailtwin.js";
 import { rawDifferences, treeState } from "./twin/raw-compare.js";
 import { storedBody } from "./twin/raw-mail.js";
 import { addFile, type Bench, eventsOf, expectRefusal, makeMailbox, openBench, summaryOf } from "./twin/small-store.js";
@@ -106,8 +106,26 @@ describe("first contact with a destination that has mail", () => {
     using bench = filledBench();
     cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
     const own = join(bench.replica, INBOX, "dovecot-uidlist");
-    writeFileSync(own, readFileSync(own, "latin1").replace(/V\d+/, "V1234567890"));
-    await expectAdopted(bench);
+    const before = readFileSync(own, "latin1");
+    writeFileSync(own, before.replace(/V\d+/, "V1234567890"));
+    const run = await expectAdopted(bench);
+    const after = Number(/V(\d+)/.exec(before)?.[1]);
+    expect(eventsOf(run, "mailbox-renumbered")).toEqual([
+      { event: "mailbox-renumbered", path: INBOX, before: 1_234_567_890, after, messages: 5 },
+    ]);
+    expect(eventsOf(await bench.sync(), "mailbox-renumbered")).toEqual([]);
+  });
+
+  test("the same, told to people: whose clients fetch what anew", async () => {
+    using bench = filledBench();
+    cpSync(bench.source, bench.replica, { recursive: true, preserveTimestamps: true });
+    const own = join(bench.replica, WORK, "dovecot-uidlist");
+    writeFileSync(own, readFileSync(own, "latin1").replace(/V\d+/, "V7"));
+    const run = await runTwin(["sync", bench.source, bench.replica, "--state", bench.state]);
+    expect(run.code, run.stderr).toBe(0);
+    expect([...run.strayOutput, run.stderr].join("\n")).toMatch(
+      /renumbered: mailbox u1\/Maildir\/\.Work of the replica has UIDVALIDITY \d+ now, as at the source, and had 7: clients of the replica take it for another mailbox, and fetch its 3 messages anew/,
+    );
   });
 
   test("a copy that is only nearly one: a file with other bytes is no body, and is kept in the limbo", async () => {
@@ -213,10 +231,11 @@ function limboFiles(bench: Bench): string[] {
   return entries.flatMap((it) => (it.isFile() && isThere(it.parentPath) ? [join(it.parentPath, it.name)] : []));
 }
 
-async function expectAdopted(bench: Bench): Promise<void> {
+async function expectAdopted(bench: Bench): Promise<TwinRun> {
   const run = await bench.sync();
   expect(run.code, JSON.stringify(run)).toBe(0);
   expect(rawDifferences(bench.source, bench.replica)).toEqual([]);
   expect(storeLeaks(bench.replica)).toEqual([]);
   expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0 }); // the bodies are there, under whatever UID.
+  return run;
 }

@@ -47,6 +47,7 @@ const replica = z.looseObject({
     cursor: count.optional(),
     lagTransactions: count.optional(),
     lagMs: count.optional(),
+    etaMs: count.optional(),
     lastSuccessMs: time.optional(),
     nextTryMs: time.optional(),
   },

@@ -103,7 +103,8 @@ function replicaCells(replica: ReplicaStatus, nowMs: number): string[] {
   const where = mode === "on-demand" ? `${address} (on demand)` : address;
   if (cursor === undefined || lagTransactions === undefined || lagMs === undefined || rejects === undefined)
     return [`${name}:`, "not served", where];
-  const lag = lagTransactions === 0 ? "0 behind" : `${behind(lagTransactions)}, ${formatDuration(lagMs)}`;
+  const rest = replica.comparison === undefined ? restWords(replica) : "";
+  const lag = lagTransactions === 0 ? "0 behind" : `${behind(lagTransactions)}, ${formatDuration(lagMs)}${rest}`;
   return [
     `${name}:`,
     `${state}${next}`,
@@ -120,12 +121,18 @@ function nextTryWords(nextTryMs: number | undefined, nowMs: number): string {
   return nextTryMs === undefined || nextTryMs <= nowMs ? "" : `, next try in ${formatDuration(nextTryMs - nowMs)}`;
 }
 
+function restWords({ etaMs }: ReplicaStatus): string {
+  return etaMs === undefined ? "" : `, about ${formatDuration(etaMs)} to go`;
+}
+
 /** How far a comparison of all is. */
-function comparisonLine({ name, comparison }: ReplicaStatus): string[] {
+function comparisonLine(replica: ReplicaStatus): string[] {
+  const { name, comparison } = replica;
   if (comparison === undefined) return [];
   const { mailboxes, messages } = comparison;
   const done = `${formatCount(mailboxes.done)} of ${countOf(mailboxes.all, "mailbox")}`;
-  return [`  ${name} is being compared: ${done}, ${formatCount(messages.done)} of ${countOf(messages.all, "message")}`];
+  const reached = `${formatCount(messages.done)} of ${countOf(messages.all, "message")}`;
+  return [`  ${name} is being compared: ${done}, ${reached}${restWords(replica)}`];
 }
 
 function comparedCell(comparison: ReplicaStatus["comparison"]): string {

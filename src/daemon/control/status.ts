@@ -82,6 +82,8 @@ export interface ReplicaStatus {
   readonly lagTransactions?: number | undefined;
   /** Age of the oldest transaction that it lacks; 0 when it lacks none. */
   readonly lagMs?: number | undefined;
+  /** What it lacks, or the rest of the comparison of all of it, takes so long at the pace of the last minute. Absent: nothing, or nobody knows. */
+  readonly etaMs?: number | undefined;
   /** When it last acknowledged something, or was found equal. */
   readonly lastSuccessMs?: number | undefined;
   /** When it is tried again. */

@@ -1,19 +1,6 @@
-/** What the state database says of a replica: how far behind its cursor is, and by key of its meta values; "" is as good as none. */
+/** What the state database says of a replica: whether it is to be compared, and by key of its meta values; "" is as good as none. */
 import type { StateReader, StateWriter } from "../../log/state-ports.js";
 import type { ResyncWhy } from "../../log/state-types.js";
-
-export interface Lag {
-  readonly transactions: number;
-  /** The age of the oldest of them; 0 for none. */
-  readonly ms: number;
-}
-
-/** Of a replica that has all up to `ackedLsn`. */
-export function lagBehind(reader: Pick<StateReader, "lastLsn" | "entriesAfter">, ackedLsn: number, nowMs: number): Lag {
-  const transactions = Math.max(0, reader.lastLsn() - ackedLsn);
-  const [oldest] = transactions === 0 ? [] : reader.entriesAfter(ackedLsn, 1);
-  return { transactions, ms: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.capturedMs) };
-}
 
 /** Why it is to be compared; undefined: it is not. */
 export function resyncWhyOf(reader: Pick<StateReader, "replicas">, name: string): ResyncWhy | undefined {

@@ -17,11 +17,12 @@ import { AgentTurns } from "./agent-turns.js";
 import type { AskedComparisons } from "./asked-comparisons.js";
 import { BackOff } from "./back-off.js";
 import { isBreach } from "./breaches.js";
+import { type Lag, lagOf, Pace } from "./lag.js";
 import { LeftOut } from "./left-out.js";
 import type { LinkTroubles } from "./link-troubles.js";
 import { meetReplica, restoreKept } from "./meet-replica.js";
 import { ReplicaMemory } from "./replica-memory.js";
-import { type Lag, lagBehind, markAsked, resyncWhyOf } from "./replica-notes.js";
+import { markAsked, resyncWhyOf } from "./replica-notes.js";
 import { nextState, type ReplicaEvent, type ReplicaState } from "./replica-state.js";
 import type { Troubles } from "./troubles.js";
 import { WatchedLink } from "./watched-link.js";
@@ -53,6 +54,7 @@ class Ended extends Error {}
 
 export class ReplicaRunner {
   readonly leftOut: LeftOut;
+  readonly pace = new Pace(); // at which it catches up, or is compared.
   readonly #ports: RunnerPorts;
   readonly #backOff: BackOff;
   readonly #memory: ReplicaMemory;
@@ -143,7 +145,7 @@ export class ReplicaRunner {
   }
 
   get lag(): Lag {
-    return lagBehind(this.#ports.store.side.reader, this.ackedLsn, this.#ports.clock.nowMs());
+    return lagOf(this.#ports.store.side.reader, this.ackedLsn, this.#ports.clock.nowMs());
   }
 
   get isPaused(): boolean {
@@ -331,6 +333,7 @@ export class ReplicaRunner {
     let isRestored = false;
     for (;;) {
       const { transactions, ms } = this.lag;
+      this.pace.note(agent.comparison?.messages, { ackedLsn: this.ackedLsn, transactions }, clock.monotonicMs());
       const isAllThere = transactions === 0 && !agent.isComparing && !agent.isMending;
       if (isAllThere && !isRestored) {
         await restoreKept({ ...this.#ports, agent }, signal);

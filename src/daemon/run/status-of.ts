@@ -106,6 +106,7 @@ function statusOfReplica(
   return {
     ...{ name, mode, address, state: runner.state, cursor: runner.ackedLsn },
     ...{ lagTransactions: lag.transactions, lagMs: lag.ms, ...runner.sums, rejects: rejects.length },
+    etaMs: agent === undefined || runner.state === "live" ? undefined : runner.pace.leftMs,
     needsResync: runner.needsResync || agent?.isComparing === true,
     ...{ comparison: agent?.comparison, asked: runner.asked.status, foreign: runner.foreign },
     ...{ limited: runner.leftOut.status, scrub: keeper.scrub(replica.name)?.status },

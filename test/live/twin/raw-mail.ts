@@ -60,19 +60,20 @@ export async function takeLock(
 
 /**
  * Delivers `count` small messages into an existing mailbox the way LMTP does (tmp/, lock, rename into new/, record), many
- * to one hold of the lock: thousands a second.
+ * to one hold of the lock: thousands a second. `makeBody` makes others of the numbers from 0 on, each once.
  */
 export async function fileMail(
   place: MailboxPlace,
-  options: { readonly count: number; readonly seed: number },
+  options: { readonly count: number; readonly seed: number; readonly makeBody?: (index: number) => Buffer },
 ): Promise<void> {
   const dir = mailboxDir(place);
   const { owner } = place.site;
   const bodies = Array.from({ length: BODIES }, (_, i) => storedBody(options.seed + i));
+  const bodyOf = options.makeBody ?? ((index) => bodies[index % BODIES] ?? Buffer.alloc(0));
   for (let done = 0; done < options.count; done += HOLD_MESSAGES_MAX) {
     const batch = Math.min(HOLD_MESSAGES_MAX, options.count - done);
     const bases = Array.from({ length: batch }, (_, i) => {
-      const body = bodies[(done + i) % BODIES] ?? Buffer.alloc(0);
+      const body = bodyOf(done + i);
       const base = nextBaseName(body);
       writeOwned(`${dir}/tmp/${base}`, body, owner);
       return base;

@@ -14,7 +14,7 @@ import { guid, LOG_ID, Pair, type Running } from "../../unit/agent/pair.js";
 import { tries } from "../tries.js";
 
 /** Most of what comes as one body is staged in the store's thread, most of what comes as several in the other. */
-const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1 };
+const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1, aheadBytesMax: 2 * (ALONG_BYTES_MAX + 1) };
 /** The longest pause between two tries at the lock. */
 const LOCK_PAUSE_MS = 50;
 /** Bodies that are synced together, which takes a while. */

@@ -10,6 +10,7 @@ import { mergeMarks } from "../../../src/txn/marks.js";
 import { TransactionRun } from "../../../src/txn/run.js";
 import { splitTransaction } from "../../../src/txn/split.js";
 import type { Change, SaveChange, Transaction } from "../../../src/txn/transaction.js";
+import { save, transaction } from "../../unit/txn/txn-fixtures.js";
 import { tries } from "../tries.js";
 import { mailboxHistory, mailboxState, marks, messageState, transactions } from "./arbitraries.js";
 
@@ -83,33 +84,61 @@ describe("mergeMarks", () => {
   });
 });
 
+const BODIES_MAX = 8 * 1024 * 1024;
+
 const longSaves: fc.Arbitrary<SaveChange[]> = fc
   .tuple(
     fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 0, maxLength: 1700 }),
     messageState(1, parseBaseName("a")),
+    fc.array(fc.constantFrom(0, 700, 100_000, BODIES_MAX / 2, BODIES_MAX, BODIES_MAX + 1), {
+      minLength: 1,
+      maxLength: 5,
+    }),
   )
-  .map(([gaps, message]) => {
+  .map(([gaps, message, sizes]) => {
     let uid = 0;
-    return gaps.map((gap) => {
+    return gaps.map((gap, i) => {
       uid += gap;
-      return { kind: "save" as const, message: { ...message, uid: parseUid(uid) } };
+      return { kind: "save" as const, message: { ...message, uid: parseUid(uid), size: sizes[i % sizes.length] ?? 0 } };
     });
   });
+
+function bodyBytes(changes: readonly Change[]): number {
+  return changes.reduce((sum, change) => sum + (change.kind === "save" ? change.message.size : 0), 0);
+}
+
+test("what was copied or moved is there already: its bodies do not cut", () => {
+  const saves = Array.from({ length: 20 }, (_, i): SaveChange => {
+    const origin = { mailbox: parseMailboxGuid("b".repeat(32)), uid: parseUid(i + 1), base: parseBaseName("x") };
+    return { ...save(i + 1, { size: BODIES_MAX }), origin };
+  });
+  const moved = transaction({ changes: saves });
+  expect(splitTransaction(moved)).toStrictEqual([moved]);
+  const sent = saves.map(({ origin: _, ...rest }): SaveChange => rest);
+  expect(splitTransaction({ ...moved, changes: sent })).toHaveLength(20);
+});
 
 describe("splitTransaction", () => {
   test.prop([transactions, longSaves, fc.nat(600), fc.integer({ min: 1, max: 9 })], tries(40))(
     "keeps the changes, and no part's next UID is in the way of a later one",
-    (transaction, saves, marksCount, beyond) => {
+    (whole, saves, marksCount, beyond) => {
       const other: Change = { kind: "expunge", uid: parseUid(1), base: parseBaseName("x") };
       const changes = [...Array.from({ length: marksCount }, () => other), ...saves];
       const uidNext = Math.max(1, ...placed(changes)) + beyond;
-      const parts = splitTransaction({ ...transaction, changes, uidNext });
+      const parts = splitTransaction({ ...whole, changes, uidNext });
 
       expect(parts.flatMap((part) => part.changes)).toStrictEqual(changes);
       expect(parts.every((part) => part.changes.length <= 512)).toBe(true);
+      for (const [i, part] of parts.entries()) {
+        const bodies = part.changes.filter((change) => change.kind === "save" && change.message.size > 0).length;
+        expect(bodyBytes(part.changes) <= BODIES_MAX || bodies === 1).toBe(true);
+        const [next] = parts[i + 1]?.changes ?? []; // no part is shorter than it has to be.
+        const isFull = next === undefined || part.changes.length === 512;
+        expect(isFull || bodyBytes([...part.changes, next]) > BODIES_MAX).toBe(true);
+      }
       expect(parts.at(-1)?.uidNext).toBe(uidNext);
       expect(parts.map((part) => part.structure)).toStrictEqual([
-        transaction.structure,
+        whole.structure,
         ...parts.slice(1).map(() => undefined),
       ]);
       for (const [i, part] of parts.entries()) {

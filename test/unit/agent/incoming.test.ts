@@ -1,7 +1,7 @@
 /** One offered transaction, whose bodies come as a hostile source sends them: all is durable before the intent. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { Incoming, type IncomingPorts } from "../../../src/agent/incoming.js";
-import type { ApplyMethods, PrepareRequest, StageRequest } from "../../../src/apply/apply-types.js";
+import type { ApplyMethods, PrepareRequest, StageRequest, WantedBody } from "../../../src/apply/apply-types.js";
 import type { Offer } from "../../../src/wire/messages.js";
 import { turns } from "../../turns.js";
 import { inlineWorker } from "../../worker-client.js";
@@ -22,7 +22,7 @@ const READY = { kind: "ready", intent: new Uint8Array(1), wants: [], taken: 0 };
 
 beforeEach(async () => {
   steps = [];
-  prepared = [{ ...READY, wants: [{ index: 0 }, { index: 1 }] }];
+  prepared = [{ ...READY, wants: [wanted(0), wanted(1)] }];
   const methods = {
     prepare: ({ along = [] }: PrepareRequest) => {
       if (along.length > 0) steps.push(`with ${along.map(({ index }) => index).join()}`);
@@ -52,6 +52,7 @@ beforeEach(async () => {
     stager,
     stagedHereMax: Number.POSITIVE_INFINITY,
     writer: state.writer(),
+    room: async () => undefined,
     want: async () => undefined,
     syncAll: async () => true,
     reach: () => undefined,
@@ -59,6 +60,10 @@ beforeEach(async () => {
   incoming = new Incoming(ports, OFFER);
   await turns();
 });
+
+function wanted(index: number): Pick<WantedBody, "index" | "size"> {
+  return { index, size: 3 };
+}
 
 /** Another one, with bodies that came along. */
 async function offerWith(indexes: readonly number[], ...outcomes: readonly object[]): Promise<void> {
@@ -118,7 +123,7 @@ describe("bodies that came along", () => {
   });
 
   test("are durable together with those that were asked for", async () => {
-    await offerWith([0], { ...READY, taken: 1, wants: [{ index: 1 }] });
+    await offerWith([0], { ...READY, taken: 1, wants: [wanted(1)] });
     await sendBodies(1);
     await expectSteps("with 0", [1], "sync");
   });

@@ -93,6 +93,25 @@ describe("a compressed stream", () => {
     expect(unpacked).toBeLessThanOrEqual(64 * 1024);
   });
 
+  test("one that ends while the level is changed ends nothing else", async () => {
+    let isArmed = false;
+    const onJudged = (): void => void stream.destroy();
+    const clock = {
+      monotonicMs: () => {
+        if (isArmed) process.nextTick(onJudged); // by when the change is under way.
+        return 0;
+      },
+    };
+    peer.resume();
+    const stream = openCompressed(raw, clock);
+    const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+    isArmed = true;
+    stream.write(Buffer.alloc(5 * 1024 * 1024)); // next to nothing on the line, which is not asked for its time before it is judged.
+    await closed;
+    await until("the connection to be closed", () => raw.destroyed);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  });
+
   test("a connection that is lost is told", async () => {
     const reading = next();
     peer.destroy();

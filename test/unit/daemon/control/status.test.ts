@@ -147,6 +147,22 @@ describe("a comparison that is under way", () => {
   });
 });
 
+test("how long it takes yet is told where a replica catches up or is compared", () => {
+  const comparison = { mailboxes: { done: 120, all: 312 }, messages: { done: 10_200, all: 48_210 } };
+  const catching = replica("b", { state: "catching-up", lagTransactions: 1_310, lagMs: 125_000, etaMs: 40_000 });
+  const compared = replica("c", { state: "comparing", lagTransactions: 4, lagMs: 5_000, comparison, etaMs: 200_000 });
+  const told = status(source("mail", { replicas: [catching, compared] }));
+  const text = formatStatus(told);
+  expect(text).toContain("  1,310 behind, 2 min 5 s, about 40.0 s to go  ");
+  expect(text).toMatch(/ {2}4 behind, 5\.00 s +success/);
+  expect(text).toContain(
+    "\n  c is being compared: 120 of 312 mailboxes, 10,200 of 48,210 messages, about 3 min 20 s to go\n",
+  );
+  expect(statusSchema.parse(JSON.parse(JSON.stringify(withLevels(told))))).toMatchObject({
+    stores: [{ replicas: [{ etaMs: 40_000 }, { etaMs: 200_000 }] }],
+  });
+});
+
 describe("the text", () => {
   test("of a daemon with all that can be said", () => {
     const away = replica("laptop", {

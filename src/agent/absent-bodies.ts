@@ -3,8 +3,10 @@
  *
  * INVARIANT: a body is called gone only when the log itself no longer gives that UID to a message (its expunge, or the deletion
  * of its mailbox, follows for the replica); everything else is looked for again. A rename must never cost a message.
+ * INVARIANT: nobody waits for what comes back only when a person has done something: other mailboxes would wait behind it.
  */
 import type { Clock } from "../base/clock.js";
+import type { HeldWhy } from "../capture/capture-types.js";
 import type { Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { SourceSide } from "./source-side.js";
@@ -13,18 +15,32 @@ import type { SourceSide } from "./source-side.js";
 export const ABSENT_PAUSE_MS = 50;
 export const ABSENT_LOOKS_MAX = 200;
 
+/** Of a mailbox that is refused for it. */
+export const WORDS_OF_HELD: Readonly<Record<HeldWhy, string>> = {
+  "deletions-held":
+    "mail of it is gone at the source, and its deletion is held back until a person has decided (mailtwin deletions list)",
+  "mount-missing": "the file system that it lies on at the source is not mounted there",
+};
+
 interface AbsentPorts {
   readonly source: SourceSide;
   readonly clock: Clock;
 }
 
-/** Both lists together are `indexes`. Waits a little when there is something to look for again. */
+interface SettledAbsent {
+  readonly gone: readonly number[];
+  readonly again: readonly number[];
+  /** Why it is in vain to look for those again. */
+  readonly held?: HeldWhy | undefined;
+}
+
+/** Both lists together are `indexes`. Waits a little when there is something to look for again, and it may come. */
 export async function settleAbsent(
   { source, clock }: AbsentPorts,
   { mailbox, changes }: Transaction,
   indexes: readonly number[],
   signal: AbortSignal,
-): Promise<{ readonly gone: readonly number[]; readonly again: readonly number[] }> {
+): Promise<SettledAbsent> {
   if (source.pathOf(mailbox) === undefined) return { gone: indexes, again: [] };
   const uidOf = (index: number): Uid | undefined => {
     const change = changes[index];
@@ -39,9 +55,10 @@ export async function settleAbsent(
     return uid !== undefined && standing.has(uid);
   };
   const again = indexes.filter(isStanding);
-  if (again.length > 0) {
-    source.lookAgain(mailbox);
-    await clock.sleep(ABSENT_PAUSE_MS, signal);
-  }
-  return { gone: indexes.filter((index) => !isStanding(index)), again };
+  const gone = indexes.filter((index) => !isStanding(index));
+  if (again.length === 0) return { gone, again };
+  const held = await source.whyHeld({ guid: mailbox, uids: again.flatMap((index) => uidOf(index) ?? []) });
+  source.lookAgain(mailbox); // also where it is held: it may be back, and nobody knows yet.
+  if (held === undefined) await clock.sleep(ABSENT_PAUSE_MS, signal);
+  return { gone, again, held };
 }

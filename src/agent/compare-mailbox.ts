@@ -29,7 +29,7 @@ import type { Change, Structure, Transaction } from "../txn/transaction.js";
 import { encodeTransaction } from "../txn/transaction-codec.js";
 import type { ComparedMailbox, ToldMailbox } from "../wire/messages.js";
 import type { Span } from "../wire/sums.js";
-import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS } from "./absent-bodies.js";
+import { ABSENT_LOOKS_MAX, ABSENT_PAUSE_MS, WORDS_OF_HELD } from "./absent-bodies.js";
 import type { Questions } from "./asker.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import { refusalOf } from "./make-room.js";
@@ -47,7 +47,7 @@ export type ClearPlace = (row: MailboxRow, occupant: MailboxGuid | undefined, si
 export interface ComparisonPorts {
   readonly reader: BaselineReader;
   readonly clock: Clock;
-  readonly source: Pick<SourceSide, "describe" | "lookAgain" | "pathOf" | "uidNextOf" | "raiseNextUid">;
+  readonly source: Pick<SourceSide, "describe" | "lookAgain" | "whyHeld" | "pathOf" | "uidNextOf" | "raiseNextUid">;
   readonly asker: Questions;
   readonly line: Pick<OfferLine, "offerBeside" | "untilClear">;
   readonly rejections: Pick<Rejections, "isRefused">;
@@ -121,7 +121,9 @@ export async function compareMailbox(
     const compare = () => new Comparison(ports, guid, digester, wishes).run(signal);
     let outcome = await compare();
     for (let looks = 0; outcome.kind === "astray" && looks < looksMax; looks++) {
+      const held = await ports.source.whyHeld({ guid, uids: [] });
       ports.source.lookAgain(guid);
+      if (held !== undefined) return vanished(WORDS_OF_HELD[held]);
       await ports.clock.sleep(ABSENT_PAUSE_MS, signal);
       outcome = await compare();
     }

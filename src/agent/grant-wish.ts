@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.js";
 import { systemHintOf } from "../base/errors.js";
 import type { Transaction } from "../txn/transaction.js";
-import { ABSENT_LOOKS_MAX, settleAbsent } from "./absent-bodies.js";
+import { ABSENT_LOOKS_MAX, settleAbsent, WORDS_OF_HELD } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import type { MayHave } from "./offer-line.js";
@@ -24,6 +24,8 @@ export interface GrantedWish {
   readonly indexes: readonly number[];
 }
 
+const NOT_FOUND = "body-not-found";
+
 /** Returns why the bodies of that transaction cannot be had; rejects with what concerns more than its mailbox. */
 export async function grantWish(
   ports: WishPorts,
@@ -39,13 +41,14 @@ export async function grantWish(
     if (outcome.kind === "unreadable") return unreadable(causeOf(outcome.problem));
     ports.onBodyBytes(outcome.bytes);
     if (outcome.absent.length === 0) return undefined;
-    const { gone, again } = await settleAbsent(ports, transaction, outcome.absent, signal);
+    const { gone, again, held } = await settleAbsent(ports, transaction, outcome.absent, signal);
     if (gone.length > 0) await sendGone(ports, id, gone, signal);
     if (again.length === 0) return undefined;
+    if (held !== undefined) return { code: NOT_FOUND, words: WORDS_OF_HELD[held] };
     wanted = again;
   }
   const words = "a message of it stands in the uidlist of the source, but its file cannot be found there";
-  return { code: "body-not-found", words };
+  return { code: NOT_FOUND, words };
 }
 
 /** A system error tells what was opened, and not on which side. */

@@ -29,7 +29,7 @@ export type PlanReader = BaselineReader & Pick<StateReader, "mailboxes" | "entri
 
 export interface PlanPorts extends Pick<ComparisonPorts, "asker" | "clock" | "mayHave" | "renumbers"> {
   readonly reader: PlanReader;
-  readonly source: Pick<SourceSide, "describe" | "pathOf" | "uidNextOf">;
+  readonly source: Pick<SourceSide, "describe" | "whyHeld" | "pathOf" | "uidNextOf">;
   /** The replica's. */
   readonly name: string;
   readonly line: Pick<OfferLine, "has">;
@@ -144,6 +144,7 @@ async function planOnce(
     source: {
       describe: (where) => source.describe(where),
       lookAgain: () => undefined,
+      whyHeld: (of) => source.whyHeld(of),
       pathOf: (guid) => source.pathOf(guid),
       uidNextOf: (guid) => source.uidNextOf(guid),
       async raiseNextUid({ guid, to }) {

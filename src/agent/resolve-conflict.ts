@@ -126,7 +126,8 @@ function giveUp({ code, words }: Cause): Ruling {
 /** Gives up waiting after a while: the replica judges the transaction again anyway. */
 async function untilRenumbered({ source, clock }: ConflictPorts, query: UidQuery, signal: AbortSignal): Promise<void> {
   for (let looks = 0; looks < ABSENT_LOOKS_MAX; looks++) {
-    if (source.uidsAmong(query).length === 0) return;
+    const left = source.uidsAmong(query);
+    if (left.length === 0 || (await source.whyHeld({ guid: query.guid, uids: left })) !== undefined) return;
     source.lookAgain(query.guid);
     await clock.sleep(ABSENT_PAUSE_MS, signal);
   }

@@ -1,6 +1,6 @@
 /** What a replay agent needs of the source's capture. */
 import type { RawPath } from "../base/raw-name.js";
-import type { CaptureProblem, DescribeOutcome } from "../capture/capture-types.js";
+import type { CaptureProblem, DescribeOutcome, HeldWhy } from "../capture/capture-types.js";
 import type { FreshBodies } from "../capture/fresh-bodies.js";
 import type { NextUidRaise, RaiseWish } from "../capture/renumbering.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
@@ -28,6 +28,8 @@ export interface SourceSide {
   uidsAmong(query: UidQuery): readonly Uid[];
   /** Something is not where the log says: look for the mailbox, and list it. */
   lookAgain(guid: MailboxGuid): void;
+  /** Why that mailbox, or one of these messages of it, stays in the log though it is gone: to wait for it is in vain. Undefined: it may come. */
+  whyHeld(of: { readonly guid: MailboxGuid; readonly uids: readonly Uid[] }): Promise<HeldWhy | undefined>;
   /** How that mailbox is to be made, as its directory stands there now. */
   describe(where: { readonly guid: MailboxGuid; readonly path: RawPath }): Promise<DescribeOutcome>;
   /** Resolves when those messages have other UIDs, or to why they cannot have them. `waitMsMax`: for Dovecot's lock. */

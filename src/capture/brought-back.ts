@@ -5,7 +5,8 @@
  * INVARIANT: who does not know the log's id (which stands in the state directory alone) cannot make such a name, so that no mail user has
  * what is held of his mailbox let go.
  * INVARIANT: a message counts as back when the log has the new one; of a mailbox in whose place another one stands, which the log cannot
- * have before the old one is gone, only when all of its messages are there as files.
+ * have before the old one is gone, only when all of its messages are there as files. What counts is on stable storage at the source: who
+ * captures is faster than who brings it back, and a power cut then would have the new message go, and the old one be gone.
  */
 
 import type { Dir } from "../base/disk.js";
@@ -109,7 +110,8 @@ export class BroughtBack {
     if (uids === undefined) return this.#isWholeBack(row, names) ? [{ guid, uids: "*" }] : [];
     const back = this.#search(row, uids, names);
     const found = [...uids].filter((uid) => back.has(uid));
-    return found.length === 0 ? [] : [{ guid, uids: formatUids(new UidSet(found)) }];
+    if (found.length === 0 || !this.#makeDurable(row.path)) return [];
+    return [{ guid, uids: formatUids(new UidSet(found)) }];
   }
 
   /** What came back has a higher UID than it had. */
@@ -141,6 +143,22 @@ export class BroughtBack {
     return baseline.looks().every(({ chunk }) => baseline.records(chunk).every(({ uid }) => standing.has(uid)));
   }
 
+  /** Its names. False: it cannot be looked into now. */
+  #makeDurable(path: RawPath): boolean {
+    let mailbox: Dir | undefined;
+    try {
+      mailbox = openStoreDir(this.#sources.place, path);
+      for (const part of [NEW, CUR]) syncIn(mailbox, part);
+      return mailbox !== undefined;
+    } catch (error) {
+      if (isOfStore(error)) throw error;
+      problemOf(path, error); // whoever examines what stands there hears of it, but for a defect.
+      return false;
+    } finally {
+      mailbox?.close();
+    }
+  }
+
   /** What cannot be looked into has nothing that is back. What is told of is durable. */
   #namesAt(path: RawPath, uidIn: (name: string) => number | undefined): ReadonlySet<number> {
     const uids = new Set<number>();
@@ -155,6 +173,15 @@ export class BroughtBack {
       mailbox?.close();
     }
     return uids;
+  }
+}
+
+function syncIn(mailbox: Dir | undefined, part: typeof NEW | typeof CUR): void {
+  const dir = mailbox?.openDir(part);
+  try {
+    dir?.sync();
+  } finally {
+    dir?.close();
   }
 }
 

@@ -68,6 +68,9 @@ export interface BackAgain {
   readonly uids: string;
 }
 
+/** Why what is gone stays in the log: its deletion is held back (brake.ts), or its file system is not mounted (inner-mounts.ts). */
+export type HeldWhy = "deletions-held" | "mount-missing";
+
 /** Absent while nothing is held back. */
 export interface Braked {
   readonly brake?: BrakeReport;
@@ -313,6 +316,8 @@ export interface CaptureMethods<C = Recorded> {
   approve(back: readonly BackAgain[] | undefined): { readonly paths: readonly RawPath[]; readonly commit?: C };
   /** What is held back and is back (brought-back.ts). Throws: store-missing, store-unreadable. */
   broughtBack(): readonly BackAgain[];
+  /** Why that mailbox, or one of these messages of it, stays in the log though it is gone; undefined: it does not, as far as is known now. */
+  whyHeld(request: { readonly guid: MailboxGuid; readonly uids: readonly Uid[] }): HeldWhy | undefined;
   number(request: { readonly path: RawPath; readonly nowMs: number }): NumberOutcome;
   renumber(request: {
     readonly path: RawPath;

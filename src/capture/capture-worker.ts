@@ -87,6 +87,7 @@ const methods: Served = {
     return record === undefined ? store.approve(back) : recordApproved(record, store.approve(back));
   },
   broughtBack: () => store().broughtBack(),
+  whyHeld: (request) => store().whyHeld(request),
   number: (request) => store().number(request),
   renumber: (request) => store().renumber(request),
   raiseNextUid: (request) => store().raiseNextUid(request),

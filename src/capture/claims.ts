@@ -50,6 +50,11 @@ export function markClaims(standing: readonly FoundMailbox[], tells: ClaimTells)
   return standing.map((mailbox) => ({ ...mailbox, ...claimByPath.get(mailbox.path) }));
 }
 
+/** Of these mailboxes those that are to be taken for the known ones whose GUIDs they have. */
+export function genuineOf(standing: readonly FoundMailbox[], tells: ClaimTells): readonly FoundMailbox[] {
+  return markClaims(standing, tells).filter(({ claims }) => claims === undefined);
+}
+
 /** New ones with one GUID: of one user the first one counts; of two, who is the copy cannot be told. */
 function rivals(paths: readonly RawPath[], { directoryAt }: ClaimTells, treeOf: TreeOf): [RawPath, Claim][] {
   const [first, second] = paths;

@@ -14,7 +14,7 @@ import type { MailboxGuid, Uid } from "../maildir/ids.js";
 import { encodeImapName } from "../maildir/imap-name.js";
 import { type BrakeLimits, type BrakeState, decideDeletion, type Going, limitOf, RELEASED } from "./brake.js";
 import type { HeldNow } from "./brought-back.js";
-import type { BackAgain, BrakeReport, HeldMailbox } from "./capture-types.js";
+import type { BackAgain, BrakeReport, HeldMailbox, HeldWhy } from "./capture-types.js";
 import { InnerMounts, type LostMount, type MountPorts } from "./inner-mounts.js";
 import type { MarkedFinding } from "./settle-findings.js";
 import { formatUids, parseUids, UidSet } from "./uid-set.js";
@@ -143,6 +143,14 @@ export class DeletionBrake {
   isHeldWhole(guid: MailboxGuid): boolean {
     const held = this.#held.get(guid);
     return held !== undefined && held.uids === undefined;
+  }
+
+  /** Why that mailbox, as the log has it, or one of these messages of it, is held; undefined: it is not. */
+  whyHeld({ guid, path }: Pick<MailboxRow, "guid" | "path">, uids: readonly Uid[]): HeldWhy | undefined {
+    if (this.mounts.standingOf(path) === "lost") return "mount-missing";
+    const held = this.#held.get(guid);
+    const isHeld = held !== undefined && (held.uids === undefined || uids.some((uid) => held.uids?.has(uid)));
+    return isHeld ? "deletions-held" : undefined;
   }
 
   /** Mailboxes that were found: those of them that were held as gone are not. */

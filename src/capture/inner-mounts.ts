@@ -26,6 +26,8 @@ export interface MountPorts {
   readonly place: StorePlace;
   /** As mount-table.ts reads it. */
   readonly table: () => readonly Mount[];
+  /** Of these those that are the known mailboxes whose GUIDs they have (claims.ts). */
+  readonly genuine: (standing: readonly FoundMailbox[]) => readonly FoundMailbox[];
 }
 
 interface NotePorts {
@@ -132,7 +134,8 @@ export class InnerMounts {
       const sinceMs = this.#lostByPath.get(path)?.sinceMs ?? nowMs;
       if (why !== undefined) suspects.set(path, { path, why, sinceMs, rows: all.rows });
     }
-    const lost = elsewhereLeftOut(suspects, standing);
+    const outside = suspects.size === 0 ? [] : standing.filter((found) => !isIn(found.path, suspects));
+    const lost = elsewhereLeftOut(suspects, this.#ports.genuine(outside));
     const known = new Map<RawPath, MountMark>();
     for (const path of inside.keys()) {
       const noted = this.#known.get(path);
@@ -217,14 +220,12 @@ function insideOf(
   return inside;
 }
 
-/** A mailbox that was moved out of there is not lost. */
+/** A mailbox that was moved out of there is not lost. `outside`: what stands in none of them, and is what it is called. */
 function elsewhereLeftOut(
   suspects: ReadonlyMap<RawPath, LostMount>,
-  standing: readonly FoundMailbox[],
+  outside: readonly FoundMailbox[],
 ): ReadonlyMap<RawPath, LostMount> {
   const lost = new Map<RawPath, LostMount>();
-  if (suspects.size === 0) return lost;
-  const outside = standing.filter(({ path }) => !isIn(path, suspects));
   const guids = new Set<MailboxGuid | undefined>(outside.map(({ guid }) => guid));
   for (const [path, suspect] of suspects) {
     const rows = suspect.rows.filter(({ guid }) => !guids.has(guid));

@@ -22,6 +22,7 @@ import type { MailboxRows } from "./mailbox-rows.js";
 import { type MailboxDirs, openStoreRoot, type StorePlace } from "./open-mailbox.js";
 import { type Move, planVacating, type VacatePlan } from "./plan-vacating.js";
 import { ownerOf } from "./seal.js";
+import { mountAt } from "./with-brake.js";
 
 const MAILDIR_FOLDER = "maildirfolder";
 const LOOKS_MAX = 5;
@@ -158,6 +159,12 @@ export function sealVacating(
   if (standing === undefined || standing.guid === comer) return;
   if (sources.brake?.isHeldWhole(standing.guid) === true) throw errorOfHeld(path); // before any walk: mail may come all the time.
   const plan = planTwice(path, comer, sources);
+  // That walk may be the first since something was mounted over it: then it is not gone, and what stands there is not its successor.
+  if (mountAt(path, sources.brake) !== "well")
+    throw maildirError(
+      "mailbox-vanished",
+      `examining the mailbox "${displayRaw(path)}": something else is mounted there`,
+    );
   if (plan.isTorn) {
     const message = `examining the mailbox "${displayRaw(path)}": mailboxes change their places meanwhile`;
     throw maildirError("mailbox-vanished", message);

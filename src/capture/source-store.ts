@@ -36,13 +36,14 @@ import {
   type DiscoverOutcome,
   type ExamineOutcome,
   type ExamineRequest,
+  type HeldWhy,
   type NumberOutcome,
   type RaiseOutcome,
   type RenumberOutcome,
   type StatesPage,
   type VanishedOutcome,
 } from "./capture-types.js";
-import { type ClaimTells, markClaims } from "./claims.js";
+import { type ClaimTells, genuineOf, markClaims } from "./claims.js";
 import { CommitBuilder } from "./commit-builder.js";
 import type { DeletionBrake } from "./deletion-brake.js";
 import { describeMailbox } from "./describe-mailbox.js";
@@ -137,7 +138,8 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     this.#rows = new MailboxRows(reader);
     this.#memories = new MailboxMemories(limits.mailboxesCachedMax);
     this.#uidlists = new UidlistCache(limits.uidlistCacheBytesMax);
-    this.#locks = { ...this.#place, uidlists: this.#uidlists, clock, hostname, pid, reach };
+    const mountOf = (path: RawPath) => mountAt(path, this.#brake);
+    this.#locks = { ...this.#place, uidlists: this.#uidlists, clock, hostname, pid, reach, mountOf };
     const baselineOf = (row: MailboxRow): MailboxBaseline => this.#baselineOf(row);
     const isTree = isTreeOfUsers(this.#place);
     const isKnown = (path: string): boolean => isRawPath(path) && this.#rows.byPath(path) !== undefined;
@@ -160,7 +162,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       meta: (key) => reader.meta(key),
       total: () => this.#rows.messages,
       standing: (row, findings) => origins.standing(row, findings),
-      mounts: { place: this.#place, table: ports.mounts },
+      mounts: { place: this.#place, table: ports.mounts, genuine: (standing) => genuineOf(standing, this.#tells) },
     });
     this.#back = new BroughtBack({
       ...{ place: this.#place, logId: () => reader.meta("log-id"), held: () => this.held, baselineOf },
@@ -177,7 +179,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
       reach,
       origins,
       baselineOf,
-      mountOf: (path) => mountAt(path, this.#brake),
+      mountOf,
       isOnlyClaim: (row, path, directory) => this.#isOnlyClaim(row, path, directory),
       lookAround: () => this.#lookAround(),
       onSealed: (commit) => this.#takeOver(commit),
@@ -244,6 +246,11 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     return this.#back.find();
   }
 
+  whyHeld({ guid, uids }: Parameters<CaptureMethods["whyHeld"]>[0]): HeldWhy | undefined {
+    const row = this.#rows.byGuid(guid);
+    return row === undefined ? undefined : this.#brake?.whyHeld(row, uids);
+  }
+
   /** What the brake holds back, by the mailboxes' rows as they are now. */
   get held(): readonly HeldNow[] {
     return (this.#brake?.held ?? []).map(({ row, uids }) => ({ row: this.#rows.byGuid(row.guid) ?? row, uids }));
@@ -306,15 +313,7 @@ export class SourceStore implements Omit<CaptureMethods<CaptureCommit>, "open">,
     return describeMailbox(this.#place, request);
   }
 
-  states({
-    guid,
-    afterUid,
-    max,
-  }: {
-    readonly guid: MailboxGuid;
-    readonly afterUid: number;
-    readonly max: number;
-  }): StatesPage {
+  states({ guid, afterUid, max }: Parameters<CaptureMethods["states"]>[0]): StatesPage {
     assert(max > 0, "a page has at least one state");
     const row = this.#rows.byGuid(guid);
     return row === undefined ? { states: [] } : statesAfter(this.#baselineOf(row), afterUid, max);

@@ -13,6 +13,7 @@ import type { Uidlist } from "../maildir/uidlist.js";
 import type { UidlistRead } from "../maildir/uidlist-reader.js";
 import type { LockedOutcome } from "./capture-types.js";
 import { problemOf } from "./errors.js";
+import type { InnerMounts } from "./inner-mounts.js";
 import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 
@@ -22,6 +23,8 @@ export interface LockSources extends StorePlace {
   readonly hostname: string;
   readonly pid: number;
   readonly reach: CrashPoint;
+  /** What lies below the mount point of a file system that is not mounted is not the mail, and nothing is written there. */
+  readonly mountOf: InnerMounts["standingOf"];
 }
 
 export interface LockedMailbox {
@@ -42,7 +45,7 @@ export function underLock<P, T>(
   let dirs: MailboxDirs | undefined;
   try {
     dirs = openMailbox(sources, path);
-    if (dirs === undefined) return { kind: "absent" };
+    if (dirs === undefined || sources.mountOf(path) !== "well") return { kind: "absent" };
     return lockAndWork(sources, { path, dirs }, prepare(dirs), work);
   } catch (error) {
     return { kind: "problem", problem: problemOf(path, error) };

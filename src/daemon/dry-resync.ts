@@ -123,6 +123,7 @@ export async function planTwin(
     ...{ name: REPLICA, reader: state, asker, clock: systemClock, mayHave: undefined },
     source: {
       describe: (where) => worker.call("describe", where),
+      whyHeld: (of) => worker.call("whyHeld", of),
       pathOf: (guid) => state.mailboxByGuid(guid)?.path,
       uidNextOf: (guid) => state.mailboxByGuid(guid)?.uidNext ?? 1,
     },

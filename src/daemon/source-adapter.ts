@@ -27,6 +27,7 @@ export function adaptSource({
       if (path !== undefined) capturer.markFull(path, "confirm");
       capturer.sweepSoon();
     },
+    whyHeld: (of) => worker.call("whyHeld", of),
     describe: (where) => worker.call("describe", where),
     renumber: (...args) => capturer.renumbering.renumber(...args),
     raiseNextUid: (...args) => capturer.renumbering.raiseNextUid(...args),

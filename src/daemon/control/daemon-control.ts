@@ -202,7 +202,7 @@ export interface DaemonControl {
    */
   approveDeletions(query: Pick<Targets, "store">): Promise<readonly HeldDeletions[]>;
   /**
-   * Has messages back from a replica, into files that only mailtwin's user can read, called by their UIDs (reject/fetched-copies.ts); those of
+   * Has messages back from a replica, into files that only mailtwin's user can read, called by mailbox and UID (`fetchedName`); those of
    * the call before go. The signal is as that of `explain`. Throws: target-unknown, store-not-ready, compared-confused, what ends the link.
    */
   fetchHeld(query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer>;

@@ -10,12 +10,12 @@ import { join } from "node:path";
 import { assert } from "../../base/assert.js";
 import type { Dir, FileStat } from "../../base/disk.js";
 import { openNodeDisk } from "../../base/disk-node.js";
-import { errnoOf } from "../../base/errors.js";
+import { errnoOf, recordOfError, reviveError } from "../../base/errors.js";
 import { isRawName, type RawName, type RawPath, rawFromText, splitRaw } from "../../base/raw-name.js";
 import type { BaselineRecord } from "../../log/state-types.js";
 import { isOneUsers } from "../../maildir/whose-tree.js";
 import type { CopiedMessage, HeldCopy, StoreCopy } from "./copies.js";
-import type { FetchedMessage, MailboxName } from "./replica-mail.js";
+import { type FetchedMessage, fetchedName, type MailboxName } from "./replica-mail.js";
 
 /** In the state directory of the source. */
 export const FETCHED = "fetched";
@@ -32,12 +32,17 @@ export interface Fetcher {
 
 /**
  * `fetch` puts files into the scratch directory of that state: whoever had something fetched before is done with it.
- * Throws: system errors, what `fetch` throws.
+ * Throws: what the system refuses of that directory, by its errno; what `fetch` throws.
  */
 export async function fetchInto<T>(state: string, fetch: (scratch: string) => Promise<T>): Promise<T> {
   const scratch = join(state, FETCHED);
-  await rm(scratch, { recursive: true, force: true }); // what a kill left, too.
-  await mkdir(scratch, { mode: FETCHED_MODE });
+  try {
+    await rm(scratch, { recursive: true, force: true }); // what a kill left, too.
+    await mkdir(scratch, { mode: FETCHED_MODE });
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    throw reviveError(recordOfError(error)); // a full disk is no defect of a daemon.
+  }
   return fetch(scratch);
 }
 
@@ -100,7 +105,7 @@ export class FetchedCopies implements StoreCopy {
           const record = records[at];
           assert(record?.uid === uid, "what is fetched is what was asked for, in its order");
           at += 1;
-          const name = rawName(String(uid));
+          const name = rawName(fetchedName(mailbox.guid, uid));
           if (why !== undefined || dir === undefined)
             yield { record, found: { kind: "lacking", why: why ?? "its file went from the state directory" } };
           else yield { record, found: { kind: "found", file: { dir, name } } };

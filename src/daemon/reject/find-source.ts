@@ -4,8 +4,9 @@
  */
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
+import { assert } from "../../base/assert.js";
 import type { Site } from "../../base/disk.js";
-import { displayRaw, rawFromText } from "../../base/raw-name.js";
+import { displayRaw, isRawPath, type RawPath, rawFromText } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { BRAKE_KEY, isBraked } from "../../capture/deletion-brake.js";
 import { openStateReader } from "../../log/state-reader.js";
@@ -48,6 +49,8 @@ export interface RejectPlace {
   readonly name: string;
   readonly source: string;
   readonly site: Site;
+  /** Without which it is not the store; undefined: none is needed. */
+  readonly sentinel?: RawPath | undefined;
   readonly state: string;
   readonly from: HeldFrom;
 }
@@ -117,18 +120,20 @@ function ofDaemon({ config: file, store: asked, from, replica }: SourceFlags): r
   const loaded = loadConfig(file, surroundingsOfProcess());
   if (loaded.kind === "wrong") throw tellingRefusalOf(loaded.files[0] ?? "", loaded.problems);
   const { stateDir, stores } = loaded.config;
-  const sources = [...stores.values()].flatMap(({ name, path, role }) =>
-    role.kind === "source" ? [{ name, path, replicas: [...role.replicas.keys()] }] : [],
+  const sources = [...stores.values()].flatMap(({ name, path, sentinel, role }) =>
+    role.kind === "source" ? [{ name, path, sentinel, replicas: [...role.replicas.keys()] }] : [],
   );
   const meant = sources.filter(({ name }) => asked === undefined || name === asked);
   if (meant.length === 0) {
     const what = asked === undefined ? "no store" : `no store ${shown(asked)}`;
     throw daemonError("store-unknown", `choosing a store: ${what} of the configuration is a source here`);
   }
-  return meant.map(({ name, path, replicas }) => {
+  return meant.map(({ name, path, sentinel: needed, replicas }) => {
     const { store: source, site, state } = findSourcePlaces(path, join(stateDir, "stores", name));
     const choose = () => (from === undefined ? replicaOf({ name, replicas }, replica) : copyAt(source, from));
-    return { name, source, site, state, choose };
+    const sentinel = needed === undefined ? undefined : rawFromText(needed);
+    assert(sentinel === undefined || isRawPath(sentinel), "a sentinel is named by its path below the store");
+    return { name, source, site, sentinel, state, choose };
   });
 }
 

@@ -45,11 +45,11 @@ const AGAIN_MS = 50;
 const HELD = "deletions-held";
 
 /** Throws: store-missing, store-unreadable, source-emptied, the codes of the state database. */
-export async function findHeld({ source, site, state }: RejectPlace): Promise<HeldFound> {
+export async function findHeld({ source, site, sentinel, state }: RejectPlace): Promise<HeldFound> {
   const statePath = join(state, "source.db");
   using reader = openStateReader(statePath);
   using store = await openSourceStore({
-    ...{ storeRoot: rawFromText(source), storeSite: site, statePath, brake: BRAKE_LIMITS },
+    ...{ storeRoot: rawFromText(source), storeSite: site, sentinel, statePath, brake: BRAKE_LIMITS },
     ...{ hostname: hostname(), pid: process.pid, limits: { listingSliceMs: Number.POSITIVE_INFINITY } },
   });
   const problems = await look(store, reader.mailboxes(), systemClock);

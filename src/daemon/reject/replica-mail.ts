@@ -23,7 +23,7 @@ export type MailboxName = Pick<MailboxRow, "guid" | "path">;
 /** What the log has of a message that is wanted. */
 export type WantedMessage = Pick<BaselineRecord, "uid" | "base" | "size">;
 
-/** `why` undefined: its file is in the scratch directory, and called by its UID. */
+/** `why` undefined: its file is in the scratch directory, and called as `fetchedName` says. */
 export interface FetchedMessage {
   readonly uid: Uid;
   readonly why: string | undefined;
@@ -233,8 +233,13 @@ class Fetching {
   }
 
   #pathOf({ uid }: WantedMessage): string {
-    return join(this.#ports.scratch, String(uid));
+    return join(this.#ports.scratch, fetchedName(this.#wanted.guid, uid));
   }
+}
+
+/** What a file in the scratch directory is called: what somebody else had fetched meanwhile is not taken for it. */
+export function fetchedName(guid: MailboxGuid, uid: number): string {
+  return `${guid}.${uid}`;
 }
 
 function whyOther({ size }: WantedMessage, part: MessagePart): string | undefined {

@@ -182,7 +182,7 @@ export class ReplicaScrub {
 
   /** Returns the bytes that were read on one side. */
   async #turn(limits: ScrubLimits, signal: AbortSignal): Promise<number> {
-    const { clock, store, runner } = this.#ports;
+    const { clock, store } = this.#ports;
     if (this.#state.open.length > 0 && clock.monotonicMs() >= this.#openDueMs) {
       const bytes = await this.#lookAtOpen(signal);
       this.#openDueMs = clock.monotonicMs() + OPEN_MS;
@@ -207,7 +207,7 @@ export class ReplicaScrub {
     }
     const { row, messages } = turn;
     const last = messages.at(-1);
-    const isHeld = store.side.reader.rejections(runner.name).some(({ mailbox }) => mailbox === row.guid);
+    const isHeld = await this.#isHeld(row.guid);
     const found = isHeld
       ? "lost"
       : await this.#look(
@@ -222,6 +222,13 @@ export class ReplicaScrub {
     this.#state = { ...this.#state, at, done, read: this.#state.read + (found === "lost" ? 0 : found) };
     await this.#keep();
     return found === "lost" ? 0 : messages.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** The replica refuses it, or at the source it is gone, and waits for a person: it is not looked for. */
+  async #isHeld(guid: MailboxGuid): Promise<boolean> {
+    const { reader, worker } = this.#ports.store.side;
+    if (reader.rejections(this.#ports.runner.name).some(({ mailbox }) => mailbox === guid)) return true;
+    return (await worker.call("whyHeld", { guid, uids: [] })) !== undefined;
   }
 
   /** It was renamed a moment ago, say. What stays away does not keep the others waiting. */
@@ -321,10 +328,11 @@ export class ReplicaScrub {
       const row = store.side.reader.mailboxByGuid(guid);
       const own = this.#state.open.filter((it) => it.guid === guid);
       const uids = own.map(({ uid }) => uid).sort((one, other) => one - other);
-      if (row === undefined || !runner.mayHave(row.path)) this.#state = withOpen(this.#state, [], own);
-      for (let at = 0; row !== undefined && at < uids.length; at += MESSAGES_MAX)
+      const isMeant = row !== undefined && runner.mayHave(row.path);
+      if (!isMeant) this.#state = withOpen(this.#state, [], own);
+      for (let at = 0; isMeant && at < uids.length; at += MESSAGES_MAX)
         await this.#look(row, uids.slice(at, at + MESSAGES_MAX), signal);
-      if (row !== undefined) bytes += bytesOf(store.side.reader, row, uids);
+      if (isMeant) bytes += bytesOf(store.side.reader, row, uids);
     }
     await this.#keep();
     return bytes;

@@ -68,6 +68,8 @@ export class Pair {
   isLive = true;
   /** How often the agent had the source looked at again. */
   looks = 0;
+  /** What the source says of what is gone and stays in the log. */
+  whyHeld: SourceSide["whyHeld"] = async () => undefined;
   /** What the log gives UIDs to now: what a conflict is about, until it was renumbered; not what is gone. */
   uidsAmong: (...args: Parameters<SourceSide["uidsAmong"]>) => readonly Uid[] = ({ uids }) => {
     const moved = new Set(this.renumbered.flatMap((request) => request.uids));
@@ -210,6 +212,7 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
         lookAgain: () => {
           pair.looks += 1;
         },
+        whyHeld: (of) => pair.whyHeld(of),
         describe: async () => ({ kind: "absent" }),
         renumber: (...args) => pair.renumber(...args),
         raiseNextUid: async () => ({ kind: "none" }),

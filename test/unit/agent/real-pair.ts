@@ -20,6 +20,7 @@ import { openHash } from "../../../src/base/hash.js";
 import { type RawPath, rawFromText } from "../../../src/base/raw-name.js";
 import { BodyReader } from "../../../src/capture/body-reader.js";
 import type { BodyMethods } from "../../../src/capture/body-types.js";
+import type { BrakeLimits } from "../../../src/capture/brake.js";
 import type { CaptureMethods, ExamineRequest } from "../../../src/capture/capture-types.js";
 import { Capturer } from "../../../src/capture/capturer.js";
 import { CAPTURER_LIMITS } from "../../../src/capture/ration.js";
@@ -96,10 +97,12 @@ export class RealPair {
     this.store = this.#openStore();
   }
 
-  static async open(clock: Clock = new FakeClock()): Promise<RealPair> {
+  /** `brake` undefined: no deletion is held back. */
+  static async open(clock: Clock = new FakeClock(), brake?: BrakeLimits): Promise<RealPair> {
     const bench = openBench();
     for (const dir of [bench.replica, bench.state, join(bench.dir, "scratch")]) mkdirSync(dir);
-    return new RealPair(bench, { digester: new StateDigester(await openHash()), clock }, await openParts(bench));
+    const digester = new StateDigester(await openHash());
+    return new RealPair(bench, { digester, clock }, await openParts(bench, brake));
   }
 
   /** As a new process of the replica: only the database is left. */
@@ -218,13 +221,13 @@ export class RealPair {
   }
 }
 
-async function openParts({ state, source }: Bench) {
+async function openParts({ state, source }: Bench, brake: BrakeLimits | undefined) {
   const [sourcePath, replicaPath] = [join(state, "source.db"), join(state, "replica.db")];
   const [sourceWriter, replicaWriter] = [openInlineStateWriter(sourcePath), openInlineStateWriter(replicaPath)];
   if (!existsSync(sourcePath)) throw new Error("the database is made when it is opened");
   const storeRoot = rawFromText(source);
   const statePath = sourcePath;
-  const sourceStore = await openSourceStore({ storeRoot, statePath, hostname: "source", pid: process.pid });
+  const sourceStore = await openSourceStore({ storeRoot, statePath, hostname: "source", pid: process.pid, brake });
   const sourceReader = openStateReader(sourcePath);
   const bodies = new BodyReader({ disk: openNodeDisk(), storeRoot }, openStateReader(sourcePath));
   return {

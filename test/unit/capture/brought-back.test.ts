@@ -1,10 +1,13 @@
 /** What is held back and is back as other messages: what of it is known as that, and what may go then. */
+import { basename } from "node:path";
 import { expect, test } from "vitest";
+import { openNodeDisk } from "../../../src/base/disk-node.js";
 import { BRAKE_LIMITS, type BrakeLimits } from "../../../src/capture/brake.js";
 import { BackNames } from "../../../src/capture/brought-back.js";
 import type { BackAgain } from "../../../src/capture/capture-types.js";
 import { parseUids } from "../../../src/capture/uid-set.js";
 import { type MailboxGuid, parseMailboxGuid } from "../../../src/maildir/ids.js";
+import { FaultDisk } from "../../contract/fault-disk.js";
 import { CaptureBench } from "./capture-bench.js";
 import type { FakeMailbox } from "./fake-dovecot.js";
 import { expectEqualToDisk } from "./log-model.js";
@@ -14,8 +17,10 @@ const LOG_ID = "c".repeat(32);
 const NAMES = new BackNames(LOG_ID);
 
 /** An INBOX of twenty, a folder of ten. */
-async function openBench(): Promise<{ bench: CaptureBench; inbox: FakeMailbox; work: FakeMailbox; bases: string[] }> {
-  const bench = await CaptureBench.open({}, {}, undefined, FEW);
+async function openBench(
+  ports: Parameters<typeof CaptureBench.open>[1] = {},
+): Promise<{ bench: CaptureBench; inbox: FakeMailbox; work: FakeMailbox; bases: string[] }> {
+  const bench = await CaptureBench.open({}, ports, undefined, FEW);
   bench.model.commit({
     mailboxes: [],
     removedMailboxIds: [],
@@ -70,6 +75,21 @@ test("messages that are back in the log, and of those only what is held; the res
   bench.settle(inbox);
   expect(bench.source.discover().brake).toMatchObject({ held: 0, mailboxes: 0 });
   expectEqualToDisk(bench.model, bench.store);
+});
+
+test("what is in the log counts as back when its name is durable at the source, too, whoever was faster", async () => {
+  const disk = new FaultDisk(openNodeDisk());
+  const { bench, inbox, bases } = await openBench({ disk });
+  for (const base of bases.slice(0, 8)) inbox.expunge(base);
+  bring(inbox, guidOf(inbox), [1, 2]);
+  bench.settle(inbox);
+  const failed = disk.inject({ operation: "sync", error: "EIO" });
+  expect(bench.source.broughtBack()).toEqual([]);
+  expect(failed()).toBe(true);
+  disk.calls.splice(0);
+  expect(bench.source.broughtBack()).toEqual([{ guid: guidOf(inbox), uids: "1:2" }]);
+  const synced = disk.calls.flatMap(({ operation, path }) => (operation === "sync" ? [basename(path)] : []));
+  expect(synced).toEqual(["new", "cur"]);
 });
 
 test("what is let go is what is held at that moment: neither what is not held, nor a mailbox that stands", async () => {

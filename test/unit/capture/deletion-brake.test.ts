@@ -259,6 +259,25 @@ test("what is let go in the middle of a listing goes, though that listing has pa
   expect(uidsIn(bench, inbox)).toHaveLength(200);
 });
 
+test("why what is gone stays in the log is known, of the messages and mailboxes that are held", async () => {
+  const bench = await openBench();
+  const [inbox, work] = [bench.store.create(""), bench.store.create(".Work")];
+  const bases = fill(inbox, 30);
+  fill(work, 6);
+  bench.sweep();
+  const why = ({ guid }: FakeMailbox, ...uids: number[]) =>
+    bench.source.whyHeld({ guid: guid as never, uids: uids.map(parseUid) });
+  expect([why(inbox, 1), why(work, 1)]).toEqual([undefined, undefined]);
+  for (const base of bases.slice(0, 12)) inbox.expunge(base);
+  bench.settle(inbox);
+  bench.store.remove(work);
+  expect(bench.vanish(work.guid as never)).toMatchObject({ kind: "held" });
+  expect([why(inbox, 13, 12), why(inbox, 13), why(inbox)]).toEqual(["deletions-held", undefined, undefined]);
+  expect([why(work, 1), why(work)]).toEqual(["deletions-held", "deletions-held"]);
+  bench.approve();
+  expect([why(inbox, 12), why(work)]).toEqual([undefined, undefined]);
+});
+
 test("without a brake all goes, and nothing is noted", async () => {
   const bench = await CaptureBench.open();
   const inbox = bench.store.create("");
@@ -274,7 +293,7 @@ test("what an examination has counted that came to nothing is counted once, when
   const place = { disk: { openRoot: () => undefined }, storeRoot: "/nowhere" };
   const brake = new DeletionBrake(FEW, {
     ...{ meta: () => undefined, total: () => 40, standing: () => new Set<Uid>() },
-    mounts: { place, table: () => [] },
+    mounts: { place, table: () => [], genuine: (standing) => standing },
   });
   const row = mailboxRow(1, { messages: 40 });
   const findings = [1, 2, 3, 4].map((uid) => ({ uid: parseUid(uid), before: record(uid), now: undefined }));

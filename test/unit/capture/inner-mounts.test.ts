@@ -1,10 +1,10 @@
 /** File systems inside of a store: what is mounted is played by a table, and by directories that are exchanged. */
-import { existsSync, mkdirSync, renameSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Mount } from "../../../src/base/mount-table.js";
 import { BRAKE_LIMITS } from "../../../src/capture/brake.js";
-import { CaptureBench } from "./capture-bench.js";
+import { CaptureBench, rawPath } from "./capture-bench.js";
 import { type FakeMailbox, openFakeStore } from "./fake-dovecot.js";
 import { expectEqualToDisk } from "./log-model.js";
 
@@ -111,6 +111,11 @@ test("what lies below its mount point is not captured: neither a new mailbox nor
   const astray = bench.store.create("b/v");
   astray.deliver({ info: ":2," });
   for (const mailbox of [copy, astray]) expect(bench.examine(mailbox, { full: true }).kind).toBe("unchanged");
+  const [uidlist, path] = [readFileSync(join(copy.dir, "dovecot-uidlist"), "latin1"), rawPath(copy.path)];
+  const wish = { path, guid: b.guid as never, uidValidity: b.validity as never, to: 99 };
+  expect(bench.source.raiseNextUid(wish), "nothing is written there").toEqual({ kind: "absent" });
+  expect(bench.source.number({ path: rawPath(astray.path) })).toEqual({ kind: "absent" });
+  expect(readFileSync(join(copy.dir, "dovecot-uidlist"), "latin1")).toBe(uidlist);
   expect([logged(), bench.model.mailboxes.size]).toEqual([3, before]);
   bench.store.mailboxes.splice(bench.store.mailboxes.indexOf(copy), 2);
   regain("b");
@@ -159,6 +164,43 @@ test("another one in its place, or one over mail that was in the store itself, i
   expect(bench.model.mailboxes.size).toBe(1);
   look(bench);
   expect(known(bench), "nothing lies there any more").toEqual(["a"]);
+});
+
+test("one that is mounted over mail between two looks: a mailbox of its own in that mail's place is not its successor", async () => {
+  const { bench, own, mount } = await openMounts();
+  renameSync(join(bench.store.root, "c"), `${bench.store.root}-volume-c`);
+  mkdirSync(join(bench.store.root, "c"));
+  mount("c");
+  const stranger = bench.store.create("c/u");
+  stranger.deliver({ info: ":2," });
+  expect(bench.examine(stranger, { full: true }).kind).toBe("absent");
+  expect(bench.model.mailboxes.get(own.guid)?.states.map(({ uid }) => uid)).toEqual([1, 2, 3]);
+  expect(bench.model.mailboxes.has(stranger.guid)).toBe(false);
+  expect(codesIn(bench)).toEqual([["c", "mount-missing"]]);
+});
+
+test("what another user's mailbox claims to be has not moved there: it stays lost with its volume", async () => {
+  const { bench, b, lose } = await openMounts();
+  lose("b");
+  const claim = bench.store.create("d/u");
+  claim.guid = b.guid;
+  claim.validity = b.validity;
+  claim.writeUidlist([], 1);
+  for (const _run of [1, 2]) {
+    expect(codesIn(bench)).toEqual([["b", "mount-missing"]]);
+    expect(bench.vanish(b.guid as never).kind).toBe("present");
+    await bench.restart();
+  }
+});
+
+test("why what is gone stays in the log is known: of a volume, and of nothing else", async () => {
+  const { bench, a, b, own, lose } = await openMounts();
+  const why = ({ guid }: FakeMailbox) => bench.source.whyHeld({ guid: guid as never, uids: [1 as never] });
+  lose("b");
+  expect(why(b), "nobody has looked").toBeUndefined();
+  look(bench);
+  expect([a, b, own].map(why)).toEqual([undefined, "mount-missing", undefined]);
+  expect(bench.source.whyHeld({ guid: "f".repeat(32) as never, uids: [] })).toBeUndefined();
 });
 
 test("one that holds the same mail as the directory that it is mounted over is right", async () => {

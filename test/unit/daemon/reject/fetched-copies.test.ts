@@ -4,15 +4,18 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../../src/base/clock.js";
 import { openNodeDisk } from "../../../../src/base/disk-node.js";
+import { MailtwinError } from "../../../../src/base/errors.js";
 import { type RawPath, rawFromText } from "../../../../src/base/raw-name.js";
 import { BackNames } from "../../../../src/capture/brought-back.js";
 import { NameOrder } from "../../../../src/daemon/reject/bring-back.js";
 import { openDaemonFetcher } from "../../../../src/daemon/reject/daemon-fetcher.js";
-import { FETCHED, FetchedCopies, type Fetcher } from "../../../../src/daemon/reject/fetched-copies.js";
+import { FETCHED, FetchedCopies, type Fetcher, fetchInto } from "../../../../src/daemon/reject/fetched-copies.js";
 import type { HeldMail } from "../../../../src/daemon/reject/held-mail.js";
 import { type MessageOutcome, rejectMailbox } from "../../../../src/daemon/reject/reject-mailbox.js";
+import { fetchedName } from "../../../../src/daemon/reject/replica-mail.js";
 import { MailboxBaseline } from "../../../../src/log/baseline.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
+import type { MailboxGuid } from "../../../../src/maildir/ids.js";
 import { wireError } from "../../../../src/wire/errors.js";
 import { openControlBench } from "../../../contract/control-bench.js";
 import { FakeClock } from "../../../fake-clock.js";
@@ -44,13 +47,15 @@ function fetcherOf(calls = Number.POSITIVE_INFINITY): Fetcher {
   const cur = join(bench.replica, WORK, "cur");
   return {
     whyLacking: async (_, records) => records.map(() => undefined),
-    async fetch(_, records) {
+    async fetch({ guid }, records) {
       left -= 1;
       if (left < 0) throw wireError("link-closed", "comparing with b: it closed the link");
       return records.slice(0, 2).map(({ uid, base }) => {
         const name = readdirSync(cur).find((each) => each.startsWith(base)) ?? "";
         mkdirSync(join(bench.state, FETCHED), { recursive: true, mode: 0o700 });
-        writeFileSync(join(bench.state, FETCHED, String(uid)), readFileSync(join(cur, name)), { mode: 0o600 });
+        writeFileSync(join(bench.state, FETCHED, fetchedName(guid, uid)), readFileSync(join(cur, name)), {
+          mode: 0o600,
+        });
         return { uid, why: uid === 4 ? "it is damaged" : undefined };
       });
     },
@@ -103,6 +108,25 @@ test("what nobody fetches any more is told, though there is no file of it", asyn
   });
   expect(error).toBeUndefined();
   expect(told).toEqual(held.records.map(({ uid }) => ({ uid, event: "not-restored", words: why })));
+});
+
+test("a state directory in which nothing can be made is an operating failure, and nothing is asked for", async () => {
+  const failed = fetchInto(join(bench.state, "nowhere"), () => Promise.reject(new TypeError("it is not asked")));
+  await expect(failed).rejects.toThrow(MailtwinError);
+  await expect(failed).rejects.toMatchObject({ code: "ENOENT", hint: expect.stringMatching(/./) });
+});
+
+test("mail of another mailbox that was fetched into the same place meanwhile is not taken for it", async () => {
+  const { fetch, whyLacking } = fetcherOf();
+  const other = "0".repeat(32) as MailboxGuid;
+  const { told, error } = await run({
+    whyLacking,
+    fetch: (mailbox, records) => fetch({ ...mailbox, guid: other }, records),
+  });
+  expect(error).toBeUndefined();
+  expect(new Set(told.map(({ event }) => event))).toEqual(new Set(["not-restored"]));
+  expect(told).toHaveLength(MESSAGES);
+  expect(uidsBack()).toEqual([]);
 });
 
 describe.runIf(process.getuid?.() === 0)("a directory directly below the store", () => {

@@ -161,4 +161,10 @@ test("of a store of the daemon the mail comes from its only replica, or the one 
   expect(await refusedOf({})).toMatch(/^daemon-not-running: /);
   const copied = await rejectWith([], { config, from: bench.replica, dryRun: true });
   expect(copied).toMatchObject({ code: 0, out: expect.stringContaining("would restore 257 messages in 2 mailboxes") });
+  const written = readFileSync(config, "utf8");
+  writeFileSync(config, written.replace("[store.mail]", '[store.mail]\nsentinel = "store.here"'));
+  const from = bench.replica;
+  expect(await refusedOf({ from })).toMatch(/^store-missing: .*its sentinel store\.here is not there$/);
+  writeFileSync(source("store.here"), "");
+  expect(await rejectWith([], { config, from, dryRun: true })).toMatchObject({ code: 0, out: copied.out });
 }, 60_000);

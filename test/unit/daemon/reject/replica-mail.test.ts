@@ -9,7 +9,12 @@ import { systemClock } from "../../../../src/base/clock.js";
 import { sha256 } from "../../../../src/base/hash.js";
 import type { RawPath } from "../../../../src/base/raw-name.js";
 import { FETCHED, fetchInto } from "../../../../src/daemon/reject/fetched-copies.js";
-import { type FetchedMessage, type MailboxName, ReplicaMail } from "../../../../src/daemon/reject/replica-mail.js";
+import {
+  type FetchedMessage,
+  fetchedName,
+  type MailboxName,
+  ReplicaMail,
+} from "../../../../src/daemon/reject/replica-mail.js";
 import { parseBaseName, parseMailboxGuid, parseUid } from "../../../../src/maildir/ids.js";
 import type { AreWritten } from "../../../../src/resync/local-side.js";
 import type { ReadSide } from "../../../../src/resync/sums-types.js";
@@ -99,7 +104,11 @@ async function fetch(
   );
 }
 
-const fetched = () => readdirSync(join(dir, FETCHED)).sort((a, b) => Number(a) - Number(b));
+/** UIDs; of each file the name says which mailbox it is of. */
+const fetched = (): (string | undefined)[] =>
+  readdirSync(join(dir, FETCHED))
+    .map((name) => /^[0-9a-f]{32}\.(\d+)$/.exec(name)?.[1])
+    .sort((a, b) => Number(a) - Number(b));
 
 test("all of a mailbox, some at a time, in files that only this user can read", async () => {
   makeMailbox(store, INBOX, { messages: 600, bytes: 40 });
@@ -116,7 +125,7 @@ test("all of a mailbox, some at a time, in files that only this user can read", 
     expect(some).toEqual(messages.slice(at, at + some.length).map(({ uid }) => ({ uid, why: undefined })));
     expect(fetched()).toEqual(some.map(({ uid }) => String(uid)));
     for (const { uid, base } of messages.slice(at, at + some.length)) {
-      const file = join(dir, FETCHED, String(uid));
+      const file = join(dir, FETCHED, fetchedName(mailbox.guid, uid));
       expect(readFileSync(file).equals(readFileSync(fileOf(INBOX, base)))).toBe(true);
       expect(statSync(file).mode & 0o777).toBe(0o600);
     }
@@ -245,6 +254,6 @@ describe("a replica that", () => {
     await expect(fetch(mail, wanted)).rejects.toThrow();
     stop = new AbortController();
     expect(await fetch(mailOver(), wanted)).toEqual(wanted.messages.map(({ uid }) => ({ uid, why: undefined })));
-    expect(readFileSync(join(dir, FETCHED, "2")).length).toBe(2 * PARTS_BYTES_MAX);
+    expect(readFileSync(join(dir, FETCHED, fetchedName(wanted.mailbox.guid, 2))).length).toBe(2 * PARTS_BYTES_MAX);
   });
 });

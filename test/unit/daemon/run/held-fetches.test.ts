@@ -9,6 +9,7 @@ import { systemClock } from "../../../../src/base/clock.js";
 import { writtenIn } from "../../../../src/daemon/body-notes.js";
 import type { FetchQuery } from "../../../../src/daemon/control/daemon-control.js";
 import { FETCHED } from "../../../../src/daemon/reject/fetched-copies.js";
+import { fetchedName } from "../../../../src/daemon/reject/replica-mail.js";
 import { type FetchedFrom, HeldFetches } from "../../../../src/daemon/run/held-fetches.js";
 import type { StateReader } from "../../../../src/log/state-ports.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
@@ -71,8 +72,9 @@ test("into files that nobody else can read; those of the call before go", async 
     fetches.fetch(from, query([2]), stop.signal),
   ]);
   expect(both).toEqual([{ messages: [{ uid: 1 }, { uid: 3 }] }, { messages: [{ uid: 2 }] }]);
-  expect(fetched()).toEqual(["2"]);
-  const file = join(bench.state, FETCHED, "2");
+  const name = fetchedName(query([2]).mailbox, 2);
+  expect(fetched()).toEqual([name]);
+  const file = join(bench.state, FETCHED, name);
   const [, second = ""] = readdirSync(join(bench.replica, INBOX, "cur")).sort();
   expect(readFileSync(file)).toEqual(readFileSync(join(bench.replica, INBOX, "cur", second)));
   expect(statSync(file).mode & 0o777).toBe(0o600);

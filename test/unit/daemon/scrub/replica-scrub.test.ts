@@ -1,5 +1,6 @@
 /** When bodies are read again and when not: a clock that stands still, two sides that answer, and a replica that comes and goes. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { HeldWhy } from "../../../../src/capture/capture-types.js";
 import { openEventLog } from "../../../../src/daemon/run/event-log.js";
 import { Troubles } from "../../../../src/daemon/run/troubles.js";
 import type { ScrubLimits } from "../../../../src/daemon/scrub/limits.js";
@@ -34,6 +35,8 @@ let read: [string, readonly number[]][];
 let answer: Answering;
 let runner: { -readonly [K in keyof ScrubPorts["runner"]]: ScrubPorts["runner"][K] };
 let stop: AbortController;
+/** At the source. */
+let whyHeld: (of: MailboxGuid) => HeldWhy | undefined;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -41,6 +44,7 @@ beforeEach(() => {
   [logged, read, meta, limits] = [[], [], new Map(), HOUR];
   answer = answerWell;
   stop = new AbortController();
+  whyHeld = () => undefined;
   runner = {
     ...{ name: "b", isPaused: false, state: "live", lag: { transactions: 0, ms: 0 } },
     agent: newAgent(),
@@ -112,7 +116,10 @@ function startScrub() {
     call: (kind: string, of: Asked) => Promise.resolve(kind === "hashes" ? hashesOf(of) : statesOf(of)),
   };
   const store = {
-    side: { reader, notes, writer: { setMeta: async (key: string, value: string) => void meta.set(key, value) } },
+    side: {
+      ...{ reader, notes, writer: { setMeta: async (key: string, value: string) => void meta.set(key, value) } },
+      worker: { call: async (_kind: string, { guid }: { readonly guid: MailboxGuid }) => whyHeld(guid) },
+    },
     sums: { take: () => own, giveBack: () => undefined },
   } as unknown as ScrubPorts["store"];
   const log = openEventLog("debug", (line) => logged.push(JSON.parse(line) as { readonly msg: string }));
@@ -251,6 +258,15 @@ test("a mailbox that the replica does not have is looked for three times, and ke
   expect(messages()).toContain("scrub-ended");
   expect(scrub.status).toMatchObject({ read: 2, unresolved: 0 });
   expect(end.error).toBeUndefined();
+});
+
+test("a mailbox that is gone from the source, and waits for a person, is passed over: the others wait for nothing", async () => {
+  limits = { ...HOUR, everyMs: 10_000 };
+  whyHeld = (of) => (of === mailboxRow(1).guid ? "mount-missing" : undefined);
+  const { scrub, end } = startScrub();
+  await clock.advance(9_000);
+  expect(read).toEqual([THIRD]);
+  expect([messages(), scrub.status?.read, end.error]).toEqual([["scrub-ended"], 2, undefined]);
 });
 
 test("what needs a person is looked at again every ten minutes, at the rate, until it is well", async () => {

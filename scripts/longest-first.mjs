@@ -10,6 +10,8 @@
  */
 export const LONG_FILES = [
   "test/live/verify-repairs.test.ts",
+  "test/live/seed-killed.test.ts",
+  "test/live/seed-resumed.test.ts",
   "test/live/resync-repairs.test.ts",
   "test/live/crash.test.ts",
   "test/live/crash-mailboxes.test.ts",

@@ -3,7 +3,7 @@ import type { DaemonControl, HeldDeletions, ReplicaTarget, Targets } from "../co
 import { controlError } from "../control-errors.js";
 import { daemonError } from "../errors.js";
 import { mailboxName } from "../words.js";
-import { limboOf } from "./asked-limbo.js";
+import { type AskServed, limboOf } from "./asked-limbo.js";
 import type { Daemon } from "./daemon.js";
 import { type FetchedFrom, FetchTurns, HeldFetches } from "./held-fetches.js";
 import type { ReplicaRunner } from "./replica-runner.js";
@@ -20,17 +20,18 @@ type Asked = "deletions" | "approveDeletions" | "fetchHeld" | "limboPage" | "lim
 export function deletionsOf(daemon: Daemon): Pick<DaemonControl, Asked> {
   const turns = new FetchTurns();
   const fetches = new HeldFetches(turns);
+  const ask: AskServed = async (target, work) => {
+    const { store, agent, runner } = servedIn(daemon, target);
+    try {
+      return await work({ store, agent });
+    } catch (error) {
+      runner.judge(agent, error);
+      throw error;
+    }
+  };
   return {
-    ...limboOf((target) => servedIn(daemon, target), turns),
-    async fetchHeld(query, signal) {
-      const { store, agent, runner } = servedIn(daemon, query);
-      try {
-        return await fetches.fetch({ store, agent }, query, signal);
-      } catch (error) {
-        runner.judge(agent, error);
-        throw error;
-      }
-    },
+    ...limboOf(ask, turns),
+    fetchHeld: (query, signal) => ask(query, (from) => fetches.fetch(from, query, signal)),
     deletions: (query) => heldOf(daemon, query),
     approveDeletions: (query) => approveHeld(daemon, query),
   };

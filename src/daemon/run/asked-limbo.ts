@@ -8,24 +8,26 @@ import { fetchInto } from "../reject/fetched-copies.js";
 import { fetchLimbo } from "../undelete/fetch-limbo.js";
 import type { FetchedFrom, FetchTurns } from "./held-fetches.js";
 
-/** `servedIn` throws store-not-ready. */
+/** Asks whom the target names, who has to be connected: an answer that cannot be ends his link. Throws: store-not-ready, what `ask` throws. */
+export type AskServed = <T>(target: ReplicaTarget, ask: (from: FetchedFrom) => Promise<T>) => Promise<T>;
+
 export function limboOf(
-  servedIn: (target: ReplicaTarget) => FetchedFrom,
+  askServed: AskServed,
   turns: FetchTurns,
 ): Pick<DaemonControl, "limboPage" | "limboFiles" | "fetchLimbo"> {
-  const askedOf = (target: ReplicaTarget) => new RemoteLimbo(servedIn(target).agent.asker);
   return {
-    limboPage: async (query, signal) => askedOf(query).page(query.after, signal),
-    limboFiles: async (query, signal) => askedOf(query).files(query, signal),
-    async fetchLimbo({ files, ...target }, signal): Promise<LimboFetchAnswer> {
-      const { store, agent } = servedIn(target);
-      const limbo = new RemoteLimbo(agent.asker);
-      const fetched = await turns.take(store, async () => {
-        signal.throwIfAborted();
-        return fetchInto(store.stateDir, (scratch) => fetchLimbo(limbo, files, scratch, signal));
-      });
-      return { files: fetched.map((it) => (it.why === undefined ? hashOf(it) : { why: it.why })) };
-    },
+    limboPage: (query, signal) =>
+      askServed(query, ({ agent }) => new RemoteLimbo(agent.asker).page(query.after, signal)),
+    limboFiles: (query, signal) => askServed(query, ({ agent }) => new RemoteLimbo(agent.asker).files(query, signal)),
+    fetchLimbo: ({ files, ...target }, signal): Promise<LimboFetchAnswer> =>
+      askServed(target, async ({ store, agent }) => {
+        const limbo = new RemoteLimbo(agent.asker);
+        const fetched = await turns.take(store, async () => {
+          signal.throwIfAborted();
+          return fetchInto(store.stateDir, (scratch) => fetchLimbo(limbo, files, scratch, signal));
+        });
+        return { files: fetched.map((it) => (it.why === undefined ? hashOf(it) : { why: it.why })) };
+      }),
   };
 }
 

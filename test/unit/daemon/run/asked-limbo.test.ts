@@ -49,7 +49,7 @@ function asked() {
 
 test("pages, and files that nobody else can read; those of the call before go", async () => {
   const { from, turns } = asked();
-  const limbo = limboOf(() => from, turns);
+  const limbo = limboOf((_target, ask) => ask(from), turns);
   expect(await limbo.limboPage({ ...target, after: undefined }, stop.signal)).toEqual({ rows: [], more: false });
   expect(await limbo.limboFiles({ ...target, name: NAME, after: "" }, stop.signal)).toMatchObject({ more: false });
   const wish = (...files: readonly string[]) => ({
@@ -71,7 +71,7 @@ test("pages, and files that nobody else can read; those of the call before go", 
 
 test("it waits for whatever else is fetched into that state directory, and a failed call keeps no other one", async () => {
   const { from, turns } = asked();
-  const limbo = limboOf(() => from, turns);
+  const limbo = limboOf((_target, ask) => ask(from), turns);
   const order: string[] = [];
   const first = turns.take(from.store, async () => {
     await new Promise((resolve) => setImmediate(resolve));

@@ -88,9 +88,7 @@ test("it waits for whatever else is fetched into that state directory, and a fai
 });
 
 test("a replica that is not there is refused as its daemon says", async () => {
-  const refuse = () => {
-    throw new Error("it is paused");
-  };
+  const refuse = () => Promise.reject(new Error("it is paused"));
   const limbo = limboOf(refuse, new FetchTurns());
   await expect(limbo.limboPage({ ...target, after: undefined }, stop.signal)).rejects.toThrow("it is paused");
 });

@@ -50,7 +50,7 @@ function portsOf(asked: string[], offered: (Structure | undefined)[]): Compariso
         looks += 1;
         return looks < 3 ? { kind: "absent" } : { kind: "described", creation: { kind: "create" }, fileOwner: OWNER };
       },
-      ...{ lookAgain: () => undefined, pathOf: () => PATH, uidNextOf: () => 5 },
+      ...{ lookAgain: () => undefined, pathOf: () => PATH, uidNextOf: () => 5, whyHeld: async () => undefined },
       raiseNextUid: async () => ({ kind: "none" }),
     },
     line: {

@@ -7,7 +7,7 @@
  * INVARIANT: an expunge removes a file only if UID and base name are bound to each other here. In doubt nothing goes.
  */
 import { unreachable } from "../base/assert.js";
-import type { Uid } from "../maildir/ids.js";
+import type { BaseName, Uid } from "../maildir/ids.js";
 import { fieldOf, isRecordFields } from "../maildir/uidlist-write.js";
 import { mergeMarks } from "../txn/marks.js";
 import type { MessageMarks, MessageState } from "../txn/message-state.js";
@@ -16,7 +16,7 @@ import type { ApplyNote } from "./apply-types.js";
 import { type Divergence, divergence } from "./divergence.js";
 import type { Draft } from "./draft.js";
 import type { BodyTrust } from "./held-bodies.js";
-import type { PresentFile } from "./mailbox-view.js";
+import type { LimboSubject, PresentFile } from "./mailbox-view.js";
 import { changedMarks, infoOf, marksFromSource, marksOfInfo, NO_NAME_MARKS } from "./marks.js";
 import { uidsAtOdds } from "./uids-at-odds.js";
 
@@ -161,12 +161,23 @@ function foldExpunge(
     return undefined;
   }
   const message = draft.message(base);
-  if (message.body === "file") {
-    message.limbo = { uid, base, size: message.file?.size ?? applied?.size ?? 0, cause: "expunge" };
-  }
+  if (message.body === "file") message.limbo = subjectOf({ uid, base }, message.file?.size, applied);
   message.body = "none";
   draft.letDie(bound);
   return undefined;
+}
+
+/**
+ * INVARIANT: what a source may have back from the limbo is what it has sent: a file of that name which it has not written, or which is of
+ * another size by now, is foreign mail, whatever a source says of its UID.
+ */
+function subjectOf(
+  { uid, base }: { readonly uid: Uid; readonly base: BaseName },
+  found: number | undefined,
+  applied: { readonly base: string; readonly size: number } | undefined,
+): LimboSubject {
+  const size = found ?? applied?.size ?? 0;
+  return { uid, base, size, cause: applied?.base === base && applied.size === size ? "expunge" : "foreign" };
 }
 
 function foldRebind(context: FoldContext, change: RebindChange, index: number): Divergence | undefined {
@@ -189,8 +200,8 @@ function foldRebind(context: FoldContext, change: RebindChange, index: number): 
     if (!isSameName && !draft.moveBase(fromBase, message.base)) {
       // Both names are there, or neither: the new one counts, as at the source.
       const old = draft.message(fromBase);
-      if (old.body === "file")
-        old.limbo = { uid: fromUid, base: fromBase, size: old.file?.size ?? 0, cause: "expunge" };
+      const left = { uid: fromUid, base: fromBase };
+      if (old.body === "file") old.limbo = subjectOf(left, old.file?.size, draft.appliedAt(fromUid));
       old.body = "none";
     }
     if (fromUid === message.uid) draft.bind({ uid: message.uid, base: message.base, fields: from.fields });

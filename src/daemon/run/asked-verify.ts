@@ -17,6 +17,7 @@ import { REPLICATED } from "../verify/difference-words.js";
 import { told } from "../verify/verdict-told.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
+import { LOOKS } from "./turns.js";
 
 export interface VerifyOptions extends VerifyWish {
   readonly clock: Clock;
@@ -74,9 +75,18 @@ export async function verifyReplica(
   }
 }
 
-async function compareWith(
+function compareWith(
   agent: ReplayAgent,
-  { source, runner }: { readonly source: SourceStore; readonly runner: ReplicaRunner },
+  served: Pick<Served, "runner"> & { readonly source: SourceStore },
+  options: VerifyOptions,
+  signal: AbortSignal,
+): Promise<JudgedVerdict> {
+  return LOOKS.take(agent, () => compareNow(agent, served, options, signal), signal);
+}
+
+async function compareNow(
+  agent: ReplayAgent,
+  { source, runner }: Pick<Served, "runner"> & { readonly source: SourceStore },
   options: VerifyOptions,
   signal: AbortSignal,
 ): Promise<JudgedVerdict> {

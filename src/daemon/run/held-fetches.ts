@@ -9,6 +9,7 @@ import type { FetchAnswer, FetchQuery } from "../control/daemon-control.js";
 import { fetchInto } from "../reject/fetched-copies.js";
 import { ReplicaMail } from "../reject/replica-mail.js";
 import type { SourceStore } from "./source-store.js";
+import { LOOKS, Turns } from "./turns.js";
 
 export interface FetchedFrom {
   readonly store: Pick<SourceStore, "side" | "stateDir">;
@@ -18,20 +19,7 @@ export interface FetchedFrom {
 const LET_GO = "it is not held back any more";
 
 /** Whatever is fetched into a state directory is fetched one at a time. */
-export class FetchTurns {
-  readonly #lastByStore = new WeakMap<FetchedFrom["store"], Promise<unknown>>();
-
-  /** `fetch` begins when all that came before for that store have ended. */
-  take<T>(store: FetchedFrom["store"], fetch: () => Promise<T>): Promise<T> {
-    const before = this.#lastByStore.get(store) ?? Promise.resolve();
-    const turn = before.then(fetch);
-    this.#lastByStore.set(
-      store,
-      turn.catch(() => undefined),
-    );
-    return turn;
-  }
-}
+export class FetchTurns extends Turns<FetchedFrom["store"]> {}
 
 export class HeldFetches {
   /** What a link has shown of its replica. */
@@ -44,7 +32,8 @@ export class HeldFetches {
 
   /** As `DaemonControl.fetchHeld`. */
   fetch(from: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {
-    return this.#turns.take(from.store, () => this.#fetch(from, query, signal));
+    const fetch = () => LOOKS.take(from.agent, () => this.#fetch(from, query, signal), signal);
+    return this.#turns.take(from.store, fetch, signal);
   }
 
   async #fetch({ store, agent }: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {

@@ -24,6 +24,7 @@ import type { EventLog } from "../run/event-log.js";
 import type { ReplicaRunner } from "../run/replica-runner.js";
 import type { SourceStore } from "../run/source-store.js";
 import type { Troubles } from "../run/troubles.js";
+import { LOOKS } from "../run/turns.js";
 import { mailboxName } from "../words.js";
 import type { ScrubLimits } from "./limits.js";
 import { lookAtBodies, type ReadingSide } from "./look-at-bodies.js";
@@ -259,13 +260,12 @@ export class ReplicaScrub {
 
   /** Both sides, of the link that stands. `anew`: mailboxes came to the replica since it was looked at. */
   async #open(anew: boolean, signal: AbortSignal): Promise<Sides> {
-    const { runner, store } = this.#ports;
-    const { agent } = runner;
+    const { agent } = this.#ports.runner;
     if (agent === undefined) throw resyncError("compared-missing", "reading bodies again: the replica has gone");
     if (this.#sides?.agent === agent && !anew) return this.#sides;
     const b = new RemoteSide(agent.asker);
-    await b.store(signal); // else it answers of no mailbox.
-    this.#sides = { agent, a: ownSide(store.sums), b };
+    await LOOKS.take(agent, () => b.store(signal), signal); // else it answers of no mailbox.
+    this.#sides = { agent, a: ownSide(this.#ports.store.sums), b };
     return this.#sides;
   }
 

@@ -1,5 +1,6 @@
 /** Changes of messages in an existing mailbox, on a real directory. */
 import {
+  appendFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -168,6 +169,22 @@ describe("marks", () => {
 });
 
 describe("expunges", () => {
+  test("of what was never sent here, or is another file by now, leave it in the limbo as foreign mail", () => {
+    created(save(1, "one"), save(2, "two"));
+    writeFileSync(replica.path("box", "cur", "own:2,"), "mail of the replica's user");
+    appendFileSync(replica.path("box", "dovecot-uidlist"), "3 :own\n");
+    writeFileSync(replica.path("box", "cur", "two:2,"), "written over by that user");
+    const gone = [expunge(1, "one"), expunge(2, "two"), expunge(3, "own")];
+    const outcome = replica.apply(transaction(gone, { uidNext: 4 }));
+    expect(replica.names("box")).toEqual([]);
+    const rows = outcome.kind === "applied" ? outcome.effect.limbo : [];
+    expect(rows.map(({ uid, base, cause }) => [uid, base, cause])).toEqual([
+      [1, "one", "expunge"],
+      [2, "two", "foreign"],
+      [3, "own", "foreign"],
+    ]);
+  });
+
   test("move the body to the limbo, and a repetition changes nothing", () => {
     created(save(1, "one"), save(2, "two"), save(3, "three"));
     const txn = transaction([expunge(2, "two")], { uidNext: 4 });

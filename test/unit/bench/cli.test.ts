@@ -58,7 +58,8 @@ describe("run verify --quick, with what only stands in for mailtwin", () => {
     expect(rows.map((row) => row.split(" | ").at(0))).toEqual([
       ...["| verify, first look", "| verify, first look", "| nothing to copy"],
       ...["| verify, equal", "| verify, equal", "| verify, one flag differs"],
-      ...Array.from({ length: 4 }, () => "| resync after 100 scattered changes"),
+      ...Array.from({ length: 3 }, () => "| resync after 100 scattered changes"),
+      ...Array.from({ length: 3 }, () => "| compared whole after 100 scattered changes"),
       ...[
         "| 50 flag changes",
         "| 50 flag changes",

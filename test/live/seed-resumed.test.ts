@@ -106,7 +106,7 @@ describeLive("a seed that does not come to its end at once", () => {
     await pair.settle();
   });
 
-  test("over TLS: a daemon that is killed at 10, 50 and 90 %, at either end, the same", {
+  test("over TLS: a daemon that is killed at 10, 40 and 70 %, at either end, the same", {
     timeout: 420_000,
   }, async () => {
     await using lab = await openSites({ names: ["a", "b"], users: USERS });
@@ -127,7 +127,8 @@ describeLive("a seed that does not come to its end at once", () => {
     const standing = visibleAt(b.dovecot);
     expect(standing).toBeLessThan(STORE_BYTES);
     await a.start();
-    for (const share of [0.5, 0.9]) {
+    // Two more transactions are left at the last one: whoever polls on a busy machine is late for a single one.
+    for (const share of [0.4, 0.7]) {
       await untilVisible(share);
       await b.daemon.kill9();
       expect(visibleAt(b.dovecot)).toBeLessThan(STORE_BYTES);

@@ -14,7 +14,7 @@ const START_MS_MAX = 15_000;
 const MASTER_MS_MAX = 300;
 /** Then the children get this long after a TERM of their own; one that waits for a mailbox lock ignores TERM for up to two minutes. */
 const TERM_MS_MAX = 3_000;
-const KILL_MS_MAX = 5_000;
+const KILL_MS_MAX = 60_000; // against one that hangs: on a busy machine its end is heard of late.
 const POLL_MS = 4;
 
 export type Launch =

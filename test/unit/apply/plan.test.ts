@@ -49,6 +49,13 @@ function view(held: readonly Held[], parts: Partial<MailboxView> = {}): MailboxV
   };
 }
 
+/** As the record of that message is, once it was applied. */
+function written(uid: number, base: string): MailboxView["appliedByUid"] {
+  const size = bodyOfBase(base).length;
+  const rest = { info: ":2,", keywords: [], size, mtimeS: 1_600_000_000 + uid, fields: "", ino: uid };
+  return new Map([[uid, { ...pick(uid, base), ...rest }]]);
+}
+
 function pick(uid: number, base: string): Pick<UidlistRecord, "uid" | "base"> {
   const { uid: id, base: name } = message(uid, base);
   return { uid: id, base: name };
@@ -175,16 +182,16 @@ describe("net effect", () => {
 });
 
 describe("expunges and rebinds", () => {
-  test("an expunged file goes to the limbo; the record stays until a rewrite", () => {
-    expect(
-      lines(
-        view([
-          { uid: 1, base: "a" },
-          { uid: 2, base: "b" },
-        ]),
-        transaction([expunge(1, "a")], { uidNext: 3 }),
-      ),
-    ).toEqual(["limbo cur/a:2, (expunge)"]);
+  test("an expunged file goes to the limbo, as foreign mail if it was not written here; the record stays until a rewrite", () => {
+    const [gone, both] = [
+      transaction([expunge(1, "a")], { uidNext: 3 }),
+      [
+        { uid: 1, base: "a" },
+        { uid: 2, base: "b" },
+      ],
+    ];
+    expect(lines(view(both, { appliedByUid: written(1, "a") }), gone)).toEqual(["limbo cur/a:2, (expunge)"]);
+    expect(lines(view(both), gone)).toEqual(["limbo cur/a:2, (foreign)"]);
   });
 
   test("many dead records are a reason for a rewrite", () => {
@@ -193,7 +200,7 @@ describe("expunges and rebinds", () => {
         { uid: 1, base: "a" },
         { uid: 2, base: "b" },
       ],
-      { recordCount: 2 },
+      { recordCount: 2, appliedByUid: written(1, "a") },
     );
     expect(lines(held, transaction([expunge(1, "a")], { uidNext: 3 }))).toEqual([
       "limbo cur/a:2, (expunge)",

@@ -22,10 +22,8 @@ export function limboOf(
     fetchLimbo: ({ files, ...target }, signal): Promise<LimboFetchAnswer> =>
       askServed(target, async ({ store, agent }) => {
         const limbo = new RemoteLimbo(agent.asker);
-        const fetched = await turns.take(store, async () => {
-          signal.throwIfAborted();
-          return fetchInto(store.stateDir, (scratch) => fetchLimbo(limbo, files, scratch, signal));
-        });
+        const fetch = () => fetchInto(store.stateDir, (scratch) => fetchLimbo(limbo, files, scratch, signal));
+        const fetched = await turns.take(store, fetch, signal);
         return { files: fetched.map((it) => (it.why === undefined ? hashOf(it) : { why: it.why })) };
       }),
   };

@@ -37,7 +37,6 @@ export class HeldFetches {
   }
 
   async #fetch({ store, agent }: FetchedFrom, query: FetchQuery, signal: AbortSignal): Promise<FetchAnswer> {
-    signal.throwIfAborted();
     const { reader, notes } = store.side;
     const uids = [...new Set(query.uids)].sort((a, b) => a - b);
     const row = reader.mailboxByGuid(query.mailbox);

@@ -12,10 +12,10 @@ import {
   damageAll,
   expectAllNamed,
   expectLeft,
-  fillMail,
   RENUMBERED,
   STAYING_IN_DAEMON,
   type Staying,
+  startFilled,
   toldIn,
   usersBut,
   verifyAt,
@@ -32,13 +32,7 @@ describeLive("a replica that is damaged in many ways", () => {
     timeout: 600_000,
   }, async () => {
     await using lab = await openSites({ names: ["a", "b"], users: USERS });
-    lab.tellWhenFailed();
-    const a = lab.site("a");
-    await fillMail(a.dovecot);
-    lab.configureSource("a", ["b"]);
-    lab.configureReplica("b", "a");
-    await lab.startAll("a", ["b"]);
-    await lab.settle("a", "b");
+    const a = await startFilled(lab);
     const pair = lab.pair("a", "b");
 
     damageAll(pair.replica);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { describeLive } from "./lab/available.js";
 import { runTwin } from "./lab/mailtwin.js";
-import { openSites, type Sites } from "./sites/lab.js";
+import { openSites } from "./sites/lab.js";
 import {
   DAMAGED,
   damageAll,
@@ -18,6 +18,7 @@ import {
   STAYING,
   STAYING_IN_DAEMON,
   type Staying,
+  startFilled,
   toldIn,
   usersBut,
   type Verified,
@@ -73,15 +74,9 @@ describeLive("a twin that is damaged in many ways", () => {
   });
 
   test("and kept by a daemon: all is named, and mended while it runs", { timeout: 600_000 }, async () => {
-    const lab: Sites = await openSites({ names: ["a", "b"], users: USERS });
+    const lab = await openSites({ names: ["a", "b"], users: USERS });
     open.push(lab);
-    lab.tellWhenFailed();
-    const a = lab.site("a");
-    await fillMail(a.dovecot);
-    lab.configureSource("a", ["b"]);
-    lab.configureReplica("b", "a");
-    await lab.startAll("a", ["b"]);
-    await lab.settle("a", "b");
+    const a = await startFilled(lab);
     await repairAll(lab.pair("a", "b"), (...args) => verifyAt(a, ...args), STAYING_IN_DAEMON);
     expect(a.said("mailbox-renumbered")).toMatchObject([
       { mailbox: expect.stringMatching(/^d\d+\/Maildir\/\.Work$/), before: 1234567890, messages: 2 },

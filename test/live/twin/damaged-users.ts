@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import type { DovecotSite } from "../lab/dovecot.js";
 import * as imap from "../lab/imap.js";
 import { makeMessage } from "../lab/messages.js";
+import type { Sites } from "../sites/lab.js";
 import type { Site } from "../sites/site.js";
 import { A_BYTE, DAMAGES, type Damage } from "./damages.js";
 
@@ -21,6 +22,18 @@ export const DAMAGED: readonly DamagedUser[] = [...DAMAGES, A_BYTE].map((damage,
 /** As `damages.ts` expects it: five messages in INBOX, two in Work. */
 export async function fillMail(source: DovecotSite): Promise<void> {
   await Promise.all(DAMAGED.map(({ user }, at) => fillMailOf(source, user, 100 * at)));
+}
+
+/** Has `a` filled, and `b` made its replica: daemons of both run, and both have the same. Returns a. */
+export async function startFilled(lab: Sites): Promise<Site> {
+  lab.tellWhenFailed();
+  const a = lab.site("a");
+  await fillMail(a.dovecot);
+  lab.configureSource("a", ["b"]);
+  lab.configureReplica("b", "a");
+  await lab.startAll("a", ["b"]);
+  await lab.settle("a", "b");
+  return a;
 }
 
 async function fillMailOf(source: DovecotSite, user: string, seed: number): Promise<void> {

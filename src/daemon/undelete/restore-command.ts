@@ -19,7 +19,7 @@ import { oneAtATime } from "../reject/one-at-a-time.js";
 import { findLimbos, type LimboPlace } from "./find-limbos.js";
 import { NotedBytes } from "./noted-bytes.js";
 import { tagOf } from "./put-back.js";
-import { type Removed, removedMail } from "./removed-mail.js";
+import { type Removed, removedMail, whyNothing } from "./removed-mail.js";
 import { chosen, type Into, type RestoreFlags, RestoreTelling, Restoring, refuseVague } from "./restoring.js";
 
 /** As `restoreRemoved`, when nobody else puts something back from there: two at once would put back everything twice. */
@@ -45,7 +45,10 @@ export function restoreRemoved(
   if (place.source === undefined && flags.to === undefined)
     throw usage("the source of that store is on another host: --to DIR names a Maildir here that the mail is put into");
   using reader = openStateReader(place.database);
-  const meant = chosen(removedMail(reader, flags, systemClock.nowMs()), flags);
+  const meant = chosen(removedMail(reader, flags, systemClock.nowMs()), flags, {
+    isFar: false,
+    nothing: () => whyNothing(reader, flags, false),
+  });
   const telling = new RestoreTelling(flags, output);
   const into = { source: place.source?.store, known: mailboxesOf(place) };
   const restoring = new Restoring(into, flags, telling.tell);

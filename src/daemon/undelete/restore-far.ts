@@ -26,7 +26,7 @@ import { type FetchedFile, fetchedFileName, type WantedFile } from "./fetch-limb
 import { NotedBytes } from "./noted-bytes.js";
 import { openFar } from "./open-far.js";
 import { tagOf } from "./put-back.js";
-import { type Removed, removedMail, sinceOf } from "./removed-mail.js";
+import { type Removed, removedMail, sinceOf, whyNothing } from "./removed-mail.js";
 import {
   chosen,
   type Into,
@@ -58,7 +58,11 @@ export async function restoreFar(
   const limbo = await openFar(place, flags, { owner, output });
   const rows = await rowsOf(limbo, sinceMs);
   const mailboxes = reader.mailboxes();
-  const meant = chosen(removedMail({ limbo: () => rows, mailboxes: () => mailboxes }, flags, nowMs), flags);
+  const known = { limbo: () => rows, mailboxes: () => mailboxes };
+  const meant = chosen(removedMail(known, flags, nowMs), flags, {
+    isFar: true,
+    nothing: () => whyNothing(known, flags, true),
+  });
   const there = new Set(rows.flatMap(({ name, isThere }) => (isThere ? [name] : [])));
   const telling = new RestoreTelling(flags, output);
   const restoring = new Restoring({ source: place.source, known: mailboxes }, flags, telling.tell);

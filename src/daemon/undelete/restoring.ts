@@ -150,6 +150,8 @@ export class Restoring {
   }
 }
 
+const NO_SUCH_UID = "of what is meant nothing in the limbo had such a UID";
+const ALL_COPIES = "all that is meant has come back as messages already: each can be had by its --name";
 const GONE = "its file is gone from the limbo";
 const LOST = { gone: GONE, away: "the mailbox that it was to come into has gone meanwhile" } as const;
 const DONE = { restored: "restored", already: "already-restored" } as const;
@@ -173,16 +175,27 @@ export function refuseVague({ uid, name, all, user, mailbox, to }: RestoreFlags)
  * At least one. What has come back as a message already is meant by its name alone. Of files of one message the last comes first: what was
  * damaged, and replaced, is not put back in the place of what replaced it. Throws: not-in-limbo.
  */
-export function chosen(found: readonly Removed[], { uid, name }: RestoreFlags): readonly Removed[] {
+export function chosen(
+  found: readonly Removed[],
+  { uid, name, user, mailbox, since }: Pick<RestoreFlags, "uid" | "name" | keyof RemovedWish>,
+  { isFar, nothing }: { readonly isFar: boolean; readonly nothing: () => string },
+): readonly Removed[] {
   const byName = new Map(found.map((it) => [displayRaw(it.row.name), it]));
   const missing = name?.find((each) => !byName.has(each));
-  if (missing !== undefined) throw notInLimbo(`${displayRaw(rawFromText(missing))} is not in the limbo`);
+  if (missing !== undefined) {
+    const told = isFar ? ", or a link does not tell of it (only of what this source has sent)" : "";
+    const isNarrow = [user, mailbox, since].some((it) => it !== undefined);
+    const meant = isNarrow ? ", or not what -u, --mailbox and --since mean" : "";
+    throw notInLimbo(`${displayRaw(rawFromText(missing))} is not in the limbo${meant}${told}`);
+  }
   const uids = uid === undefined ? undefined : new Set(uid.map(Number));
   const meant =
     name === undefined
       ? found.filter(({ row }) => row.cause !== "copy" && (uids === undefined || uids.has(row.uid)))
       : name.flatMap((each) => byName.get(each) ?? []);
-  if (meant.length === 0) throw notInLimbo("nothing of that is in the limbo");
+  if (found.length === 0) throw notInLimbo(nothing());
+  if (meant.length === 0)
+    throw notInLimbo(uids === undefined ? ALL_COPIES : NO_SUCH_UID);
   return lastOfEachFirst(meant);
 }
 

@@ -182,6 +182,13 @@ describe("somebody else who has mail fetched into that directory", () => {
   });
 });
 
+test("where it tells of nothing, that is what people are told", async () => {
+  await expect(restore()).rejects.toMatchObject({
+    code: "not-in-limbo",
+    message: expect.stringMatching(/of what this source has sent nothing has gone to the limbo there/),
+  });
+});
+
 describe("a message", () => {
   const events = async () => (await restore()).reports.map(({ event }) => event);
 

@@ -335,7 +335,7 @@ describe("restore", () => {
     [{ all: true }, /^usage: .*--all needs --mailbox, or -u USER/],
     [{ uid: ["1"] }, /^usage: .*--uid needs --mailbox/],
     [{ uid: ["x"], mailbox: "INBOX" }, /^usage: .*--uid "x" is no UID/],
-    [{ uid: ["4000"], mailbox: "INBOX", user: "u1" }, /^not-in-limbo: .*nothing of that is in the limbo/],
+    [{ uid: ["4000"], mailbox: "INBOX", user: "u1" }, /^not-in-limbo: .*nothing in the limbo had such a UID/],
     [{ name: ["2026-01-01/x"] }, /^not-in-limbo: .*2026-01-01\/x is not in the limbo/],
   ])("refuses %j", (flags, words) => {
     expect(refused(() => restore(flags))).toMatch(words);

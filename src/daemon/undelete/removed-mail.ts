@@ -63,7 +63,8 @@ export function whyNothing(reader: LimboSource, wish: RemovedWish, isFar: boolea
     return `of what this source has sent nothing has gone to the limbo there${since} (of other mail a link tells nothing)`;
   if (count === 0) return "the limbo is empty";
   const placed = pathsOf(reader).map((path) => ({ path }));
-  if (findMailboxes(placed, wish).length === 0) return noSuchMailbox(placed, wish, { unasked: ", nor does the limbo" }).message;
+  if (findMailboxes(placed, wish).length === 0)
+    return noSuchMailbox(placed, wish, { unasked: ", nor does the limbo" }).message;
   return `nothing of that has gone to the limbo${since} (other entries: ${formatCount(count)})`;
 }
 

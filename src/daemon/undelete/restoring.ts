@@ -194,8 +194,7 @@ export function chosen(
       ? found.filter(({ row }) => row.cause !== "copy" && (uids === undefined || uids.has(row.uid)))
       : name.flatMap((each) => byName.get(each) ?? []);
   if (found.length === 0) throw notInLimbo(nothing());
-  if (meant.length === 0)
-    throw notInLimbo(uids === undefined ? ALL_COPIES : NO_SUCH_UID);
+  if (meant.length === 0) throw notInLimbo(uids === undefined ? ALL_COPIES : NO_SUCH_UID);
   return lastOfEachFirst(meant);
 }
 

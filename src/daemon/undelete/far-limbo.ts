@@ -134,24 +134,28 @@ function tooMany(): Error {
   return comparedConfused("its limbo has more entries than can be taken in: name a later time with --since");
 }
 
-/** All files of a mailbox that went as a whole, ascending: no more than `max`, and a page. Throws: as `rowsOf`. */
+/** How many files mailboxes may have yet, all together. */
+export interface FilesBudget {
+  left: number;
+}
+
+/** All files of a mailbox that went as a whole, ascending: no more than the budget has left, which has so many less then. Throws: as `rowsOf`. */
 export async function* filesOf(
   limbo: Pick<FarLimbo, "files">,
   name: string,
-  max = FILES_MAX,
+  budget: FilesBudget = { left: FILES_MAX },
 ): AsyncGenerator<ToldFile> {
-  let after = "";
-  for (let count = 0; ; ) {
+  for (let after = ""; ; ) {
     const page = await limbo.files(name, after);
+    budget.left -= page.files.length;
+    if (budget.left < 0) throw comparedConfused("mailboxes in its limbo have more files than can be");
     for (const it of page.files) {
       if (it.file <= after) throw comparedConfused("files of a mailbox in its limbo do not ascend");
       after = it.file;
       yield it;
     }
-    count += page.files.length;
     if (!page.more) return;
-    if (page.files.length === 0 || count > max)
-      throw comparedConfused("pages of files in its limbo do not come to an end");
+    if (page.files.length === 0) throw comparedConfused("a page of files in its limbo is empty, and not the last");
   }
 }
 

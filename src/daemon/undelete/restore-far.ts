@@ -15,13 +15,12 @@ import { rawFromText } from "../../base/raw-name.js";
 import type { KnownBody } from "../../log/known-bodies.js";
 import { openStateReader } from "../../log/state-reader.js";
 import { splitBaseName } from "../../maildir/message-name.js";
-import { comparedConfused } from "../../resync/errors.js";
 import { LIMBO_READ_MAX } from "../../wire/limbo.js";
 import type { Output } from "../output.js";
 import { FETCHED } from "../reject/fetched-copies.js";
 import { oneAtATime } from "../reject/one-at-a-time.js";
 import { refuseOtherDirectory } from "../same-stores.js";
-import { type FarLimbo, type FarPlace, FILES_MAX, filesOf, findFar, rowsOf } from "./far-limbo.js";
+import { type FarLimbo, type FarPlace, FILES_MAX, type FilesBudget, filesOf, findFar, rowsOf } from "./far-limbo.js";
 import { type FetchedFile, fetchedFileName, type WantedFile } from "./fetch-limbo.js";
 import { NotedBytes } from "./noted-bytes.js";
 import { openFar } from "./open-far.js";
@@ -94,8 +93,7 @@ interface Wanted {
 
 class FarRestoring {
   readonly #ports: Ports;
-  /** That mailboxes are said to have. */
-  #files = 0;
+  readonly #files: FilesBudget = { left: FILES_MAX };
 
   constructor(ports: Ports) {
     this.#ports = ports;
@@ -129,9 +127,7 @@ class FarRestoring {
       yield* this.#unlessSettled({ removed, into, file: { name, file: "", size }, name: named });
       return;
     }
-    for await (const { file, size: bytes } of filesOf(limbo, name)) {
-      this.#files += 1;
-      if (this.#files > FILES_MAX) throw comparedConfused("mailboxes in its limbo have more files than can be");
+    for await (const { file, size: bytes } of filesOf(limbo, name, this.#files)) {
       const inside = splitBaseName(file.slice(file.indexOf("/") + 1));
       const named = { from: `${name}/${inside}`, base: inside, tag: tagOf(row, bytes, inside) };
       yield* this.#unlessSettled({ removed, into, file: { name, file, size: bytes }, name: named });

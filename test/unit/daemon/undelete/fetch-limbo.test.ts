@@ -223,11 +223,24 @@ describe("a replica that", () => {
     };
     const read = async () => {
       let count = 0;
-      for await (const _ of filesOf(limbo, MAILBOX, 95)) count += 1;
+      for await (const _ of filesOf(limbo, MAILBOX, { left: 95 })) count += 1;
       return count;
     };
     await expect(read()).rejects.toMatchObject({ code: "compared-confused" });
     expect(told).toBe(100);
+  });
+
+  test("tells of mailboxes without end is believed up to a limit of all their files", async () => {
+    const files = Array.from({ length: 40 }, (_, at) => ({ file: `cur/${10 + at}`, size: 1 }));
+    const limbo = { files: async () => ({ files, more: false }) };
+    const budget = { left: 100 };
+    const read = async () => {
+      let count = 0;
+      for await (const _ of filesOf(limbo, MAILBOX, budget)) count += 1;
+      return count;
+    };
+    expect([await read(), await read()]).toEqual([40, 40]);
+    await expect(read()).rejects.toMatchObject({ code: "compared-confused" });
   });
 
   test("what was asked for since a time begins there", async () => {

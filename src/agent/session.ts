@@ -30,7 +30,7 @@ import {
   type WireFailure,
   type WireMessage,
 } from "../wire/messages.js";
-import { type AnswerPorts, Answers } from "./answers.js";
+import { type AnswerPorts, Answers, isAskedBeside } from "./answers.js";
 import { BodiesAhead } from "./bodies-ahead.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
@@ -38,7 +38,7 @@ import { Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
 import type { LimboSide } from "./limbo-side.js";
 import { FOR_LONG, IN_LINE, LockPatience, wordsOfBusy } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
-import { answerRequest, isAskedBeside } from "./session-requests.js";
+import { answerRequest } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";

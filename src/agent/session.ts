@@ -34,7 +34,7 @@ import { type AnswerPorts, Answers, isAskedBeside } from "./answers.js";
 import { BodiesAhead } from "./bodies-ahead.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
-import { Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
+import { bytesOf, Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
 import type { LimboSide } from "./limbo-side.js";
 import { FOR_LONG, IN_LINE, LockPatience, wordsOfBusy } from "./lock-patience.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
@@ -289,12 +289,12 @@ export class Session {
 
   #incomingPorts(signal: AbortSignal): IncomingPorts {
     const { link } = this.#ports;
-    const { stagedHereMax } = this.#limits;
+    const { stagedHereMax, partBytesMax } = this.#limits;
     const isNext = (id: number) => this.#incoming.keys().next().value === id;
-    const room: IncomingPorts["room"] = (id, bytes) =>
-      this.#ahead.take({ id, bytes, isNext: () => isNext(id) }, signal);
+    const room: IncomingPorts["room"] = (bodies) =>
+      this.#ahead.take({ ...bodies, isNext: () => isNext(bodies.id) }, signal);
     const want: IncomingPorts["want"] = (id, indexes) => link.send({ kind: "want", id, indexes }, signal);
-    return { ...this.#ports, stagedHereMax, room, want };
+    return { ...this.#ports, stagedHereMax, partBytesMax, room, want };
   }
 
   async #report(id: number, verdict: Verdict, signal: AbortSignal): Promise<void> {
@@ -350,10 +350,13 @@ export class Session {
     switch (outcome.kind) {
       case "applied": {
         const { offer } = incoming;
-        const effect = { ...outcome.effect, intent: readiness.intent, ...this.#cursorOf(offer) };
+        const cursor = readiness.isPart ? {} : this.#cursorOf(offer); // with the last of it: else it comes again.
+        const effect = { ...outcome.effect, intent: readiness.intent, ...cursor };
         await this.#record(() => this.#ports.writer.recordEffect(effect), offer.mailbox);
         this.#ports.reach("apply.effect-recorded");
-        return this.#applied(offer.mailbox, outcome.notes);
+        if (!readiness.isPart) return this.#applied(offer.mailbox, [...incoming.notes, ...outcome.notes]);
+        incoming.next(outcome.notes);
+        return this.#tryOnce(incoming, await incoming.ready, signal);
       }
       case "busy":
         return divergedBy({ code: "lock-held", words: wordsOfBusy(outcome) });
@@ -388,11 +391,6 @@ export class Session {
     const waiting = { tried, attempt, isOver: () => this.#isReleased };
     return this.#patience.whileBusy(offer.mailbox, waiting, signal);
   }
-}
-
-function bytesOf(message: Offer | Mark): number {
-  if (message.kind === "mark") return 0;
-  return (message.along?.payloads ?? []).reduce((sum, { length }) => sum + length, message.payload.length);
 }
 
 function adviceLost() {

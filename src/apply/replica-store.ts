@@ -16,6 +16,7 @@ import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StateDigester } from "../txn/digest.js";
+import { headOf, restOf } from "../txn/split.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
@@ -27,7 +28,7 @@ import type * as compared from "./compare-types.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
-import { LocalBodies } from "./find-body.js";
+import { LocalBodies, lackingAmong } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
 import { judgeTransaction, missing, needsFromNothing, needsOfBrought, refuseTransaction } from "./judge.js";
@@ -95,10 +96,10 @@ export class ReplicaStore implements Methods {
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
     const { key, voidBelow, verifies = false, bodiesAnew = false } = request;
-    const { apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
-    const txn = decodeTransaction(request.bytes);
+    const { apartAbove = Number.POSITIVE_INFINITY, along = [], cutAbove = Number.POSITIVE_INFINITY } = request;
+    const txn = restOf(decodeTransaction(request.bytes), request.from ?? 0);
     if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
-    const pending = this.#pendingFor(key, txn, { voidBelow, verifies, bodiesAnew });
+    let pending = this.#pendingFor(key, txn, { voidBelow, verifies, bodiesAnew });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
@@ -109,17 +110,16 @@ export class ReplicaStore implements Methods {
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
       const staged = staging.withStagingDir(this.#context, root, pending, (tmp) => {
-        const lacking = missing.filter(
-          (need) => bodiesAnew || !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
-        );
-        return staging.stageAlong(tmp, pending, lacking, along);
+        const stage = (need: BodyNeed) => bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index));
+        const { lacking, cut } = lackingAmong(missing, cutAbove, (need) => bodiesAnew || !stage(need));
+        if (cut !== undefined) pending = this.#pendingFor(key, headOf(txn, cut), { voidBelow, verifies, bodiesAnew });
+        return { ...staging.stageAlong(tmp, pending, lacking, along), ...(cut === undefined ? {} : { cut }) };
       });
       if (staged.kind === "diverged") return staged;
-      const { wants, taken } = staged;
       return {
-        ...({ kind: "ready", intent, wants, taken } as const),
+        ...{ ...staged, intent, kind: "ready" as const },
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
-        ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
+        ...(staged.wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
       };
     });
   }

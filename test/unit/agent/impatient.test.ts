@@ -12,7 +12,7 @@ import { parseUid } from "../../../src/maildir/ids.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import type { Ask, Reply, WireMessage } from "../../../src/wire/messages.js";
 import { FakeClock } from "../../fake-clock.js";
-import { turns, until } from "../../turns.js";
+import { turns } from "../../turns.js";
 import { storeSide } from "../resync/store-side.js";
 import { eachPair } from "./each-pair.js";
 import { guid, type Pair } from "./pair.js";

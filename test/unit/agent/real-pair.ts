@@ -9,7 +9,7 @@ import type { NextUidNews } from "../../../src/agent/next-uids.js";
 import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { Session } from "../../../src/agent/session.js";
-import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
+import { SESSION_LIMITS, type SessionLimits } from "../../../src/agent/session-limits.js";
 import type { SessionSinks } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods, AtOnceRequest } from "../../../src/apply/apply-types.js";
 import { applyAtOnce } from "../../../src/apply/at-once.js";
@@ -66,6 +66,8 @@ export class RealPair {
   prepare: Parameters<ReplayAgent["run"]>[0] = async () => undefined;
   /** Of sessions that are made from here on. */
   mayWrite: ((path: RawPath) => boolean) | undefined;
+  /** Of sessions that are made from here on. */
+  limits: Partial<SessionLimits> = {};
   /** Of the sessions that are made from then on. */
   sinks: SessionSinks | undefined;
 
@@ -197,7 +199,7 @@ export class RealPair {
       return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
     };
     const ports = { link, store, stager, writer: this.replicaWriter, clock, reach: () => undefined, appliedLsn };
-    const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY };
+    const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY, ...this.limits };
     const { mayWrite } = this;
     const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
     const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };

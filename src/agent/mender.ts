@@ -30,6 +30,8 @@ export interface MenderPorts extends ComparisonPorts {
   readonly random: () => number;
   /** A mailbox that was refused is tried again in this run. */
   readonly heals: boolean;
+  /** It may be compared where the log does not do. Without it only one is that somebody wants compared. */
+  readonly compares: boolean;
   /** Holds the mailbox back; returns when that is on stable storage. */
   readonly hold: (mailbox: MailboxGuid, cause: Cause) => Promise<void>;
   /** Returns when it may be compared, and made anew where it is missing. */
@@ -217,13 +219,17 @@ export class Mender {
     const lsn = await this.#catchUp(mailbox, row.lsn - 1, signal);
     await line.untilClear(mailbox, signal);
     if (!rejections.isRefused(mailbox)) return lsn;
-    if (this.#isLocked(mailbox)) return undefined; // so it would be after a comparison.
+    if (this.#isLocked(mailbox) || !this.#mayCompare(mailbox)) return undefined; // or: so it would be after a comparison.
     rejections.mend(mailbox);
     return undefined;
   }
 
   async #compare(mailbox: MailboxGuid, signal: AbortSignal): Promise<Extract<Compared, { kind: "equal" }> | undefined> {
     const { rejections, reader, hold, beforeCompared } = this.#ports;
+    if (!this.#mayCompare(mailbox)) {
+      rejections.hold(mailbox);
+      return undefined;
+    }
     await beforeCompared(mailbox, signal);
     // Before: of what it was compared with nothing must come again from the log.
     await rejections.mustCompare(mailbox);
@@ -275,6 +281,10 @@ export class Mender {
     const dueMs = this.#nowMs() + most * (0.5 + random() / 2);
     this.#jobs.set(mailbox, { mailbox, failures, dueMs });
     this.#news.wake();
+  }
+
+  #mayCompare(mailbox: MailboxGuid): boolean {
+    return this.#ports.compares || (this.#ports.rejections.rowOf(mailbox)?.lsn ?? 0) < 1;
   }
 
   /** What was refused last was so because of a lock. */

@@ -294,33 +294,26 @@ export class Mender {
 
   #takeDue(): Job | undefined {
     const nowMs = this.#nowMs();
+    const hasLarge = [...this.#active].some((each) => this.#isLarge(each));
     for (const job of this.#jobs.values()) {
-      if (job.dueMs > nowMs || !this.#mayBegin(job)) continue;
-      this.#jobs.delete(job.mailbox);
+      const { mailbox, dueMs } = job;
+      if (dueMs > nowMs || this.#active.has(mailbox) || (hasLarge && this.#isLarge(mailbox))) continue;
+      this.#jobs.delete(mailbox);
       return job;
     }
     return undefined;
-  }
-
-  #mayBegin({ mailbox }: Job): boolean {
-    if (this.#active.has(mailbox)) return false;
-    return !this.#isLarge(mailbox) || ![...this.#active].some((each) => this.#isLarge(each));
   }
 
   #isLarge(mailbox: MailboxGuid): boolean {
     return isLarge(this.#ports.reader.mailboxByGuid(mailbox) ?? { messages: 0 });
   }
 
+  /** What is due and may not begin waits for an end, which wakes. There may be thousands of jobs: nothing is looked up for this. */
   async #untilDue(signal: AbortSignal): Promise<void> {
-    const waiting = [...this.#jobs.values()].filter((job) => this.#mayBegin(job));
-    if (waiting.length === 0) return this.#news.wait(signal);
-    const dueMs = waiting.reduce((least, job) => Math.min(least, job.dueMs), Number.POSITIVE_INFINITY);
-    const timer = this.#ports.clock.setTimer(Math.max(0, dueMs - this.#nowMs()), () => this.#news.wake());
-    try {
-      await this.#news.wait(signal);
-    } finally {
-      timer.cancel();
-    }
+    const nowMs = this.#nowMs();
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const job of this.#jobs.values()) if (job.dueMs > nowMs) dueMs = Math.min(dueMs, job.dueMs);
+    await this.#news.waitUntil(dueMs, this.#ports.clock, signal);
   }
 
   #nowMs(): number {

@@ -139,12 +139,13 @@ export class Session {
     }
   }
 
-  /** What was staged and is not applied would only take space until the next start. */
+  /** What was staged and is not applied would only take space until the next start, and what was looked at until somebody compares again. */
   async #dropUnfinished(): Promise<void> {
     for (const incoming of this.#incoming.values()) {
       // The reason of the end is more telling than a thread that has ended with it; recovery clears what stays.
       await incoming.drop().catch(() => undefined);
     }
+    await this.#ports.store.call("endLooks").catch(() => undefined); // the same.
   }
 
   /** Nothing more comes: lets go of what waits for the source. */

@@ -338,6 +338,8 @@ export interface ApplyMethods extends PurgeMethods, CompareMethods {
   /** What stands now counts as the source's own from here on, but for `strangers`. */
   mailboxes(request: { readonly strangers: readonly MailboxGuid[] }): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
+  /** Whoever compared is gone: what was kept for further questions goes. */
+  endLooks(): void;
   /** Whether all that was written to the store is gone. Cheap while it is not. */
   emptied(): boolean;
   /** As the intent of `prepare`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */

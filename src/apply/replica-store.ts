@@ -22,7 +22,7 @@ import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
-import { carriedRows, withRows } from "./carried.js";
+import { carriedRows, withMove, withRows } from "./carried.js";
 import { ComparePages } from "./compare-pages.js";
 import type * as compared from "./compare-types.js";
 import { createMailbox } from "./create-mailbox.js";
@@ -166,6 +166,7 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
+    this.#pages.letGoIfIdle();
     const outcome = this.#refusing(pending, (root) => {
       const lost = this.#lostIn(root, pending.txn);
       const executed = whileStanding(() => this.#believing(pending, () => this.#executeIn(root, pending)));
@@ -199,6 +200,10 @@ export class ReplicaStore implements Methods {
 
   tellHeld(request: compared.TellRequest): compared.TellOutcome {
     return this.#inStore((root) => this.#pages.tell(root, request));
+  }
+
+  endLooks(): void {
+    this.#pages.letGo();
   }
 
   standing(request: compared.StandingRequest): compared.StandingOutcome {
@@ -393,8 +398,3 @@ export class ReplicaStore implements Methods {
 }
 
 type Applied = Extract<types.ExecuteOutcome, { kind: "applied" }>;
-
-function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: readonly types.ApplyNote[]): Applied {
-  const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
-  return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
-}

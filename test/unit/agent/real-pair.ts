@@ -60,6 +60,8 @@ export class RealPair {
   readonly #replicaWrites: OwnWrites;
   readonly #sourceWrites: OwnWrites;
   store: ReplicaStore;
+  /** So much later it is for the replica's store. */
+  laterMs = 0;
   /** Of agents that are made from here on. */
   mayHave: ((path: RawPath) => boolean) | undefined;
   /** Of agents that are made from here on: what comes before the first offer. */
@@ -218,7 +220,8 @@ export class RealPair {
     const { replica, dir } = this.bench;
     const [storeRoot, scratchRoot] = [rawFromText(replica), rawFromText(join(dir, "scratch"))];
     const options = { storeRoot, scratchRoot, statePath: "", hostname: "replica", pid: process.pid };
-    const ports = { disk: openNodeDisk(), reader: this.replicaReader, digester: this.#digester, clock: systemClock };
+    const clock = { nowMs: () => systemClock.nowMs(), monotonicMs: () => systemClock.monotonicMs() + this.laterMs };
+    const ports = { disk: openNodeDisk(), reader: this.replicaReader, digester: this.#digester, clock };
     return new ReplicaStore(ports, options);
   }
 }

@@ -37,6 +37,7 @@ import { errorOfSource, farewellOf } from "./farewell.js";
 import { bytesOf, Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
 import type { LimboSide } from "./limbo-side.js";
 import { FOR_LONG, IN_LINE, LockPatience, wordsOfBusy } from "./lock-patience.js";
+import { isLook } from "./looks.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
 import { answerRequest } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
@@ -84,14 +85,13 @@ export class Session {
   readonly #answers: Answers;
   /** To questions of a comparison by sums, or about the limbo: it may take long to look, and nothing else waits for that. */
   readonly #sums: Answers;
-  /** Of what other mailboxes wait behind. */
-  readonly #patience: LockPatience;
+  readonly #patience: LockPatience; // of what other mailboxes wait behind.
   /** What the source says about the transaction that diverged. */
   #advice: { readonly id: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
   #isReleased = false;
-  /** Of the offers that are not settled. */
-  #offeredBytes = 0;
+  #hasCompared = false;
+  #offeredBytes = 0; // of the offers that are not settled.
 
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
@@ -145,7 +145,7 @@ export class Session {
       // The reason of the end is more telling than a thread that has ended with it; recovery clears what stays.
       await incoming.drop().catch(() => undefined);
     }
-    await this.#ports.store.call("endLooks").catch(() => undefined); // the same.
+    if (this.#hasCompared) await this.#ports.store.call("endLooks").catch(() => undefined); // the same.
   }
 
   /** Nothing more comes: lets go of what waits for the source. */
@@ -205,6 +205,7 @@ export class Session {
       return link.send({ kind: "reply", id: request.id, result }, signal);
     }
     if (rights !== undefined) refuseAsk(request.ask, rights);
+    if (isLook(request.ask)) this.#hasCompared = true;
     (isAskedBeside(request.ask) ? this.#sums : this.#answers).take(request);
   }
 

@@ -251,29 +251,6 @@ describe("parts that are asked about with sums", () => {
     expect(differing(compare(own(undefined, 8), { seed: 8 }))).toStrictEqual([[3], false]);
   });
 
-  test("are let go of when whoever compared is gone, or when nobody asked for long", async () => {
-    const lookOn = () => compare(own(), { messagesMax: 1 }).looked;
-    const steps = [lookOn(), lookOn()];
-    expect(steps).toStrictEqual([127, 255]);
-    pair.store.endLooks();
-    expect([lookOn(), lookOn()]).toStrictEqual(steps);
-    pair.laterMs = 4 * 60_000;
-    expect(lookOn()).toBeGreaterThan(255);
-    pair.laterMs += 6 * 60_000;
-    expect(lookOn()).toBe(127);
-    // Also where nobody compares any more: with the next mail.
-    pair.laterMs += 6 * 60_000;
-    addMessage(join(pair.bench.source, WORK), { seed: 80 });
-    const run = pair.start();
-    await run.untilAcked(await pair.capture());
-    pair.laterMs -= 6 * 60_000;
-    expect(lookOn()).toBe(127);
-    // With its link as well.
-    lookOn();
-    await run.end();
-    expect(lookOn()).toBe(127);
-  });
-
   test("are looked at in steps, which have no answer before the last", () => {
     const looks = [1, 2, 9].map((messagesMax) => compare(own(), { messagesMax }));
     expect(looks.map(({ looked }) => looked)).toStrictEqual([127, 383, UID_MAX]);

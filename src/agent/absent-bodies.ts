@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/clock.js";
 import type { HeldWhy } from "../capture/capture-types.js";
+import type { RejectionRow } from "../log/state-types.js";
 import type { Uid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { SourceSide } from "./source-side.js";
@@ -21,6 +22,13 @@ export const WORDS_OF_HELD: Readonly<Record<HeldWhy, string>> = {
     "mail of it is gone at the source, and its deletion is held back until a person has decided (mailtwin deletions list)",
   "mount-missing": "the file system that it lies on at the source is not mounted there",
 };
+
+const HELD: ReadonlySet<string> = new Set(Object.values(WORDS_OF_HELD));
+
+/** Whether it was refused for that: it need not wait for its time once nothing of it is held back any more. */
+export function isOfHeld({ message }: Pick<RejectionRow, "message">): boolean {
+  return HELD.has(message);
+}
 
 interface AbsentPorts {
   readonly source: SourceSide;

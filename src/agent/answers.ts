@@ -7,11 +7,18 @@
  */
 import { BoundedQueue } from "../base/bounded-queue.js";
 import { wireError } from "../wire/errors.js";
+import { isOfLimbo } from "../wire/limbo-codec.js";
 import type { Link } from "../wire/link.js";
-import type { Reply, Request } from "../wire/messages.js";
+import type { Ask, Reply, Request } from "../wire/messages.js";
+import { isOfSums } from "./sums-answers.js";
 
-/** A source asks one thing after the other; more is a peer that does not keep to the protocol. */
-const REQUESTS_MAX = 16;
+/** A source knows how many it may have without a reply (asker.ts); more is a peer that does not keep to the protocol. */
+export const REQUESTS_MAX = 16;
+
+/** Whether that may take long, and nothing else waits for it: it has a queue of its own. */
+export function isAskedBeside(ask: Ask): boolean {
+  return isOfSums(ask) || isOfLimbo(ask);
+}
 
 export interface AnswerPorts {
   readonly link: Link;

@@ -7,12 +7,20 @@
  */
 import { Gate } from "../base/gate.js";
 
-interface Ask {
+interface Ask extends BodiesOf {
+  /** Nothing before it is to be applied any more. */
+  readonly isNext: () => boolean;
+}
+
+/** What is asked for of one transaction at a time. */
+export interface BodiesOf {
   /** Of the offer. Ids ascend in the order in which transactions are applied. */
   readonly id: number;
   readonly bytes: number;
-  /** Nothing before it is to be applied any more. */
-  readonly isNext: () => boolean;
+  /** Others of it follow when these are applied: until they are asked for, nobody behind it asks. */
+  readonly hasMore: boolean;
+  /** What it has asked for before is applied. */
+  readonly isFurther: boolean;
 }
 
 export class BodiesAhead {
@@ -28,7 +36,7 @@ export class BodiesAhead {
 
   /** Returns when they may be asked for; nobody overtakes an earlier transaction. Rejects with the abort reason. */
   async take(ask: Ask, signal: AbortSignal): Promise<void> {
-    const { id, bytes } = ask;
+    const { id, bytes, hasMore, isFurther } = ask;
     this.#waiting.add(id);
     try {
       while (!this.#mayTake(ask)) await this.#changed.wait(signal);
@@ -36,8 +44,10 @@ export class BodiesAhead {
       this.#waiting.delete(id);
       this.#changed.wake();
     }
-    this.#bytes += bytes;
-    this.#bytesById.set(id, (this.#bytesById.get(id) ?? 0) + bytes);
+    if (isFurther) this.giveBack(id);
+    const counted = hasMore ? Math.max(bytes, this.#bytesMax) : bytes;
+    this.#bytes += counted;
+    this.#bytesById.set(id, (this.#bytesById.get(id) ?? 0) + counted);
   }
 
   /** It is settled, or given up. */
@@ -47,9 +57,9 @@ export class BodiesAhead {
     this.#changed.wake();
   }
 
-  #mayTake({ id, bytes, isNext }: Ask): boolean {
+  #mayTake({ id, bytes, hasMore, isNext }: Ask): boolean {
     if (isNext()) return true;
     for (const other of this.#waiting) if (other < id) return false;
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
+    return this.#bytes === 0 || (!hasMore && this.#bytes + bytes <= this.#bytesMax);
   }
 }

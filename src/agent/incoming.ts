@@ -24,15 +24,16 @@ import { movableBuffers, releaseSlabs } from "../base/slab-pool.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { StateWriter } from "../log/state-ports.js";
 import { NO_EFFECT } from "../log/state-types.js";
-import type { AlongBodies, Bodies, BodyPart, Offer } from "../wire/messages.js";
+import type { AlongBodies, Bodies, BodyPart, Mark, Offer } from "../wire/messages.js";
+import type { BodiesOf } from "./bodies-ahead.js";
 import { misnamed } from "./session-rights.js";
 import type { StagerPort } from "./stager-port.js";
 
 type Tried = Extract<AtOnceOutcome, { readonly kind: "tried" }>["outcome"];
 
 export type Readiness =
-  /** `tried`: what came of executing it, once; absent = that is still to be done. */
-  | { readonly kind: "ready"; readonly intent: number; readonly tried?: Tried }
+  /** `tried`: what came of executing it, once; absent = that is still to be done. `isPart`: other changes follow (`next`). */
+  | { readonly kind: "ready"; readonly intent: number; readonly tried?: Tried; readonly isPart: boolean }
   /** And recorded: nothing is left to do. */
   | { readonly kind: "applied"; readonly notes: readonly ApplyNote[] }
   | { readonly kind: "diverged"; readonly divergence: Divergence }
@@ -44,8 +45,10 @@ export interface IncomingPorts {
   /** With more wanted bodies than this they are staged apart. */
   readonly stagedHereMax: number;
   readonly writer: StateWriter;
-  /** Returns when bodies of so many bytes may be asked for (bodies-ahead.ts). */
-  readonly room: (id: number, bytes: number) => Promise<void>;
+  /** With more bytes of wanted bodies than this it is applied in parts. */
+  readonly partBytesMax: number;
+  /** Returns when these bodies may be asked for. */
+  readonly room: (bodies: BodiesOf) => Promise<void>;
   /** Sends the replica's wish. */
   readonly want: (id: number, indexes: readonly number[]) => Promise<void>;
   /** One call makes all that was written to the store's file system durable; false where the system has none. */
@@ -78,12 +81,21 @@ export class Incoming {
   /** What was staged is on stable storage. */
   #isSynced = false;
   #apart: Apart | undefined;
+  #voidBelow = 0;
+  /** Changes that are applied: the store counts from there, the source from the first. */
+  #from = 0;
+  /** Changes of the part that is under way; undefined: all that are left. */
+  #cut: number | undefined;
+  /** Of the part that is under way, so many bytes were asked for. */
+  #askedBytes = 0;
+  /** Of the parts that are applied. */
+  readonly #notes: ApplyNote[] = [];
 
   /** `atOnce`: nothing is under way before it, so that it may be applied by one call; with what its effect records. */
   constructor(ports: IncomingPorts, offer: Offer, atOnce?: Pick<AtOnceRequest, "cursor">) {
     this.#ports = ports;
     this.offer = offer;
-    this.#ready = handled(atOnce === undefined ? this.#makeReady(0, offer.along) : this.#apply(atOnce));
+    this.#ready = handled(atOnce === undefined ? this.#makeReady(offer.along) : this.#apply(atOnce));
   }
 
   /** Rejects with what concerns more than this transaction. A rejection that nobody looks at is no defect. */
@@ -95,11 +107,26 @@ export class Incoming {
     return this.offer.id;
   }
 
+  /** Of the parts that are applied. */
+  get notes(): readonly ApplyNote[] {
+    return this.#notes;
+  }
+
   /** Prepares it again; saves below `voidBelow` that are not bound here are left out. */
   again(voidBelow: number): void {
+    this.#voidBelow = voidBelow;
     this.#divergence = undefined;
     this.#lacking.clear();
-    this.#ready = handled(this.#makeReady(voidBelow));
+    this.#ready = handled(this.#makeReady());
+  }
+
+  /** The part that was ready is applied, and that is recorded: what follows is next. */
+  next(notes: readonly ApplyNote[]): void {
+    this.#notes.push(...notes);
+    this.#from += this.#cut ?? 0;
+    this.#intent = undefined;
+    [this.#wanted, this.#askedBytes] = [0, 0];
+    this.again(this.#voidBelow);
   }
 
   /** What was found at `prepare` is gone: these bodies have to come after all. */
@@ -144,8 +171,9 @@ export class Incoming {
     }
   }
 
-  async #stageBodies({ heads, payloads }: Bodies): Promise<void> {
+  async #stageBodies({ heads: told, payloads }: Bodies): Promise<void> {
     await this.#apart?.begun;
+    const heads = told.map((head) => ({ ...head, index: head.index - this.#from }));
     for (const { index } of heads.filter((head) => head.gone)) {
       if (!this.#lacking.has(index)) continue;
       await this.#ports.store.call("gone", { key: this.id, index });
@@ -174,8 +202,9 @@ export class Incoming {
     for (const { index } of bodies) this.#arrived(index);
   }
 
-  async takePart({ index, offset, last, sha256, payload }: BodyPart): Promise<void> {
+  async takePart({ index: told, offset, last, sha256, payload }: BodyPart): Promise<void> {
     await this.#apart?.begun;
+    const index = told - this.#from;
     if (!this.#lacking.has(index)) return;
     const part = { key: this.id, index, offset, bytes: payload, last, sha256: last ? hexOf(sha256) : undefined };
     const transfer = [payload.buffer as ArrayBuffer];
@@ -190,7 +219,7 @@ export class Incoming {
   async #apply(atOnce: Pick<AtOnceRequest, "cursor">): Promise<Readiness> {
     const { store } = this.#ports;
     const { along = NOTHING_ALONG } = this.offer;
-    const outcome = await this.#asking(0, along, (request) => store.call("applyAtOnce", { ...request, ...atOnce }));
+    const outcome = await this.#asking(along, (request) => store.call("applyAtOnce", { ...request, ...atOnce }));
     switch (outcome.kind) {
       case "applied":
         return outcome;
@@ -198,16 +227,16 @@ export class Incoming {
         this.#intent = outcome.intent;
         this.#wanted += along.heads.length;
         this.#isSynced = true;
-        return { kind: "ready", intent: outcome.intent, tried: outcome.outcome };
+        return { kind: "ready", intent: outcome.intent, tried: outcome.outcome, isPart: false };
       case "prepared":
         return this.#carryOn(outcome.prepared, along);
     }
   }
 
   /** With the bodies that came along, the first time: then they are staged already, or asked for. */
-  async #makeReady(voidBelow: number, along = NOTHING_ALONG): Promise<Readiness> {
+  async #makeReady(along = NOTHING_ALONG): Promise<Readiness> {
     const { store } = this.#ports;
-    const prepared = await this.#asking(voidBelow, along, (request) => store.call("prepare", request));
+    const prepared = await this.#asking(along, (request) => store.call("prepare", request));
     return this.#carryOn(prepared, along);
   }
 
@@ -218,6 +247,7 @@ export class Incoming {
       return prepared;
     }
     this.#intentBytes = prepared.intent;
+    this.#cut = prepared.cut;
     this.#wanted += prepared.taken;
     this.#isSynced = prepared.taken > 0;
     if (prepared.ticket !== undefined && !this.#givenUp) this.#beginApart(prepared.ticket);
@@ -225,19 +255,20 @@ export class Incoming {
     return this.#seal();
   }
 
-  async #asking<T>(
-    voidBelow: number,
-    { heads, payloads }: AlongBodies,
-    ask: (request: AtOnceRequest) => Promise<T>,
-  ): Promise<T> {
-    const { stagedHereMax: apartAbove } = this.#ports;
+  async #asking<T>({ heads, payloads }: AlongBodies, ask: (request: AtOnceRequest) => Promise<T>): Promise<T> {
+    const { stagedHereMax: apartAbove, partBytesMax } = this.#ports;
+    const part = {
+      from: this.#from,
+      voidBelow: this.#voidBelow,
+      cutAbove: Math.max(0, partBytesMax - this.#askedBytes),
+    };
     const { payload: bytes, mailbox, bodiesAnew = false } = this.offer;
     const along = heads.flatMap(({ index, sha256 }, i) => {
       const body = payloads[i];
       return body === undefined ? [] : [{ index, bytes: body, sha256: hexOf(sha256) }];
     });
     try {
-      return await ask({ key: this.id, mailbox, bytes, voidBelow, bodiesAnew, apartAbove, along });
+      return await ask({ key: this.id, mailbox, bytes, bodiesAnew, apartAbove, along, ...part });
     } finally {
       releaseSlabs(payloads);
     }
@@ -246,10 +277,12 @@ export class Incoming {
   async #fetch(wants: readonly WantedBody[]): Promise<void> {
     if (wants.length === 0) return;
     const bytes = wants.reduce((sum, { size }) => sum + size, 0);
-    await this.#ports.room(this.id, bytes);
+    const isFurther = this.#from > 0 && this.#askedBytes === 0;
+    await this.#ports.room({ id: this.id, bytes, isFurther, hasMore: this.#cut !== undefined });
     if (this.#givenUp) return; // perhaps while it waited.
-    const indexes = wants.map(({ index }) => index);
-    for (const index of indexes) this.#lacking.add(index);
+    this.#askedBytes += bytes;
+    const indexes = wants.map(({ index }) => index + this.#from);
+    for (const index of indexes) this.#lacking.add(index - this.#from);
     this.#wanted += indexes.length;
     this.#isSynced = false;
     const complete = new Promise<void>((resolve) => {
@@ -271,7 +304,7 @@ export class Incoming {
       this.#intent = await this.#ports.writer.putIntent({ bytes: this.#intentBytes });
       this.#ports.reach("apply.intent");
     }
-    return { kind: "ready", intent: this.#intent };
+    return { kind: "ready", intent: this.#intent, isPart: this.#cut !== undefined };
   }
 
   #beginApart(ticket: StageTicket): void {
@@ -306,6 +339,12 @@ export class Incoming {
     this.#lacking.delete(index);
     if (this.#lacking.size === 0) this.#complete?.();
   }
+}
+
+/** Of what was offered, with the bodies along with it. */
+export function bytesOf(message: Offer | Mark): number {
+  if (message.kind === "mark") return 0;
+  return (message.along?.payloads ?? []).reduce((sum, { length }) => sum + length, message.payload.length);
 }
 
 /** It is looked at when its turn comes, or never. */

@@ -30,6 +30,8 @@ export interface MenderPorts extends ComparisonPorts {
   readonly random: () => number;
   /** A mailbox that was refused is tried again in this run. */
   readonly heals: boolean;
+  /** It may be compared where the log does not do. Without it only one is that somebody wants compared. */
+  readonly compares: boolean;
   /** Holds the mailbox back; returns when that is on stable storage. */
   readonly hold: (mailbox: MailboxGuid, cause: Cause) => Promise<void>;
   /** Returns when it may be compared, and made anew where it is missing. */
@@ -217,13 +219,17 @@ export class Mender {
     const lsn = await this.#catchUp(mailbox, row.lsn - 1, signal);
     await line.untilClear(mailbox, signal);
     if (!rejections.isRefused(mailbox)) return lsn;
-    if (this.#isLocked(mailbox)) return undefined; // so it would be after a comparison.
+    if (this.#isLocked(mailbox) || !this.#mayCompare(mailbox)) return undefined; // or: so it would be after a comparison.
     rejections.mend(mailbox);
     return undefined;
   }
 
   async #compare(mailbox: MailboxGuid, signal: AbortSignal): Promise<Extract<Compared, { kind: "equal" }> | undefined> {
     const { rejections, reader, hold, beforeCompared } = this.#ports;
+    if (!this.#mayCompare(mailbox)) {
+      rejections.hold(mailbox);
+      return undefined;
+    }
     await beforeCompared(mailbox, signal);
     // Before: of what it was compared with nothing must come again from the log.
     await rejections.mustCompare(mailbox);
@@ -277,6 +283,10 @@ export class Mender {
     this.#news.wake();
   }
 
+  #mayCompare(mailbox: MailboxGuid): boolean {
+    return this.#ports.compares || (this.#ports.rejections.rowOf(mailbox)?.lsn ?? 0) < 1;
+  }
+
   /** What was refused last was so because of a lock. */
   #isLocked(mailbox: MailboxGuid): boolean {
     return isOfLock(this.#ports.rejections.rowOf(mailbox)?.code ?? "");
@@ -284,33 +294,26 @@ export class Mender {
 
   #takeDue(): Job | undefined {
     const nowMs = this.#nowMs();
+    const hasLarge = [...this.#active].some((each) => this.#isLarge(each));
     for (const job of this.#jobs.values()) {
-      if (job.dueMs > nowMs || !this.#mayBegin(job)) continue;
-      this.#jobs.delete(job.mailbox);
+      const { mailbox, dueMs } = job;
+      if (dueMs > nowMs || this.#active.has(mailbox) || (hasLarge && this.#isLarge(mailbox))) continue;
+      this.#jobs.delete(mailbox);
       return job;
     }
     return undefined;
-  }
-
-  #mayBegin({ mailbox }: Job): boolean {
-    if (this.#active.has(mailbox)) return false;
-    return !this.#isLarge(mailbox) || ![...this.#active].some((each) => this.#isLarge(each));
   }
 
   #isLarge(mailbox: MailboxGuid): boolean {
     return isLarge(this.#ports.reader.mailboxByGuid(mailbox) ?? { messages: 0 });
   }
 
+  /** What is due and may not begin waits for an end, which wakes. There may be thousands of jobs: nothing is looked up for this. */
   async #untilDue(signal: AbortSignal): Promise<void> {
-    const waiting = [...this.#jobs.values()].filter((job) => this.#mayBegin(job));
-    if (waiting.length === 0) return this.#news.wait(signal);
-    const dueMs = waiting.reduce((least, job) => Math.min(least, job.dueMs), Number.POSITIVE_INFINITY);
-    const timer = this.#ports.clock.setTimer(Math.max(0, dueMs - this.#nowMs()), () => this.#news.wake());
-    try {
-      await this.#news.wait(signal);
-    } finally {
-      timer.cancel();
-    }
+    const nowMs = this.#nowMs();
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const job of this.#jobs.values()) if (job.dueMs > nowMs) dueMs = Math.min(dueMs, job.dueMs);
+    await this.#news.waitUntil(dueMs, this.#ports.clock, signal);
   }
 
   #nowMs(): number {

@@ -70,7 +70,16 @@ export const RESYNC_ASKED = "resync-asked";
 /** Of more mailboxes than that the whole store is compared: one durable word instead of as many, one after the other. */
 const CHANGED_MAX = 1_000;
 
-type OwnPorts = "heals" | "random" | "hold" | "beforeCompared" | "onReached" | "damaged" | "renumbers" | "clearing";
+type OwnPorts =
+  | "heals"
+  | "compares"
+  | "random"
+  | "hold"
+  | "beforeCompared"
+  | "onReached"
+  | "damaged"
+  | "renumbers"
+  | "clearing";
 
 /** What whoever asks for the comparison of one mailbox knows of it, or wants. */
 export interface ResyncWish {
@@ -124,7 +133,8 @@ export class Recovery {
     const damaged = (mailbox: MailboxGuid) => this.#takeDamaged(mailbox);
     const renumbers = (mailbox: MailboxGuid) => this.#renumbers(this.#accepted.delete(mailbox));
     const clearing = (mailbox: MailboxGuid) => (this.#clearing.delete(mailbox) ? options.clearPlace : undefined);
-    const own = { heals, random, hold, beforeCompared, onReached, damaged, renumbers, clearing };
+    const compares = heals || options.compares;
+    const own = { heals, compares, random, hold, beforeCompared, onReached, damaged, renumbers, clearing };
     this.#mender = new Mender({ ...ports, ...own });
   }
 

@@ -13,6 +13,8 @@ export interface SessionLimits {
   readonly atOnceBytesMax: number;
   /** So many bytes of bodies are asked for ahead of what is applied (bodies-ahead.ts). */
   readonly aheadBytesMax: number;
+  /** A transaction that wants more bytes of bodies than this is applied in parts, each with so many, or with one body. */
+  readonly partBytesMax: number;
 }
 
 /**
@@ -33,4 +35,5 @@ export const SESSION_LIMITS: SessionLimits = {
   stagedHereMax: STAGED_HERE_MAX,
   atOnceBytesMax: AT_ONCE_BYTES_MAX,
   aheadBytesMax: AHEAD_BYTES_MAX,
+  partBytesMax: TRANSACTION_BODIES_BYTES_MAX,
 };

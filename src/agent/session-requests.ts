@@ -14,7 +14,6 @@ import { type MailboxGuid, parseBaseName, UID_MAX } from "../maildir/ids.js";
 import { resyncError } from "../resync/errors.js";
 import type { ReadSide } from "../resync/sums-types.js";
 import { visibleMarks } from "../txn/marks.js";
-import { isOfLimbo } from "../wire/limbo-codec.js";
 import {
   type Answer,
   type Ask,
@@ -30,7 +29,7 @@ import { answerLimbo, type LimboSide } from "./limbo-side.js";
 import type { LockPatience } from "./lock-patience.js";
 import type { SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
-import { answerSums, isOfSums } from "./sums-answers.js";
+import { answerSums } from "./sums-answers.js";
 
 export interface RequestPorts {
   readonly store: WorkerClient<ApplyMethods>;
@@ -54,11 +53,6 @@ const INVENTORY_MESSAGES_MAX = 4096;
 const LOOKED_AT_ONCE = 8192;
 const LOOKS_MAX = 8;
 const LOOKS_MS_MAX = 10_000;
-
-/** Whether that may take long, and nothing else waits for it. */
-export function isAskedBeside(ask: Ask): boolean {
-  return isOfSums(ask) || isOfLimbo(ask);
-}
 
 /** Never throws for what the request met: the failure is the reply. */
 export async function answerRequest(ports: RequestPorts, request: Request, signal: AbortSignal): Promise<Reply> {

@@ -30,15 +30,16 @@ import {
   type WireFailure,
   type WireMessage,
 } from "../wire/messages.js";
-import { type AnswerPorts, Answers } from "./answers.js";
+import { type AnswerPorts, Answers, isAskedBeside } from "./answers.js";
 import { BodiesAhead } from "./bodies-ahead.js";
 import { agentError } from "./errors.js";
 import { errorOfSource, farewellOf } from "./farewell.js";
-import { Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
+import { bytesOf, Incoming, type IncomingPorts, type Readiness } from "./incoming.js";
 import type { LimboSide } from "./limbo-side.js";
 import { FOR_LONG, IN_LINE, LockPatience, wordsOfBusy } from "./lock-patience.js";
+import { isLook } from "./looks.js";
 import { SESSION_LIMITS, type SessionLimits } from "./session-limits.js";
-import { answerRequest, isAskedBeside } from "./session-requests.js";
+import { answerRequest } from "./session-requests.js";
 import { failureElsewhere, refuseAsk, refuseOffer, type SessionRights } from "./session-rights.js";
 import type { SessionSinks } from "./session-sinks.js";
 import type { StagerPort } from "./stager-port.js";
@@ -84,14 +85,13 @@ export class Session {
   readonly #answers: Answers;
   /** To questions of a comparison by sums, or about the limbo: it may take long to look, and nothing else waits for that. */
   readonly #sums: Answers;
-  /** Of what other mailboxes wait behind. */
-  readonly #patience: LockPatience;
+  readonly #patience: LockPatience; // of what other mailboxes wait behind.
   /** What the source says about the transaction that diverged. */
   #advice: { readonly id: number; readonly waiter: Waiter<Retry> } | undefined;
   #logId = "";
   #isReleased = false;
-  /** Of the offers that are not settled. */
-  #offeredBytes = 0;
+  #hasCompared = false;
+  #offeredBytes = 0; // of the offers that are not settled.
 
   constructor(ports: SessionPorts, limits: SessionLimits = SESSION_LIMITS) {
     this.#ports = ports;
@@ -139,12 +139,13 @@ export class Session {
     }
   }
 
-  /** What was staged and is not applied would only take space until the next start. */
+  /** What was staged and is not applied would only take space until the next start, and what was looked at until somebody compares again. */
   async #dropUnfinished(): Promise<void> {
     for (const incoming of this.#incoming.values()) {
       // The reason of the end is more telling than a thread that has ended with it; recovery clears what stays.
       await incoming.drop().catch(() => undefined);
     }
+    if (this.#hasCompared) await this.#ports.store.call("endLooks").catch(() => undefined); // the same.
   }
 
   /** Nothing more comes: lets go of what waits for the source. */
@@ -204,6 +205,7 @@ export class Session {
       return link.send({ kind: "reply", id: request.id, result }, signal);
     }
     if (rights !== undefined) refuseAsk(request.ask, rights);
+    if (isLook(request.ask)) this.#hasCompared = true;
     (isAskedBeside(request.ask) ? this.#sums : this.#answers).take(request);
   }
 
@@ -289,12 +291,12 @@ export class Session {
 
   #incomingPorts(signal: AbortSignal): IncomingPorts {
     const { link } = this.#ports;
-    const { stagedHereMax } = this.#limits;
+    const { stagedHereMax, partBytesMax } = this.#limits;
     const isNext = (id: number) => this.#incoming.keys().next().value === id;
-    const room: IncomingPorts["room"] = (id, bytes) =>
-      this.#ahead.take({ id, bytes, isNext: () => isNext(id) }, signal);
+    const room: IncomingPorts["room"] = (bodies) =>
+      this.#ahead.take({ ...bodies, isNext: () => isNext(bodies.id) }, signal);
     const want: IncomingPorts["want"] = (id, indexes) => link.send({ kind: "want", id, indexes }, signal);
-    return { ...this.#ports, stagedHereMax, room, want };
+    return { ...this.#ports, stagedHereMax, partBytesMax, room, want };
   }
 
   async #report(id: number, verdict: Verdict, signal: AbortSignal): Promise<void> {
@@ -350,10 +352,13 @@ export class Session {
     switch (outcome.kind) {
       case "applied": {
         const { offer } = incoming;
-        const effect = { ...outcome.effect, intent: readiness.intent, ...this.#cursorOf(offer) };
+        const cursor = readiness.isPart ? {} : this.#cursorOf(offer); // with the last of it: else it comes again.
+        const effect = { ...outcome.effect, intent: readiness.intent, ...cursor };
         await this.#record(() => this.#ports.writer.recordEffect(effect), offer.mailbox);
         this.#ports.reach("apply.effect-recorded");
-        return this.#applied(offer.mailbox, outcome.notes);
+        if (!readiness.isPart) return this.#applied(offer.mailbox, [...incoming.notes, ...outcome.notes]);
+        incoming.next(outcome.notes);
+        return this.#tryOnce(incoming, await incoming.ready, signal);
       }
       case "busy":
         return divergedBy({ code: "lock-held", words: wordsOfBusy(outcome) });
@@ -388,11 +393,6 @@ export class Session {
     const waiting = { tried, attempt, isOver: () => this.#isReleased };
     return this.#patience.whileBusy(offer.mailbox, waiting, signal);
   }
-}
-
-function bytesOf(message: Offer | Mark): number {
-  if (message.kind === "mark") return 0;
-  return (message.along?.payloads ?? []).reduce((sum, { length }) => sum + length, message.payload.length);
 }
 
 function adviceLost() {

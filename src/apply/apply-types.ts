@@ -62,6 +62,10 @@ export interface PrepareRequest {
   readonly apartAbove?: number;
   /** What came with the transaction: those of them that are wanted are staged at once, and durably. Absent = none. */
   readonly along?: readonly BodyParts[];
+  /** So many of its changes, and its structure, are applied already. All indexes are those of the changes that follow. Absent = 0. */
+  readonly from?: number;
+  /** Where more bytes of bodies are wanted than this, the transaction ends before the change that wants them. Absent = never. */
+  readonly cutAbove?: number;
 }
 
 export type PrepareOutcome =
@@ -80,6 +84,8 @@ export type PrepareOutcome =
        */
       readonly held?: readonly WantedBody[];
       readonly ticket?: StageTicket;
+      /** So many changes are prepared, to be executed as a transaction of their own; the others follow. Absent = all. */
+      readonly cut?: number;
     }
   | { readonly kind: "diverged"; readonly divergence: Divergence };
 
@@ -332,6 +338,8 @@ export interface ApplyMethods extends PurgeMethods, CompareMethods {
   /** What stands now counts as the source's own from here on, but for `strangers`. */
   mailboxes(request: { readonly strangers: readonly MailboxGuid[] }): readonly SurveyedMailbox[];
   inventory(request: InventoryRequest): InventoryOutcome;
+  /** Whoever compared is gone: what was kept for further questions goes. */
+  endLooks(): void;
   /** Whether all that was written to the store is gone. Cheap while it is not. */
   emptied(): boolean;
   /** As the intent of `prepare`, for what `foreign` is about to take to the limbo: to be kept until its effect is recorded, or nothing was done. */

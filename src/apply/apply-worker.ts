@@ -57,6 +57,7 @@ serveWorker<ApplyMethods>({
   compare: (request) => store().compare(request),
   tellHeld: (request) => store().tellHeld(request),
   standing: (request) => store().standing(request),
+  endLooks: () => store().endLooks(),
   emptied: () => store().emptied(),
   foreign: (request) => store().foreign(request),
   yieldUids: (request) => store().yieldUids(request),

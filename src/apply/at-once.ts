@@ -21,7 +21,8 @@ export interface AtOncePorts {
 /** Throws what `prepare` and `execute` throw, and what keeps the state database from being written. */
 export function applyAtOnce({ store, writes, reach }: AtOncePorts, request: AtOnceRequest): AtOnceOutcome {
   const prepared = store.prepare(request);
-  if (prepared.kind !== "ready" || prepared.wants.length > 0) return { kind: "prepared", prepared };
+  if (prepared.kind !== "ready" || prepared.wants.length > 0 || prepared.cut !== undefined)
+    return { kind: "prepared", prepared };
   reach("apply.staged");
   const intent = writes.putIntent(prepared.intent);
   reach("apply.intent");

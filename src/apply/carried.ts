@@ -6,7 +6,7 @@ import type { Dir } from "../base/disk.js";
 import { isRawPath, type RawPath } from "../base/raw-name.js";
 import type { MailboxRow } from "../log/state-types.js";
 import type { Transaction } from "../txn/transaction.js";
-import type { ExecuteOutcome } from "./apply-types.js";
+import type { AppliedEffect, ApplyNote, ExecuteOutcome } from "./apply-types.js";
 import { guidAt, isAlone } from "./parking.js";
 import type { StoreContext } from "./store-context.js";
 
@@ -43,4 +43,14 @@ export function withRows(
   rows: readonly MailboxRow[],
 ): ExecuteOutcome {
   return { ...outcome, effect: { ...outcome.effect, mailboxes: [...outcome.effect.mailboxes, ...rows] } };
+}
+
+/** With what made room for it, and what is to be told of its way. */
+export function withMove(
+  outcome: Extract<ExecuteOutcome, { kind: "applied" }>,
+  limbo: AppliedEffect["limbo"],
+  notes: readonly ApplyNote[],
+): ExecuteOutcome {
+  const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
+  return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
 }

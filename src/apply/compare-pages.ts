@@ -37,6 +37,8 @@ const PAGE_BYTES_MAX = 2 * 1024 * 1024;
 const READINGS_MAX = 2;
 /** Looks that are kept, of mailboxes that are compared at a time: more than there are. One that is lost is made anew. */
 const LOOKS_MAX = 8;
+/** Nobody asks any more: a comparison that is given up does not say so. Its questions follow each other in seconds. */
+const IDLE_MS = 5 * 60_000;
 
 interface Found {
   readonly known: KnownMailbox;
@@ -58,9 +60,23 @@ export class ComparePages {
   readonly #readings = new Map<MailboxGuid, Reading>();
   /** The latest last. */
   readonly #looks = new Map<MailboxGuid, KeptLook>();
+  /** When something was asked last. */
+  #askedMs = 0;
 
   constructor(context: StoreContext) {
     this.#context = context;
+  }
+
+  /** Lets go of all that was looked at: nobody asks on, if that was asked for by anybody at all. It may be some hundred megabytes. */
+  letGo(): void {
+    this.#looks.clear();
+    this.#readings.clear();
+  }
+
+  /** The same, where nothing was asked for a while. Cheap. */
+  letGoIfIdle(): void {
+    const isIdle = this.#looks.size + this.#readings.size > 0 && this.#nowMs() - this.#askedMs > IDLE_MS;
+    if (isIdle) this.letGo();
   }
 
   /** What the system refuses in this mailbox is its divergence. */
@@ -88,6 +104,8 @@ export class ComparePages {
   ): T | Diverged {
     const { mailbox, path } = request;
     const { cache, whereabouts } = this.#context;
+    this.letGoIfIdle();
+    this.#askedMs = this.#nowMs();
     return refusing({ mailbox, path }, () => {
       const known = cache.get(mailbox);
       const row = known.baseline?.row;
@@ -166,6 +184,10 @@ export class ComparePages {
     const { uidValidity } = uidlist.header;
     const baseline = known.baseline?.row.uidValidity === uidValidity ? known.baseline : undefined;
     return { dirs, reading, baseline, onDoubt: () => this.#context.cache.doubt(mailbox) };
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.monotonicMs();
   }
 
   #drop(mailbox: MailboxGuid): void {

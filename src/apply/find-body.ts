@@ -118,6 +118,26 @@ export class LocalBodies {
   }
 }
 
+/**
+ * Of `needs` those that have to come, in order; up to the first with which they are more than `bytesMax` (but a single one): there is the `cut`,
+ * the index of its change, and nothing is said of the needs from there on.
+ */
+export function lackingAmong(
+  needs: readonly BodyNeed[],
+  bytesMax: number,
+  isLacking: (need: BodyNeed) => boolean,
+): { readonly lacking: readonly BodyNeed[]; readonly cut: number | undefined } {
+  const lacking: BodyNeed[] = [];
+  let bytes = 0;
+  for (const need of needs.toSorted((a, b) => a.index - b.index)) {
+    if (!isLacking(need)) continue;
+    bytes += need.size;
+    if (bytes > bytesMax && lacking.length > 0) return { lacking, cut: need.index };
+    lacking.push(need);
+  }
+  return { lacking, cut: undefined };
+}
+
 function groupByMailbox(origins: readonly BodyOrigin[]): Map<MailboxGuid, BodyOrigin[]> {
   const byMailbox = new Map<MailboxGuid, BodyOrigin[]>();
   for (const origin of origins) {

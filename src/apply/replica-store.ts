@@ -16,18 +16,19 @@ import { isProcessAlive } from "../maildir/dotlock-stale.js";
 import { maildirError } from "../maildir/errors.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { StateDigester } from "../txn/digest.js";
+import { headOf, restOf } from "../txn/split.js";
 import type { Transaction } from "../txn/transaction.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { applyMessages } from "./apply-messages.js";
 import type * as types from "./apply-types.js";
 import { isAstray, locateAnywhere, notePutBack, Whereabouts } from "./astray.js";
-import { carriedRows, withRows } from "./carried.js";
+import { carriedRows, withMove, withRows } from "./carried.js";
 import { ComparePages } from "./compare-pages.js";
 import type * as compared from "./compare-types.js";
 import { createMailbox } from "./create-mailbox.js";
 import type { Divergence } from "./divergence.js";
 import { exchangePlaces, occupantRows, returnFor } from "./exchange.js";
-import { LocalBodies } from "./find-body.js";
+import { LocalBodies, lackingAmong } from "./find-body.js";
 import { moveForeign, yieldUids } from "./foreign.js";
 import { confirmHeld, hashHeld, heldAmong } from "./held-bodies.js";
 import { judgeTransaction, missing, needsFromNothing, needsOfBrought, refuseTransaction } from "./judge.js";
@@ -95,10 +96,10 @@ export class ReplicaStore implements Methods {
 
   prepare(request: types.PrepareRequest): types.PrepareOutcome {
     const { key, voidBelow, verifies = false, bodiesAnew = false } = request;
-    const { apartAbove = Number.POSITIVE_INFINITY, along = [] } = request;
-    const txn = decodeTransaction(request.bytes);
+    const { apartAbove = Number.POSITIVE_INFINITY, along = [], cutAbove = Number.POSITIVE_INFINITY } = request;
+    const txn = restOf(decodeTransaction(request.bytes), request.from ?? 0);
     if ((request.mailbox ?? txn.mailbox) !== txn.mailbox) return { kind: "misnamed" };
-    const pending = this.#pendingFor(key, txn, { voidBelow, verifies, bodiesAnew });
+    let pending = this.#pendingFor(key, txn, { voidBelow, verifies, bodiesAnew });
     const refused = refuseTransaction(txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
     const intent = encodeIntent({ key, mailbox: txn.mailbox, path: txn.path });
@@ -109,17 +110,16 @@ export class ReplicaStore implements Methods {
       const bodies = new LocalBodies(this.#context, root, txn);
       const missing = needs.filter(({ index }) => !pending.staged.has(index) && !pending.held.has(index));
       const staged = staging.withStagingDir(this.#context, root, pending, (tmp) => {
-        const lacking = missing.filter(
-          (need) => bodiesAnew || !bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index)),
-        );
-        return staging.stageAlong(tmp, pending, lacking, along);
+        const stage = (need: BodyNeed) => bodies.offer(need, (body) => stageLocal(body, tmp(), pending, need.index));
+        const { lacking, cut } = lackingAmong(missing, cutAbove, (need) => bodiesAnew || !stage(need));
+        if (cut !== undefined) pending = this.#pendingFor(key, headOf(txn, cut), { voidBelow, verifies, bodiesAnew });
+        return { ...staging.stageAlong(tmp, pending, lacking, along), ...(cut === undefined ? {} : { cut }) };
       });
       if (staged.kind === "diverged") return staged;
-      const { wants, taken } = staged;
       return {
-        ...({ kind: "ready", intent, wants, taken } as const),
+        ...{ ...staged, intent, kind: "ready" as const },
         ...(verifies ? { held: heldAmong(pending, needs) } : {}),
-        ...(wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
+        ...(staged.wants.length > apartAbove ? { ticket: staging.ticketFor(this.#context, root, pending) } : {}),
       };
     });
   }
@@ -166,6 +166,7 @@ export class ReplicaStore implements Methods {
     const pending = this.#pendingOf(key);
     const refused = refuseTransaction(pending.txn);
     if (refused !== undefined) return { kind: "diverged", divergence: refused };
+    this.#pages.letGoIfIdle();
     const outcome = this.#refusing(pending, (root) => {
       const lost = this.#lostIn(root, pending.txn);
       const executed = whileStanding(() => this.#believing(pending, () => this.#executeIn(root, pending)));
@@ -199,6 +200,10 @@ export class ReplicaStore implements Methods {
 
   tellHeld(request: compared.TellRequest): compared.TellOutcome {
     return this.#inStore((root) => this.#pages.tell(root, request));
+  }
+
+  endLooks(): void {
+    this.#pages.letGo();
   }
 
   standing(request: compared.StandingRequest): compared.StandingOutcome {
@@ -393,8 +398,3 @@ export class ReplicaStore implements Methods {
 }
 
 type Applied = Extract<types.ExecuteOutcome, { kind: "applied" }>;
-
-function withMove(outcome: Applied, limbo: types.AppliedEffect["limbo"], notes: readonly types.ApplyNote[]): Applied {
-  const effect = { ...outcome.effect, limbo: [...outcome.effect.limbo, ...limbo] };
-  return { ...outcome, effect, notes: [...notes, ...outcome.notes] };
-}

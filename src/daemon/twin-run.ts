@@ -13,7 +13,6 @@ import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
-import { isLinkClosed } from "../wire/errors.js";
 import type { Link } from "../wire/link.js";
 import { LATE_ADOPTION, refuseSeed } from "./adopt.js";
 import { wordsOfBrake } from "./brake-words.js";
@@ -22,7 +21,8 @@ import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
 import { meetDestination, surveyDestination } from "./first-contact.js";
 import { restoreAside } from "./foreign-moves.js";
-import { withWords } from "./interruption.js";
+import { HeldRetry } from "./held-retry.js";
+import { firstCause, withWords } from "./interruption.js";
 import { type NextUidPorts, tellNextUid } from "./next-uids.js";
 import type { Reporter } from "./reporter.js";
 import { adaptSource } from "./source-adapter.js";
@@ -34,8 +34,6 @@ import { countOf, mailboxName, wordsOfLateForeign } from "./words.js";
 
 const REPLICA = "destination";
 
-/** How long the end that failed may take to say so. */
-const CAUSE_MS_MAX = 2_000;
 const PROGRESS_EVERY_MS = 200;
 const LOOK_EVERY_MS = 5_000;
 /** How long an interrupted twin goes on shipping what it has captured. */
@@ -53,6 +51,7 @@ export class TwinRun {
   readonly #standing = new StandingProblems();
   readonly #rounds = new EqualRounds();
   readonly #broughtBack: BroughtBackRelease;
+  readonly #heldRetry: HeldRetry;
   #agent: ReplayAgent | undefined;
   /** Both sides were equal once in this run, and what was captured after that is shipped. */
   #isEqual = false;
@@ -73,6 +72,7 @@ export class TwinRun {
     this.#reporter = reporter;
     this.#source = parts.source;
     this.#broughtBack = new BroughtBackRelease(parts.source);
+    this.#heldRetry = new HeldRetry(parts.source.capturer);
     this.#tally = parts.tally;
   }
 
@@ -202,6 +202,7 @@ export class TwinRun {
       await capturer.run(signal, true);
       if (await this.#approve()) continue;
       this.#captured();
+      this.#heldRetry.look([this.#need()]);
       const lsn = reader.lastLsn();
       await this.#untilAcked(lsn, signal);
       if (await this.#settleBroughtBack()) continue;
@@ -317,6 +318,7 @@ export class TwinRun {
         lastLookMs = elapsedMs;
         if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
         if (this.#isLive) this.#tellBrake();
+        if (this.#isLive) this.#heldRetry.look([this.#need()]);
         if (this.#isLive) void this.#settleBroughtBack().catch(() => undefined); // it is tried again.
         void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
       }
@@ -382,18 +384,5 @@ export class TwinRun {
   #need(): ReplayAgent {
     if (this.#agent === undefined) throw new TypeError("the agent is made first");
     return this.#agent;
-  }
-}
-
-/** Rejects with why it failed: when one end only found the link closed, with why the other end closed it. */
-async function firstCause(ends: readonly Promise<void>[], lost: Promise<never>): Promise<void> {
-  try {
-    await Promise.all([...ends, lost]);
-  } catch (error) {
-    if (!isLinkClosed(error)) throw error;
-    const quiet = AbortSignal.timeout(CAUSE_MS_MAX * 2);
-    const settled = await Promise.race([Promise.allSettled(ends), systemClock.sleep(CAUSE_MS_MAX, quiet)]);
-    const causes = (settled ?? []).flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
-    throw causes.find((cause) => !isLinkClosed(cause)) ?? error;
   }
 }

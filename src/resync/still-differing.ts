@@ -1,11 +1,15 @@
 /** Pure. Of what two looks at two stores found: what none of them saw to be equal, nor to catch up, and what still changes. */
 import type { MailboxGuid } from "../maildir/ids.js";
-import { type Finding, keyOf, type MailboxDifference } from "./differences.js";
+import { type Finding, keyOf, type MailboxDifference, type Side } from "./differences.js";
 
-/** Of `now` what `before` did not see to be equal, and what has not caught up since. */
+/**
+ * Of `now` what `before` did not see to be equal, and what has not caught up since. `growing`: of those that `maybeGrowing` names the mailboxes
+ * whose higher UIDNEXT a message tells of.
+ */
 export function stillDiffering(
   before: readonly MailboxDifference[],
   now: readonly MailboxDifference[],
+  growing: ReadonlySet<MailboxGuid>,
 ): readonly MailboxDifference[] {
   const known = byName(before);
   return now.flatMap((it): MailboxDifference[] => {
@@ -15,11 +19,33 @@ export function stillDiffering(
     const subjects = new Set(old.findings.map(subjectOf));
     const isMoreKnown = old.further > 0;
     const findings = it.findings.filter((finding) => {
-      if (hasCaughtUp(old.findings, finding)) return false;
+      if (it.guid !== undefined && growing.has(it.guid) && hasCaughtUp(old.findings, finding)) return false;
       return subjects.has(subjectOf(finding)) || hidesMessages(finding) || (isMoreKnown && isOfMessage(finding));
     });
     const further = isMoreKnown ? it.further : 0;
     return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
+  });
+}
+
+/** A mailbox whose UIDNEXT differed at both looks, and was caught up with between them, if it was for mail that came. */
+export interface MaybeGrowing {
+  readonly guid: MailboxGuid;
+  /** Whose is the higher one now. */
+  readonly side: Side;
+  /** The last that was given out there: if that is no message nothing says that the other side will ever get so far. */
+  readonly lastUid: number;
+}
+
+export function maybeGrowing(
+  before: readonly MailboxDifference[],
+  now: readonly MailboxDifference[],
+): readonly MaybeGrowing[] {
+  const known = byName(before);
+  return now.flatMap((it) => {
+    const old = known.get(nameOf(it))?.findings ?? [];
+    const next = it.findings.find((finding) => finding.kind === "uidnext");
+    if (it.guid === undefined || next === undefined || !hasCaughtUp(old, next)) return [];
+    return { guid: it.guid, side: next.a > next.b ? "a" : "b", lastUid: Math.max(next.a, next.b) - 1 } as const;
   });
 }
 

@@ -2,20 +2,21 @@
  * Are two stores equal, while mail comes and goes in both? What differs is looked at again when the stores had time to settle: only what
  * still differs, in the very same way, is a difference; the rest was on its way.
  *
- * INVARIANT: what is not told was seen to be equal at one of the looks, or, of UIDNEXT, to catch up from one to the next. Beside a busy Dovecot
+ * INVARIANT: what is not told was seen to be equal at one of the looks, or, of UIDNEXT, to catch up from one to the next, where a message that
+ * has come tells why it was ahead. Beside a busy Dovecot
  * each look finds something that the one before did not: what the last one finds anew, and an earlier one saw to be equal, is on its way.
  *
  * A look has no list of what differed before, and needs none: of mailboxes whose directories are as they were only the times are looked at,
  * and of those whose sums are equal nothing more is asked. So a later look costs the rows of all mailboxes, and messages only where the
  * mailbox differs then. What came to differ meanwhile is found on the way, and may move from one mailbox to another.
  */
-import type { MailboxGuid } from "../maildir/ids.js";
+import { isUid, type MailboxGuid } from "../maildir/ids.js";
 import { type BodiesOptions, compareAgain, compareBodies } from "./compare-bodies.js";
 import type { Sides } from "./compare-messages.js";
 import { type ComparedStores, compareStores, MESSAGES_TOLD_MAX } from "./compare-stores.js";
 import { type Finding, keyOf, type MailboxDifference, type Pair } from "./differences.js";
 import { namedSide, unlessLost } from "./lost-mailbox.js";
-import { byName, changedSince, nameOf, stillDiffering } from "./still-differing.js";
+import { byName, changedSince, maybeGrowing, nameOf, stillDiffering } from "./still-differing.js";
 
 export interface DeepOptions extends Pick<BodiesOptions, "isChosen"> {
   /** Of how many messages that will be looked at. */
@@ -63,9 +64,26 @@ async function verifySums({ sides, settle, deep }: VerifyPorts, signal: AbortSig
     await settle(signal);
     const again = await compareStores(sides, signal, deep !== undefined);
     changing = changedSince(found.differences, again.differences);
-    neverEqual = stillDiffering(neverEqual, again.differences);
+    neverEqual = stillDiffering(neverEqual, again.differences, await growing(sides, neverEqual, again, signal));
     found = again;
   }
+}
+
+/** Mailboxes whose higher UIDNEXT is that of a message that stands there: it came, and so does what comes next. */
+async function growing(
+  sides: Sides,
+  before: readonly MailboxDifference[],
+  { differences, pairs = [] }: ComparedStores,
+  signal: AbortSignal,
+): Promise<ReadonlySet<MailboxGuid>> {
+  const found = new Set<MailboxGuid>();
+  for (const { guid, side, lastUid } of maybeGrowing(before, differences)) {
+    const pair = pairs.find(({ a }) => a.guid === guid);
+    if (pair === undefined || !isUid(lastUid)) continue;
+    const states = await unlessLost(sides[side].states({ path: pair[side].path, uids: [lastUid] }, signal));
+    if (!("lost" in states) && states.length > 0) found.add(guid);
+  }
+  return found;
 }
 
 /** What differs in what is read, twice in the same way. */

@@ -18,7 +18,7 @@ export function lowestPlaced(changes: readonly Change[], otherwise: number): num
   return changes.reduce((least, change) => Math.min(least, placedUid(change) ?? least), otherwise);
 }
 
-/** Bytes of the body that comes with it. What was copied or moved is there already, as a rule. */
+/** Bytes of the body that comes with it. What was copied or moved is there already, as a rule; a replica that lacks it asks for it in parts. */
 export function bodyBytesOf(change: Change): number {
   return change.kind === "save" && change.origin === undefined ? change.message.size : 0;
 }

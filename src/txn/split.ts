@@ -26,6 +26,21 @@ export function splitTransaction(transaction: Transaction): readonly Transaction
   return parts.reverse();
 }
 
+/** As a part of `splitTransaction`: the first `count` changes, for one who applies the rest (`restOf`) later. */
+export function headOf(transaction: Transaction, count: number): Transaction {
+  const { changes, uidNext } = transaction;
+  const head = changes.slice(0, count);
+  const highest = head.reduce((most, change) => Math.max(most, placedUid(change) ?? 0), 0);
+  return { ...transaction, changes: head, uidNext: Math.max(lowestPlaced(changes.slice(count), uidNext), highest + 1) };
+}
+
+/** What is left of it when its first `count` changes, and its structure, are applied. */
+export function restOf(transaction: Transaction, count: number): Transaction {
+  if (count === 0) return transaction;
+  const { structure: _, ...rest } = transaction;
+  return { ...rest, changes: transaction.changes.slice(count) };
+}
+
 /** Indexes of changes with which a part begins; none without changes. */
 function startsOf(changes: readonly Change[]): number[] {
   const starts: number[] = [];

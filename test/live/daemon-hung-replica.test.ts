@@ -25,7 +25,7 @@ describeLive("a replica that hangs", () => {
     expect(c.daemon.isStopped()).toBe(true);
     expect(lab.pair("a", "c").fileDifferences()).not.toEqual([]);
 
-    c.daemon.signal("SIGCONT");
+    c.daemon.resume();
     expect(folderOf(await lab.settle("a", "c"), "u1").messages).toHaveLength(205);
     for (const name of ["a", "b", "c"]) await lab.site(name).daemon.stop();
   });

@@ -108,7 +108,7 @@ describeLive("deletions under the brake", () => {
     try {
       await change();
     } finally {
-      daemon.signal("SIGCONT");
+      daemon.resume();
     }
   }
 

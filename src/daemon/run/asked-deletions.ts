@@ -7,10 +7,12 @@ import { type AskServed, limboOf } from "./asked-limbo.js";
 import type { Daemon } from "./daemon.js";
 import { type FetchedFrom, FetchTurns, HeldFetches } from "./held-fetches.js";
 import type { ReplicaRunner } from "./replica-runner.js";
+import type { SourceKeeper } from "./source-keeper.js";
 import type { SourceStore } from "./source-store.js";
 
 interface Source {
   readonly name: string;
+  readonly keeper: Pick<SourceKeeper, "noteLetGo">;
   /** Undefined: it is not open. */
   readonly store: SourceStore | undefined;
 }
@@ -59,6 +61,7 @@ async function approveHeld(daemon: Daemon, query: Pick<Targets, "store">): Promi
   }
   const held = heldIn(first);
   await first.store.side.capturer.approveDeletions();
+  first.keeper.noteLetGo();
   return held;
 }
 
@@ -79,7 +82,7 @@ function servedIn(
 /** Throws: not-the-source. */
 function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readonly Source[] {
   const meant = [...daemon.kept].filter(([name]) => store === undefined || name === store);
-  const sources = meant.flatMap(([name, kept]) => (kept.kind === "source" ? [{ name, store: kept.keeper.store }] : []));
+  const sources = meant.flatMap(([name, kept]) => (kept.kind === "source" ? [sourceOf(name, kept.keeper)] : []));
   if (meant.length > 0 && sources.length === 0) {
     const names = meant.map(([name]) => name).join(", ");
     throw controlError(
@@ -90,7 +93,11 @@ function sourcesMeant(daemon: Daemon, { store }: Pick<Targets, "store">): readon
   return sources;
 }
 
-function heldIn({ name, store }: Source): readonly HeldDeletions[] {
+function sourceOf(name: string, keeper: SourceKeeper): Source {
+  return { name, keeper, store: keeper.store };
+}
+
+function heldIn({ name, store }: Pick<Source, "name" | "store">): readonly HeldDeletions[] {
   const brake = store?.side.capturer.brake;
   if (brake === undefined) return [];
   const { named, mounts, ...sums } = brake;

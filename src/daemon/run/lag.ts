@@ -28,7 +28,7 @@ interface Mark {
 const WINDOW_MS = 60_000;
 /** One mark in so much time; of less no pace is told. */
 const MARK_MS = 1_000;
-/** After so long without a word it begins anew: the link was gone. */
+/** After so long without a word it begins anew. */
 const SILENCE_MS_MAX = 10_000;
 
 export class Pace {
@@ -41,6 +41,11 @@ export class Pace {
   /** What is left takes so many milliseconds at this pace. Undefined: nothing is left, or nobody knows. */
   get leftMs(): number | undefined {
     return this.#leftMs;
+  }
+
+  /** The link is gone: what the next one has to do begins anew, and until then nothing is done. */
+  end(): void {
+    [this.#marks, this.#leftMs] = [[], undefined];
   }
 
   /** `compared`: of all of it, where that is under way. What is counted begins anew where less is done than was. `nowMs`: monotonic. */

@@ -278,7 +278,7 @@ export class ReplicaRunner {
     const conversation = new AbortController();
     this.#conversation = conversation;
     const both = AbortSignal.any([signal, conversation.signal]);
-    let tell: (() => void) | undefined;
+    const tell = () => this.#agent?.wake();
     const beside: Promise<void>[] = [];
     try {
       const { link: bare, said } = await open(both);
@@ -288,7 +288,6 @@ export class ReplicaRunner {
       while (this.#turns.isBusy) await this.#turns.wait(both);
       const agent = this.#makeAgent(link);
       this.#agent = agent;
-      tell = () => agent.wake();
       store.onCommitted.add(tell);
       beside.push(this.#look(agent, conversation, both));
       beside.push(this.#linkTroubles.stall.watch(agent, link, both));
@@ -309,7 +308,8 @@ export class ReplicaRunner {
     } finally {
       conversation.abort(new Ended("it is over"));
       await Promise.allSettled(beside); // why they ended is the reason of the end, or follows from it.
-      if (tell !== undefined) store.onCommitted.delete(tell);
+      store.onCommitted.delete(tell);
+      this.pace.end();
       this.#agent = undefined;
       this.#conversation = undefined;
     }

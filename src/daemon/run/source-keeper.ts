@@ -12,6 +12,7 @@ import type { StateWriter } from "../../log/state-ports.js";
 import type { ReplicaRow } from "../../log/state-types.js";
 import { BroughtBackRelease } from "../brought-back.js";
 import type { LogLimits, Replica } from "../config/config.js";
+import { HeldRetry } from "../held-retry.js";
 import type { ScrubLimits } from "../scrub/limits.js";
 import { ReplicaScrub, scrubKey } from "../scrub/replica-scrub.js";
 import { refuseForgotten } from "../state-watch.js";
@@ -56,6 +57,8 @@ export interface SourceKeeperPorts {
 const RECENT_ENTRIES = 1_000;
 /** Between two looks at what the log need not keep. */
 const TRIM_MS = 5_000;
+/** Where what was held back is let go, and being captured. */
+const HELD_MS = 500;
 /** How long an ending daemon goes on shipping. */
 const DRAIN_MS_MAX = 5_000;
 
@@ -112,6 +115,11 @@ export class SourceKeeper {
     return this.#memories.get(name);
   }
 
+  /** What was held back may go: what waits for that need not wait any more. */
+  noteLetGo(): void {
+    this.#changed.wake();
+  }
+
   /** Those that are not there any more end, new ones begin, those of `peers` begin anew, all others go on. */
   setReplicas(replicas: ReadonlyMap<string, Replica>, peers: ReadonlySet<string | undefined>): void {
     this.#replicas = replicas;
@@ -164,6 +172,7 @@ export class SourceKeeper {
   async #tend(store: SourceStore, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     const broughtBack = new BroughtBackRelease(store.side);
+    const heldRetry = new HeldRetry(store.side.capturer);
     for (;;) {
       await this.#endGone();
       await this.#keepLog(store); // before anybody is served: what a new replica lacks is kept from here on.
@@ -172,7 +181,8 @@ export class SourceKeeper {
       if (store.isLive) await broughtBack.settle((lsn) => haveAll(store.side.reader.replicas(), lsn));
       noteBrake(store.side.capturer.brake, { log: this.#ports.log, troubles: this.troubles });
       this.problems.look(store.side.capturer.problems, { isWhole: store.isLive, nowMs: clock.nowMs() });
-      const timer = clock.setTimer(TRIM_MS, () => this.#changed.wake());
+      const isAwaited = heldRetry.look(Array.from(this.#running.values(), ({ runner }) => runner.agent ?? []).flat());
+      const timer = clock.setTimer(isAwaited ? HELD_MS : TRIM_MS, () => this.#changed.wake());
       try {
         await this.#changed.wait(signal);
       } finally {

@@ -101,7 +101,7 @@ export class DaemonProcess {
   /** TERM; throws unless it ends in order, with exit code 0, and has said nothing that it should not. */
   async stop(): Promise<void> {
     this.signal("SIGTERM");
-    this.signal("SIGCONT"); // one that is stopped would not see it.
+    this.resume(); // one that is stopped would not see it.
     await until(`${this.#site}: the daemon to end after SIGTERM`, () => !this.isRunning, {
       ...{ deadlineMs: STOP_MS_MAX, pollMs: 5, detail: () => this.tail() },
     });
@@ -121,6 +121,11 @@ export class DaemonProcess {
   async pause(): Promise<void> {
     this.signal("SIGSTOP");
     await until(`${this.#site}: the daemon to stop`, () => this.isStopped(), { deadlineMs: 5_000, pollMs: 1 });
+  }
+
+  /** CONT; of one that is not stopped nothing comes of it. */
+  resume(): void {
+    this.signal("SIGCONT");
   }
 
   isStopped(): boolean {

@@ -169,10 +169,11 @@ function faultsOf(pair: RealPair, { foreign, hadForeign }: Play): readonly strin
   return [...others.map(({ message }) => message), ...pair.differences.filter((words) => !isExcused(words))];
 }
 
-test.prop([fc.array(step, { minLength: 1, maxLength: 14 })], tries(8))(
-  "a run that compares makes the replica equal, whatever happened before",
-  async (steps) => {
+test.prop([fc.array(step, { minLength: 1, maxLength: 14 }), fc.constantFrom(0, 130, 2 ** 23)], tries(8))(
+  "a run that compares makes the replica equal, whatever happened before, and in which parts it asks for bodies",
+  async (steps, partBytesMax) => {
     await using pair = await RealPair.open();
+    pair.limits = { partBytesMax };
     makeMailbox(pair.bench.source, FOLDERS[0] ?? "", { messages: 3 });
     makeMailbox(pair.bench.source, FOLDERS[1] ?? "", { messages: 3, seed: 10 });
     await pair.ship();

@@ -15,6 +15,7 @@ import { tries } from "../tries.js";
 
 /** Most of what comes as one body is staged in the store's thread, most of what comes as several in the other. */
 const LIMITS = { preparedMax: 3, lockWaitMsMax: 100, stagedHereMax: 1, aheadBytesMax: 2 * (ALONG_BYTES_MAX + 1) };
+const WHOLE = { atOnceBytesMax: Number.POSITIVE_INFINITY, partBytesMax: Number.POSITIVE_INFINITY };
 /** The longest pause between two tries at the lock. */
 const LOCK_PAUSE_MS = 50;
 /** Bodies that are synced together, which takes a while. */
@@ -43,6 +44,7 @@ interface Run {
   readonly ending: "abort" | "source" | "replica";
   /** What nothing is under way before is applied by one call, up to this size. */
   readonly atOnceBytesMax: number;
+  readonly partBytesMax: number;
 }
 
 const refusal: fc.Arbitrary<Refusal> = fc.constantFrom<Refusal>(
@@ -71,6 +73,7 @@ const runs: fc.Arbitrary<readonly Run[]> = fc.array(
     stretches: fc.array(fc.record({ turns: fc.nat(12), ms: fc.constantFrom(0, 0, 5, 60, 300) }), { maxLength: 8 }),
     ending: fc.constantFrom("abort" as const, "source" as const, "replica" as const),
     atOnceBytesMax: fc.constantFrom(0, Number.POSITIVE_INFINITY),
+    partBytesMax: fc.constantFrom(0, 3 * MANY, Number.POSITIVE_INFINITY),
   }),
   { maxLength: 4 },
 );
@@ -124,6 +127,16 @@ function checkCovered(pair: Pair, log: readonly Logged[], ackedLsn: number): voi
   for (let lsn = 1; lsn <= cursor; lsn++) if (!isCovered(lsn)) throw new Error(`transaction ${lsn} is lost`);
 }
 
+/** Of each transaction all saves were applied, in one part or in several; but for those that were left out, or went. */
+function checkComplete(pair: Pair, log: readonly Logged[]): void {
+  const placed = new Set<number>();
+  for (const { transaction } of pair.replica.applied)
+    for (const change of transaction.changes) if (change.kind === "save") placed.add(change.message.uid);
+  for (const [i, { bodies }] of log.entries())
+    for (let k = 0; k < bodies; k++)
+      if (!placed.has((i + 1) * 100 + k)) throw new Error(`save ${k} of transaction ${i + 1} is lost`);
+}
+
 /** Whenever one is applied, all earlier ones of its mailbox were. */
 function checkOrder(pair: Pair, log: readonly Logged[]): void {
   const done = new Set<number>();
@@ -136,8 +149,9 @@ function checkOrder(pair: Pair, log: readonly Logged[]): void {
   }
 }
 
-async function go(pair: Pair, log: readonly Logged[], { stretches, ending, atOnceBytesMax }: Run): Promise<void> {
-  const run = pair.start({ limits: { ...LIMITS, atOnceBytesMax } });
+async function go(pair: Pair, log: readonly Logged[], played: Run): Promise<void> {
+  const { stretches, ending, atOnceBytesMax, partBytesMax } = played;
+  const run = pair.start({ limits: { ...LIMITS, atOnceBytesMax, partBytesMax } });
   for (const stretch of stretches) {
     await turns(stretch.turns);
     await pair.clock.advance(stretch.ms);
@@ -184,11 +198,12 @@ describe("a link under random trouble", () => {
       pair.bodies.unreadable.clear();
       pair.replica.refusals.clear();
       pair.replica.unprepared.clear();
-      const last = pair.start({ limits: { ...LIMITS, atOnceBytesMax: Number.POSITIVE_INFINITY } });
+      const last = pair.start({ limits: { ...LIMITS, ...WHOLE } });
       await soon(last.untilAcked(log.length), "everything is acknowledged");
       await last.end();
       checkOrder(pair, log);
       expect(new Set(appliedLsns(pair)).size).toBe(log.length);
+      checkComplete(pair, log);
       expect(pair.sourceState.rejections).toStrictEqual([]);
       expect(last.agent.trimmableLsn).toBe(log.length);
     },

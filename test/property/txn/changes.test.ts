@@ -8,7 +8,7 @@ import { placedUid } from "../../../src/txn/change-order.js";
 import { diffMessages, reusedUids } from "../../../src/txn/diff.js";
 import { mergeMarks } from "../../../src/txn/marks.js";
 import { TransactionRun } from "../../../src/txn/run.js";
-import { splitTransaction } from "../../../src/txn/split.js";
+import { headOf, restOf, splitTransaction } from "../../../src/txn/split.js";
 import type { Change, SaveChange, Transaction } from "../../../src/txn/transaction.js";
 import { save, transaction } from "../../unit/txn/txn-fixtures.js";
 import { tries } from "../tries.js";
@@ -117,6 +117,22 @@ test("what was copied or moved is there already: its bodies do not cut", () => {
   const sent = saves.map(({ origin: _, ...rest }): SaveChange => rest);
   expect(splitTransaction({ ...moved, changes: sent })).toHaveLength(20);
 });
+
+test.prop([transactions, longSaves, fc.nat(1800)], tries(40))(
+  "its head, and then the rest, are the transaction; the head's next UID is in the way of nothing in the rest",
+  (whole, saves, at) => {
+    const uidNext = Math.max(1, ...placed(saves)) + 7;
+    const transaction = { ...whole, changes: saves, uidNext };
+    const count = Math.min(at, saves.length);
+    const [head, rest] = [headOf(transaction, count), restOf(transaction, count)];
+    expect([...head.changes, ...rest.changes]).toStrictEqual(saves);
+    expect(rest.uidNext).toBe(uidNext);
+    expect(head.uidNext).toBeLessThanOrEqual(Math.min(uidNext, ...placed(rest.changes)));
+    expect(head.uidNext).toBeGreaterThan(Math.max(0, ...placed(head.changes)));
+    expect(head.structure).toStrictEqual(whole.structure);
+    expect(rest.structure).toStrictEqual(count === 0 ? whole.structure : undefined);
+  },
+);
 
 describe("splitTransaction", () => {
   test.prop([transactions, longSaves, fc.nat(600), fc.integer({ min: 1, max: 9 })], tries(40))(

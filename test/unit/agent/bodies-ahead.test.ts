@@ -1,7 +1,7 @@
 /** How many bodies a replica asks for ahead of what it applies, and what a line that is cut has sent again by that. */
 import { fc, test as property } from "@fast-check/vitest";
 import { describe, expect, test } from "vitest";
-import { BodiesAhead } from "../../../src/agent/bodies-ahead.js";
+import { BodiesAhead, type BodiesOf } from "../../../src/agent/bodies-ahead.js";
 import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
 import { TRANSACTION_BODIES_BYTES_MAX } from "../../../src/txn/transaction.js";
 import { tries } from "../../property/tries.js";
@@ -22,8 +22,9 @@ class Line {
     this.#bytes = bytes;
   }
 
-  ask(id: number): Promise<void> {
-    const ask = { id, bytes: this.#bytes[id] ?? 0, isNext: () => id === this.#applied };
+  ask(id: number, part: Partial<BodiesOf> = {}): Promise<void> {
+    const whole = { id, bytes: this.#bytes[id] ?? 0, hasMore: false, isFurther: false };
+    const ask = { ...whole, ...part, isNext: () => id === this.#applied };
     return this.ahead.take(ask, this.stop.signal).then(() => void this.taken.push(id));
   }
 
@@ -60,6 +61,24 @@ describe("bodies that are asked for ahead", () => {
     await line.apply();
     expect(line.taken).toStrictEqual([2, 0, 0, 1]);
     await Promise.all(later);
+  });
+
+  test("of a transaction that comes in parts: nobody behind it asks before its last ones are asked for", async () => {
+    const line = new Line([5, 60, 5]);
+    await line.ask(0);
+    const parts = line.ask(1, { hasMore: true });
+    const later = line.ask(2);
+    await turns(3);
+    expect(line.taken).toStrictEqual([0]); // it would fit, and be the first of more.
+    await line.apply();
+    expect(line.taken).toStrictEqual([0, 1]);
+    await line.ask(1, { hasMore: true, isFurther: true, bytes: 90 });
+    await turns(3);
+    expect(line.taken).toStrictEqual([0, 1, 1]);
+    await line.ask(1, { isFurther: true });
+    await turns(3);
+    expect(line.taken).toStrictEqual([0, 1, 1, 1, 2]);
+    await Promise.all([parts, later]);
   });
 
   test("are not waited for any more when it ends", async () => {

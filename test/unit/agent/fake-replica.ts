@@ -10,11 +10,12 @@ import type {
   ExecuteOutcome,
   PrepareOutcome,
   StageOutcome,
-  WantedBody,
   YieldOutcome,
 } from "../../../src/apply/apply-types.js";
 import { type Divergence, divergence } from "../../../src/apply/divergence.js";
 import { expectedBodies } from "../../../src/apply/expected-bodies.js";
+import { lackingAmong } from "../../../src/apply/find-body.js";
+import { headOf, restOf } from "../../../src/txn/split.js";
 import type { Transaction } from "../../../src/txn/transaction.js";
 import { decodeTransaction } from "../../../src/txn/transaction-codec.js";
 
@@ -73,14 +74,17 @@ export class FakeReplica implements Partial<ApplyMethods> {
     voidBelow,
     apartAbove = Number.POSITIVE_INFINITY,
     along = [],
+    from = 0,
+    cutAbove = Number.POSITIVE_INFINITY,
   }: Parameters<ApplyMethods["prepare"]>[0]): PrepareOutcome {
-    const transaction = decodeTransaction(bytes);
+    const transaction = restOf(decodeTransaction(bytes), from);
     if ((mailbox ?? transaction.mailbox) !== transaction.mailbox) return { kind: "misnamed" };
     const { staged, gone } = this.#pending.get(key) ?? { staged: new Map(), gone: new Set<number>() };
     this.#pending.set(key, { transaction, voidBelow, staged, gone });
     const refusal = this.unprepared.get(transaction.capturedMs)?.shift();
     if (refusal !== undefined) return { kind: "diverged", divergence: divergenceOf(transaction, refusal) };
-    const lacking = this.#wantsOf(key);
+    const { lacking, cut } = lackingAmong(this.#wantsOf(key), cutAbove, () => true);
+    if (cut !== undefined) this.#pending.set(key, { transaction: headOf(transaction, cut), voidBelow, staged, gone });
     const alongByIndex = new Map(along.map((body) => [body.index, body]));
     const taken = lacking.flatMap(({ index }) => alongByIndex.get(index) ?? []);
     const outcome = this.stageMany({ key, bodies: taken });
@@ -88,9 +92,8 @@ export class FakeReplica implements Partial<ApplyMethods> {
     const wants = this.#wantsOf(key);
     const ticket = { storeRoot: "/store", scratchRoot: "/scratch", expected: expectedBodies(transaction) };
     const intent = Uint8Array.of(key);
-    return wants.length > apartAbove
-      ? { kind: "ready", intent, wants, taken: taken.length, ticket }
-      : { kind: "ready", intent, wants, taken: taken.length };
+    const ready = { kind: "ready", intent, wants, taken: taken.length, ...(cut === undefined ? {} : { cut }) } as const;
+    return wants.length > apartAbove ? { ...ready, ticket } : ready;
   }
 
   adoptStaged({ key, bodies }: Parameters<ApplyMethods["adoptStaged"]>[0]): void {
@@ -179,7 +182,7 @@ export class FakeReplica implements Partial<ApplyMethods> {
     return pending;
   }
 
-  #wantsOf(key: number): WantedBody[] {
+  #wantsOf(key: number) {
     const { transaction, staged, gone, voidBelow } = this.#of(key);
     return transaction.changes.flatMap((change, index) => {
       if (change.kind !== "save" || staged.has(index) || gone.has(index) || change.message.uid < voidBelow) return [];

@@ -51,6 +51,7 @@ beforeEach(async () => {
     store: inlineWorker(methods as unknown as ApplyMethods),
     stager,
     stagedHereMax: Number.POSITIVE_INFINITY,
+    partBytesMax: Number.POSITIVE_INFINITY,
     writer: state.writer(),
     room: async () => undefined,
     want: async () => undefined,

@@ -9,7 +9,7 @@ import type { NextUidNews } from "../../../src/agent/next-uids.js";
 import type { ReplayAgentOptions } from "../../../src/agent/recovery.js";
 import { ReplayAgent, type Shipped } from "../../../src/agent/replay-agent.js";
 import { Session } from "../../../src/agent/session.js";
-import { SESSION_LIMITS } from "../../../src/agent/session-limits.js";
+import { SESSION_LIMITS, type SessionLimits } from "../../../src/agent/session-limits.js";
 import type { SessionSinks } from "../../../src/agent/session-sinks.js";
 import type { ApplyMethods, AtOnceRequest } from "../../../src/apply/apply-types.js";
 import { applyAtOnce } from "../../../src/apply/at-once.js";
@@ -60,12 +60,16 @@ export class RealPair {
   readonly #replicaWrites: OwnWrites;
   readonly #sourceWrites: OwnWrites;
   store: ReplicaStore;
+  /** So much later it is for the replica's store. */
+  laterMs = 0;
   /** Of agents that are made from here on. */
   mayHave: ((path: RawPath) => boolean) | undefined;
   /** Of agents that are made from here on: what comes before the first offer. */
   prepare: Parameters<ReplayAgent["run"]>[0] = async () => undefined;
   /** Of sessions that are made from here on. */
   mayWrite: ((path: RawPath) => boolean) | undefined;
+  /** Of sessions that are made from here on. */
+  limits: Partial<SessionLimits> = {};
   /** Of the sessions that are made from then on. */
   sinks: SessionSinks | undefined;
 
@@ -197,7 +201,7 @@ export class RealPair {
       return lsn === 0 && reader.mailboxes().length === 0 ? undefined : lsn;
     };
     const ports = { link, store, stager, writer: this.replicaWriter, clock, reach: () => undefined, appliedLsn };
-    const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY };
+    const limits = { ...SESSION_LIMITS, stagedHereMax: Number.POSITIVE_INFINITY, ...this.limits };
     const { mayWrite } = this;
     const pathOf = (mailbox: MailboxGuid) => reader.mailboxByGuid(mailbox)?.path;
     const rights = mayWrite === undefined ? undefined : { mayWrite, pathOf };
@@ -216,7 +220,8 @@ export class RealPair {
     const { replica, dir } = this.bench;
     const [storeRoot, scratchRoot] = [rawFromText(replica), rawFromText(join(dir, "scratch"))];
     const options = { storeRoot, scratchRoot, statePath: "", hostname: "replica", pid: process.pid };
-    const ports = { disk: openNodeDisk(), reader: this.replicaReader, digester: this.#digester, clock: systemClock };
+    const clock = { nowMs: () => systemClock.nowMs(), monotonicMs: () => systemClock.monotonicMs() + this.laterMs };
+    const ports = { disk: openNodeDisk(), reader: this.replicaReader, digester: this.#digester, clock };
     return new ReplicaStore(ports, options);
   }
 }

@@ -6,7 +6,7 @@ import { BODY_BATCH_BYTES_MAX, BODY_SMALL_BYTES_MAX, type BodyRead } from "../..
 import type { Link } from "../../../src/wire/link.js";
 import { openMemoryLink } from "../../../src/wire/memory-link.js";
 import { turns, until } from "../../turns.js";
-import { Pair, type Running } from "./pair.js";
+import { Pair, type Running, STEP_BY_STEP } from "./pair.js";
 
 const FEW = saves(SESSION_LIMITS.stagedHereMax);
 const MANY = saves(SESSION_LIMITS.stagedHereMax + 1);
@@ -78,7 +78,7 @@ describe("a transaction with many bodies", () => {
     pair.log("a", saves(MANY.length, BODY_BATCH_BYTES_MAX / 8)); // eight to a message.
     const waiting: (() => void)[] = [];
     pair.stager.onStage = () => new Promise<void>((resolve) => waiting.push(resolve));
-    const run = pair.start();
+    const run = pair.start({ limits: { ...STEP_BY_STEP, partBytesMax: Number.POSITIVE_INFINITY } });
     const acked = run.untilAcked(1);
     await until(() => waiting.length > 0, "the first are being staged");
     await turns();

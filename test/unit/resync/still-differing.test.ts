@@ -78,14 +78,18 @@ describe("verifyStores", () => {
   });
 
   test("of a mailbox that gets mail all the time UIDNEXT may differ at each look: the one that is behind catches up", async () => {
-    const next = (uidNext: number) => [{ ...(WHOLE[0] as MemoryMailbox), uidNext }];
-    const looksAt = async (pairs: readonly (readonly [number, number])[]) => {
+    /** `isOfMail`: its last message has the UID before. Else all stand in both. */
+    const next = (uidNext: number, isOfMail: boolean) => {
+      const [whole] = WHOLE as readonly [MemoryMailbox];
+      return [{ ...whole, uidNext, states: isOfMail ? [...whole.states, stateOf(uidNext - 1)] : whole.states }];
+    };
+    const looksAt = async (pairs: readonly (readonly [number, number])[], isOfMail = true) => {
       const sides = {
-        a: changingSide(pairs.map(([a]) => next(a))),
-        b: changingSide(pairs.map(([, b]) => next(b))),
+        a: changingSide(pairs.map(([a, b]) => next(a, isOfMail && a > b))),
+        b: changingSide(pairs.map(([a, b]) => next(b, isOfMail && b > a))),
       };
       const verdict = await verifyStores({ sides, settle: async () => undefined }, signal);
-      const findings = verdict.differences.flatMap((it) => it.findings);
+      const findings = verdict.differences.flatMap((it) => it.findings).filter(({ kind }) => kind === "uidnext");
       return { findings, changing: verdict.changing.length, looks: verdict.looks };
     };
     const six = [10, 20, 30, 40, 50, 60];
@@ -98,8 +102,23 @@ describe("verifyStores", () => {
     expect(await looksAt(six.map((uid) => [uid, 7]))).toEqual({ findings: [stuck], changing: 1, looks: 6 });
     const slow = { kind: "uidnext", a: 60, b: 12 };
     expect(await looksAt(six.map((uid, look) => [uid, 7 + look]))).toEqual({ findings: [slow], changing: 1, looks: 6 });
+    // It stays as far ahead as it was, for no message that came.
+    const ahead = { findings: [{ kind: "uidnext", a: 60, b: 57 }], changing: 1, looks: 6 };
+    const never = six.map((uid) => [uid, uid - 3] as const);
+    expect(await looksAt(never, false)).toEqual(ahead);
+    const behind = { findings: [{ kind: "uidnext", a: 57, b: 60 }], changing: 1, looks: 6 };
+    expect(
+      await looksAt(
+        never.map(([a, b]) => [b, a] as const),
+        false,
+      ),
+    ).toEqual(behind);
     // At rest it is told as ever.
-    expect(await looksAt([[20, 17]])).toEqual({ findings: [{ kind: "uidnext", a: 20, b: 17 }], changing: 0, looks: 2 });
+    expect(await looksAt([[20, 17]], false)).toEqual({
+      findings: [{ kind: "uidnext", a: 20, b: 17 }],
+      changing: 0,
+      looks: 2,
+    });
   });
 
   test("a later look asks for messages only of the mailboxes that differ then", async () => {

@@ -47,7 +47,7 @@ test("what is held back of one store holds back nothing of the other one, until 
 
   await source.pause(); // it meets all of it, not a part within the limits.
   rmSync(join(sources.one, WORK), { recursive: true });
-  source.signal("SIGCONT");
+  source.resume();
   const told = await source.waitFor("the brake", ({ code }) => code === "deletions-held");
   expect(told["store"]).toBe("one");
   const held = treeState(join(replicas.one, WORK));

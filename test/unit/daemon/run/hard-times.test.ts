@@ -55,7 +55,7 @@ test("a stop that comes in the middle of a reload is the last word", { timeout: 
   await using two = openTwoDaemons();
   two.configure({});
   const { replica, source } = await livePair(two);
-  replica.signal("SIGSTOP"); // so that it takes long to end the store that goes.
+  await replica.pause(); // so that it takes long to end the store that goes.
   addMessage(join(two.source, INBOX), { seed: 41 });
   await source.waitFor("a commit", () => true, source.events.length - 1);
   const other = join(two.dir, "source2");
@@ -74,7 +74,7 @@ test("a stop that comes in the middle of a reload is the last word", { timeout: 
   source.signal("SIGTERM");
   expect((await source.exited).code).toBe(0);
   await reload;
-  replica.signal("SIGCONT");
+  replica.resume();
   const names = source.events.slice(since).map(({ msg }) => msg);
   expect(names.at(-1)).toBe("daemon-stopped");
   expect(source.events.slice(since).filter(({ store }) => store === "mail2")).toStrictEqual([]);

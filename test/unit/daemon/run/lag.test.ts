@@ -77,7 +77,14 @@ test("another count, one that has begun anew, and another link have no pace yet"
   expect(pace.leftMs).toBeUndefined();
   await go({ step: 10, count: 20, all: 1_000 }, { of: "comparison" });
   expect(pace.leftMs).toBe(8_000);
+  pace.end();
+  expect(pace.leftMs).toBeUndefined();
+  await clock.advance(1_000);
+  note("comparison", { done: 900, all: 1_000 }); // another one has done that.
+  expect(pace.leftMs).toBeUndefined();
+  await go({ from: 900, step: 1, count: 20, all: 1_000 }, { of: "comparison" });
+  expect(pace.leftMs).toBe(8_000);
   await clock.advance(20_000);
-  note("comparison", { done: 201, all: 1_000 });
+  note("comparison", { done: 930, all: 1_000 });
   expect(pace.leftMs).toBeUndefined();
 });

@@ -68,8 +68,10 @@ test("no loop of an earlier link is left behind", { timeout: 60_000 }, async () 
     });
   };
   let current: ReturnType<typeof openMemoryLink> | undefined;
+  const paces: (number | undefined)[] = [];
   const dial = (): Promise<Link> => {
     links += 1;
+    paces.push(runner.pace.leftMs);
     current = openMemoryLink();
     void pair
       .makeSession(current.replica)
@@ -81,12 +83,16 @@ test("no loop of an earlier link is left behind", { timeout: 60_000 }, async () 
   runner.run(stop.signal).catch(() => undefined);
   for (let round = 1; round <= 6; round++) {
     await until(`link ${round} to be live`, () => links === round && runner.state === "live");
+    const nowMs = systemClock.monotonicMs();
+    for (const done of [1, 2])
+      runner.pace.note({ done, all: 9 }, { ackedLsn: 0, transactions: 0 }, nowMs + 1_000 * done);
     current?.replica.close();
     await until("it to end", () => runner.state !== "live");
   }
   await until("the last one to be live", () => runner.state === "live");
   await until("one loop, and no other", () => asleep <= 2);
   expect(links).toBe(7);
+  expect(new Set(paces)).toEqual(new Set([undefined])); // nor is its pace.
 });
 
 test("out of reach for longer than its alarm it needs a person, until there is a link again", async () => {

@@ -11,6 +11,8 @@ export interface BusyDisk {
   interrupt(change: () => void, keep: (name: string) => boolean): void;
   /** Runs after the next look at a file in `cur/`. */
   afterStat(change: () => void): void;
+  /** Runs after the next try to open a file in `cur/`. */
+  afterOpen(change: () => void): void;
 }
 
 function walkOver(names: string[]): NameWalk {
@@ -21,6 +23,7 @@ export function openBusyDisk(): BusyDisk {
   const inner = openNodeDisk();
   let pending: { change: () => void; keep: (name: string) => boolean } | undefined;
   let afterStat: (() => void) | undefined;
+  let afterOpen: (() => void) | undefined;
   const originals = new WeakMap<Dir, Dir>();
   const wrap = (dir: Dir): Dir => {
     const list = (): string[] => {
@@ -43,6 +46,15 @@ export function openBusyDisk(): BusyDisk {
             afterStat = undefined;
             change?.();
             return stat;
+          };
+        }
+        if (property === "openFile" && target.shownPath.endsWith("/cur")) {
+          return (name: Parameters<Dir["openFile"]>[0]) => {
+            const file = target.openFile(name);
+            const change = afterOpen;
+            afterOpen = undefined;
+            change?.();
+            return file;
           };
         }
         if (property === "walk") return () => walkOver(list());
@@ -74,6 +86,9 @@ export function openBusyDisk(): BusyDisk {
     },
     afterStat: (change) => {
       afterStat = change;
+    },
+    afterOpen: (change) => {
+      afterOpen = change;
     },
   };
 }

@@ -22,8 +22,7 @@ function walkOver(names: string[]): NameWalk {
 export function openBusyDisk(): BusyDisk {
   const inner = openNodeDisk();
   let pending: { change: () => void; keep: (name: string) => boolean } | undefined;
-  let afterStat: (() => void) | undefined;
-  let afterOpen: (() => void) | undefined;
+  const after = new Map<"stat" | "openFile", () => void>();
   const originals = new WeakMap<Dir, Dir>();
   const wrap = (dir: Dir): Dir => {
     const list = (): string[] => {
@@ -39,22 +38,13 @@ export function openBusyDisk(): BusyDisk {
     const wrapped: Dir = new Proxy(dir, {
       get(target, property) {
         if (property === "list") return list;
-        if (property === "stat" && target.shownPath.endsWith("/cur")) {
-          return (name: string) => {
-            const stat = target.stat(name);
-            const change = afterStat;
-            afterStat = undefined;
+        if ((property === "stat" || property === "openFile") && target.shownPath.endsWith("/cur")) {
+          return (name: Parameters<Dir["stat"]>[0]) => {
+            const found = target[property](name);
+            const change = after.get(property);
+            after.delete(property);
             change?.();
-            return stat;
-          };
-        }
-        if (property === "openFile" && target.shownPath.endsWith("/cur")) {
-          return (name: Parameters<Dir["openFile"]>[0]) => {
-            const file = target.openFile(name);
-            const change = afterOpen;
-            afterOpen = undefined;
-            change?.();
-            return file;
+            return found;
           };
         }
         if (property === "walk") return () => walkOver(list());
@@ -84,11 +74,7 @@ export function openBusyDisk(): BusyDisk {
     interrupt: (change, keep) => {
       pending = { change, keep };
     },
-    afterStat: (change) => {
-      afterStat = change;
-    },
-    afterOpen: (change) => {
-      afterOpen = change;
-    },
+    afterStat: (change) => void after.set("stat", change),
+    afterOpen: (change) => void after.set("openFile", change),
   };
 }

@@ -3,6 +3,9 @@
  */
 import type { Clock } from "../base/clock.js";
 import { type Disposition, MailtwinError } from "../base/errors.js";
+import { resyncError } from "../resync/errors.js";
+import { LIMBO } from "../wire/limbo.js";
+import { isOfLimbo } from "../wire/limbo-codec.js";
 import type { Link } from "../wire/link.js";
 import type { Answer, Ask, Reply } from "../wire/messages.js";
 
@@ -38,9 +41,13 @@ export class Asker {
     return this.#failure !== undefined;
   }
 
-  /** Rejects with the other end's failure, under its own code, or with the abort reason. */
+  /**
+   * Rejects with the other end's failure, under its own code, or with the abort reason; compared-unsupported: what it does not know is not
+   * asked, since it would end the link.
+   */
   async ask(ask: Ask, signal: AbortSignal): Promise<Answer> {
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (isOfLimbo(ask) && this.#link.capabilities?.has(LIMBO) === false) throw unknownOverThere();
     this.#lastId += 1;
     const id = this.#lastId;
     const onAbort = () => this.#waiting.get(id)?.reject(signal.reason);
@@ -75,6 +82,11 @@ export class Asker {
     this.#failure ??= { error };
     for (const waiting of this.#waiting.values()) waiting.reject(error);
   }
+}
+
+function unknownOverThere(): Error {
+  const words = "mailtwin at the other end is of an older release, which cannot tell of it over a link";
+  return resyncError("compared-unsupported", `reading the limbo of the replica: ${words} (undelete on that host can)`);
 }
 
 function dispositionOf(text: string): Disposition {

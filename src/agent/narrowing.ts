@@ -50,14 +50,17 @@ export interface Begun {
 /** How the mailbox stands on the replica; where it is the source's by its UIDVALIDITY, both have looked at all of it. */
 export async function beginNarrowing({ states, pages }: Ends, signal: AbortSignal): Promise<Begun> {
   let isMarked = await markMore(states, signal);
+  // A replica that answers before it has looked at all would get the same sums with each question.
+  let isLooked = states.count <= MARKED_MEANWHILE;
   for (;;) {
-    const sums = isMarked ? wholeOf(states) : undefined;
+    const sums = isMarked && isLooked ? wholeOf(states) : undefined;
     const meanwhile = isMarked ? true : markMore(states, signal);
     const [replica, isNowMarked] = await Promise.all([pages.compare(sums, signal), meanwhile]);
     if (replica.differing !== undefined) return { replica, sums };
     const isOther = replica.standing?.uidValidity !== states.row?.uidValidity;
     if (isOther || replica.isBack) return { replica, sums: undefined };
     isMarked = isNowMarked;
+    isLooked ||= replica.looked === UID_MAX;
   }
 }
 

@@ -2,7 +2,7 @@
  * A mailbox as the source's baseline has it, all of one commit of the log: its row, its messages and their marks, and up to where the
  * log covers it.
  *
- * Memory: the rows of the baseline as bytes, 100 or so a message, and 13 bytes or twice that for its mark; decoded is one chunk at a time.
+ * Memory: the rows of the baseline as bytes, 100 or so a message; decoded is one chunk at a time. Marks as in `MarkedChunks`.
  */
 import { firstAbove } from "../base/ascending.js";
 import { decodeChunk, stateOfRecord } from "../log/baseline-chunk.js";
@@ -10,16 +10,18 @@ import type { StateReader } from "../log/state-ports.js";
 import type { MailboxRow } from "../log/state-types.js";
 import { type MailboxGuid, UID_MAX } from "../maildir/ids.js";
 import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
-import type { StateDigester } from "../txn/digest.js";
-import { MarkedUids } from "../txn/marked-uids.js";
+import { DIGEST_BYTES, type Digest, type StateDigester } from "../txn/digest.js";
+import { MarkedChunks, type Marks } from "../txn/marked-chunks.js";
 import type { MessageState } from "../txn/message-state.js";
 import type { Span } from "../wire/sums.js";
 
-export type BaselineReader = Pick<StateReader, "snapshot" | "lastLsn" | "mailboxByGuid" | "looks" | "chunk">;
+export type BaselineReader = Pick<StateReader, "snapshot" | "lastLsn" | "mailboxByGuid" | "digests" | "chunk">;
 
 interface EncodedChunk {
   readonly chunk: number;
   readonly count: number;
+  /** Empty where an older version wrote it. */
+  readonly digest: Digest;
   readonly bytes: Uint8Array;
 }
 
@@ -34,7 +36,7 @@ export class SourceStates {
   readonly #numbers: readonly number[];
   /** Messages up to the end of each chunk. */
   readonly #counts: readonly number[];
-  readonly #marked: MarkedUids;
+  readonly #marked: MarkedChunks;
   #nextToMark = 0;
   #lastDecoded: { readonly of: EncodedChunk; readonly states: readonly MessageState[] } | undefined;
 
@@ -45,7 +47,7 @@ export class SourceStates {
     { digester, seed }: { readonly digester: StateDigester; readonly seed: number },
   ) {
     this.#digester = digester;
-    this.#marked = new MarkedUids(seed);
+    this.#marked = new MarkedChunks(seed, (chunk) => this.#halvesOf(chunk));
     const { lsn, row, chunks } = reader.snapshot(() => readAll(reader, guid));
     this.lsn = lsn;
     this.row = row;
@@ -69,7 +71,7 @@ export class SourceStates {
   }
 
   /** The marks of those that were marked. */
-  get marked(): Pick<MarkedUids, "digest" | "countIn" | "sumIn"> {
+  get marked(): Pick<Marks, "digest" | "countIn" | "sumIn"> {
     return this.#marked;
   }
 
@@ -79,13 +81,18 @@ export class SourceStates {
     return this.#counts[chunks - 1] ?? 0;
   }
 
-  /** Marks the next messages, `max` or somewhat more. True: all are marked. Throws: state-corrupt. */
+  /** Marks the next messages: reads `max` or somewhat more, and any number whose digest was kept. True: all are marked. Throws: state-corrupt. */
   markOn(max: number): boolean {
-    const until = this.#marked.count + max;
+    let read = 0;
     for (; this.#nextToMark < this.#chunks.length; this.#nextToMark++) {
-      if (this.#marked.count >= until) return false;
-      const next = this.#chunks[this.#nextToMark] as EncodedChunk;
-      for (const state of this.#decode(next)) this.#marked.add(state.uid, this.#digester.halvesWithFields(state));
+      if (read >= max) return false;
+      const { chunk, count, digest } = this.#chunks[this.#nextToMark] as EncodedChunk;
+      if (digest.length === DIGEST_BYTES) {
+        this.#marked.addKnown(chunk, count, digest);
+        continue;
+      }
+      this.#marked.addRead(chunk, this.#halvesOf(chunk));
+      read += count;
     }
     return true;
   }
@@ -120,6 +127,16 @@ export class SourceStates {
     return this.take(spans, { afterUid: 0, upTo: UID_MAX }, Number.POSITIVE_INFINITY).states;
   }
 
+  #halvesOf(chunk: number) {
+    const of = this.#chunks[firstAbove(this.#numbers, chunk - 1)] as EncodedChunk;
+    const digester = this.#digester;
+    return this.#decode(of).map((state) => ({
+      uid: state.uid,
+      halves: digester.halvesWithFields(state),
+      isOff: false,
+    }));
+  }
+
   #decode(of: EncodedChunk): readonly MessageState[] {
     if (this.#lastDecoded?.of === of) return this.#lastDecoded.states;
     const states = decodeChunk(of.bytes, this.row?.keywords ?? []).map(stateOfRecord);
@@ -130,10 +147,10 @@ export class SourceStates {
 
 function readAll(reader: BaselineReader, guid: MailboxGuid) {
   const row = reader.mailboxByGuid(guid);
-  const looks = row === undefined ? [] : reader.looks(row.id);
-  const chunks = looks.flatMap(({ chunk, count }): EncodedChunk[] => {
+  const digests = row === undefined ? [] : reader.digests(row.id);
+  const chunks = digests.flatMap(({ chunk, count, digest }): EncodedChunk[] => {
     const bytes = row === undefined ? undefined : reader.chunk(row.id, chunk);
-    return bytes === undefined ? [] : [{ chunk, count, bytes }];
+    return bytes === undefined ? [] : [{ chunk, count, digest, bytes }];
   });
   return { lsn: reader.lastLsn(), row, chunks };
 }

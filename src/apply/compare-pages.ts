@@ -117,7 +117,7 @@ export class ComparePages {
       using dirs = new MailboxDirs(found.located.dir);
       const sources = this.#sourcesOf(mailbox, found, { dirs, isAnew: look.looked === 0 });
       if ("kind" in sources) return sources;
-      look.lookOn(sources, this.#context.cache.digester, messagesMax);
+      look.lookOn(sources, messagesMax);
       if (look.looked === UID_MAX) kept.unnumbered = countUnnumbered(dirs, sources.reading, messagesMax);
     }
     const { looked } = look;
@@ -133,7 +133,8 @@ export class ComparePages {
     const { uidValidity } = uidlist.header;
     const kept = this.#looks.get(mailbox);
     const isKept = kept?.seed === seed && kept.path === path && kept.uidValidity === uidValidity;
-    const look = isKept ? kept : { look: new MailboxLook(seed), seed, path, uidValidity, unnumbered: 0 };
+    const { digester } = this.#context.cache;
+    const look = isKept ? kept : { look: new MailboxLook(seed, digester), seed, path, uidValidity, unnumbered: 0 };
     keepLatest(this.#looks, mailbox, look, LOOKS_MAX);
     return look;
   }

@@ -6,6 +6,7 @@
  */
 import type { Dir, Disk, ReadFile } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
+import { type PartRange, readInTurn, readRange } from "../base/file-parts.js";
 import { openSha256, type Sha256Stream } from "../base/hash.js";
 import { openBelow } from "../base/open-below.js";
 import { isRawName, type RawName } from "../base/raw-name.js";
@@ -53,16 +54,7 @@ export class LimboReader implements LimboReaderMethods {
   }
 
   parts({ files, offset }: Parameters<LimboReaderMethods["parts"]>[0]): readonly LimboPart[] {
-    const parts: LimboPart[] = [];
-    let left = PARTS_BYTES_MAX;
-    for (const file of files) {
-      const from = parts.length === 0 ? offset : 0;
-      const part = file === undefined ? undefined : this.#part(file, { from, left });
-      parts.push(part);
-      left -= part?.bytes.length ?? 0;
-      if (left === 0) break;
-    }
-    return parts;
+    return readInTurn(files, { offset, bytesMax: PARTS_BYTES_MAX }, (file, range) => this.#part(file, range));
   }
 
   #list(name: string): readonly string[] {
@@ -87,7 +79,7 @@ export class LimboReader implements LimboReaderMethods {
   }
 
   /** What the system refuses of a file is as if it were not there. */
-  #part({ name, file }: LimboFile, range: { readonly from: number; readonly left: number }): LimboPart {
+  #part({ name, file }: LimboFile, range: PartRange): LimboPart {
     const read = (dir: Dir | undefined, inside: string): LimboPart => {
       const opened = dir?.openFile(inside);
       if (opened === undefined) return undefined;
@@ -107,14 +99,11 @@ export class LimboReader implements LimboReaderMethods {
     }
   }
 
-  #read(file: ReadFile, key: string, { from, left }: { readonly from: number; readonly left: number }): LimboPart {
+  #read(file: ReadFile, key: string, range: PartRange): LimboPart {
     const { size, mtimeMs } = file.stat;
-    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(left, size - from)));
-    for (let done = 0; done < bytes.length; ) {
-      const count = file.read(bytes.subarray(done), from + done);
-      if (count === 0) return undefined; // it was cut meanwhile.
-      done += count;
-    }
+    const { from } = range;
+    const bytes = readRange(file, range);
+    if (bytes === undefined) return undefined;
     const mtimeS = Math.max(0, Math.floor(mtimeMs / 1000));
     return { size, mtimeS, bytes, sha256: from > size ? NO_HASH : this.#hashOf(file, key, from, bytes) };
   }

@@ -4,24 +4,33 @@
  *
  * INVARIANT: a file is looked at once, however often a part of its mailbox is asked about.
  * INVARIANT: what is equal was looked at; what differs may not have been.
- * Memory: 13 bytes a message, twice that at the most.
+ * Memory: as of `MarkedChunks`.
  */
+
+import type { MailboxBaseline } from "../log/baseline.js";
+import { stateOfRecord } from "../log/baseline-chunk.js";
 import { UID_MAX } from "../maildir/ids.js";
+import { chunkOf } from "../txn/chunks.js";
 import { type StateDigester, sameDigest } from "../txn/digest.js";
-import { MarkedUids } from "../txn/marked-uids.js";
-import type { AskedParts, FoundParts } from "./compare-types.js";
+import { MarkedChunks, type Marks } from "../txn/marked-chunks.js";
+import { digestAsWritten } from "./as-written.js";
+import type { AskedParts, FoundParts, Span } from "./compare-types.js";
 import { heldIn, piecesOf, type Sources } from "./held-messages.js";
 
 /** Where none of so many messages was written by replication, hardly any was: all is told, and nothing is looked at twice. */
 const GIVEN_UP_MIN = 1024;
 
 export class MailboxLook {
-  readonly #marked: MarkedUids;
+  readonly #digester: StateDigester;
+  readonly #marked: MarkedChunks;
+  /** Of the last look: what is read again of chunks that are as they were written. */
+  #baseline: MailboxBaseline | undefined;
   #looked = 0;
   #isGivenUp = false;
 
-  constructor(seed: number) {
-    this.#marked = new MarkedUids(seed);
+  constructor(seed: number, digester: StateDigester) {
+    this.#digester = digester;
+    this.#marked = new MarkedChunks(seed, (chunk) => this.#written(chunk));
   }
 
   /** All up to this UID were looked at; UID_MAX: all. */
@@ -30,12 +39,15 @@ export class MailboxLook {
   }
 
   /** Looks at the next `max` messages, or somewhat more. */
-  lookOn(sources: Sources, digester: StateDigester, max: number): void {
+  lookOn(sources: Sources, max: number): void {
+    this.#baseline = sources.baseline;
     const until = this.#marked.count + max;
     for (const piece of piecesOf(sources, [{ from: this.#looked + 1, below: UID_MAX + 1 }])) {
       if (this.#marked.count >= until) return;
-      for (const { held, ...state } of heldIn(sources, piece))
-        this.#marked.add(state.uid, digester.halvesWithFields(state), held !== "applied");
+      const chunk = chunkOf(piece.from);
+      const written = digestAsWritten(sources, chunk);
+      if (written === undefined) this.#marked.addRead(chunk, this.#read(sources, piece));
+      else this.#marked.addKnown(chunk, written.count, written.digest);
       this.#looked = piece.below - 1;
       const { count, offs } = this.#marked;
       this.#isGivenUp = count >= GIVEN_UP_MIN && offs === count;
@@ -48,10 +60,24 @@ export class MailboxLook {
   compare(asked: AskedParts): FoundParts {
     return this.#isGivenUp ? allDiffering(asked) : comparedParts(this.#marked, asked);
   }
+
+  #read(sources: Sources, piece: Span) {
+    return heldIn(sources, piece).map(({ held, ...state }) => {
+      return { uid: state.uid, halves: this.#digester.halvesWithFields(state), isOff: held !== "applied" };
+    });
+  }
+
+  #written(chunk: number) {
+    const records = this.#baseline?.records(chunk) ?? [];
+    return records.map((record) => ({
+      uid: record.uid,
+      halves: this.#digester.halvesWithFields(stateOfRecord(record)),
+    }));
+  }
 }
 
 /** Which of these parts have other marks, or some that are off. */
-export function comparedParts(marked: MarkedUids, { bits, parts, sums, whole }: AskedParts): FoundParts {
+export function comparedParts(marked: Marks, { bits, parts, sums, whole }: AskedParts): FoundParts {
   const differing = new Uint8Array(Math.ceil(parts.length / 8));
   if (whole !== undefined && marked.offs === 0 && sameDigest(marked.digest, whole))
     return { bits: differing, hasOthers: false, isEqual: true };

@@ -29,8 +29,14 @@ export interface Reading {
   readonly unnumbered: readonly BaseName[];
   /** Where the file of a base name was. */
   readonly placeOf: (base: string) => Place | undefined;
+  /** The same by the number of its record. */
+  readonly tailOf: (index: number) => Tail | undefined;
+  /** Keywords of these letters, those that only Dovecot has a name for among them; ascending. */
+  readonly namesOf: (letters: number) => readonly string[];
   /** Where another file of a base name that has a record was, if there was one. */
   readonly secondOf: (base: string) => Place | undefined;
+  /** Whether there was one of the base name of this record. */
+  readonly mayHaveSecond: (index: number) => boolean;
 }
 
 /** `known`: its uidlist, if it was read just now: two of a large mailbox would be most of a process's memory. */
@@ -56,7 +62,10 @@ export function readMailbox(
     uids: places.uids(),
     unnumbered: places.unnumbered(),
     placeOf: (it) => places.of(it),
+    tailOf: (index) => places.tailOf(index),
+    namesOf: (letters) => allNames(keywords, letters),
     secondOf: (it) => places.secondOf(it),
+    mayHaveSecond: (index) => places.mayHaveSecond(index),
   };
 }
 
@@ -92,10 +101,19 @@ class Places {
     return this.#placeAt(number, base);
   }
 
+  mayHaveSecond(index: number): boolean {
+    return this.#seconds.has(index);
+  }
+
   of(base: string): Place | undefined {
     const index = this.#indexOf(base);
     if (index < 0) return this.#unnumbered.get(base);
     return this.#placeAt(this.#numbers[index] as number, base);
+  }
+
+  tailOf(index: number): Tail | undefined {
+    const tail = this.#tails[this.#numbers[index] ?? 0];
+    return tail === NO_TAIL ? undefined : tail;
   }
 
   #placeAt(number: number, base: string): Place | undefined {
@@ -127,20 +145,24 @@ class Places {
     const text = `${dir}${info}`;
     const known = this.#numberByText.get(text);
     if (known !== undefined) return known;
+    const { letters = 0 } = parseMessageName(`m${info}`) ?? {};
     // Of its own: a slice of the name would keep the whole name.
-    const number = this.#tails.push({ dir, info: text.slice(dir.length) }) - 1;
+    const number = this.#tails.push({ dir, info: text.slice(dir.length), letters }) - 1;
     this.#numberByText.set(text, number);
     return number;
   }
 }
 
-interface Tail {
+/** Where a message is, but for its base name. */
+export interface Tail {
   readonly dir: Place["dir"];
   /** ":2,S" */
   readonly info: string;
+  /** Bit set of its keyword letters. */
+  readonly letters: number;
 }
 
-const NO_TAIL: Tail = { dir: "cur", info: "" };
+const NO_TAIL: Tail = { dir: "cur", info: "", letters: 0 };
 
 /** At most `max` of those above `afterUid`, which ascend. */
 export function uidsAfter(uids: Uint32Array, afterUid: number, max: number): readonly Uid[] {
@@ -170,9 +192,16 @@ export function stateAt(
   const name = file === undefined ? undefined : parseMessageName(file.name);
   if (file === undefined || name === undefined || !isBaseName(base) || splitBaseName(file.name) !== base) return [];
   const { flags, letters, odd, tail } = name;
-  const named = namesOfLetters(keywords, letters);
-  const all = nameless ? [...new Set([...named.names, ...namesOfNameless(named.unknown)])] : named.names;
-  const names = all.sort((a, b) => (a < b ? -1 : 1));
+  const names = nameless ? allNames(keywords, letters) : namesOfLetters(keywords, letters).names.sort(byBytes);
   const fields = uidlist.fieldsAt(index);
   return [{ uid, base, flags, keywords: names, odd, tail, size: file.size, mtimeS: file.mtimeS, fields }];
+}
+
+function allNames(keywords: Keywords, letters: number): string[] {
+  const { names, unknown } = namesOfLetters(keywords, letters);
+  return [...new Set([...names, ...namesOfNameless(unknown)])].sort(byBytes);
+}
+
+function byBytes(a: string, b: string): number {
+  return a < b ? -1 : 1;
 }

@@ -9,7 +9,7 @@ import { assert } from "../base/assert.js";
 import type { CreateOptions, Dir, FileStat } from "../base/disk.js";
 import { withoutGroup } from "../base/disk-node-file.js";
 import { errnoOf } from "../base/errors.js";
-import { openSha256, sha256Hex } from "../base/hash.js";
+import { openSha256, type Sha256Stream, sha256Hex } from "../base/hash.js";
 import type { BodyPart, BodyParts, StageOutcome } from "./apply-types.js";
 import { divergence } from "./divergence.js";
 import { type ExpectedBody, expectedAt } from "./expected-bodies.js";
@@ -132,10 +132,15 @@ function tryLink(from: { readonly dir: Dir; readonly name: string }, tmp: Dir, n
   }
 }
 
-/** Undefined when the file is gone, or shorter than `size`; then nothing is left in `tmp`. */
+/** Undefined when the file is gone, or shorter than `size`; then nothing is left in `tmp`. `hash` takes the bytes that were written. */
 export function copyBody(
   from: { readonly dir: Dir; readonly name: string },
-  { tmp, name, size }: { readonly tmp: Dir; readonly name: string; readonly size: number },
+  {
+    tmp,
+    name,
+    size,
+    hash,
+  }: { readonly tmp: Dir; readonly name: string; readonly size: number; readonly hash?: Sha256Stream },
   options: CreateOptions,
 ): FileStat | undefined {
   const file = from.dir.openFile(from.name);
@@ -150,6 +155,7 @@ export function copyBody(
       if (done === 0)
         tmp.createFile(name, [bytes], { ...options, sync: true }); // nobody syncs it later: it was not received.
       else tmp.appendFile(name, bytes, done);
+      hash?.update(bytes);
       done += count;
     } while (done < size);
     if (options.mtimeS !== undefined && size > buffer.length) tmp.setMtime(name, options.mtimeS);

@@ -4,13 +4,14 @@ import type { StateReader } from "../log/state-ports.js";
 
 export type BaselineReader = Pick<
   StateReader,
-  "chunk" | "looks" | "mailboxByGuid" | "mailboxes" | "meta" | "nextMailboxId"
+  "chunk" | "looks" | "digests" | "mailboxByGuid" | "mailboxes" | "meta" | "nextMailboxId"
 > &
   Disposable;
 
 export const EMPTY_STATE: BaselineReader = {
   chunk: () => undefined,
   looks: () => [],
+  digests: () => [],
   mailboxByGuid: () => undefined,
   mailboxes: () => [],
   meta: () => undefined,

@@ -4,7 +4,7 @@
  * Memory: of what would be captured the rows of the baseline, 100 bytes or so a message.
  */
 import type { PlanReader } from "../agent/planned-comparison.js";
-import type { CaptureCommit, ChunkLook, ChunkWrite, MailboxRow } from "../log/state-types.js";
+import type { CaptureCommit, ChunkDigest, ChunkWrite, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 
 export class DryState implements PlanReader {
@@ -48,11 +48,11 @@ export class DryState implements PlanReader {
     return this.#rowByGuid.get(guid);
   }
 
-  looks(mailboxId: number): readonly ChunkLook[] {
+  digests(mailboxId: number): readonly ChunkDigest[] {
     const writes = this.#writes.get(mailboxId) ?? new Map<number, ChunkWrite>();
-    const under = this.#removed.has(mailboxId) ? [] : this.#under.looks(mailboxId);
-    const own = [...writes.values()].flatMap(({ chunk, count, lookA, lookB }): ChunkLook[] =>
-      count > 0 ? [{ chunk, count, lookA, lookB }] : [],
+    const under = this.#removed.has(mailboxId) ? [] : this.#under.digests(mailboxId);
+    const own = [...writes.values()].flatMap(({ chunk, count, digest }): ChunkDigest[] =>
+      count > 0 ? [{ chunk, count, digest }] : [],
     );
     return [...under.filter(({ chunk }) => !writes.has(chunk)), ...own].sort((a, b) => a.chunk - b.chunk);
   }

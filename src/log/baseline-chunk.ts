@@ -41,7 +41,7 @@ export function encodeChunk({ mailboxId, chunk, records, keywordIndexByName, dig
     chunk,
     count: records.length,
     ...look,
-    digest: digester.sumOf(records.map(stateOfRecord)),
+    digest: digester.sumWithFields(records.map(stateOfRecord)),
     bytes: encodeRecords(chunk, records, keywordIndexByName),
   };
 }

@@ -3,12 +3,12 @@
  * written. Synchronous and without a database of its own: whoever captures or applies puts the rows into its commit.
  *
  * INVARIANT: what is read here is what was committed: `edit` changes nothing until its rows come back by `adopt`.
- * Memory: a bounded number of decoded chunks, and two numbers for each other chunk.
+ * Memory: a bounded number of decoded chunks, and for each other chunk two numbers, and its digest once one is asked for.
  */
 import { assert } from "../base/assert.js";
 import type { Uid } from "../maildir/ids.js";
 import { CHUNK_UIDS, chunkOf } from "../txn/chunks.js";
-import type { StateDigester } from "../txn/digest.js";
+import { DIGEST_BYTES, type Digest, type StateDigester } from "../txn/digest.js";
 import { decodeChunk, encodeChunk } from "./baseline-chunk.js";
 import type { StateReader } from "./state-ports.js";
 import type { BaselineRecord, ChunkLook, ChunkWrite, MailboxRow } from "./state-types.js";
@@ -16,7 +16,7 @@ import type { BaselineRecord, ChunkLook, ChunkWrite, MailboxRow } from "./state-
 const CHUNKS_CACHED_MAX = 32;
 
 export interface BaselineSources {
-  readonly reader: Pick<StateReader, "chunk" | "looks" | "mailboxByGuid">;
+  readonly reader: Pick<StateReader, "chunk" | "looks" | "digests" | "mailboxByGuid">;
   readonly digester: StateDigester;
 }
 
@@ -40,6 +40,7 @@ export class MailboxBaseline {
   /** In the order of their last use. */
   readonly #recordsByChunk = new Map<number, readonly BaselineRecord[]>();
   #lookByChunk: Map<number, ChunkLook> | undefined;
+  #digestByChunk: Map<number, Digest> | undefined;
   /** What the chunks of edits contain, for as long as somebody holds them. */
   readonly #recordsByWrite = new WeakMap<ChunkWrite, readonly BaselineRecord[]>();
 
@@ -69,6 +70,15 @@ export class MailboxBaseline {
     return [...this.#looks().values()].sort((a, b) => a.chunk - b.chunk);
   }
 
+  /** Of one chunk's states, with their fields; undefined where it has none, or an older version wrote it. */
+  digest(chunk: number): Digest | undefined {
+    this.#digestByChunk ??= new Map(
+      this.#sources.reader.digests(this.#row.id).map(({ chunk: number, digest }) => [number, digest]),
+    );
+    const digest = this.#digestByChunk.get(chunk);
+    return digest?.length === DIGEST_BYTES ? digest : undefined;
+  }
+
   /** The rows for a change, computed against what was adopted last. Touches no database. */
   edit({ put, drop }: BaselineEdit): BaselineRows {
     const keywords = withNames(this.#row.keywords, put);
@@ -92,12 +102,14 @@ export class MailboxBaseline {
     assert(row.id === this.#row.id, "a baseline adopts rows of its own mailbox");
     this.#row = row;
     for (const write of chunks) {
-      const { chunk, count, lookA, lookB } = write;
+      const { chunk, count, lookA, lookB, digest } = write;
       const records = this.#recordsByWrite.get(write);
       if (records === undefined) this.#recordsByChunk.delete(chunk);
       else this.#keep(chunk, records);
       if (count === 0) this.#lookByChunk?.delete(chunk);
       else this.#lookByChunk?.set(chunk, { chunk, count, lookA, lookB });
+      if (count === 0) this.#digestByChunk?.delete(chunk);
+      else this.#digestByChunk?.set(chunk, digest);
     }
   }
 
@@ -105,6 +117,7 @@ export class MailboxBaseline {
   forget(): void {
     this.#recordsByChunk.clear();
     this.#lookByChunk = undefined;
+    this.#digestByChunk = undefined;
     this.#row = this.#sources.reader.mailboxByGuid(this.#row.guid) ?? this.#row;
   }
 

@@ -8,7 +8,7 @@
 
 import { isBaseName } from "../maildir/ids.js";
 import type { ListedName } from "../maildir/listing.js";
-import { splitBaseName } from "../maildir/message-name.js";
+import { baseLengthOf } from "../maildir/message-name.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { CHUNK_UIDS } from "../txn/chunks.js";
 import { lookOf } from "./look.js";
@@ -60,14 +60,16 @@ export class Census {
   /** One name of the listing. */
   take(name: string, dir: "cur" | "new"): void {
     this.entries += 1;
-    const base = splitBaseName(name);
-    const index = this.uidlist.indexOfBase(base);
+    const length = baseLengthOf(name);
+    const index = this.uidlist.indexOfName(name, length);
     if (index < 0) {
+      const base = name.slice(0, length);
       if (isBaseName(base)) this.unnumbered.set(base, { dir, name });
       return;
     }
     if (index >= this.count) return;
-    if (this.#places[index] === 0) this.#places[index] = this.#numberOf(name, base) * 2 + (dir === "new" ? 1 : 0);
+    if (this.#places[index] === 0)
+      this.#places[index] = this.#numberOf(name.slice(length)) * 2 + (dir === "new" ? 1 : 0);
     else this.#noteMore(index, { dir, name });
     this.#addLook(index, name);
   }
@@ -96,8 +98,7 @@ export class Census {
     return [{ dir: place % 2 === 1 ? "new" : "cur", name }, ...(this.#more.get(index) ?? [])];
   }
 
-  #numberOf(name: string, base: string): number {
-    const info = name.slice(base.length);
+  #numberOf(info: string): number {
     const known = this.#numberOfInfo.get(info);
     if (known !== undefined) return known;
     this.#infos.push(info);

@@ -107,6 +107,28 @@ export class KnownBodies implements Disposable {
     });
   }
 
+  /** Of whichever message was noted last under that UID. */
+  underUid(mailbox: MailboxGuid, uid: Uid): KnownBody | undefined {
+    const bytes = this.#chunk(mailbox, chunkOf(uid));
+    const at = find(bytes, uid);
+    return at === undefined ? undefined : bodyAt(bytes, at);
+  }
+
+  /** All of a mailbox, by base names: what each was, under whatever UIDs. Some 150 bytes of memory a message. */
+  byBase(mailbox: MailboxGuid): (base: BaseName) => readonly KnownBody[] {
+    const rows = this.#quietly((db) =>
+      db.prepare<{ bytes: Uint8Array }>("SELECT bytes FROM body WHERE mailbox = ?").all(mailbox),
+    );
+    const whole = (rows ?? []).filter(({ bytes }) => bytes.length % ENTRY_BYTES === 0);
+    const bytes = Buffer.concat(whole.map((row) => row.bytes));
+    const places = new Map<string, readonly number[]>();
+    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
+      const key = bytes.toString("latin1", at + BASE_AT, at + SIZE_AT);
+      places.set(key, [...(places.get(key) ?? []), at]);
+    }
+    return (base) => (places.get(hashOfBase(base).toString("latin1")) ?? []).map((at) => bodyAt(bytes, at));
+  }
+
   /** Forgets all mailboxes but these. */
   keepOnly(mailboxes: ReadonlySet<string>): void {
     this.#quietly((db) => {

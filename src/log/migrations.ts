@@ -110,6 +110,11 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX limbo_age ON limbo (removed_ms, name, size);
   CREATE INDEX limbo_uncounted ON limbo (name) WHERE uid = 0 AND size = 0;
   `,
+  // Digests of chunks are what comparisons narrow down with, all fields of a record in them that last; before, a GUID that is the file
+  // name was not told. An empty one is not known, and is made anew when its chunk is written.
+  `
+  UPDATE chunk SET digest = x'';
+  `,
 ];
 
 /** What an entry takes in the database beside its bytes. */

@@ -66,7 +66,7 @@ export interface StateReader extends Disposable {
   chunk(mailboxId: number, chunk: number): Uint8Array | undefined;
   /** Ascending by chunk. */
   looks(mailboxId: number): readonly ChunkLook[];
-  /** Ascending by chunk; the digests that resync compares. */
+  /** Ascending by chunk: what comparisons narrow down with. */
   digests(mailboxId: number): readonly ChunkDigest[];
   /** Entries after `lsn`, ascending, until `bytesMax` (at least one if there is any). */
   entriesAfter(lsn: number, bytesMax: number): readonly LogEntry[];

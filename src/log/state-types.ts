@@ -61,7 +61,7 @@ export interface ChunkLook {
 export interface ChunkDigest {
   readonly chunk: number;
   readonly count: number;
-  /** 16 bytes: order-free digest of the message states (txn/digest). */
+  /** 16 bytes: order-free digest of the message states with their fields (txn/digest); empty where an older version wrote the chunk. */
   readonly digest: Uint8Array;
 }
 

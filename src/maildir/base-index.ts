@@ -43,6 +43,19 @@ export class BaseIndex {
     }
   }
 
+  /** The last record whose base name is the first `length` characters of `name` (bytes-in-a-string), or -1. `view`: as in `find`. */
+  findName(name: string, length: number, view: DataView, columns: RecordColumns): number {
+    const hash = hashName(name, length);
+    const { baseStarts, baseLengths } = columns;
+    const slot = probe(this.#slots, hash, (held) => {
+      if (baseLengths[held] !== length) return false;
+      const start = baseStarts[held] as number;
+      for (let i = 0; i < length; i++) if (view.getUint8(start + i) !== name.charCodeAt(i)) return false;
+      return true;
+    });
+    return (this.#slots[slot] as number) - 1;
+  }
+
   /** The last record with that base name, or -1. `view` is over the bytes that `columns` speak of. */
   find({ view: nameView, start, length }: NameSpan, view: DataView, columns: RecordColumns): number {
     const hash = hashSpan(nameView, start, length);
@@ -101,13 +114,33 @@ function hashSpan(view: DataView, start: number, length: number): number {
   let hash = length;
   let at = start;
   const end = start + length;
-  for (; at + 3 < end; at += 4) {
-    hash ^= scramble(view.getInt32(at, true));
-    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
-  }
+  for (; at + 3 < end; at += 4) hash = mixIn(hash, view.getInt32(at, true));
   let word = 0;
   for (let shift = 0; at < end; at++, shift += 8) word |= view.getUint8(at) << shift;
-  hash ^= scramble(word);
+  return finish(hash, word);
+}
+
+/** The same of the first `length` characters of a name: nothing is copied for it. */
+function hashName(name: string, length: number): number {
+  let hash = length;
+  let at = 0;
+  for (; at + 3 < length; at += 4) {
+    const low = name.charCodeAt(at) | (name.charCodeAt(at + 1) << 8);
+    hash = mixIn(hash, low | (name.charCodeAt(at + 2) << 16) | (name.charCodeAt(at + 3) << 24));
+  }
+  let word = 0;
+  for (let shift = 0; at < length; at++, shift += 8) word |= name.charCodeAt(at) << shift;
+  return finish(hash, word);
+}
+
+function mixIn(hash: number, word: number): number {
+  const mixed = hash ^ scramble(word);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** `word`: the last bytes, fewer than four. */
+function finish(before: number, word: number): number {
+  let hash = before ^ scramble(word);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -59,8 +59,13 @@ const LETTERS = 26;
 
 /** The name up to the first ":", unchecked. */
 export function splitBaseName(name: string): string {
+  return name.slice(0, baseLengthOf(name));
+}
+
+/** How many characters of a file name are its base name. */
+export function baseLengthOf(name: string): number {
   const colon = name.indexOf(":");
-  return colon < 0 ? name : name.slice(0, colon);
+  return colon < 0 ? name.length : colon;
 }
 
 /** Undefined for what Dovecot never takes for mail: dot files, an empty base name, and names with a CR or LF. */

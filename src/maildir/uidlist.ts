@@ -84,8 +84,6 @@ export class Uidlist {
   #index: BaseIndex | undefined;
   /** Over `#bytes`; making one costs more than a lookup, so it is kept. */
   #view: DataView;
-  #lookup = Buffer.allocUnsafeSlow(256);
-  #lookupView = viewOf(this.#lookup);
 
   /** Only for `parseUidlist`. `bytes` is the header line. */
   constructor(header: UidlistHeader, bytes: Buffer) {
@@ -181,13 +179,12 @@ export class Uidlist {
 
   /** The last record with that base name, or -1. The first call builds the index (some 0.2 s a million). */
   indexOfBase(base: string): number {
-    const baseIndex = this.#baseIndex();
-    if (base.length > this.#lookup.length) {
-      this.#lookup = Buffer.allocUnsafeSlow(base.length);
-      this.#lookupView = viewOf(this.#lookup);
-    }
-    const length = this.#lookup.write(base, 0, "latin1");
-    return baseIndex.find({ view: this.#lookupView, start: 0, length }, this.#view, this.#columns);
+    return this.indexOfName(base, base.length);
+  }
+
+  /** The same of the first `length` characters of a file name, which is not cut for it. */
+  indexOfName(name: string, length: number): number {
+    return this.#baseIndex().findName(name, length, this.#view, this.#columns);
   }
 
   /** The lines of records [from, to) as they stand. A view: valid until the next `extend`. */

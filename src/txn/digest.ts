@@ -72,6 +72,18 @@ export class StateDigester {
     return digestOfHalves(a, b);
   }
 
+  /** Of a set, as `halvesWithFields`: what a comparison narrows down with. */
+  sumWithFields(states: Iterable<MessageState>): Digest {
+    let a = 0n;
+    let b = 0n;
+    for (const state of states) {
+      const halves = this.halvesWithFields(state);
+      a += halves.a;
+      b += halves.b;
+    }
+    return digestOfHalves(a, b);
+  }
+
   /** Of all of a message that `planMessages` would find different (resync/): sets with equal sums of these have no change. */
   halvesWithFields(state: MessageState): DigestHalves {
     return this.#halvesOf(state, lastingFields(state.fields), "");
@@ -89,6 +101,11 @@ function combine(a: Digest, b: Digest, of: (x: bigint, y: bigint) => bigint): Di
     of(left.getBigUint64(0, true), right.getBigUint64(0, true)),
     of(left.getBigUint64(8, true), right.getBigUint64(8, true)),
   );
+}
+
+export function halvesOfDigest(digest: Digest): DigestHalves {
+  const view = viewOf(digest);
+  return { a: view.getBigUint64(0, true), b: view.getBigUint64(8, true) };
 }
 
 /** Of sums modulo 2^64, however large they were let grow. */

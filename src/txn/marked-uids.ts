@@ -19,20 +19,32 @@ const MARK_LIMIT = 2 ** MARK_BITS;
 const SEED_LIMIT = 2 ** 32;
 const ROOM_MIN = 256;
 
+/** Of a message, and of any sum of their digests. */
+export function markOf({ a, b }: DigestHalves, seed: number): number {
+  return Number(BigInt.asUintN(MARK_BITS, a + BigInt(seed) * b));
+}
+
+export function addMarks(one: number, other: number): number {
+  const sum = one + other;
+  return sum >= MARK_LIMIT ? sum - MARK_LIMIT : sum;
+}
+
 export class MarkedUids {
-  readonly #seed: bigint;
-  #uids = new Uint32Array(ROOM_MIN);
-  #marks = new Float64Array(ROOM_MIN);
+  readonly #seed: number;
+  #uids: Uint32Array;
+  #marks: Float64Array;
   /** 1: whatever its mark, it is not what the other side has. */
-  #isOff = new Uint8Array(ROOM_MIN);
+  #isOff: Uint8Array;
   #count = 0;
   #offs = 0;
   #a = 0n;
   #b = 0n;
 
-  constructor(seed: number) {
+  /** `room`: for so many messages at first. */
+  constructor(seed: number, room = ROOM_MIN) {
     assert(Number.isInteger(seed) && seed >= 0 && seed < SEED_LIMIT, "a seed has 32 bits");
-    this.#seed = BigInt(seed);
+    this.#seed = seed;
+    [this.#uids, this.#marks, this.#isOff] = [new Uint32Array(room), new Float64Array(room), new Uint8Array(room)];
   }
 
   get count(): number {
@@ -50,16 +62,16 @@ export class MarkedUids {
   }
 
   /** Above all that were added before. `isOff`: no sum over it is right. */
-  add(uid: number, { a, b }: DigestHalves, isOff = false): void {
+  add(uid: number, halves: DigestHalves, isOff = false): void {
     const at = this.#count;
     assert(at === 0 || uid > (this.#uids[at - 1] as number), "messages are marked in the order of their UIDs");
     if (at === this.#uids.length) this.#grow();
     this.#uids[at] = uid;
-    this.#marks[at] = Number(BigInt.asUintN(MARK_BITS, a + this.#seed * b));
+    this.#marks[at] = markOf(halves, this.#seed);
     this.#isOff[at] = isOff ? 1 : 0;
     if (isOff) this.#offs += 1;
-    this.#a += a;
-    this.#b += b;
+    this.#a += halves.a;
+    this.#b += halves.b;
     this.#count += 1;
   }
 
@@ -73,8 +85,7 @@ export class MarkedUids {
     let sum = 0;
     for (let at = this.#above(from - 1); at < this.#count && (this.#uids[at] as number) < below; at++) {
       if (this.#isOff[at] === 1) return undefined;
-      sum += this.#marks[at] as number;
-      if (sum >= MARK_LIMIT) sum -= MARK_LIMIT;
+      sum = addMarks(sum, this.#marks[at] as number);
     }
     return sum;
   }

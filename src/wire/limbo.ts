@@ -74,6 +74,9 @@ export type LimboAnswer =
   /** Of the first files of the question: all but the last are whole. At most PARTS_BYTES_MAX. */
   | { readonly kind: "limbo-parts"; readonly parts: readonly LimboPart[] };
 
+/** The capability of who answers such questions (greeting.ts): a build that does not know them ends the link. */
+export const LIMBO = "limbo";
+
 /** Rows of a page, at the most. */
 export const LIMBO_PAGE_MAX = 512;
 /** Files of a page, at the most. */

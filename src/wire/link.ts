@@ -4,6 +4,8 @@
 import type { WireFailure, WireMessage } from "./messages.js";
 
 export interface Link {
+  /** What both ends have said that they can (greeting.ts); undefined: both are of this build. */
+  readonly capabilities?: ReadonlySet<string> | undefined;
   /** Resolves when the carrier has taken the message and has room for another. Throws "link-closed" once either end closed. */
   send(message: WireMessage, signal: AbortSignal): Promise<void>;
   /** Messages from the other end, in order; ends when the other end closes. To be read by one reader only. */

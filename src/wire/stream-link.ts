@@ -28,6 +28,8 @@ export interface StreamLinkPorts {
   readonly clock: Clock;
   /** For messages: whom this end talks with. */
   readonly peer: string;
+  /** As of `Link`. */
+  readonly capabilities?: ReadonlySet<string> | undefined;
 }
 
 export interface StreamLinkLimits {
@@ -90,6 +92,10 @@ class StreamLink implements Link {
     );
     stream.on("close", () => this.#cut("it was closed"));
     this.#timer = this.#tickIn(this.#lastSentMs);
+  }
+
+  get capabilities(): ReadonlySet<string> | undefined {
+    return this.#ports.capabilities;
   }
 
   async send(message: WireMessage, signal: AbortSignal): Promise<void> {

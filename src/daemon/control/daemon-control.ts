@@ -104,7 +104,7 @@ export interface LimboFetchQuery extends ReplicaTarget {
   readonly files: readonly WantedFile[];
 }
 
-/** Of the first of them, at least one. Without `why` its file is in the source's state directory, called by its place in the question. */
+/** Of the first of them, at least one. Without `why` its file is in the source's state directory, called as `fetchedFileName` says. */
 export interface LimboFetchAnswer {
   readonly files: readonly ({ readonly why: string } | { readonly sha256: string; readonly virtualSize: number })[];
 }

@@ -54,6 +54,10 @@ export class MetLink implements Link {
     this.#hasApplied = true;
   }
 
+  get capabilities(): ReadonlySet<string> | undefined {
+    return this.#link.capabilities;
+  }
+
   async send(message: WireMessage, signal: AbortSignal): Promise<void> {
     await this.#link.send(message, signal);
     if (message.kind !== "reply") return;

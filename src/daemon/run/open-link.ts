@@ -8,9 +8,10 @@ import { MailtwinError } from "../../base/errors.js";
 import type { Address } from "../../wire/address.js";
 import { DEFLATE, openCompressed } from "../../wire/compressed.js";
 import { wireError } from "../../wire/errors.js";
-import { type Agreement, greet, greetingOf } from "../../wire/greeting.js";
+import { type Agreement, type Greeting, greet, greetingOf } from "../../wire/greeting.js";
 import { isKeyName } from "../../wire/key-name.js";
 import type { SiteKey } from "../../wire/keys.js";
+import { LIMBO } from "../../wire/limbo.js";
 import type { Link } from "../../wire/link.js";
 import { askToOpen, type OpenedSource, type Opening } from "../../wire/opening.js";
 import { dialSsh } from "../../wire/ssh-carrier.js";
@@ -21,9 +22,17 @@ import { VERSION } from "../version.js";
 
 const SOFTWARE = `mailtwin ${VERSION}`;
 /** Of who is dialled, which takes what the other end wants. */
-export const OUR_GREETING = greetingOf([DEFLATE], SOFTWARE);
+export const OUR_GREETING = greetingOf([DEFLATE, LIMBO], SOFTWARE);
 /** Of who dials another process of its own host. */
-export const OUR_GREETING_HERE = greetingOf([], SOFTWARE);
+export const OUR_GREETING_HERE = greetingOf([LIMBO], SOFTWARE);
+
+/** Of who passes a link on to a process of its own host: what travels compressed is unpacked here, all else is for the other end to answer. */
+export function greetingPassedOn({ capabilities }: Agreement): Greeting {
+  return greetingOf(
+    [...capabilities].filter((name) => name !== DEFLATE),
+    SOFTWARE,
+  );
+}
 
 export interface LinkDial {
   readonly address: Address;
@@ -62,7 +71,7 @@ export async function openLink(dial: LinkDial, signal: AbortSignal): Promise<Ope
 
 /** The link that both ends have agreed on. */
 export function openAgreedLink(ports: StreamLinkPorts, agreement: Agreement): Link {
-  return openStreamLink({ ...ports, stream: streamOf(ports, agreement) });
+  return openStreamLink({ ...ports, stream: streamOf(ports, agreement), capabilities: agreement.capabilities });
 }
 
 /** What follows the opening: compressed where both ends can. */

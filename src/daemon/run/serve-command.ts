@@ -50,7 +50,7 @@ import { limboOnDemand, ToldLimbo } from "../undelete/told-limbo.js";
 import { openLocalSide } from "../verify/sides.js";
 import { asSentence } from "../words.js";
 import { isOfAnother } from "./note-taker.js";
-import { OUR_GREETING, OUR_GREETING_HERE, openAgreedLink, streamOf } from "./open-link.js";
+import { greetingPassedOn, OUR_GREETING, openAgreedLink, streamOf } from "./open-link.js";
 import { type OpenedReplica, openReplicaStore } from "./replica-store.js";
 
 /** A link that is closed does not keep its stream for longer. */
@@ -181,7 +181,7 @@ async function passOn(
   const daemon = await dialUnix({ address: { kind: "unix", path }, clock: systemClock }, signal);
   owner.defer(() => void daemon.destroy());
   const there = { stream: daemon, clock: systemClock, peer: "the daemon of this host" };
-  await greet(there, OUR_GREETING_HERE, signal); // what travels compressed is unpacked here.
+  await greet(there, greetingPassedOn(ports.agreement), signal);
   const source = await askToOpen(there, opening, signal);
   return async () => {
     letOpen(ports, source);

@@ -28,6 +28,10 @@ export class WatchedLink implements Link {
     return this.#progress;
   }
 
+  get capabilities(): ReadonlySet<string> | undefined {
+    return this.#link.capabilities;
+  }
+
   async send(message: WireMessage, signal: AbortSignal): Promise<void> {
     const isProgress = this.#noteSent(message);
     await this.#link.send(message, signal);

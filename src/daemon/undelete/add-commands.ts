@@ -28,7 +28,7 @@ export function addUndeleteCommands(program: Command, output: Output): void {
       exitWith(flags, output, async () =>
         (await isFar(destination, flags))
           ? (await import("./restore-far.js")).restoreFar(source, destination, flags, output)
-          : (await import("./restore-command.js")).restoreRemoved(source, destination, flags, output),
+          : (await import("./restore-command.js")).restoreAlone(source, destination, flags, output),
       ),
     );
 }

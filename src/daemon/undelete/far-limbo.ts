@@ -41,7 +41,7 @@ export interface FarPlace {
 /** More than any limbo has rows, and a mailbox files; and the characters that are kept of them. */
 const ROWS_MAX = 1_000_000;
 const TEXT_MAX = 256 * 1024 * 1024;
-const FILES_MAX = 4_000_000;
+export const FILES_MAX = 4_000_000;
 
 /**
  * Throws: usage, address-invalid, store-unknown, log-missing, config-missing, config-wrong, source-missing, and what finding the places of
@@ -117,37 +117,45 @@ export async function rowsOf(
   if (sinceMs !== undefined) after = { removedMs: Math.max(0, Math.floor(sinceMs)), name: "" };
   for (;;) {
     const page = await limbo.page(after);
+    if (rows.length + page.rows.length > max) throw tooMany();
     for (const row of page.rows) {
       if (after !== undefined && !isBehind(row, after)) throw comparedConfused("rows of its limbo do not ascend");
       after = row;
       rows.push(row);
       text += row.name.length + row.path.length + row.base.length;
     }
-    if (rows.length > max || text > TEXT_MAX)
-      throw comparedConfused("its limbo has more entries than can be taken in: name a later time with --since");
+    if (text > TEXT_MAX) throw tooMany();
     if (!page.more) return rows;
     if (page.rows.length === 0) throw comparedConfused("a page of its limbo is empty, and not the last");
   }
 }
 
-/** All files of a mailbox that went as a whole, ascending: no more than `max`, and a page. Throws: as `rowsOf`. */
+function tooMany(): Error {
+  return comparedConfused("its limbo has more entries than can be taken in: name a later time with --since");
+}
+
+/** How many files mailboxes may have yet, all together. */
+export interface FilesBudget {
+  left: number;
+}
+
+/** All files of a mailbox that went as a whole, ascending: no more than the budget has left, which has so many less then. Throws: as `rowsOf`. */
 export async function* filesOf(
   limbo: Pick<FarLimbo, "files">,
   name: string,
-  max = FILES_MAX,
+  budget: FilesBudget = { left: FILES_MAX },
 ): AsyncGenerator<ToldFile> {
-  let after = "";
-  for (let count = 0; ; ) {
+  for (let after = ""; ; ) {
     const page = await limbo.files(name, after);
+    budget.left -= page.files.length;
+    if (budget.left < 0) throw comparedConfused("mailboxes in its limbo have more files than can be");
     for (const it of page.files) {
       if (it.file <= after) throw comparedConfused("files of a mailbox in its limbo do not ascend");
       after = it.file;
       yield it;
     }
-    count += page.files.length;
     if (!page.more) return;
-    if (page.files.length === 0 || count > max)
-      throw comparedConfused("pages of files in its limbo do not come to an end");
+    if (page.files.length === 0) throw comparedConfused("a page of files in its limbo is empty, and not the last");
   }
 }
 

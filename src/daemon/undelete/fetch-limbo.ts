@@ -2,13 +2,16 @@
  * Files of a limbo at the other end of a link, put into files of a scratch directory, some at a time.
  *
  * INVARIANT: what the other end sends is a file only when it has the size that was told of it before, and the SHA-256 that is sent with its
- * last byte. Nothing that it sends decides about a name, an owner or a mode here.
+ * last byte. Nothing that it sends decides about an owner or a mode here, nor does whoever asks about a name.
+ * INVARIANT: a file is called by what it is of: what somebody else had fetched meanwhile is not taken for it.
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LimboSide } from "../../agent/limbo-side.js";
+import { assert } from "../../base/assert.js";
 import { errnoOf } from "../../base/errors.js";
-import { openSha256, type Sha256Stream } from "../../base/hash.js";
+import { openSha256, type Sha256Stream, sha256Hex } from "../../base/hash.js";
+import { isRawName, type RawName } from "../../base/raw-name.js";
 import { whyItFailed } from "../../base/system-error.js";
 import { LIMBO_READ_MAX, type LimboFile, type LimboPart } from "../../wire/limbo.js";
 
@@ -28,6 +31,8 @@ export type FetchedFile =
     }
   | { readonly why: string };
 
+/** A message that is larger is none that a mail server takes, whatever is said of it. */
+const BODY_BYTES_MAX = 4 * 1024 ** 3;
 /** After so much whoever puts it away has a turn. A file is fetched whole. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const FILE_MODE = 0o600;
@@ -37,7 +42,14 @@ const CR = 13;
 const GONE = "its file is gone from the limbo";
 const CHANGED = "it changed in the limbo while it was read";
 
-/** What became of the first of `wanted`, at least one: their files are called by their places in it. Throws: compared-confused, what the link throws. */
+/** What a file of the limbo is called in the scratch directory. */
+export function fetchedFileName({ name, file }: LimboFile): RawName {
+  const text = sha256Hex(Buffer.from(`${name}\0${file}`, "latin1"));
+  assert(isRawName(text), "hex digits are a name");
+  return text;
+}
+
+/** What became of the first of `wanted`, at least one: their files are called by `fetchedFileName`. Throws: compared-confused, what the link throws. */
 export async function fetchLimbo(
   side: Pick<LimboSide, "parts">,
   wanted: readonly WantedFile[],
@@ -80,7 +92,13 @@ class Fetching {
         const at = this.#done.length;
         // Of what follows a file that is on its way nothing is begun when this turn is over.
         const count = this.#coming !== undefined && bytes >= WINDOW_BYTES ? 1 : LIMBO_READ_MAX;
-        const files = this.#wanted.slice(at, at + count).map(({ name, file }) => ({ name, file }));
+        const next = this.#wanted.slice(at, at + count);
+        const vast = next.findIndex(({ size }) => size > BODY_BYTES_MAX);
+        if (vast === 0) {
+          this.#done.push({ why: `it is said to have ${next[0]?.size} bytes` }); // nothing of it is asked for.
+          continue;
+        }
+        const files = next.slice(0, vast < 0 ? undefined : vast).map(({ name, file }) => ({ name, file }));
         for (const part of await this.#side.parts({ files, offset: this.#coming?.bytes ?? 0 }, signal)) {
           bytes += part?.bytes.length ?? 0;
           await this.#take(part);
@@ -109,7 +127,7 @@ class Fetching {
     countLines(coming, bytes);
     coming.bytes += bytes.length;
     await this.#trying(coming, async () => {
-      coming.file ??= await open(this.#pathOf(this.#done.length), "w", FILE_MODE);
+      coming.file ??= await open(this.#path, "w", FILE_MODE);
       await coming.file.writeFile(bytes);
     });
   }
@@ -129,7 +147,7 @@ class Fetching {
     const file = this.#coming?.file;
     this.#coming = undefined;
     await file?.close();
-    await rm(this.#pathOf(this.#done.length), { force: true });
+    await rm(this.#path, { force: true });
     this.#done.push({ why });
   }
 
@@ -143,8 +161,11 @@ class Fetching {
     }
   }
 
-  #pathOf(index: number): string {
-    return join(this.#scratch, String(index));
+  /** Of the file that is next. */
+  get #path(): string {
+    const wanted = this.#wanted[this.#done.length];
+    assert(wanted !== undefined, "a file is next");
+    return join(this.#scratch, fetchedFileName(wanted));
   }
 }
 

@@ -9,7 +9,7 @@ import { openStateReader } from "../../log/state-reader.js";
 import { alignColumns, shownText, shownTime } from "../logs/shown.js";
 import type { Output } from "../output.js";
 import { findLimbos, type LimboFlags, type LimboPlace } from "./find-limbos.js";
-import { type Removed, type RemovedWish, removedMail } from "./removed-mail.js";
+import { type Removed, type RemovedWish, removedMail, whyNothing } from "./removed-mail.js";
 
 export type ListFlags = LimboFlags & RemovedWish;
 
@@ -27,7 +27,8 @@ export function listRemoved(
     using reader = openStateReader(place.database);
     const found = removedMail(reader, flags, systemClock.nowMs());
     if (flags.json !== true && places.length > 1) output.out(`${shownText(place.store)}:\n`);
-    tellRemoved(found, { store: place.store, isThere: (name) => isThere(place, name) }, flags, output);
+    const nothing = () => whyNothing(reader, flags, false);
+    tellRemoved(found, { store: place.store, isThere: (name) => isThere(place, name), nothing }, flags, output);
   }
   return EX.OK;
 }
@@ -37,6 +38,8 @@ export interface ListedLimbo {
   readonly store: string;
   /** Whether what has that name can be had. */
   readonly isThere: (name: string) => boolean;
+  /** Why there is nothing to be listed. */
+  readonly nothing: () => string;
 }
 
 export function tellRemoved(
@@ -46,7 +49,7 @@ export function tellRemoved(
   output: Output,
 ): void {
   if (json === true) for (const it of found) output.out(`${JSON.stringify(jsonOf(it, limbo))}\n`);
-  else if (found.length === 0) output.out("nothing of that is in the limbo\n");
+  else if (found.length === 0) output.out(`${limbo.nothing()}\n`);
   else for (const line of alignColumns([HEADINGS, ...found.map((it) => cellsOf(it, limbo))])) output.out(`${line}\n`);
 }
 

@@ -8,7 +8,7 @@ import type { Output } from "../output.js";
 import { findFar, rowsOf } from "./far-limbo.js";
 import { type ListFlags, tellRemoved } from "./list-command.js";
 import { openFar } from "./open-far.js";
-import { removedMail, sinceOf } from "./removed-mail.js";
+import { removedMail, sinceOf, whyNothing } from "./removed-mail.js";
 
 /** Returns the exit code. Throws: as `findFar`, `openFar`, `rowsOf`. */
 export async function listFar(
@@ -23,8 +23,11 @@ export async function listFar(
   await using owner = new Disposer();
   const rows = await rowsOf(await openFar(place, flags, { owner, output }), sinceMs);
   using reader = openStateReader(join(place.state, "source.db"));
-  const found = removedMail({ limbo: () => rows, mailboxes: () => reader.mailboxes() }, flags, nowMs);
+  const mailboxes = reader.mailboxes();
+  const known = { limbo: () => rows, mailboxes: () => mailboxes };
+  const found = removedMail(known, flags, nowMs);
   const there = new Set(rows.flatMap(({ name, isThere }) => (isThere ? [name] : [])));
-  tellRemoved(found, { store: place.store, isThere: (name) => there.has(name) }, flags, output);
+  const nothing = () => whyNothing(known, flags, true);
+  tellRemoved(found, { store: place.store, isThere: (name) => there.has(name), nothing }, flags, output);
   return EX.OK;
 }

@@ -5,11 +5,12 @@
 
 import { readEntryName } from "../../apply/limbo-names.js";
 import { readDurationMs } from "../../base/quantity.js";
-import { displayRaw } from "../../base/raw-name.js";
+import { displayRaw, type RawPath } from "../../base/raw-name.js";
+import { formatCount } from "../../base/text-format.js";
 import type { StateReader } from "../../log/state-ports.js";
 import type { LimboRow } from "../../log/state-types.js";
 import { type TreeOf, treesOf } from "../../maildir/whose-tree.js";
-import { findMailboxes, userOf } from "../control/find-mailbox.js";
+import { findMailboxes, noSuchMailbox, userOf } from "../control/find-mailbox.js";
 import { daemonError } from "../errors.js";
 
 export interface RemovedWish {
@@ -30,14 +31,13 @@ export interface Removed {
 
 const SINCE = { least: "1s", most: "36500d" };
 
-/** Oldest first. `mailboxes` of it are those that stand. Throws: usage. */
-export function removedMail(
-  reader: Pick<StateReader, "limbo" | "mailboxes">,
-  wish: RemovedWish,
-  nowMs: number,
-): readonly Removed[] {
+/** What is known of a limbo: its rows, and the mailboxes that stand. */
+export type LimboSource = Pick<StateReader, "limbo" | "mailboxes">;
+
+/** Oldest first. Throws: usage. */
+export function removedMail(reader: LimboSource, wish: RemovedWish, nowMs: number): readonly Removed[] {
   const rows = reader.limbo();
-  const paths = [...new Set([...rows, ...reader.mailboxes()].map(({ path }) => path))];
+  const paths = pathsOf(reader);
   const meant = new Set(
     findMailboxes(
       paths.map((path) => ({ path })),
@@ -50,6 +50,26 @@ export function removedMail(
   return rows
     .filter(({ path, removedMs }) => meant.has(path) && removedMs >= sinceMs)
     .map((row) => removed(row, treeOf));
+}
+
+/**
+ * For people: why nothing of it is meant by that wish. `isFar`: over a link, which tells of what the source has sent alone, and since that
+ * time.
+ */
+export function whyNothing(reader: LimboSource, wish: RemovedWish, isFar: boolean): string {
+  const count = reader.limbo().length;
+  const since = wish.since === undefined ? "" : " since then";
+  if (count === 0 && isFar)
+    return `of what this source has sent nothing has gone to the limbo there${since} (of other mail a link tells nothing)`;
+  if (count === 0) return "the limbo is empty";
+  const placed = pathsOf(reader).map((path) => ({ path }));
+  if (findMailboxes(placed, wish).length === 0)
+    return noSuchMailbox(placed, wish, { unasked: ", nor does the limbo" }).message;
+  return `nothing of that has gone to the limbo${since} (other entries: ${formatCount(count)})`;
+}
+
+function pathsOf(reader: LimboSource): readonly RawPath[] {
+  return [...new Set([...reader.limbo(), ...reader.mailboxes()].map(({ path }) => path))];
 }
 
 /** Milliseconds since 1970; undefined: nobody says. Throws: usage. */

@@ -4,7 +4,7 @@
  *
  * INVARIANT: what has come whole is put back before more is asked for; a link that is cut leaves it, and the next call goes on behind it.
  */
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.js";
 import type { Dir } from "../../base/disk.js";
@@ -12,19 +12,20 @@ import { openNodeDisk } from "../../base/disk-node.js";
 import { Disposer } from "../../base/disposal.js";
 import { errnoOf } from "../../base/errors.js";
 import { rawFromText } from "../../base/raw-name.js";
-import { KNOWN_BODIES, KnownBodies } from "../../log/known-bodies.js";
+import type { KnownBody } from "../../log/known-bodies.js";
 import { openStateReader } from "../../log/state-reader.js";
-import { isBaseName, isUid } from "../../maildir/ids.js";
 import { splitBaseName } from "../../maildir/message-name.js";
 import { LIMBO_READ_MAX } from "../../wire/limbo.js";
 import type { Output } from "../output.js";
 import { FETCHED } from "../reject/fetched-copies.js";
 import { oneAtATime } from "../reject/one-at-a-time.js";
 import { refuseOtherDirectory } from "../same-stores.js";
-import { type FarLimbo, type FarPlace, filesOf, findFar, rowsOf } from "./far-limbo.js";
-import type { FetchedFile, WantedFile } from "./fetch-limbo.js";
+import { type FarLimbo, type FarPlace, FILES_MAX, type FilesBudget, filesOf, findFar, rowsOf } from "./far-limbo.js";
+import { type FetchedFile, fetchedFileName, type WantedFile } from "./fetch-limbo.js";
+import { NotedBytes } from "./noted-bytes.js";
 import { openFar } from "./open-far.js";
-import { type Removed, removedMail, sinceOf } from "./removed-mail.js";
+import { tagOf } from "./put-back.js";
+import { type Removed, removedMail, sinceOf, whyNothing } from "./removed-mail.js";
 import {
   chosen,
   type Into,
@@ -35,11 +36,8 @@ import {
   refuseVague,
 } from "./restoring.js";
 
-/** A message that is larger is none that a mail server takes, whatever is said of it. */
-const BODY_BYTES_MAX = 4 * 1024 ** 3;
-
-const OTHER_BYTES =
-  "its bytes in the limbo are not those that the source had (on the replica's host --to DIR has them as they are)";
+const AS_THEY_ARE = "on the replica's host --to DIR";
+const WENT = "its file went from the state directory, as somebody else had mail fetched: say the same again";
 
 /** Returns the exit code: 1 where not all of it could be put back. Throws: as `findFar`, `openFar`, `rowsOf`; usage, not-in-limbo. */
 export async function restoreFar(
@@ -59,14 +57,17 @@ export async function restoreFar(
   const limbo = await openFar(place, flags, { owner, output });
   const rows = await rowsOf(limbo, sinceMs);
   const mailboxes = reader.mailboxes();
-  const meant = chosen(removedMail({ limbo: () => rows, mailboxes: () => mailboxes }, flags, nowMs), flags);
+  const known = { limbo: () => rows, mailboxes: () => mailboxes };
+  const meant = chosen(removedMail(known, flags, nowMs), flags, {
+    isFar: true,
+    nothing: () => whyNothing(known, flags, true),
+  });
   const there = new Set(rows.flatMap(({ name, isThere }) => (isThere ? [name] : [])));
   const telling = new RestoreTelling(flags, output);
-  using restoring = new Restoring({ source: place.source, known: mailboxes }, flags, telling.tell);
-  const file = join(place.state, KNOWN_BODIES);
-  using bodies = new KnownBodies(existsSync(file) ? file : undefined, "read");
+  const restoring = new Restoring({ source: place.source, known: mailboxes }, flags, telling.tell);
+  using noted = new NotedBytes(place.state, AS_THEY_ARE);
   try {
-    await new FarRestoring({ limbo, restoring, bodies, place, there }).run(meant);
+    await new FarRestoring({ limbo, restoring, noted, place, there }).run(meant);
   } finally {
     if (flags.dryRun !== true) removeFetched(place);
   }
@@ -76,7 +77,7 @@ export async function restoreFar(
 interface Ports {
   readonly limbo: FarLimbo;
   readonly restoring: Restoring;
-  readonly bodies: KnownBodies;
+  readonly noted: NotedBytes;
   readonly place: FarPlace;
   /** Names of rows that can be had. */
   readonly there: ReadonlySet<string>;
@@ -92,6 +93,7 @@ interface Wanted {
 
 class FarRestoring {
   readonly #ports: Ports;
+  readonly #files: FilesBudget = { left: FILES_MAX };
 
   constructor(ports: Ports) {
     this.#ports = ports;
@@ -114,28 +116,27 @@ class FarRestoring {
     const { limbo, restoring, there } = this.#ports;
     const into = restoring.intoFor(removed);
     if (into === undefined) return;
-    const { name, base, size } = removed.row;
+    const { row } = removed;
+    const { name, base, size } = row;
     if (!there.has(name)) {
       restoring.sayGone(removed);
       return;
     }
     if (!removed.isMailbox) {
-      yield* this.#unlessSettled({ removed, into, file: { name, file: "", size }, name: { from: name, base } });
+      const named = { from: name, base, tag: tagOf(row, size) };
+      yield* this.#unlessSettled({ removed, into, file: { name, file: "", size }, name: named });
       return;
     }
-    for await (const { file, size: bytes } of filesOf(limbo, name)) {
+    for await (const { file, size: bytes } of filesOf(limbo, name, this.#files)) {
       const inside = splitBaseName(file.slice(file.indexOf("/") + 1));
-      const named = { from: `${name}/${inside}`, base: inside };
+      const named = { from: `${name}/${inside}`, base: inside, tag: tagOf(row, bytes, inside) };
       yield* this.#unlessSettled({ removed, into, file: { name, file, size: bytes }, name: named });
     }
   }
 
   *#unlessSettled(wanted: Wanted): Generator<Wanted> {
     const { restoring } = this.#ports;
-    const { removed, into, name, file } = wanted;
-    if (restoring.isSettled(removed, name, into)) return;
-    if (file.size <= BODY_BYTES_MAX) yield wanted;
-    else restoring.say(removed, { event: "not-restored", words: `it is said to have ${file.size} bytes` });
+    if (!restoring.isSettled(wanted.removed, wanted.name, wanted.into)) yield wanted;
   }
 
   async #restore(batch: readonly Wanted[]): Promise<void> {
@@ -146,7 +147,7 @@ class FarRestoring {
       const dir = openNodeDisk().openRoot(rawFromText(join(place.state, FETCHED)));
       try {
         for (const [index, wanted] of left.slice(0, fetched.length).entries())
-          this.#settle(wanted, fetched[index], dir, String(index));
+          this.#settle(wanted, fetched[index], dir);
       } finally {
         dir?.close();
       }
@@ -154,35 +155,34 @@ class FarRestoring {
     }
   }
 
-  #settle(wanted: Wanted, fetched: FetchedFile | undefined, dir: Dir | undefined, name: string): void {
-    const { restoring } = this.#ports;
+  #settle(wanted: Wanted, fetched: FetchedFile | undefined, dir: Dir | undefined): void {
+    const { restoring, noted } = this.#ports;
     const { removed, into } = wanted;
+    const { base } = wanted.name;
+    const { size } = wanted.file;
+    const name = fetchedFileName(wanted.file);
     const refuse = (words: string) => restoring.say(removed, { event: "not-restored", words });
     if (fetched?.why !== undefined) {
       refuse(fetched.why);
       return;
     }
-    if (fetched === undefined || dir === undefined) {
-      refuse("its file went from the state directory");
+    if (fetched === undefined || dir?.stat(name) === undefined) {
+      refuse(WENT);
       return;
     }
-    if (this.#isOther(wanted, fetched.sha256)) {
-      refuse(OTHER_BYTES);
+    const { sha256, virtualSize } = fetched;
+    const { mailbox, uid } = removed.row;
+    const other = noted.whyOther({ mailbox, uid, base }, { sha256, size });
+    if (other !== undefined) {
+      refuse(other);
       return;
     }
-    const base = isTrueOf(wanted, fetched.virtualSize) ? wanted.name.base : "";
+    const named = { ...wanted.name, base: isTrueOf(wanted, virtualSize) ? base : "" };
+    const whyNot = (copied: KnownBody) => (copied.sha256 === sha256 && copied.size === size ? undefined : WENT);
     restoring.trying(removed, () => {
-      restoring.put(removed, { dir, name, from: wanted.name.from, base }, into);
+      restoring.put(removed, { dir, name, ...named, whyNot }, into);
       dir.unlink(name);
     });
-  }
-
-  /** Of a message whose bytes the source remembers. */
-  #isOther({ removed, file }: Wanted, sha256: string): boolean {
-    const { mailbox, uid, base } = removed.row;
-    if (removed.isMailbox || !isUid(uid) || !isBaseName(base)) return false;
-    const [known] = this.#ports.bodies.read(mailbox, [{ uid, base }]);
-    return known !== undefined && (known.sha256 !== sha256 || known.size !== file.size);
   }
 }
 

@@ -14,8 +14,8 @@ import { treesOf } from "../../maildir/whose-tree.js";
 import type { Removed } from "./removed-mail.js";
 
 export interface Target {
-  /** The caller closes it. */
-  readonly mailbox: Dir;
+  /** The mailbox, for as long as the caller does not close it; undefined: it has gone. Throws: ELOOP for a link on the way, other system errors. */
+  readonly open: () => Dir | undefined;
   /** For people. */
   readonly shown: string;
   /** Why it is not the mailbox that it was removed from. */
@@ -37,28 +37,38 @@ export function pathsFor(
 
 /** Undefined where none of them stands. Throws: ELOOP for a link on the way, other system errors. */
 export function openAtSource(store: string, paths: readonly RawPath[]): Target | undefined {
+  for (const [rank, path] of paths.entries()) {
+    const open = () => openIn(store, path);
+    if (!isMailbox(open)) continue;
+    const isLast = rank > 0 && rank === paths.length - 1;
+    return { open, shown: shownPath(path), ...(isLast ? { instead: "its mailbox is gone at the source" } : {}) };
+  }
+  return undefined;
+}
+
+function openIn(store: string, path: RawPath): Dir | undefined {
   const root = openNodeDisk().openRoot(rawFromText(store));
-  if (root === undefined) return undefined;
+  if (root === undefined || path === "") return root;
   try {
-    for (const [rank, path] of paths.entries()) {
-      const mailbox = path === "" ? openNodeDisk().openRoot(rawFromText(store)) : openBelow(root, splitRaw(path));
-      if (mailbox === undefined) continue;
-      const isLast = rank > 0 && rank === paths.length - 1;
-      if (mailbox.stat(CUR)?.kind === "directory")
-        return { mailbox, shown: shownPath(path), ...(isLast ? { instead: "its mailbox is gone at the source" } : {}) };
-      mailbox.close();
-    }
-    return undefined;
+    return openBelow(root, splitRaw(path));
   } finally {
     root.close();
   }
 }
 
+function isMailbox(open: Target["open"]): boolean {
+  const mailbox = open();
+  try {
+    return mailbox?.stat(CUR)?.kind === "directory";
+  } finally {
+    mailbox?.close();
+  }
+}
+
 /** A Maildir that stands, or an empty directory, or one that is made. */
 export function openNamed(path: string): Target {
-  const mailbox = openNodeDisk().openRoot(rawFromText(path));
-  if (mailbox === undefined) throw new Error(`${path} was made a moment ago`);
-  return { mailbox, shown: displayRaw(rawFromText(path)) };
+  const open = () => openNodeDisk().openRoot(rawFromText(path));
+  return { open, shown: displayRaw(rawFromText(path)) };
 }
 
 function shownPath(path: RawPath): string {

@@ -16,7 +16,7 @@ import { daemonError } from "../errors.js";
 import type { Output } from "../output.js";
 import { countOf } from "../words.js";
 import type { LimboFlags } from "./find-limbos.js";
-import { type PutBackFile, PutBackInto } from "./put-back.js";
+import { type PutBackFile, PutBackInto, tagOf } from "./put-back.js";
 import type { Removed, RemovedWish } from "./removed-mail.js";
 import { openAtSource, openNamed, pathsFor, type Target } from "./restore-target.js";
 
@@ -44,18 +44,21 @@ export interface Into {
   readonly into: PutBackInto;
 }
 
-/** A message as it is named for ever, and its base name. */
-export type PutBackName = Pick<PutBackFile, "from" | "base">;
+/** A message, and what it is called in the limbo. */
+export interface PutBackName extends Pick<PutBackFile, "tag" | "base"> {
+  readonly from: string;
+}
 
-export class Restoring implements Disposable {
+export class Restoring {
   /** The source's store; undefined: on another host. */
   readonly #source: string | undefined;
   /** Mailboxes that the source has, by its log. */
   readonly #known: readonly MailboxRow[];
   readonly #flags: Pick<RestoreFlags, "to" | "dryRun">;
   readonly #tell: (report: RestoreReport) => void;
-  /** One for each mailbox, as what is back in it is read once. */
   readonly #intoByPaths = new Map<string, Into | undefined>();
+  /** One for each mailbox, as what is back in it is read once, under whatever names it was removed from. */
+  readonly #intoBySite = new Map<string, PutBackInto>();
 
   /** Makes the Maildir that is named, if one is. Throws: destination-unusable. */
   constructor(
@@ -68,10 +71,6 @@ export class Restoring implements Disposable {
     this.#flags = flags;
     this.#tell = tell;
     if (flags.to !== undefined && flags.dryRun !== true) makeMaildir(flags.to);
-  }
-
-  [Symbol.dispose](): void {
-    for (const it of this.#intoByPaths.values()) it?.target.mailbox.close();
   }
 
   /** Undefined where there is none, or would be: then all is said of it. */
@@ -100,13 +99,15 @@ export class Restoring implements Disposable {
   }
 
   /** It is durable when that is said. Throws: system errors. */
-  put(removed: Removed, file: PutBackFile, where: Into): void {
+  put(removed: Removed, file: PutBackFile & PutBackName, where: Into): void {
     if (this.isSettled(removed, file, where)) return;
     const { target, into } = where;
     const to = { from: displayRaw(file.from), to: target.shown };
     const done = into.put(file);
-    if (done.kind === "gone") this.say(removed, { event: "not-restored", ...to, words: GONE });
-    else this.say(removed, { event: "restored", ...to, file: displayRaw(done.name), ...insteadOf(target) });
+    if (done.kind === "restored" || done.kind === "already")
+      this.say(removed, { event: DONE[done.kind], ...to, file: displayRaw(done.name), ...insteadOf(target) });
+    else
+      this.say(removed, { event: "not-restored", ...to, words: done.kind === "refused" ? done.why : LOST[done.kind] });
   }
 
   sayGone(removed: Removed): void {
@@ -128,6 +129,13 @@ export class Restoring implements Disposable {
     this.#tell({ from: displayRaw(row.name), path: displayRaw(row.path), uid: row.uid, ...rest });
   }
 
+  #shared(into: PutBackInto): PutBackInto {
+    const key = `${into.site?.dev} ${into.site?.ino}`;
+    const known = this.#intoBySite.get(key) ?? into;
+    this.#intoBySite.set(key, known);
+    return known;
+  }
+
   #findInto(removed: Removed): Into | undefined {
     const { to } = this.#flags;
     const paths = to === undefined ? pathsFor(removed, this.#known) : [];
@@ -135,13 +143,18 @@ export class Restoring implements Disposable {
     if (this.#intoByPaths.has(key)) return this.#intoByPaths.get(key);
     const target = to === undefined ? openAtSource(this.#source ?? "", paths) : openNamed(to);
     const ports = { clock: systemClock, hostname: hostname() };
-    const found = target === undefined ? undefined : { target, into: new PutBackInto(target.mailbox, ports) };
+    const found =
+      target === undefined ? undefined : { target, into: this.#shared(new PutBackInto(target.open, ports)) };
     this.#intoByPaths.set(key, found);
     return found;
   }
 }
 
+const NO_SUCH_UID = "of what is meant nothing in the limbo had such a UID";
+const ALL_COPIES = "all that is meant has come back as messages already: each can be had by its --name";
 const GONE = "its file is gone from the limbo";
+const LOST = { gone: GONE, away: "the mailbox that it was to come into has gone meanwhile" } as const;
+const DONE = { restored: "restored", already: "already-restored" } as const;
 
 function insteadOf({ instead }: Target): { readonly words?: string } {
   return instead === undefined ? {} : { words: instead };
@@ -158,18 +171,42 @@ export function refuseVague({ uid, name, all, user, mailbox, to }: RestoreFlags)
     if (!/^[1-9]\d{0,9}$/.test(each)) throw usage(`--uid ${JSON.stringify(each)} is no UID`);
 }
 
-/** At least one. What has come back as a message already is meant by its name alone. Throws: not-in-limbo. */
-export function chosen(found: readonly Removed[], { uid, name }: RestoreFlags): readonly Removed[] {
+/**
+ * At least one. What has come back as a message already is meant by its name alone. Of files of one message the last comes first: what was
+ * damaged, and replaced, is not put back in the place of what replaced it. Throws: not-in-limbo.
+ */
+export function chosen(
+  found: readonly Removed[],
+  { uid, name, user, mailbox, since }: Pick<RestoreFlags, "uid" | "name" | keyof RemovedWish>,
+  { isFar, nothing }: { readonly isFar: boolean; readonly nothing: () => string },
+): readonly Removed[] {
   const byName = new Map(found.map((it) => [displayRaw(it.row.name), it]));
   const missing = name?.find((each) => !byName.has(each));
-  if (missing !== undefined) throw notInLimbo(`${displayRaw(rawFromText(missing))} is not in the limbo`);
+  if (missing !== undefined) {
+    const told = isFar ? ", or a link does not tell of it (only of what this source has sent)" : "";
+    const isNarrow = [user, mailbox, since].some((it) => it !== undefined);
+    const meant = isNarrow ? ", or not what -u, --mailbox and --since mean" : "";
+    throw notInLimbo(`${displayRaw(rawFromText(missing))} is not in the limbo${meant}${told}`);
+  }
   const uids = uid === undefined ? undefined : new Set(uid.map(Number));
   const meant =
     name === undefined
       ? found.filter(({ row }) => row.cause !== "copy" && (uids === undefined || uids.has(row.uid)))
       : name.flatMap((each) => byName.get(each) ?? []);
-  if (meant.length === 0) throw notInLimbo("nothing of that is in the limbo");
-  return meant;
+  if (found.length === 0) throw notInLimbo(nothing());
+  if (meant.length === 0) throw notInLimbo(uids === undefined ? ALL_COPIES : NO_SUCH_UID);
+  return lastOfEachFirst(meant);
+}
+
+function lastOfEachFirst(meant: readonly Removed[]): readonly Removed[] {
+  const byMessage = new Map<string, Removed[]>();
+  for (const it of meant) {
+    const key = it.isMailbox ? it.row.name : tagOf(it.row, it.row.size);
+    const files = byMessage.get(key) ?? [];
+    files.push(it);
+    byMessage.set(key, files);
+  }
+  return [...byMessage.values()].flatMap((files) => files.reverse());
 }
 
 /** What is said of all that was done. */

@@ -33,14 +33,14 @@ const commit: fc.Arbitrary<CaptureCommit> = fc
     mailboxes: rows.map((row) => mailboxRow(row, { messages })),
   }));
 
-type Told = Pick<StateReader, "mailboxes" | "mailboxByGuid" | "looks" | "chunk">;
+type Told = Pick<StateReader, "mailboxes" | "mailboxByGuid" | "digests" | "chunk">;
 
 function all(reader: Told) {
   const rows = [...reader.mailboxes()].sort((a, b) => a.id - b.id);
   return {
     rows,
     byGuid: rows.map(({ guid }) => reader.mailboxByGuid(guid)),
-    looks: IDS.map((mailboxId) => reader.looks(mailboxId)),
+    digests: IDS.map((mailboxId) => reader.digests(mailboxId)),
     chunks: IDS.flatMap((mailboxId) =>
       CHUNKS.map((chunk) => {
         const bytes = reader.chunk(mailboxId, chunk);

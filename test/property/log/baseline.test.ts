@@ -111,10 +111,12 @@ describe("MailboxBaseline", () => {
       const baseline = newBaseline(row, {
         chunk: (_id, chunk) => stored.get(chunk)?.bytes,
         looks: () => [...stored.values()].sort((a, b) => a.chunk - b.chunk),
+        digests: () => [...stored.values()],
         mailboxByGuid: () => row,
       });
       const model = new Map<number, BaselineRecord>();
       for (const edit of list) {
+        baseline.digest(0); // from now on they are kept, and have to follow.
         const rows = baseline.edit(edit);
         if (succeeds.next().value === false) {
           baseline.forget();
@@ -142,6 +144,8 @@ describe("MailboxBaseline", () => {
         expect(look).toMatchObject({ count: held.length, ...sum });
       }
       expectDigests(stored, expected);
+      const kept = chunks.map((chunk) => baseline.digest(chunk));
+      expect(kept).toStrictEqual(chunks.map((chunk) => stored.get(chunk)?.digest));
     },
   );
 });
@@ -154,17 +158,18 @@ function expectDigests(stored: ReadonlyMap<number, ChunkWrite>, records: readonl
   expect(kept.map(({ chunk, count, digest }) => ({ chunk, count, digest }))).toStrictEqual(
     chunks.map((chunk) => {
       const states = ofChunk(chunk);
-      return { chunk, count: states.length, digest: digester.sumOf(states) };
+      return { chunk, count: states.length, digest: digester.sumWithFields(states) };
     }),
   );
   const whole = kept.reduce((sum, { digest }) => addDigest(sum, digest), emptyDigest());
-  expect(whole).toStrictEqual(digester.sumOf(records.map(stateOfRecord).toReversed()));
+  expect(whole).toStrictEqual(digester.sumWithFields(records.map(stateOfRecord).toReversed()));
 }
 
 function rowsFrom(stored: ReadonlyMap<number, ChunkWrite>) {
   return {
     chunk: (_id: number, chunk: number) => stored.get(chunk)?.bytes,
     looks: () => [...stored.values()],
+    digests: () => [...stored.values()],
     mailboxByGuid: () => undefined,
   };
 }

@@ -39,7 +39,7 @@ function portsOf(asked: string[], offered: (Structure | undefined)[]): Compariso
   const renumbered = { source: true, nobody: true };
   return {
     reader: {
-      ...{ snapshot: (read: () => unknown) => read(), lastLsn: () => 4, looks: () => [], chunk: () => undefined },
+      ...{ snapshot: (read: () => unknown) => read(), lastLsn: () => 4, digests: () => [], chunk: () => undefined },
       mailboxByGuid: () => ROW,
     },
     clock: { sleep: async () => undefined, nowMs: () => 1, monotonicMs: () => 1 },

@@ -197,7 +197,7 @@ function baselineOf(records: readonly BaselineRecord[]) {
     snapshot: (run: () => unknown) => run(),
     lastLsn: () => 1,
     mailboxByGuid: () => row,
-    looks: () => [...writes.values()],
+    digests: () => [...writes.values()],
     chunk: (_: number, chunk: number) => writes.get(chunk)?.bytes,
   } as never;
   return { row, reader };

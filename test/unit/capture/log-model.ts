@@ -37,6 +37,7 @@ export class LogModel {
   readonly reader: BaselineReader = {
     chunk: (id, chunk) => this.#chunks.get(id)?.get(chunk)?.bytes,
     looks: (id) => [...(this.#chunks.get(id)?.values() ?? [])].sort((a, b) => a.chunk - b.chunk),
+    digests: (id) => [...(this.#chunks.get(id)?.values() ?? [])].sort((a, b) => a.chunk - b.chunk),
     mailboxByGuid: (guid) => [...this.#rows.values()].find((row) => row.guid === guid),
     mailboxes: () => [...this.#rows.values()],
     meta: (key) => this.meta.get(key),

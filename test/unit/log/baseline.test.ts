@@ -18,6 +18,7 @@ function rowsOf(chunks: readonly ChunkWrite[]): BaselineSources["reader"] & { re
       return chunks.find((write) => write.chunk === chunk)?.bytes;
     },
     looks: () => chunks.map(({ chunk, count, lookA, lookB }) => ({ chunk, count, lookA, lookB })),
+    digests: () => chunks.map(({ chunk, count, digest }) => ({ chunk, count, digest })),
     mailboxByGuid: () => undefined,
   };
 }
@@ -104,11 +105,27 @@ describe("MailboxBaseline", () => {
     expect([baseline.record(parseUid(1)), baseline.row, baseline.looks().length]).toStrictEqual([record(1), row, 1]);
   });
 
-  test("a chunk's digest is that of its messages' states", () => {
-    const records = [record(1), record(2, { info: ":2,FSa", keywords: ["k"] })];
-    const { chunks } = newBaseline(mailboxRow(1)).edit({ put: records, drop: [] });
-    const [one, two] = records.map((each) => digester.digestOf(stateOfRecord(each)));
-    expect(chunks[0]?.digest).toStrictEqual(addDigest(one ?? new Uint8Array(), two ?? new Uint8Array()));
+  test("a chunk's digest is that of its messages' states, with the fields of their records", () => {
+    const records = [record(1), record(2, { info: ":2,FSa", keywords: ["k"], fields: "S3 Gabc" })];
+    const { row, chunks } = newBaseline(mailboxRow(1)).edit({ put: records, drop: [] });
+    const [one, two] = records.map((each) => digester.sumWithFields([stateOfRecord(each)]));
+    const sum = addDigest(one ?? new Uint8Array(), two ?? new Uint8Array());
+    expect(chunks[0]?.digest).toStrictEqual(sum);
+    expect(newBaseline(row, rowsOf(chunks)).digest(0)).toStrictEqual(sum);
+  });
+
+  test("a digest that an older version did not keep is not known until its chunk is written", () => {
+    const { row, chunks } = newBaseline(mailboxRow(1)).edit({ put: [record(1), record(200)], drop: [] });
+    const older = chunks.map((chunk) => ({ ...chunk, digest: new Uint8Array() }));
+    const baseline = newBaseline(row, rowsOf(older));
+    expect([baseline.digest(0), baseline.digest(1), baseline.digest(2)]).toStrictEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const edit = baseline.edit({ put: [record(2)], drop: [] });
+    baseline.adopt(edit.chunks, edit.row);
+    expect([baseline.digest(0), baseline.digest(1)]).toStrictEqual([edit.chunks[0]?.digest, undefined]);
   });
 });
 

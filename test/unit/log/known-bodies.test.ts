@@ -56,6 +56,24 @@ test("the first word stays, unless another is to stand instead; one of another m
   expect(known.read(ONE, [nameOf(first), nameOf(next)])).toStrictEqual([undefined, wordOf(next)]);
 });
 
+test("what was noted is known by UID alone, and by base name alone, with each word that a name has", () => {
+  using known = new KnownBodies(path);
+  const base = parseBaseName("17.M9.mx");
+  const bodies = [body(1, "a"), body(9, "b", { base }), body(130, "c", { base }), body(300, "d")];
+  known.note([...bodies, body(1, "e", { mailbox: OTHER, base })]);
+  expect([1, 9, 130].map((uid) => known.underUid(ONE, parseUid(uid)))).toStrictEqual(bodies.slice(0, 3).map(wordOf));
+  expect([known.underUid(ONE, parseUid(2)), known.underUid(OTHER, parseUid(300))]).toStrictEqual([
+    undefined,
+    undefined,
+  ]);
+  const byBase = known.byBase(ONE);
+  expect(byBase(base)).toStrictEqual(bodies.slice(1, 3).map(wordOf));
+  expect(byBase(bodies[3]?.base ?? base)).toStrictEqual([wordOf(body(300, "d"))]);
+  expect(byBase(parseBaseName("another"))).toStrictEqual([]);
+  using nothing = new KnownBodies(undefined);
+  expect([nothing.underUid(ONE, parseUid(1)), nothing.byBase(ONE)(base)]).toStrictEqual([undefined, []]);
+});
+
 test("of a copy is known what was known of what it was made of, also where that is a copy, and if it has that size", () => {
   using known = new KnownBodies(path);
   const first = body(5, "a");

@@ -73,6 +73,7 @@ export function entries(count: number, bytes = Uint8Array.of(1, 2, 3)): CaptureC
 export const NO_ROWS: BaselineSources["reader"] = {
   chunk: () => undefined,
   looks: () => [],
+  digests: () => [],
   mailboxByGuid: () => undefined,
 };
 

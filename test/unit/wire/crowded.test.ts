@@ -57,6 +57,13 @@ test.each<[string, Uint8Array]>([
       Uint8Array.from({ length: NEARLY_ALL }, (_, at) => (at % 2 === 0 ? 0x0a : 0)),
     ),
   ],
+  ...["limbo", "limbo_files", "limbo_parts"].map((page): [string, Uint8Array] => [
+    `of a limbo entries of nothing (${page})`,
+    replyOf(
+      page,
+      Uint8Array.from({ length: NEARLY_ALL }, (_, at) => (at % 2 === 0 ? 0x0a : 0)),
+    ),
+  ]),
   [
     "numbers",
     encode({

@@ -11,6 +11,7 @@ import { sha256 } from "../../../../src/base/hash.js";
 import { FETCHED } from "../../../../src/daemon/reject/fetched-copies.js";
 import { limboOf } from "../../../../src/daemon/run/asked-limbo.js";
 import { type FetchedFrom, FetchTurns } from "../../../../src/daemon/run/held-fetches.js";
+import { fetchedFileName } from "../../../../src/daemon/undelete/fetch-limbo.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
 import { storeSide } from "../../resync/store-side.js";
 
@@ -62,9 +63,10 @@ test("pages, and files that nobody else can read; those of the call before go", 
   ]);
   const hashOf = (text: string) => ({ sha256: sha256(Buffer.from(text)).toString("hex"), virtualSize: text.length });
   expect(both).toEqual([{ files: [hashOf("cur/1"), hashOf("cur/2")] }, { files: [hashOf("new/3")] }]);
-  expect(readdirSync(join(dir, FETCHED))).toEqual(["0"]);
-  expect(readFileSync(join(dir, FETCHED, "0"), "utf8")).toBe("new/3");
-  expect([statSync(join(dir, FETCHED)).mode & 0o777, statSync(join(dir, FETCHED, "0")).mode & 0o777]).toEqual([
+  const name = fetchedFileName({ name: NAME, file: "new/3" });
+  expect(readdirSync(join(dir, FETCHED))).toEqual([name]);
+  expect(readFileSync(join(dir, FETCHED, name), "utf8")).toBe("new/3");
+  expect([statSync(join(dir, FETCHED)).mode & 0o777, statSync(join(dir, FETCHED, name)).mode & 0o777]).toEqual([
     0o700, 0o600,
   ]);
 });

@@ -12,7 +12,7 @@ import { systemClock } from "../../../../src/base/clock.js";
 import { sha256 } from "../../../../src/base/hash.js";
 import type { RawPath } from "../../../../src/base/raw-name.js";
 import { filesOf, rowsOf } from "../../../../src/daemon/undelete/far-limbo.js";
-import { fetchLimbo, type WantedFile } from "../../../../src/daemon/undelete/fetch-limbo.js";
+import { fetchedFileName, fetchLimbo, type WantedFile } from "../../../../src/daemon/undelete/fetch-limbo.js";
 import { parseMailboxGuid } from "../../../../src/maildir/ids.js";
 import type { LimboPage, LimboPart, ToldRemoval } from "../../../../src/wire/limbo.js";
 import { openMemoryLink } from "../../../../src/wire/memory-link.js";
@@ -72,7 +72,8 @@ function partsOf(files: Files): LimboSide["parts"] {
 
 const wantedOf = (files: Files): WantedFile[] =>
   Object.entries(files).map(([file, bytes]) => ({ name: MAILBOX, file, size: bytes.length }));
-const fetched = () => readdirSync(dir).sort((a, b) => Number(a) - Number(b));
+const nameOf = (file: string) => fetchedFileName({ name: MAILBOX, file });
+const fetched = () => readdirSync(dir).sort();
 
 test("all of them, some at a time, in files that only this user can read, with their dates", async () => {
   const files: Files = {
@@ -94,7 +95,7 @@ test("all of them, some at a time, in files that only this user can read, with t
       expect(it).toEqual({
         ...{ why: undefined, sha256: sha256(bytes).toString("hex"), virtualSize: bytes.length + lfs },
       });
-      const path = join(dir, String(index));
+      const path = join(dir, nameOf(left[index]?.file ?? ""));
       expect(readFileSync(path).equals(bytes)).toBe(true);
       expect([statSync(path).mode & 0o777, statSync(path).mtimeMs]).toEqual([0o600, 1_500_000_000_000]);
     }
@@ -115,7 +116,7 @@ test("one that is gone, or has another size than was said, is named and not fetc
     undefined,
     "its file is gone from the limbo",
   ]);
-  expect(fetched()).toEqual(["0", "2"]);
+  expect(fetched()).toEqual([nameOf("cur/1"), nameOf("cur/3")].sort());
 });
 
 describe("a replica that", () => {
@@ -141,6 +142,21 @@ describe("a replica that", () => {
     const wanted = [{ name: MAILBOX, file: "cur/1", size: 3 }];
     const [done] = await fetchLimbo(limboOver({ parts }), wanted, dir, stop.signal);
     expect([done?.why, offsets, fetched()]).toEqual(["its file in the limbo is not one of 3 bytes", [0], []]);
+  });
+
+  test("says that a file is larger than mail can be is not asked for it", async () => {
+    const asked: unknown[] = [];
+    const files: Files = { "cur/1": Buffer.from("one"), "cur/3": Buffer.from("three") };
+    const parts: LimboSide["parts"] = async (of, signal) => {
+      asked.push(of.files.map(({ file }) => file));
+      return partsOf(files)(of, signal);
+    };
+    const vast = { name: MAILBOX, file: "cur/2", size: 4 * 1024 ** 3 + 1 };
+    const [one, three] = wantedOf(files);
+    const done = await fetchLimbo(limboOver({ parts }), [one, vast, three] as never, dir, stop.signal);
+    expect(done.map(({ why }) => why)).toEqual([undefined, "it is said to have 4294967297 bytes", undefined]);
+    expect(asked).toEqual([["cur/1"], ["cur/3"]]);
+    expect(fetched()).toEqual([nameOf("cur/1"), nameOf("cur/3")].sort());
   });
 
   test.each<[string, readonly LimboPart[]]>([
@@ -207,11 +223,24 @@ describe("a replica that", () => {
     };
     const read = async () => {
       let count = 0;
-      for await (const _ of filesOf(limbo, MAILBOX, 95)) count += 1;
+      for await (const _ of filesOf(limbo, MAILBOX, { left: 95 })) count += 1;
       return count;
     };
     await expect(read()).rejects.toMatchObject({ code: "compared-confused" });
     expect(told).toBe(100);
+  });
+
+  test("tells of mailboxes without end is believed up to a limit of all their files", async () => {
+    const files = Array.from({ length: 40 }, (_, at) => ({ file: `cur/${10 + at}`, size: 1 }));
+    const limbo = { files: async () => ({ files, more: false }) };
+    const budget = { left: 100 };
+    const read = async () => {
+      let count = 0;
+      for await (const _ of filesOf(limbo, MAILBOX, budget)) count += 1;
+      return count;
+    };
+    expect([await read(), await read()]).toEqual([40, 40]);
+    await expect(read()).rejects.toMatchObject({ code: "compared-confused" });
   });
 
   test("what was asked for since a time begins there", async () => {

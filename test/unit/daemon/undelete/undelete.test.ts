@@ -15,8 +15,9 @@ import {
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { MailtwinError } from "../../../../src/base/errors.js";
+import { oneAtATime } from "../../../../src/daemon/reject/one-at-a-time.js";
 import { listRemoved } from "../../../../src/daemon/undelete/list-command.js";
-import { restoreRemoved } from "../../../../src/daemon/undelete/restore-command.js";
+import { restoreAlone, restoreRemoved } from "../../../../src/daemon/undelete/restore-command.js";
 import type { RestoreFlags } from "../../../../src/daemon/undelete/restoring.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
 import { type LimboRow, NO_EFFECT } from "../../../../src/log/state-types.js";
@@ -276,6 +277,37 @@ describe("restore", () => {
     );
   });
 
+  test("other bytes than the source has noted stay where they are, unless they are to come elsewhere", () => {
+    const files = [
+      limbo(message().name),
+      ...readdirSync(limbo(`${folder().name}/cur`)).map((name) => limbo(`${folder().name}/cur/${name}`)),
+    ];
+    for (const file of files) writeFileSync(file, readFileSync(file).reverse());
+    const { code, reports } = restore({ user: "u1", all: true });
+    expect([code, fresh(), readdirSync(join(bench.source, "u1/Maildir/tmp"))]).toEqual([1, [expect.anything()], []]);
+    const refusals = reports.filter(({ event }) => event === "not-restored");
+    expect(refusals).toHaveLength(4);
+    for (const it of refusals)
+      expect(it).toMatchObject({ words: expect.stringMatching(/not those that the source had/) });
+    expect(restore({ user: "u1", all: true, to: join(bench.dir, "as-they-are") })).toMatchObject({ code: 0 });
+    expect(readdirSync(join(bench.dir, "as-they-are/new"))).toHaveLength(5);
+  });
+
+  test("two at once put each message back once", async () => {
+    const flags = { ...here(), json: true, user: "u1", all: true };
+    const both = await Promise.all([1, 2].map(() => restoreAlone(bench.source, bench.replica, flags, output)));
+    expect([both, fresh().length]).toEqual([[0, 0], 5]);
+    const held = await oneAtATime(bench.state);
+    let isDone = false;
+    const third = restoreAlone(bench.source, bench.replica, flags, output).then(() => {
+      isDone = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isDone).toBe(false);
+    held[Symbol.dispose]();
+    await third;
+  });
+
   test("what was a copy is meant by its name alone", async () => {
     const copy = { ...message(), cause: "copy" };
     await using writer = await openStateWriter(join(bench.state, "replica.db"), { create: false });
@@ -303,7 +335,7 @@ describe("restore", () => {
     [{ all: true }, /^usage: .*--all needs --mailbox, or -u USER/],
     [{ uid: ["1"] }, /^usage: .*--uid needs --mailbox/],
     [{ uid: ["x"], mailbox: "INBOX" }, /^usage: .*--uid "x" is no UID/],
-    [{ uid: ["4000"], mailbox: "INBOX", user: "u1" }, /^not-in-limbo: .*nothing of that is in the limbo/],
+    [{ uid: ["4000"], mailbox: "INBOX", user: "u1" }, /^not-in-limbo: .*nothing in the limbo had such a UID/],
     [{ name: ["2026-01-01/x"] }, /^not-in-limbo: .*2026-01-01\/x is not in the limbo/],
   ])("refuses %j", (flags, words) => {
     expect(refused(() => restore(flags))).toMatch(words);

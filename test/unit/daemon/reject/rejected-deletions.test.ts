@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { MailtwinError } from "../../../../src/base/errors.js";
+import { errnoOf, type MailtwinError } from "../../../../src/base/errors.js";
 import { BRAKE_KEY, isBraked } from "../../../../src/capture/deletion-brake.js";
 import type { RejectFlags } from "../../../../src/daemon/reject/reject-command.js";
 import { openStateReader } from "../../../../src/log/state-reader.js";
@@ -197,7 +197,14 @@ test("while a --watch goes on, which lets it go by itself", async () => {
   const { source: from, replica, state } = bench;
   await using twin = await startTwin({ source: from, replica, state });
   expect((await reject(bench)).code).toBe(0);
-  const isOver = (): boolean => rawDifferences(bench.source, bench.replica).length === 0 && !isBrakeOn();
+  const isOver = (): boolean => {
+    try {
+      return rawDifferences(bench.source, bench.replica).length === 0 && !isBrakeOn();
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false; // a file went while they were read.
+      throw error;
+    }
+  };
   await until("both to be equal, and the brake to be off", isOver, { deadlineMs: 90_000 });
   expect(await twin.stop()).toMatchObject({ code: 0 });
   expect(filesIn(bench.source, WORK)).toHaveLength(MANY);

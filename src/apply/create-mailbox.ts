@@ -6,15 +6,17 @@
  * target) the parts move in under the lock, `cur/` last: by it Dovecot and we tell that there is a mailbox.
  */
 import { assert } from "../base/assert.js";
-import type { Dir } from "../base/disk.js";
+import type { Dir, FileStat } from "../base/disk.js";
 import { errnoOf } from "../base/errors.js";
 import { isRawName, splitRaw } from "../base/raw-name.js";
 import type { LimboRow } from "../log/state-types.js";
 import { CUR, KEYWORDS_FILE, NEW, TMP, UIDLIST_FILE } from "../maildir/mailbox-files.js";
+import { UIDLIST_BYTES_MAX } from "../maildir/uidlist.js";
 import { type DirectoryMark, markOf } from "../maildir/whose-tree.js";
 import type { Structure, Transaction } from "../txn/transaction.js";
 import { effectOf, runPlan } from "./apply-messages.js";
 import type { ExecuteOutcome } from "./apply-types.js";
+import { type Divergence, divergence } from "./divergence.js";
 import { refuseTaken } from "./execute.js";
 import { emptyView } from "./gather.js";
 import { moveWithin, openMade } from "./limbo.js";
@@ -42,8 +44,10 @@ type CreateStructure = Extract<Structure, { kind: "create" }>;
 const MAILDIR_FOLDER_FILE = "maildirfolder";
 
 export function createMailbox(context: StoreContext, input: CreateInput): ExecuteOutcome {
-  const { pending, known } = input;
+  const { pending, known, standing } = input;
   const { txn, gone, voidBelow } = pending;
+  const barred = standing === undefined ? undefined : refuseBarred(standing, txn);
+  if (barred !== undefined) return { kind: "diverged", divergence: barred };
   const planned = planApply({ view: emptyView(), txn, gone, voidBelow });
   if (planned.kind === "diverged") return planned;
   const { plan } = planned;
@@ -149,24 +153,28 @@ function moveIn(context: StoreContext, { root, pending: { txn } }: CreateInput, 
 /**
  * Part by part, under the lock; what stands there of an earlier attempt is replaced. The uidlist comes first and `cur/` last: if a
  * client's login makes a mailbox of what a crash left, it is this one, and not another with our mail in its `new/`.
+ * INVARIANT: where it fails, all that stood there stands there again. A kill leaves what stood or what was to come, at no moment neither.
  */
 function moveInPlace(context: StoreContext, { known, standing }: CreateInput, build: Dir): Moved {
   assert(standing !== undefined, "there is a directory to move into");
   const { life } = context;
   const held = underLock(context, { known, dir: standing }, (lock) =>
     undoing(life, (undo) => {
-      const bring = (name: string): void => {
-        undo.pushRename(standing, name, build, name);
-        moveWithin(build, name, standing, name);
-      };
+      const news = openNewDirs({ build, standing }, undo); // throws before anything is written.
+      const move = new MoveIn(build, undo);
       lock.assertOurs();
-      bring(UIDLIST_FILE);
+      move.file(build, UIDLIST_FILE, standing);
       life.reach("apply.uidlist-moved-in");
-      for (const name of [MAILDIR_FOLDER_FILE, KEYWORDS_FILE]) if (build.stat(name) !== undefined) bring(name);
-      bringNewFiles({ build, standing }, undo);
-      for (const name of [TMP, NEW]) if (standing.stat(name) === undefined) bring(name);
+      if (build.stat(KEYWORDS_FILE) !== undefined) move.file(build, KEYWORDS_FILE, standing);
+      const isMarked = standing.stat(MAILDIR_FOLDER_FILE) !== undefined; // it is there or not; nothing is in it.
+      if (!isMarked && build.stat(MAILDIR_FOLDER_FILE) !== undefined) move.file(build, MAILDIR_FOLDER_FILE, standing);
+      if (news !== undefined) {
+        for (const name of news.names) move.file(news.from, name, news.to);
+        news.to.sync();
+      }
+      for (const name of [TMP, NEW]) if (standing.stat(name) === undefined) move.directory(name, standing);
       life.reach("apply.parts-moved-in");
-      bring(CUR);
+      move.directory(CUR, standing);
       standing.sync();
       life.reach("apply.cur-moved-in");
     }),
@@ -174,22 +182,96 @@ function moveInPlace(context: StoreContext, { known, standing }: CreateInput, bu
   return held.kind === "busy" ? held : { kind: "moved", lockedMs: held.lockedMs };
 }
 
-/** If the directory has a `new/` of its own, mail that belongs there goes into it. */
-function bringNewFiles({ build, standing }: { readonly build: Dir; readonly standing: Dir }, undo: UndoLog): void {
+/** Moves parts out of a build, so that `undo` takes back each of them and nothing else. */
+class MoveIn {
+  readonly #build: Dir;
+  readonly #undo: UndoLog;
+  #kept = 0;
+
+  constructor(build: Dir, undo: UndoLog) {
+    this.#build = build;
+    this.#undo = undo;
+  }
+
+  /** Over a file that stands there: that one is kept in the build, and taken back by one rename. */
+  file(from: Dir, name: string, to: Dir): void {
+    const before = to.stat(name);
+    if (before === undefined) this.#backIfOurs(from, name, to);
+    else this.#undo.pushRename(this.#build, this.#keep(to, name, before), to, name);
+    moveWithin(from, name, to, name);
+  }
+
+  directory(name: string, to: Dir): void {
+    this.#backIfOurs(this.#build, name, to);
+    moveWithin(this.#build, name, to, name);
+  }
+
+  /** What somebody else has put there meanwhile is not taken out of the store. */
+  #backIfOurs(from: Dir, name: string, to: Dir): void {
+    const ino = from.stat(name)?.ino;
+    this.#undo.push(() => {
+      if (to.stat(name)?.ino === ino) to.rename(name, from, name);
+    });
+  }
+
+  /** Returns its name in the build. A second name of the same file, so that it is missing at no moment. */
+  #keep(dir: Dir, name: string, stat: FileStat): string {
+    this.#kept += 1;
+    const kept = `before-${this.#kept}`;
+    try {
+      dir.link(name, this.#build, kept);
+    } catch (error) {
+      if (!NO_LINK.has(errnoOf(error) ?? "")) throw error;
+      const { mode, uid, gid, mtimeMs } = stat;
+      const bytes = dir.readFile(name, UIDLIST_BYTES_MAX) ?? new Uint8Array();
+      const mtimeS = Math.floor(mtimeMs / 1000);
+      this.#build.createFile(kept, [bytes], { mode, owner: { uid, gid }, mtimeS, sync: true });
+    }
+    return kept;
+  }
+}
+
+/** Where the file system has no hard links, or keeps us from making one of another's file: a copy is kept. */
+const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EOPNOTSUPP", "EMLINK", "EXDEV"]);
+
+/** If the directory has a `new/` of its own, mail that belongs there goes into it. Throws EEXIST: for mail that is not ours to replace. */
+function openNewDirs(
+  { build, standing }: { readonly build: Dir; readonly standing: Dir },
+  undo: UndoLog,
+): { readonly from: Dir; readonly to: Dir; readonly names: readonly string[] } | undefined {
   const to = standing.openDir(NEW);
-  if (to === undefined) return;
+  if (to === undefined) return undefined;
   undo.hold(to);
   const from = build.openDir(NEW);
   assert(from !== undefined, "it was built a moment ago");
   undo.hold(from);
-  for (const name of from.list()) {
-    // Of the same size it is what an earlier attempt of ours had brought; anything else is not ours to replace.
-    if (to.stat(name)?.size !== from.stat(name)?.size) refuseTaken(to, name);
-    undo.pushRename(to, name, from, name);
-    from.rename(name, to, name);
-  }
-  to.sync();
+  const names = from.list();
+  // Of the same size it is what an earlier attempt of ours had brought; anything else is not ours to replace.
+  for (const name of names) if (to.stat(name)?.size !== from.stat(name)?.size) refuseTaken(to, name);
+  return { from, to, names };
 }
+
+/** Why no mailbox can be made in that directory; undefined where it can be. */
+export function refuseBarred(
+  standing: Dir,
+  { mailbox, path }: Pick<Transaction, "mailbox" | "path">,
+): Divergence | undefined {
+  for (const name of [CUR, NEW, TMP, UIDLIST_FILE, KEYWORDS_FILE]) {
+    const kind = standing.stat(name)?.kind;
+    const wanted = name === UIDLIST_FILE || name === KEYWORDS_FILE ? "file" : "directory";
+    if (kind === undefined || kind === wanted) continue;
+    const why = `${name} in it must be a ${wanted}, and is ${SHOWN[kind]}: put back what stood there, or move that away`;
+    return divergence({ kind: "path-refused", mailbox, path, why });
+  }
+  return undefined;
+}
+
+const SHOWN: Readonly<Record<FileStat["kind"], string>> = {
+  directory: "a directory",
+  file: "a file",
+  symlink: "a symbolic link",
+  other: "a pipe, a socket or a device",
+};
 
 /** Nothing became visible: the bodies go back to where they were staged, for the next attempt. */
 function returnBodies(

@@ -8,6 +8,7 @@ import type { Transaction } from "../txn/transaction.js";
 import { decideAdoption, isEmptyOfMail } from "./apply-messages.js";
 import type { BodyParts } from "./apply-types.js";
 import { isAstray, locateAnywhere } from "./astray.js";
+import { refuseBarred } from "./create-mailbox.js";
 import { type Divergence, divergence } from "./divergence.js";
 import { emptyView, gatherView } from "./gather.js";
 import { trustOf } from "./held-bodies.js";
@@ -111,13 +112,13 @@ function judgeFound(
   return planned.plan.needs;
 }
 
-/** A mailbox that is to be created finds another one in its place. */
+/** A mailbox that is to be created finds another one in its place, or what no mailbox can be made of. */
 function refuseSite(root: Dir, txn: Transaction): Divergence | undefined {
   const opened = openMailbox(root, txn);
   if (opened.kind === "diverged") return opened.divergence;
   if (opened.kind === "absent") return undefined;
   try {
-    if (siteOf(root, txn.path) !== "mailbox") return undefined;
+    if (siteOf(root, txn.path) !== "mailbox") return refuseBarred(opened.dir, txn);
     using dirs = new MailboxDirs(opened.dir);
     const { mailbox, path } = txn;
     return isEmptyOfMail(dirs) ? undefined : divergence({ kind: "mailbox-occupied", mailbox, path });

@@ -17,7 +17,7 @@ import { isAtOrBelow, planStructure } from "../capture/plan-structure.js";
 import { decodeChunk } from "../log/baseline-chunk.js";
 import type { StateReader } from "../log/state-ports.js";
 import { openStateReader } from "../log/state-reader.js";
-import type { MailboxRow } from "../log/state-types.js";
+import type { MailboxRow, RejectionRow } from "../log/state-types.js";
 import type { MailboxGuid, UidValidity } from "../maildir/ids.js";
 import { listMessages } from "../maildir/listing.js";
 import { splitBaseName } from "../maildir/message-name.js";
@@ -114,7 +114,8 @@ function checkDestination(
   },
 ): Exclude<Standing, { readonly kind: "at-rest" }> {
   const rows = replica.mailboxes();
-  if (rows.length === 0) return WORK;
+  const refused = source.rejections().filter(({ code }) => code === "uidlist-damaged");
+  if (rows.length + refused.length === 0) return WORK;
   const { mailboxes: all, problems } = existsSync(destination) ? discover(destination) : NOTHING_FOUND;
   const pathsOf = ({ guid }: MailboxRow): readonly RawPath[] => [source.mailboxByGuid(guid)?.path ?? []].flat();
   const found = believed(destination, all, { replica, pathsOf });
@@ -122,7 +123,7 @@ function checkDestination(
   // A file that its owner's program keeps from us for a while is still there.
   const kept = new Set(problems.filter(({ code }) => code === "EAGAIN").map(({ path }) => path));
   // An INBOX that Dovecot made on a bare mount point is none of them.
-  if (!rows.some(({ guid, path }) => validityByGuid.has(guid) || kept.has(path))) {
+  if (rows.length > 0 && !rows.some(({ guid, path }) => validityByGuid.has(guid) || kept.has(path))) {
     const instead = found.length === 0 ? "" : `, only ${countOf(found.length, "mailbox")} of other identity`;
     throw daemonError(
       "destination-emptied",
@@ -149,7 +150,9 @@ function checkDestination(
     !isUnread(row) &&
     !(stands.has(row.path) && hasMailOf(row, { destination, replica }));
   const missing = new Set(rows.filter(isMissing));
-  const changed = rows.filter((row) => !missing.has(row) && isGone(row));
+  // A damaged uidlist that was refused, and that somebody has removed since: as if that had been done before anything was refused.
+  const isUnlisted = ({ path }: RejectionRow) => found.some((it) => it.path === path && it.bare !== undefined);
+  const changed = [...rows.filter((row) => !missing.has(row) && isGone(row)), ...refused.filter(isUnlisted)];
   if (changed.length > 0) return { kind: "outdated", words: wordsOfChanged(changed) };
   const older = olderCopies(destination, rows, found);
   if (older.length > 0) return { kind: "outdated", words: wordsOfOlder(older) };
@@ -161,7 +164,7 @@ function checkDestination(
   return { kind: "work", moved: findMoved(rows, found, source), gone: [...missing], renumbered };
 }
 
-function wordsOfChanged(changed: readonly MailboxRow[]): string {
+function wordsOfChanged(changed: readonly Pick<MailboxRow, "path">[]): string {
   const what =
     changed.length === 1
       ? "a mailbox of the destination cannot be read, or was"

@@ -35,6 +35,8 @@ const HINTS: Readonly<Record<string, string>> = {
   "mailbox-missing": MISSING_HINT,
   "mailbox-occupied":
     "The other mailboxes go on. Rename the mailbox that stands there in DST (as one of its clients can), or move its directory out of DST: the next run makes SRC's in its place.",
+  "uidlist-damaged":
+    "The other mailboxes go on. Before Dovecot reads it, restore dovecot-uidlist of that mailbox in DST, or remove that file: the next run then compares DST as at first contact, and sends nothing that is there.",
   "uidvalidity-differs":
     "The other mailboxes go on. Was dovecot-uidlist of DST lost, or put back from a backup? As it was before it is right again. Else `mailtwin sync SRC DST --accept-uidvalidity` has it take SRC's, and clients of DST fetch that mailbox anew.",
   "mailbox-denied": `Let the user that mailtwin runs as change what the message names: owner and mode (ls -ld, chown, chmod); for root an attribute (lsattr; chattr -i -a), or an export that squashes root. ${REJECTED_HINT}`,

@@ -121,10 +121,12 @@ function judgeDirectory(path: string, entries: readonly GlobEntry[]): DirectoryV
   );
   const hasCur = entries.some((entry) => entry.name === "cur" && entry.isDirectory());
   if (!hasCur && isScratch(path, entries)) return undefined;
-  // A pipe or a file in the place of cur/ is none either.
-  const isBroken =
-    !hasCur && kinds.get("cur") !== "link" && entries.some((entry) => entry.name === UIDLIST_FILE && entry.isFile());
-  if (isBroken) problems.push(brokenProblem(path));
+  // A pipe or a file in the place of cur/ is none either: beside new/ or tmp/ it is half a mailbox, too.
+  const odd = entries.find((entry) => entry.name === "cur" && !entry.isDirectory() && !entry.isSymbolicLink());
+  const isPart = (entry: GlobEntry): boolean =>
+    entry.name === UIDLIST_FILE ? entry.isFile() : odd !== undefined && PARTS.has(entry.name) && entry.isDirectory();
+  const isBroken = !hasCur && kinds.get("cur") !== "link" && entries.some(isPart);
+  if (isBroken) problems.push(brokenProblem(path, odd));
   const looksLikeMailbox = hasCur || isBroken || kinds.get("cur") === "link";
   const linkedParts = looksLikeMailbox ? [...kinds].filter(([, kind]) => kind === "link").map(([name]) => name) : [];
   for (const name of linkedParts)
@@ -179,9 +181,13 @@ function linkProblem(path: string, why: string): DiscoverProblem {
   return { path, code: "mailbox-is-link", message: `looking for mailboxes at ${displayRaw(path)}: ${why}` };
 }
 
-function brokenProblem(path: string): DiscoverProblem {
+/** `odd`: what stands in the place of cur/, if anything. */
+function brokenProblem(path: string, odd: GlobEntry | undefined): DiscoverProblem {
   const shown = path === "" ? "the root" : displayRaw(path);
-  const message = `looking for mailboxes at ${shown}: it has a dovecot-uidlist, but no cur/`;
+  const what = odd?.isFile() === true ? "a file" : "something that is no directory";
+  const why =
+    odd === undefined ? "it has a dovecot-uidlist, but no cur/" : `${what} stands in the place of its directory cur/`;
+  const message = `looking for mailboxes at ${shown}: ${why}`;
   return { path, code: "mailbox-without-cur", message };
 }
 

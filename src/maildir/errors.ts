@@ -48,7 +48,7 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
   "lock-held": {
     disposition: "operator",
     exitCode: EX.TEMPFAIL,
-    hint: "Find the process that is named in dovecot-uidlist.lock. If it hangs, end it; if no such process exists, remove the file.",
+    hint: "Find the process that is named in dovecot-uidlist.lock. If it hangs, end it; if no such process exists, remove the file. Where that name is a directory, no process holds it: remove it, or move it away.",
   },
   /** The lock was ours and is not any more: someone took it for stale, or removed it. */
   "lock-lost": {
@@ -80,7 +80,7 @@ const KINDS: Readonly<Record<MaildirErrorCode, ErrorKind>> = {
     exitCode: EX.TEMPFAIL,
     hint: "It was deleted or renamed at that moment; it is looked for again.",
   },
-  /** A directory has a dovecot-uidlist and no cur/: half a mailbox. It is not taken for deleted. */
+  /** A directory has a dovecot-uidlist and no cur/, or a file in the place of cur/: half a mailbox. It is not taken for deleted. */
   "mailbox-without-cur": {
     disposition: "operator",
     exitCode: EX.DATAERR,

@@ -145,7 +145,7 @@ export class StoreSums implements SumsMethods {
       if (error instanceof MailtwinError && error.code === "mailbox-vanished") return undefined;
       const isOperating = error instanceof MailtwinError || errnoOf(error) !== undefined;
       if (!isOperating) throw error;
-      return { kind: "unread", words: whyItFailed(error) };
+      return { kind: "unread", words: wordsOfFailure(error) };
     }
   }
 
@@ -274,6 +274,23 @@ function rowOf(path: RawPath, looked: Looked): SummedMailbox[] {
   if (looked === undefined) return [];
   return ["words" in looked ? { path, ...looked } : rowOfKept(path, looked)];
 }
+
+/** What it was that could not be read, and what stands there instead where that is why. */
+function wordsOfFailure(error: unknown): string {
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  if (errnoOf(error) === undefined || path === undefined) return whyItFailed(error);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return Object.hasOwn(INSTEAD, code) ? `${name} is ${INSTEAD[code]}` : `${name}: ${whyItFailed(error)}`;
+}
+
+/** By what opening it said. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  EINVAL: "no regular file, but a pipe, a socket or a device",
+  EISDIR: "a directory, where a file must be",
+  ELOOP: "a symbolic link, which is not followed",
+  ENOTDIR: "no directory",
+  ENXIO: "a socket or a device, where a file must be",
+};
 
 function markOf(digest: Digest): bigint {
   return Buffer.from(digest).readBigUInt64LE(0);

@@ -74,6 +74,11 @@ const SCENARIOS: readonly Scenario[] = [
     prepare: () => void mkdirSync(replica.path("box/new"), { recursive: true }),
     txn: at("box", CREATE, TWO),
   },
+  {
+    what: "made again where its cur/ is gone",
+    prepare: () => [make("box"), rmSync(replica.path("box/cur"), { recursive: true })],
+    txn: at("box", CREATE, TWO),
+  },
   { what: "takes an empty one over", prepare: () => login("box"), txn: at("box", CREATE, TWO) },
   {
     what: "renamed, its parents empty then",

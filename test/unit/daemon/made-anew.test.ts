@@ -18,6 +18,7 @@ import { runTwin, type TwinRun } from "../../live/lab/mailtwin.js";
 import { contentsOf } from "../../live/twin/contents.js";
 import { rawDifferences } from "../../live/twin/raw-compare.js";
 import {
+  addFile,
   addMessage,
   type Bench,
   eventsOf,
@@ -225,6 +226,43 @@ describe("while something of it is in the log that was not applied", () => {
   });
 });
 
+describe("whose dovecot-uidlist was damaged and is removed", () => {
+  const DAMAGES: readonly (readonly [string, (list: string) => string])[] = [
+    ["in a record", (list) => list.replace(/^1 :.*$/m, "zzz zzz")],
+    ["in its header", (list) => list.replace(/^3 /, "x ")],
+  ];
+
+  describe.each(DAMAGES)("%s", (_, damage) => {
+    test.each([0, 1, 2])("after %d runs that refused it: its mail stays, and is not sent again", async (runs) => {
+      using bench = await twinnedBench();
+      const list = inReplica(bench, WORK, "dovecot-uidlist");
+      writeFileSync(list, damage(readFileSync(list, "latin1")));
+      addMessage(join(bench.source, WORK), { seed: 60 });
+      for (let run = 0; run < runs; run++) expectOneProblem(await bench.sync("--resync"), WORK, "uidlist-damaged");
+      rmSync(list);
+      const run = await bench.sync();
+      expect(told(run)).toMatchObject([
+        ["", expect.stringMatching(/\(u1\/Maildir\/\.Work\): comparing as at first contact$/)],
+      ]);
+      expect(summaryOf(run)).toMatchObject({ toLimbo: 0, reused: 3, renumberedInSource: 0 });
+      await expectMadeAnew(bench, run, "");
+    });
+  });
+
+  test("mail that others delivered there stays, as new mail", async () => {
+    using bench = await twinnedBench();
+    const list = inReplica(bench, WORK, "dovecot-uidlist");
+    writeFileSync(list, readFileSync(list, "latin1").replace(/^1 :.*$/m, "zzz zzz"));
+    expectOneProblem(await bench.sync("--resync"), WORK, "uidlist-damaged");
+    rmSync(list);
+    addFile(inReplica(bench, WORK), { seed: 900 });
+    const run = await bench.sync();
+    expect(run.code, JSON.stringify(run)).toBe(0);
+    expect(summaryOf(run)).toMatchObject({ kept: 1, problems: 0 });
+    expect(readdirSync(inReplica(bench, WORK, "cur"))).toHaveLength(4);
+  });
+});
+
 describe("a run that is killed", () => {
   const POINTS = ["capture.examined", "capture.committed", "apply.intent", "apply.effect-recorded"];
   const MORE = ["apply.mailbox-built", "apply.mailbox-moved-in", "apply.effect-recorded:2"];
@@ -270,6 +308,28 @@ describe("a run that is killed", () => {
     expectOneProblem(await bench.sync(), WORK, "mailbox-occupied");
     expect(readdirSync(inReplica(bench, WORK, "cur"))).toHaveLength(1);
   });
+});
+
+test("where a file stands in the place of its cur/ that is said, and what else stands there stays as it is", async () => {
+  using bench = await twinnedBench();
+  const [cur, away] = [inReplica(bench, WORK, "cur"), join(bench.dir, "away")];
+  renameSync(cur, away);
+  writeFileSync(cur, "x\n");
+  const before = contentsOf(inReplica(bench, WORK));
+  for (const args of [["--resync"], []]) {
+    expectOneProblem(
+      await bench.sync(...args),
+      WORK,
+      "path-refused",
+      /: cur in it must be a directory, and is a file: /,
+    );
+    expect(contentsOf(inReplica(bench, WORK))).toStrictEqual(before);
+  }
+  rmSync(cur);
+  renameSync(away, cur);
+  const run = await bench.sync();
+  expect(summaryOf(run)).toMatchObject({ bodiesBytes: 0, problems: 0 });
+  await expectMadeAnew(bench, run, "");
 });
 
 test("one that cannot be looked for, since the directory above it is none, is not taken for gone", async () => {

@@ -39,6 +39,9 @@ test("what a mailbox was given up for comes with what to do about it, where that
   const row = { replica: "r", lsn: 1, mailbox: guid(1), path: rawPath("a"), attempts: 1, firstMs: 0, lastMs: 0 };
   const problem = (code: string) => problemOfRejection({ ...row, code, message: "why" });
   expect(problem("mailbox-occupied").hint).toMatch(/^The other mailboxes go on/);
+  expect(problem("uidlist-damaged").hint).toMatch(
+    /restore dovecot-uidlist of that mailbox in DST, or remove that file/,
+  );
   expect(problem("EACCES")).toMatchObject({
     message: "shipping to a: why",
     hint: expect.stringMatching(/^Run as a user who may read and write there .* The other mailboxes go on/),

@@ -250,6 +250,20 @@ test.each([
   expect(discovery.problems).toMatchObject([{ path: "u", code: "mailbox-without-cur" }]);
 });
 
+test.each([
+  ["a file", (cur: string) => writeFileSync(cur, "x\n")],
+  ["something that is no directory", (cur: string) => void execFileSync("mkfifo", [cur])],
+])("%s in the place of cur/ is named where there is no dovecot-uidlist, too", (what, put) => {
+  const root = tempDir();
+  makeMailbox(root, "u");
+  rmdirSync(join(root, "u/cur"));
+  put(join(root, "u/cur"));
+  const discovery = discoverMailboxes(root);
+  expect(pathsOf(discovery)).toEqual([]);
+  const message = `looking for mailboxes at u: ${what} stands in the place of its directory cur/`;
+  expect(discovery.problems).toEqual([{ path: "u", code: "mailbox-without-cur", message }]);
+});
+
 describe("a directory that is exchanged for a link while the store is walked", () => {
   const exchangedBy = (root: string, exchange: () => void) => {
     let isDone = false;

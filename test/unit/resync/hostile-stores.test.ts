@@ -7,6 +7,7 @@ import {
   appendFileSync,
   cpSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -98,12 +99,32 @@ describe("one mailbox", () => {
       () => truncateSync(uidlist(), 2 ** 32),
       /^it could not be read in B: .*dovecot-uidlist.* 4294967296 bytes$/,
     ],
-    ["a pipe as dovecot-uidlist", () => pipe(uidlist()), /^it could not be read in B: EINVAL/],
-    ["a pipe as dovecot-keywords", () => pipe(keywords()), /^it could not be read in B: EINVAL/],
+    ["a pipe as dovecot-uidlist", () => pipe(uidlist()), /^it could not be read in B: dovecot-uidlist is no regular f/],
+    [
+      "a pipe as dovecot-keywords",
+      () => pipe(keywords()),
+      /read in B: dovecot-keywords is no regular file, but a pipe/,
+    ],
+    [
+      "a directory as dovecot-uidlist",
+      () => directory(uidlist()),
+      /B: dovecot-uidlist is a directory, where a file must/,
+    ],
+    [
+      "a directory as dovecot-keywords",
+      () => directory(keywords()),
+      /B: dovecot-keywords is a directory, where a file/,
+    ],
+    ["a file as cur/", () => file(join(b, MALLORY, "cur")), /^it could not be read in B: .*: a file stands in the pl/],
+    ["a pipe as cur/", () => pipe(join(b, MALLORY, "cur")), /^it could not be .*: something that is no directory sta/],
     ["a pipe as a message", () => pipe(fileOfFirst()), /^UID 1: only in A$/],
     ["a pipe as new/", () => pipe(join(b, MALLORY, "new")), /^it could not be read in B: .*new\/.*no directory$/],
-    ["a link as dovecot-uidlist", () => linkTo(uidlist(), join(a, MALLORY, "dovecot-uidlist")), /read in B: ELOOP/],
-    ["a link as dovecot-keywords", () => linkTo(keywords(), "/etc/passwd"), /^it could not be read in B: ELOOP/],
+    [
+      "a link as dovecot-uidlist",
+      () => linkTo(uidlist(), join(a, MALLORY, "dovecot-uidlist")),
+      /B: dovecot-uidlist is a symb/,
+    ],
+    ["a link as dovecot-keywords", () => linkTo(keywords(), "/etc/passwd"), /B: dovecot-keywords is a symbolic link/],
     ["a link as a message", () => linkTo(fileOfFirst(), "/etc/passwd"), /^UID 1: only in A$/],
     ["a link as cur/", () => linkTo(join(b, MALLORY, "cur"), join(a, MALLORY, "cur")), /a symbolic link stands/],
     ["a link as the mailbox", () => linkTo(join(b, MALLORY), join(a, MALLORY)), /link to a directory is not followed/],
@@ -241,6 +262,16 @@ describe("all bytes", () => {
 function pipe(path: string): void {
   rmSync(path, { recursive: true, force: true });
   execFileSync("mkfifo", [path]);
+}
+
+function directory(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path);
+}
+
+function file(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  writeFileSync(path, "x\n");
 }
 
 function linkTo(path: string, target: string): void {

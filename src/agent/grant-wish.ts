@@ -7,6 +7,7 @@ import { systemHintOf } from "../base/errors.js";
 import type { Transaction } from "../txn/transaction.js";
 import { ABSENT_LOOKS_MAX, settleAbsent, WORDS_OF_HELD } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
+import { filesOf, lookAtChanged } from "./changed-bodies.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import type { MayHave } from "./offer-line.js";
 import type { SourceSide } from "./source-side.js";
@@ -39,7 +40,11 @@ export async function grantWish(
       return { code: "replica-without-right", words: "the mailbox was moved to where the replica has no right to it" };
     const outcome = await sendBodies(ports, { id, transaction, path, indexes: wanted }, signal);
     if (outcome.kind === "unreadable") return unreadable(causeOf(outcome.problem));
+    if (outcome.kind === "changed") return lookAtChanged(ports, transaction, { indexes, changed: outcome.index });
     ports.onBodyBytes(outcome.bytes);
+    // The body went with the date that was announced; the log has the other one come after it.
+    if (outcome.isRedated === true)
+      await ports.source.lookAtFiles(transaction.mailbox, filesOf(transaction.changes, wanted));
     if (outcome.absent.length === 0) return undefined;
     const { gone, again, held } = await settleAbsent(ports, transaction, outcome.absent, signal);
     if (gone.length > 0) await sendGone(ports, id, gone, signal);

@@ -26,6 +26,8 @@ export const LONG_FILES = [
   "test/live/replica-renames.test.ts",
   "test/live/flags.test.ts",
   "test/live/daemon-cut.test.ts",
+  "test/live/seed-changing.test.ts",
+  "test/live/verify-busy.test.ts",
   "test/live/reject-over-ssh.test.ts",
   "test/live/bad-permissions.test.ts",
   "test/live/bad-places.test.ts",

@@ -30,6 +30,35 @@ export function isOfHeld({ message }: Pick<RejectionRow, "message">): boolean {
   return HELD.has(message);
 }
 
+/** The source's own looks at all mailboxes while something is searched: after so many it would know of a deletion. */
+const SWEEPS_MIN = 4;
+/** Looks that are waited for it at the most: a minute. */
+const SEARCH_LOOKS_MAX = 1_200;
+
+/**
+ * How long something is looked for. A source that is slow, since it is large or its machine is busy, has had time to find out that a
+ * mailbox was deleted, before that is called a failure of its mail.
+ */
+export class AbsentSearch {
+  readonly #source: Pick<SourceSide, "sweeps">;
+  readonly #sweepsBefore: number;
+  #looks = 0;
+
+  constructor(source: Pick<SourceSide, "sweeps">) {
+    this.#source = source;
+    this.#sweepsBefore = source.sweeps;
+  }
+
+  noteLook(): void {
+    this.#looks += 1;
+  }
+
+  get isOver(): boolean {
+    if (this.#looks < ABSENT_LOOKS_MAX) return false;
+    return this.#source.sweeps - this.#sweepsBefore >= SWEEPS_MIN || this.#looks >= SEARCH_LOOKS_MAX;
+  }
+}
+
 interface AbsentPorts {
   readonly source: SourceSide;
   readonly clock: Clock;

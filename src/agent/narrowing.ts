@@ -11,6 +11,7 @@
 import { assert } from "../base/assert.js";
 import { nextTurn } from "../base/clock.js";
 import { UID_MAX } from "../maildir/ids.js";
+import { CHUNK_UIDS } from "../txn/chunks.js";
 import { type ComparedMailbox, type DifferingParts, PART_SUMS_MAX, type PartSums } from "../wire/messages.js";
 import type { Span } from "../wire/sums.js";
 import type { MailboxPages } from "./replica-pages.js";
@@ -32,6 +33,8 @@ const LISTED_MAX = 64;
 /** Parts of 16 UIDs of which nearly all differ are not divided; after so many of them the others are not even asked about. */
 const DENSE_BITS = 4;
 const DENSE_SAMPLE_MIN = 8;
+/** Parts that are divided with one question where both ends read the messages of each for it: some 50 ms of either. */
+const CHUNKS_DIVIDED_MAX = 64;
 /** Messages that are marked while the replica looks at its own, and in one turn of this thread: some ten milliseconds. */
 const MARKED_MEANWHILE = 65_536;
 const MARKED_AT_ONCE = 1024;
@@ -118,8 +121,10 @@ class Levels {
     const below = bits - SPLIT_BITS;
     const differing: number[] = [];
     let asked = 0;
-    for (let at = 0; at < parts.length; at += PART_SUMS_MAX / SPLIT) {
-      const batch = parts.slice(at, at + PART_SUMS_MAX / SPLIT);
+    const divides = 2 ** bits >= CHUNK_UIDS && 2 ** below < CHUNK_UIDS;
+    const atOnce = divides ? CHUNKS_DIVIDED_MAX : PART_SUMS_MAX / SPLIT;
+    for (let at = 0; at < parts.length; at += atOnce) {
+      const batch = parts.slice(at, at + atOnce);
       const level = { bits: below, parts: differing, asked };
       const sums = asked > 0 && isDense(level) ? undefined : sumsOf(states, below, batch.flatMap(childrenOf));
       const answer = sums === undefined ? undefined : (await pages.compare(sums, signal)).differing;

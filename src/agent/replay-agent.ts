@@ -33,7 +33,7 @@ import { isLastWord } from "./conflict-rules.js";
 import { CURSOR_PAUSE_MS, CursorStore } from "./cursor-store.js";
 import { agentError } from "./errors.js";
 import { errorOfFarewell, lastWordsOf } from "./farewell.js";
-import { grantWish } from "./grant-wish.js";
+import { grantWishes, type WishPorts } from "./grant-wish.js";
 import { FOR_LONG, IN_LINE, LockPatience } from "./lock-patience.js";
 import { LogSender, type LogSenderParts } from "./log-sender.js";
 import type { Mended } from "./mender.js";
@@ -351,15 +351,11 @@ export class ReplayAgent {
     return agentError("peer-confused", `talking with ${this.name}: ${words}`);
   }
 
-  /** One wish after the other, beside the reading of messages. */
-  async #grantAll(signal: AbortSignal): Promise<void> {
-    const ports = { ...this.#ports, onBodyBytes: this.#sinks.onBodyBytes };
-    for await (const { id, indexes } of this.#wishes.drain(signal)) {
-      const offered = this.#window.get(id);
-      if (offered === undefined) continue; // settled meanwhile.
-      const cause = await grantWish(ports, { id, transaction: offered.transaction, indexes }, signal);
-      if (cause !== undefined) await this.#refusals.giveUp(offered, cause, signal);
-    }
+  /** Beside the reading of messages. */
+  #grantAll(signal: AbortSignal): Promise<void> {
+    const giveUp: WishPorts["giveUp"] = (...args) => this.#refusals.giveUp(...args);
+    const { onBodyBytes } = this.#sinks;
+    return grantWishes({ ...this.#ports, window: this.#window, onBodyBytes, giveUp }, this.#wishes, signal);
   }
 
   async #settle(outcome: Outcome, signal: AbortSignal): Promise<void> {

@@ -23,6 +23,8 @@ export type LoggedFile = Pick<MessageState, "uid" | "base" | "size">;
 export interface SourceSide {
   /** All that stood there when the source was opened is in the log; what comes into it now is news. */
   readonly isLive: boolean;
+  /** How often a look at all of its mailboxes has begun. */
+  readonly sweeps: number;
   /** Bodies that were read already. */
   readonly fresh: Pick<FreshBodies, "get">;
   /** Where the mailbox is now; undefined when it is gone. */

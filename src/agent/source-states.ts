@@ -25,6 +25,9 @@ interface EncodedChunk {
   readonly bytes: Uint8Array;
 }
 
+/** What a chunk costs whose digest was kept, in messages that are read. */
+const KNOWN_AS_READ = 4;
+
 export class SourceStates {
   /** Of the log's last transaction that is in it. */
   readonly lsn: number;
@@ -81,7 +84,7 @@ export class SourceStates {
     return this.#counts[chunks - 1] ?? 0;
   }
 
-  /** Marks the next messages: reads `max` or somewhat more, and any number whose digest was kept. True: all are marked. Throws: state-corrupt. */
+  /** Marks the next messages: reads `max` or somewhat more, or many more whose digest was kept. True: all are marked. Throws: state-corrupt. */
   markOn(max: number): boolean {
     let read = 0;
     for (; this.#nextToMark < this.#chunks.length; this.#nextToMark++) {
@@ -89,6 +92,7 @@ export class SourceStates {
       const { chunk, count, digest } = this.#chunks[this.#nextToMark] as EncodedChunk;
       if (digest.length === DIGEST_BYTES) {
         this.#marked.addKnown(chunk, count, digest);
+        read += KNOWN_AS_READ;
         continue;
       }
       this.#marked.addRead(chunk, this.#halvesOf(chunk));

@@ -32,7 +32,7 @@ import type { FreshBody, HintedName } from "./capture-types.js";
 import { captureError, problemOf } from "./errors.js";
 import { likelyPlaces } from "./find-files.js";
 import { type InfoHint, infoHintsOf } from "./info-hints.js";
-import { closeMailbox, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
+import { closeMailbox, hasVanished, type MailboxDirs, openMailbox, type StorePlace } from "./open-mailbox.js";
 
 type HintState = Pick<StateReader, "mailboxByGuid" | "chunk">;
 
@@ -274,12 +274,17 @@ class FileSearch {
     return (dir === "cur" ? this.#dirs.cur : this.#dirs.fresh)?.openFile(name);
   }
 
+  /** Of a mailbox that is deleted meanwhile what it still finds: that is no failure of its messages, and the log will tell of it. */
   #list(): Map<string, HintedName> {
     const found = new Map<string, HintedName>();
-    visitMessages(this.#dirs.mailbox, (name, dir) => {
-      const base = splitBaseName(name);
-      if (this.#wanted?.has(base) === true) found.set(base, { dir, name });
-    });
+    try {
+      visitMessages(this.#dirs.mailbox, (name, dir) => {
+        const base = splitBaseName(name);
+        if (this.#wanted?.has(base) === true) found.set(base, { dir, name });
+      });
+    } catch (error) {
+      if (!hasVanished(error)) throw error;
+    }
     return found;
   }
 }

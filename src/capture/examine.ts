@@ -7,7 +7,6 @@
 
 import type { Clock } from "../base/clock.js";
 import type { CrashPoint } from "../base/crash-points.js";
-import { errnoOf, MailtwinError } from "../base/errors.js";
 import { displayRaw } from "../base/raw-name.js";
 import type { CaptureCommit } from "../log/state-types.js";
 import { listMessages } from "../maildir/listing.js";
@@ -25,7 +24,7 @@ import { compareByHints, compareHintedNames, compareNewRecords } from "./hint-co
 import type { InnerMounts } from "./inner-mounts.js";
 import { ListingCursor } from "./listing-cursor.js";
 import { type FinishedListing, ListingRun } from "./listing-run.js";
-import { closeMailbox, isOfStore, type MailboxDirs, openMailbox } from "./open-mailbox.js";
+import { closeMailbox, hasVanished, isOfStore, type MailboxDirs, openMailbox } from "./open-mailbox.js";
 import { type Examined, OutcomeMaker, type OutcomeSources } from "./outcome.js";
 import type { UidlistCache } from "./uidlist-cache.js";
 import { uidlistOf } from "./under-lock.js";
@@ -87,9 +86,7 @@ export class Examiner {
     } catch (error) {
       this.#sources.brake?.takeBack();
       if (isOfStore(error)) throw error;
-      const vanished =
-        (error instanceof MailtwinError && error.code === "mailbox-vanished") || errnoOf(error) === "ENOENT";
-      return vanished ? { kind: "absent" } : { kind: "problem", problem: problemOf(path, error) };
+      return hasVanished(error) ? { kind: "absent" } : { kind: "problem", problem: problemOf(path, error) };
     } finally {
       if (dirs !== undefined) closeMailbox(dirs);
     }

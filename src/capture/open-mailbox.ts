@@ -108,7 +108,10 @@ export function openStoreDir(place: StorePlace, path: RawPath): Dir | undefined 
   return dir;
 }
 
-/** Undefined when the directory is absent or is no mailbox (no `cur/`). Throws: store-missing, store-unreadable, mailbox-is-link. */
+/**
+ * Undefined when the directory is absent or is no mailbox (no `cur/`), also if it goes at this moment. Throws: store-missing, store-unreadable,
+ * mailbox-is-link.
+ */
 export function openMailbox(place: StorePlace, path: RawPath): MailboxDirs | undefined {
   const mailbox = openStoreDir(place, path);
   if (mailbox === undefined) return undefined;
@@ -120,9 +123,17 @@ export function openMailbox(place: StorePlace, path: RawPath): MailboxDirs | und
     const fresh = mailbox.stat(NEW) === undefined ? undefined : openMessageDir(mailbox, NEW);
     opened.length = 0;
     return { mailbox, cur, fresh };
+  } catch (error) {
+    if (hasVanished(error)) return undefined;
+    throw error;
   } finally {
     for (const dir of opened) dir.close();
   }
+}
+
+/** Whether an error says that a directory went, or was emptied, while it was open: its mailbox was deleted, or another one took its place. */
+export function hasVanished(error: unknown): boolean {
+  return errnoOf(error) === "ENOENT" || (error instanceof MailtwinError && error.code === "mailbox-vanished");
 }
 
 export function closeMailbox(dirs: MailboxDirs): void {

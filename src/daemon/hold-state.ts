@@ -5,7 +5,7 @@
 import { readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makePrivateFile } from "../base/private-file.js";
-import { holdState } from "../log/state-lock.js";
+import { holdState, isStateHeld } from "../log/state-lock.js";
 import { daemonError } from "./errors.js";
 
 const LOCK_FILE = "lock.db";
@@ -20,6 +20,11 @@ export function holdStateDirectory(state: string): Disposable {
   held[Symbol.dispose]();
   const why = "another mailtwin, which was refused, has just taken it away";
   throw daemonError("destination-in-use", `taking the state directory's lock ${path}: ${why}`);
+}
+
+/** Whether a run holds it now. Takes nothing, and keeps nobody from taking it. */
+export function isStateDirectoryHeld(state: string): boolean {
+  return isStateHeld(join(state, LOCK_FILE));
 }
 
 /** Call it holding the lock. `made`: by `makePlaces`. What has anything else in it stays. */

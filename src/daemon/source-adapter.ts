@@ -26,6 +26,9 @@ export function adaptSource({
     get isLive() {
       return capturer.isWatching;
     },
+    get sweeps() {
+      return capturer.counts.sweeps;
+    },
     fresh: capturer.fresh,
     pathOf: (guid) => reader.mailboxByGuid(guid)?.path,
     uidNextOf: (guid) => reader.mailboxByGuid(guid)?.uidNext ?? 1,

@@ -3,6 +3,9 @@
  *
  * A Map of a million names costs a second and 700 MB; this takes 16 MB and no string. Equality is decided by the
  * bytes; the hash only finds candidates.
+ *
+ * Whoever may write into a mailbox chooses its names, and names with equal hashes are easily made. So what has no place within a bounded number
+ * of probes is in a Map, whose hash nobody knows: of honest names none comes there.
  */
 import type { RecordColumns } from "./uidlist-records.js";
 
@@ -13,9 +16,14 @@ export interface NameSpan {
   readonly length: number;
 }
 
+/** In a table that is half full 20 are enough for nearly all of a million names. */
+const PROBES_MAX = 128;
+
 export class BaseIndex {
   /** Pairs: record index + 1 (0 is free), then the hash; side by side, so that a probe costs one cache miss. */
   #slots: Uint32Array;
+  /** Records without a slot, by name. Of a name that is in both places the slot has the later one. */
+  readonly #crowded = new Map<string, number>();
   #shadowed = 0;
 
   constructor(records: number) {
@@ -30,14 +38,20 @@ export class BaseIndex {
   /** Adds records [from, count). A later record of the same base name takes the place of the earlier. */
   addFrom(view: DataView, columns: RecordColumns, from: number): void {
     const { count, baseStarts, baseLengths } = columns;
-    if (2 * capacityFor(count) > this.#slots.length) this.#grow(capacityFor(count));
+    if (2 * capacityFor(count) > this.#slots.length) this.#grow(capacityFor(count), view, columns);
     const slots = this.#slots;
     for (let index = from; index < count; index++) {
       const start = baseStarts[index] as number;
       const length = baseLengths[index] as number;
       const hash = hashSpan(view, start, length);
       const slot = probe(slots, hash, (held) => isSameName(view, start, length, view, columns, held));
-      if (slots[slot] !== 0) this.#shadowed++;
+      if (slot >= 0 && slots[slot] !== 0) this.#shadowed++;
+      else if (slot < 0 || this.#crowded.size > 0) {
+        const name = textOf(view, start, length);
+        if (this.#crowded.has(name)) this.#shadowed++;
+        if (slot < 0) this.#crowded.set(name, index);
+      }
+      if (slot < 0) continue;
       slots[slot] = index + 1;
       slots[slot + 1] = hash;
     }
@@ -53,23 +67,35 @@ export class BaseIndex {
       for (let i = 0; i < length; i++) if (view.getUint8(start + i) !== name.charCodeAt(i)) return false;
       return true;
     });
-    return (this.#slots[slot] as number) - 1;
+    return this.#recordAt(slot, () => name.slice(0, length));
   }
 
   /** The last record with that base name, or -1. `view` is over the bytes that `columns` speak of. */
   find({ view: nameView, start, length }: NameSpan, view: DataView, columns: RecordColumns): number {
     const hash = hashSpan(nameView, start, length);
     const slot = probe(this.#slots, hash, (held) => isSameName(nameView, start, length, view, columns, held));
-    return (this.#slots[slot] as number) - 1;
+    return this.#recordAt(slot, () => textOf(nameView, start, length));
   }
 
-  #grow(capacity: number): void {
+  #recordAt(slot: number, nameOf: () => string): number {
+    const held = slot < 0 ? 0 : (this.#slots[slot] as number);
+    if (held !== 0) return held - 1;
+    return this.#crowded.size === 0 ? -1 : (this.#crowded.get(nameOf()) ?? -1);
+  }
+
+  #grow(capacity: number, view: DataView, columns: RecordColumns): void {
     const old = this.#slots;
     const slots = new Uint32Array(2 * capacity);
     for (let i = 0; i < old.length; i += 2) {
       if (old[i] === 0) continue;
       const hash = old[i + 1] as number;
       const slot = probe(slots, hash, () => false);
+      if (slot < 0) {
+        const index = (old[i] as number) - 1;
+        const name = textOf(view, columns.baseStarts[index] as number, columns.baseLengths[index] as number);
+        this.#crowded.set(name, Math.max(index, this.#crowded.get(name) ?? -1));
+        continue;
+      }
       slots[slot] = old[i] as number;
       slots[slot + 1] = hash;
     }
@@ -84,15 +110,20 @@ function capacityFor(records: number): number {
   return capacity;
 }
 
-/** The slot whose record has that hash and is the one (`isIt`), or the free slot where it belongs. */
+/** The slot whose record has that hash and is the one (`isIt`), or the free slot where it belongs; -1: there is none near enough. */
 function probe(slots: Uint32Array, hash: number, isIt: (index: number) => boolean): number {
   const mask = slots.length - 1;
   let slot = (hash << 1) & mask;
-  for (;;) {
+  for (let probes = 0; probes < PROBES_MAX; probes++) {
     const held = slots[slot] as number;
     if (held === 0 || (slots[slot + 1] === hash && isIt(held - 1))) return slot;
     slot = (slot + 2) & mask;
   }
+  return -1;
+}
+
+function textOf(view: DataView, start: number, length: number): string {
+  return Buffer.from(view.buffer, view.byteOffset + start, length).toString("latin1");
 }
 
 function isSameName(

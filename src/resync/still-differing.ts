@@ -64,6 +64,37 @@ export function changedSince(
   });
 }
 
+/** What of `now` is in `before` too, and so. */
+export function alsoIn(
+  before: readonly MailboxDifference[],
+  now: readonly MailboxDifference[],
+): readonly MailboxDifference[] {
+  const known = byName(before);
+  return now.flatMap((it): MailboxDifference[] => {
+    const old = known.get(nameOf(it));
+    const keys = new Set(old?.findings.map(keyOf));
+    const findings = it.findings.filter((finding) => keys.has(keyOf(finding)));
+    const further = (old?.further ?? 0) > 0 ? it.further : 0;
+    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
+  });
+}
+
+/** Both are parts of the differences of one look: what is in one of them. */
+export function eitherOf(
+  one: readonly MailboxDifference[],
+  other: readonly MailboxDifference[],
+): readonly MailboxDifference[] {
+  const found = byName(one);
+  for (const it of other) {
+    const known = found.get(nameOf(it));
+    const keys = new Set(known?.findings.map(keyOf));
+    const more = it.findings.filter((finding) => !keys.has(keyOf(finding)));
+    const findings = [...(known?.findings ?? []), ...more];
+    found.set(nameOf(it), { ...it, findings, further: Math.max(known?.further ?? 0, it.further) });
+  }
+  return [...found.values()];
+}
+
 /**
  * The one that was behind has reached since what the other had then: UIDNEXT never falls, and where mail comes all the time the two are seldom
  * seen to be equal, though each message arrives.

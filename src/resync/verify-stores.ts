@@ -2,6 +2,9 @@
  * Are two stores equal, while mail comes and goes in both? What differs is looked at again when the stores had time to settle: only what
  * still differs, in the very same way, is a difference; the rest was on its way.
  *
+ * Where somebody knows what is on its way (`underWay`), that is waited for longer each time, and counts only where it was never seen to be equal,
+ * though it differs in the same way: a replica that lags, or a source that has just been changed, differs so for as long as the machine is busy.
+ *
  * INVARIANT: what is not told was seen to be equal at one of the looks, or, of UIDNEXT, to catch up from one to the next, where a message that
  * has come tells why it was ahead. Beside a busy Dovecot
  * each look finds something that the one before did not: what the last one finds anew, and an earlier one saw to be equal, is on its way.
@@ -16,7 +19,7 @@ import type { Sides } from "./compare-messages.js";
 import { type ComparedStores, compareStores, MESSAGES_TOLD_MAX } from "./compare-stores.js";
 import { type Finding, keyOf, type MailboxDifference, type Pair } from "./differences.js";
 import { namedSide, unlessLost } from "./lost-mailbox.js";
-import { byName, changedSince, maybeGrowing, nameOf, stillDiffering } from "./still-differing.js";
+import { alsoIn, byName, changedSince, eitherOf, maybeGrowing, nameOf, stillDiffering } from "./still-differing.js";
 
 export interface DeepOptions extends Pick<BodiesOptions, "isChosen"> {
   /** Of how many messages that will be looked at. */
@@ -27,12 +30,16 @@ export interface VerifyPorts {
   readonly sides: Sides;
   /** Returns when what differed at the last look had time to get through. */
   readonly settle: (signal: AbortSignal) => Promise<void>;
+  /** Of what differs that which a change that is on its way will end, as far as somebody knows. Undefined: nobody does. */
+  readonly underWay?:
+    | ((differences: readonly MailboxDifference[]) => Promise<readonly MailboxDifference[]>)
+    | undefined;
   /** Undefined: the files of what did not change are not read. */
   readonly deep?: DeepOptions | undefined;
 }
 
 export interface Verdict extends Pick<ComparedStores, "a" | "b" | "differences"> {
-  /** Of `differences` those that differed otherwise at the look before: something is still changing. */
+  /** Of `differences` those that differed otherwise at the look before, or are on their way: something is still changing. */
   readonly changing: readonly MailboxDifference[];
   readonly looks: number;
   /** Messages whose bytes were compared. */
@@ -51,17 +58,21 @@ export async function verifyStores(given: VerifyPorts, signal: AbortSignal): Pro
   return { a, b, differences: merged(differences, found), changing, looks, read };
 }
 
-async function verifySums({ sides, settle, deep }: VerifyPorts, signal: AbortSignal) {
+async function verifySums({ sides, settle, deep, underWay }: VerifyPorts, signal: AbortSignal) {
   let found = await compareStores(sides, signal, deep !== undefined);
   let changing = found.differences;
   let neverEqual = found.differences;
   for (let looks = 1; ; looks++) {
-    if (changing.length === 0 || looks === LOOKS_MAX) {
-      const underWay = changedSince(neverEqual, changing);
-      const differences = changedSince(underWay, found.differences);
-      return { ...found, differences, changing: changedSince(underWay, changing), looks };
+    const isClear = found.differences.length === 0;
+    const onItsWay = isClear ? [] : ((await underWay?.(found.differences)) ?? []);
+    const isAwaited = alsoIn(neverEqual, onItsWay).length > 0; // the rest was seen to be equal before.
+    if ((changing.length === 0 && !isAwaited) || looks === LOOKS_MAX) {
+      const unsteady = eitherOf(changing, onItsWay);
+      const passing = changedSince(neverEqual, unsteady);
+      const differences = changedSince(passing, found.differences);
+      return { ...found, differences, changing: changedSince(passing, unsteady), looks };
     }
-    await settle(signal);
+    for (let pauses = isAwaited ? 2 ** (looks - 1) : 1; pauses > 0; pauses--) await settle(signal);
     const again = await compareStores(sides, signal, deep !== undefined);
     changing = changedSince(found.differences, again.differences);
     neverEqual = stillDiffering(neverEqual, again.differences, await growing(sides, neverEqual, again, signal));

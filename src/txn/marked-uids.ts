@@ -95,7 +95,7 @@ export class MarkedUids {
   }
 
   #grow(): void {
-    const room = 2 * this.#uids.length;
+    const room = Math.max(1, 2 * this.#uids.length);
     const [uids, marks, isOff] = [new Uint32Array(room), new Float64Array(room), new Uint8Array(room)];
     uids.set(this.#uids);
     marks.set(this.#marks);

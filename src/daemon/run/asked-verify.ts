@@ -11,11 +11,12 @@ import type { MailboxDifference } from "../../resync/differences.js";
 import { damagedIn, type Judged, judgeDifferences, trustedIn } from "../../resync/judge-bodies.js";
 import { filesToLook, isMendable } from "../../resync/judge-files.js";
 import { LocalSide } from "../../resync/local-side.js";
-import { type Verdict, verifyStores } from "../../resync/verify-stores.js";
+import { type Verdict, type VerifyPorts, verifyStores } from "../../resync/verify-stores.js";
 import { witnessesOf } from "../body-notes.js";
 import type { VerifiedReplica, VerifyWish } from "../control/daemon-control.js";
 import { isInSample } from "../verify/deep.js";
 import { REPLICATED } from "../verify/difference-words.js";
+import { underWayTo } from "../verify/under-way.js";
 import { told } from "../verify/verdict-told.js";
 import type { ReplicaRunner } from "./replica-runner.js";
 import type { SourceStore } from "./source-store.js";
@@ -97,7 +98,9 @@ async function compareNow(
   const settle = (inner: AbortSignal) => settled(agent, source, options, inner);
   const { sample } = options;
   const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: () => undefined };
-  const verdict = await verifyStores({ sides, settle, deep }, signal);
+  const { reader } = source.side;
+  const underWay: VerifyPorts["underWay"] = async (differences) => underWayTo(reader, runner.name, differences);
+  const verdict = await verifyStores({ sides, settle, underWay, deep }, signal);
   const judging = { sides, ...witnessesOf(source.side) };
   return { ...verdict, ...(await judgeDifferences(judging, verdict.differences, signal)) };
 }

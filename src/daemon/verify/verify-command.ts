@@ -16,6 +16,7 @@ import { isInSample } from "./deep.js";
 import { openDeepProgress } from "./deep-progress.js";
 import type { SideNames } from "./difference-words.js";
 import { openSide } from "./sides.js";
+import { underWayBetween } from "./under-way.js";
 import { renumberedIn, type ToldVerdict, tellText, told } from "./verdict-told.js";
 import { sampleIn, type VerifyFlags } from "./verify-flags.js";
 import { NOBODY, noteTrusted, openWitnesses } from "./witnesses.js";
@@ -123,7 +124,8 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { s
   const progress = openDeepProgress({ err }, isShown, systemClock);
   const deep = sample === undefined ? undefined : { isChosen: isInSample(sample), onProgress: progress.onProgress };
   try {
-    const found = await verifyStores({ sides, settle, deep }, signal);
+    const underWay = underWayBetween(a, b, flags.state, owner);
+    const found = await verifyStores({ sides, settle, underWay, deep }, signal);
     const isOfBytes = (it: Finding) => it.kind === "body" || isResized(it);
     const hasBodies = found.differences.some(({ findings }) => findings.some(isOfBytes));
     const witnesses = hasBodies ? await openWitnesses(a, b, flags.state, owner) : NOBODY;

@@ -40,7 +40,8 @@ export async function openWitnesses(
   }
 }
 
-async function stateOf(a: string, b: string, state: string | undefined): Promise<string> {
+/** The state directory of a `sync` from A to B. Throws where there can be none. */
+export async function stateOf(a: string, b: string, state: string | undefined): Promise<string> {
   const destination = remoteAt(b);
   if (destination === undefined) return findPlaces(a, b, { state }).state;
   const { findRemotePlaces } = await import("../run/remote-twin.js"); // links take long to load.

@@ -19,6 +19,8 @@ export interface MixedOptions {
   /** Only gets files without records; no session opens its INBOX meanwhile. */
   readonly droppedUser: string;
   readonly seed: number;
+  /** So many folders are deleted; default: any number. With much mail in them the deletion brake holds that back. */
+  readonly deletedMax?: number;
 }
 
 const FOLDERS_MAX = 4;
@@ -45,6 +47,7 @@ export class MixedChanges implements AsyncDisposable {
   ];
   #serial: number;
   #done = 0;
+  #deleted = 0;
 
   private constructor(options: MixedOptions, session: ImapFlow) {
     this.#options = options;
@@ -147,7 +150,8 @@ export class MixedChanges implements AsyncDisposable {
   }
 
   async #delete(): Promise<void> {
-    if (this.#folders.length < FOLDERS_MAX) return;
+    if (this.#folders.length < FOLDERS_MAX || this.#deleted >= (this.#options.deletedMax ?? this.#done)) return;
+    this.#deleted += 1;
     const [old] = this.#folders.splice(Math.floor(this.#random() * this.#folders.length), 1);
     await this.#leave();
     if (old !== undefined) await imap.deleteFolder(this.#session, old);

@@ -63,3 +63,59 @@ test("one that is there at the next look is sent", async () => {
   expect(pair.replica.applied.map(({ gone }) => gone)).toEqual([[], []]);
   await run.end();
 });
+
+/** Lets time pass until it holds; returns how long that took, in ms. */
+async function passTime(isOver: () => boolean): Promise<number> {
+  const startMs = pair.clock.monotonicMs();
+  while (!isOver()) {
+    await until(() => isOver() || pair.clock.timerCount > 0, "somebody waits");
+    if (!isOver()) await pair.clock.advance(50);
+  }
+  return pair.clock.monotonicMs() - startMs;
+}
+
+test("where several mailboxes lack something, they are waited for together, not one after the other", async () => {
+  for (const letter of ["c", "d", "e"]) {
+    pair.log(letter, [{ uid: 4 }]);
+    pair.bodies.gone.add(`b${letter}4`);
+  }
+  pair.log("b", [{ uid: 5 }]);
+  const run = pair.start();
+  const acked = run.untilAcked(6);
+  expect(await passTime(() => run.rejected.length === 4), "as long as for one: 10 s").toBeLessThan(11_000);
+  await acked;
+  expect(run.rejected.map(({ mailbox, code }) => ({ mailbox, code })).sort()).toMatchObject(
+    ["a", "c", "d", "e"].map((letter) => ({ ...REFUSED, mailbox: guid(letter) })),
+  );
+  expect(run.shipped.map(({ lsn }) => lsn)).toEqual([2, 6]);
+  await run.end();
+});
+
+test.each([
+  { has: "has looked at its mailboxes four times", sweepsAtMs: 25_000, untilMs: 25_050 },
+  { has: "was waited for long enough", sweepsAtMs: Number.POSITIVE_INFINITY, untilMs: 60_000 },
+])("a slow source is waited for until it $has", async ({ sweepsAtMs, untilMs }) => {
+  pair.sweeps = 7;
+  pair.whyHeld = async () => {
+    pair.sweeps = pair.clock.monotonicMs() >= sweepsAtMs ? 11 : 10;
+    return undefined;
+  };
+  const run = pair.start();
+  const acked = run.untilAcked(2);
+  expect(await passTime(() => run.rejected.length > 0)).toBe(untilMs);
+  await acked;
+  expect(run.rejected).toMatchObject([REFUSED]);
+  await run.end();
+});
+
+test("one that is deleted after long, by a slow source, is no failure", async () => {
+  pair.sweeps = 1;
+  const run = pair.start();
+  const acked = run.untilAcked(2);
+  await passTime(() => pair.clock.monotonicMs() >= 30_000);
+  pair.vanished.add(guid("a"));
+  await passTime(() => run.shipped.length === 2);
+  await acked;
+  expect(run.rejected).toEqual([]);
+  await run.end();
+});

@@ -68,6 +68,8 @@ export class Pair {
   isLive = true;
   /** How often the agent had the source looked at again. */
   looks = 0;
+  /** Looks of the source at all mailboxes; undefined: each of those above has it begin one. */
+  sweeps: number | undefined;
   /** What the source says of what is gone and stays in the log. */
   whyHeld: SourceSide["whyHeld"] = async () => undefined;
   /** What the agent had looked at because it is not what the log says. */
@@ -212,6 +214,9 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
       source: {
         pathOf: (id) => (pair.vanished.has(id) ? undefined : path("x")),
         isLive: pair.isLive,
+        get sweeps() {
+          return pair.sweeps ?? pair.looks;
+        },
         fresh: pair.fresh,
         uidNextOf: () => 500,
         uidsAmong: (query) => pair.uidsAmong(query),

@@ -74,6 +74,7 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
       source: {
         pathOf: () => path("x"),
         isLive: true,
+        sweeps: 0,
         fresh: pair.fresh,
         uidNextOf: () => 1,
         uidsAmong: (query) => pair.uidsAmong(query),

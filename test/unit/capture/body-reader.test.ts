@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openNodeDisk } from "../../../src/base/disk-node.js";
@@ -7,6 +7,7 @@ import { startWorker } from "../../../src/base/worker-rpc.js";
 import { BodyReader } from "../../../src/capture/body-reader.js";
 import { BODY_SMALL_BYTES_MAX, type BodyMethods } from "../../../src/capture/body-types.js";
 import { parseBaseName, parseMailboxGuid, parseUid } from "../../../src/maildir/ids.js";
+import { openBusyDisk } from "./busy-disk.js";
 import { CaptureBench, rawPath } from "./capture-bench.js";
 import { type FakeMailbox, openFakeStore } from "./fake-dovecot.js";
 
@@ -128,6 +129,24 @@ describe("many small bodies", () => {
       { index: 3, kind: "gone" },
       { index: 4, kind: "gone" },
     ]);
+  });
+
+  test("of a mailbox that is deleted at that moment are gone, and no failure, whenever that is", () => {
+    for (const when of ["before it is listed", "while it is listed"]) {
+      const store = openFakeStore();
+      const busy = openBusyDisk();
+      const reader = new BodyReader({ disk: busy.disk, storeRoot: store.root });
+      const inbox = store.create("alice");
+      const bases = [":2,FS", ":2,"].map((info) => inbox.deliver({ info, body: "12345678" }));
+      const items = bases.map((base, index) => ({
+        ...{ index, uid: parseUid(index + 1), base: parseBaseName(base), sizeBytes: 8 },
+      }));
+      const remove = () => rmSync(inbox.dir, { recursive: true });
+      if (when === "while it is listed") busy.interrupt(remove, () => false);
+      else busy.afterOpen(remove);
+      const request = { mailbox: NOBODY, mailboxPath: PATH, items, bytesMax: 100 };
+      expect([when, reader.readMany(request)]).toEqual([when, items.map(({ index }) => ({ index, kind: "gone" }))]);
+    }
   });
 });
 

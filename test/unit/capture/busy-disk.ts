@@ -11,6 +11,8 @@ export interface BusyDisk {
   interrupt(change: () => void, keep: (name: string) => boolean): void;
   /** Runs after the next look at a file in `cur/`. */
   afterStat(change: () => void): void;
+  /** Runs after the next try to open a file in `cur/`. */
+  afterOpen(change: () => void): void;
 }
 
 function walkOver(names: string[]): NameWalk {
@@ -20,7 +22,7 @@ function walkOver(names: string[]): NameWalk {
 export function openBusyDisk(): BusyDisk {
   const inner = openNodeDisk();
   let pending: { change: () => void; keep: (name: string) => boolean } | undefined;
-  let afterStat: (() => void) | undefined;
+  const after = new Map<"stat" | "openFile", () => void>();
   const originals = new WeakMap<Dir, Dir>();
   const wrap = (dir: Dir): Dir => {
     const list = (): string[] => {
@@ -36,13 +38,13 @@ export function openBusyDisk(): BusyDisk {
     const wrapped: Dir = new Proxy(dir, {
       get(target, property) {
         if (property === "list") return list;
-        if (property === "stat" && target.shownPath.endsWith("/cur")) {
-          return (name: string) => {
-            const stat = target.stat(name);
-            const change = afterStat;
-            afterStat = undefined;
+        if ((property === "stat" || property === "openFile") && target.shownPath.endsWith("/cur")) {
+          return (name: Parameters<Dir["stat"]>[0]) => {
+            const found = target[property](name);
+            const change = after.get(property);
+            after.delete(property);
             change?.();
-            return stat;
+            return found;
           };
         }
         if (property === "walk") return () => walkOver(list());
@@ -72,8 +74,7 @@ export function openBusyDisk(): BusyDisk {
     interrupt: (change, keep) => {
       pending = { change, keep };
     },
-    afterStat: (change) => {
-      afterStat = change;
-    },
+    afterStat: (change) => void after.set("stat", change),
+    afterOpen: (change) => void after.set("openFile", change),
   };
 }

@@ -4,7 +4,7 @@ import { openHash } from "../../../src/base/hash.js";
 import { ROOT_PATH } from "../../../src/base/raw-name.js";
 import { parseBaseName, parseUid, type Uid } from "../../../src/maildir/ids.js";
 import type { SummedSide } from "../../../src/resync/sums-types.js";
-import { type DeepOptions, verifyStores } from "../../../src/resync/verify-stores.js";
+import { type DeepOptions, type VerifyPorts, verifyStores } from "../../../src/resync/verify-stores.js";
 import { StateDigester } from "../../../src/txn/digest.js";
 import type { MessageState } from "../../../src/txn/message-state.js";
 import { memorySide } from "./memory-side.js";
@@ -34,13 +34,18 @@ function changing(...looks: readonly (readonly MessageState[])[]): SummedSide {
   };
 }
 
-async function verify(a: SummedSide, b: SummedSide, deep?: Partial<DeepOptions>) {
+async function verify(
+  a: SummedSide,
+  b: SummedSide,
+  deep?: Partial<DeepOptions>,
+  underWay?: NonNullable<VerifyPorts["underWay"]>,
+) {
   let settled = 0;
   const settle = async () => {
     settled += 1;
   };
   const whole = { isChosen: () => true, onProgress: () => undefined, ...deep };
-  const ports = { sides: { a, b }, settle, ...(deep === undefined ? {} : { deep: whole }) };
+  const ports = { sides: { a, b }, settle, underWay, ...(deep === undefined ? {} : { deep: whole }) };
   const verdict = await verifyStores(ports, signal);
   const uids = verdict.differences.flatMap(({ findings }) => findings.map((it) => ("uid" in it ? it.uid : it.kind)));
   return { ...verdict, uids, settled };
@@ -75,6 +80,42 @@ describe("verifyStores", () => {
     const b = [[message(1, 8)], [message(1, 8), message(2)], [message(1, 8), message(2)]];
     const { differences } = await verify(changing([message(1)]), changing(...b));
     expect(differences[0]?.findings.map((it) => it.kind === "message" && it.uid)).toStrictEqual([1, 2]);
+  });
+});
+
+describe("verifyStores, where somebody knows what is on its way", () => {
+  const [old, now] = [
+    [message(1), message(2)],
+    [message(1), message(2, 4)],
+  ];
+  const all: NonNullable<VerifyPorts["underWay"]> = async (found) => found;
+
+  test("waits longer each time for what is, though it differs in the same way, and calls equal what arrives", async () => {
+    const b = changing(old, old, old, now);
+    expect(await verify(changing(now), b, undefined, all)).toMatchObject({
+      ...{ uids: [], looks: 4, settled: 1 + 2 + 4, changing: [] },
+    });
+  });
+
+  test("calls different in the end what never arrives, and says that it is not at rest", async () => {
+    const verdict = await verify(changing(now), changing(old), undefined, all);
+    expect(verdict).toMatchObject({ uids: [2], looks: 6, settled: 1 + 2 + 4 + 8 + 16 });
+    expect(verdict.changing).toHaveLength(1);
+  });
+
+  test("does not wait for what was seen to be equal before, and does not call that different", async () => {
+    const later = [message(1, 8), message(2, 4)];
+    const b = changing([message(1, 8), message(2, 4)], [message(1), message(2, 4)], [message(1), message(2, 4)]);
+    const only: NonNullable<VerifyPorts["underWay"]> = async (found) => (found[0]?.findings.length === 1 ? found : []);
+    const a = changing([message(1, 8), message(2)], later, later);
+    expect(await verify(a, b, undefined, only)).toMatchObject({ uids: [], looks: 3, settled: 2 });
+  });
+
+  test("waits for nothing else: what differs twice in the same way is a difference", async () => {
+    const b = changing([message(1, 8), message(2)], [message(1, 8), message(2)], [message(1, 8), message(2, 4)]);
+    const arriving: NonNullable<VerifyPorts["underWay"]> = async (found) =>
+      found.map((it) => ({ ...it, findings: it.findings.filter((each) => "uid" in each && each.uid === 2) }));
+    expect(await verify(changing(now), b, undefined, arriving)).toMatchObject({ uids: [1], looks: 3, changing: [] });
   });
 });
 

@@ -5,7 +5,7 @@
  * Whatever keeps a body from being read here is left to the wish that the replica has for it then (grant-wish.ts).
  */
 import { releaseSlabs } from "../base/slab-pool.js";
-import type { BodyItem, BodyRead } from "../capture/body-types.js";
+import type { BodyRead } from "../capture/body-types.js";
 import { freshItems } from "../capture/fresh-bodies.js";
 import { ALONG_BYTES_MAX, type AlongBodies } from "../wire/messages.js";
 import { type BodySenderPorts, headOf, notedOf, readOrProblem } from "./body-sender.js";
@@ -25,27 +25,22 @@ export async function readAlong(ports: AlongPorts, run: Omit<LogRun, "bytes">): 
   const items = freshItems(transaction);
   const path = items.length === 0 ? undefined : ports.source.pathOf(transaction.mailbox);
   if (path === undefined || ports.mayHave?.(path) === false) return undefined;
-  const request = { mailbox: transaction.mailbox, mailboxPath: path, items, bytesMax: ALONG_BYTES_MAX };
   const fresh = ports.source.fresh.get(run, items);
-  const reads = fresh ?? (await readOrProblem(path, () => ports.bodies.call("readMany", request)));
+  if (fresh !== undefined) {
+    ports.onRead?.(notedOf(transaction.mailbox, items, fresh));
+    return alongOf(fresh);
+  }
+  const request = { mailbox: transaction.mailbox, mailboxPath: path, items, bytesMax: ALONG_BYTES_MAX };
+  const reads = await readOrProblem(path, () => ports.bodies.call("readMany", request));
   if ("code" in reads) return undefined;
-  const unchanged = withoutChanged(items, reads);
-  ports.onRead?.(notedOf(transaction.mailbox, items, unchanged));
-  return alongOf(unchanged);
-}
-
-/** What does not have its size is left to the wish for it. */
-function withoutChanged(items: readonly BodyItem[], reads: readonly BodyRead[]): readonly BodyRead[] {
-  const sizes = new Map(items.map(({ index, sizeBytes }) => [index, sizeBytes]));
-  const bodies = reads.filter((read) => read.kind === "body");
-  const kept = bodies.filter(({ index, bytes }) => bytes.length === sizes.get(index));
-  if (kept.length === 0) releaseSlabs(bodies.map(({ bytes }) => bytes)); // else they go with those that are kept.
-  return kept;
+  ports.onRead?.(notedOf(transaction.mailbox, items, reads));
+  return alongOf(reads);
 }
 
 function alongOf(reads: readonly BodyRead[]): AlongBodies | undefined {
   const bodies = reads.filter((read) => read.kind === "body");
   const payloads = bodies.map(({ bytes }) => bytes);
+  // One file is read whatever its size, which need not be what its name says.
   if (bodies.length > 0 && payloads.reduce((sum, { length }) => sum + length, 0) <= ALONG_BYTES_MAX)
     return { heads: bodies.map(headOf), payloads };
   releaseSlabs(payloads);

@@ -5,7 +5,6 @@
  * read is sent, the next call reads already, never more than that: at most two batches of BODY_BATCH_BYTES_MAX and one part of
  * BODY_PART_BYTES_MAX are held beside what the link holds, however much mail there is.
  * INVARIANT: nothing is under way when a wish has been answered or has failed; what was read ahead in vain is given back.
- * INVARIANT: a body that does not have the size that was announced is not sent, nor noted as what it is.
  */
 import { createHash } from "node:crypto";
 import { MailtwinError } from "../base/errors.js";
@@ -27,7 +26,6 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import type { Transaction } from "../txn/transaction.js";
 import type { Link } from "../wire/link.js";
 import type { BodyHead } from "../wire/messages.js";
-import { BODY_CHANGED } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 
 export interface BodySenderPorts {
@@ -46,10 +44,8 @@ export interface Wish {
 }
 
 export type SendOutcome =
-  /** `absent`: changes whose body was not found. `isRedated`: of one that was sent the file has another date than the log says. */
-  | { readonly kind: "sent"; readonly bytes: number; readonly absent: readonly number[]; readonly isRedated?: true }
-  /** The first that is found to be of another size, or to change while it is read; of the others some may be sent. */
-  | { readonly kind: "changed"; readonly index: number }
+  /** `absent`: changes whose body was not found. */
+  | { readonly kind: "sent"; readonly bytes: number; readonly absent: readonly number[] }
   | { readonly kind: "unreadable"; readonly problem: CaptureProblem };
 
 const NO_HASH = new Uint8Array(0);
@@ -66,7 +62,6 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
   const sending: Sending = { ports, id, mailbox, path, signal };
   const absent: number[] = [];
   let bytes = 0;
-  let redated: { readonly isRedated?: true } = {};
   let rest: readonly BodyItem[] = wish.indexes.map((index) => itemOf(transaction, index));
   let next: ReadUnderWay | undefined;
   /** Begins the next read, if there is something left. */
@@ -82,15 +77,14 @@ export async function sendBodies(ports: BodySenderPorts, wish: Wish, signal: Abo
       const reads = await result;
       readOn();
       const outcome = await sendReads(sending, items, reads);
-      if (outcome.kind !== "sent") return outcome;
+      if (outcome.kind === "unreadable") return outcome;
       bytes += outcome.bytes;
       absent.push(...outcome.absent);
-      if (outcome.isRedated === true) redated = { isRedated: true };
     }
   } finally {
     if (next !== undefined) await giveUpRead(next);
   }
-  return { kind: "sent", bytes, absent, ...redated };
+  return { kind: "sent", bytes, absent };
 }
 
 /** What stays the same while one wish is answered. */
@@ -134,17 +128,15 @@ function releaseReads(reads: readonly BodyRead[]): void {
 async function sendReads(sending: Sending, items: readonly BodyItem[], first: ReadResult): Promise<SendOutcome> {
   const absent: number[] = [];
   let bytes = 0;
-  let redated: { readonly isRedated?: true } = {};
   let rest = items;
   let reads = first;
   for (;;) {
     const outcome = await sendOneRead(sending, rest, reads);
-    if (outcome.kind !== "sent") return outcome;
+    if (outcome.kind === "unreadable") return outcome;
     bytes += outcome.bytes;
     absent.push(...outcome.absent);
-    if (outcome.isRedated === true) redated = { isRedated: true };
     const later = laterOf(rest, reads);
-    if (later.length === 0) return { kind: "sent", bytes, absent, ...redated };
+    if (later.length === 0) return { kind: "sent", bytes, absent };
     rest = later;
     reads = await readItems(sending, rest);
   }
@@ -159,13 +151,12 @@ function laterOf(items: readonly BodyItem[], reads: ReadResult): readonly BodyIt
 async function sendOneRead(sending: Sending, items: readonly BodyItem[], reads: ReadResult): Promise<SendOutcome> {
   if ("code" in reads) return { kind: "unreadable", problem: reads };
   const { ports, id, mailbox, path, signal } = sending;
-  const failure = failureOf(items, reads);
-  if (failure !== undefined || signal.aborted) releaseReads(reads);
+  const problem = reads.find((read) => read.kind === "problem");
+  if (problem?.kind === "problem" || signal.aborted) releaseReads(reads);
   signal.throwIfAborted();
-  if (failure !== undefined) return failure;
+  if (problem?.kind === "problem") return { kind: "unreadable", problem: problem.problem };
   ports.onRead?.(notedOf(mailbox, items, reads)); // before: what is sent is out of our hands.
   let bytes = await sendSmall(ports, id, reads, signal);
-  let isRedated = reads.some((read) => read.kind === "body" && read.isRedated === true);
   const absent = reads.flatMap((read) => (read.kind === "gone" ? [read.index] : []));
   const itemByIndex = new Map(items.map((item) => [item.index, item]));
   for (const read of reads) {
@@ -176,29 +167,10 @@ async function sendOneRead(sending: Sending, items: readonly BodyItem[], reads: 
       absent.push(item.index);
       continue;
     }
-    if (sent === "changed") return { kind: "changed", index: item.index };
-    if ("code" in sent) return failureBy(item.index, sent);
-    bytes += sent.bytes;
-    isRedated ||= sent.isRedated;
+    if (typeof sent !== "number") return { kind: "unreadable", problem: sent };
+    bytes += sent;
   }
-  return { kind: "sent", bytes, absent, ...(isRedated ? { isRedated } : {}) };
-}
-
-type Failure = Exclude<SendOutcome, { readonly kind: "sent" }>;
-
-/** Of what was read at once. */
-function failureOf(items: readonly BodyItem[], reads: readonly BodyRead[]): Failure | undefined {
-  const sizes = new Map(items.map(({ index, sizeBytes }) => [index, sizeBytes]));
-  for (const read of reads) {
-    if (read.kind === "problem") return failureBy(read.index, read.problem);
-    const isChanged = read.kind === "body" && read.bytes.length !== sizes.get(read.index);
-    if (isChanged) return { kind: "changed", index: read.index };
-  }
-  return undefined;
-}
-
-function failureBy(index: number, problem: CaptureProblem): Failure {
-  return problem.code === BODY_CHANGED ? { kind: "changed", index } : { kind: "unreadable", problem };
+  return { kind: "sent", bytes, absent };
 }
 
 function itemOf(transaction: Transaction, index: number): BodyItem {
@@ -206,8 +178,8 @@ function itemOf(transaction: Transaction, index: number): BodyItem {
   if (change === undefined || (change.kind !== "save" && change.kind !== "rebind")) {
     throw agentError("peer-confused", `sending bodies: the replica wants that of change ${index}, which has none`);
   }
-  const { uid, base, size, mtimeS } = change.message;
-  return { index, uid, base, sizeBytes: size, mtimeS };
+  const { uid, base, size } = change.message;
+  return { index, uid, base, sizeBytes: size };
 }
 
 /** As many as one call will read by what is known of their sizes, at least one: the others would only travel to and fro. */
@@ -262,26 +234,19 @@ interface LargeBody extends BodyItem {
   readonly path: RawPath;
 }
 
-interface SentLarge {
-  readonly bytes: number;
-  readonly isRedated: boolean;
-}
-
-/** Returns what was sent, or why it cannot be read. */
+/** Returns the bytes sent, or why it cannot be read. */
 async function sendLarge(
   ports: BodySenderPorts,
   body: LargeBody,
   signal: AbortSignal,
-): Promise<SentLarge | "absent" | "changed" | CaptureProblem> {
+): Promise<number | "absent" | CaptureProblem> {
   const { mailbox, path, uid, base } = body;
   const request = { mailbox, mailboxPath: path, uid, base };
   const opened = await readOrProblem(path, () => ports.bodies.call("openLarge", request));
   if ("code" in opened) return opened;
   if (opened.kind === "gone") return "absent";
   try {
-    if (opened.sizeBytes !== body.sizeBytes) return "changed";
-    const sent = await sendParts(ports, body, opened, signal);
-    return typeof sent === "number" ? { bytes: sent, isRedated: opened.mtimeS !== body.mtimeS } : sent;
+    return await sendParts(ports, body, opened, signal);
   } finally {
     await ports.bodies.call("closeLarge", { handle: opened.handle });
   }

@@ -18,9 +18,6 @@ export interface Cause {
   readonly words: string;
 }
 
-/** A body that is not what the log says of it: only a comparison with what the log says by now is of use. */
-export const BODY_CHANGED = "body-changed";
-
 /** Times that one transaction is resolved before its mailbox is given up: UIDs must not run away. */
 const REFUSALS_MAX = 4;
 

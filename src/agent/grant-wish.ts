@@ -12,7 +12,6 @@ import { systemHintOf } from "../base/errors.js";
 import type { Want } from "../wire/messages.js";
 import { AbsentSearch, settleAbsent, WORDS_OF_HELD } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
-import { filesOf, lookAtChanged } from "./changed-bodies.js";
 import { type Cause, causeOf } from "./conflict-rules.js";
 import type { MayHave } from "./offer-line.js";
 import type { Offered, OfferWindow } from "./offer-window.js";
@@ -104,12 +103,7 @@ async function sendFound(
   }
   const outcome = await sendBodies(ports, { id, transaction, path, indexes }, signal);
   if (outcome.kind === "unreadable") return { cause: unreadable(causeOf(outcome.problem)) };
-  if (outcome.kind === "changed")
-    return { cause: await lookAtChanged(ports, transaction, { indexes, changed: outcome.index }) };
   ports.onBodyBytes(outcome.bytes);
-  // The body went with the date that was announced; the log has the other one come after it.
-  if (outcome.isRedated === true)
-    await ports.source.lookAtFiles(transaction.mailbox, filesOf(transaction.changes, indexes));
   return { absent: outcome.absent };
 }
 

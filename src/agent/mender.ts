@@ -15,7 +15,7 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import { decodeTransaction } from "../txn/transaction-codec.js";
 import { isLarge } from "./away-order.js";
 import { type Compared, type ComparisonPorts, compareMailbox, type MailboxCounts } from "./compare-mailbox.js";
-import { BODY_CHANGED, type Cause, isOfLock } from "./conflict-rules.js";
+import { type Cause, isOfLock } from "./conflict-rules.js";
 import type { LogSender } from "./log-sender.js";
 import { isMovedIn } from "./moved-in.js";
 import type { OfferLine } from "./offer-line.js";
@@ -59,8 +59,6 @@ const BACK_OFF_MS_MAX = 300_000;
 /** Where a lock was in other hands: it is let go of without anybody's doing, and one more try costs little. */
 const LOCK_BACK_OFF_MS_MAX = 20_000;
 const READ_BYTES_MAX = 2 * 1024 * 1024;
-/** Times in a row that messages may have changed when their bodies are asked for, before its next try: something writes into them. */
-const BODY_LOOKS_MAX = 8;
 /** Times that the log may be trimmed under a mailbox before its next try. */
 const ROUNDS_MAX = 4;
 
@@ -106,11 +104,10 @@ export class Mender {
     this.#news.wake();
   }
 
-  /** It was refused: mends it after a while, longer each time; at once where the source has looked at it again, and its log says more now. */
-  refused({ mailbox, code }: Pick<RejectionRow, "mailbox" | "code">): void {
-    if (this.#active.has(mailbox) || this.#jobs.has(mailbox)) return;
-    if (code === BODY_CHANGED) this.soon(mailbox);
-    else if (this.#ports.heals) this.#later(mailbox, 1);
+  /** The replica refused it: mends it after a while, longer each time. */
+  refused(mailbox: MailboxGuid): void {
+    if (!this.#ports.heals || this.#active.has(mailbox) || this.#jobs.has(mailbox)) return;
+    this.#later(mailbox, 1);
   }
 
   /** Until `signal` aborts. What was begun has ended when it has. */
@@ -144,17 +141,10 @@ export class Mender {
   }
 
   async #mendOnce(mailbox: MailboxGuid, signal: AbortSignal): Promise<boolean> {
-    const { rejections, line } = this.#ports;
     this.#active.add(mailbox);
+    this.#ports.rejections.mend(mailbox);
     try {
-      for (let looks = 1; ; looks++) {
-        // What is on its way of one that is refused comes to nothing as well, which is no new refusal.
-        if (rejections.isRefused(mailbox)) await line.untilClear(mailbox, signal);
-        rejections.mend(mailbox);
-        if (await this.#mend(mailbox, signal)) return true;
-        const isChanging = rejections.isRefused(mailbox) && rejections.rowOf(mailbox)?.code === BODY_CHANGED;
-        if (!isChanging || looks >= BODY_LOOKS_MAX) return false;
-      }
+      return await this.#mend(mailbox, signal);
     } finally {
       this.#active.delete(mailbox);
       this.#positions.delete(mailbox);

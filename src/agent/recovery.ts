@@ -181,7 +181,7 @@ export class Recovery {
   /** The replica refused something of it. */
   noteRejected(row: RejectionRow): void {
     this.#noteMissing(row);
-    this.#mender.refused(row);
+    this.#mender.refused(row.mailbox);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.js";
 import type { RejectionRow } from "../log/state-types.js";
 import type { Link } from "../wire/link.js";
 import type { WireDivergence } from "../wire/messages.js";
-import { BODY_CHANGED, type Cause, isOfLock } from "./conflict-rules.js";
+import { type Cause, isOfLock } from "./conflict-rules.js";
 import { agentError } from "./errors.js";
 import type { Offered, OfferWindow } from "./offer-window.js";
 import type { Rejections } from "./rejections.js";
@@ -57,8 +57,7 @@ export class Refusals {
   async hold(offered: Offered, { code, words }: Cause): Promise<void> {
     const { window, rejections, onRejected } = this.#parts;
     const { mailbox, path } = offered.transaction;
-    if (code === BODY_CHANGED) await rejections.mustCompare(mailbox); // to send it again is in vain.
-    const fromLsn = code === BODY_CHANGED ? 0 : window.firstLsnOfMailbox(offered);
+    const fromLsn = window.firstLsnOfMailbox(offered);
     const row = await rejections.add({ fromLsn, mailbox, path, code, words });
     if (row !== undefined) onRejected(row);
   }

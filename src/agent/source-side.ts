@@ -4,7 +4,6 @@ import type { CaptureProblem, DescribeOutcome, HeldWhy } from "../capture/captur
 import type { FreshBodies } from "../capture/fresh-bodies.js";
 import type { NextUidRaise, RaiseWish } from "../capture/renumbering.js";
 import type { MailboxGuid, Uid } from "../maildir/ids.js";
-import type { MessageState } from "../txn/message-state.js";
 
 export interface UidQuery {
   readonly guid: MailboxGuid;
@@ -12,9 +11,6 @@ export interface UidQuery {
   readonly from: Uid;
   readonly below: number;
 }
-
-/** As the log has it. */
-export type LoggedFile = Pick<MessageState, "uid" | "base" | "size">;
 
 /**
  * INVARIANT: `pathOf`, `uidNextOf` and `uidsAmong` know at least what the log says that is sent, and nothing that is not in it: on them it
@@ -34,11 +30,6 @@ export interface SourceSide {
   uidsAmong(query: UidQuery): readonly Uid[];
   /** Something is not where the log says: look for the mailbox, and list it. */
   lookAgain(guid: MailboxGuid): void;
-  /**
-   * Looks at the files of these messages, of which one at least is not as the log has it, and has the log say what they are now. Resolves when
-   * that is durable, to the UIDs whose sizes are left as they are: another replica may have had those bytes, and nobody has said whose are right.
-   */
-  lookAtFiles(guid: MailboxGuid, files: readonly LoggedFile[]): Promise<readonly Uid[]>;
   /** Why that mailbox, or one of these messages of it, stays in the log though it is gone: to wait for it is in vain. Undefined: it may come. */
   whyHeld(of: { readonly guid: MailboxGuid; readonly uids: readonly Uid[] }): Promise<HeldWhy | undefined>;
   /** How that mailbox is to be made, as its directory stands there now. */

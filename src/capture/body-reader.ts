@@ -181,16 +181,10 @@ function readSmall(search: FileSearch, item: BodyItem, batch: Batch, leftBytes: 
     if (sizeBytes > leftBytes) return { index, kind: "later" };
     const bytes = readInto(batch.take(sizeBytes), file, 0);
     if (file.statNow().size !== sizeBytes) throw changed(base, sizeBytes);
-    const { mtimeS = floorS(file) } = item;
-    const redated = mtimeS === floorS(file) ? {} : { isRedated: true as const };
-    return { index, kind: "body", bytes, sha256: sha256(bytes).toString("hex"), ...redated };
+    return { index, kind: "body", bytes, sha256: sha256(bytes).toString("hex") };
   } finally {
     file.close();
   }
-}
-
-function floorS({ stat }: ReadFile): number {
-  return Math.floor(stat.mtimeMs / 1000);
 }
 
 /** In a buffer of its own, so that it can be transferred to another thread. Throws: body-changed when it is shorter. */

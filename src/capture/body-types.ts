@@ -1,7 +1,7 @@
 /** What the body worker is asked and what it answers. It reads message files and nothing else. */
 import type { Site } from "../base/disk.js";
 import type { RawPath } from "../base/raw-name.js";
-import type { BodyName, CopiedBody, Instead, KnownBody, NotedBody } from "../log/known-bodies.js";
+import type { BodyName, CopiedBody, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { BaseName, MailboxGuid, Uid } from "../maildir/ids.js";
 import type { CaptureProblem } from "./capture-types.js";
 
@@ -21,24 +21,13 @@ export interface BodyItem {
   readonly base: BaseName;
   /** As last seen; only a hint. */
   readonly sizeBytes: number;
-  /** As last seen, in whole seconds; absent: nobody asks whether it is another one now. */
-  readonly mtimeS?: number;
   /** It came a moment ago, so it is looked for in new/ first, before anybody is asked for its name; only a hint. */
   readonly isFresh?: boolean;
 }
 
 export type BodyRead =
-  /**
-   * `bytes` of one call may share one buffer, which may be a slab (base/slab-pool): give it back with `releaseSlabs`. `isRedated`: the file has
-   * another date than the item says.
-   */
-  | {
-      readonly index: number;
-      readonly kind: "body";
-      readonly bytes: Uint8Array;
-      readonly sha256: string;
-      readonly isRedated?: true;
-    }
+  /** `bytes` of one call may share one buffer, which may be a slab (base/slab-pool): give it back with `releaseSlabs`. */
+  | { readonly index: number; readonly kind: "body"; readonly bytes: Uint8Array; readonly sha256: string }
   /** The message is expunged, or its mailbox is gone. */
   | { readonly index: number; readonly kind: "gone" }
   /** Above BODY_SMALL_BYTES_MAX: use `openLarge`. */
@@ -101,7 +90,7 @@ export interface BodyMethods {
 
 /** Further methods of the worker: what bodies were when they were first read (log/known-bodies.ts). */
 export interface KnownBodyMethods {
-  note(request: { readonly bodies: readonly NotedBody[]; readonly instead: Instead }): void;
+  note(request: { readonly bodies: readonly NotedBody[]; readonly instead: boolean }): void;
   known(request: {
     readonly mailbox: MailboxGuid;
     readonly names: readonly BodyName[];

@@ -146,13 +146,6 @@ export interface Hints {
   readonly uidlist: boolean;
 }
 
-/** A message that the log has, whose file may have been changed under its name. */
-export interface FileLook {
-  readonly uid: Uid;
-  /** What is noted anew where it is another one: size and date; or the date alone, of a file that has the size that it had. */
-  readonly notes: "all" | "date";
-}
-
 export interface ExamineRequest {
   readonly path: RawPath;
   /** Who is expected there; undefined when that is not known yet. */
@@ -160,8 +153,6 @@ export interface ExamineRequest {
   readonly hints: Hints;
   /** List cur/ and new/ and compare everything; otherwise only what is new in the uidlist and what the hints name. */
   readonly full: boolean;
-  /** Files that are looked at whatever their names say; some hundreds. Absent = none. */
-  readonly files?: readonly FileLook[];
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: number;
   /** Also read the bodies of new small mail (fresh-bodies.ts). Absent = no. */

@@ -15,7 +15,6 @@ import type { MailboxGuid } from "../maildir/ids.js";
 import { type CaptureCounts, noteNumbered, zeroCounts } from "./capture-counts.js";
 import type {
   BackAgain,
-  Braked,
   BrakeReport,
   CaptureMethods,
   CaptureProblem,
@@ -26,7 +25,7 @@ import type {
   Waiting,
 } from "./capture-types.js";
 import { CoveredMailboxes } from "./covered-mailboxes.js";
-import { type Dirt, DirtySet, type FullReason, UNHINTED } from "./dirty-set.js";
+import { type Dirt, DirtySet, type FullReason } from "./dirty-set.js";
 import { problemOfKind, problemOfLock } from "./errors.js";
 import { FreshBodies } from "./fresh-bodies.js";
 import { ListingHistory } from "./listing-history.js";
@@ -48,8 +47,6 @@ export interface CapturerPorts {
     readonly changes: number;
   }) => void;
 }
-
-type Sealed = Extract<ExamineOutcome, { readonly kind: "sealed" }>;
 
 const LOCK_PAUSE_MS = 5;
 /** A lock that is held longer becomes a problem of its mailbox. */
@@ -269,6 +266,7 @@ export class Capturer {
       nowMs: this.#ports.clock.nowMs(),
       wantsBodies: this.#watching && this.fresh.isWanted,
     });
+    this.brake = outcome.brake;
     this.counts.examined++;
     if (full) {
       const listed = "listed" in outcome ? outcome.listed : undefined;
@@ -276,14 +274,7 @@ export class Capturer {
       // What the listing itself cost, not how long the call waited for its turn.
       this.#history.noteListing(path, this.#nowMs(), listed?.ms);
     } else this.#history.noteHintedExamination(path, this.#nowMs());
-    await this.takeOutcome(path, outcome, dirt);
-  }
-
-  /** Goes on from what an examination has come to, also one that was asked for elsewhere. */
-  async takeOutcome(path: RawPath, outcome: ExamineOutcome & Braked, dirt = UNHINTED): Promise<void> {
-    this.brake = outcome.brake;
     await this.#settle(path, dirt, outcome);
-    if (dirt === UNHINTED) this.#wake.wake();
   }
 
   async #settle(path: RawPath, dirt: Dirt, outcome: ExamineOutcome): Promise<void> {
@@ -322,8 +313,11 @@ export class Capturer {
     else this.#rounds.noteProgress(path);
     if (unnumbered.count > 0) await this.#settleUnnumbered(path, unnumbered.oldestSeenMs);
     const guid = this.#covered.guidAt(path);
-    const isLate = guid !== undefined && late.length > 0;
-    if (isLate && (await this.renumbering.once({ guid, uids: late, floor: 0 })) === "busy")
+    if (
+      guid !== undefined &&
+      late.length > 0 &&
+      (await this.renumbering.once({ guid, uids: late, floor: 0 })) === "busy"
+    )
       this.#lookAgain(path, { full: "confirm", inMs: UNNUMBERED_PAUSE_MS });
     if (this.#watching && this.#history.restsOnHints(path)) this.#dirty.markFull(path, "quiet", this.#nowMs());
   }
@@ -383,7 +377,11 @@ export class Capturer {
     this.#dirty.restore(path, { names: [], uidlist: true, full, sinceMs: nowMs, notBeforeMs: 0 }, nowMs + inMs);
   }
 
-  #take(path: RawPath, recorded: Recorded, { saves, changes }: Pick<Sealed, "saves" | "changes">): void {
+  #take(
+    path: RawPath,
+    recorded: Recorded,
+    { saves, changes }: { readonly saves: number; readonly changes: number },
+  ): void {
     this.#covered.take(recorded);
     this.#count();
     const { lastLsn } = recorded;

@@ -48,9 +48,6 @@ interface Marks {
   notBeforeMs: number;
 }
 
-/** What an examination is made with that nobody has hinted at. */
-export const UNHINTED: Dirt = { names: [], uidlist: false, full: undefined, sinceMs: 0, notBeforeMs: 0 };
-
 /** More names than this at once are worth a listing instead. */
 const NAMES_MAX = 8192;
 

@@ -27,11 +27,11 @@ export type CaptureErrorCode =
   | "uids-exhausted";
 
 const KINDS: Readonly<Record<CaptureErrorCode, ErrorKind>> = {
-  /** A message file is not what was captured of it (its length), or changed while it was read. Message files never do that. */
+  /** A message file changed its length while it was read. Message files never do that. */
   "body-changed": {
     disposition: "retry",
     exitCode: EX.TEMPFAIL,
-    hint: "Something writes into a message file in place; it is looked at again, and comes as it stands then. If it stays, find that program.",
+    hint: "Something writes into a message file in place; the message is read again. If it stays, find that program.",
   },
   /** Much mail went from the source within a short while: nothing more is deleted on replicas before a person has decided. */
   "deletions-held": {

@@ -14,7 +14,6 @@ import { splitBaseName } from "../maildir/message-name.js";
 import { markOf } from "../maildir/whose-tree.js";
 import type { CaptureLimits, ExamineOutcome, ExamineRequest, Waiting } from "./capture-types.js";
 import { type CompareContext, groupHints } from "./compare-context.js";
-import { compareFiles } from "./compare-files.js";
 import { captureError, problemOf } from "./errors.js";
 import { findSubject, noteOrphans, type Subject, type SubjectSources } from "./examine-subject.js";
 import type { Comparison } from "./finding.js";
@@ -152,10 +151,10 @@ export class Examiner {
     const listed = kept === undefined && isFull ? this.#listOn(context, request, subject) : "unfinished";
     if (listed === undefined) return undefined;
     if (kept !== undefined || listed !== "unfinished") uidlists.setCompared(request.path, uidlist);
-    if (kept !== undefined) return withFiles(context, request, this.#lookAtAll(context, kept, true));
-    if (listed !== "unfinished") return withFiles(context, request, this.#lookAtListed(context, listed));
+    if (kept !== undefined) return this.#lookAtAll(context, kept, true);
+    if (listed !== "unfinished") return this.#lookAtListed(context, listed);
     if (row === undefined || isReset) return "listing";
-    const looked = withFiles(context, request, this.#lookByHints(context, orphansKnown));
+    const looked = this.#lookByHints(context, orphansKnown);
     return isFull ? whileListing(looked, memory.run) : looked;
   }
 
@@ -311,12 +310,6 @@ function mergeComparisons(first: Comparison | undefined, second: Comparison): Co
     late: [...first.late, ...second.late],
     more: first.more || second.more,
   };
-}
-
-/** What the files themselves say comes first. */
-function withFiles(context: CompareContext, { files }: ExamineRequest, looked: Looked): Looked {
-  if (files === undefined) return looked;
-  return { ...looked, comparison: mergeComparisons(compareFiles(context, files), looked.comparison) };
 }
 
 /** There is more to come. What the hints leave open, the listing may have passed: then another one has to tell. */

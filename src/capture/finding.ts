@@ -13,8 +13,6 @@ export interface PresentMessage {
   readonly info: string;
   readonly fields: string;
   readonly stat: FileStat;
-  /** It was changed under its name: size and date count as `stat` has them, not as they were noted before. */
-  readonly isNotedAnew?: true;
 }
 
 /** One UID at which disk and baseline differ. Without `now` the message is expunged, and that is believed. */

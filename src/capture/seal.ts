@@ -94,18 +94,17 @@ function statesNow(findings: readonly MarkedFinding[]): MessageState[] {
   });
 }
 
-/** A file keeps its size and date while it keeps its name, unless somebody has looked whether it does. */
+/** A file keeps its size and date while it keeps its name. */
 function recordOf(now: MarkedMessage, before: BaselineRecord | undefined): BaselineRecord {
-  const { uid, base, info, stat, marks, isNotedAnew = false } = now;
+  const { uid, base, info, stat, marks } = now;
   const same = before?.base === base ? before : undefined;
-  const noted = isNotedAnew ? undefined : same;
   return {
     uid,
     base,
     info,
     keywords: marks.keywords,
-    size: noted?.size ?? stat.size,
-    mtimeS: noted?.mtimeS ?? Math.floor(stat.mtimeMs / 1000),
+    size: same?.size ?? stat.size,
+    mtimeS: same?.mtimeS ?? Math.floor(stat.mtimeMs / 1000),
     fields: same !== undefined && sameRecordFields(same.fields, now.fields) ? same.fields : now.fields,
     ino: stat.ino,
   };

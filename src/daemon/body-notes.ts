@@ -7,7 +7,7 @@ import { MailtwinError } from "../base/errors.js";
 import type { WorkerClient } from "../base/worker-rpc.js";
 import type { KnownBodyMethods } from "../capture/body-types.js";
 import { decodeChunk } from "../log/baseline-chunk.js";
-import type { BodyName, CopiedBody, Instead, KnownBody, NotedBody } from "../log/known-bodies.js";
+import type { BodyName, CopiedBody, KnownBody, NotedBody } from "../log/known-bodies.js";
 import type { StateReader } from "../log/state-ports.js";
 import type { BaselineRecord, MailboxRow } from "../log/state-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
@@ -58,7 +58,7 @@ export class BodyNotes implements AsyncDisposable {
   }
 
   /** `instead`: of what was known before. Written when it returns. */
-  async note(bodies: readonly NotedBody[], instead: Instead = "never"): Promise<void> {
+  async note(bodies: readonly NotedBody[], instead = false): Promise<void> {
     this.#write();
     await this.#writing;
     if (bodies.length > 0) await this.#worker.call("note", { bodies, instead });
@@ -88,7 +88,7 @@ export class BodyNotes implements AsyncDisposable {
     this.#held = [];
     this.#copies = [];
     const write = async (): Promise<void> => {
-      if (bodies.length > 0) await this.#worker.call("note", { bodies, instead: "resized" });
+      if (bodies.length > 0) await this.#worker.call("note", { bodies, instead: false });
       if (copies.length > 0) await this.#worker.call("noteCopies", { copies });
     };
     this.#writing = this.#writing.then(write).catch((error: unknown) => {

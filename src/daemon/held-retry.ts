@@ -3,7 +3,6 @@
  * go, or it has come back. Nobody else would do so in a `sync --watch`; in a daemon that would be in five minutes at the most.
  */
 import { isOfHeld } from "../agent/absent-bodies.js";
-import { BODY_CHANGED } from "../agent/conflict-rules.js";
 import type { ReplayAgent } from "../agent/replay-agent.js";
 import type { BrakeReport } from "../capture/capture-types.js";
 import type { Capturer } from "../capture/capturer.js";
@@ -38,12 +37,6 @@ export class HeldRetry {
     for (const { agent, rows } of due) for (const { mailbox } of rows) agent.retry(mailbox);
     return false;
   }
-}
-
-/** Mailboxes in which something wrote into mail while it was sent: call it now and then in a `sync --watch`, where nobody else tries them again. */
-export function retryChanged(agent: Pick<ReplayAgent, "rejections" | "retry" | "isMending">): void {
-  if (agent.isMending) return;
-  for (const { mailbox, code } of agent.rejections) if (code === BODY_CHANGED) agent.retry(mailbox);
 }
 
 function holdsLess(before: BrakeReport, now: BrakeReport): boolean {

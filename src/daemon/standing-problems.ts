@@ -32,8 +32,6 @@ const MISSING_HINT =
   "The other mailboxes go on. If it was removed in DST, the next run compares DST as at first contact and makes it anew.";
 
 const HINTS: Readonly<Record<string, string>> = {
-  "body-changed":
-    "The other mailboxes go on. Something writes into that file: find it, if it goes on. Mail is to be written whole before it has its name in new/ or cur/. The next run takes the file as it stands then.",
   "mailbox-missing": MISSING_HINT,
   "mailbox-occupied":
     "The other mailboxes go on. Rename the mailbox that stands there in DST (as one of its clients can), or move its directory out of DST: the next run makes SRC's in its place.",

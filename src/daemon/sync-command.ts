@@ -20,7 +20,6 @@ import { type RemoteFlags, remoteAt, remoteProgramOf } from "./remote-flags.js";
 import type { Reporter } from "./reporter.js";
 import type { RemoteTwinOptions } from "./run/remote-twin.js";
 import { openTextReporter } from "./text-reporter.js";
-import type { FilesToLook } from "./twin-parts.js";
 import { readUndeleteLimits } from "./undelete/limits.js";
 
 export interface SyncFlags extends RemoteFlags {
@@ -46,8 +45,6 @@ export interface SyncFlags extends RemoteFlags {
 /** What a comparison has found, and what of it may be mended: with --resync. */
 export interface Repair {
   readonly damaged: DamagedBodies;
-  /** Of SRC, to be looked at again before anything is compared. */
-  readonly files: FilesToLook;
   /** Which mailboxes of DST that have another UIDVALIDITY take SRC's; the others are left as they are, and are problems. */
   readonly acceptsUidValidity: UidValidityChoice;
 }
@@ -103,7 +100,7 @@ export async function runSync(
 
 /** What was never written may be DST's own numbering of a copy; what was written changed there, and only a person knows why. */
 function repairOf({ acceptUidvalidity }: SyncFlags): Repair {
-  return { damaged: new Map(), files: new Map(), acceptsUidValidity: acceptUidvalidity === true ? "all" : "unwritten" };
+  return { damaged: new Map(), acceptsUidValidity: acceptUidvalidity === true ? "all" : "unwritten" };
 }
 
 /** Who is told to move the state directory away has to know which one it is. */
@@ -180,8 +177,7 @@ async function runIt(
   return runSyncIn(
     {
       ...{ places, watch: flags.watch === true, foreign: flags.foreign ?? "refuse", crashAt },
-      ...{ adopts: flags.adopts === true, resync: flags.resync === true },
-      ...{ damaged: flags.damaged, files: flags.files },
+      ...{ adopts: flags.adopts === true, resync: flags.resync === true, damaged: flags.damaged },
       acceptsUidValidity: flags.acceptsUidValidity,
       ...{ acceptsMoved: flags.moved === true, undelete: flags.undelete },
       approvesDeletions: flags.approveDeletions === true,

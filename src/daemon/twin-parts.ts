@@ -1,14 +1,10 @@
 /** What a run of a twin is made of. */
 import type { ReplayAgentOptions, UidValidityChoice } from "../agent/recovery.js";
-import type { FileLook } from "../capture/capture-types.js";
 import type { MailboxGuid } from "../maildir/ids.js";
 import type { ForeignChoice } from "./first-contact.js";
 import type { Places } from "./places.js";
 import type { SourceSide } from "./source-side.js";
 import type { Tally } from "./tally.js";
-
-/** Messages of the source whose files may have been changed under their names. */
-export type FilesToLook = ReadonlyMap<MailboxGuid, readonly FileLook[]>;
 
 export interface TwinParts {
   readonly source: SourceSide;
@@ -27,8 +23,6 @@ export interface TwinParts {
   readonly acceptsUidValidity: UidValidityChoice;
   /** Known to be such before the run begins: they are compared. Empty where the agent finds out itself. */
   readonly renumbered: readonly MailboxGuid[];
-  /** Looked at, where anything is compared, before that. */
-  readonly files: FilesToLook;
   /** What the brake holds back when the run begins may go. */
   readonly approvesDeletions: boolean;
   /** What the agent does where the log does not lead on; a local twin has its own ways (at-rest.ts). */

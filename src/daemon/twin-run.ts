@@ -13,7 +13,6 @@ import { Waiter } from "../base/waiter.js";
 import type { CaptureProblem } from "../capture/capture-types.js";
 import { captureError } from "../capture/errors.js";
 import { latestFirst } from "../capture/fingerprint-text.js";
-import { lookAtFiles } from "../capture/look-at-files.js";
 import type { Link } from "../wire/link.js";
 import { LATE_ADOPTION, refuseSeed } from "./adopt.js";
 import { wordsOfBrake } from "./brake-words.js";
@@ -22,7 +21,7 @@ import { EqualRounds } from "./equal-rounds.js";
 import { daemonError } from "./errors.js";
 import { meetDestination, surveyDestination } from "./first-contact.js";
 import { restoreAside } from "./foreign-moves.js";
-import { HeldRetry, retryChanged } from "./held-retry.js";
+import { HeldRetry } from "./held-retry.js";
 import { firstCause, withWords } from "./interruption.js";
 import { type NextUidPorts, tellNextUid } from "./next-uids.js";
 import type { Reporter } from "./reporter.js";
@@ -138,12 +137,11 @@ export class TwinRun {
   }
 
   async #meetAgain(signal: AbortSignal): Promise<void> {
-    const { foreign, adopts, recovery, renumbered, files } = this.#parts;
+    const { foreign, adopts, recovery, renumbered } = this.#parts;
     const late = wordsOfLateForeign(foreign);
     if (late !== undefined) this.#reporter.warning(late);
     if (adopts) this.#reporter.warning(LATE_ADOPTION);
     if (recovery !== undefined) await this.#untilCaptured(signal); // it may be compared.
-    for (const [mailbox, looks] of files) await lookAtFiles({ ...this.#source, clock: systemClock }, mailbox, looks);
     for (const mailbox of renumbered) await this.#need().resync(mailbox);
   }
 
@@ -321,7 +319,6 @@ export class TwinRun {
         if (this.#isLive) this.#tell(this.#standing.due(capturer.problems));
         if (this.#isLive) this.#tellBrake();
         if (this.#isLive) this.#heldRetry.look([this.#need()]);
-        if (this.#isLive) retryChanged(this.#need());
         if (this.#isLive) void this.#settleBroughtBack().catch(() => undefined); // it is tried again.
         void writer.trimLog(this.#need().trimmableLsn).catch(() => undefined); // the next commit meets the same error.
       }

@@ -22,7 +22,6 @@ import { openSourceSide } from "./source-side.js";
 import { watchState } from "./state-watch.js";
 import { Tally } from "./tally.js";
 import type { Threads } from "./threads.js";
-import type { FilesToLook } from "./twin-parts.js";
 import { TwinRun } from "./twin-run.js";
 import { type PurgeTurn, purgeOnce, schedulePurges } from "./undelete/purge.js";
 
@@ -52,7 +51,6 @@ export interface TwinOptions {
   readonly resync: boolean;
   /** Of these the bytes are sent again, where all is compared. */
   readonly damaged: DamagedBodies;
-  readonly files: FilesToLook;
   readonly acceptsUidValidity: UidValidityChoice;
   /** Mailboxes that have another UIDVALIDITY on the destination than was written there: they are compared, unless all is. */
   readonly renumbered: readonly RenumberedMailbox[];
@@ -127,10 +125,10 @@ export async function runTwin(options: TwinOptions, reporter: Reporter, signal: 
 
 /** What the operator has chosen, as the run takes it. */
 function choicesOf(options: TwinOptions, isHeld: boolean) {
-  const { watch, foreign, adopts, onKept, isAnew, approvesDeletions, resync, damaged, files } = options;
+  const { watch, foreign, adopts, onKept, isAnew, approvesDeletions, resync, damaged } = options;
   const { acceptsUidValidity } = options;
   const renumbered = resync ? [] : options.renumbered.map(({ row }) => row.guid); // else all is compared.
-  const choices = { watch, foreign, adopts, onKept, isAnew, approvesDeletions, acceptsUidValidity, renumbered, files };
+  const choices = { watch, foreign, adopts, onKept, isAnew, approvesDeletions, acceptsUidValidity, renumbered };
   if (!resync && !isHeld && renumbered.length === 0) return choices;
   return { ...choices, recovery: { compares: true, mustCompare: resync, damaged, acceptsUidValidity } as const };
 }

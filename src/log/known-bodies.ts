@@ -26,12 +26,6 @@ export interface NotedBody extends KnownBody {
   readonly base: BaseName;
 }
 
-/**
- * Whether a word takes the place of one that was there before: of a message that is sent with the size that the log has, and was read with another
- * one, the log was told otherwise since ("resized").
- */
-export type Instead = "never" | "resized" | "always";
-
 /** Which message of a mailbox. */
 export interface BodyName {
   readonly uid: Uid;
@@ -69,11 +63,8 @@ export class KnownBodies implements Disposable {
     if (path !== undefined) this.#db = mode === "write" ? openKnown(path) : openForReading(path);
   }
 
-  /**
-   * Keeps the first word of each message; with `instead` the last, or that which is of another size. What cannot be written is not known: it
-   * never throws for that.
-   */
-  note(bodies: readonly NotedBody[], { instead = "never" }: { readonly instead?: Instead } = {}): void {
+  /** Keeps the first word of each message; with `instead` the last. What cannot be written is not known: it never throws for that. */
+  note(bodies: readonly NotedBody[], { instead = false }: { readonly instead?: boolean } = {}): void {
     if (bodies.length === 0) return;
     this.#quietly((db) =>
       transact(db, () => {
@@ -238,16 +229,14 @@ function byChunk(bodies: readonly NotedBody[]): readonly (readonly [MailboxGuid,
 function withBodies(
   before: Uint8Array | undefined,
   bodies: readonly NotedBody[],
-  instead: Instead,
+  instead: boolean,
 ): Uint8Array | undefined {
   const isWhole = before !== undefined && before.length % ENTRY_BYTES === 0;
   let bytes: Buffer = isWhole ? Buffer.from(before) : Buffer.alloc(0);
   let isNew = false;
   for (const body of bodies) {
     const at = find(bytes, body.uid);
-    const isReplaced =
-      instead === "always" || (instead === "resized" && at !== undefined && sizeAt(bytes, at) !== body.size);
-    if (at !== undefined && !isReplaced && isOf(bytes, at, body.base)) continue;
+    if (at !== undefined && !instead && isOf(bytes, at, body.base)) continue;
     isNew = true;
     if (at === undefined) bytes = Buffer.concat([bytes, entryOf(body)]);
     else entryOf(body).copy(bytes, at);
@@ -280,10 +269,6 @@ function hashOfBase(base: BaseName): Buffer {
 function bodyAt(bytes: Buffer, at: number): KnownBody {
   return {
     sha256: bytes.subarray(at + HASH_AT, at + ENTRY_BYTES).toString("hex"),
-    size: sizeAt(bytes, at),
+    size: Number(bytes.readBigUInt64LE(at + SIZE_AT)),
   };
-}
-
-function sizeAt(bytes: Buffer, at: number): number {
-  return Number(bytes.readBigUInt64LE(at + SIZE_AT));
 }

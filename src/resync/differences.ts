@@ -20,16 +20,12 @@ export type Finding =
   | { readonly kind: "unnumbered"; readonly side: Side; readonly files: number; readonly uidNext: number }
   /** Two mailboxes of one store say that they are this one. */
   | { readonly kind: "twice"; readonly side: Side; readonly paths: readonly RawPath[] }
-  /**
-   * Undefined: it is not there under that UID. Two equal states differ in what no transaction can name. `isEdited`: the file of `a`, which is the
-   * source, does not have the size that its log has.
-   */
+  /** Undefined: it is not there under that UID. Two equal states differ in what no transaction can name. */
   | {
       readonly kind: "message";
       readonly uid: Uid;
       readonly a: MessageState | undefined;
       readonly b: MessageState | undefined;
-      readonly isEdited?: boolean;
     }
   /** Equal but for the bytes. Undefined: they cannot be read. `verdict`: whose are not what they were, once that was judged. */
   | {

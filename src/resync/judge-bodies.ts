@@ -7,7 +7,6 @@ import type { MessageState } from "../txn/message-state.js";
 import { STATES_MAX } from "../wire/sums.js";
 import type { Finding, MailboxDifference } from "./differences.js";
 import { type BodyVerdict, judgeBody, sizeInName } from "./judge-body.js";
-import { withEdited } from "./judge-files.js";
 import type { SummedSide } from "./sums-types.js";
 
 export interface JudgingPorts {
@@ -93,7 +92,7 @@ export async function judgeDifferences(
 ): Promise<{ readonly differences: readonly MailboxDifference[]; readonly judged: Judged }> {
   const judged = new Map<MailboxGuid, ReadonlyMap<Uid, JudgedBody>>();
   const named: MailboxDifference[] = [];
-  for (const difference of differences.map((it) => withEdited(it, ports.loggedSize))) {
+  for (const difference of differences) {
     const { guid, path, findings } = difference;
     const bodies = findings.flatMap((it) => (it.kind === "body" ? [it] : []));
     if (guid === undefined || bodies.length === 0) {

@@ -4,12 +4,10 @@ import { RemoteSide } from "../../agent/remote-side.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
 import type { Clock } from "../../base/clock.js";
 import { MailtwinError } from "../../base/errors.js";
-import { lookAtFiles } from "../../capture/look-at-files.js";
 import type { RejectionRow } from "../../log/state-types.js";
 import type { MailboxGuid, Uid } from "../../maildir/ids.js";
 import type { MailboxDifference } from "../../resync/differences.js";
 import { damagedIn, type Judged, judgeDifferences, trustedIn } from "../../resync/judge-bodies.js";
-import { filesToLook, isMendable } from "../../resync/judge-files.js";
 import { LocalSide } from "../../resync/local-side.js";
 import { type Verdict, type VerifyPorts, verifyStores } from "../../resync/verify-stores.js";
 import { witnessesOf } from "../body-notes.js";
@@ -124,18 +122,16 @@ async function mend(
   signal: AbortSignal,
 ): Promise<number> {
   const damaged = damagedIn(judged, trustSource);
-  const files = filesToLook(differences, trustSource);
   const isToMend = (it: MailboxDifference) => {
     const { guid, findings, further } = it;
     return (
       mayMend(it, { acceptsUidValidity }) &&
       guid !== undefined &&
-      (damaged.has(guid) || files.has(guid) || further > 0 || findings.some(isMendable))
+      (damaged.has(guid) || further > 0 || findings.some(({ kind }) => kind !== "body"))
     );
   };
   const guids = new Set(differences.filter(isToMend).flatMap(({ guid }) => guid ?? []));
-  if (trustSource) await source.side.notes.note(trustedIn(judged), "always");
-  for (const [guid, looks] of files) if (guids.has(guid)) await lookAtFiles({ ...source.side, clock }, guid, looks);
+  if (trustSource) await source.side.notes.note(trustedIn(judged), true);
   await mendMailboxes({ runner, source }, new Map([...guids].map((guid) => [guid, [...(damaged.get(guid) ?? [])]])), {
     clock,
     acceptsUidValidity,

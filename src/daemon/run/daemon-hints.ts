@@ -5,7 +5,7 @@
  *
  * INVARIANT: no text here names an option of `mailtwin sync`.
  */
-import { BODY_CHANGED, isOfLock } from "../../agent/conflict-rules.js";
+import { isOfLock } from "../../agent/conflict-rules.js";
 import { recordOfError, reviveError } from "../../base/errors.js";
 import type { Trouble } from "../control/status.js";
 
@@ -139,14 +139,6 @@ const REJECTION_HINTS: Readonly<Record<string, string>> = {
     "restore dovecot-uidlist of that mailbox before Dovecot reads it, or remove the mailbox: it is filled anew then.",
 };
 
-/** By code: what is to be done at the source, where the replica has no part in it. */
-const SOURCE_HINTS: Readonly<Record<string, string>> = {
-  "bodies-differ":
-    "Look at that file at the source: where it is right, `mailtwin verify --repair --trust-source` has the replicas get it; else put back what it was.",
-  "body-changed":
-    "Something writes into that file at the source: find it, if it goes on. Mail is to be written whole before it has its name in new/ or cur/.",
-};
-
 /** What the agent writes into the rejection log so that it is not forgotten, and nobody has refused. */
 const TO_COMPARE: ReadonlySet<string> = new Set(["resync-asked", "replica-away", "replica-changed", "mailbox-shared"]);
 
@@ -158,17 +150,16 @@ export function isRefused(code: string): boolean {
 /** After so long a lock is no matter of a moment: Dovecot itself takes one away, if it may, after two minutes. */
 const LOCK_LASTS_MS = 180_000;
 
-/** Whether a mailbox that is refused needs a person: a lock in other hands, or a file that is written to, does only when it lasts. `lastedMs`: from the first refusal to the last. */
+/** Whether a mailbox that is refused needs a person: a lock in other hands does only when it lasts. `lastedMs`: from the first refusal to the last. */
 export function levelOfRefusal(code: string, lastedMs: number): Trouble["level"] {
-  return (isOfLock(code) || code === BODY_CHANGED) && lastedMs < LOCK_LASTS_MS ? "healing" : "needs-you";
+  return isOfLock(code) && lastedMs < LOCK_LASTS_MS ? "healing" : "needs-you";
 }
 
 /** Of a mailbox that a replica refuses, at its source. */
 export function hintOfRejection(code: string): string {
   const special = onReplica(code);
   const where = special === undefined ? "" : `On the replica's host, ${special} `;
-  const own = Object.hasOwn(SOURCE_HINTS, code) ? `${SOURCE_HINTS[code]} ` : "";
-  return `${where}${own}It is tried again by itself, and compared; at once by \`mailtwin rejects retry REPLICA\`. \`mailtwin rejects list\` has all of them, with what stands in the way.`;
+  return `${where}It is tried again by itself, and compared; at once by \`mailtwin rejects retry REPLICA\`. \`mailtwin rejects list\` has all of them, with what stands in the way.`;
 }
 
 /** The same, on the host of that replica. */

@@ -13,7 +13,7 @@ import { dialTwin, type RemotePlaces, type RemoteTwinOptions } from "./remote-tw
 
 /** Returns the number of problems. Throws: not-a-twin, store-exchanged, and what `planTwin` does. */
 export async function planRemoteTwin(
-  options: Omit<RemoteTwinOptions, "damaged" | "files">,
+  options: Omit<RemoteTwinOptions, "damaged">,
   { places, tellsEqual }: { readonly places: RemotePlaces; readonly tellsEqual: boolean },
   reporter: Reporter,
   signal: AbortSignal,

@@ -23,7 +23,6 @@ import { openSourceSide } from "../source-side.js";
 import { watchState } from "../state-watch.js";
 import { Tally } from "../tally.js";
 import { startSourceThreads } from "../threads.js";
-import type { FilesToLook } from "../twin-parts.js";
 import { TwinRun } from "../twin-run.js";
 import { openLink } from "./open-link.js";
 
@@ -37,7 +36,6 @@ export interface RemoteTwinOptions {
   /** As of a local twin. */
   readonly resync: boolean;
   readonly damaged: DamagedBodies;
-  readonly files: FilesToLook;
   readonly acceptsUidValidity: UidValidityChoice;
   readonly crashAt: string | undefined;
   readonly approvesDeletions: boolean;
@@ -103,7 +101,6 @@ export async function runRemoteTwin(
         approvesDeletions,
         acceptsUidValidity,
         renumbered: [], // the replica tells of them.
-        files: options.files,
       },
       tally: new Tally(new Map(reader.mailboxes().map(({ guid, messages }) => [guid, messages]))),
       recovery: {

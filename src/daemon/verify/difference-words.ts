@@ -50,7 +50,7 @@ export function wordsOfFinding(finding: Finding, names: SideNames): string {
     case "twice":
       return `${formatCount(finding.paths.length)} mailboxes of ${names[finding.side]} say that they are this one: ${finding.paths.map((path) => `"${shownName(path)}"`).join(", ")}`;
     case "message":
-      return `UID ${finding.uid}: ${wordsOfMessage(finding.a, finding.b, names)}${wordsOfEdited(finding, names)}`;
+      return `UID ${finding.uid}: ${wordsOfMessage(finding.a, finding.b, names)}`;
     case "body":
       return `UID ${finding.uid}: ${wordsOfBody(finding, names)}`;
   }
@@ -104,11 +104,6 @@ function fieldShown({ fields }: MessageState, key: "P" | "O"): string {
 /** A file name, or a keyword. */
 export function shown(text: string): string {
   return text === "" ? "nothing" : withoutMiddle(displayRaw(text));
-}
-
-function wordsOfEdited({ isEdited }: Extract<Finding, { kind: "message" }>, { a, b }: SideNames): string {
-  if (isEdited !== true) return "";
-  return ` (the file in ${a} was changed after it was captured, so it is left as it is: where that is right, --repair --trust-source has ${b} get it; else put the file in ${a} right)`;
 }
 
 function wordsOfBody({ a, b, verdict }: Extract<Finding, { kind: "body" }>, names: SideNames): string {

@@ -2,9 +2,7 @@
 import { systemClock } from "../../base/clock.js";
 import { Disposer } from "../../base/disposal.js";
 import { EX } from "../../base/errors.js";
-import type { Finding } from "../../resync/differences.js";
 import { damagedIn, judgeDifferences, trustedIn } from "../../resync/judge-bodies.js";
-import { filesToLook, isMendable, isResized } from "../../resync/judge-files.js";
 import { verifyStores } from "../../resync/verify-stores.js";
 import { daemonError } from "../errors.js";
 import { STOP_SIGNALS, stopReason } from "../interruption.js";
@@ -126,29 +124,22 @@ async function compareDirectories({ a, b }: Directories, flags: VerifyFlags, { s
   try {
     const underWay = underWayBetween(a, b, flags.state, owner);
     const found = await verifyStores({ sides, settle, underWay, deep }, signal);
-    const isOfBytes = (it: Finding) => it.kind === "body" || isResized(it);
-    const hasBodies = found.differences.some(({ findings }) => findings.some(isOfBytes));
+    const hasBodies = found.differences.some(({ findings }) => findings.some(({ kind }) => kind === "body"));
     const witnesses = hasBodies ? await openWitnesses(a, b, flags.state, owner) : NOBODY;
     const { differences, judged } = await judgeDifferences({ sides, ...witnesses }, found.differences, signal);
     const elapsedMs = Math.round(systemClock.monotonicMs() - startMs);
     const damaged = damagedIn(judged, flags.trustSource === true);
-    const files = filesToLook(differences, flags.trustSource === true);
-    return {
-      verdict: { ...told({ ...found, differences }, DIRECTORIES), elapsedMs },
-      differences,
-      damaged,
-      files,
-      judged,
-    };
+    return { verdict: { ...told({ ...found, differences }, DIRECTORIES), elapsedMs }, damaged, judged };
   } finally {
     progress.end();
   }
 }
 
 /** Mailboxes of which something can be done: a body is written over only where it is known to be the bad one, or A is trusted. */
-function mailboxesToRepair({ differences, damaged, files }: Compared): number {
-  return differences.filter(({ guid, findings, further }) => {
-    return further > 0 || findings.some(isMendable) || (guid !== undefined && (damaged.has(guid) || files.has(guid)));
+function mailboxesToRepair({ verdict, damaged }: Compared): number {
+  const isBody = ({ kind }: { readonly kind: string }) => kind === "body";
+  return verdict.differences.filter(({ guid, findings, further }) => {
+    return further > 0 || !findings.every(isBody) || (guid !== undefined && damaged.has(guid));
   }).length;
 }
 
@@ -158,7 +149,7 @@ type Compared = Awaited<ReturnType<typeof compareDirectories>>;
 async function repairDirectories(
   { a, b }: Directories,
   flags: VerifyFlags,
-  { damaged, files, judged, toRepair }: Compared & { readonly toRepair: number },
+  { damaged, judged, toRepair }: Compared & { readonly toRepair: number },
   output: Output,
 ): Promise<boolean> {
   const { foreign, state, rsh, remoteMailtwin } = flags;
@@ -168,7 +159,7 @@ async function repairDirectories(
   const chosen = { foreign, state, rsh, remoteMailtwin };
   const given = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
   const quietly = { ...output, out: () => undefined };
-  const repair = { damaged, files, acceptsUidValidity: flags.acceptUidvalidity === true ? "all" : "none" } as const;
+  const repair = { damaged, acceptsUidValidity: flags.acceptUidvalidity === true ? "all" : "none" } as const;
   const exitCode = await runSync(a, b, { ...given, resync: true, quiet: true }, quietly, repair);
   if (flags.trustSource === true) await noteTrusted(a, b, state, trustedIn(judged));
   return exitCode === EX.OK || exitCode === EX.PARTIAL;

@@ -57,5 +57,5 @@ export async function noteTrusted(
 ): Promise<void> {
   if (bodies.length === 0) return;
   using known = new KnownBodies(join(await stateOf(a, b, state), KNOWN_BODIES));
-  known.note(bodies, { instead: "always" });
+  known.note(bodies, { instead: true });
 }

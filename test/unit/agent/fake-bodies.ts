@@ -23,8 +23,6 @@ export class FakeBodies {
   readonly unreadable = new Set<string>();
   /** Base names of files that change while they are read. */
   readonly changing = new Set<string>();
-  /** Base names of those whose bytes are others than their hash says. */
-  readonly falsified = new Set<string>();
   /** Sizes by base name, where the file does not have the size of the transaction. */
   readonly sizes = new Map<string, number>();
   /** Throws to make a call fail. */
@@ -55,8 +53,7 @@ export class FakeBodies {
       }
       leftBytes -= size;
       const bytes = bodyOf(base, size);
-      const hashed = this.falsified.has(base) ? "other bytes" : bytes;
-      const sha256 = createHash("sha256").update(hashed).digest("hex");
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
       return { index, kind: "body", bytes, sha256 };
     });
   }
@@ -66,7 +63,7 @@ export class FakeBodies {
     this.#lastHandle += 1;
     const size = this.#size(request.base);
     this.opened.set(this.#lastHandle, { ...request, size });
-    return { kind: "open", handle: this.#lastHandle, sizeBytes: size, mtimeS: 7 };
+    return { kind: "open", handle: this.#lastHandle, sizeBytes: size, mtimeS: 5 };
   }
 
   readPart({ handle, offset, length }: ReadPartRequest): Uint8Array<ArrayBuffer> {

@@ -113,12 +113,6 @@ export class FakeReplica implements Partial<ApplyMethods> {
     return { kind: "staged" };
   }
 
-  /** None of its mailboxes can be compared. */
-  tellHeld({ mailbox, path }: Parameters<ApplyMethods["tellHeld"]>[0]): ReturnType<ApplyMethods["tellHeld"]> {
-    const why = "it is a fake, and cannot be compared";
-    return { kind: "diverged", divergence: divergence({ kind: "path-refused", mailbox, path, why }) };
-  }
-
   readonly #parts = new Map<string, Buffer[]>();
 
   stagePart({ key, index, offset, bytes, last, sha256 }: BodyPart): StageOutcome {

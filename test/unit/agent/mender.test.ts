@@ -38,7 +38,7 @@ function startMender(): Mender {
       },
       firstLsn: () => 1,
     },
-    rejections: { mend: () => undefined, isRefused: () => false, rowOf: () => row },
+    rejections: { mend: () => undefined, rowOf: () => row },
     line: {
       untilClear: async (guid: MailboxGuid) => {
         begun.push(guid);
@@ -55,12 +55,12 @@ function startMender(): Mender {
 
 test("nothing is looked up while all wait", async () => {
   const mender = startMender();
-  for (let at = 0; at < MANY; at++) mender.refused({ mailbox: guidOf(at), code: "path-refused" });
+  for (let at = 0; at < MANY; at++) mender.refused(guidOf(at));
   await turns();
   expect(lookups).toBe(0);
   await clock.advance(900); // each has its time in a second.
   for (let wakes = 0; wakes < 20; wakes++) {
-    mender.refused({ mailbox: guidOf(MANY + wakes), code: "path-refused" });
+    mender.refused(guidOf(MANY + wakes));
     await turns(2);
   }
   expect([lookups, begun.length]).toEqual([0, 0]);
@@ -72,7 +72,7 @@ test("nor while a large one is mended, but of what is due; and another large one
   for (const guid of [first, second]) large.add(guid);
   mender.soon(first);
   await turns();
-  for (let at = 0; at < MANY; at++) mender.refused({ mailbox: guidOf(at), code: "path-refused" });
+  for (let at = 0; at < MANY; at++) mender.refused(guidOf(at));
   mender.soon(second);
   await turns();
   expect(begun).toEqual([first]);

@@ -72,12 +72,6 @@ export class Pair {
   sweeps: number | undefined;
   /** What the source says of what is gone and stays in the log. */
   whyHeld: SourceSide["whyHeld"] = async () => undefined;
-  /** What the agent had looked at because it is not what the log says. */
-  readonly lookedAt: Parameters<SourceSide["lookAtFiles"]>[] = [];
-  lookAtFiles: SourceSide["lookAtFiles"] = async (...asked) => {
-    this.lookedAt.push(asked);
-    return [];
-  };
   /** What the log gives UIDs to now: what a conflict is about, until it was renumbered; not what is gone. */
   uidsAmong: (...args: Parameters<SourceSide["uidsAmong"]>) => readonly Uid[] = ({ uids }) => {
     const moved = new Set(this.renumbered.flatMap((request) => request.uids));
@@ -223,7 +217,6 @@ function makeAgent(pair: Pair, link: Link, run: Running): ReplayAgent {
         lookAgain: () => {
           pair.looks += 1;
         },
-        lookAtFiles: (...args) => pair.lookAtFiles(...args),
         whyHeld: (of) => pair.whyHeld(of),
         describe: async () => ({ kind: "absent" }),
         renumber: (...args) => pair.renumber(...args),

@@ -79,7 +79,6 @@ export function startAgent(pair: Pair, stop: AbortSignal) {
         uidNextOf: () => 1,
         uidsAmong: (query) => pair.uidsAmong(query),
         lookAgain: () => undefined,
-        lookAtFiles: (...args) => pair.lookAtFiles(...args),
         whyHeld: (of) => pair.whyHeld(of),
         describe: async () => ({ kind: "absent" }),
         renumber: (...args) => pair.renumber(...args),

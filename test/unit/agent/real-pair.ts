@@ -26,7 +26,6 @@ import { Capturer } from "../../../src/capture/capturer.js";
 import { CAPTURER_LIMITS } from "../../../src/capture/ration.js";
 import { recordExamined, recordVanished } from "../../../src/capture/record-found.js";
 import { openSourceStore } from "../../../src/capture/source-store.js";
-import type { BodyNotes } from "../../../src/daemon/body-notes.js";
 import { WatchedLink } from "../../../src/daemon/run/watched-link.js";
 import { adaptSource } from "../../../src/daemon/source-adapter.js";
 import { OwnWrites } from "../../../src/log/own-writes.js";
@@ -63,8 +62,6 @@ export class RealPair {
   store: ReplicaStore;
   /** So much later it is for the replica's store. */
   laterMs = 0;
-  /** What is known of the source's bodies. */
-  notes: Pick<BodyNotes, "known"> = { known: async (_, names) => names.map(() => undefined) };
   /** Of agents that are made from here on. */
   mayHave: ((path: RawPath) => boolean) | undefined;
   /** Of agents that are made from here on: what comes before the first offer. */
@@ -121,10 +118,7 @@ export class RealPair {
   /** What an agent of this pair needs of the source, for whoever makes his own. */
   get sourceParts() {
     const { sourceReader: reader, capturer } = this;
-    return {
-      bodies: this.#bodies,
-      adapted: adaptSource({ reader, capturer, worker: this.#worker, notes: this.notes }),
-    };
+    return { bodies: this.#bodies, adapted: adaptSource({ reader, capturer, worker: this.#worker }) };
   }
 
   /** All that changed in the source is in the log. */

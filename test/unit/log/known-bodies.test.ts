@@ -49,14 +49,8 @@ test("the first word stays, unless another is to stand instead; one of another m
   known.note([first]);
   known.note([body(5, "b")]);
   expect(known.read(ONE, [nameOf(first)])).toStrictEqual([wordOf(first)]);
-  known.note([body(5, "b")], { instead: "always" });
+  known.note([body(5, "b")], { instead: true });
   expect(known.read(ONE, [nameOf(first)])).toStrictEqual([wordOf(body(5, "b"))]);
-  const larger = (digit: string) => body(5, digit, { size: first.size + 1 });
-  known.note([larger("c")]);
-  expect(known.read(ONE, [nameOf(first)])).toStrictEqual([wordOf(body(5, "b"))]);
-  known.note([larger("d")], { instead: "resized" });
-  known.note([larger("e")], { instead: "resized" });
-  expect(known.read(ONE, [nameOf(first)])).toStrictEqual([wordOf(larger("d"))]);
   const next = body(5, "c", { base: parseBaseName("next") });
   known.note([next]);
   expect(known.read(ONE, [nameOf(first), nameOf(next)])).toStrictEqual([undefined, wordOf(next)]);

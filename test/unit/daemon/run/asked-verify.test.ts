@@ -1,6 +1,6 @@
 /** `mailtwin verify` beside a running daemon: its replicas are compared with their source while both run. */
 import { execFile } from "node:child_process";
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -122,35 +122,4 @@ test("a peer that may have some users' mail is compared in that, and nothing els
   const other = await verify(two);
   expect(other.code).toBe(1);
   expect(other.stdout).toMatch(/bob\/Maildir\n {2}only the replica has this mailbox \(1 message\)\n/);
-});
-
-test("a file of the source that was changed in its place is named and left; its date is brought by --repair, its bytes where it is trusted", {
-  timeout: 120_000,
-}, async () => {
-  await using two = openTwoDaemons();
-  makeMailbox(two.source, INBOX, { messages: 3, seed: 1 });
-  two.configure({});
-  two.start("replica");
-  const source = two.start("source");
-  await source.waitFor("live", isLive);
-  const names = readdirSync(join(two.source, INBOX, "cur")).sort();
-  const [edited = "", dated = ""] = names;
-  const at = (store: string, name: string) => join(store, INBOX, "cur", name);
-  const before = readFileSync(at(two.replica, edited));
-  appendFileSync(at(two.source, edited), "more\n");
-  utimesSync(at(two.source, dated), 1_234_567, 1_234_567);
-
-  const left = await verify(two, "--deep", "--repair");
-  expect(left).toMatchObject({ code: 1, stderr: "" });
-  expect(left.stdout).toMatch(
-    /^ {2}UID 1: size .* \(the file in the source was changed after it was captured, so it is left/m,
-  );
-  expect(left.stdout).not.toMatch(/UID 2/);
-  expect(statSync(at(two.replica, dated)).mtimeMs).toBe(1_234_567_000);
-  expect(readFileSync(at(two.replica, edited))).toEqual(before);
-
-  expect(await verify(two, "--deep", "--repair", "--trust-source")).toMatchObject({ code: 0 });
-  expect(readFileSync(at(two.replica, edited))).toEqual(readFileSync(at(two.source, edited)));
-  expect(await verify(two, "--deep")).toMatchObject({ code: 0 });
-  expect(source.events.filter(({ level }) => Number(level) >= 40)).toEqual([]);
 });

@@ -9,6 +9,7 @@ import { Beside } from "../base/beside.js";
 import type { BoundedQueue } from "../base/bounded-queue.js";
 import type { Clock } from "../base/clock.js";
 import { systemHintOf } from "../base/errors.js";
+import { Turns } from "../base/turns.js";
 import type { Want } from "../wire/messages.js";
 import { AbsentSearch, settleAbsent, WORDS_OF_HELD } from "./absent-bodies.js";
 import { type BodySenderPorts, sendBodies, sendGone } from "./body-sender.js";
@@ -48,12 +49,12 @@ export async function grantWishes(ports: WishPorts, wishes: BoundedQueue<Want>, 
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
   const waiting = new Beside(WAITING_MAX, (error) => failed.abort(error));
-  const turns = new Turns();
+  const turns = new Turns<WishPorts>();
   try {
     for await (const { id, indexes } of wishes.drain(both)) {
       const offered = ports.window.get(id);
       if (offered === undefined) continue; // settled meanwhile.
-      const absent = await turns.take(() => answer(ports, offered, indexes, both));
+      const absent = await turns.take(ports, () => answer(ports, offered, indexes, both));
       if (absent.length > 0) await waiting.add(lookOn(ports, { offered, absent }, turns, both));
     }
   } finally {
@@ -63,7 +64,7 @@ export async function grantWishes(ports: WishPorts, wishes: BoundedQueue<Want>, 
 }
 
 /** Until nothing of it is absent any more, or it was settled otherwise. */
-async function lookOn(ports: WishPorts, grant: Grant, turns: Turns, signal: AbortSignal): Promise<void> {
+async function lookOn(ports: WishPorts, grant: Grant, turns: Turns<WishPorts>, signal: AbortSignal): Promise<void> {
   const { offered } = grant;
   const search = new AbsentSearch(ports.source);
   for (let { absent } = grant; absent.length > 0 && ports.window.has(offered); ) {
@@ -73,7 +74,7 @@ async function lookOn(ports: WishPorts, grant: Grant, turns: Turns, signal: Abor
     search.noteLook();
     if (held !== undefined) return ports.giveUp(offered, { code: NOT_FOUND, words: WORDS_OF_HELD[held] }, signal);
     if (search.isOver) return ports.giveUp(offered, UNFOUND, signal);
-    absent = await turns.take(() => answer(ports, offered, again, signal));
+    absent = await turns.take(ports, () => answer(ports, offered, again, signal));
   }
 }
 
@@ -105,17 +106,6 @@ async function sendFound(
   if (outcome.kind === "unreadable") return { cause: unreadable(causeOf(outcome.problem)) };
   ports.onBodyBytes(outcome.bytes);
   return { absent: outcome.absent };
-}
-
-/** One at a time, in the order in which they asked. */
-class Turns {
-  #last: Promise<unknown> = Promise.resolve();
-
-  take<T>(work: () => Promise<T>): Promise<T> {
-    const own = this.#last.then(work);
-    this.#last = own.catch(() => undefined); // whoever took that turn hears of it.
-    return own;
-  }
 }
 
 /** A system error tells what was opened, and not on which side. */

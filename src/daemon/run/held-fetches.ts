@@ -4,12 +4,13 @@
  */
 import { RemoteSide } from "../../agent/remote-side.js";
 import type { ReplayAgent } from "../../agent/replay-agent.js";
+import { Turns } from "../../base/turns.js";
 import { loggedRecords } from "../body-notes.js";
 import type { FetchAnswer, FetchQuery } from "../control/daemon-control.js";
 import { fetchInto } from "../reject/fetched-copies.js";
 import { ReplicaMail } from "../reject/replica-mail.js";
 import type { SourceStore } from "./source-store.js";
-import { LOOKS, Turns } from "./turns.js";
+import { LOOKS } from "./turns.js";
 
 export interface FetchedFrom {
   readonly store: Pick<SourceStore, "side" | "stateDir">;

@@ -1,6 +1,6 @@
 /** One at a time for each key, in the order in which they came; who has gone by then is passed over, and a failure keeps nobody. */
 import { expect, test } from "vitest";
-import { Turns } from "../../../../src/daemon/run/turns.js";
+import { Turns } from "../../../src/base/turns.js";
 
 test("one after the other for one key, beside those of others", async () => {
   const [turns, one, other] = [new Turns(), {}, {}];

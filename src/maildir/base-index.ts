@@ -9,13 +9,6 @@
  */
 import type { RecordColumns } from "./uidlist-records.js";
 
-/** `length` bytes from `start`. */
-export interface NameSpan {
-  readonly view: DataView;
-  readonly start: number;
-  readonly length: number;
-}
-
 /** In a table that is half full 20 are enough for nearly all of a million names. */
 const PROBES_MAX = 128;
 
@@ -44,7 +37,7 @@ export class BaseIndex {
       const start = baseStarts[index] as number;
       const length = baseLengths[index] as number;
       const hash = hashSpan(view, start, length);
-      const slot = probe(slots, hash, (held) => isSameName(view, start, length, view, columns, held));
+      const slot = probe(slots, hash, (held) => isSameName(view, start, length, columns, held));
       if (slot >= 0 && slots[slot] !== 0) this.#shadowed++;
       else if (slot < 0 || this.#crowded.size > 0) {
         const name = textOf(view, start, length);
@@ -57,7 +50,10 @@ export class BaseIndex {
     }
   }
 
-  /** The last record whose base name is the first `length` characters of `name` (bytes-in-a-string), or -1. `view`: as in `find`. */
+  /**
+   * The last record whose base name is the first `length` characters of `name` (bytes-in-a-string), or -1. `view` is over the bytes that
+   * `columns` speak of.
+   */
   findName(name: string, length: number, view: DataView, columns: RecordColumns): number {
     const hash = hashName(name, length);
     const { baseStarts, baseLengths } = columns;
@@ -67,20 +63,9 @@ export class BaseIndex {
       for (let i = 0; i < length; i++) if (view.getUint8(start + i) !== name.charCodeAt(i)) return false;
       return true;
     });
-    return this.#recordAt(slot, () => name.slice(0, length));
-  }
-
-  /** The last record with that base name, or -1. `view` is over the bytes that `columns` speak of. */
-  find({ view: nameView, start, length }: NameSpan, view: DataView, columns: RecordColumns): number {
-    const hash = hashSpan(nameView, start, length);
-    const slot = probe(this.#slots, hash, (held) => isSameName(nameView, start, length, view, columns, held));
-    return this.#recordAt(slot, () => textOf(nameView, start, length));
-  }
-
-  #recordAt(slot: number, nameOf: () => string): number {
     const held = slot < 0 ? 0 : (this.#slots[slot] as number);
     if (held !== 0) return held - 1;
-    return this.#crowded.size === 0 ? -1 : (this.#crowded.get(nameOf()) ?? -1);
+    return this.#crowded.size === 0 ? -1 : (this.#crowded.get(name.slice(0, length)) ?? -1);
   }
 
   #grow(capacity: number, view: DataView, columns: RecordColumns): void {
@@ -126,17 +111,11 @@ function textOf(view: DataView, start: number, length: number): string {
   return Buffer.from(view.buffer, view.byteOffset + start, length).toString("latin1");
 }
 
-function isSameName(
-  a: DataView,
-  aStart: number,
-  length: number,
-  b: DataView,
-  columns: RecordColumns,
-  index: number,
-): boolean {
+/** Whether a record has the name of `length` bytes from `start`. */
+function isSameName(view: DataView, start: number, length: number, columns: RecordColumns, index: number): boolean {
   if (columns.baseLengths[index] !== length) return false;
-  const bStart = columns.baseStarts[index] as number;
-  for (let i = 0; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false;
+  const other = columns.baseStarts[index] as number;
+  for (let i = 0; i < length; i++) if (view.getUint8(start + i) !== view.getUint8(other + i)) return false;
   return true;
 }
 

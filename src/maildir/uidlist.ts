@@ -151,11 +151,7 @@ export class Uidlist {
    * counts: the message's UID is that one's.
    */
   isShadowed(index: number): boolean {
-    const baseIndex = this.#baseIndex();
-    if (baseIndex.shadowed === 0) return false;
-    const start = this.#columns.baseStarts[this.#checked(index)] as number;
-    const length = this.#columns.baseLengths[index] as number;
-    return baseIndex.find({ view: this.#view, start, length }, this.#view, this.#columns) !== index;
+    return this.#baseIndex().shadowed > 0 && this.indexOfBase(this.baseAt(index)) !== index;
   }
 
   /** -1 when no record has that UID. */

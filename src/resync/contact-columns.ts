@@ -14,7 +14,6 @@ export interface ContactMessage {
 
 const NAME_BYTES_TYPICAL = 48;
 const COUNT_MIN = 64;
-const LOOKUP_BYTES = 256;
 
 /**
  * The source's messages of one mailbox, found by base name: some 80 bytes each. Of two with one base name the later one counts.
@@ -31,8 +30,6 @@ export class SourceMessages {
   readonly #numberOfMarks = new Map<string, number>([["", 0]]);
   readonly #index: BaseIndex;
   #indexed = 0;
-  #lookup = Buffer.allocUnsafeSlow(LOOKUP_BYTES);
-  #lookupView = viewOf(this.#lookup);
 
   /** `expected`: about so many will come. What is not used of it costs no memory. */
   constructor(expected = 0) {
@@ -73,12 +70,7 @@ export class SourceMessages {
   /** Where it is, or -1. */
   find(base: string): number {
     this.#indexAll();
-    if (base.length > this.#lookup.length) {
-      this.#lookup = Buffer.allocUnsafeSlow(base.length);
-      this.#lookupView = viewOf(this.#lookup);
-    }
-    const length = this.#lookup.write(base, 0, "latin1");
-    return this.#index.find({ view: this.#lookupView, start: 0, length }, this.#view, this.#columns);
+    return this.#index.findName(base, base.length, this.#view, this.#columns);
   }
 
   /** Another one with that base name came later. */

@@ -6,11 +6,11 @@ import type { BaselineRecord } from "../log/state-types.js";
 import type { Uidlist } from "../maildir/uidlist.js";
 import { CHUNK_UIDS } from "../txn/chunks.js";
 import type { Digest } from "../txn/digest.js";
-import { sameRecordFields } from "../txn/message-state.js";
+import { sameNames, sameRecordFields } from "../txn/message-state.js";
 import { fileAt } from "./find-files.js";
 import type { Sources } from "./held-messages.js";
 import type { MailboxDirs } from "./mailbox-place.js";
-import type { Reading } from "./reading.js";
+import type { Reading, Tail } from "./reading.js";
 
 /**
  * Undefined: it does not, or nobody knows the digest. Each of its files was looked at, and has the name, size and date of its record,
@@ -29,30 +29,29 @@ export function digestAsWritten(
   for (let index = uidlist.firstIndexFrom(chunk * CHUNK_UIDS); index < uidlist.count; index++) {
     const uid = uidlist.uidAt(index);
     if (uid >= below) break;
-    if (reading.tailOf(index) === undefined) continue;
+    const tail = reading.tailOf(index);
+    if (tail === undefined) continue;
     const record = records[matched];
-    if (record?.uid !== uid || !standsAsWritten(dirs, reading, uidlist, index, record)) return undefined;
+    if (record?.uid !== uid || !isInUidlist(uidlist, index, record)) return undefined;
+    if (reading.mayHaveSecond(index) || !standsAsWritten(dirs, reading, tail, record)) return undefined;
     matched += 1;
   }
   return matched === records.length ? { count: matched, digest } : undefined;
 }
 
-function standsAsWritten(
-  dirs: MailboxDirs,
-  reading: Reading,
-  uidlist: Uidlist,
-  index: number,
-  { base, info, size, mtimeS, fields, keywords }: BaselineRecord,
-): boolean {
-  const tail = reading.tailOf(index);
-  if (tail === undefined || tail.info !== info || uidlist.baseAt(index) !== base) return false;
-  if (reading.mayHaveSecond(index) || !sameRecordFields(uidlist.fieldsAt(index), fields)) return false;
-  const { letters } = tail;
-  if (letters === 0 ? keywords.length > 0 : !sameTexts(reading.namesOf(letters), keywords)) return false;
-  const file = fileAt(dirs, { dir: tail.dir, name: base + info });
-  return file?.size === size && file.mtimeS === mtimeS;
+function isInUidlist(uidlist: Uidlist, index: number, { base, fields }: BaselineRecord): boolean {
+  return uidlist.baseAt(index) === base && sameRecordFields(uidlist.fieldsAt(index), fields);
 }
 
-function sameTexts(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, at) => text === b[at]);
+function standsAsWritten(
+  dirs: MailboxDirs,
+  { namesOf }: Reading,
+  { dir, info, letters }: Tail,
+  record: BaselineRecord,
+): boolean {
+  const { base, keywords, size, mtimeS } = record;
+  if (info !== record.info) return false;
+  if (letters === 0 ? keywords.length > 0 : !sameNames(namesOf(letters), keywords)) return false;
+  const file = fileAt(dirs, { dir, name: base + info });
+  return file?.size === size && file.mtimeS === mtimeS;
 }

@@ -121,10 +121,12 @@ export class KnownBodies implements Disposable {
     );
     const whole = (rows ?? []).filter(({ bytes }) => bytes.length % ENTRY_BYTES === 0);
     const bytes = Buffer.concat(whole.map((row) => row.bytes));
-    const places = new Map<string, readonly number[]>();
+    const places = new Map<string, number[]>();
     for (let at = 0; at < bytes.length; at += ENTRY_BYTES) {
       const key = bytes.toString("latin1", at + BASE_AT, at + SIZE_AT);
-      places.set(key, [...(places.get(key) ?? []), at]);
+      const known = places.get(key);
+      if (known === undefined) places.set(key, [at]);
+      else known.push(at);
     }
     return (base) => (places.get(hashOfBase(base).toString("latin1")) ?? []).map((at) => bodyAt(bytes, at));
   }

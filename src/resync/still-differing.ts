@@ -54,14 +54,7 @@ export function changedSince(
   before: readonly MailboxDifference[],
   now: readonly MailboxDifference[],
 ): readonly MailboxDifference[] {
-  const known = byName(before);
-  return now.flatMap((it): MailboxDifference[] => {
-    const old = known.get(nameOf(it));
-    const keys = new Set(old?.findings.map(keyOf));
-    const findings = it.findings.filter((finding) => !keys.has(keyOf(finding)));
-    const further = (old?.further ?? 0) > 0 ? 0 : it.further;
-    return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
-  });
+  return partOf(now, before, false);
 }
 
 /** What of `now` is in `before` too, and so. */
@@ -69,12 +62,20 @@ export function alsoIn(
   before: readonly MailboxDifference[],
   now: readonly MailboxDifference[],
 ): readonly MailboxDifference[] {
+  return partOf(now, before, true);
+}
+
+function partOf(
+  now: readonly MailboxDifference[],
+  before: readonly MailboxDifference[],
+  isInBefore: boolean,
+): readonly MailboxDifference[] {
   const known = byName(before);
   return now.flatMap((it): MailboxDifference[] => {
     const old = known.get(nameOf(it));
     const keys = new Set(old?.findings.map(keyOf));
-    const findings = it.findings.filter((finding) => keys.has(keyOf(finding)));
-    const further = (old?.further ?? 0) > 0 ? it.further : 0;
+    const findings = it.findings.filter((finding) => keys.has(keyOf(finding)) === isInBefore);
+    const further = (old?.further ?? 0) > 0 === isInBefore ? it.further : 0;
     return findings.length === 0 && further === 0 ? [] : [{ ...it, findings, further }];
   });
 }

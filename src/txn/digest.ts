@@ -62,26 +62,12 @@ export class StateDigester {
 
   /** Of a set: each message once, in any order. */
   sumOf(states: Iterable<MessageState>): Digest {
-    let a = 0n;
-    let b = 0n;
-    for (const state of states) {
-      const halves = this.#halvesOf(state, guidUnlessBase(state), fieldsBesideGuid(state.fields));
-      a += halves.a;
-      b += halves.b;
-    }
-    return digestOfHalves(a, b);
+    return sumOfHalves(states, (state) => this.#halvesOf(state, guidUnlessBase(state), fieldsBesideGuid(state.fields)));
   }
 
   /** Of a set, as `halvesWithFields`: what a comparison narrows down with. */
   sumWithFields(states: Iterable<MessageState>): Digest {
-    let a = 0n;
-    let b = 0n;
-    for (const state of states) {
-      const halves = this.halvesWithFields(state);
-      a += halves.a;
-      b += halves.b;
-    }
-    return digestOfHalves(a, b);
+    return sumOfHalves(states, (state) => this.halvesWithFields(state));
   }
 
   /** Of all of a message that `planMessages` would find different (resync/): sets with equal sums of these have no change. */
@@ -93,6 +79,17 @@ export class StateDigester {
     const bytes = this.#scratch.subarray(0, serialise(state, [ofRecord, rest], this.#scratch));
     return { a: this.#hash.h64(bytes, SEED_A), b: this.#hash.h64(bytes, SEED_B) };
   }
+}
+
+function sumOfHalves(states: Iterable<MessageState>, halvesOf: (state: MessageState) => DigestHalves): Digest {
+  let a = 0n;
+  let b = 0n;
+  for (const state of states) {
+    const halves = halvesOf(state);
+    a += halves.a;
+    b += halves.b;
+  }
+  return digestOfHalves(a, b);
 }
 
 function combine(a: Digest, b: Digest, of: (x: bigint, y: bigint) => bigint): Digest {

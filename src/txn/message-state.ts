@@ -42,7 +42,8 @@ export function sameMarks(a: MessageMarks, b: MessageMarks): boolean {
   return a.flags === b.flags && a.odd === b.odd && a.tail === b.tail && sameNames(a.keywords, b.keywords);
 }
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
+/** Of two lists of keyword names, in their order. */
+export function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
